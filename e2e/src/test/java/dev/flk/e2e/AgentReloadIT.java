@@ -50,7 +50,7 @@ final class AgentReloadIT {
                 agent.awaitLine(line -> line.contains(
                                 " ERROR SIGHUP: ENDPOINT: the value is 'nonsense', which is no base URL; write it")
                         && line.endsWith("; the agent goes on as it was"));
-                agent.awaitLine(line -> line.contains(" ERROR SIGHUP: MAX_AGE: 'soon' is no duration; write it")
+                agent.awaitLine(line -> line.contains(" ERROR SIGHUP: MAX_AGE: 'soon' is not a duration; write it")
                         && line.endsWith("; the agent goes on as it was"));
                 // the configuration of the command that adds it is its own
                 configure(second.url(), Pcs.KEY, "");

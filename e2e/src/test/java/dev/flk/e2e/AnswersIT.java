@@ -104,7 +104,7 @@ final class AnswersIT {
                 .contains("flk_ingest_total 3", "flk_agent_outbox_pending 0", "redis://:***@localhost:6379")
                 .contains("3 whole records (1 to 3)", "\"inbox-writer", "0 dead letters", "Max open files")
                 .contains("PCS_HMAC_KEY         set (file)", "METRICS_PASS         set (file)")
-                .doesNotContain("could not be had")
+                .doesNotContain("could not be obtained")
                 .doesNotContain(METRICS_PASSWORD, REDIS_PASSWORD, Pcs.KEY, SEED);
     }
 
@@ -142,7 +142,7 @@ final class AnswersIT {
             assertThat(alone.awaitExit()).as(alone.allLines()).isZero();
             assertThat(alone.out()).contains("not there  metrics.txt", "not there  wal-verify.txt", "versions.txt");
         }
-        assertThat(Archive.read(archive).get("health.txt")).contains("could not be had: ", "it is not running");
+        assertThat(Archive.read(archive).get("health.txt")).contains("could not be obtained: ", "it is not running");
     }
 
     private static Program program(String jar, String... args) throws IOException {

@@ -197,7 +197,7 @@ class StateIT {
                         .extracting(Match::agentId, Match::key)
                         .containsExactly(tuple("agent-1", "memory"));
                 assertThatThrownBy(() -> two.find("agent-1", "$.fact ? ("))
-                        .hasMessageContaining("json_path is none that Postgres understands");
+                        .hasMessageContaining("json_path is not a path that Postgres understands");
 
                 Client ofFirst = Client.comparing(first.url());
                 Client ofSecond = Client.comparing(second.url());
@@ -224,7 +224,7 @@ class StateIT {
             assertThat(run(0, url, "set", "a", "k", "{\"n\": 3.50}")).isEqualTo("version 1, revision 1");
             assertThat(run(0, url, "get", "a", "k")).isEqualTo("{\"n\":3.50}");
             assertThat(run(1, url, "set", "a", "k", "2", "--if-version", "0"))
-                    .isEqualTo("flk-backend: default/a/k: expected version 0, there is 1");
+                    .isEqualTo("flk-backend: default/a/k: expected version 0, found 1");
             assertThat(run(0, url, "set", "a", "k", "2", "--if-version", "1")).isEqualTo("version 2, revision 2");
             assertThat(run(0, url, "get", "a", "k", "--at", "1")).isEqualTo("{\"n\":3.50}");
             assertThat(run(0, url, "delete", "a", "k")).isEqualTo("version 3, revision 3");

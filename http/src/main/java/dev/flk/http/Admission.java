@@ -6,32 +6,35 @@ import java.net.SocketAddress;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** Who may connect. Called on event loops; must not block. */
+/** Decides which clients may connect. Called on event loops; must not block. */
 @FunctionalInterface
 public interface Admission {
-    /** Everyone, for anything. */
+    /** An admission that accepts every connection and request. */
     Admission ALL = remote -> new Visitor() {};
 
     /**
-     * A connection was accepted.
+     * Creates the visitor for a connection that was just accepted.
      *
-     * @param remote null where that has no address: a Unix socket, or a client that is gone
-     * @return null: it is closed at once
+     * @param remote the client's address; null for a Unix socket or a client that has disconnected
+     * @return the client of the connection; null to close the connection at once
      */
     @Nullable
     Visitor connect(@Nullable SocketAddress remote);
 
     /** The client of one connection. */
     interface Visitor {
-        /** Before the body of a request is read: why it is not wanted, after which it is read and thrown away. */
+        /**
+         * Returns the answer that rejects a request before its body is read, or empty to accept the request. The body
+         * of a rejected request is read and discarded.
+         */
         default Optional<Answer> beforeReading(HttpHeaders headers) {
             return Optional.empty();
         }
 
-        /** A request was answered 400 that no endpoint has seen. Must not block. */
+        /** Records that a request was answered 400 before it reached an endpoint. Must not block. */
         default void badRequest(Answer answer) {}
 
-        /** The connection is closed. */
+        /** Records that the connection is closed. */
         default void disconnected() {}
     }
 }

@@ -6,46 +6,46 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /**
- * An answer before it has the headers of its connection.
+ * An answer without the headers that depend on its connection.
  *
- * @param body not to be changed by anyone
+ * @param body the body, which nobody may modify
  */
 public record Answer(int status, String contentType, byte[] body, List<Header> headers) {
-    /** What an answer takes beside its body, with room to spare. */
+    /** The memory that an answer needs besides its body, generously estimated. */
     private static final int HEAD_BYTES = 512;
 
     private static final String JSON = "application/json";
 
-    /** A header beside those that every answer has. */
+    /** An additional header of one answer. */
     public record Header(String name, String value) {
-        /** When it is worth trying again; at least a second. */
+        /** Returns a {@code Retry-After} header with at least one second. */
         public static Header retryAfter(long seconds) {
             return new Header("Retry-After", Long.toString(Math.max(1, seconds)));
         }
     }
 
-    /** JSON as it is. */
+    /** Returns an answer with a JSON body. */
     public static Answer json(int status, byte[] body, Header... headers) {
         return new Answer(status, JSON, body, List.of(headers));
     }
 
-    /** {@code {"error":…}}. */
+    /** Returns an answer with the body {@code {"error":…}}. */
     public static Answer error(int status, String error, Header... headers) {
         String quoted = String.valueOf(JsonStringEncoder.getInstance().quoteAsString(error));
         return json(status, ("{\"error\":\"" + quoted + "\"}").getBytes(StandardCharsets.UTF_8), headers);
     }
 
-    /** Text for people, in UTF-8. */
+    /** Returns an answer in plain text, encoded as UTF-8. */
     public static Answer text(int status, String text) {
         return new Answer(status, "text/plain; charset=utf-8", text.getBytes(StandardCharsets.UTF_8), List.of());
     }
 
-    /** The body as text. */
+    /** Returns the body as text. */
     public String bodyText() {
         return new String(body, StandardCharsets.UTF_8);
     }
 
-    /** What it counts as until the network has taken it. */
+    /** Returns the bytes that this answer counts against the bound until the network has accepted it. */
     public long heldBytes() {
         return (long) HEAD_BYTES + body.length;
     }

@@ -19,8 +19,8 @@ import java.util.Locale;
 import java.util.Optional;
 
 /**
- * The requests of a connection that wait for their answers, in the order in which the answers go out, whenever they come.
- * Owned by the event loop.
+ * The unanswered requests of a connection. Answers are written in the order of the requests, in whatever order they
+ * become available. Owned by the event loop.
  */
 final class AnswerOrder {
     private final Deque<Exchange> waiting = new ArrayDeque<>();
@@ -49,7 +49,7 @@ final class AnswerOrder {
         return Optional.ofNullable(waiting.peekLast());
     }
 
-    /** What the bodies of those that wait take. */
+    /** Returns the bytes that the bodies of the waiting requests hold. */
     long heldBytes() {
         long bytes = 0;
         for (Exchange exchange : waiting) {
@@ -58,24 +58,24 @@ final class AnswerOrder {
         return bytes;
     }
 
-    /** Whether there is an answer that only the client keeps from going out. */
+    /** Returns whether an answer is complete and only the client delays its transmission. */
     boolean hasUntaken() {
         Exchange next = waiting.peek();
         return untaken > 0 || (next != null && next.isAnswered());
     }
 
-    /** The connection is gone: nothing is kept for it. */
+    /** Releases everything held for the connection, which is closed. */
     void release() {
         waiting.forEach(Exchange::discard);
         waiting.clear();
     }
 
     /**
-     * Writes, without flushing, the answers whose turn has come, as long as the network takes them: what waits here may be
-     * shared, what was written is a copy.
+     * Writes, without flushing, the answers that are next in order, as long as the network accepts them. Answers that
+     * still wait here may share their content; a written answer is a copy.
      *
-     * @param written told of each answer when the network has taken it
-     * @return the write of the connection's last answer, if that was among them
+     * @param written is notified of each answer that the network has accepted
+     * @return the write of the connection's last answer, if it was among them
      */
     Optional<ChannelFuture> write(ChannelHandlerContext context, ChannelFutureListener written) {
         for (Exchange next = waiting.peek(); next != null && context.channel().isWritable(); next = waiting.peek()) {
@@ -108,8 +108,8 @@ final class AnswerOrder {
     }
 
     /**
-     * Answers as they go over the wire, head and body in one buffer, which one call to the system sends. Names and values of headers are all
-     * our own, in ASCII.
+     * Encodes answers for the wire. Head and body share one buffer, so that one system call sends both. All names and
+     * values of headers are our own and ASCII.
      */
     private static final class AnswerBytes {
         private static final int HEAD_BYTES = 256;
@@ -118,15 +118,15 @@ final class AnswerOrder {
 
         private AnswerBytes() {}
 
-        /** What tells a client to go on and send its body. */
+        /** Returns a {@code 100 Continue}, which asks the client to send its body. */
         static ByteBuf goOn(ByteBufAllocator allocator) {
             return append(allocator.ioBuffer(HEAD_BYTES), VERSION + HttpResponseStatus.CONTINUE + LINE_END + LINE_END);
         }
 
         /**
-         * An answer in the frame of its connection.
+         * Encodes an answer with the headers of its connection.
          *
-         * @param date for the header of that name
+         * @param date the value of the {@code Date} header
          */
         static ByteBuf of(ByteBufAllocator allocator, Exchange exchange, Answer answer, String date) {
             byte[] body = answer.body();
@@ -163,7 +163,7 @@ final class AnswerOrder {
 
     /** The {@code Date} of an answer, formatted once a second. Owned by one event loop. */
     static final class DateHeader {
-        /** IMF-fixdate; the JDK's own RFC 1123 format leaves out the zero of a one-digit day. */
+        /** IMF-fixdate; the JDK's own RFC 1123 format omits the leading zero of a one-digit day. */
         private static final DateTimeFormatter FORMAT = DateTimeFormatter.ofPattern(
                         "EEE, dd MMM yyyy HH:mm:ss 'GMT'", Locale.US)
                 .withZone(ZoneOffset.UTC);

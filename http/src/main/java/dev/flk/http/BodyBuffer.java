@@ -6,14 +6,15 @@ import io.netty.buffer.ByteBuf;
 import java.util.Arrays;
 
 /**
- * A body, while it is read and then: bytes go from the network buffer into the array that the endpoint gets. It grows by
- * doubling up to the announced length, so that nobody reserves much memory by announcing it.
- * Every byte of the array counts against a budget. Owned by one event loop.
+ * The body of a request, both while it is read and afterwards. Bytes are copied from the network buffer into the array
+ * that the endpoint receives. The array grows by doubling up to the announced length, so that a client can't reserve
+ * much memory merely by announcing a long body. Every byte of the array counts against a budget. Owned by one event
+ * loop.
  */
 public final class BodyBuffer {
     private static final int FIRST_BYTES = 4 << 10;
 
-    /** For a body that did not announce how long it is. */
+    /** The declared length of a body that has none. */
     static final long UNKNOWN_LENGTH = -1;
 
     private final int maxBytes;
@@ -22,7 +23,7 @@ public final class BodyBuffer {
     private byte[] bytes = new byte[0];
     private int length;
 
-    /** Whether bytes could be taken. */
+    /** The result of an append. */
     enum Taken {
         YES,
         TOO_LONG,
@@ -36,7 +37,7 @@ public final class BodyBuffer {
         this.budget = budget;
     }
 
-    /** Appends what is readable in {@code part}, all of it or nothing. */
+    /** Appends all readable bytes of {@code part}, or none of them. */
     Taken append(ByteBuf part) {
         int added = part.readableBytes();
         if (added > maxBytes - length) {
@@ -50,17 +51,17 @@ public final class BodyBuffer {
         return Taken.YES;
     }
 
-    /** Bytes that were appended. */
+    /** Returns the number of appended bytes. */
     public int length() {
         return length;
     }
 
-    /** A byte of it. */
+    /** Returns the byte at an index. */
     public byte at(int place) {
         return bytes[place];
     }
 
-    /** The first place of {@code wanted} from {@code from} on; {@link #length} if there is none. */
+    /** Returns the index of the first {@code wanted} at or after {@code from}, or {@link #length} if there is none. */
     public int indexOf(byte wanted, int from) {
         int place = from;
         while (place < length && bytes[place] != wanted) {
@@ -69,12 +70,15 @@ public final class BodyBuffer {
         return place;
     }
 
-    /** A copy of what is from {@code from} up to {@code to}, which are in the body. */
+    /** Returns a copy of the bytes from {@code from} (inclusive) to {@code to} (exclusive). */
     public byte[] copy(int from, int to) {
         return Arrays.copyOfRange(bytes, from, to);
     }
 
-    /** The body in an array of its length; it still counts against the budget. Nothing may be appended any more. */
+    /**
+     * Returns the body in an array of exactly its length, which still counts against the budget. Nothing may be
+     * appended afterwards.
+     */
     public byte[] exact() {
         if (bytes.length > length) {
             byte[] exact = Arrays.copyOf(bytes, length);
@@ -84,12 +88,12 @@ public final class BodyBuffer {
         return bytes;
     }
 
-    /** What this counts against the budget. */
+    /** Returns the bytes that this buffer counts against the budget. */
     int heldBytes() {
         return bytes.length;
     }
 
-    /** Gives everything back to the budget. */
+    /** Discards the body and returns its bytes to the budget. */
     void release() {
         budget.giveBack(bytes.length);
         bytes = new byte[0];

@@ -22,19 +22,23 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One connection: reads requests one after the other, writes answers in their order. Owned by its event loop.
+ * A connection that reads requests one after the other and writes their answers in the same order. Owned by its event
+ * loop.
  *
- * <p>When as many requests wait for answers as may, or the client does not read, nothing more is read until that changes.
- * After a refusal the rest of the request is read and thrown away, within bounds, since closing a connection with unread
- * bytes would take the answer from the client.
+ * <p>Reading pauses while the maximum number of requests wait for answers, or while the client does not read its
+ * answers. After a rejection, the rest of the request is read and discarded, up to a limit, because closing a
+ * connection with unread bytes could destroy the answer before the client reads it.
  */
 final class Connection extends ChannelInboundHandlerAdapter {
     private static final Logger log = LoggerFactory.getLogger(Connection.class);
     private static final int MAX_WAITING_REQUESTS = 32;
     private static final long STOP_LINGER_NANOS = 1_000_000_000;
-    /** How long a client may be slow while memory is short. */
+    /** The time for which a client may be slow while memory is short. */
     private static final long SLOW_NANOS = 2_000_000_000;
-    /** How long a connection is not read whose request there was no room for, lest refusing leave no time for serving. */
+    /**
+     * The pause in reading from a connection after rejecting its request, so that rejections do not starve accepted
+     * work.
+     */
     private static final Duration REST = Duration.ofMillis(50);
 
     private final HttpServer server;
@@ -48,7 +52,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private final Inflow inflow = new Inflow();
     private final ChannelFutureListener written = future -> touch();
 
-    /** Set when the handler is added, before anything else is called. */
+    /** Set when the handler is added, before any other method is called. */
     private @Nullable ChannelHandlerContext context;
 
     private @Nullable Incoming incoming;
@@ -126,7 +130,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
     @Override
     public void exceptionCaught(ChannelHandlerContext caught, Throwable cause) {
-        // an IOException is a client that went away
+        // an IOException means that the client disconnected
         if (cause instanceof IOException) {
             close();
         } else {
@@ -134,13 +138,13 @@ final class Connection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    /** Ends at once, since something threw that should not. */
+    /** Logs an unexpected failure and closes the connection at once. */
     void fail(Throwable cause) {
-        log.error("A connection ends after an unexpected failure", cause);
+        log.error("A connection was closed after an unexpected failure", cause);
         close();
     }
 
-    /** Writes the answers whose turn has come. */
+    /** Writes the answers that are next in order. */
     void writeReady() {
         if (!channel().isActive()) {
             return;
@@ -150,7 +154,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
         pauseOrResume();
     }
 
-    /** Nothing more is read until {@link #endWork}: what comes behind a long body does not overtake it, and is no more work meanwhile. */
+    /**
+     * Pauses reading until {@link #endWork}, so that later requests neither overtake a long body nor add more work
+     * meanwhile.
+     */
     void beginWork() {
         works++;
     }
@@ -160,7 +167,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         pauseOrResume();
     }
 
-    /** Ends what takes longer than it may. */
+    /** Closes the connection, or rejects the current request, if a timeout has passed. */
     void tick(long nowNanos) {
         OptionalLong headerSince = decoder.headerSinceNanos();
         long quietNanos = nowNanos - quietSinceNanos;
@@ -171,7 +178,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
             closeIf(quietNanos
                     > (stopping ? STOP_LINGER_NANOS : options.bodyTimeout().toNanos()));
         } else if (incoming != null) {
-            // a client that was not told yet to go on is not slow
+            // a client that still waits for 100 Continue is not slow
             long slowNanos = Math.min(nowNanos - incoming.sinceNanos(), quietNanos);
             if (incoming.exchange().wantsContinue()) {
                 return;
@@ -185,19 +192,19 @@ final class Connection extends ChannelInboundHandlerAdapter {
                 refuse(incoming.exchange(), incoming.tooSlowForNow());
             }
         } else if (headerSince.isPresent() && inflow.isRequests() && !inflow.isPaused()) {
-            // while reading was paused, it was not the client who was slow
+            // the client was not slow while reading was paused
             long slowNanos = Math.min(nowNanos - headerSince.getAsLong(), quietNanos);
             if (slowNanos > options.headerTimeout().toNanos()) {
                 refuse(unreadable(), Refusal.tooSlow());
             }
         } else {
-            pauseOrResume(); // what it waited for may have been others
+            pauseOrResume(); // other connections may have released what this one waited for
             closeIf((order.isEmpty() || order.hasUntaken())
                     && quietNanos > options.idleTimeout().toNanos());
         }
     }
 
-    /** Serves what is under way, then ends. */
+    /** Serves the requests that are in progress, then closes the connection. */
     void finish() {
         stopping = true;
         if (incoming != null) {
@@ -209,7 +216,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    /** Who is at its other end. */
+    /** Returns the client of this connection. */
     Visitor visitor() {
         return visitor;
     }
@@ -218,7 +225,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         server.events().refusedEarly();
     }
 
-    /** Ends at once. */
+    /** Closes the connection at once. */
     void close() {
         var unused = context().close();
     }
@@ -274,7 +281,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    /** Answers the last request, reads no more of them, and throws away what comes. */
+    /** Answers the last request, reads no further requests and discards any further bytes. */
     private void refuse(Exchange exchange, Answer answer) {
         if (answer.status() == 400) {
             visitor.badRequest(answer);
@@ -305,7 +312,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         pauseOrResume();
     }
 
-    /** The network has taken the last answer. */
+    /** Called when the network has accepted the last answer. */
     private void endOutput(Future<? super Void> last) {
         lastAnswerWritten = true;
         touch();
@@ -316,7 +323,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    /** What was sent before the client shut down its side is served first. */
+    /** Ends the input once everything that the client sent before it shut down its side has been processed. */
     private void endInputIfRead() {
         if (!inflow.isAtEnd()) {
             return;
@@ -360,7 +367,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    /** While answers take too much memory, who has not read the earlier ones gets no more. */
+    /**
+     * Returns whether another request may be read. While answers use too much memory, a client that has not read its
+     * earlier answers must wait.
+     */
     private boolean mayBegin() {
         return !resting
                 && works == 0

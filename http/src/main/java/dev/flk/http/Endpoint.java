@@ -5,35 +5,35 @@ import io.netty.handler.codec.http.HttpHeaders;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What stands behind a route.
+ * The target of a route.
  *
- * @param maxBodyBytes the longest body that it reads; 0: it reads none, and whatever comes is thrown away
- * @param takesPlace whether it counts among the requests under way: what is answered without asking anybody does not
+ * @param maxBodyBytes the longest body that the endpoint reads; if 0, it reads none and any body is discarded
+ * @param takesPlace whether its requests count as in progress; those answered without waiting for anything do not
  */
 public record Endpoint(int maxBodyBytes, boolean takesPlace, Handler handler) {
-    /** Serves requests on the event loop of the connection; must not block. */
+    /** The code that serves requests on the event loop of the connection; must not block. */
     @FunctionalInterface
     public interface Handler {
-        /** Serves a request and, now or later, on any thread, answers it exactly once. */
+        /** Serves a request and answers it exactly once, now or later, on any thread. */
         void serve(Request request, Exchange exchange);
     }
 
-    /** An endpoint that takes a body. */
+    /** Returns an endpoint that reads a body. */
     public static Endpoint withBody(int maxBodyBytes, Handler handler) {
         return new Endpoint(maxBodyBytes, true, handler);
     }
 
-    /** An endpoint without a body, whose answer may take a while. */
+    /** Returns an endpoint without a body whose answer may take some time. */
     public static Endpoint asking(Handler handler) {
         return new Endpoint(0, true, handler);
     }
 
-    /** An endpoint without a body that is answered however much is under way. */
+    /** Returns an endpoint without a body that answers regardless of the number of requests in progress. */
     public static Endpoint always(Handler handler) {
         return new Endpoint(0, false, handler);
     }
 
-    /** An endpoint that gives the same answer to everything. */
+    /** Returns an endpoint that gives the same answer to every request. */
     public static Endpoint always(Answer answer) {
         return always((request, exchange) -> exchange.answer(answer));
     }
@@ -45,18 +45,19 @@ public record Endpoint(int maxBodyBytes, boolean takesPlace, Handler handler) {
     /**
      * A request whose body is complete.
      *
-     * @param path without the query
-     * @param query what stands behind the question mark; empty if there is none
-     * @param body empty where the endpoint takes none. What is held of it counts until the answer is there
-     * @param arrivedNanos when its last byte had come, in ticks of the server
+     * @param path the path without the query
+     * @param query the text after the question mark; empty if there is none
+     * @param body the body; empty if the endpoint reads none. Its bytes count against the budget until the request is
+     *     answered
+     * @param arrivedNanos the time at which the last byte arrived, in ticks of the server
      */
     public record Request(String path, String query, HttpHeaders headers, BodyBuffer body, long arrivedNanos) {
-        /** The first header of this name; null if there is none. */
+        /** Returns the first header of this name, or null. */
         public @Nullable String header(CharSequence name) {
             return headers.get(name);
         }
 
-        /** What stands behind the last slash of the path. */
+        /** Returns the part of the path after the last slash. */
         public String lastSegment() {
             return path.substring(path.lastIndexOf('/') + 1);
         }

@@ -11,8 +11,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A request that was begun, and the place of its answer among those of its connection. {@link #answer} and
- * {@link #answerLater} may be called on any thread, and the first call counts; everything else is for the event loop.
+ * A request and the position of its answer among those of its connection. {@link #answer} and {@link #answerLater} may
+ * be called on any thread; only the first answer counts. All other methods must be called on the event loop unless they
+ * say otherwise.
  */
 public final class Exchange {
     private static final Logger log = LoggerFactory.getLogger(Exchange.class);
@@ -29,7 +30,7 @@ public final class Exchange {
     private boolean holdsPlace;
     private long moreBytes;
     private boolean discarded;
-    /** What the answer counts against the bound, before and after it is there. */
+    /** The bytes that the answer counts against the bound, whether reserved or already used. */
     private long answerBytes;
 
     Exchange(Connection connection, Loop loop, ServerLoad load, RequestHead head) {
@@ -40,7 +41,7 @@ public final class Exchange {
         this.isHttp10 = head.isHttp10();
     }
 
-    /** For the answer to what could not be read as a request. */
+    /** Creates an exchange for input that could not be read as a request. */
     Exchange(Connection connection, Loop loop, ServerLoad load) {
         this.connection = connection;
         this.loop = loop;
@@ -49,23 +50,23 @@ public final class Exchange {
         this.isHttp10 = false;
     }
 
-    /** Who sent it, as {@link Admission} has it. */
+    /** Returns the client that sent the request, as created by {@link Admission}. */
     public Visitor visitor() {
         return connection.visitor();
     }
 
-    /** Takes a place among the requests under way, until the answer is there; false if there is none. */
+    /** Counts the request as in progress until it is answered; returns false if too many are. */
     boolean takePlace() {
         holdsPlace = load.requests().take(1);
         return holdsPlace;
     }
 
-    /** Makes sure that an answer of {@code bytes} can be kept; false if it can't. */
+    /** Reserves memory for an answer of {@code bytes}; returns false if there is not enough. */
     public boolean reserveAnswer(long bytes) {
         return reserved(bytes, load.answerBytes().take(bytes));
     }
 
-    /** The same for what must leave half of the room to others. */
+    /** Reserves memory for an answer as {@link #reserveAnswer} does, but from only half of the budget. */
     public boolean reserveLesserAnswer(long bytes) {
         return reserved(bytes, load.answerBytes().takeOfHalf(bytes));
     }
@@ -75,12 +76,18 @@ public final class Exchange {
         return taken;
     }
 
-    /** Runs what it gets after everything that the connections of this event loop had to read in this turn. */
+    /**
+     * Returns an executor whose tasks run after all connections of this event loop have been read in the current
+     * iteration.
+     */
     public Executor afterReading() {
         return loop.afterReading();
     }
 
-    /** Runs {@code work} on a thread for long bodies, and reads no more of this connection until then; answers 503, and returns false, if too many wait for one. */
+    /**
+     * Runs {@code work} on a thread for long bodies and pauses reading from this connection meanwhile. If too many
+     * tasks are queued, answers 503 and returns false.
+     */
     public boolean runElsewhere(Runnable work) {
         connection.beginWork();
         boolean taken = loop.runElsewhere(() -> safely(work), connection::endWork);
@@ -91,30 +98,33 @@ public final class Exchange {
         return taken;
     }
 
-    /** Runs {@code work}, which answers this; if it throws, answers in its place: the client would wait, and its bytes stay counted. Any thread. */
+    /**
+     * Runs {@code work}, which answers this request. If it throws, answers 500 or 503, so that the client does not wait
+     * forever and its bytes are released. Any thread.
+     */
     public void safely(Runnable work) {
         try {
             work.run();
         } catch (OutOfMemoryError e) {
-            // a long body asked for it, in one piece
+            // a long body needs one large array
             refuseEarly();
         } catch (RuntimeException | StackOverflowError e) {
-            log.error("A request could not be served", e);
+            log.error("A request failed unexpectedly", e);
             answer(Refusal.internalError());
         }
     }
 
-    /** Answers. Any thread; the first answer counts. */
+    /** Answers the request. Any thread; only the first answer counts. */
     public void answer(Answer given) {
         answerLater(() -> given);
     }
 
-    /** As {@link #answer}; {@code given} is asked on the event loop. */
+    /** Answers the request as {@link #answer} does; {@code given} is called on the event loop. */
     public void answerLater(Supplier<Answer> given) {
         loop.answers().add(this, given);
     }
 
-    /** Puts the first answer in its place; the connection writes it when its turn has come. */
+    /** Stores the first answer, which the connection writes when it is next in order. */
     void complete(Answer given) {
         if (answer == null) {
             answer = given;
@@ -133,13 +143,13 @@ public final class Exchange {
         }
     }
 
-    /** The network has taken the answer, or nobody will. */
+    /** Releases the answer's bytes: the network has accepted it, or nobody will read it. */
     void answerTaken() {
         load.answerBytes().giveBack(answerBytes);
         answerBytes = 0;
     }
 
-    /** The connection is gone: the answer is not kept, whether it is there or comes later. */
+    /** Drops the answer, present or future, because the connection is closed. */
     void discard() {
         discarded = true;
         if (answer != null) {
@@ -147,7 +157,7 @@ public final class Exchange {
         }
     }
 
-    /** Whether the connection is gone, or answered: nobody waits for more. */
+    /** Returns whether the request is answered or its connection is closed. */
     boolean isOver() {
         return discarded || answer != null;
     }
@@ -165,17 +175,17 @@ public final class Exchange {
         return connection;
     }
 
-    /** Whether the answer goes without its body. */
+    /** Returns whether the answer is sent without its body. */
     boolean isHead() {
         return isHead;
     }
 
-    /** Whether the client must be told that the connection stays open. */
+    /** Returns whether the client uses HTTP/1.0 and must be sent a header that keeps the connection open. */
     boolean isHttp10() {
         return isHttp10;
     }
 
-    /** Whether the connection ends with this answer. */
+    /** Returns whether the connection closes after this answer. */
     boolean isLast() {
         return isLast;
     }
@@ -184,7 +194,7 @@ public final class Exchange {
         isLast = true;
     }
 
-    /** Whether the client waits for a {@code 100 Continue} that was not sent yet. */
+    /** Returns whether the client waits for a {@code 100 Continue} that has not been sent yet. */
     boolean wantsContinue() {
         return wantsContinue;
     }
@@ -193,7 +203,10 @@ public final class Exchange {
         this.wantsContinue = wantsContinue;
     }
 
-    /** Counts {@code bytes} more that working on the body takes, until the answer is there; false if there is no room. */
+    /**
+     * Reserves {@code bytes} more for processing the body until the request is answered; returns false if there is not
+     * enough.
+     */
     public boolean holdMore(long bytes) {
         if (!load.bodyBytes().take(bytes)) {
             return false;
@@ -202,13 +215,13 @@ public final class Exchange {
         return true;
     }
 
-    /** Answers 503: there is no room for it. Any thread. */
+    /** Answers 503 because there are too few resources. Any thread. */
     public void refuseEarly() {
         connection.refusedEarly();
         answer(Refusal.overloaded());
     }
 
-    /** Keeps {@code body} counted until the answer is there, whatever happens meanwhile. */
+    /** Keeps {@code body} counted against the budget until the request is answered, whatever happens meanwhile. */
     void hold(BodyBuffer body) {
         held.add(body);
     }

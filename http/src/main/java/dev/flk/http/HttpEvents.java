@@ -1,51 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.http;
 
-/** What a server counts. Called from any thread; must not block. */
+/** The events that a server counts. Called from any thread; must not block. */
 public interface HttpEvents {
-    /** For a server that nobody watches. */
+    /** A listener that ignores all events. */
     HttpEvents NONE = new HttpEvents() {};
 
-    /** An answer goes out. */
+    /** Records that an answer is written. */
     default void answered(int status) {}
 
-    /** A connection was closed at once: the server has as many as it may. */
+    /** Records that a new connection was closed at once because the server has its maximum number of connections. */
     default void connectionRefused() {}
 
-    /** A connection ended for being slow with a body or an answer while memory was short. */
+    /**
+     * Records that a connection was closed because its client was slow with a body or an answer while memory was short.
+     */
     default void slowClient() {}
 
-    /** A request with a body was answered 503: there was no room for it. */
+    /** Records that a request with a body was answered 503 because there were too few resources. */
     default void refusedEarly() {}
 
-    /** A request was answered 413 for its body. */
+    /** Records that a request was answered 413 for its body. */
     default void bodyTooLong() {}
 
-    /** A request was answered 408 for its body. */
+    /** Records that a request was answered 408 for its body. */
     default void bodyTooSlow() {}
 
-    /** A TLS handshake failed. */
+    /** Records that a TLS handshake failed. */
     default void tlsFailed(TlsFailure reason) {}
 
-    /** Why a TLS handshake failed: the label {@code reason} of {@code flk_tls_handshake_failures_total}. */
+    /** The reason why a TLS handshake failed: the label {@code reason} of {@code flk_tls_handshake_failures_total}. */
     enum TlsFailure {
-        /** What came was plain HTTP, or no TLS at all. */
+        /** The client sent plain HTTP, or something else that is not TLS. */
         NO_TLS("no tls"),
-        /** It took too long. */
+        /** The handshake took too long. */
         TIMEOUT("timeout"),
-        /** The client went away in the midst of it. */
+        /** The client disconnected during the handshake. */
         CLOSED("closed"),
         /** The client speaks neither TLS 1.2 nor 1.3. */
         PROTOCOL("protocol"),
-        /** The client knows none of the cipher suites, or none for this certificate. */
+        /** The client supports none of the cipher suites, or none that fits the certificate. */
         CIPHER("cipher"),
-        /** The client has shown no certificate. */
+        /** The client has presented no certificate. */
         CLIENT_CERTIFICATE_MISSING("client certificate missing"),
-        /** The client's certificate is of another authority, has ended, or is not for clients. */
+        /** The client's certificate was issued by another authority, is not valid now, or is not for clients. */
         CLIENT_CERTIFICATE_REFUSED("client certificate refused"),
-        /** The client ended it, mostly since it does not trust the backend's certificate. */
+        /** The client ended the handshake, usually because it does not trust the server's certificate. */
         REFUSED_BY_CLIENT("refused by client"),
-        /** Anything else. */
+        /** Any other failure. */
         OTHER("other");
 
         private final String label;
@@ -54,7 +56,7 @@ public interface HttpEvents {
             this.label = label;
         }
 
-        /** As metrics and log lines have it. */
+        /** Returns the text that metrics and log lines use. */
         public String label() {
             return label;
         }

@@ -4,19 +4,20 @@ package dev.flk.http;
 import java.time.Duration;
 
 /**
- * Sizes and times of a server.
+ * The limits and timeouts of a server.
  *
- * @param threads the name of its event loops
- * @param loops how many there are
- * @param maxConnections how many may be open at once
- * @param maxRequests how many requests may be under way at once, those not counted that an endpoint answers at once
- * @param maxSkippedBytes the longest body that is read and thrown away
- * @param bodyBytes what all bodies together may take
- * @param answerBytes what all answers together may take
- * @param headerTimeout from the first byte of a request to the end of its header
- * @param bodyTimeout from the end of a header to the last byte of its body
- * @param idleTimeout how long a connection may stand still between requests, or with an answer that nobody reads
- * @param stopWithin how long {@link HttpServer#close} lets requests finish
+ * @param threads the name of its event loop threads
+ * @param loops the number of event loops
+ * @param maxConnections the maximum number of open connections
+ * @param maxRequests the maximum number of requests in progress, not counting those that an endpoint answers at once
+ * @param maxSkippedBytes the longest body that is read and discarded
+ * @param bodyBytes the memory for all bodies
+ * @param answerBytes the memory for all answers
+ * @param headerTimeout the time from the first byte of a request to the end of its header
+ * @param bodyTimeout the time from the end of the header to the last byte of the body
+ * @param idleTimeout the time for which a connection may be idle between requests, or with an answer that the client
+ *     does not read
+ * @param stopWithin the time that {@link HttpServer#close} gives requests to finish
  */
 public record HttpOptions(
         String threads,
@@ -31,7 +32,10 @@ public record HttpOptions(
         Duration idleTimeout,
         Duration stopWithin) {
 
-    /** How often slow connections are looked for: time-outs are late by up to a quarter, and half a second at the most. */
+    /**
+     * Returns the interval of the checks for slow connections; a timeout takes effect late by at most a quarter of its
+     * length, and by at most half a second.
+     */
     Duration tick() {
         Duration tick = Duration.ofMillis(500);
         for (Duration timeout : new Duration[] {headerTimeout, bodyTimeout, idleTimeout}) {

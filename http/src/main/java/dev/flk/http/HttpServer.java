@@ -47,26 +47,30 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An HTTP server: event loops that accept, read and write, for one or more {@link Listener doors}. {@link #listen} and
- * {@link #close} are for one thread, which is none of the loops. Nothing here is durable: an answer is what the
- * endpoints say, in the order of the requests.
+ * An HTTP server whose event loops accept, read and write for one or more {@link Listener listeners}. {@link #listen}
+ * and {@link #close} must be called on one thread, which must not be one of the event loops. The server stores nothing
+ * durably; endpoints give the answers, and the server sends them in the order of the requests.
  */
 public final class HttpServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
 
     private static final int BACKLOG = 1024;
     private static final long LONGEST_END_SECONDS = 3;
-    /** An answer goes over to the network when less than the first of these waits there; see {@link AnswerOrder}. */
+    /**
+     * An answer is passed to the network while less than the first of these amounts is unsent; see {@link AnswerOrder}.
+     */
     private static final WriteBufferWaterMark UNSENT_BYTES = new WriteBufferWaterMark(8 << 10, 32 << 10);
 
     /**
-     * What the kernel takes of an answer beyond what is on its way, so that it does not keep megabytes for a client that does not read.
+     * The unsent bytes of answers that the kernel buffers beyond those in transit, so that it does not keep megabytes
+     * for a client that does not read.
      */
     private static final int UNSENT_KERNEL_BYTES = 64 << 10;
 
     /**
-     * The most that the kernel keeps, what is on its way included; it doubles this for its own needs. Were it less than
-     * some segments of the loopback interface (64 KiB each), each of them would wait 40 ms for the acknowledgement of the one before.
+     * The size of the kernel's send buffer, including bytes in transit; the kernel doubles it for its own needs. If it
+     * were smaller than a few segments of the loopback interface (64 KiB each), each segment would wait 40 ms for the
+     * acknowledgement of the previous one.
      */
     private static final int SEND_BUFFER_BYTES = 256 << 10;
 
@@ -84,13 +88,13 @@ public final class HttpServer implements AutoCloseable {
     private @Nullable EventLoopGroup group;
 
     /**
-     * Where connections come in, and what they get.
+     * An address to listen on, and what serves its connections.
      *
      * @param address a port, 0 for any free one, or a Unix socket whose file does not exist
-     * @param where for messages: "127.0.0.1 port 8080"
-     * @param settings for messages: what to change if it can't be listened on, "BIND_ADDR or PORT"
-     * @param tooMany the log line where the server has as many connections as it may
-     * @param tls gives an engine for each connection; null: plain HTTP
+     * @param where the address in messages: "127.0.0.1 port 8080"
+     * @param settings the settings that messages suggest to change if listening fails: "BIND_ADDR or PORT"
+     * @param tooMany the log line for a connection beyond the server's maximum
+     * @param tls creates an engine for each connection; null for plain HTTP
      */
     public record Listener(
             SocketAddress address,
@@ -102,10 +106,10 @@ public final class HttpServer implements AutoCloseable {
             @Nullable Supplier<SSLEngine> tls) {}
 
     /**
-     * A server without doors; takes no resources yet.
+     * Creates a server without listeners, which holds no resources yet.
      *
-     * @param clock for the {@code Date} of answers
-     * @param nanoTicker monotonic time, for time-outs and timings
+     * @param clock the clock for the {@code Date} of answers
+     * @param nanoTicker monotonic time, for timeouts and durations
      */
     public HttpServer(HttpOptions options, HttpEvents events, InstantSource clock, LongSupplier nanoTicker) {
         this.options = options;
@@ -130,16 +134,16 @@ public final class HttpServer implements AutoCloseable {
         return nanoTicker;
     }
 
-    /** What its connections hold just now. */
+    /** Returns the resources that all connections hold at present. */
     public ServerLoad load() {
         return load;
     }
 
     /**
-     * Listens.
+     * Opens a listener.
      *
      * @return the port, which is the configured one unless that is 0; 0 for a Unix socket
-     * @throws IOException if the address can't be bound; nothing is left open then, if it was the first door
+     * @throws IOException if the address can't be bound; if this was the first listener, nothing remains open
      */
     public int listen(Listener door) throws IOException {
         boolean isUnix = door.address() instanceof UnixDomainSocketAddress;
@@ -190,7 +194,7 @@ public final class HttpServer implements AutoCloseable {
         bound.channel()
                 .pipeline()
                 .addLast(
-                        new ChannelInboundHandlerAdapter() { // behind what pauses accepting for a second
+                        new ChannelInboundHandlerAdapter() { // after Netty's handler that pauses accepting for a second
                             @Override
                             public void exceptionCaught(ChannelHandlerContext context, Throwable thrown) {
                                 limit.say(
@@ -218,7 +222,10 @@ public final class HttpServer implements AutoCloseable {
                 : address;
     }
 
-    /** Serves a connection that has come in at {@code door}. For who accepts in place of the server: on the event loop of the channel. */
+    /**
+     * Serves a connection that {@code door} accepted. A caller that accepts connections in place of the server calls
+     * this on the event loop of the channel.
+     */
     public void serve(Channel channel, Listener door) {
         if (!load.connections().take(1)) {
             events.connectionRefused();
@@ -246,11 +253,13 @@ public final class HttpServer implements AutoCloseable {
         }
     }
 
-    /** Stops to accept, lets requests finish that are under way, but not longer than was said, then closes everything. */
+    /**
+     * Stops accepting connections, lets requests in progress finish within the configured time, then closes everything.
+     */
     @Override
     public void close() {
         if (group == null) {
-            return; // it has no thread
+            return; // the server has no threads
         }
         long stopNanos = options.stopWithin().toNanos();
         listeners.forEach(listener -> listener.close().awaitUninterruptibly(stopNanos, TimeUnit.NANOSECONDS));
@@ -258,7 +267,7 @@ public final class HttpServer implements AutoCloseable {
                 loops.values().stream().map(Loop::finish).toArray(CompletableFuture[]::new));
         all.completeOnTimeout(null, stopNanos, TimeUnit.NANOSECONDS).join();
         loops.values().forEach(Loop::closeAll);
-        // never waits for a loop whose thread has died: it would be for ever
+        // the wait is bounded: a loop whose thread has died would never end
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(LONGEST_END_SECONDS, TimeUnit.SECONDS);
         longBodies.close();
         group = null;

@@ -8,11 +8,11 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request whose body is being read: collected if its endpoint takes one and there is room for it, else thrown away. Owned by
- * the event loop.
+ * A request whose body is being read. The body is collected if the endpoint reads one and there is memory for it;
+ * otherwise it is discarded. Owned by the event loop.
  */
 final class Incoming {
-    /** More than a usual answer takes. */
+    /** The memory reserved for an answer, more than usual answers need. */
     private static final int USUAL_ANSWER_BYTES = 1 << 10;
 
     private static final Endpoint COMPRESSED = Endpoint.always(Refusal.compressed());
@@ -25,7 +25,7 @@ final class Incoming {
     private final int maxReadBytes;
     private final long sinceNanos;
     private long skippedBytes;
-    /** What is answered without having looked at the body; null: it is read. */
+    /** The answer that was decided without looking at the body; null if the body is read. */
     private @Nullable Answer early;
 
     private Incoming(RequestHead head, Endpoint endpoint, Exchange exchange, HttpServer server) {
@@ -54,7 +54,7 @@ final class Incoming {
         return incoming;
     }
 
-    /** Whether it will be answered without having looked at the body, which is thrown away. */
+    /** Returns whether the request is rejected without looking at its body, which is discarded. */
     boolean isRefusedEarly() {
         return early != null;
     }
@@ -63,30 +63,31 @@ final class Incoming {
         return exchange;
     }
 
-    /** What is kept of its body. */
+    /** Returns the bytes that the body holds. */
     int heldBytes() {
         return body.heldBytes();
     }
 
-    /** When its head had come. */
+    /** Returns the time at which the head was complete. */
     long sinceNanos() {
         return sinceNanos;
     }
 
-    /** Why not even the beginning of the body is wanted; empty if it is. */
+    /** Returns the answer that rejects the request if its announced body is too long. */
     Optional<Answer> refusal() {
         return takesBody() && announcesTooMuch() ? refusal(Taken.TOO_LONG) : Optional.empty();
     }
 
     /**
-     * Whether it is served at once, and the connection ends with it: it takes no body, and the one that is announced is
-     * too long to wait for, or may never come, since nobody will ask the client to go on.
+     * Returns whether the request is served at once and is the last of its connection. This is so if the endpoint reads
+     * no body and the announced body is too long to wait for, or may never be sent because nobody asks the client to
+     * continue.
      */
     boolean needsNoBody() {
         return !takesBody() && (announcesTooMuch() || head.holdsBodyBack());
     }
 
-    /** Takes the next part of the body; an answer if it can't be taken, and the rest is not to be read. */
+    /** Accepts the next part of the body. Returns an answer if the part is rejected; the rest must not be read then. */
     Optional<Answer> take(ByteBuf part) {
         if (!part.isReadable()) {
             return Optional.empty();
@@ -103,7 +104,7 @@ final class Incoming {
         return refusal(skippedBytes <= maxReadBytes ? Taken.YES : Taken.TOO_LONG);
     }
 
-    /** The answer to a body that took too long. */
+    /** Returns the answer to a body that took too long. */
     Answer tooSlow() {
         if (takesBody()) {
             server.events().bodyTooSlow();
@@ -111,13 +112,13 @@ final class Incoming {
         return Refusal.tooSlow();
     }
 
-    /** The answer to a body that is too slow for the room there is. */
+    /** Returns the answer to a body that is too slow while memory is short. */
     Answer tooSlowForNow() {
         refuseEarly();
         return Refusal.overloaded();
     }
 
-    /** Serves the request, its body being complete, or answers why not. */
+    /** Serves the request, whose body is complete, or answers with the rejection that was decided earlier. */
     void serve(long arrivedNanos) {
         exchange.hold(body);
         if (early == null && endpoint.takesPlace() && !hasPlace()) {
@@ -135,13 +136,13 @@ final class Incoming {
         return exchange.takePlace() && exchange.reserveAnswer(USUAL_ANSWER_BYTES);
     }
 
-    /** From now on nothing is kept of it: who sends it may not send more. */
+    /** Rejects the request with an answer from the admission and discards its body. */
     private void holdBack(Answer why) {
         early = why;
         body.release();
     }
 
-    /** From now on nothing is kept of it: there is no room. */
+    /** Rejects the request for lack of resources and discards its body. */
     private void refuseEarly() {
         early = Refusal.overloaded();
         body.release();
@@ -150,7 +151,7 @@ final class Incoming {
         }
     }
 
-    /** Lets go of what was read. */
+    /** Releases the bytes that were read. */
     void abort() {
         body.release();
     }

@@ -9,8 +9,9 @@ import java.util.Queue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What comes in on a connection: whether more is read just now, what was read and not taken yet, and whether it is still
- * requests. Holds its messages until they are taken. Owned by the event loop of the connection.
+ * The input of a connection: decides whether to read more, keeps messages until they are processed, and tracks whether
+ * they are still requests. Holds references to its messages until they are polled. Owned by the event loop of the
+ * connection.
  */
 final class Inflow {
     private static final long MAX_IGNORED_BYTES = 64 << 20;
@@ -21,33 +22,33 @@ final class Inflow {
     private boolean ended;
     private long ignoredBytes;
 
-    /** What is done with what comes in. */
+    /** The treatment of input. */
     private enum Reading {
-        /** It is requests. */
+        /** Input consists of requests. */
         REQUESTS,
-        /** It is no longer of interest; the client has said that it will send nothing more, or has sent it. */
+        /** Input is no longer needed, and the client has announced its end or has already sent all of it. */
         NOTHING,
-        /** It is no longer of interest, but must be read for the client to see the last answer. */
+        /** Input is discarded, but must be read so that the client receives the last answer. */
         IGNORED
     }
 
-    /** Takes what the decoder gave, which may be more than is wanted just now. */
+    /** Adds a message from the decoder, even if reading is paused. */
     void add(Object message) {
         unread.add(message);
     }
 
-    /** The next message, which is the caller's to release; null if there is none, or it has to wait. */
+    /** Returns the next message, which the caller must release; null if there is none or reading is paused. */
     @Nullable
     Object poll() {
         return paused ? null : unread.poll();
     }
 
-    /** Notes that the client has shut down its side. */
+    /** Records that the client has shut down its side. */
     void end() {
         ended = true;
     }
 
-    /** Whether the client has shut down its side; what it sent before comes first. */
+    /** Returns whether the client has shut down its side and everything that it sent before has been processed. */
     boolean isAtEnd() {
         return ended && !paused && unread.isEmpty();
     }
@@ -60,33 +61,36 @@ final class Inflow {
         return reading == Reading.REQUESTS;
     }
 
-    /** From now on nothing is a request. */
+    /** Treats further input as unexpected: there are no more requests. */
     void expectNothing() {
         reading = Reading.NOTHING;
     }
 
-    /** From now on nothing is a request, but what comes is read, within bounds. */
+    /** Discards further input, up to a limit. */
     void ignoreRest() {
         reading = Reading.IGNORED;
     }
 
-    /** Counts a message that is no longer of interest. */
+    /** Counts the bytes of a discarded message. */
     void countIgnored(Object message) {
         if (message instanceof ByteBufHolder holder) {
             ignoredBytes += holder.content().readableBytes();
         }
     }
 
-    /** Whether the connection can be closed without taking the last answer from the client, as far as bounds allow. */
+    /**
+     * Returns whether the connection can be closed without destroying the last answer, or the limit on discarded bytes
+     * was exceeded.
+     */
     boolean hasReadEnough() {
         return reading == Reading.NOTHING || ignoredBytes > MAX_IGNORED_BYTES;
     }
 
     /**
-     * Pauses or resumes.
+     * Pauses or resumes reading.
      *
-     * @param requestsAreWanted whether requests would be read just now
-     * @return whether that is a change
+     * @param requestsAreWanted whether further requests may be read at present
+     * @return whether the state changed
      */
     boolean pauseOrResume(boolean requestsAreWanted, Channel channel) {
         boolean wanted = isRequests() ? requestsAreWanted : ignoredBytes <= MAX_IGNORED_BYTES;
@@ -95,13 +99,13 @@ final class Inflow {
         }
         paused = !wanted;
         if (!ended) {
-            // after the end there is nothing to read, and Netty's epoll fails when it is asked to
+            // after the end of input there is nothing to read, and Netty's epoll transport would fail
             channel.config().setAutoRead(wanted);
         }
         return true;
     }
 
-    /** Lets go of everything. */
+    /** Releases all messages. */
     void release() {
         unread.forEach(ReferenceCountUtil::release);
         unread.clear();

@@ -23,7 +23,10 @@ import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** An event loop with its connections and what they share. Owned by that loop, except where it says otherwise. */
+/**
+ * An event loop with its connections and the resources that they share. Owned by that loop, except where a method says
+ * otherwise.
+ */
 final class Loop {
     private final EventLoop eventLoop;
     private final LongSupplier nanoTicker;
@@ -42,17 +45,22 @@ final class Loop {
         this.date = new DateHeader(clock);
     }
 
-    /** Runs what it gets after everything that the connections of this loop had to read in this turn. */
+    /**
+     * Returns an executor whose tasks run after all connections of this loop have been read in the current iteration.
+     */
     Executor afterReading() {
         return eventLoop;
     }
 
-    /** Safe for any thread, as is what it returns. */
+    /** Returns the way back for answers. This method and its result are safe for any thread. */
     Answers answers() {
         return answers;
     }
 
-    /** Runs {@code work} on a thread for long bodies, then {@code done} on this loop; false if too many wait. */
+    /**
+     * Runs {@code work} on a thread for long bodies, then {@code done} on this loop; returns false if too many tasks
+     * are queued.
+     */
     boolean runElsewhere(Runnable work, Runnable done) {
         return longBodies.offer(() -> {
             work.run();
@@ -81,13 +89,16 @@ final class Loop {
         completeIfFinished();
     }
 
-    /** From now on looks for connections that are too slow, about every {@code period}. Safe for any thread. */
+    /** Starts checking for slow connections about every {@code period}. Safe for any thread. */
     void tickEvery(Duration period) {
         long nanos = period.toNanos();
         var unused = eventLoop.scheduleWithFixedDelay(this::tick, nanos, nanos, TimeUnit.NANOSECONDS);
     }
 
-    /** Lets every connection serve what is under way; the future ends with the last of them. Safe for any thread. */
+    /**
+     * Lets every connection serve its requests in progress; the future completes when the last connection is closed.
+     * Safe for any thread.
+     */
     CompletableFuture<Void> finish() {
         eventLoop.execute(() -> {
             finishing = true;
@@ -97,7 +108,7 @@ final class Loop {
         return finished;
     }
 
-    /** Closes what is still open. Safe for any thread. */
+    /** Closes all open connections. Safe for any thread. */
     void closeAll() {
         eventLoop.execute(() -> {
             List.copyOf(connections).forEach(Connection::close);
@@ -110,7 +121,10 @@ final class Loop {
         }
     }
 
-    /** A connection whose tick fails ends alone; thrown from here, it would be the last tick of all. */
+    /**
+     * Checks all connections. If a check throws, only that connection is closed; an exception thrown from here would
+     * cancel all further checks.
+     */
     private void tick() {
         long now = nanoTicker.getAsLong();
         for (Connection connection : List.copyOf(connections)) {
@@ -123,8 +137,8 @@ final class Loop {
     }
 
     /**
-     * The way of answers back to an event loop, from any thread. What was answered together costs one wake-up of the loop, and
-     * one flush per connection.
+     * Hands answers from any thread back to an event loop. Answers that are added together cost one wake-up of the loop
+     * and one flush per connection.
      */
     static final class Answers {
         private static final Logger log = LoggerFactory.getLogger(Answers.class);
@@ -137,21 +151,21 @@ final class Loop {
             this.loop = loop;
         }
 
-        /** Takes an answer; {@code answer} is rendered on the loop. Safe for any thread; never throws. */
+        /** Adds an answer, which is rendered on the loop. Safe for any thread; never throws. */
         void add(Exchange exchange, Supplier<Answer> answer) {
             ready.add(new Ready(exchange, answer));
             if (scheduled.compareAndSet(false, true)) {
                 try {
                     loop.execute(this::deliver);
                 } catch (RejectedExecutionException e) {
-                    // the server has ended, and with it every connection that could carry an answer
+                    // the server has ended, and all its connections with it
                     ready.clear();
                 }
             }
         }
 
         private void deliver() {
-            // before the queue is read: what is added from now on finds it unset, and comes again
+            // must precede reading the queue, so that an answer that is added later schedules another delivery
             scheduled.set(false);
             List<Connection> touched = new ArrayList<>();
             for (Ready next = ready.poll(); next != null; next = ready.poll()) {
@@ -167,7 +181,7 @@ final class Loop {
             try {
                 return answer.get();
             } catch (RuntimeException | Error e) {
-                log.error("An answer could not be rendered", e);
+                log.error("An answer failed to render", e);
                 return Refusal.internalError();
             }
         }
@@ -176,8 +190,8 @@ final class Loop {
     }
 
     /**
-     * The threads that work on long bodies, so that no event loop is held up by one. They come and go; at most {@value #MAX_WAITING} bodies wait
-     * for them. Safe for any thread.
+     * The threads that process long bodies, so that none of them blocks an event loop. Idle threads end; at most
+     * {@value #MAX_WAITING} bodies are queued. Safe for any thread.
      */
     static final class LongBodies implements AutoCloseable {
         private static final int MAX_WAITING = 256;
@@ -195,7 +209,7 @@ final class Loop {
             this.threads.allowCoreThreadTimeOut(true);
         }
 
-        /** Runs {@code work} on one of the threads; false if too many bodies wait already. */
+        /** Runs {@code work} on one of the threads; returns false if the queue is full. */
         boolean offer(Runnable work) {
             try {
                 threads.execute(work);

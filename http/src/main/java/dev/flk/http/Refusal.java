@@ -5,7 +5,7 @@ import dev.flk.http.Answer.Header;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
 
-/** The answers to requests that never reach an endpoint: what is wrong with them as HTTP, or with the server. */
+/** The answers to requests that never reach an endpoint because of an error in HTTP or a problem of the server. */
 public final class Refusal {
     private Refusal() {}
 
@@ -13,12 +13,12 @@ public final class Refusal {
         return Answer.error(400, error);
     }
 
-    /** There is nothing at this path. */
+    /** Returns the answer to an unknown path. */
     public static Answer notFound() {
         return Answer.error(404, "not found");
     }
 
-    /** @param allow the methods that the resource has, comma-separated */
+    /** @param allow the methods of the resource, separated by commas */
     static Answer methodNotAllowed(String allow) {
         return Answer.error(405, "method not allowed", new Header("Allow", allow));
     }
@@ -27,12 +27,12 @@ public final class Refusal {
         return Answer.error(408, "request timed out", Header.retryAfter(1));
     }
 
-    /** The body is longer than it may be. */
+    /** Returns the answer to a body over the limit. */
     public static Answer bodyTooLong(int maxBytes) {
         return Answer.error(413, tooLong(maxBytes));
     }
 
-    /** The error text for something over a limit in bytes. */
+    /** Returns the error text for something over a limit in bytes. */
     public static String tooLong(int maxBytes) {
         return "body over " + maxBytes + " bytes";
     }
@@ -41,7 +41,7 @@ public final class Refusal {
         return Answer.error(415, "Content-Encoding is not supported, send the body as it is");
     }
 
-    /** Not a 400, which would say that what was sent can never succeed. */
+    /** Returns 501; a 400 would tell the client that this content can never succeed. */
     static Answer unknownTransferCoding() {
         return Answer.error(501, "transfer coding not supported, use chunked");
     }
@@ -50,7 +50,7 @@ public final class Refusal {
         return Answer.error(505, "HTTP version not supported");
     }
 
-    /** For a request that could not be read as HTTP/1. */
+    /** Returns the answer to a request that could not be read as HTTP/1. */
     static Answer malformed(Throwable cause) {
         if (cause instanceof TooLongHttpLineException) {
             return Answer.error(414, "request line too long");
@@ -61,12 +61,12 @@ public final class Refusal {
         return badRequest("malformed HTTP request");
     }
 
-    /** For what there is no room for just now. */
+    /** Returns the answer to a request for which there are too few resources at present. */
     public static Answer overloaded() {
         return Answer.error(503, "overloaded", Header.retryAfter(1));
     }
 
-    /** For a failure of our own; what failed is in the log and no stranger's business. */
+    /** Returns the answer to a failure of our own. The details are only in the log, not disclosed to clients. */
     static Answer internalError() {
         return Answer.error(500, "internal error");
     }

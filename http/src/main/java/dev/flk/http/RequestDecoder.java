@@ -13,14 +13,14 @@ import java.util.OptionalLong;
 import java.util.function.LongSupplier;
 
 /**
- * Netty's decoder, which also tells since when a header has been coming in, so that a slow one can be refused, and takes no
- * head that can be read in two ways.
+ * Netty's decoder, extended to report since when a header has been arriving, so that slow ones can be rejected, and to
+ * reject ambiguous heads.
  */
 final class RequestDecoder extends HttpRequestDecoder {
     private static final int MAX_REQUEST_LINE_BYTES = 8 << 10;
     private static final int MAX_HEADER_BYTES = 16 << 10;
     private static final DecoderResult AMBIGUOUS =
-            DecoderResult.failure(new IllegalArgumentException("a head that can be read in two ways"));
+            DecoderResult.failure(new IllegalArgumentException("the request head is ambiguous"));
 
     private final LongSupplier nanoTicker;
     private final HeadLines head = new HeadLines();
@@ -34,7 +34,10 @@ final class RequestDecoder extends HttpRequestDecoder {
         this.nanoTicker = nanoTicker;
     }
 
-    /** When the first byte of a header came whose end has not come yet; empty between requests and inside bodies. */
+    /**
+     * Returns the time at which the first byte of the incomplete header arrived; empty between requests and inside
+     * bodies.
+     */
     OptionalLong headerSinceNanos() {
         return headerSinceNanos;
     }
@@ -63,28 +66,28 @@ final class RequestDecoder extends HttpRequestDecoder {
         }
     }
 
-    /** An empty line between requests, which old clients send, begins nothing. */
+    /** Returns whether the bytes begin a request. An empty line between requests, which old clients send, does not. */
     private static boolean hasMoreThanSpace(ByteBuf in) {
         return in.forEachByte(b -> b >= 0 && b <= ' ') >= 0;
     }
 
     /**
-     * Looks at the lines of a request's head before the decoder does, which takes what a proxy in front may read in another way: a
-     * line that is continued by a space at the beginning of the next (obs-fold, RFC 9112 section 5.2), a space before the first
-     * header, and anything but one space between the three parts of the request line (section 3). Owned by the event loop of the
-     * connection.
+     * Checks the lines of a request's head before the decoder, which accepts forms that a proxy in front may interpret
+     * differently: a line that is continued by a space at the beginning of the next (obs-fold, RFC 9112 section 5.2), a
+     * space before the first header, and anything but one space between the three parts of the request line (section
+     * 3). Owned by the event loop of the connection.
      */
     private static final class HeadLines {
         private static final byte[] VERSION = {'H', 'T', 'T', 'P', '/'};
-        /** {@code HTTP/1.1} */
+        /** The length of {@code HTTP/1.1}. */
         private static final int VERSION_BYTES = VERSION.length + 3;
 
         private boolean requestLineSeen;
         private boolean ambiguous;
 
         /**
-         * Looks at what the decoder is about to take: all complete lines up to the end of the head, the first of which begins at
-         * the reader index. What is behind them is looked at again when more has come.
+         * Checks the complete lines that the decoder is about to consume, up to the end of the head. The first line
+         * begins at the reader index. Bytes after them are checked when more have arrived.
          */
         void look(ByteBuf in) {
             int start = in.readerIndex();
@@ -105,7 +108,7 @@ final class RequestDecoder extends HttpRequestDecoder {
             }
         }
 
-        /** Whether a head that was looked at to its end, can be read in another way. */
+        /** Returns whether the last complete head can be interpreted in another way. */
         boolean isAmbiguous() {
             return ambiguous;
         }

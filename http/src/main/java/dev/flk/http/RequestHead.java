@@ -11,10 +11,10 @@ import io.netty.handler.codec.http.HttpVersion;
 import java.util.List;
 import java.util.Optional;
 
-/** What the head of a request says about how to read and answer it. */
+/** The head of a request, as far as it determines how to read and answer the request. */
 record RequestHead(HttpRequest request) {
 
-    /** Why it can't be answered but with a refusal, after which nothing more is read; empty if it can. */
+    /** Returns the answer that rejects the request if it can't be served; nothing more is read then. */
     Optional<Answer> problem() {
         if (request.decoderResult().isFailure()) {
             return Optional.of(Refusal.malformed(request.decoderResult().cause()));
@@ -63,17 +63,17 @@ record RequestHead(HttpRequest request) {
         return HttpUtil.isKeepAlive(request);
     }
 
-    /** Whether there is a body that the client sends only when it is told to go on. */
+    /** Returns whether the client sends the body only after a {@code 100 Continue}. */
     boolean holdsBodyBack() {
         return HttpUtil.is100ContinueExpected(request) && declaredBytes() != 0;
     }
 
-    /** The announced length of the body; -1 if it comes in chunks, 0 if there is none. */
+    /** Returns the announced length of the body; -1 if it is chunked, 0 if there is none. */
     long declaredBytes() {
         return HttpUtil.isTransferEncodingChunked(request) ? -1 : HttpUtil.getContentLength(request, 0L);
     }
 
-    /** Whether the body comes as it is, and not compressed. */
+    /** Returns whether the body is not compressed. */
     boolean isBodyPlain() {
         String codings = String.join(",", headers().getAll(HttpHeaderNames.CONTENT_ENCODING));
         return codings.isBlank() || codings.strip().equalsIgnoreCase("identity");

@@ -5,7 +5,10 @@ import io.netty.handler.codec.http.HttpMethod;
 import java.util.HashMap;
 import java.util.Map;
 
-/** Which endpoint a method and a path lead to; what leads nowhere leads to the endpoint that says so. Not changed once a server has it. */
+/**
+ * A table of the endpoint for each method and path. Unknown paths lead to an endpoint for them. Must not be modified
+ * once a server uses it.
+ */
 public final class Routes {
     private static final Endpoint POST_ONLY = Endpoint.always(Refusal.methodNotAllowed("POST"));
     private static final Endpoint GET_ONLY = Endpoint.always(Refusal.methodNotAllowed("GET, HEAD"));
@@ -17,31 +20,31 @@ public final class Routes {
     private final Endpoint notFound;
     private int maxBodyBytes;
 
-    /** No routes yet. */
+    /** Creates a table without routes. */
     public Routes(Endpoint notFound) {
         this.notFound = notFound;
     }
 
-    /** {@code POST} to this path. */
+    /** Adds a route for {@code POST} to this path. */
     public Routes post(String path, Endpoint endpoint) {
         posts.put(path, endpoint);
         maxBodyBytes = Math.max(maxBodyBytes, endpoint.maxBodyBytes());
         return this;
     }
 
-    /** {@code GET} and {@code HEAD} of this path. */
+    /** Adds a route for {@code GET} and {@code HEAD} of this path. */
     public Routes get(String path, Endpoint endpoint) {
         gets.put(path, endpoint);
         return this;
     }
 
-    /** {@code GET} and {@code HEAD} of what stands right below this path, where nothing else stands. */
+    /** Adds a route for {@code GET} and {@code HEAD} of each direct child of this path that has no route of its own. */
     public Routes getBelow(String path, Endpoint endpoint) {
         getsBelow.put(path, endpoint);
         return this;
     }
 
-    /** {@code GET} and {@code HEAD} of {@code below} right below what stands right below this path. */
+    /** Adds a route for {@code GET} and {@code HEAD} of {@code below} under each direct child of this path. */
     public Routes getBetween(String path, String below, Endpoint endpoint) {
         getsBetween.put(path + "/" + below, endpoint);
         return this;
@@ -67,12 +70,12 @@ public final class Routes {
         return method.equals(HttpMethod.GET) || method.equals(HttpMethod.HEAD) ? get : GET_ONLY;
     }
 
-    /** The longest body that any of them takes. */
+    /** Returns the longest body that any of the endpoints reads. */
     int maxBodyBytes() {
         return maxBodyBytes;
     }
 
-    /** The path of a request target, which may be a whole URI and may have a query. */
+    /** Returns the path of a request target, which may be an absolute URI and may have a query. */
     static String path(String target) {
         int start = 0;
         if (!target.startsWith("/")) {
@@ -83,7 +86,7 @@ public final class Routes {
         return start < 0 ? "/" : target.substring(start, query < start ? target.length() : query);
     }
 
-    /** What stands behind the question mark of a request target; empty if there is none. */
+    /** Returns the text after the question mark of a request target; empty if there is none. */
     static String query(String target) {
         int query = target.indexOf('?');
         return query < 0 ? "" : target.substring(query + 1);

@@ -4,12 +4,13 @@ package dev.flk.http;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * What all connections together hold, and how much they may.
+ * The resources that all connections of a server hold together, with their limits.
  *
- * @param connections that are open
- * @param requests that have come, take a place, and are not answered
- * @param bodyBytes of bodies that are being read or wait for their answers, with what working on them takes
- * @param answerBytes of answers that the network has not taken yet, and of those that are sure to come
+ * @param connections the number of open connections
+ * @param requests the number of unanswered requests that count as in progress
+ * @param bodyBytes the bytes of bodies that are being read or whose requests are unanswered, with the memory for
+ *     processing them
+ * @param answerBytes the bytes of answers that the network has not accepted yet, and reservations for further answers
  */
 public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bound answerBytes) {
     static ServerLoad of(HttpOptions options) {
@@ -20,27 +21,29 @@ public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bou
                 new Bound(options.answerBytes()));
     }
 
-    /** Whether a request with a body of this length would be refused just now. */
+    /** Returns whether a request with a body of this length would be rejected at present. */
     boolean isFullFor(long declaredBytes) {
         return !requests.hasRoomFor(1) || !bodyBytes.hasRoomFor(Math.max(declaredBytes, 0));
     }
 
-    /** How much of something all connections together may hold: requests, or bytes. Safe for any thread. */
+    /** A limit on an amount that all connections hold together, such as requests or bytes. Safe for any thread. */
     public static final class Bound {
         private final long most;
         private final AtomicLong held = new AtomicLong();
 
-        /** Nothing is held yet. */
+        /** Creates a bound of which nothing is held yet. */
         public Bound(long most) {
             this.most = most;
         }
 
-        /** Takes {@code amount} if as much is left. */
+        /** Takes {@code amount} if enough is left; returns whether it did. */
         public boolean take(long amount) {
             return take(amount, most);
         }
 
-        /** Takes {@code amount} if no more than half is held then: for what must leave room to something else. */
+        /**
+         * Takes {@code amount} if at most half of the bound is held afterwards; leaves the rest to more important uses.
+         */
         boolean takeOfHalf(long amount) {
             return take(amount, most / 2);
         }
@@ -53,27 +56,27 @@ public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bou
             return false;
         }
 
-        /** Counts what is held already, whether there was room or not. */
+        /** Counts {@code amount} as held, even beyond the bound. */
         void add(long amount) {
             held.addAndGet(amount);
         }
 
-        /** Gives back what was taken. */
+        /** Gives back {@code amount}. */
         public void giveBack(long amount) {
             held.addAndGet(-amount);
         }
 
-        /** Whether {@code amount} could be taken just now. */
+        /** Returns whether {@code amount} could be taken at present. */
         boolean hasRoomFor(long amount) {
             return held.get() + amount <= most;
         }
 
-        /** Whether more than half is held: from then on nothing is held for clients who are slow. */
+        /** Returns whether more than half is held; from then on nothing is held for slow clients. */
         boolean isShort() {
             return held.get() > most / 2;
         }
 
-        /** How much is held just now. */
+        /** Returns the amount that is held at present. */
         public long held() {
             return held.get();
         }

@@ -15,7 +15,7 @@ import javax.net.ssl.SSLException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Counts handshakes that failed, and tells of some of them, each reason once in a while. Safe for any thread. */
+/** Counts failed handshakes and logs some of them, at most one line per reason and interval. Safe for any thread. */
 final class TlsFailures {
     private static final Logger LOG = LoggerFactory.getLogger(TlsFailures.class);
     private static final Duration EVERY = Duration.ofSeconds(10);
@@ -29,7 +29,12 @@ final class TlsFailures {
         this.limit = new LineLimit(1, EVERY, nanoTicker);
     }
 
-    /** One that failed by {@code cause}; {@code hasBegun}: the client had sent something, else it has just looked whether the port is open. */
+    /**
+     * Records a failed handshake, unless the client closed the connection without sending anything: such a client only
+     * probes whether the port is open.
+     *
+     * @param hasBegun whether the client had sent something
+     */
     void tell(Throwable cause, InetSocketAddress client, boolean hasBegun) {
         TlsFailure reason = reason(cause);
         if (hasBegun || reason != TlsFailure.CLOSED) {
@@ -49,7 +54,10 @@ final class TlsFailures {
                         leftOut));
     }
 
-    /** The JDK has one exception for nearly all, so that its words must do. */
+    /**
+     * Returns the reason of a failure. The JDK throws one exception for nearly all failures, so that only its message
+     * distinguishes them.
+     */
     static TlsFailure reason(Throwable failure) {
         if (failure instanceof SslHandshakeTimeoutException) {
             return TlsFailure.TIMEOUT;
@@ -80,16 +88,16 @@ final class TlsFailures {
         return switch (reason) {
             case NO_TLS, TIMEOUT -> "it was not over within HEADER_TIMEOUT";
             case CLOSED ->
-                "the client closed the connection in the midst of it, as one does that does not trust the"
+                "the client closed the connection during the handshake, as clients do that do not trust the"
                         + " certificate of TLS_CERT";
-            case PROTOCOL -> "the client knows neither TLS 1.2 nor 1.3; update it";
-            case CIPHER -> "no cipher suite that both know, and that fits the certificate";
+            case PROTOCOL -> "the client supports neither TLS 1.2 nor 1.3; update it";
+            case CIPHER -> "client and server share no cipher suite that fits the certificate";
             case CLIENT_CERTIFICATE_MISSING ->
                 "TLS_CLIENT_CA asks for one; the agent shows it with TLS_CERT and TLS_KEY";
             case CLIENT_CERTIFICATE_REFUSED ->
-                "it is not of TLS_CLIENT_CA, not valid now, or not for clients (" + quoted(cause) + ")";
+                "it was not issued by TLS_CLIENT_CA, is not valid now, or is not for clients (" + quoted(cause) + ")";
             case REFUSED_BY_CLIENT ->
-                "mostly it does not trust the certificate of TLS_CERT, or that is not valid now (" + quoted(cause)
+                "usually because it does not trust the certificate of TLS_CERT, or that is not valid now (" + quoted(cause)
                         + ")";
             case OTHER -> quoted(cause);
         };

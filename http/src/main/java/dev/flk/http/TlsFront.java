@@ -23,13 +23,14 @@ import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLException;
 
 /**
- * Puts TLS in front of connections. Who speaks plain HTTP instead is told so, in plain HTTP, and not in the form in which a backend
- * refuses a certificate: an agent would give up what it sends for good. Safe for any thread.
+ * Puts TLS in front of connections. A client that speaks plain HTTP gets a plain HTTP answer, in a form that differs
+ * from the backend's rejection of a certificate: otherwise an agent would give up its certificates for good. Safe for
+ * any thread.
  */
 final class TlsFront {
     private static final Routes SPEAK_TLS =
             new Routes(Endpoint.always(Answer.text(400, "This port speaks TLS: use https\n")));
-    /** The types of TLS records. */
+    /** The lowest type of a TLS record. */
     private static final int LEAST_TYPE = 20;
 
     private static final int MOST_TYPE = 24;
@@ -37,16 +38,17 @@ final class TlsFront {
     private final HttpServer server;
     private final TlsFailures failures;
 
-    /** For connections to {@code server}. */
+    /** Creates a front for connections to {@code server}. */
     TlsFront(HttpServer server, TlsFailures failures) {
         this.server = server;
         this.failures = failures;
     }
 
     /**
-     * Puts it before what the pipeline has: {@code decoder}, then {@code connection}. On the loop of the channel.
+     * Inserts TLS into the pipeline before {@code decoder} and {@code connection}. Called on the event loop of the
+     * channel.
      *
-     * @param engine for this connection alone
+     * @param engine an engine for this connection only
      */
     void addTo(
             Channel channel,
@@ -70,7 +72,10 @@ final class TlsFront {
                         watch);
     }
 
-    /** Ends the own side of a connection, after what was written; TLS has a word for it. */
+    /**
+     * Shuts down our side of a connection after everything that was written; over TLS, sends {@code close_notify}
+     * first.
+     */
     static void endOutput(DuplexChannel channel) {
         SslHandler tls = channel.pipeline().get(SslHandler.class);
         if (tls == null) {
@@ -81,7 +86,7 @@ final class TlsFront {
         }
     }
 
-    /** Tells TLS from all else by the first byte, then is gone. */
+    /** Distinguishes TLS from anything else by the first byte, then removes itself. */
     private static final class FirstByte extends ChannelInboundHandlerAdapter {
         private final SslHandler tls;
         private final HandshakeWatch watch;
@@ -116,9 +121,9 @@ final class TlsFront {
     }
 
     /**
-     * Stands before TLS on a connection: when a handshake has failed, ends the own side and reads on for a moment, instead of closing at once. A client of
-     * TLS 1.3 has sent its request by then; to close with that unread would take from it the alert that says why. Owned by the event
-     * loop of the connection.
+     * A handler before TLS. After a failed handshake it shuts down our side and keeps reading for a moment instead of
+     * closing at once. A TLS 1.3 client has already sent its request by then, and closing with unread bytes would
+     * destroy the alert that states the reason. Owned by the event loop of the connection.
      */
     private static final class LingeringClose extends ChannelDuplexHandler {
         private static final long LONGEST_MILLIS = 1_000;
@@ -170,8 +175,8 @@ final class TlsFront {
     }
 
     /**
-     * Stands behind TLS on a connection: tells how its handshake failed, once, and keeps what a client does wrong with TLS from what
-     * comes after, where it would look like a fault of ours. Owned by the event loop of the connection.
+     * A handler after TLS. It reports a failed handshake once, and keeps a client's TLS errors from later handlers,
+     * where they would look like a fault of ours. Owned by the event loop of the connection.
      */
     private static final class HandshakeWatch extends ChannelInboundHandlerAdapter {
         private final TlsFailures failures;
@@ -185,20 +190,20 @@ final class TlsFront {
             this.client = client;
         }
 
-        /** The client has sent a first byte of TLS. */
+        /** Records that the client has sent a first byte of TLS. */
         void begins() {
             hasBegun = true;
         }
 
-        /** Whether the handshake has failed by what one side said, and not since the client went away. */
+        /** Returns whether the handshake failed because one side objected, and not because the client disconnected. */
         boolean hasObjected() {
             return hasObjected;
         }
 
-        /** The client has sent something else. */
+        /** Records that the client has sent something other than TLS. */
         void isNoTls() {
             isOver = true;
-            failures.tell(TlsFailure.NO_TLS, client, "what came is plain HTTP, or no TLS at all");
+            failures.tell(TlsFailure.NO_TLS, client, "the client sent plain HTTP, or something else that is not TLS");
         }
 
         @Override

@@ -15,8 +15,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Decides commits, one behind the other, on what stands: conditions, versions, revisions, answers told again. What one of them does,
- * the next one sees. Pure, but for the time that it is given. One thread.
+ * Decides a batch of commits in order: conditions, versions, revisions and remembered answers. Each commit sees the
+ * effects of the earlier ones. Pure, given the time. Owned by one thread.
  */
 final class BatchDecision {
     private final Map<Key, Newest> newest;
@@ -29,11 +29,11 @@ final class BatchDecision {
     private final Map<RequestKey, Answered> newAnswers = new HashMap<>();
 
     /**
-     * A decision of nothing yet.
+     * Creates an empty decision.
      *
      * @param nowMicros the time of the commits
-     * @param elapsedMicros the time by which answers expire, which no wall clock moves
-     * @param rememberedMicros how long an answer is given again
+     * @param elapsedMicros the elapsed time by which answers expire, which is independent of the wall clock
+     * @param rememberedMicros the time for which an answer is repeated
      */
     BatchDecision(Existing existing, long nowMicros, long elapsedMicros, long rememberedMicros) {
         this.newest = new HashMap<>(existing.newest());
@@ -45,9 +45,9 @@ final class BatchDecision {
     }
 
     /**
-     * Decides one more.
+     * Decides the next commit.
      *
-     * @throws StateException if it is refused; then it changes nothing
+     * @throws StateException if the commit is rejected; it has no effect then
      */
     Committed decide(PendingCommit commit) {
         RequestKey request = commit.request();
@@ -55,7 +55,7 @@ final class BatchDecision {
         if (request != null && before != null && before.expiresAtMicros() > elapsedMicros) {
             if (!before.content().equals(commit.content())) {
                 throw Reason.INVALID.because("request_id '" + request.requestId()
-                        + "' was used for another transaction in the last minutes; draw a new one for each");
+                        + "' was used for another transaction in the last minutes; use a new one for each transaction");
             }
             return before.committed();
         }
@@ -106,7 +106,7 @@ final class BatchDecision {
             Key key = operation.key();
             String actual = stands.version() + (stands.exists() || stands.version() == 0 ? "" : " (deleted)");
             throw Reason.VERSION_CONFLICT.because(
-                    key + ": expected version " + expected + ", there is " + actual,
+                    key + ": expected version " + expected + ", found " + actual,
                     Map.of(
                             "namespace", key.namespace(),
                             "agent_id", key.agentId(),
@@ -116,12 +116,12 @@ final class BatchDecision {
         }
     }
 
-    /** What all of them together make. */
+    /** Returns the combined effect of all commits. */
     Batch batch() {
         return new Batch(List.copyOf(events), Map.copyOf(newAnswers));
     }
 
-    /** The newest revision with them. */
+    /** Returns the head after all commits. */
     Head head() {
         return head;
     }

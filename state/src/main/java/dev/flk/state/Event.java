@@ -5,27 +5,27 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One committed transaction that changed something.
+ * A committed transaction that changed something.
  *
- * @param revision 1, 2, 3 … without gaps: the order of commits and of replay
- * @param committedAtMicros since the epoch; later than that of the revision before
- * @param changes in the order of the transaction; filtered ones may be missing
- * @param operationsTotal how many changes it has unfiltered
+ * @param revision 1, 2, 3 … without gaps; the order of commits and of replay
+ * @param committedAtMicros microseconds since the epoch, later than those of the previous revision
+ * @param changes the changes in the order of the transaction; those excluded by a filter are missing
+ * @param operationsTotal the number of changes without a filter
  */
 public record Event(long revision, long committedAtMicros, List<Change> changes, int operationsTotal) {
-    /** A whole one. */
+    /** Creates an event with all its changes. */
     public Event(long revision, long committedAtMicros, List<Change> changes) {
         this(revision, committedAtMicros, changes, changes.size());
     }
 
     /**
-     * A version that the transaction made.
+     * A version that the transaction created.
      *
-     * @param json the value; null: it was deleted
+     * @param json the value; null if the key was deleted
      */
     public record Change(Key key, long version, @Nullable String json) {}
 
-    /** How much memory it takes, about. */
+    /** Returns the approximate size in memory. */
     public long bytes() {
         long bytes = 64;
         for (Change change : changes) {

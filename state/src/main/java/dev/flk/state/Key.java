@@ -7,14 +7,14 @@ import java.util.Comparator;
 import java.util.regex.Pattern;
 
 /**
- * Where a value stands. Ordered by namespace, agent and name, each by its bytes in UTF-8.
+ * The key of a value. Keys are ordered by namespace, agent and name, each by its bytes in UTF-8.
  *
- * @param namespace 1 to 64 of {@code A-Za-z0-9._-}
+ * @param namespace 1 to 64 characters of {@code A-Za-z0-9._-}
  * @param agentId 1 to 256 bytes in UTF-8, no control characters
  * @param name 1 to 1,024 bytes in UTF-8, no control characters
  */
 public record Key(String namespace, String agentId, String name) implements Comparable<Key> {
-    /** The namespace of a caller that names none. */
+    /** The namespace of callers that do not name one. */
     public static final String DEFAULT_NAMESPACE = "default";
 
     private static final int MAX_AGENT_BYTES = 256;
@@ -25,7 +25,7 @@ public record Key(String namespace, String agentId, String name) implements Comp
             .thenComparing(Key::agentId, Key::compareBytes)
             .thenComparing(Key::name, Key::compareBytes);
 
-    /** @throws StateException INVALID: which part is wrong, and why */
+    /** @throws StateException INVALID, with the invalid part and the reason */
     public Key {
         requireNamespace(namespace);
         requireAgentId(agentId);
@@ -33,7 +33,7 @@ public record Key(String namespace, String agentId, String name) implements Comp
     }
 
     /**
-     * Refuses what is no namespace.
+     * Requires a valid namespace.
      *
      * @throws StateException INVALID
      */
@@ -44,7 +44,7 @@ public record Key(String namespace, String agentId, String name) implements Comp
     }
 
     /**
-     * Refuses what is no agent_id.
+     * Requires a valid agent_id.
      *
      * @throws StateException INVALID
      */
@@ -63,7 +63,7 @@ public record Key(String namespace, String agentId, String name) implements Comp
             }
             if (Character.isSurrogate(c)) {
                 if (!Character.isSurrogatePair(c, at + 1 < text.length() ? text.charAt(at + 1) : ' ')) {
-                    throw Reason.INVALID.because(what + " is no valid UTF-8: half of a surrogate pair at " + at);
+                    throw Reason.INVALID.because(what + " is not valid UTF-8: half of a surrogate pair at " + at);
                 }
                 at++;
             }
@@ -74,7 +74,7 @@ public record Key(String namespace, String agentId, String name) implements Comp
         }
     }
 
-    /** Of what a stranger sent, no more than a line shows. */
+    /** Quotes text from outside, shortened and without control characters. */
     private static String shown(String text) {
         StringBuilder shown = new StringBuilder("'");
         text.codePoints().limit(80).forEach(c -> shown.appendCodePoint(Character.isISOControl(c) ? '\uFFFD' : c));
@@ -85,7 +85,7 @@ public record Key(String namespace, String agentId, String name) implements Comp
         return text.getBytes(StandardCharsets.UTF_8);
     }
 
-    /** How many bytes of UTF-8 it takes. */
+    /** Returns the number of bytes in UTF-8. */
     static long utf8Length(String text) {
         long bytes = text.length();
         for (int at = 0; at < text.length(); at++) {
@@ -95,14 +95,17 @@ public record Key(String namespace, String agentId, String name) implements Comp
         return bytes;
     }
 
-    /** The order of their bytes in UTF-8, which is that of their code points and not that of {@link String}. */
+    /**
+     * Compares texts by their bytes in UTF-8, which is the order of code points and differs from that of {@link
+     * String}.
+     */
     public static int compareBytes(String a, String b) {
         int length = Math.min(a.length(), b.length());
         for (int at = 0; at < length; at++) {
             char x = a.charAt(at);
             char y = b.charAt(at);
             if (x != y) {
-                // surrogates are below U+E000 as characters, and above it as what they stand for
+                // as characters, surrogates are below U+E000, but the code points that they encode are above it
                 return Boolean.compare(Character.isSurrogate(x), Character.isSurrogate(y)) == 0
                         ? Character.compare(x, y)
                         : Character.isSurrogate(x) ? 1 : -1;

@@ -20,14 +20,14 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** Keeps all in memory, for tests and trials; nothing outlives it. Bounded; safe for any thread. */
+/** A storage in memory, for tests and trials; nothing is durable. Bounded; safe for any thread. */
 public final class MemoryStorage implements Storage {
     private final long maxBytes;
     private final TreeMap<Key, List<Version>> versions = new TreeMap<>();
     private final TreeMap<Long, Event> events = new TreeMap<>();
     private final Map<RequestKey, Answered> answered = new HashMap<>();
     private final Map<String, Long> trimmed = new HashMap<>();
-    /** The newest revision of each agent of which a removal left no version. */
+    /** The newest revision of each agent that a removal left without a version. */
     private final Map<Agent, Long> removed = new HashMap<>();
 
     private final Supplier<String> newHistoryId;
@@ -37,10 +37,10 @@ public final class MemoryStorage implements Storage {
     private record Agent(String namespace, String agentId) {}
 
     /**
-     * An empty one.
+     * Creates an empty storage.
      *
-     * @param newHistoryId draws the id of a new history
-     * @param maxBytes about so much is taken; then commits are refused
+     * @param newHistoryId generates the id of a new history
+     * @param maxBytes the approximate limit, beyond which commits are rejected
      */
     public MemoryStorage(Supplier<String> newHistoryId, long maxBytes) {
         this.newHistoryId = newHistoryId;
@@ -50,7 +50,7 @@ public final class MemoryStorage implements Storage {
 
     @Override
     public void open() {
-        // it always is
+        // it is always open
     }
 
     @Override
@@ -210,7 +210,7 @@ public final class MemoryStorage implements Storage {
         if (floor <= head.floor()) {
             return;
         }
-        long at = Objects.requireNonNull(events.get(floor), "a revision that is there")
+        long at = Objects.requireNonNull(events.get(floor), "an existing revision")
                 .committedAtMicros();
         head = new Head(head.historyId(), head.revision(), head.committedAtMicros(), floor, at);
         events.headMap(floor, true).clear();
@@ -344,6 +344,6 @@ public final class MemoryStorage implements Storage {
 
     @Override
     public void close() {
-        // nothing to let go
+        // no resources to release
     }
 }

@@ -21,11 +21,11 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The transactions that callers stage step by step. They live in memory, of one instance, and end by themselves; their ids tell when.
- * The last ends are remembered. Bounded; safe for any thread.
+ * The transactions that callers stage step by step. They are kept in the memory of one instance and time out; their ids
+ * contain the time. The ends of recent transactions are remembered. Bounded; safe for any thread.
  *
- * <p>An id is 24 bytes in Base64 for URLs: the instance, a random number, and the end of its time in microseconds since the epoch,
- * 8 bytes each.
+ * <p>An id is 24 bytes in URL-safe Base64, 8 bytes each: the instance, a random number, and the time of expiry in
+ * microseconds since the epoch.
  */
 final class OpenTransactions {
     private static final int ENDS_REMEMBERED = 65_536;
@@ -42,13 +42,13 @@ final class OpenTransactions {
     private long expired;
 
     /**
-     * How much is taken.
+     * The limits of open transactions.
      *
-     * @param timeout of a transaction, at most and by default
-     * @param maxOpen transactions at a time
-     * @param maxOperations of one transaction
-     * @param maxBytes of one transaction, names and values
-     * @param maxStagedBytes of all open transactions together
+     * @param timeout the maximum and default timeout of a transaction
+     * @param maxOpen the maximum number of open transactions
+     * @param maxOperations the maximum number of operations of one transaction
+     * @param maxBytes the maximum size of one transaction, names and values
+     * @param maxStagedBytes the maximum size of all open transactions together
      */
     record Limits(Duration timeout, int maxOpen, int maxOperations, long maxBytes, long maxStagedBytes) {
         /** @throws StateException TX_TOO_LARGE */
@@ -83,8 +83,9 @@ final class OpenTransactions {
     /**
      * The end of a transaction.
      *
-     * @param committed the revision, once it is known what the commit came to; null: it was aborted
-     * @param historyId the history that replaced the one of the transaction; empty: none did
+     * @param committed completes with the revision when the outcome of the commit is known; null if the transaction was
+     *     aborted
+     * @param historyId the history that replaced the transaction's history; empty if none has
      */
     private record End(String caller, @Nullable CompletableFuture<Long> committed, String historyId) {
         End(String caller, @Nullable CompletableFuture<Long> committed) {
@@ -101,9 +102,9 @@ final class OpenTransactions {
     }
 
     /**
-     * Opens one.
+     * Opens a transaction.
      *
-     * @throws StateException INVALID: a time-out of nothing or beyond the longest; TOO_MANY_TX
+     * @throws StateException INVALID for a timeout of 0 or less, or above the maximum; TOO_MANY_TX
      */
     synchronized Begun begin(String caller, @Nullable Duration wished) {
         Duration timeout = wished == null ? limits.timeout() : wished;
@@ -129,7 +130,7 @@ final class OpenTransactions {
     /**
      * Adds an operation.
      *
-     * @throws StateException also if it is not open any more
+     * @throws StateException also if the transaction is no longer open
      */
     synchronized void stage(String caller, String txId, Operation operation) {
         Open transaction = find(caller, txId);
@@ -146,10 +147,10 @@ final class OpenTransactions {
     }
 
     /**
-     * Ends it and hands out what was staged.
+     * Ends a transaction for its commit and returns the staged operations.
      *
-     * @param answer what its commit comes to
-     * @throws StateException if it is not open any more
+     * @param answer completes with the result of the commit
+     * @throws StateException if the transaction is no longer open
      */
     synchronized List<Operation> commit(String caller, String txId, CompletableFuture<Committed> answer) {
         Open transaction = find(caller, txId);
@@ -157,7 +158,7 @@ final class OpenTransactions {
         return transaction.operations;
     }
 
-    /** What a commit of it that was begun before will have come to; null: there is none under way. */
+    /** Returns the result of a commit of the transaction that is in progress; null if there is no such commit. */
     synchronized @Nullable CompletableFuture<Long> underWay(String caller, String txId) {
         End end = ends.get(txId);
         CompletableFuture<Long> committed = end == null || !end.caller().equals(caller) ? null : end.committed();
@@ -165,9 +166,9 @@ final class OpenTransactions {
     }
 
     /**
-     * Ends it; does nothing if it is aborted, expired, or of another instance.
+     * Aborts a transaction; does nothing if it is aborted already, expired, or of another instance.
      *
-     * @throws StateException TX_COMMITTED; STORE_DOWN: whether it was committed is not known
+     * @throws StateException TX_COMMITTED; STORE_DOWN if it is not known whether the transaction was committed
      */
     synchronized void abort(String caller, String txId) {
         try {
@@ -182,7 +183,7 @@ final class OpenTransactions {
         }
     }
 
-    /** A commit that could not even be tried ends it, too. */
+    /** Ends a transaction whose commit could not even be tried. */
     synchronized void giveUp(String caller, String txId) {
         Open transaction = open.get(txId);
         if (transaction != null && transaction.caller.equals(caller)) {
@@ -197,30 +198,30 @@ final class OpenTransactions {
                 return transaction;
             }
             expire();
-            throw expired(txId, "nothing of it was done");
+            throw expired(txId, "nothing was committed");
         }
         End end = ends.get(txId);
         if (end != null && end.caller().equals(caller)) {
             throw ended(txId, end);
         }
         if (transaction == null && end == null && isOver(txId)) {
-            throw expired(txId, "unless it was committed before, nothing of it was done");
+            throw expired(txId, "unless it was committed before, nothing was committed");
         }
         throw Reason.TX_NOT_FOUND.because(
-                "no transaction " + txId + " of this instance; it ended long ago, or another one began it");
+                "no transaction " + txId + " of this instance; it ended long ago, or another instance began it");
     }
 
     private static StateException ended(String txId, End end) {
         if (!end.historyId().isEmpty()) {
             return Reason.HISTORY_CHANGED.because(
                     "transaction " + txId
-                            + " is of a history that is not continued; read what is there, and begin again",
+                            + " belongs to a history that was replaced; read the current state and begin again",
                     Map.of("history_id", end.historyId()));
         }
         if (end.committed() == null) {
             return Reason.TX_ABORTED.because("transaction " + txId + " was aborted");
         }
-        if (!end.committed().isDone()) { // two ends at the same moment; others need the lock
+        if (!end.committed().isDone()) { // two calls end it concurrently; waiting here would hold the lock
             return Reason.STORE_DOWN.because("transaction " + txId + " is being committed; ask again in a moment");
         }
         try {
@@ -231,15 +232,18 @@ final class OpenTransactions {
             return e.getCause() instanceof StateException known && !known.isOutage()
                     ? Reason.TX_ABORTED.because("the commit of transaction " + txId + " failed, which ended it")
                     : Reason.STORE_DOWN.because("whether transaction " + txId
-                            + " was committed is not known, as the storage failed meanwhile; read what is there");
+                            + " was committed is not known, because the storage failed; read the current state");
         }
     }
 
     private static StateException expired(String txId, String what) {
-        return Reason.TX_EXPIRED.because("the time of transaction " + txId + " is over; " + what);
+        return Reason.TX_EXPIRED.because("transaction " + txId + " has timed out; " + what);
     }
 
-    /** Whether its time is over: one of this instance is no longer open; of another one its id has the end, by the wall clock. */
+    /**
+     * Returns whether a transaction has timed out: one of this instance is no longer open; one of another instance is
+     * judged by the time in its id and the wall clock.
+     */
     private boolean isOver(String txId) {
         try {
             byte[] id = Base64.getUrlDecoder().decode(txId);
@@ -262,14 +266,17 @@ final class OpenTransactions {
         }
     }
 
-    /** Ends all, also those that ended before: another history replaced theirs, and may lack what they committed. */
+    /**
+     * Ends all transactions, including those that ended before: another history has replaced theirs and may lack their
+     * commits.
+     */
     synchronized void endAll(String historyId) {
         Map<String, Open> begun = Map.copyOf(open);
         begun.forEach((txId, transaction) -> end(txId, new End(transaction.caller, null)));
         ends.replaceAll((txId, end) -> new End(end.caller(), null, historyId));
     }
 
-    /** Ends those whose time is over. */
+    /** Ends the transactions that have timed out. */
     synchronized void expire() {
         long now = nanoTicker.getAsLong();
         open.values().removeIf(transaction -> {
@@ -280,12 +287,12 @@ final class OpenTransactions {
         });
     }
 
-    /** How many are open. */
+    /** Returns the number of open transactions. */
     synchronized int open() {
         return open.size();
     }
 
-    /** How many ended by themselves. */
+    /** Returns the number of transactions that timed out. */
     synchronized long expired() {
         return expired;
     }

@@ -3,7 +3,7 @@ package dev.flk.state;
 
 import dev.flk.state.StateException.Reason;
 
-/** One operation of a transaction, with a condition on the version that stands for its key, if one is wished. */
+/** An operation of a transaction, with an optional condition on the current version of its key. */
 public sealed interface Operation {
     /** The version of a condition that always holds. */
     long ANY_VERSION = -1;
@@ -11,17 +11,17 @@ public sealed interface Operation {
     Key key();
 
     /**
-     * Holds if this is the newest version of the key, be it a value or a deletion; 0: if the key does not exist, deleted or never
-     * written. {@link #ANY_VERSION}: always.
+     * Returns the version that must be the newest of the key, whether a value or a deletion; 0 if the key must not
+     * exist, because it was deleted or never written; {@link #ANY_VERSION} if there is no condition.
      */
     long ifVersion();
 
-    /** Of names and value in UTF-8, and what goes with them. */
+    /** Returns the approximate size: names and value in UTF-8, and overhead. */
     default long bytes() {
         return 64 + Key.utf8Length(key().agentId()) + Key.utf8Length(key().name());
     }
 
-    /** Gives the key a value, one JSON value without white space between its tokens. */
+    /** Sets the value of the key to a JSON value without white space between its tokens. */
     record Write(Key key, String json, long ifVersion) implements Operation {
         public Write {
             requireVersion(ifVersion);
@@ -40,7 +40,7 @@ public sealed interface Operation {
         }
     }
 
-    /** Changes nothing; the transaction is only committed if the condition holds. */
+    /** Changes nothing, but the transaction is committed only if the condition holds. */
     record Check(Key key, long ifVersion) implements Operation {
         public Check {
             requireVersion(ifVersion);

@@ -11,12 +11,12 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A transaction that waits to be committed.
+ * A transaction that is queued for commit.
  *
- * @param request under which its answer is remembered; null: it is not
- * @param content a digest of what is asked, told apart from other content under the same request
- * @param otherwise what it gets if no answer is remembered for it; null: it is committed then
- * @param answer completed once it is on disk, or was refused
+ * @param request the request under which the answer is remembered; null if it is not
+ * @param content a digest of the transaction, which distinguishes it from another one under the same request
+ * @param otherwise the error if no answer is remembered for the request; null if the transaction is committed then
+ * @param answer completes when the transaction is on disk or rejected
  */
 record PendingCommit(
         List<Operation> operations,
@@ -24,7 +24,7 @@ record PendingCommit(
         String content,
         @Nullable StateException otherwise,
         CompletableFuture<Committed> answer) {
-    /** What an operation takes in memory beside its names and its value, about. */
+    /** The approximate memory of an operation in addition to its names and value. */
     static final long HELD_BYTES = 192;
 
     PendingCommit(
@@ -35,12 +35,12 @@ record PendingCommit(
         this(operations, request, content, otherwise, new CompletableFuture<>());
     }
 
-    /** How much memory it takes, about. */
+    /** Returns the approximate size in memory. */
     long held() {
         return bytes() + operations.size() * HELD_BYTES;
     }
 
-    /** How much it adds to the storage, about. */
+    /** Returns the approximate number of bytes that the transaction adds to the storage. */
     long bytes() {
         return bytes(operations);
     }
@@ -49,14 +49,14 @@ record PendingCommit(
         return operations.stream().mapToLong(Operation::bytes).sum();
     }
 
-    /** A digest of operations: equal if they are, and otherwise not. */
+    /** Returns a digest of operations, which are equal exactly if their digests are. */
     static String digest(List<Operation> operations) {
         try {
             MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
             for (Operation operation : operations) {
                 String json = operation instanceof Operation.Write write ? write.json() : "";
                 String kind = operation.getClass().getSimpleName();
-                // no part holds a line's end: names and values have no control characters outside of escapes
+                // no part contains a line feed: names and values have no unescaped control characters
                 String text = kind + "\n" + operation.key().namespace() + "\n"
                         + operation.key().agentId() + "\n"
                         + operation.key().name() + "\n" + operation.ifVersion() + "\n" + json + "\n";

@@ -31,25 +31,26 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * State of agents on one {@link Storage}: transactions, reads at any revision that is kept, replay. A commit is answered when it is
- * on disk; a read that begins after that sees it. Safe for any thread; everything that is refused is a {@link StateException}.
+ * The state of agents on a {@link Storage}: transactions, reads at any retained revision, and replay. A commit is
+ * answered when it is on disk; a read that begins afterwards sees it. Safe for any thread; every rejection is a {@link
+ * StateException}.
  *
- * <p>Threads: one that commits, and one that ends transactions whose time is over and tries a failed storage again. Reads run on
- * their caller's.
+ * <p>One thread commits; another expires transactions and retries a failed storage. Reads run on the threads of their
+ * callers.
  */
 public final class StateEngine implements AutoCloseable {
-    /** For how long the answer to a request is told again. */
+    /** The time for which the answer to a request is repeated. */
     public static final Duration REQUESTS_REMEMBERED = Duration.ofMinutes(15);
 
     private static final long REMEMBERED_MICROS = TimeUnit.MINUTES.toMicros(REQUESTS_REMEMBERED.toMinutes());
 
-    /** What a list, a history or a replay hands out at once, at the most, unless one entry is longer. */
+    /** The maximum size of a page of a list, a history or a replay, unless a single entry is larger. */
     public static final long MAX_PAGE_BYTES = 2L << 20;
 
-    /** Entries of a list, and keys of one reading, at the most. */
+    /** The maximum number of entries of a list and of keys in one read. */
     public static final int MAX_PAGE = 1_000;
 
-    /** Of the values of one reading of several keys: default gRPC clients take 4 MiB. */
+    /** The maximum size of all values in one read of several keys; gRPC clients accept 4 MiB by default. */
     private static final long MAX_READ_BYTES = 3L << 20;
 
     private static final int READ_AT_ONCE = 10;
@@ -74,41 +75,44 @@ public final class StateEngine implements AutoCloseable {
     private volatile @Nullable StateException problem =
             Reason.STARTING.because("the state engine is starting; try again in a moment");
     private long tick;
-    /** The difference between elapsed time and the ticker, set when the storage is first opened. */
+    /** The difference between elapsed time and the ticker; set when the storage is first opened. */
     private volatile @Nullable Long elapsedOffsetMicros;
-    /** The last time the history got another id because answered commits are missing; null: never. */
+    /**
+     * The cause of the last change of the history's id because answered commits are missing; null if there was none.
+     */
     private volatile @Nullable String missing;
 
     private final AtomicLong timesMissing = new AtomicLong();
 
     /**
-     * How much is taken.
+     * The limits of the engine.
      *
-     * @param maxValueBytes of one value in UTF-8
-     * @param txTimeout of a transaction, at most and by default
-     * @param maxOpenTx at a time
-     * @param maxStagedBytes of all open transactions together, and as much again of commits that wait
-     * @param minFreeBytes with less than this left on the disk, nothing is committed
+     * @param maxValueBytes the maximum size of a value in UTF-8
+     * @param txTimeout the maximum and default timeout of a transaction
+     * @param maxOpenTx the maximum number of open transactions
+     * @param maxStagedBytes the maximum size of all open transactions together, and also of all queued commits
+     * @param minFreeBytes the free disk space below which nothing is committed
      */
     public record Settings(
             int maxValueBytes, Duration txTimeout, int maxOpenTx, long maxStagedBytes, long minFreeBytes) {
-        /** The defaults of the contract. */
+        /** Returns the defaults of the contract. */
         public static Settings defaults() {
             return new Settings(1 << 20, Duration.ofSeconds(30), 1_024, 64L << 20, 512L << 20);
         }
     }
 
-    /** A transaction that was opened, and when it ends by itself. */
+    /** A newly opened transaction and the time at which it expires. */
     public record Begun(String txId, Instant expiresAt) {}
 
     /**
-     * The place in a history after which events are read.
+     * The position in a history after which events are read.
      *
-     * @param committedAtMicros of the revision, by which it is recognised; null: a token of version 0.1, which lacks it
+     * @param committedAtMicros the time of the revision, which identifies it; null for a token of version 0.1, which
+     *     lacks it
      */
     public record Token(
             String historyId, long revision, @Nullable Long committedAtMicros) {
-        /** A token of version 0.1. */
+        /** Creates a token of version 0.1. */
         public Token(String historyId, long revision) {
             this(historyId, revision, null);
         }
@@ -121,48 +125,48 @@ public final class StateEngine implements AutoCloseable {
 
         record Revision(long revision) implements At {}
 
-        /** The last revision that was committed at this time or before. */
+        /** The last revision that was committed at or before this time. */
         record Time(Instant time) implements At {}
     }
 
-    /** What reading a key found. */
+    /** The result of reading a key. */
     public sealed interface Found {
-        /** Nobody wrote it, up to then. */
+        /** The key had not been written. */
         record Absent() implements Found {}
 
         record Deleted(Version version) implements Found {}
 
-        /** The version was there, and is not kept any more. */
+        /** The version existed, but is no longer retained. */
         record Compacted() implements Found {}
 
         record Present(Version version) implements Found {}
     }
 
-    /** What was read of keys, in their order, all at one revision. */
+    /** The results of reading keys, in order and all at one revision. */
     public record Read(long revision, List<Found> found) {}
 
     /**
-     * A part of the events.
+     * A page of events.
      *
-     * @param next the revision to go on from
-     * @param lastAtMicros when the revision before that was committed; 0 if none was read
+     * @param next the revision at which the next page begins
+     * @param lastAtMicros the time of the last revision read; 0 if none was read
      */
     public record Events(List<Event> events, long next, long lastAtMicros) {}
 
     /**
-     * Of the engine as a whole.
+     * Statistics of the engine.
      *
-     * @param keys with those that are deleted, about
+     * @param keys the approximate number of keys, including deleted ones
      */
     public record Info(
             String historyId, long newestRevision, long oldestRevision, int openTransactions, long keys, long bytes) {}
 
     /**
-     * An engine that begins to open its storage.
+     * Creates an engine; {@link #start} opens its storage.
      *
-     * @param clock wall time, of commits
-     * @param nanoTicker monotonic time, of time-outs
-     * @param freeBytes of the storage's disk
+     * @param clock the wall clock, for the times of commits
+     * @param nanoTicker monotonic time, for timeouts
+     * @param freeBytes returns the free bytes on the storage's disk
      */
     public StateEngine(
             Storage storage,
@@ -210,9 +214,9 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Opens the storage and takes calls; until it is open, they are refused with STARTING.
+     * Starts the engine and opens the storage; until it is open, calls are rejected with STARTING.
      *
-     * @return completed when it is open, or could not be opened, as {@link #problem} says then
+     * @return completes when the storage is open or could not be opened, as {@link #problem} then says
      */
     public CompletionStage<Void> start() {
         CompletableFuture<Void> tried = new CompletableFuture<>();
@@ -244,8 +248,8 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Elapsed time begins at the wall clock's, and goes on where the process before was when it gave its last answer: then each answer
-     * is remembered for its time, and no longer, whatever the wall clock did between them.
+     * Sets the origin of elapsed time: the wall clock, or the elapsed time at which the previous process gave its last
+     * answer. Each answer is then remembered for exactly its time, whatever the wall clock did in between.
      */
     private void beginElapsedTime() {
         if (elapsedOffsetMicros == null) {
@@ -259,7 +263,7 @@ public final class StateEngine implements AutoCloseable {
         return TimeUnit.NANOSECONDS.toMicros(nanoTicker.getAsLong());
     }
 
-    /** The time by which answers expire. */
+    /** Returns the elapsed time, by which answers expire. */
     private long elapsedMicros() {
         return Objects.requireNonNull(elapsedOffsetMicros, "the storage was opened") + tickerMicros();
     }
@@ -271,7 +275,7 @@ public final class StateEngine implements AutoCloseable {
         }
     }
 
-    /** A storage may come back with another history: then replays are woken, and what was said of transactions is void. */
+    /** Handles a storage that came back with another history: wakes replays and invalidates transactions. */
     private Head noticed(Head head) {
         if (!head.historyId().equals(watches.historyId())) {
             published(head);
@@ -286,26 +290,26 @@ public final class StateEngine implements AutoCloseable {
         if (met != null && met.reason() != Reason.STARTING) {
             later(this::open);
         } else if (met == null && watches.count() > 0) {
-            later(() -> noticed(storage.head())); // replays that wait hear of another history also while nobody calls
+            later(() -> noticed(storage.head())); // so that waiting replays notice a new history even without calls
         }
         if (met == null && tick % FORGET_EVERY_TICKS == 0) {
             later(this::forget);
         }
     }
 
-    /** Commits go in between. */
+    /** Removes expired answers in steps, so that commits can run between them. */
     private void forget() {
         if (forgetAnswers()) {
             later(this::forget);
         }
     }
 
-    /** See {@link Storage#forgetAnswers}. */
+    /** Calls {@link Storage#forgetAnswers}; returns whether there is more to do. */
     boolean forgetAnswers() {
         return storage.forgetAnswers(elapsedMicros());
     }
 
-    /** On the writer's thread. */
+    /** Runs a step on the writer's thread. */
     private void later(Runnable step) {
         writer.run(() -> {
             try {
@@ -318,22 +322,24 @@ public final class StateEngine implements AutoCloseable {
         });
     }
 
-    /** What is wrong with the storage, for those who look after it; empty: nothing. */
+    /** Returns the problem of the storage, for operators; empty if there is none. */
     public Optional<StateException> problem() {
         return Optional.ofNullable(problem);
     }
 
-    /** The cause why commits that were answered are missing, or may be, and the history has another id; empty: nothing was lost. */
+    /**
+     * Returns why answered commits are missing, or may be, so that the history has a new id; empty if nothing was lost.
+     */
     public Optional<String> missing() {
         return Optional.ofNullable(missing);
     }
 
-    /** How often commits that were answered were found missing. */
+    /** Returns how often answered commits were found missing. */
     public long timesMissing() {
         return timesMissing.get();
     }
 
-    /** Set while nothing is committed for want of room on the disk, though all can be read. */
+    /** Returns the error while commits are rejected because the disk is nearly full; reads still work. */
     public Optional<StateException> full() {
         return full(1);
     }
@@ -352,49 +358,52 @@ public final class StateEngine implements AutoCloseable {
         }
     }
 
-    /** Microseconds since the epoch, of times from the year 1 to 9999. */
+    /** Converts a time between the years 1 and 9999 to microseconds since the epoch. */
     public static long micros(Instant time) {
-        // not by way of nanoseconds, of which a long holds three centuries
+        // without nanoseconds, because a long holds only three centuries of them
         return Math.addExact(Math.multiplyExact(time.getEpochSecond(), 1_000_000), time.getNano() / 1_000);
     }
 
-    /** The inverse of {@link #micros}. */
+    /** Converts microseconds since the epoch to a time; the inverse of {@link #micros}. */
     public static Instant time(long micros) {
         return Instant.EPOCH.plus(micros, ChronoUnit.MICROS);
     }
 
     /**
-     * Opens a transaction; it ends by itself.
+     * Opens a transaction, which expires by itself.
      *
-     * @param caller who may go on with it
-     * @param timeout null: the longest
+     * @param caller the caller, the only one that may continue the transaction
+     * @param timeout the timeout; null for the maximum
      */
     public Begun begin(String caller, @Nullable Duration timeout) {
         requireUp();
         return transactions.begin(caller, timeout);
     }
 
-    /** A value as it will be kept. */
+    /** Returns an operation that writes a value in the form in which it is stored. */
     public Operation.Write write(Key key, String json, long ifVersion) {
         return new Operation.Write(key, ValueText.compact(json, settings.maxValueBytes()), ifVersion);
     }
 
-    /** Adds to an open transaction. Writes are made by {@link #write}. */
+    /** Adds an operation to an open transaction. Writes are created by {@link #write}. */
     public void stage(String caller, String txId, Operation operation) {
         requireUp();
         transactions.stage(caller, txId, operation);
     }
 
     /**
-     * Commits what was staged, all or nothing; the transaction ends in any case.
+     * Commits the staged operations, all or none; the transaction ends in any case.
      *
-     * @param requestId empty: none
+     * @param requestId the id of the request; empty if there is none
      */
     public CompletionStage<Committed> commit(String caller, String txId, String requestId) {
         return behindItsFirst(caller, txId, () -> commitOnce(caller, txId, requestId));
     }
 
-    /** What a second end is told depends on what becomes of the first. */
+    /**
+     * Runs a second call that ends a transaction only after the first has finished, because its answer depends on the
+     * first.
+     */
     private <T> CompletionStage<T> behindItsFirst(String caller, String txId, Supplier<CompletionStage<T>> end) {
         CompletableFuture<Long> first = transactions.underWay(caller, txId);
         if (first == null) {
@@ -435,12 +444,12 @@ public final class StateEngine implements AutoCloseable {
             if (request == null) {
                 throw e;
             }
-            otherwise = e; // unless it was committed under this request
+            otherwise = e; // unless it was already committed under this request
         }
         return submit(new PendingCommit(operations, request, "tx " + txId, otherwise, answer));
     }
 
-    /** Forgets it; refused if it was committed. */
+    /** Aborts a transaction; rejected if it was committed. */
     public CompletionStage<Void> abort(String caller, String txId) {
         return behindItsFirst(caller, txId, () -> {
             transactions.abort(caller, txId);
@@ -449,9 +458,9 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * A whole transaction at once. Writes are made by {@link #write}.
+     * Commits a complete transaction at once. Writes are created by {@link #write}.
      *
-     * @param requestId empty: none
+     * @param requestId the id of the request; empty if there is none
      */
     public CompletionStage<Committed> apply(String caller, List<Operation> operations, String requestId) {
         requireUp();
@@ -486,13 +495,13 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Reads keys, all at one revision.
+     * Reads keys at one revision.
      *
-     * @throws StateException INVALID: too many; COMPACTED; HISTORY_CHANGED: the revision is not there yet
+     * @throws StateException INVALID for too many keys; COMPACTED; HISTORY_CHANGED if the revision does not exist yet
      */
     public Read get(List<Key> keys, At at) {
         if (keys.size() > MAX_PAGE) {
-            throw Reason.INVALID.because("more than " + MAX_PAGE + " keys in one reading: " + keys.size());
+            throw Reason.INVALID.because("more than " + MAX_PAGE + " keys in one read: " + keys.size());
         }
         return readingAt(at, revision -> get(keys, revision));
     }
@@ -508,7 +517,7 @@ public final class StateEngine implements AutoCloseable {
             }
             if (bytes > MAX_READ_BYTES && keys.size() > 1) {
                 throw Reason.INVALID.because(
-                        "the values are longer than " + MAX_READ_BYTES + " together; ask for fewer keys");
+                        "the values are longer than " + MAX_READ_BYTES + " bytes together; request fewer keys");
             }
         }
         keys.stream().map(Key::namespace).distinct().forEach(namespace -> requireKept(revision, namespace));
@@ -525,11 +534,11 @@ public final class StateEngine implements AutoCloseable {
             throw Reason.INVALID.because("versions begin with 1: " + version);
         }
         long revision = revision(new At.Now());
-        long above = Math.max(version, version + 1); // there is none above the last of all
+        long above = Math.max(version, version + 1); // Long.MAX_VALUE has no successor
         List<Version> upTo = reading(() -> storage.history(key, above, 1, 0));
         Found found;
         if (upTo.isEmpty()) {
-            // what a key's versions begin with shows that it was compacted
+            // earlier versions than the oldest one were compacted
             List<Version> newest = reading(() -> storage.history(key, Long.MAX_VALUE, 1, 0));
             found = newest.isEmpty() ? new Found.Absent() : new Found.Compacted();
         } else {
@@ -539,9 +548,9 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * The versions of a key, newest first.
+     * Returns the versions of a key, newest first.
      *
-     * @param below only versions below this one
+     * @param below the version below which to read
      * @param limit 1 to {@link #MAX_PAGE}
      */
     public List<Version> history(Key key, long below, int limit) {
@@ -549,7 +558,7 @@ public final class StateEngine implements AutoCloseable {
         return reading(() -> storage.history(key, below, Math.min(limit, MAX_PAGE), MAX_PAGE_BYTES));
     }
 
-    /** The keys of an agent that exist at a point in history, in order. */
+    /** Returns the keys of an agent that exist at a point in history, in order. */
     public Page<KeyAt> keys(String namespace, String agentId, String prefix, @Nullable String after, At at, int limit) {
         Key.requireNamespace(namespace);
         Key.requireAgentId(agentId);
@@ -562,7 +571,7 @@ public final class StateEngine implements AutoCloseable {
         });
     }
 
-    /** Reads of now read again at the newest revision when a compaction overtakes them. */
+    /** Reads at a point in history; a read of the newest revision is repeated if a compaction overtakes it. */
     private <T> T readingAt(At at, LongFunction<T> read) {
         while (true) {
             long revision = revision(at);
@@ -576,7 +585,7 @@ public final class StateEngine implements AutoCloseable {
         }
     }
 
-    /** The agents of a namespace that have keys, in order. */
+    /** Returns the agents of a namespace that have keys, in order. */
     public Page<String> agents(String namespace, String prefix, @Nullable String after, int limit) {
         Key.requireNamespace(namespace);
         requireText(prefix, after);
@@ -584,7 +593,7 @@ public final class StateEngine implements AutoCloseable {
         return reading(() -> storage.agents(namespace, prefix, after, Math.min(limit, MAX_PAGE)));
     }
 
-    /** The namespaces that have keys, in order. */
+    /** Returns the namespaces that have keys, in order. */
     public Page<String> namespaces(String prefix, @Nullable String after, int limit) {
         requireText(prefix, after);
         requireUp();
@@ -592,9 +601,9 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Keys whose newest value matches an SQL/JSON path; see {@link Storage#find}.
+     * Returns keys whose newest value matches an SQL/JSON path; see {@link Storage#find}.
      *
-     * @param agentId empty: of all agents
+     * @param agentId the agent; empty for all agents
      */
     public Page<Document> find(String namespace, String agentId, String jsonPath, @Nullable String after, int limit) {
         Key.requireNamespace(namespace);
@@ -603,7 +612,7 @@ public final class StateEngine implements AutoCloseable {
         }
         requireText(jsonPath, null);
         if (after != null && !after.matches("[^\\p{Cntrl}]+\0[^\\p{Cntrl}]+")) {
-            throw Reason.INVALID.because("the page_token is none of a Find's");
+            throw Reason.INVALID.because("page_token was not returned by Find");
         }
         requireUp();
         return reading(
@@ -611,16 +620,16 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * A part of the events, those that pass the filter.
+     * Returns a page of the events that pass a filter.
      *
-     * @param historyId the history that is read
+     * @param historyId the history to read
      * @param from the first revision
-     * @param to the first one that is left out, or later than the newest
-     * @param namespace the only one of which changes are wanted; empty: any, and those that were trimmed are missing
-     * @param wanted which changes
-     * @param maxBytes ends it, but not before its first event
-     * @return as much as is read at once; {@code next} is {@code to}, or behind the newest, at the end
-     * @throws StateException COMPACTED; HISTORY_CHANGED: it is another history now
+     * @param to the end of the range, exclusive; may be beyond the newest revision
+     * @param namespace the namespace of the changes; empty for all, where changes that were trimmed are missing
+     * @param wanted selects changes
+     * @param maxBytes the size at which the page ends, after at least one event
+     * @return one page; at the end, {@code next} is {@code to} or the revision after the newest
+     * @throws StateException COMPACTED; HISTORY_CHANGED if the history was replaced
      */
     public Events events(String historyId, long from, long to, String namespace, Predicate<Key> wanted, long maxBytes) {
         long end = Math.min(to, requireReplayable(historyId, from, namespace).revision() + 1);
@@ -651,49 +660,50 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Calls {@code told} once, as soon as a revision of the history above this one is durable, or the history is another one; on the
-     * writer's thread, which it must not keep, or at once.
+     * Calls {@code told} once, as soon as a revision above {@code revision} is durable or the history was replaced. The
+     * call is made immediately or on the writer's thread, which it must not block.
      *
-     * @return ends it before
+     * @return cancels the callback
      */
     public Runnable whenBeyond(String historyId, long revision, Runnable told) {
         return watches.whenBeyond(historyId, revision, told);
     }
 
-    /** How many wait for a revision. */
+    /** Returns the number of pending callbacks. */
     public int watches() {
         return watches.count();
     }
 
     /**
-     * Returns the revision after which a replay with a token continues. Of compacted revisions after the token, nothing that the replay
-     * selects may have been changed.
+     * Returns the revision after which a replay with a token continues. If revisions after the token were compacted,
+     * they must not contain any change that the replay selects.
      *
-     * @param namespace empty: any
-     * @param agentId empty: any
-     * @param wanted which changes; the same for all keys of an agent
-     * @throws StateException HISTORY_CHANGED: it is of another history, or not there yet; COMPACTED
+     * @param namespace the namespace; empty for all
+     * @param agentId the agent; empty for all
+     * @param wanted selects changes; the result must be the same for all keys of an agent
+     * @throws StateException HISTORY_CHANGED if the token belongs to another history or its revision does not exist;
+     *     COMPACTED
      */
     public long resume(Token token, String namespace, String agentId, Predicate<Key> wanted) {
         Head head = requireHistory(token.historyId());
         if (token.revision() > head.revision()) {
-            throw changed("revision " + token.revision() + " is not there; the newest is " + head.revision(), head);
+            throw changed("revision " + token.revision() + " does not exist; the newest is " + head.revision(), head);
         }
         Long tokenMicros = token.committedAtMicros();
         if (tokenMicros != null && !isCommittedAt(head, token.revision(), tokenMicros)) {
-            throw changed("revision " + token.revision() + " is another commit than the token's", head);
+            throw changed("revision " + token.revision() + " is not the commit that the token names", head);
         }
         long floor = floor(head, namespace);
         if (token.revision() >= floor) {
             return token.revision();
         }
         if (reading(() -> storage.isChanged(namespace, agentId, wanted, token.revision(), floor))) {
-            throw compacted("what was committed after revision " + token.revision(), floor);
+            throw compacted("the history after revision " + token.revision(), floor);
         }
         return floor;
     }
 
-    /** Also true of a revision that is not kept any more. */
+    /** Returns whether a revision was committed at this time, or is no longer retained. */
     private boolean isCommittedAt(Head head, long revision, long micros) {
         if (revision == head.floor()) {
             return micros == head.floorAtMicros();
@@ -707,12 +717,12 @@ public final class StateEngine implements AutoCloseable {
     private Head requireHistory(String historyId) {
         Head head = head();
         if (!historyId.equals(head.historyId())) {
-            throw changed("history " + historyId + " is not continued", head);
+            throw changed("history " + historyId + " was replaced", head);
         }
         return head;
     }
 
-    /** The revision that stands for a point in history, whatever is kept of it. */
+    /** Returns the revision of a point in history, whether or not it is retained. */
     public long revision(At at) {
         Head head = head();
         if (at instanceof At.Now) {
@@ -727,14 +737,14 @@ public final class StateEngine implements AutoCloseable {
         }
         long revision = ((At.Revision) at).revision();
         if (revision < 0 || revision > head.revision()) {
-            throw changed("revision " + revision + " is not there; the newest is " + head.revision(), head);
+            throw changed("revision " + revision + " does not exist; the newest is " + head.revision(), head);
         }
         return revision;
     }
 
     /**
-     * The first revision that was committed at a point in history or later, for the beginning of a replay and its end; the one
-     * behind the newest, if none was.
+     * Returns the first revision that was committed at or after a point in history, for the beginning and end of a
+     * replay; the revision after the newest if there is no such one.
      */
     public long firstAt(At at) {
         Head head = head();
@@ -742,30 +752,33 @@ public final class StateEngine implements AutoCloseable {
             if (revision.revision() < 0) {
                 throw Reason.INVALID.because("a revision is negative: " + revision.revision());
             }
-            return Math.max(1, revision.revision()); // at 0 there was nothing
+            return Math.max(1, revision.revision()); // revision 0 is the empty state
         }
         if (at instanceof At.Time time) {
             long micros = micros(time.time());
             if (micros <= head.floorAtMicros() && head.floor() > 0) {
-                throw compacted("what was committed from " + time.time() + " on", head.floor());
+                throw compacted("the history from " + time.time() + " on", head.floor());
             }
             return reading(() -> storage.revisionAt(micros - 1)) + 1;
         }
         return head.revision() + 1;
     }
 
-    /** Before the first commit of a history that was not compacted, nothing existed. */
+    /**
+     * Requires that the state at a time is retained; before the first commit of a history that was never compacted, it
+     * is empty.
+     */
     private static void requireKept(Instant time, Head head) {
         if (head.floor() > 0 && micros(time) < head.floorAtMicros()) {
-            throw compacted("what stood at " + time, head.floor());
+            throw compacted("the state at " + time, head.floor());
         }
     }
 
-    /** Reads beside a removal are judged when they have read. */
+    /** Requires that a revision is retained. Called after reading, because a removal may run concurrently. */
     private void requireKept(long revision, String namespace) {
         long floor = floor(head(), namespace);
         if (revision < floor) {
-            throw compacted("what stood at revision " + revision, floor);
+            throw compacted("the state at revision " + revision, floor);
         }
     }
 
@@ -786,23 +799,23 @@ public final class StateEngine implements AutoCloseable {
 
     private static StateException compacted(String what, long floor) {
         return Reason.COMPACTED.because(
-                what + " is not kept any more; the oldest revision is " + (floor + 1),
+                what + " is no longer retained; the oldest revision is " + (floor + 1),
                 Map.of("oldest_revision", Long.toString(floor + 1)));
     }
 
     private static StateException changed(String what, Head head) {
         return Reason.HISTORY_CHANGED.because(
-                what + "; the history is now " + head.historyId() + ": begin anew",
+                what + "; the history is now " + head.historyId() + ": start over",
                 Map.of("history_id", head.historyId()));
     }
 
-    /** What is durable now. */
+    /** Returns the newest durable revision. */
     public Head head() {
         requireUp();
         return noticed(reading(storage::head));
     }
 
-    /** Of the engine as a whole. */
+    /** Returns statistics of the engine. */
     public Info info() {
         Head head = head();
         return new Info(
@@ -814,17 +827,17 @@ public final class StateEngine implements AutoCloseable {
                 reading(storage::bytes));
     }
 
-    /** How many transactions ended by themselves. */
+    /** Returns the number of transactions that timed out. */
     public long expired() {
         return transactions.expired();
     }
 
-    /** How many are open. */
+    /** Returns the number of open transactions. */
     public int openTransactions() {
         return transactions.open();
     }
 
-    /** Removes history before a point, which itself stays; see {@link Storage#compact}. */
+    /** Removes history before a point, whose own state remains readable; see {@link Storage#compact}. */
     public void compact(At at) {
         long floor = lastBefore(at);
         if (floor > head().floor()) {
@@ -843,10 +856,10 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * What stood at the floor; see {@link Storage#existing}.
+     * Returns the values that existed at the floor; see {@link Storage#existing}.
      *
-     * @param head what the caller knows of the floor
-     * @throws StateException COMPACTED: it is another one by now
+     * @param head the head that the caller has read, with the floor
+     * @throws StateException COMPACTED if the floor has changed
      */
     public List<Document> existing(Head head, String namespace, String agentId, @Nullable Key after) {
         List<Document> page =
@@ -862,9 +875,9 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Removes all of a namespace that is older; see {@link Storage#trim}.
+     * Removes everything in a namespace that is older than a point; see {@link Storage#trim}.
      *
-     * @throws StateException COMPACTED: nothing is kept of that time
+     * @throws StateException COMPACTED if nothing of that time is retained
      */
     public void trim(String namespace, At at) {
         long upTo = revision(at);
@@ -876,12 +889,12 @@ public final class StateEngine implements AutoCloseable {
         }
     }
 
-    /** The oldest revision that can be replayed, of a namespace; empty: of all. */
+    /** Returns the oldest revision of a namespace that can be replayed, or, for an empty name, of all namespaces. */
     public long oldest(String namespace) {
         return floor(head(), namespace) + 1;
     }
 
-    /** No name has a control character, which storages put between names. */
+    /** Rejects control characters, which storages use as separators between names. */
     private static void requireText(String prefix, @Nullable String after) {
         if ((prefix + (after == null ? "" : after)).chars().anyMatch(Character::isISOControl)) {
             throw Reason.INVALID.because("a prefix, a path or a page_token has a control character");
@@ -892,7 +905,7 @@ public final class StateEngine implements AutoCloseable {
         T read();
     }
 
-    /** A failed read is an outage as well: it is never an answer. */
+    /** Reads from the storage; a failure is recorded as an outage and never returned as an answer. */
     private <T> T reading(Reading<T> reading) {
         requireUp();
         try {
@@ -905,7 +918,7 @@ public final class StateEngine implements AutoCloseable {
         }
     }
 
-    /** Commits what was submitted, then closes the storage. */
+    /** Commits everything that was submitted, then closes the storage. */
     @Override
     public void close() {
         ticks.shutdownNow();

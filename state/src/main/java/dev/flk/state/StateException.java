@@ -4,7 +4,7 @@ package dev.flk.state;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Why something was not done, in words for whoever asked, and as a {@link Reason} with its details for programs. */
+/** The reason why a call failed, as a message for people and a {@link Reason} with details for programs. */
 public final class StateException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
@@ -12,43 +12,46 @@ public final class StateException extends RuntimeException {
     private final transient Map<String, String> details;
     private final boolean isOutage;
 
-    /** What callers tell apart. */
+    /** The reasons that callers distinguish. */
     public enum Reason {
-        /** The transaction's time-out passed. */
+        /** The transaction has timed out. */
         TX_EXPIRED,
-        /** The transaction was committed before; details: {@code revision}. */
+        /** The transaction was already committed; details: {@code revision}. */
         TX_COMMITTED,
-        /** The transaction was aborted before. */
+        /** The transaction was already aborted. */
         TX_ABORTED,
-        /** No transaction of this instance. */
+        /** This instance has no such transaction. */
         TX_NOT_FOUND,
         /** A condition does not hold; details: {@code namespace}, {@code agent_id}, {@code key}, {@code expected}, {@code actual}. */
         VERSION_CONFLICT,
-        /** A bad name, value or request. */
+        /** A name, value or request is invalid. */
         INVALID,
         VALUE_TOO_LARGE,
         TX_TOO_LARGE,
-        /** Too many transactions are open, or too much is staged or waits to be committed. */
+        /** Too many transactions are open, or too much is staged or queued for commit. */
         TOO_MANY_TX,
-        /** Older than what is kept; details: {@code oldest_revision}. */
+        /** The requested history is no longer retained; details: {@code oldest_revision}. */
         COMPACTED,
-        /** A token of another history, or a revision that is not there yet; details: {@code history_id}. */
+        /** The token belongs to another history, or the revision does not exist yet; details: {@code history_id}. */
         HISTORY_CHANGED,
-        /** Less is free than must stay free. */
+        /** The free disk space is below the configured minimum. */
         DISK_FULL,
-        /** The storage failed; whether a commit that gets this is there is not known. Details: {@code cause}, where it is known. */
+        /**
+         * The storage failed; it is not known whether a commit with this error took effect. Details: {@code cause}, if
+         * known.
+         */
         STORE_DOWN,
-        /** Not open yet. */
+        /** The storage is not open yet. */
         STARTING,
-        /** Not with this storage. */
+        /** This storage does not support the call. */
         UNIMPLEMENTED;
 
-        /** The error of this reason, in words. */
+        /** Returns an exception for this reason with a message. */
         public StateException because(String message) {
             return because(message, Map.of());
         }
 
-        /** The error of this reason, in words and with its details. */
+        /** Returns an exception for this reason with a message and details. */
         public StateException because(String message, Map<String, String> details) {
             return new StateException(this, message, details, null, this == STORE_DOWN);
         }
@@ -56,19 +59,19 @@ public final class StateException extends RuntimeException {
 
     private StateException(
             Reason reason, String message, Map<String, String> details, @Nullable Throwable cause, boolean isOutage) {
-        // what a caller did wrong needs no stack of ours
+        // a caller's mistake needs no stack trace of ours
         super(message, cause, false, cause != null);
         this.reason = reason;
         this.details = Map.copyOf(details);
         this.isOutage = isOutage;
     }
 
-    /** The storage failed. */
+    /** Returns an exception for a failed storage. */
     public static StateException down(String message, Throwable cause) {
         return new StateException(Reason.STORE_DOWN, message, Map.of(), cause, true);
     }
 
-    /** STORE_DOWN for one call that the storage gave up without any effect; it serves others. */
+    /** Returns STORE_DOWN for a single call that the storage abandoned without any effect; other calls still work. */
     public static StateException gaveUp(String message) {
         return new StateException(Reason.STORE_DOWN, message, Map.of(), null, false);
     }
@@ -77,12 +80,12 @@ public final class StateException extends RuntimeException {
         return reason;
     }
 
-    /** Whether the storage failed as a whole, so that it has to be opened again. */
+    /** Returns whether the storage as a whole failed and must be opened again. */
     public boolean isOutage() {
         return isOutage;
     }
 
-    /** By the names that {@link Reason} gives. */
+    /** Returns the details, by the names that {@link Reason} lists. */
     public Map<String, String> details() {
         return details;
     }

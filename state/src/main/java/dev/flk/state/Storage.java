@@ -15,72 +15,73 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Keeps what was committed. One thread commits, any thread reads. All methods throw {@link StateException} with STORE_DOWN if the storage
- * failed; it stays so until {@link #open} succeeds again.
+ * A durable store of commits. One thread commits, any thread reads. If the storage fails, all methods throw a {@link
+ * StateException} with STORE_DOWN until {@link #open} succeeds again.
  */
 public interface Storage extends AutoCloseable {
     /**
-     * Opens it, or opens it again behind a failure; does nothing if it is open. May take long.
+     * Opens the storage, or reopens it after a failure; does nothing if it is open. May take long.
      *
-     * @throws StateException STORE_DOWN: what is wrong and what to do
+     * @throws StateException STORE_DOWN, with the problem and what to do
      */
     void open();
 
     /**
-     * Where others commit to the same storage, {@code toldOfNewest} hears of the newest revision, now and then, on a
-     * thread of the storage.
+     * Registers a callback for the newest revision if other processes commit to the same storage. The storage calls it
+     * from time to time on a thread of its own.
      */
     default void whenOthersCommit(LongConsumer toldOfNewest) {}
 
     /**
-     * Calls {@code told} with the cause each time the history gets a new id because commits that were answered are missing, or may
-     * be; before the storage serves anything under the new id.
+     * Calls {@code told} with the cause whenever the history gets a new id because answered commits are missing, or may
+     * be. The call is made before the storage serves anything under the new id.
      */
     default void whenAnsweredAreMissing(Consumer<String> told) {}
 
-    /** What is durable now. */
+    /** Returns the newest durable revision. */
     Head head();
 
     /**
-     * Commits a batch. Nobody else, of this process or another, commits between what {@code decide} is given and what it
-     * returns. Durable when this returns; when it throws, the batch may be there as a whole, or not at all.
+     * Commits a batch. No other thread or process commits between the state that {@code decide} receives and the batch
+     * that it returns. The batch is durable when this method returns; when it throws, the batch may have taken effect
+     * completely or not at all.
      *
-     * @param keys whose newest versions are wanted
-     * @param requests whose answers are wanted
-     * @param decide called once, or again if the storage has to begin anew
+     * @param keys the keys whose newest versions {@code decide} needs
+     * @param requests the requests whose answers {@code decide} needs
+     * @param decide called once, or again if the storage has to start the commit over
      */
     void commit(Set<Key> keys, Set<RequestKey> requests, Function<Existing, Batch> decide);
 
-    /** Of each key the newest version up to a revision, in their order. */
+    /** Returns the newest version of each key up to a revision, in the order of the keys. */
     List<Optional<Version>> newest(List<Key> keys, long upToRevision);
 
     /**
-     * Versions of a key, newest first, those below {@code below}.
+     * Returns the versions of a key below {@code below}, newest first.
      *
-     * @param maxBytes ends the list, but not before its first one
+     * @param maxBytes the size at which the list ends, after at least one entry
      */
     List<Version> history(Key key, long below, int limit, long maxBytes);
 
     /**
-     * The names of an agent's keys that exist at a revision, in order.
+     * Returns the names of an agent's keys that exist at a revision, in order.
      *
-     * @param after where to go on; null: at the beginning
+     * @param after the name after which to continue; null for the beginning
      */
     Page<KeyAt> keys(
             String namespace, String agentId, String prefix, @Nullable String after, long atRevision, int limit);
 
-    /** The agents of a namespace that have a key now, in order. */
+    /** Returns the agents of a namespace that currently have a key, in order. */
     Page<String> agents(String namespace, String prefix, @Nullable String after, int limit);
 
-    /** The namespaces that have a key now, in order. */
+    /** Returns the namespaces that currently have a key, in order. */
     Page<String> namespaces(String prefix, @Nullable String after, int limit);
 
     /**
-     * Keys whose newest value matches, in order.
+     * Returns keys whose newest value matches a path, in order.
      *
-     * @param agentId empty: of all agents
-     * @param after where to go on
-     * @throws StateException INVALID: the path is none; UNIMPLEMENTED: this storage finds nothing by value
+     * @param agentId the agent; empty for all agents
+     * @param after the position after which to continue
+     * @throws StateException INVALID if the path is invalid; UNIMPLEMENTED if this storage can't search values
      */
     default Page<Document> find(
             String namespace, String agentId, String jsonPath, @Nullable String after, int limit, long maxBytes) {
@@ -88,59 +89,60 @@ public interface Storage extends AutoCloseable {
     }
 
     /**
-     * Events in order.
+     * Returns events in order.
      *
      * @param from the first revision, above the floor
-     * @param maxBytes ends the list, but not before its first one
+     * @param maxBytes the size at which the list ends, after at least one entry
      */
     List<Event> events(long from, long maxBytes);
 
-    /** The last revision that was committed at this time or before; the floor if there is none above it. */
+    /** Returns the last revision that was committed at or before this time, but at least the floor. */
     long revisionAt(long micros);
 
     /**
-     * Removes what no read at {@code floor} or later and no replay from behind it needs. Beside commits and reads.
+     * Removes everything that is not needed by reads at {@code floor} or later and by replays after it. Runs
+     * concurrently with commits and reads.
      *
-     * @param floor a revision that is there
+     * @param floor an existing revision
      */
     void compact(long floor);
 
     /**
-     * Removes all of a namespace that was committed at this revision or before, also what stands. Its events stay, with fewer changes.
-     * Beside commits and reads.
+     * Removes everything in a namespace that was committed at or before a revision, including current values. The
+     * events remain, with fewer changes. Runs concurrently with commits and reads.
      *
-     * @param upTo a revision that is there
+     * @param upTo an existing revision
      */
     void trim(String namespace, long upTo);
 
-    /** Up to which revision a namespace was trimmed; 0: it was not. */
+    /** Returns the revision up to which a namespace was trimmed; 0 if it was not. */
     long trimmedUpTo(String namespace);
 
     /**
-     * Whether a change was committed after one revision and up to another. Asked of revisions that were compacted or trimmed: what was
-     * removed there counts as well.
+     * Returns whether a change was committed after one revision and up to another. For revisions that were compacted or
+     * trimmed, changes that were removed count as well.
      *
-     * @param namespace empty: any
-     * @param agentId empty: any
-     * @param wanted which changes; the same for all keys of an agent
+     * @param namespace the namespace; empty for all
+     * @param agentId the agent; empty for all
+     * @param wanted selects changes; the result must be the same for all keys of an agent
      */
     boolean isChanged(String namespace, String agentId, Predicate<Key> wanted, long afterRevision, long upToRevision);
 
     /**
-     * What stood at the floor, in the order of keys, a part at a time.
+     * Returns one page of the values that existed at the floor, in the order of keys.
      *
-     * @param namespace empty: of all
-     * @param agentId empty: of all
-     * @param after the last key before
+     * @param namespace the namespace; empty for all
+     * @param agentId the agent; empty for all agents
+     * @param after the last key of the previous page
      */
     List<Document> existing(
             String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes);
 
     /**
-     * Copies what is durable now; others commit meanwhile.
+     * Copies the durable state while commits continue.
      *
-     * @return a directory that can be put in the place of the storage's
-     * @throws StateException UNIMPLEMENTED: others do that
+     * @return a directory that can replace the storage's own
+     * @throws StateException UNIMPLEMENTED if other tools make backups of this storage
      */
     default Path backup() {
         throw Reason.UNIMPLEMENTED.because(
@@ -148,14 +150,16 @@ public interface Storage extends AutoCloseable {
     }
 
     /**
-     * Fills an empty storage with events that were dumped, under a new history id. A restore that was broken off can't be opened.
+     * Fills an empty storage with events from a dump, under a new history id. An interrupted restore leaves a storage
+     * that can't be opened.
      *
-     * @param floor up to where it was compacted; 0: it was not
-     * @param events those of {@code floor} and before only tell what stood there, in any order; the others rise without gaps
+     * @param floor the revision up to which the history was compacted; 0 if it was not
+     * @param events events up to {@code floor} only describe the values that existed there, in any order; later ones
+     *     have consecutive revisions
      */
     void restore(long floor, long floorAtMicros, Iterator<Event> events);
 
-    /** Refuses to restore into anything else. */
+    /** Requires that the storage is empty, before a restore. */
     default void requireEmpty(Head head) {
         if (head.revision() > 0) {
             throw Reason.INVALID.because("the state is not empty, it is at revision " + head.revision()
@@ -163,87 +167,89 @@ public interface Storage extends AutoCloseable {
         }
     }
 
-    /** Forgets answers that have expired; whether there are more than it does at once. */
+    /** Removes expired answers, a limited number at once; returns whether there are more. */
     boolean forgetAnswers(long nowMicros);
 
     /**
-     * Returns when the last of the remembered answers expires, so that the next process counts on from there whatever its
-     * wall clock says; 0 if there are none, or if other processes remember answers here as well and only the wall clock is common.
+     * Returns the time at which the last remembered answer expires, so that the next process continues elapsed time
+     * from there regardless of its wall clock; 0 if there is no answer, or if other processes remember answers here
+     * too, so that only the wall clock is common.
      */
     default long lastExpiryMicros() {
         return 0;
     }
 
-    /** How many keys there are, with those that are deleted; about. */
+    /** Returns the approximate number of keys, including deleted ones. */
     long keys();
 
-    /** How much it takes on disk, or in memory where there is none. */
+    /** Returns the size on disk, or in memory for a storage without a disk. */
     long bytes();
 
     @Override
     void close();
 
     /**
-     * How far a history goes.
+     * The extent of a history.
      *
-     * @param revision the newest; 0: nothing was committed
-     * @param committedAtMicros of that
-     * @param floor what was before is compacted: reads at this revision and later are answered, and replay from the one behind it
-     * @param floorAtMicros when the floor was committed
+     * @param revision the newest revision; 0 if nothing was committed
+     * @param committedAtMicros the time of the newest revision
+     * @param floor the revision before which history is compacted: reads work at this revision and later, replays from
+     *     the next one
+     * @param floorAtMicros the time of the floor's commit
      */
     record Head(String historyId, long revision, long committedAtMicros, long floor, long floorAtMicros) {
-        /** The same under another id. */
+        /** Returns a copy under another history id. */
         public Head ofHistory(String otherId) {
             return new Head(otherId, revision, committedAtMicros, floor, floorAtMicros);
         }
 
-        /** One step further. */
+        /** Returns the head after one more commit. */
         public Head next(long atMicros) {
             return new Head(historyId, revision + 1, atMicros, floor, floorAtMicros);
         }
     }
 
     /**
-     * A commit that can be told again.
+     * The identity of a request whose answer can be repeated.
      *
-     * @param requestId unique for its caller
+     * @param requestId an id that is unique for its caller
      */
     record RequestKey(String caller, String requestId) {}
 
     /**
-     * What a request was answered.
+     * The remembered answer to a request.
      *
-     * @param content a digest of what was asked
-     * @param expiresAtMicros by the elapsed time of the engine, see {@link #lastExpiryMicros}
+     * @param content a digest of the transaction
+     * @param expiresAtMicros the expiry in elapsed time of the engine, see {@link #lastExpiryMicros}
      */
     record Answered(String content, Committed committed, long expiresAtMicros) {}
 
-    /** The newest version of a key, be it a deletion. */
+    /** The newest version of a key, which may be a deletion. */
     record Newest(long version, boolean exists) {
-        /** Of a key that nobody wrote. */
+        /** The state of a key that was never written. */
         static final Newest NONE = new Newest(0, false);
     }
 
-    /** What a batch is decided on; keys that nobody wrote and requests that nobody answered are missing. */
+    /** The state on which a batch is decided; keys without versions and requests without answers are missing. */
     record Existing(Head head, Map<Key, Newest> newest, Map<RequestKey, Answered> answered) {}
 
-    /** What is to be kept: events behind the standing head, without gaps. */
+    /** The changes to store: events that follow the current head without gaps, and answers. */
     record Batch(List<Event> events, Map<RequestKey, Answered> answered) {
         public boolean isEmpty() {
             return events.isEmpty() && answered.isEmpty();
         }
     }
 
-    /** A key that was found by its value. */
+    /** A key that matched by its value. */
     record Document(Key key, Version version) {}
 
     /** A key that exists. */
     record KeyAt(String name, long version, long revision) {}
 
     /**
-     * A part of a list.
+     * A page of a list.
      *
-     * @param next where to go on, {@code after} of the next call; null: it is the last
+     * @param next the value for {@code after} in the next call; null for the last page
      */
     record Page<T>(List<T> entries, @Nullable String next) {}
 }

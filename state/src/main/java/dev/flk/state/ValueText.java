@@ -4,8 +4,8 @@ package dev.flk.state;
 import dev.flk.state.StateException.Reason;
 
 /**
- * One JSON value (RFC 8259), without the white space between its tokens. Everything else stays to the letter: numbers, escapes (of half a
- * surrogate pair, too), the order and the repetition of members.
+ * A JSON value (RFC 8259) without the white space between its tokens. Everything else is preserved exactly: numbers,
+ * escapes (including unpaired surrogates), and the order and repetition of members.
  */
 final class ValueText {
     private static final int MAX_NESTING = 128;
@@ -14,7 +14,7 @@ final class ValueText {
 
     private final String json;
     private final StringBuilder kept;
-    /** The brackets that are open, '[' or '{'. */
+    /** The open brackets, '[' or '{'. */
     private final StringBuilder open = new StringBuilder();
 
     private int at;
@@ -25,12 +25,13 @@ final class ValueText {
     }
 
     /**
-     * The value without white space between its tokens.
+     * Returns the value without white space between its tokens.
      *
-     * @throws StateException INVALID: what is wrong and where; VALUE_TOO_LARGE: longer than {@code maxBytes} in UTF-8
+     * @throws StateException INVALID, with the error and its position; VALUE_TOO_LARGE if it is longer than {@code
+     *     maxBytes} in UTF-8
      */
     static String compact(String json, int maxBytes) {
-        // a character takes up to three bytes
+        // a character needs up to three bytes
         if (json.length() > maxBytes / 3) {
             int bytes = Key.utf8(json).length;
             if (bytes > maxBytes) {
@@ -56,12 +57,14 @@ final class ValueText {
             }
         }
         if (peek() != END || at < json.length()) {
-            throw Reason.INVALID.because("something stands behind the value, at character " + at);
+            throw Reason.INVALID.because("unexpected text after the value, at character " + at);
         }
         return kept.length() == json.length() ? json : kept.toString();
     }
 
-    /** The next character that is no white space; {@link #END}, which no value may hold, behind the last one. */
+    /**
+     * Returns the next character that is not white space; {@link #END}, which no value may contain, after the last one.
+     */
     private char peek() {
         while (at < json.length()) {
             char c = json.charAt(at);
@@ -78,7 +81,10 @@ final class ValueText {
         at++;
     }
 
-    /** A scalar, or the beginning of an array or object up to the end of its first scalar, or of itself if it is empty. */
+    /**
+     * Reads a scalar, or the beginning of an array or object up to the end of its first scalar, or up to its own end if
+     * it is empty.
+     */
     private void value() {
         char c = peek();
         while (c == '[' || c == '{') {
@@ -90,7 +96,7 @@ final class ValueText {
             open.append(c);
             c = peek();
             if (c == (isObject ? '}' : ']')) {
-                return; // its end is taken by the caller
+                return; // the caller reads its end
             }
             if (isObject) {
                 name();
@@ -146,7 +152,7 @@ final class ValueText {
             } else if (Character.isSurrogate(c)) {
                 if (at == json.length() || !Character.isSurrogatePair(c, json.charAt(at))) {
                     at--;
-                    throw expected("a whole surrogate pair: half of one is no UTF-8; write it as an escape");
+                    throw expected("a complete surrogate pair: half of one is not valid UTF-8; write it as an escape");
                 }
                 at++;
             }
@@ -223,6 +229,6 @@ final class ValueText {
 
     private StateException expected(String what) {
         String found = at < json.length() ? "" : ", where it ends";
-        return Reason.INVALID.because("the value is no JSON at character " + at + ": expected " + what + found);
+        return Reason.INVALID.because("the value is not valid JSON at character " + at + ": expected " + what + found);
     }
 }

@@ -6,10 +6,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * A version of a key.
  *
- * @param version 1, 2, 3 … of its key; a deletion is one as well
- * @param revision that made it
- * @param committedAtMicros since the epoch
- * @param json the value; null: the key was deleted
+ * @param version the number, 1, 2, 3 … for each key; deletions count too
+ * @param revision the revision that created it
+ * @param committedAtMicros microseconds since the epoch
+ * @param json the value; null if the key was deleted
  */
 public record Version(
         long version,
@@ -20,7 +20,7 @@ public record Version(
         return json == null;
     }
 
-    /** Of the value in UTF-8. */
+    /** Returns the size of the value in UTF-8. */
     public long jsonBytes() {
         return json == null ? 0 : Key.utf8Length(json);
     }

@@ -3,14 +3,17 @@ package dev.flk.state;
 
 import java.util.concurrent.ConcurrentLinkedQueue;
 
-/** Callbacks that wait for a revision of a history. Each is called once, on the thread that publishes, or at once. Any thread. */
+/**
+ * Callbacks that wait for a revision of a history. Each is called once, immediately or on the thread that publishes.
+ * Safe for any thread.
+ */
 final class Watches {
     private final ConcurrentLinkedQueue<Watch> waiting = new ConcurrentLinkedQueue<>();
     private volatile Published published = new Published("", 0);
 
     private record Published(String historyId, long revision) {}
 
-    /** Equal to no other, whatever it runs. */
+    /** Compared by identity, whatever it runs. */
     private static final class Watch {
         private final String historyId;
         private final long beyond;
@@ -22,13 +25,16 @@ final class Watches {
             this.told = told;
         }
 
-        /** A watch of another history has waited for nothing, which its owner finds out when it is called. */
+        /**
+         * Returns whether to call the watch. One of another history is due as well, so that its owner notices the
+         * change.
+         */
         boolean isDue(Published now) {
             return now.revision() > beyond || !now.historyId().equals(historyId);
         }
     }
 
-    /** See {@link StateEngine#whenBeyond}. */
+    /** Adds a callback; see {@link StateEngine#whenBeyond}. */
     Runnable whenBeyond(String historyId, long revision, Runnable told) {
         Watch watch = new Watch(historyId, revision, told);
         waiting.add(watch);
@@ -42,17 +48,20 @@ final class Watches {
         return waiting.size();
     }
 
-    /** The id of the history that was published last. */
+    /** Returns the id of the history that was published last. */
     String historyId() {
         return published.historyId();
     }
 
-    /** Everything up to this revision is durable, of the history that was published last. */
+    /** Announces that everything up to this revision of the current history is durable. */
     void publish(long revision) {
         String unused = publish(historyId(), revision);
     }
 
-    /** Everything up to this revision is durable; returns the id of the history that was published before, empty if none was. */
+    /**
+     * Announces that everything up to this revision is durable; returns the id of the previously published history, or
+     * an empty text.
+     */
     String publish(String historyId, long revision) {
         Published before;
         Published now;
@@ -70,7 +79,7 @@ final class Watches {
         return before.historyId();
     }
 
-    /** One that fails must not end the thread that all commits depend on. */
+    /** Calls a watch; its failure must not end the thread on which all commits depend. */
     private static void tell(Watch watch) {
         try {
             watch.told.run();

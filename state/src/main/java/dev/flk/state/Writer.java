@@ -20,8 +20,8 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The one thread that commits: it takes what has queued up, decides it in order, and answers once the storage has it. The queue is
- * bounded. {@link #submit} may be called by any thread.
+ * The single thread that commits. It takes queued commits, decides them in order, and answers them once the storage has
+ * made them durable. The queue is bounded. {@link #submit} may be called by any thread.
  */
 final class Writer {
     private static final int MOST_COMMITS_A_BATCH = 1_000;
@@ -39,20 +39,20 @@ final class Writer {
     private long queueBytes;
     private boolean isClosed;
 
-    /** Hears of each batch, on the writer's thread, before those who wait for it. */
+    /** A listener that is called for each batch, on the writer's thread and before the callers are answered. */
     interface Listener {
-        /** A batch is durable. */
+        /** Records that a batch is durable. */
         void committed(Head head);
 
-        /** The storage failed. */
+        /** Records that the storage failed. */
         void failed(StateException cause);
     }
 
     /**
-     * A writer whose {@link #loop} was not called yet.
+     * Creates a writer; {@link #loop} must be called to run it.
      *
-     * @param clock the time of commits
-     * @param elapsedMicros the time by which answers are remembered
+     * @param clock the clock for the times of commits
+     * @param elapsedMicros the elapsed time by which answers expire
      */
     Writer(
             Storage storage,
@@ -69,7 +69,7 @@ final class Writer {
         this.listener = listener;
     }
 
-    /** @throws StateException TOO_MANY_TX: the queue is full; STORE_DOWN: it is closed */
+    /** @throws StateException TOO_MANY_TX if the queue is full; STORE_DOWN if it is closed */
     void submit(PendingCommit commit) {
         lock.lock();
         try {
@@ -86,7 +86,7 @@ final class Writer {
         }
     }
 
-    /** Runs a step on the writer's thread, behind what was submitted before. */
+    /** Runs a step on the writer's thread, after everything that was submitted before. */
     void run(Runnable step) {
         lock.lock();
         try {
@@ -104,7 +104,7 @@ final class Writer {
         }
     }
 
-    /** Loops until {@link #end}, and until everything that was submitted before is answered. */
+    /** Runs until {@link #end} is called and everything that was submitted before is answered. */
     void loop() {
         for (List<Object> taken = take(); !taken.isEmpty(); taken = take()) {
             if (taken.get(0) instanceof Runnable step) {
@@ -115,7 +115,7 @@ final class Writer {
         }
     }
 
-    /** Takes nothing more; the loop ends behind what it has. */
+    /** Rejects further submissions; the loop ends after the queued ones. */
     void end() {
         lock.lock();
         try {
@@ -126,7 +126,7 @@ final class Writer {
         }
     }
 
-    /** A step alone, or commits that go together; empty at the end. */
+    /** Returns a single step, or commits for one batch; an empty list at the end. */
     private List<Object> take() {
         lock.lock();
         try {
@@ -154,7 +154,9 @@ final class Writer {
         }
     }
 
-    /** A batch that the storage refuses is tried again in halves, so that one commit cannot fail the others. */
+    /**
+     * Commits a batch. A batch that the storage rejects is retried in halves, so that one commit can't fail the others.
+     */
     private void commit(List<PendingCommit> commits) {
         Set<Key> keys = new HashSet<>();
         Set<RequestKey> requests = new HashSet<>();
@@ -193,7 +195,7 @@ final class Writer {
         decided.tell();
     }
 
-    /** What became of each commit of a batch; decided anew if the storage has to begin anew. */
+    /** The decision for each commit of a batch; computed again if the storage has to start the commit over. */
     private final class Decided {
         private final List<PendingCommit> commits;
         private final Map<CompletableFuture<Committed>, Committed> committed = new HashMap<>();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Versioned, replayable state with transactions. {@code StateEngine} is the door: one writer decides what is committed; a
- * {@code Storage} keeps it (memory, RocksDB, Postgres). It knows no network and no certificates.
+ * Versioned, replayable state with transactions. {@code StateEngine} is the entry point: a single writer decides what
+ * is committed, and a {@code Storage} (memory, RocksDB or Postgres) stores it. Knows nothing of networks and
+ * certificates.
  */
 @NullMarked
 package dev.flk.state;

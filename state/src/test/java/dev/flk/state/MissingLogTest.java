@@ -105,7 +105,7 @@ class MissingLogTest {
         Files.delete(newestLog(killed));
 
         isNoticed(message -> assertThat(message)
-                .contains(killed.toString(), "revision 60 was answered", "the newest one there is 50"));
+                .contains(killed.toString(), "revision 60 was answered", "the newest in the database is 50"));
     }
 
     @Test

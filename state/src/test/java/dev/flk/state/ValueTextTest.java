@@ -65,8 +65,8 @@ class ValueTextTest {
     @Test
     void refusal_saysWhatAndWhere() {
         assertThatThrownBy(() -> ValueText.compact("[1,]", MAX))
-                .hasMessageContaining("no JSON at character 3: expected a value");
-        assertThatThrownBy(() -> ValueText.compact("{} {}", MAX)).hasMessageContaining("behind the value");
+                .hasMessageContaining("not valid JSON at character 3: expected a value");
+        assertThatThrownBy(() -> ValueText.compact("{} {}", MAX)).hasMessageContaining("after the value");
     }
 
     @Test

@@ -21,7 +21,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Commands that work on one certificate, or make the key to sign with. */
+/** The commands that work on a single certificate or generate a signing key. */
 final class CertificateCommands {
     private final Context context;
 
@@ -31,9 +31,9 @@ final class CertificateCommands {
 
     @Command(
             name = "canonical",
-            header = "Print what the signature is made over.",
+            header = "Print the bytes that a certificate's signature covers.",
             description = {
-                "Prints the bytes that the signature of a certificate is made over, exactly:",
+                "Prints exactly the bytes that the signature of a certificate covers:",
                 "no line end follows."
             })
     final class Canonical implements Callable<Integer> {
@@ -89,7 +89,7 @@ final class CertificateCommands {
         @Option(names = "--alg", paramLabel = "ALG", description = "hmac (the preset) or ed25519.")
         private Algorithm algorithm = Algorithm.hmac;
 
-        /** Named as people write them. */
+        /** The constants have the names that users write. */
         enum Algorithm {
             hmac,
             ed25519
@@ -105,7 +105,7 @@ final class CertificateCommands {
                 case hmac -> context.out().println("PCS_HMAC_KEY=" + base64);
                 case ed25519 -> {
                     context.out().println("PCS_ED25519_PRIV_B64=" + base64);
-                    context.out().println("# for the backend, beside PCS_SIGN_ALG=ed25519:");
+                    context.out().println("# for the backend, with PCS_SIGN_ALG=ed25519:");
                     context.out().println("#PCS_ED25519_PUB_B64=" + new Ed25519Signer(key).publicKeyBase64());
                 }
             }
@@ -113,7 +113,7 @@ final class CertificateCommands {
         }
     }
 
-    /** The argument of the commands that look at one certificate. */
+    /** The argument of the commands that read one certificate. */
     static final class CertificateFile {
         @Parameters(paramLabel = "FILE", description = "A certificate in JSON; - is standard input.")
         private String name = "";

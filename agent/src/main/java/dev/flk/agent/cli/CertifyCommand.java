@@ -124,8 +124,8 @@ final class CertifyCommand implements Callable<Integer> {
         @Option(
                 names = "--follow",
                 description = {
-                    "Go on as the file grows, each window as soon as it is",
-                    "complete, until told to stop; a restart goes on there."
+                    "Continue as the file grows, each window as soon as it is",
+                    "complete, until stopped; a restart continues there."
                 })
         private boolean follow;
 
@@ -244,7 +244,7 @@ final class CertifyCommand implements Callable<Integer> {
         out.flush();
     }
 
-    /** Throws unless a file is new, empty, or begins like one that this command has written. */
+    /** Requires that a file is new, empty, or begins like a file that this command has written. */
     private void requireReplaceable(String option, @Nullable Path path, String beginning) throws IOException {
         if (path == null) {
             return;

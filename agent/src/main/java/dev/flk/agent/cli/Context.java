@@ -21,7 +21,10 @@ import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** The surroundings of a command: its streams, in UTF-8 whatever the locale, the environment, and the options of all commands. */
+/**
+ * The environment of a command: its streams, in UTF-8 regardless of the locale, the environment variables, and the
+ * options that all commands share.
+ */
 final class Context {
     private static final int COLUMNS = 80;
     private final Map<String, String> environment;
@@ -42,7 +45,7 @@ final class Context {
         configFile = file;
     }
 
-    /** Opens a file, or with {@code -} standard input; the message of a failure names the file. */
+    /** Opens a file, or standard input for {@code -}; the message of a failure names the file. */
     InputStream open(String name) throws IOException {
         if (name.equals("-")) {
             return in;
@@ -52,7 +55,7 @@ final class Context {
             throw new IOException(name + " is a directory; name a file");
         }
         try {
-            // a pipe can't be positioned, which the stream of java.nio tries
+            // a pipe can't be positioned, which the stream of java.nio attempts
             return Files.exists(path) && !Files.isRegularFile(path)
                     ? new FileInputStream(name)
                     : new BufferedInputStream(Files.newInputStream(path));
@@ -71,33 +74,36 @@ final class Context {
         return err;
     }
 
-    /** Standard error is a terminal. */
+    /** Records that standard error is a terminal. */
     void watched() {
         terminal = Optional.of(err);
     }
 
-    /** Where to show progress; empty if standard error is no terminal. */
+    /** Returns the stream for progress; empty if standard error is not a terminal. */
     Optional<PrintStream> terminal() {
         return terminal;
     }
 
-    /** Says something to people, at 80 columns; what does not fit into a line goes on under it, indented. */
+    /** Prints a text wrapped at 80 columns; further lines are indented. */
     void say(String text) {
         out.println(at80(text, 4));
     }
 
-    /** Says on standard error what is wrong: on a terminal at 80 columns, elsewhere, as in a journal, on one line. */
+    /**
+     * Prints a problem to standard error: wrapped at 80 columns on a terminal, otherwise on one line, as journals need
+     * it.
+     */
     void complain(String text) {
         String line = "flk-agent: " + Printable.of(text);
         err.println(terminal.isPresent() ? at80(line, 4) : line);
     }
 
-    /** The configuration to be shown to others, whatever is wrong with it. */
+    /** Returns the configuration for diagnostics, even if it is invalid. */
     AgentConfig.Diagnosed diagnosedConfig() {
         return AgentConfig.diagnose(environment, configFile);
     }
 
-    /** The program again, with the same settings, printing all to one stream. */
+    /** Returns another instance of the program with the same settings, which prints everything to one stream. */
     FlkAgent again(InputStream otherIn, PrintStream otherOut) {
         FlkAgent agent = new FlkAgent(environment, otherIn, otherOut, otherOut);
         if (configFile != null) {
@@ -106,7 +112,7 @@ final class Context {
         return agent;
     }
 
-    /** Reads the configuration and sets logging up by it. */
+    /** Reads the configuration and configures logging accordingly. */
     AgentConfig config(Need... needs) throws InvalidConfig {
         Set<Need> needed = EnumSet.noneOf(Need.class);
         needed.addAll(Arrays.asList(needs));
@@ -116,8 +122,8 @@ final class Context {
     }
 
     /**
-     * Breaks a text for a terminal of 80 columns, at spaces; what has none in it, a path say, stays in one piece. The lines behind the first
-     * are indented.
+     * Wraps a text at spaces for a terminal of 80 columns; text without spaces, such as a path, is not broken. Lines
+     * after the first are indented.
      */
     static String at80(String text, int indent) {
         StringBuilder wrapped = new StringBuilder();

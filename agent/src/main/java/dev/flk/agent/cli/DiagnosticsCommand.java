@@ -30,17 +30,17 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "diagnostics",
-        header = "Make an archive for a report of a fault, without secrets.",
+        header = "Make an archive for a fault report, without secrets.",
         description = {
             "Versions, disks, the configuration without secrets, metrics and status of the",
             "running agent, counts of dead letters,",
             "and the ends of log files. It changes nothing, and works without an agent.",
             "Run it with that agent's configuration: the secrets that it knows from there",
-            "are taken out of everything, log files too."
+            "are removed from everything, including log files."
         })
 final class DiagnosticsCommand implements Callable<Integer> {
     private static final int MOST_LOG_MIB = 64;
-    /** What the backends say may be of any kind. */
+    /** The limit of distinct reasons, because backends may return any text. */
     private static final int MOST_REASONS = 100;
 
     private final Context context;
@@ -130,7 +130,7 @@ final class DiagnosticsCommand implements Callable<Integer> {
         return printed.toString(StandardCharsets.UTF_8);
     }
 
-    /** How many for which reason; certificates are not shown. */
+    /** Counts dead letters by reason; certificates are not shown. */
     private static String deadLetters(Path file) throws IOException {
         Map<String, Long> counts = new TreeMap<>();
         DeadLetterFile.letters(file, letter -> {

@@ -55,7 +55,7 @@ final class DlqCommand implements Runnable {
         throw new ParameterException(spec.commandLine(), "a command is missing: list, show, requeue or purge");
     }
 
-    /** Which letters; all that is given must apply. */
+    /** The selection of letters; all given conditions must hold. */
     static final class Which {
         @Spec(Spec.Target.MIXEE)
         @SuppressWarnings("NullAway.Init") // picocli sets it
@@ -158,7 +158,7 @@ final class DlqCommand implements Runnable {
         return change(which, change, "purged", DeadLetters::purge, (agent, filter) -> agent.purge(filter));
     }
 
-    /** How to change. */
+    /** The options of commands that change the file. */
     static final class Change {
         @Option(names = "--all", description = "All of them.")
         private boolean all;
@@ -227,7 +227,7 @@ final class DlqCommand implements Runnable {
         DeadLetterFile.letters(context.config().deadLetters(), letters);
     }
 
-    /** Fits into 80 columns: the id is cut, the reason goes to the next line. */
+    /** Formats a letter for 80 columns: the id is truncated, the reason is on a second line. */
     private static String inOneLine(DeadLetter letter) {
         String id = letter.pcsId().isEmpty() ? "(no id)" : shorten(Printable.of(letter.pcsId()), 16);
         return String.format(
@@ -262,23 +262,23 @@ final class DlqCommand implements Runnable {
         return new String(utf8, StandardCharsets.UTF_8);
     }
 
-    /** Ids of dead letters as people give them: whole, or so much of the beginning that only one has it. */
+    /** Resolves ids of dead letters as users give them: complete, or an unambiguous beginning. */
     private static final class LetterIds {
-        /** In characters; less is soon the beginning of several. */
+        /** The minimum length in characters; a shorter beginning is soon ambiguous. */
         static final int SHORTEST_BEGINNING = 8;
 
         private static final int WHOLE = 64;
         private static final int MOST_NAMED = 5;
-        /** {@code dlq list} cuts ids so. */
+        /** The mark with which {@code dlq list} truncates ids. */
         private static final String CUT = "…";
 
         private LetterIds() {}
 
         /**
-         * The whole ids, in the order given. What is a whole id or an outbox sequence in the file, and what is the
-         * beginning of none, stays.
+         * Returns the complete ids in the given order. Complete ids, outbox sequences in the file, and texts that match
+         * no id are returned unchanged.
          *
-         * @throws IOException naming some, if several begin so
+         * @throws IOException if a beginning is ambiguous; the message names some of the ids
          */
         static List<String> whole(Path file, List<String> given) throws IOException {
             List<String> whole = new ArrayList<>();
@@ -315,7 +315,7 @@ final class DlqCommand implements Runnable {
             return found.iterator().next();
         }
 
-        /** It may have come from outside as something else than an id. */
+        /** Returns a printable form; the id may be any text from outside. */
         private static String shown(String id) {
             return Printable.of(id.length() <= WHOLE ? id : id.substring(0, WHOLE) + CUT);
         }

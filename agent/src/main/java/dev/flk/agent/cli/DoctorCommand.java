@@ -14,7 +14,7 @@ import picocli.CommandLine.Command;
 
 @Command(
         name = "doctor",
-        header = "Look for what may keep the agent from its work; say what to do.",
+        header = "Look for problems that may stop the agent; say what to do.",
         description = {
             "Looks at settings, key, files, disk, the running agent, and each backend: whether",
             "it is reached and trusted, its clock, and whether it knows the key (with a",

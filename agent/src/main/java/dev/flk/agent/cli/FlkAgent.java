@@ -31,7 +31,7 @@ import picocli.CommandLine.ScopeType;
         usageHelpWidth = 80,
         synopsisSubcommandLabel = "COMMAND")
 public final class FlkAgent implements Runnable {
-    /** Time in UTC, level, text. */
+    /** The style of log lines: time in UTC, level, text. */
     public static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSS'Z',UTC} %-5level " + LogOutput.MESSAGE + "%n",
             Map.of("io.netty", Level.INFO, "io.github", Level.INFO),
@@ -40,7 +40,7 @@ public final class FlkAgent implements Runnable {
     private final Context context;
     private final CommandLine commandLine;
 
-    /** With what surrounds it; the streams are expected to speak UTF-8. */
+    /** Creates the program with its environment and streams; the streams are expected to use UTF-8. */
     public FlkAgent(Map<String, String> environment, InputStream in, PrintStream out, PrintStream err) {
         context = new Context(environment, in, out, err);
         CertificateCommands certificates = new CertificateCommands(context);
@@ -60,7 +60,7 @@ public final class FlkAgent implements Runnable {
                 .addSubcommand(certificates.new Canonical())
                 .addSubcommand(certificates.new Sign())
                 .addSubcommand(new VerifyCommand(context));
-        // set here and not in the annotation, from which the subcommands would inherit it
+        // set here and not in the annotation, because subcommands would inherit it
         commandLine.getCommandSpec().usageMessage().footer(footer());
         Failures failures = new Failures(context);
         commandLine
@@ -70,7 +70,9 @@ public final class FlkAgent implements Runnable {
                 .setExecutionExceptionHandler(failures);
     }
 
-    /** Somebody looks at standard error: what is said there fits a terminal, and long commands tell how far they are. */
+    /**
+     * Records that standard error is a terminal: messages are wrapped to fit, and long commands show their progress.
+     */
     public void watched() {
         context.watched();
     }
@@ -115,7 +117,7 @@ public final class FlkAgent implements Runnable {
         throw new CommandLine.ParameterException(commandLine, "a command is missing");
     }
 
-    /** Reads the version from the jar. */
+    /** Provides the version from the jar. */
     static final class Version implements CommandLine.IVersionProvider {
         @Override
         public String[] getVersion() {

@@ -27,9 +27,10 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Follows a CSV that grows: every complete window becomes a certificate in the outbox. How many there were is kept in a file beside the
- * CSV, on disk, so that a restart adds none of them again; a window whose count a crash has lost is added twice, with the same
- * {@code pcs_id}, and the backend counts it once. Ends when it is told to, or the file was replaced or became shorter.
+ * Follows a growing CSV and adds a certificate to the outbox for every complete window. The number of certified windows
+ * is stored durably in a file next to the CSV, so that a restart adds none of them again. If a crash loses the count of
+ * a window, the window is added twice with the same {@code pcs_id}, and the backend counts it once. Ends when it is
+ * stopped, or when the file was replaced or truncated.
  */
 final class Following {
     private static final long LOOK_EVERY_MILLIS = 500;
@@ -51,7 +52,7 @@ final class Following {
         this.context = context;
     }
 
-    /** Follows; how many windows are in the outbox now, those of earlier runs included. */
+    /** Follows the file; returns the number of windows in the outbox, including those of earlier runs. */
     long run(Certifier certifier, Columns columns, Windows windows) throws IOException, MalformedCsv {
         identity = identity();
         certified = certifiedBefore();
@@ -114,7 +115,7 @@ final class Following {
         }
     }
 
-    /** Waits while there is no room. */
+    /** Adds a certificate; waits while the outbox is full. */
     private void add(byte[] certificate) throws IOException {
         boolean told = false;
         while (true) {
@@ -161,7 +162,7 @@ final class Following {
         Files.move(next, state, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
-    /** Ends after the windows that are complete. Any thread. */
+    /** Stops after the complete windows. Any thread. */
     void stop() {
         stop.countDown();
     }
@@ -177,7 +178,7 @@ final class Following {
         }
     }
 
-    /** The CSV, which does not end where it ends now, but only when there will be no more of it. */
+    /** The CSV as a stream that waits at the end of the file for more, until no more will come. */
     private final class GrowingFile extends FilterInputStream {
         GrowingFile(InputStream now) {
             super(now);

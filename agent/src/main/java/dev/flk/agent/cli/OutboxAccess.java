@@ -12,20 +12,20 @@ import java.time.InstantSource;
 final class OutboxAccess {
     private OutboxAccess() {}
 
-    /** Works on an outbox that this process owns. */
+    /** An operation on an outbox that this process owns. */
     interface WithOutbox<T> {
         T apply(Outbox outbox) throws IOException;
     }
 
-    /** Works through the agent that owns it. */
+    /** An operation through the agent that owns the outbox. */
     interface WithAgent<T> {
         T apply(RunningAgent agent) throws IOException;
     }
 
     /**
-     * Does one or the other.
+     * Runs one of the two operations.
      *
-     * @throws OutboxLocked if another process owns the outbox, and does not answer at its socket
+     * @throws OutboxLocked if another process owns the outbox and does not answer at its socket
      */
     static <T> T either(AgentConfig config, WithOutbox<T> alone, WithAgent<T> beside) throws IOException {
         Outbox outbox;

@@ -27,7 +27,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Commands that look into the outbox, check it, and give its space back. */
+/** The commands that show, check and compact the outbox. */
 final class OutboxCommands {
     private final Context context;
 
@@ -98,7 +98,7 @@ final class OutboxCommands {
                     .strip();
         }
 
-        /** An id; any other text would not fit, or could contain control characters. */
+        /** Returns an id; any other text would not fit, or could contain control characters. */
         private static String shown(String pcsId) {
             return PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
         }

@@ -21,13 +21,13 @@ import picocli.CommandLine.Option;
         name = "run",
         header = "Ship what is in the outbox to the backend.",
         description = {
-            "Ships what is in the outbox, and what arrives in SPOOL_DIR, until it is told",
+            "Ships the contents of the outbox, and files that arrive in SPOOL_DIR, until told",
             "to stop (SIGTERM). SIGHUP reads the key and the configuration again."
         })
 final class RunCommand implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(RunCommand.class);
 
-    /** A process has 10 s to end; this leaves time for the rest. */
+    /** The longest wait at the end: a process has 10 s to stop, and this leaves time for the rest. */
     private static final long LONGEST_END_MILLIS = 9_500;
 
     private static final long LONGEST_WAIT_MILLIS = 5_000;
@@ -76,7 +76,7 @@ final class RunCommand implements Callable<Integer> {
         }
     }
 
-    /** SIGHUP reads the configuration and the key again; a configuration with a mistake changes nothing. */
+    /** Rereads the configuration and the key on SIGHUP; an invalid configuration changes nothing. */
     private void readAgainOnHangUp(Agent agent) {
         ReloadSignal hangUp = ReloadSignal.listen();
         hangUp.problem().ifPresent(problem -> LOG.warn("{}; a restart reads the configuration", problem));
@@ -89,7 +89,10 @@ final class RunCommand implements Callable<Integer> {
         });
     }
 
-    /** Waits a moment: a short command, such as {@code compact} of a cron job, may own the outbox. */
+    /**
+     * Opens the agent; waits up to five seconds, because a short command, such as {@code compact} in a cron job, may
+     * own the outbox.
+     */
     private static Agent open(AgentConfig config) throws IOException, InterruptedException {
         Surroundings surroundings = Surroundings.real();
         for (long waited = 0; ; waited += LOOK_AGAIN_MILLIS) {

@@ -151,7 +151,7 @@ final class StatusCommand implements Callable<Integer> {
         return problems;
     }
 
-    /** How an agent is, for people, at 80 columns. */
+    /** Formats the status of an agent for people, at 80 columns. */
     static final class StatusText {
         private final List<String> lines = new ArrayList<>();
 
@@ -219,7 +219,7 @@ final class StatusCommand implements Callable<Integer> {
             }
         }
 
-        /** What is known: nobody asks a backend while nothing waits. */
+        /** Describes the last answer; a backend is not contacted while nothing waits. */
         private String lastAnswer(StatusReport.Backend backend) {
             if (backend.lastAnsweredAt() == null) {
                 return backend.answering() && backend.lastError() == null ? "not asked yet" : "no answer yet";

@@ -49,7 +49,7 @@ final class SubmitCommand implements Callable<Integer> {
         AgentConfig config = context.config();
         for (String file : files) {
             if (!isReadOnce(file)) {
-                // a name that was mistyped is told before anything is added
+                // a mistyped name is reported before anything is added
                 context.open(file).close();
             }
         }
@@ -100,7 +100,7 @@ final class SubmitCommand implements Callable<Integer> {
         }
     }
 
-    /** Standard input, and what another program writes into a pipe. */
+    /** Returns whether the input can be read only once: standard input or a pipe. */
     private static boolean isReadOnce(String file) {
         Path path = Path.of(file);
         return file.equals("-") || (Files.exists(path) && !Files.isRegularFile(path) && !Files.isDirectory(path));
@@ -110,7 +110,7 @@ final class SubmitCommand implements Callable<Integer> {
         return file.equals("-") || file.endsWith(".ndjson") || file.endsWith(".jsonl");
     }
 
-    /** How many there are, for the progress line; what can be read only once is not counted. */
+    /** Returns the number of certificates for the progress line; empty if the input can be read only once. */
     private OptionalLong all() throws IOException {
         if (context.terminal().isEmpty() || files.stream().anyMatch(SubmitCommand::isReadOnce)) {
             return OptionalLong.empty();

@@ -124,7 +124,7 @@ final class VerifyCommand implements Callable<Integer> {
         }
     }
 
-    /** By what is closest at hand. */
+    /** Returns the check with the most specific key: {@code --public-key}, {@code --key} or the configured one. */
     private SignatureCheck check(List<KeyRing> rings) throws Exception {
         if (publicKey != null) {
             List<String> only = List.of(publicKey);

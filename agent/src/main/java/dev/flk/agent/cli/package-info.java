@@ -1,6 +1,7 @@
 /**
- * The command line, a file a command. It reads the configuration, wires what a command needs, and turns every failure into
- * a sentence and an exit code. {@code Main} begins it; nothing else calls in.
+ * The command line, with one file for each command. It reads the configuration, wires the objects of a command, and
+ * turns every failure into a sentence and an exit code. {@code Main} is the entry point; no other package calls this
+ * one.
  */
 @NullMarked
 package dev.flk.agent.cli;

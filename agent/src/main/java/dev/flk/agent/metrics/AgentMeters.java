@@ -12,7 +12,7 @@ import java.util.Map;
 import java.util.function.DoubleSupplier;
 import java.util.function.Supplier;
 
-/** The agent's metrics. Every family is there from the start, with a zero. Safe for several threads. */
+/** The agent's metrics. Every family exists from the start, with the value 0. Safe for several threads. */
 public final class AgentMeters {
     private static final List<String> STATUSES =
             List.of("200", "202", "400", "401", "408", "413", "429", "500", "503", "outage");
@@ -23,7 +23,7 @@ public final class AgentMeters {
     private final Counter damaged;
     private final ShardMeters shards = new ShardMeters().register(registry);
 
-    /** Registers what is counted here, and the JVM's metrics. */
+    /** Registers these metrics and those of the JVM. */
     public AgentMeters() {
         submitted = Counter.build("flk_agent_submitted", "Answers to submitted certificates, by status.")
                 .labelNames("status")
@@ -36,7 +36,7 @@ public final class AgentMeters {
         DefaultExports.register(registry);
     }
 
-    /** Shows a value that is read whenever someone looks. */
+    /** Registers a gauge whose value is read at each scrape. */
     public void gauge(String name, String help, DoubleSupplier value) {
         registry.register(new Collector() {
             @Override
@@ -46,7 +46,7 @@ public final class AgentMeters {
         });
     }
 
-    /** The same for several values that a label tells apart. */
+    /** Registers a gauge with several values, which a label distinguishes. */
     public void gauge(String name, String help, String label, Map<String, DoubleSupplier> values) {
         registry.register(new Collector() {
             @Override
@@ -63,7 +63,10 @@ public final class AgentMeters {
         submitted.labels(status).inc();
     }
 
-    /** What waits of each shard; asked whenever someone looks. Each name in it has a sample of every family from then on. */
+    /**
+     * Sets the supplier of waiting certificates by shard, which is called at each scrape. Each shard in its result has
+     * a sample of every family from then on.
+     */
     public void shards(Supplier<Map<String, ShardWaiting>> waiting) {
         shards.show(waiting);
     }
@@ -74,12 +77,12 @@ public final class AgentMeters {
         shards.retried(shard);
     }
 
-    /** Counts a certificate of a shard that was given up, likewise. */
+    /** Counts a certificate of a shard that was given up; {@code shard} is limited as in {@link #retried}. */
     public void givenUp(String shard) {
         shards.givenUp(shard);
     }
 
-    /** Counts records that are gone. */
+    /** Counts lost records. */
     public void lost(long records) {
         damaged.inc((double) records);
     }
@@ -89,8 +92,8 @@ public final class AgentMeters {
     }
 
     /**
-     * What is shown by shard. Whoever gives the names bounds how many there are. Each of them has a sample of every family, the counters too
-     * while they are 0, so that a first time is seen as a change. Safe for several threads.
+     * The metrics by shard. The caller that supplies the names bounds their number. Each shard has a sample of every
+     * family, also of counters that are 0, so that the first event is visible as a change. Safe for several threads.
      */
     private static final class ShardMeters extends Collector {
         private static final List<String> LABEL = List.of("shard");
@@ -139,10 +142,10 @@ public final class AgentMeters {
     }
 
     /**
-     * What waits of one shard.
+     * The waiting certificates of a shard.
      *
-     * @param entries how many certificates
-     * @param oldestSeconds how long the oldest of them has waited; 0 if there is none
+     * @param entries the number of certificates
+     * @param oldestSeconds the age of the oldest one; 0 without certificates
      */
     public record ShardWaiting(int entries, double oldestSeconds) {}
 }

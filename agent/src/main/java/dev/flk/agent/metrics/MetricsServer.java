@@ -63,7 +63,7 @@ public final class MetricsServer implements Closeable {
         return new MetricsServer(port, meters);
     }
 
-    /** The port it listens on. */
+    /** Returns the port that the server listens on. */
     public int port() {
         return port;
     }

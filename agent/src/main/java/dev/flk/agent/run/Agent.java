@@ -67,7 +67,7 @@ public final class Agent implements Closeable {
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final AgentConfig config;
-    /** Held by the thread that sends. */
+    /** The lock that the sending thread holds. */
     private final ReentrantLock sending = new ReentrantLock();
 
     private @Nullable Thread own;
@@ -202,7 +202,7 @@ public final class Agent implements Closeable {
         return stage;
     }
 
-    /** Why certificates may not be settled at present, for people; empty if nothing is known to be wrong. */
+    /** Returns why certificates may not be settled at present, for people; empty if no problem is known. */
     public Optional<String> problem() {
         if (lockLost().isPresent()) {
             return lockLost().map(IOException::getMessage);
@@ -228,12 +228,12 @@ public final class Agent implements Closeable {
                         .findFirst();
     }
 
-    /** Why this agent does not own its outbox any more, and has stopped sending; empty while it does. */
+    /** Returns why this agent no longer owns its outbox and has stopped sending; empty while it owns it. */
     public Optional<IOException> lockLost() {
         return outbox.lockLost();
     }
 
-    /** How many certificates wait in the outbox. */
+    /** Returns the number of certificates that wait in the outbox. */
     public int pendingEntries() {
         return outbox.pendingEntries();
     }
@@ -346,12 +346,12 @@ public final class Agent implements Closeable {
         sender.stop();
     }
 
-    /** The port of the metrics; empty if there are none. */
+    /** Returns the port of the metrics, if any. */
     public Optional<Integer> metricsPort() {
         return Optional.ofNullable(metrics).map(MetricsServer::port);
     }
 
-    /** The loopback port that takes certificates; empty if there is none. */
+    /** Returns the loopback port that accepts certificates, if any. */
     public Optional<Integer> intakePort() {
         return Optional.of(doors.port()).filter(port -> port > 0);
     }

@@ -110,7 +110,8 @@ class StatusCommandTest extends CommandTest {
         Ended ended = cli.run("status", "--max-age", "five");
 
         assertThat(ended.exitCode()).isEqualTo(2);
-        assertThat(ended.err()).contains("--max-age: the value is no duration; write it like", "Try: flk-agent status");
+        assertThat(ended.err())
+                .contains("--max-age: the value is not a duration; write it like", "Try: flk-agent status");
     }
 
     @Test

@@ -314,7 +314,7 @@ class AgentConfigTest {
         assertThat(known.text())
                 .contains(
                         "ENDPOINT             http://ann:***@localhost (environment)\n",
-                        "\nPROBLEM MAX_AGE: 'soon' is no duration")
+                        "\nPROBLEM MAX_AGE: 'soon' is not a duration")
                 .doesNotContain("pw-1");
     }
 

@@ -170,7 +170,7 @@ class PolicyTryCommandTest {
         assertThat(cli.out()).isEmpty();
         assertThat(cli.err().lines())
                 .hasSize(7)
-                .anyMatch(line -> line.startsWith("  --since: 'soon' is no duration"))
+                .anyMatch(line -> line.startsWith("  --since: 'soon' is not a duration"))
                 .anyMatch(line ->
                         line.startsWith("  --set TOL_DD=0.2: the policy has no such number; did you mean TOL_D?"))
                 .anyMatch(line -> line.startsWith("  --set TOL_D: has no value; write it like TOL_D=0.15"))

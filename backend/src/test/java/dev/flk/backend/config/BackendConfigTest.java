@@ -319,7 +319,7 @@ class BackendConfigTest {
 
         assertThat(known.config()).isEmpty();
         assertThat(known.text())
-                .contains("TOL_D                0.2 (environment)\n", "PROBLEM PORT: 'eighty' is no whole number")
+                .contains("TOL_D                0.2 (environment)\n", "PROBLEM PORT: 'eighty' is not a whole number")
                 .doesNotContain("key-1");
     }
 }

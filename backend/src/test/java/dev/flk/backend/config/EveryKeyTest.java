@@ -45,16 +45,16 @@ class EveryKeyTest {
             MAX_BATCH_BYTES | http.maxBatchBytes | 8388608 | MAX_BATCH_BYTES=4096 | 4096 | 0;1 MiB;257MiB
             MAX_CONNECTIONS | http.maxConnections | 20000 | MAX_CONNECTIONS=7 | 7 | 0;-1;1000001;many
             MAX_REQUESTS | http.maxRequests | 10000 | MAX_REQUESTS=7 | 7 | 0;-1;1000001;1.5
-            HEADER_TIMEOUT | http.headerTimeout | PT10S | HEADER_TIMEOUT=1000h | PT1000H | {no duration};0;0s
-            BODY_TIMEOUT | http.bodyTimeout | PT30S | BODY_TIMEOUT=1000h | PT1000H | {no duration};0;0s
-            IDLE_TIMEOUT | http.idleTimeout | PT1M15S | IDLE_TIMEOUT=1000h | PT1000H | {no duration};0;0s
+            HEADER_TIMEOUT | http.headerTimeout | PT10S | HEADER_TIMEOUT=1000h | PT1000H | {not a duration};0;0s
+            BODY_TIMEOUT | http.bodyTimeout | PT30S | BODY_TIMEOUT=1000h | PT1000H | {not a duration};0;0s
+            IDLE_TIMEOUT | http.idleTimeout | PT1M15S | IDLE_TIMEOUT=1000h | PT1000H | {not a duration};0;0s
             TOKEN_RATE | limit.tokensPerSecond | 100 | TOKEN_RATE=0.5/s | 0.5 | 0;-1;0.0001;many;100/m;10000001
             TOKEN_BURST | limit.burstTokens | 200 | TOKEN_BURST=5 | 5 | 0;-1;1.5;x
             SHARD_RATE | limit.shardRate | - | SHARD_RATE=0.5 | 0.5 | 0;off;0.0001
             ADDRESS_FAILURE_RATE | limit.failuresPerSecond | 10.000 | ADDRESS_FAILURE_RATE=0 | 0 | -1;0.0001;10000001;some
             ADDRESS_FAILURE_BURST | limit.failureBurst | 100 | ADDRESS_FAILURE_BURST=5 | 5 | 0;-1;1.5;x
             MAX_CONNECTIONS_PER_ADDRESS | limit.connectionsPerAddress | 10000 | MAX_CONNECTIONS_PER_ADDRESS=7 | 7 | 0;-1;1000001;many
-            MAX_CLOCK_SKEW | maxClockSkew | PT5M | MAX_CLOCK_SKEW=1000h | PT1000H | {no duration}
+            MAX_CLOCK_SKEW | maxClockSkew | PT5M | MAX_CLOCK_SKEW=1000h | PT1000H | {not a duration}
             PCS_SIGN_ALG | signing.getClass.getSimpleName | Off | PCS_SIGN_ALG=hmac;PCS_HMAC_KEY=k | Hmac | sha1;ed25519
             PCS_HMAC_KEY | signing.secrets.text | - | PCS_SIGN_ALG=hmac;PCS_HMAC_KEY=␣one, key␣ | [␣one, key␣] |
             PCS_HMAC_KEYS | signing.secrets.text | - | PCS_SIGN_ALG=hmac;PCS_HMAC_KEYS=old,new | [old, new] |
@@ -69,7 +69,7 @@ class EveryKeyTest {
             BUDGET_GAMMA | policy.gamma | 0.2 | BUDGET_GAMMA=-1.5e1 | -15.0 | {no real}
             BUDGET_D0 | policy.d0 | 2.2 | BUDGET_D0=-1.5e1 | -15.0 | {no real}
             WAL_DIR | storage.walDir | data/wal | WAL_DIR=/var/w | /var/w | a\0b
-            WAL_RETENTION | storage.walRetention | PT336H | WAL_RETENTION=1000h | PT1000H | {no duration};0;13d
+            WAL_RETENTION | storage.walRetention | PT336H | WAL_RETENTION=1000h | PT1000H | {not a duration};0;13d
             WAL_MIN_FREE_BYTES | storage.walMinFreeBytes | 268435456 | WAL_MIN_FREE_BYTES=1GiB | 1073741824 | lots;-1;9999999999TiB
             AUDIT_DIR | auditDir | data/wal/audit | AUDIT_DIR=/var/log/flk | /var/log/flk | a\0b
             DEDUP_BACKEND | storage.store | Embedded[dir=data/dedup] | DEDUP_BACKEND=memory | Memory[maxEntries=1000000] | rocksdb;redis;postgres
@@ -95,11 +95,11 @@ class EveryKeyTest {
             STATE_MIN_FREE_BYTES | state.engine.minFreeBytes | 536870912 | STATE_MIN_FREE_BYTES=1GiB | 1073741824 | 255MiB;lots
             STATE_MIN_FREE_BYTES | state.engine.minFreeBytes | 536870912 | WAL_MIN_FREE_BYTES=1GiB | 1073741824 | 0
             STATE_MAX_VALUE_BYTES | state.engine.maxValueBytes | 1048576 | STATE_MAX_VALUE_BYTES=64KiB | 65536 | 0;3MiB;x
-            STATE_TX_TIMEOUT | state.engine.txTimeout | PT30S | STATE_TX_TIMEOUT=5m | PT5M | {no duration};0;999ms;61m
+            STATE_TX_TIMEOUT | state.engine.txTimeout | PT30S | STATE_TX_TIMEOUT=5m | PT5M | {not a duration};0;999ms;61m
             STATE_MAX_OPEN_TX | state.engine.maxOpenTx | 1024 | STATE_MAX_OPEN_TX=1 | 1 | 0;100001;many
-            STATE_HISTORY | state.history | - | STATE_HISTORY=30d | PT720H | {no duration};59s;0
+            STATE_HISTORY | state.history | - | STATE_HISTORY=30d | PT720H | {not a duration};59s;0
             RECORD | state.keepsRecord | true | RECORD=off | false | yes;1
-            RECORD_HISTORY | state.recordHistory | PT2160H | RECORD_HISTORY=1d | PT24H | {no duration};23h;0
+            RECORD_HISTORY | state.recordHistory | PT2160H | RECORD_HISTORY=1d | PT24H | {not a duration};23h;0
             METRICS_USER | http.metricsLogin.user | - | METRICS_USER=ann;METRICS_PASS=s | ann | with:colon
             METRICS_PASS | http.metricsLogin.password.text | - | METRICS_USER=ann;METRICS_PASS=s:ä␣ | s:ä␣ |
             SHARD_METRICS | shardMetrics | 256 | SHARD_METRICS=0 | 0 | -1;10001;many
@@ -114,7 +114,7 @@ class EveryKeyTest {
             "{postgres}",
                     "DEDUP_BACKEND=postgres;POSTGRES_CONN=postgres://ann:s%40%2B%3A+@h:1,[::1]/d?sslmode=verify-full"
                             + "&target_session_attrs=read-write",
-            "{no duration}", "10;1w;-1s;9999999d;999999999999999d;1.5h",
+            "{not a duration}", "10;1w;-1s;9999999d;999999999999999d;1.5h",
             "{no tolerance}", "-0.01;NaN;1e999;0,1;x",
             "{no real}", "Infinity;1e999;0,1;0x1p3",
             "␣", " ");

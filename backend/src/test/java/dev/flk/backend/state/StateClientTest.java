@@ -96,7 +96,7 @@ class StateClientTest {
                 });
         assertThatThrownBy(() -> write("a", "k", "{"))
                 .isInstanceOf(Invalid.class)
-                .hasMessageContaining("no JSON");
+                .hasMessageContaining("not valid JSON");
         assertThatThrownBy(() -> client.getAt("a", "k", 9)).isInstanceOf(HistoryChanged.class);
         assertThatThrownBy(() -> client.namespace("flk.record")
                         .begin()

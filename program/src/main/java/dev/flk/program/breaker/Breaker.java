@@ -14,8 +14,9 @@ import java.util.function.IntToLongFunction;
 import java.util.function.LongSupplier;
 
 /**
- * Keeps requests from a server that does not answer: opens after a number of failures in a row, waits, then lets one request through; its
- * answer closes the breaker, its failure opens it for longer. Safe for any thread.
+ * A circuit breaker that holds back requests to a server that does not answer. It opens after a number of consecutive
+ * failures, waits, then lets one request through as a probe. A successful probe closes the breaker, a failed one opens
+ * it for longer. Safe for any thread.
  */
 public final class Breaker {
     private final CircuitBreaker breaker;
@@ -24,10 +25,11 @@ public final class Breaker {
     private volatile long openUntilNanos;
 
     /**
-     * A closed breaker.
+     * Creates a closed breaker.
      *
-     * @param failuresToOpen failures in a row
-     * @param waitMillis how long it stays open, by how often it opened without being closed in between, from 1 on
+     * @param failuresToOpen the number of consecutive failures that open it
+     * @param waitMillis the time for which it stays open, given how often it has opened (from 1 on) since it was last
+     *     closed
      * @param nanoTicker monotonic time
      */
     public Breaker(int failuresToOpen, IntToLongFunction waitMillis, LongSupplier nanoTicker) {
@@ -45,44 +47,51 @@ public final class Breaker {
                         .build());
     }
 
-    /** Whether a request may be sent now; if so, {@link #succeeded}, {@link #failed} or {@link #release} must follow. */
+    /**
+     * Returns whether a request may be sent now; if so, {@link #succeeded}, {@link #failed} or {@link #release} must
+     * follow.
+     */
     public boolean tryAcquire() {
         return breaker.tryAcquirePermission();
     }
 
-    /** The server answered. */
+    /** Records that the server answered. */
     public void succeeded() {
         breaker.onSuccess(0, TimeUnit.NANOSECONDS);
     }
 
-    /** The server did not answer. */
+    /** Records that the server did not answer. */
     public void failed() {
         breaker.onError(0, TimeUnit.NANOSECONDS, new Exception("no answer"));
     }
 
-    /** Nothing was sent after all. */
+    /** Gives back a permission that was not used. */
     public void release() {
         breaker.releasePermission();
     }
 
-    /** Whether requests are held back, or one of them is under way as a probe. */
+    /** Returns whether requests are held back, or a probe is in progress. */
     public boolean isOpen() {
         return breaker.getState() != CircuitBreaker.State.CLOSED;
     }
 
-    /** Nanoseconds until a request may be let through; 0 if nothing but a probe that is under way stands in the way. */
+    /**
+     * Returns the nanoseconds until a request may be let through; 0 if it is due or only waits for a probe in progress.
+     */
     public long remainingNanos() {
         return isOpen() ? Math.max(0, openUntilNanos - nanoTicker.getAsLong()) : 0;
     }
 
     private long open(int openings) {
         long millis = Math.max(1, waitMillis.applyAsLong(openings));
-        // resilience4j's breaker opens after that, not at that
+        // resilience4j lets a request through only after this time has passed, not exactly at its end
         openUntilNanos = nanoTicker.getAsLong() + TimeUnit.MILLISECONDS.toNanos(millis + 1);
         return millis;
     }
 
-    /** Monotonic time in the form that resilience4j takes; only differences between instants have a meaning. */
+    /**
+     * Monotonic time as the {@code Clock} that resilience4j requires; only differences between instants are meaningful.
+     */
     private static final class TickerClock extends Clock {
         private final LongSupplier nanoTicker;
         private final long startNanos;

@@ -7,7 +7,7 @@ import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.Locale;
 
-/** Counts, sizes, durations and times as people read them. */
+/** Formats counts, sizes, durations and times for people. */
 public final class ErrorMessages {
     private static final DateTimeFormatter MILLIS = DateTimeFormatter.ofPattern(
                     "uuuu-MM-dd'T'HH:mm:ss.SSSX", Locale.ROOT)
@@ -16,12 +16,12 @@ public final class ErrorMessages {
 
     private ErrorMessages() {}
 
-    /** {@code 1 record}, {@code 2 records}. */
+    /** Returns a count with its noun: {@code 1 record}, {@code 2 records}. */
     public static String count(long count, String singular) {
         return count + " " + singular + (count == 1 ? "" : "s");
     }
 
-    /** {@code 512 B}, {@code 5.2 KiB}, {@code 64.0 MiB}. */
+    /** Returns a size: {@code 512 B}, {@code 5.2 KiB}, {@code 64.0 MiB}. */
     public static String bytes(long bytes) {
         if (bytes < 1024) {
             return bytes + " B";
@@ -35,7 +35,7 @@ public final class ErrorMessages {
         return String.format(Locale.ROOT, "%.1f %s", value, UNITS[unit]);
     }
 
-    /** {@code 12 s}, {@code 3 min 5 s}, {@code 2 h 30 min}, {@code 4 d 1 h}. */
+    /** Returns a duration: {@code 12 s}, {@code 3 min 5 s}, {@code 2 h 30 min}, {@code 4 d 1 h}. */
     public static String duration(Duration duration) {
         long seconds = duration.toSeconds();
         if (seconds < 60) {
@@ -50,7 +50,7 @@ public final class ErrorMessages {
         return seconds / 86_400 + " d " + seconds % 86_400 / 3600 + " h";
     }
 
-    /** {@code 2026-11-20T10:00:00.000Z}. */
+    /** Returns a time in UTC: {@code 2026-11-20T10:00:00.000Z}. */
     public static String time(long epochMillis) {
         return MILLIS.format(Instant.ofEpochMilli(epochMillis));
     }

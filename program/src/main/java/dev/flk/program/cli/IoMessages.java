@@ -9,18 +9,18 @@ import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 
-/** What the JDK's exceptions of files mean; their own messages often say no more than the path. */
+/** Explains the JDK's file exceptions, whose own messages often contain nothing but the path. */
 public final class IoMessages {
     private IoMessages() {}
 
-    /** A sentence: {@code can't use /x/y: there is no such file or directory}. */
+    /** Returns a sentence: {@code can't use /x/y: there is no such file or directory}. */
     public static String inWords(IOException failure) {
         return failure instanceof FileSystemException file
                 ? "can't use " + file.getFile() + ": " + reason(file)
                 : reason(failure);
     }
 
-    /** The same without the name of the file. */
+    /** Returns the reason without the name of the file. */
     public static String reason(IOException failure) {
         if (failure instanceof NoSuchFileException) {
             return "there is no such file or directory";

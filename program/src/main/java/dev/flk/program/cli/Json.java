@@ -13,8 +13,9 @@ import com.fasterxml.jackson.databind.util.RawValue;
 import java.nio.charset.StandardCharsets;
 
 /**
- * What commands print with {@code --json}: a result's record as one object per line, in ASCII. Members are the record's components in
- * snake_case; a component that is null is left out; enum constants are in lower case. Safe for any thread.
+ * Formats the output of commands with {@code --json}: the record of a result as one object per line, in ASCII. Members
+ * are the record's components in snake_case; null components are omitted; enum constants are in lower case. Safe for
+ * any thread.
  */
 public final class Json {
     private static final JsonMapper MAPPER = JsonMapper.builder()
@@ -29,26 +30,26 @@ public final class Json {
 
     private Json() {}
 
-    /** A record, map or list as one line, with its end. */
+    /** Returns a record, map or list as one line, including its line end. */
     public static String line(Object result) {
         try {
             return MAPPER.writeValueAsString(result) + "\n";
         } catch (JsonProcessingException e) {
-            throw new IllegalArgumentException("not a result that JSON can show: " + result, e);
+            throw new IllegalArgumentException("the result can't be written as JSON: " + result, e);
         }
     }
 
-    /** The same without its end, in bytes. */
+    /** Returns a record, map or list as bytes, without a line end. */
     public static byte[] bytes(Object result) {
         return line(result).strip().getBytes(StandardCharsets.US_ASCII);
     }
 
-    /** A text that is JSON already, as a component of a result. */
+    /** Wraps JSON text for use as a component of a result. */
     public static RawValue raw(String json) {
         return new RawValue(json);
     }
 
-    /** The same of its bytes in UTF-8. */
+    /** Wraps JSON in UTF-8 for use as a component of a result. */
     public static RawValue raw(byte[] json) {
         return raw(new String(json, StandardCharsets.UTF_8));
     }

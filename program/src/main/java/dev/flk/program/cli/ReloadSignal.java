@@ -7,7 +7,7 @@ import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
 
-/** SIGHUP, which ends a process that does not listen to it. Safe for any thread. */
+/** The signal SIGHUP, which ends a process that has no handler for it. Safe for any thread. */
 public final class ReloadSignal {
     private final List<Runnable> actions = new CopyOnWriteArrayList<>();
     private @Nullable String problem;
@@ -15,8 +15,8 @@ public final class ReloadSignal {
     private ReloadSignal() {}
 
     /**
-     * From now on SIGHUP does nothing but what is {@link #add added}. By reflection: the JDK has nothing else for
-     * signals, and javac warns of each use of this without a way to say that it is meant.
+     * Installs a handler, so that SIGHUP only runs the actions that are {@link #add added}. The handler is installed by
+     * reflection: the JDK has no other API for signals, and javac's warning about this one can't be suppressed.
      */
     public static ReloadSignal listen() {
         ReloadSignal hangUp = new ReloadSignal();
@@ -33,21 +33,21 @@ public final class ReloadSignal {
             Object before = signal.getMethod("handle", signal, handler)
                     .invoke(null, signal.getConstructor(String.class).newInstance("HUP"), acting);
             if (before == handler.getField("SIG_IGN").get(null)) {
-                // the JVM leaves it so
+                // the JVM does not change an ignored signal
                 hangUp.problem = "SIGHUP is ignored in this process, as nohup does";
             }
         } catch (ReflectiveOperationException | IllegalArgumentException e) {
-            hangUp.problem = "SIGHUP can't be listened to here (" + e + ")";
+            hangUp.problem = "SIGHUP can't be handled in this process (" + e + ")";
         }
         return hangUp;
     }
 
-    /** Why nothing will be heard of the signal; empty if it will. */
+    /** Returns the reason why the signal can't be received; empty if it can. */
     public Optional<String> problem() {
         return Optional.ofNullable(problem);
     }
 
-    /** Runs {@code action}, too, at each SIGHUP from now on; it must not throw. */
+    /** Adds an action to run at each SIGHUP from now on; it must not throw. */
     public void add(Runnable action) {
         actions.add(action);
     }

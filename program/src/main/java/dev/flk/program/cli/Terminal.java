@@ -7,13 +7,19 @@ import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** Whether standard error is a terminal. The JDK tells only whether input and output both are a terminal, which says nothing of standard error. */
+/**
+ * Detects whether standard error is a terminal. The JDK only reports whether standard input and output both are, which
+ * says nothing about standard error.
+ */
 public final class Terminal {
     private static final Path STANDARD_ERROR = Path.of("/proc/self/fd/2");
 
     private Terminal() {}
 
-    /** Whether standard error is a terminal that can rewrite a line; false where the system does not tell. */
+    /**
+     * Returns whether standard error is a terminal that can rewrite a line; false if the system does not provide this
+     * information.
+     */
     public static boolean isStandardError(String term) {
         try {
             return !term.equals("dumb")
@@ -27,22 +33,27 @@ public final class Terminal {
         return device.matches("/dev/(pts/\\d+|tty\\w*|console)");
     }
 
-    /** A line on a terminal, written over again and again; nothing where nobody looks. One thread. */
+    /**
+     * A line on a terminal that is overwritten repeatedly; without a terminal, nothing is printed. Owned by one thread.
+     */
     public static final class RewrittenLine {
         private final @Nullable Consumer<String> terminal;
         private int columns;
 
-        /** @param terminal prints without an end of line, and flushes; null: nobody looks */
+        /** @param terminal prints text without a line end and flushes; null if there is no terminal */
         public RewrittenLine(@Nullable Consumer<String> terminal) {
             this.terminal = terminal;
         }
 
-        /** Whether standard error is a terminal. */
+        /** Returns whether the line is displayed on a terminal. */
         public boolean isSeen() {
             return terminal != null;
         }
 
-        /** Overwrites what is left of a longer text; the cursor goes back, so that whatever is written next begins at the left. */
+        /**
+         * Shows a text and erases the rest of a longer previous one; the cursor returns to the left margin, where the
+         * next output begins.
+         */
         public void show(String text) {
             if (terminal != null) {
                 terminal.accept("\r" + text + " ".repeat(Math.max(0, columns - text.length())) + "\r");
@@ -50,7 +61,7 @@ public final class Terminal {
             }
         }
 
-        /** Makes room for another line. */
+        /** Erases the line so that another can be printed. */
         public void clear() {
             if (columns > 0) {
                 show("");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Manners of commands, for every program here. Knows nothing of what they do. */
+/** Output and signal handling that the commands of every program share. Knows nothing of what the commands do. */
 @NullMarked
 package dev.flk.program.cli;
 

@@ -3,19 +3,19 @@ package dev.flk.program.config;
 
 import java.util.List;
 
-/** A configuration that nothing can be started with. The message has every problem on a line of its own, and no secret. */
+/** An invalid configuration. The message has each problem on its own line and contains no secrets. */
 public final class InvalidConfig extends IllegalArgumentException {
     private static final long serialVersionUID = 1;
 
     private final List<String> problems;
 
-    /** @param problems which setting, what is wrong with it, and what to do; at least one */
+    /** @param problems at least one problem, each with the setting, what is wrong with it and what to do */
     public InvalidConfig(List<String> problems) {
         super(String.join(System.lineSeparator(), problems));
         this.problems = List.copyOf(problems);
     }
 
-    /** In the order in which they were found. */
+    /** Returns the problems in the order in which they were found. */
     public List<String> problems() {
         return problems;
     }

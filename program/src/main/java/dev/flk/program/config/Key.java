@@ -6,7 +6,8 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A setting, declared once: parsing, {@code config check}, the table of the docs, redaction and what a reload takes follow from it. Immutable.
+ * The declaration of a setting. Parsing, {@code config check}, the table in the docs, redaction and reloading are
+ * derived from it. Immutable.
  *
  * @param <T> the type of its value
  */
@@ -20,13 +21,16 @@ public final class Key<T> {
     private final boolean isReloadable;
 
     enum Shown {
-        /** As it is. */
+        /** The value is shown unchanged. */
         PLAIN,
-        /** Only whether it is set. */
+        /** Only whether a value is set is shown. */
         NEVER,
-        /** Without the password in it. */
+        /** The value is shown without its password. */
         REDACTED,
-        /** As it is: the name of a file that is read later, and may be given under {@code NAME_FILE} too. */
+        /**
+         * The value is the name of a file that is read later. It is shown unchanged and may also be given as {@code
+         * NAME_FILE}.
+         */
         FILE_NAME
     }
 
@@ -48,51 +52,52 @@ public final class Key<T> {
     }
 
     /**
-     * A setting without a default.
+     * Returns a setting without a default.
      *
-     * @param parse throws {@link IllegalArgumentException} whose message completes "the value is …", as those of {@link Quantities} do
-     * @param sentence for the docs
+     * @param parse parses the value, or throws an {@link IllegalArgumentException} whose message completes "the value
+     *     is …", as the parsers of {@link Quantities} do
+     * @param sentence the description for the docs
      */
     public static <T> Key<T> of(String name, Function<String, T> parse, String sentence) {
         return new Key<>(name, parse, sentence, null, null, Shown.PLAIN, false);
     }
 
-    /** With what stands where nothing is set, as one would write it. */
+    /** Returns a copy with a default value, as a user would write it. */
     public Key<T> or(String text) {
         return new Key<>(name, parse, sentence, text, derived, shown, isReloadable);
     }
 
-    /** Without a default, but with a value that follows from others; {@code how} says from which. */
+    /** Returns a copy whose default is derived from other settings, as {@code how} describes. */
     public Key<T> derived(String how) {
         return new Key<>(name, parse, sentence, defaultText, how, shown, isReloadable);
     }
 
-    /** Its value is never printed. */
+    /** Returns a copy whose value is never printed. */
     public Key<T> secret() {
         return new Key<>(name, parse, sentence, defaultText, derived, Shown.NEVER, isReloadable);
     }
 
-    /** Its value may be an address with a password in it, which is never printed. */
+    /** Returns a copy whose value may be an address with a password, which is never printed. */
     public Key<T> mayHoldPassword() {
         return new Key<>(name, parse, sentence, defaultText, derived, Shown.REDACTED, isReloadable);
     }
 
-    /** Its value is the name of a file that the program reads again and again. */
+    /** Returns a copy whose value is the name of a file that the program rereads. */
     public Key<T> fileName() {
         return new Key<>(name, parse, sentence, defaultText, derived, Shown.FILE_NAME, isReloadable);
     }
 
-    /** A change is taken on SIGHUP. */
+    /** Returns a copy whose value is reread on SIGHUP. */
     public Key<T> reloadable() {
         return new Key<>(name, parse, sentence, defaultText, derived, shown, true);
     }
 
-    /** In the environment and in the properties file. */
+    /** Returns the name in the environment and in the properties file. */
     public String name() {
         return name;
     }
 
-    /** The name of the setting that names the file in which the value stands. */
+    /** Returns the name of the setting that names a file with the value. */
     public String nameOfFile() {
         return name + "_FILE";
     }
@@ -101,12 +106,12 @@ public final class Key<T> {
         return parse.apply(text);
     }
 
-    /** For the docs. */
+    /** Returns the description for the docs. */
     public String sentence() {
         return sentence;
     }
 
-    /** As one would write it; null if there is none. */
+    /** Returns the default as a user would write it, or null. */
     public @Nullable String defaultText() {
         return defaultText;
     }
@@ -120,23 +125,23 @@ public final class Key<T> {
         return shown;
     }
 
-    /** Whether its value, or a part of it, is never printed. */
+    /** Returns whether the value or a part of it is never printed. */
     public boolean isSecret() {
         return shown == Shown.NEVER || shown == Shown.REDACTED;
     }
 
-    /** Whether a change is taken on SIGHUP. */
+    /** Returns whether a changed value takes effect on SIGHUP. */
     public boolean isReloadable() {
         return isReloadable;
     }
 
-    /** Its name. */
+    /** Returns the name. */
     @Override
     public String toString() {
         return name;
     }
 
-    /** A row for each key: name, default, sentence. For the docs. */
+    /** Returns a table for the docs with a row for each key: name, default, description. */
     public static String table(List<Key<?>> keys) {
         StringBuilder table = new StringBuilder("| setting | default | what |\n|---|---|---|\n");
         for (Key<?> key : keys) {

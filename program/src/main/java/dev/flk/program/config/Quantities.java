@@ -15,9 +15,9 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * How values are written: durations {@code 250ms}, {@code 30s}, {@code 5m}, {@code 12h}, {@code 14d}; sizes {@code 512}, {@code 64KiB},
- * {@code 1GiB}; rates {@code 100} or {@code 100/s}. Each parser throws {@link IllegalArgumentException} whose message completes "the value
- * is …".
+ * Parsers of values: durations {@code 250ms}, {@code 30s}, {@code 5m}, {@code 12h}, {@code 14d}; sizes {@code 512},
+ * {@code 64KiB}, {@code 1GiB}; rates {@code 100} or {@code 100/s}. Each parser throws an {@link
+ * IllegalArgumentException} whose message completes "the value is …".
  */
 public final class Quantities {
     private static final Pattern WITH_UNIT = Pattern.compile("([0-9]{1,15})([A-Za-z]*)");
@@ -30,12 +30,12 @@ public final class Quantities {
             "d", Duration.ofDays(1));
     private static final Map<String, Long> SIZES =
             Map.of("", 1L, "B", 1L, "KiB", 1L << 10, "MiB", 1L << 20, "GiB", 1L << 30, "TiB", 1L << 40);
-    /** Far above any use, and far below where nanoseconds overflow. */
+    /** The longest duration: far beyond any use, and far below the overflow of nanoseconds. */
     private static final Duration LONGEST = Duration.ofDays(36_500);
 
     private Quantities() {}
 
-    /** From 0 to a hundred years. */
+    /** Parses a duration from 0 to a hundred years. */
     public static Duration duration(String text) {
         if (text.equals("0")) {
             return Duration.ZERO;
@@ -43,7 +43,7 @@ public final class Quantities {
         Matcher parts = WITH_UNIT.matcher(text);
         Duration unit = parts.matches() ? DURATIONS.get(parts.group(2)) : null;
         if (unit == null) {
-            throw new IllegalArgumentException("no duration; write it like 250ms, 30s, 5m, 12h or 14d");
+            throw new IllegalArgumentException("not a duration; write it like 250ms, 30s, 5m, 12h or 14d");
         }
         long number = Long.parseLong(parts.group(1));
         if (number > LONGEST.toMillis() / unit.toMillis()) {
@@ -52,16 +52,16 @@ public final class Quantities {
         return unit.multipliedBy(number);
     }
 
-    /** Above 0. */
+    /** Parses a duration above 0. */
     public static Duration positive(String text) {
         Duration duration = duration(text);
         if (duration.isZero()) {
-            throw new IllegalArgumentException("no duration above 0");
+            throw new IllegalArgumentException("not a duration above 0");
         }
         return duration;
     }
 
-    /** Within these, both included. */
+    /** Returns a parser of durations within inclusive limits. */
     public static Function<String, Duration> duration(Duration least, Duration most) {
         return text -> {
             Duration duration = duration(text);
@@ -72,12 +72,12 @@ public final class Quantities {
         };
     }
 
-    /** A size in bytes. */
+    /** Parses a size in bytes. */
     public static long bytes(String text) {
         Matcher parts = WITH_UNIT.matcher(text);
         Long unit = parts.matches() ? SIZES.get(parts.group(2)) : null;
         if (unit == null) {
-            throw new IllegalArgumentException("no size; write it like 4096, 64KiB, 256MiB or 1GiB");
+            throw new IllegalArgumentException("not a size; write it like 4096, 64KiB, 256MiB or 1GiB");
         }
         try {
             return Math.multiplyExact(unit, Long.parseLong(parts.group(1)));
@@ -86,27 +86,27 @@ public final class Quantities {
         }
     }
 
-    /** A size in bytes within these. */
+    /** Returns a parser of sizes in bytes within inclusive limits. */
     public static Function<String, Integer> bytes(int least, int most) {
         return text -> (int) within(bytes(text), least, most);
     }
 
-    /** A whole number within these. */
+    /** Returns a parser of whole numbers within inclusive limits. */
     public static Function<String, Long> count(long least, long most) {
         return text -> {
             if (!text.matches("[0-9]{1,15}")) {
-                throw new IllegalArgumentException("no whole number");
+                throw new IllegalArgumentException("not a whole number");
             }
             return within(Long.parseLong(text), least, most);
         };
     }
 
-    /** A whole number within these. */
+    /** Returns a parser of whole numbers within inclusive limits. */
     public static Function<String, Integer> count(int least, int most) {
         return text -> count((long) least, most).apply(text).intValue();
     }
 
-    /** 0 stands for a free one. */
+    /** Parses a port; 0 means any free port. */
     public static int port(String text) {
         return count(0, 65_535).apply(text);
     }
@@ -118,19 +118,19 @@ public final class Quantities {
         return value;
     }
 
-    /** How many a second. */
+    /** Parses a rate per second. */
     public static BigDecimal perSecond(String text) {
         String number = text.endsWith("/s") ? text.substring(0, text.length() - 2) : text;
         if (!DECIMAL.matcher(number).matches()) {
-            throw new IllegalArgumentException("no rate; write it like 100, 0.5 or 100/s");
+            throw new IllegalArgumentException("not a rate; write it like 100, 0.5 or 100/s");
         }
         return new BigDecimal(number);
     }
 
-    /** A finite number. */
+    /** Parses a finite number. */
     public static double real(String text) {
         if (!DECIMAL.matcher(text).matches()) {
-            throw new IllegalArgumentException("no decimal number");
+            throw new IllegalArgumentException("not a decimal number");
         }
         double value = Double.parseDouble(text);
         if (!Double.isFinite(value)) {
@@ -139,7 +139,7 @@ public final class Quantities {
         return value;
     }
 
-    /** From 0 on. */
+    /** Parses a finite number that is not negative. */
     public static double notNegative(String text) {
         double value = real(text);
         if (value < 0) {
@@ -152,16 +152,16 @@ public final class Quantities {
         try {
             return Path.of(text);
         } catch (InvalidPathException e) {
-            throw new IllegalArgumentException("no path: " + e.getReason(), e);
+            throw new IllegalArgumentException("not a path: " + e.getReason(), e);
         }
     }
 
-    /** Any text. */
+    /** Returns the text unchanged. */
     public static String text(String text) {
         return text;
     }
 
-    /** What matches; else it is {@code otherwise}. */
+    /** Returns a parser that accepts text matching {@code form}; the error for other text is {@code otherwise}. */
     public static Function<String, String> matching(Pattern form, String otherwise) {
         return text -> {
             if (!form.matcher(text).matches()) {
@@ -171,18 +171,18 @@ public final class Quantities {
         };
     }
 
-    /** The constant of that name, in upper or lower case. */
+    /** Returns a parser of enum constants, in upper or lower case. */
     public static <E extends Enum<E>> Function<String, E> oneOf(Class<E> type) {
         return text -> Arrays.stream(type.getEnumConstants())
                 .filter(constant -> constant.name().equalsIgnoreCase(text))
                 .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException("none of "
+                .orElseThrow(() -> new IllegalArgumentException("not one of "
                         + Arrays.stream(type.getEnumConstants())
                                 .map(constant -> constant.name().toLowerCase(Locale.ROOT))
                                 .collect(Collectors.joining(", "))));
     }
 
-    /** The parts between commas, as many as there are commas and one more. */
+    /** Splits the text at commas, keeping empty parts. */
     public static List<String> commaSeparated(String text) {
         return List.of(text.split(",", -1));
     }

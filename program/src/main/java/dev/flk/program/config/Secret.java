@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.program.config;
 
-/** A text that must not be printed; {@link #toString} does not, wherever the record that holds it ends up. */
+/** A text that must not be printed; {@link #toString} hides it, wherever a record that contains it is printed. */
 public record Secret(String text) {
     @Override
     public String toString() {

@@ -28,9 +28,10 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What is set for each key, and where: the environment wins over the properties file, that over the default; {@code NAME_FILE} names a file
- * with the value. A value that is empty in the environment counts as not set. A key is looked at when it is asked for; what is wrong with
- * it is remembered once, its default stands in, and reading goes on: {@link #check} throws with all problems. For one thread.
+ * The value of each key and its origin. The environment overrides the properties file, which overrides the default;
+ * {@code NAME_FILE} names a file with the value. An empty value in the environment counts as not set. A key is
+ * evaluated when it is requested. A problem with a key is recorded once, its default is used instead, and reading
+ * continues; {@link #check} throws with all problems. Owned by one thread.
  */
 public final class Settings {
     private static final int MAX_FILE_BYTES = 1 << 20;
@@ -39,10 +40,10 @@ public final class Settings {
     private static final int ORIGIN_COLUMNS = 18;
     private static final int VALUE_COLUMNS = COLUMNS - KEY_COLUMNS - ORIGIN_COLUMNS - 2;
 
-    /** A line of base64 that is shorter tells nothing of a key. */
+    /** A shorter line of base64 reveals nothing about a key. */
     private static final int LEAST_KEY_LINE = 8;
 
-    /** What Java makes of a byte of the environment that the locale's encoding does not have. */
+    /** The character that Java substitutes for a byte of the environment that the locale's encoding can't represent. */
     private static final char LOST = '\uFFFD';
 
     private final List<Key<?>> keys;
@@ -55,11 +56,12 @@ public final class Settings {
     private record Setting(String text, String origin) {}
 
     /**
-     * Reads the file, if there is one.
+     * Creates settings from the environment and, if given, a file.
      *
-     * @param keys of the program
+     * @param keys the keys of the program
      * @param gone settings of earlier versions, each with what to do instead
-     * @param path Java properties in UTF-8 with the names of the environment and no others; null: none
+     * @param path Java properties in UTF-8 with the same names as in the environment and no others; null if there is no
+     *     file
      */
     public Settings(List<Key<?>> keys, Map<String, String> gone, Map<String, String> environment, @Nullable Path path) {
         this.keys = List.copyOf(keys);
@@ -103,7 +105,7 @@ public final class Settings {
         return keys.stream().flatMap(key -> Stream.of(key.name(), key.nameOfFile()));
     }
 
-    /** The candidate with the smallest edit distance, upper and lower case taken as equal. */
+    /** Returns the candidate with the smallest edit distance, ignoring case. */
     public static String nearest(String name, Stream<String> candidates) {
         String upper = name.toUpperCase(Locale.ROOT);
         return candidates
@@ -111,7 +113,7 @@ public final class Settings {
                 .orElseThrow();
     }
 
-    /** Levenshtein distance, one row at a time. */
+    /** Computes the Levenshtein distance, one row at a time. */
     private static int distance(String a, String b) {
         int[] row = new int[b.length() + 1];
         for (int j = 0; j < row.length; j++) {
@@ -129,17 +131,17 @@ public final class Settings {
         return row[b.length()];
     }
 
-    /** {@code text} stands for a key, whatever else is set. */
+    /** Sets a key to {@code text}, overriding every other origin. */
     public void override(Key<?> key, String text, String origin) {
         set.put(key, Optional.of(new Setting(text, origin)));
     }
 
-    /** The value of a key that has a default. */
+    /** Returns the value of a key that has a default. */
     public <T> T get(Key<T> key) {
         return find(key).orElseGet(() -> key.parse(String.valueOf(key.defaultText())));
     }
 
-    /** The value of a key; empty if it is not set, or can't be used, which is then a problem. */
+    /** Returns the value of a key; empty if it is not set, or is invalid, which is recorded as a problem. */
     public <T> Optional<T> find(Key<T> key) {
         Optional<Setting> setting = setting(key);
         if (setting.isEmpty() || broken.contains(key)) {
@@ -161,22 +163,25 @@ public final class Settings {
         }
     }
 
-    /** Whether it is set, also to what can't be used: then that is the problem to tell, and none that follows from it. */
+    /**
+     * Returns whether a key is set, even to an invalid value; then only that problem is reported, and not those that
+     * follow from it.
+     */
     public boolean isGiven(Key<?> key) {
         return setting(key).filter(each -> !each.origin().equals("default")).isPresent() || broken.contains(key);
     }
 
-    /** Whether what is set can't be used; what stands in for it must not be held against others. */
+    /** Returns whether the value is invalid; its substitute must not cause further problems. */
     public boolean isBroken(Key<?> key) {
         return broken.contains(key);
     }
 
-    /** Remembers what is wrong with a key, or with how some go together. */
+    /** Records a problem with a key or with a combination of keys. */
     public void problem(String problem) {
         problems.add(problem);
     }
 
-    /** The same unless something holds. */
+    /** Records a problem unless {@code holds}. */
     public void require(boolean holds, String problem) {
         if (!holds) {
             problems.add(problem);
@@ -187,7 +192,7 @@ public final class Settings {
         return List.copyOf(problems);
     }
 
-    /** Throws {@link InvalidConfig} with all problems, if there are some. */
+    /** Throws an {@link InvalidConfig} with all problems, if there are any. */
     public void check() {
         if (!problems.isEmpty()) {
             throw new InvalidConfig(problems);
@@ -220,7 +225,7 @@ public final class Settings {
         if (key.shown() == Shown.FILE_NAME) {
             String name = text.isEmpty() ? path : text;
             if (name.contains("-----BEGIN")) {
-                // without the value: it may be a key
+                // the message omits the value, which may be a private key
                 broken.add(key);
                 problems.add("%s: is the text itself; write it to a file, and set %s to its name".formatted(key, key));
                 return Optional.empty();
@@ -240,7 +245,7 @@ public final class Settings {
             Path from = Path.of(path);
             String objection = "";
             if (Files.exists(from) && !Files.isRegularFile(from)) {
-                objection = "is no regular file"; // to open a pipe may take for ever
+                objection = "is no regular file"; // opening a pipe may block forever
             } else if (Files.exists(from) && Files.size(from) > MAX_FILE_BYTES) {
                 objection = "is longer than " + MAX_FILE_BYTES + " bytes";
             } else {
@@ -265,7 +270,7 @@ public final class Settings {
         return content.endsWith("\n") ? content.substring(0, content.length() - 1) : content;
     }
 
-    /** The JDK's own exceptions often say no more than the path. */
+    /** Explains an exception, because the JDK's messages often contain nothing but the path. */
     private static String why(Exception e) {
         if (e instanceof NoSuchFileException) {
             return "there is no such file";
@@ -287,7 +292,7 @@ public final class Settings {
         };
     }
 
-    /** What is in force, by name, without secrets. */
+    /** Returns the effective values by name, without secrets. */
     public Map<String, String> shown() {
         Map<String, String> shown = new LinkedHashMap<>();
         for (Key<?> key : keys) {
@@ -296,7 +301,7 @@ public final class Settings {
         return shown;
     }
 
-    /** For a report of a fault: a line per key, and one per problem; without secrets. */
+    /** Returns a report for diagnostics, with a line for each key and each problem; contains no secrets. */
     public String report() {
         StringBuilder text = new StringBuilder();
         for (Key<?> key : keys) {
@@ -311,7 +316,7 @@ public final class Settings {
         return text.toString();
     }
 
-    /** All secrets that are set, in the forms in which they may appear elsewhere. */
+    /** Returns all configured secrets, in the forms in which they may appear elsewhere. */
     public List<String> secrets() {
         Set<String> secrets = new LinkedHashSet<>();
         for (Key<?> key : keys) {
@@ -331,9 +336,10 @@ public final class Settings {
     }
 
     /**
-     * For people: key, value, who set it; {@value #COLUMNS} columns, long values on lines of their own.
+     * Returns a table for people with key, value and origin; {@value #COLUMNS} columns wide, with long values on
+     * additional lines.
      *
-     * @param derived the values that follow from others, by name
+     * @param derived the values that are derived from other settings, by name
      */
     public String table(Map<String, String> derived) {
         StringBuilder table = new StringBuilder();

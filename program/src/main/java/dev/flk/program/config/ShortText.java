@@ -11,19 +11,20 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.stream.Collectors;
 
-/** A file of some lines named on a command line. */
+/** Reads a file of a few lines that is named on a command line. */
 public final class ShortText {
-    /** Whatever is longer is something else, named by mistake. */
+    /** A longer file was named by mistake. */
     private static final int MAX_BYTES = 64 << 10;
 
     private ShortText() {}
 
     /**
-     * All of it.
+     * Reads the complete text.
      *
-     * @param name for people
-     * @param in is not closed
-     * @throws IllegalArgumentException if it is longer than 64 KiB, or not UTF-8; the message says so of {@code name}
+     * @param name the name of the file in messages
+     * @param in the input, which is not closed
+     * @throws IllegalArgumentException if the text is longer than 64 KiB or not UTF-8; the message contains {@code
+     *     name}
      */
     public static String read(String name, InputStream in) throws IOException {
         byte[] bytes = in.readNBytes(MAX_BYTES + 1);
@@ -40,7 +41,7 @@ public final class ShortText {
         }
     }
 
-    /** Its {@code NAME=value} lines; empty if it can't be such. */
+    /** Parses {@code NAME=value} lines; returns an empty map if the text has another form. */
     public static Map<String, String> settings(String text) throws IOException {
         Properties settings = new Properties();
         try {

@@ -27,8 +27,9 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 
 /**
- * An archive in the making, a new file that its owner alone may read. What can't be had is told in its place, and the rest goes in all
- * the same. Nothing goes in that was not searched for secrets. Memory: the largest entry, a few times over. One thread.
+ * Writes a diagnostics archive into a new file that only its owner may read. An entry whose content is unavailable
+ * contains the reason instead, and the archive continues. Every entry is searched for secrets. The memory required is a
+ * few times the largest entry. Owned by one thread.
  */
 public final class DiagnosticsArchive {
     private static final DateTimeFormatter TIME =
@@ -44,17 +45,17 @@ public final class DiagnosticsArchive {
     private final Instant now;
     private final List<String> contents = new ArrayList<>();
 
-    /** What an entry is to hold. */
+    /** The content of an entry. */
     @FunctionalInterface
     public interface Content {
-        /** Its text; an {@link IOException} says why it can't be had. */
+        /** Returns the text, or throws an {@link IOException} that explains why it is unavailable. */
         String text() throws IOException;
     }
 
-    /** What is to go in. */
+    /** The code that adds the entries. */
     @FunctionalInterface
     public interface Filler {
-        /** Adds all of it. */
+        /** Adds all entries. */
         void fill(DiagnosticsArchive archive) throws IOException;
     }
 
@@ -66,17 +67,18 @@ public final class DiagnosticsArchive {
     }
 
     /**
-     * Makes one.
+     * Writes an archive.
      *
-     * @return for people: where it is, how large, and what is in it
-     * @throws IOException if there is a file of that name, which is left alone, or it can't be written; then nothing of it is left
+     * @return a summary for people: the file, its size and its entries
+     * @throws IOException if the file exists already, which is left unchanged, or can't be written; then nothing of it
+     *     remains
      */
     public static String write(Path file, Instant now, Scrubber scrubber, Filler filler) throws IOException {
         OutputStream out;
         try {
             out = Channels.newOutputStream(Files.newByteChannel(file, NEW, OWNER_ONLY));
         } catch (FileAlreadyExistsException e) {
-            throw new IOException(file + " is there already and was left alone; name another with --output", e);
+            throw new IOException(file + " exists already and was left unchanged; name another file with --output", e);
         }
         DiagnosticsArchive archive;
         try (ZipOutputStream zip = new ZipOutputStream(out)) {
@@ -89,25 +91,25 @@ public final class DiagnosticsArchive {
         return archive.summary();
     }
 
-    /** {@code flk-backend-diagnostics-20261120-083000.zip}. */
+    /** Returns a file name such as {@code flk-backend-diagnostics-20261120-083000.zip}. */
     public static Path nameFor(String program, Instant now) {
         return Path.of(program + "-diagnostics-" + TIME.format(now) + ".zip");
     }
 
-    /** Adds a text, or why it can't be had. */
+    /** Adds a text, or the reason why it is unavailable. */
     public void add(String name, Content content) throws IOException {
         String text;
         boolean isThere = true;
         try {
             text = content.text();
         } catch (IOException | RuntimeException e) {
-            text = "could not be had: " + e + "\n";
+            text = "could not be obtained: " + e + "\n";
             isThere = false;
         }
         put(name, scrubber.scrubbed(text.getBytes(StandardCharsets.UTF_8)), isThere);
     }
 
-    /** Adds the end of a log file; its number tells those of the same name apart. */
+    /** Adds the end of a log file; {@code number} distinguishes files with the same name. */
     public void addLog(int number, Path log, int mostBytes) throws IOException {
         String name = "logs/" + number + "-" + String.valueOf(log.getFileName()).replaceAll("[^A-Za-z0-9._-]", "_");
         String shortened = name.length() > 90 ? name.substring(0, 90) : name;
@@ -116,13 +118,13 @@ public final class DiagnosticsArchive {
         try {
             tail = LogTail.of(log, mostBytes, scrubber);
         } catch (IOException e) {
-            tail = scrubber.scrubbed(("could not be had: " + e + "\n").getBytes(StandardCharsets.UTF_8));
+            tail = scrubber.scrubbed(("could not be obtained: " + e + "\n").getBytes(StandardCharsets.UTF_8));
             isThere = false;
         }
         put(shortened, tail, isThere);
     }
 
-    /** Adds what it all runs on. */
+    /** Adds a description of the machine and its disks. */
     public void addMachine(String build, List<Path> directories) throws IOException {
         add("versions.txt", () -> Machine.versions(build));
         add("disks.txt", () -> Machine.disks(directories));
@@ -134,21 +136,21 @@ public final class DiagnosticsArchive {
         zip.putNextEntry(entry);
         zip.write(content);
         zip.closeEntry();
-        contents.add(isThere ? "%12d  %s".formatted(content.length, name) : "%12s  %s".formatted("not there", name));
+        contents.add(isThere ? "%12d  %s".formatted(content.length, name) : "%12s  %s".formatted("missing", name));
     }
 
     private String summary() throws IOException {
-        return "%s, %d KiB, readable for you only:\n%s\n"
+        return "%s, %d KiB, readable only by you:\n%s\n"
                         .formatted(file, (Files.size(file) + 1023) >> 10, String.join("\n", contents))
-                + "It has ids, shards, paths and addresses; the secrets of this configuration were\n"
-                + "taken out. Read it before you give it away.\n";
+                + "It contains ids, shards, paths and addresses; the secrets of this configuration were\n"
+                + "removed. Read it before you share it.\n";
     }
 
-    /** What it all runs on. */
+    /** Describes the machine. */
     private static final class Machine {
         private Machine() {}
 
-        /** The build, the JVM, the system, processors, memory, limits of a process. */
+        /** Returns the build, the JVM, the operating system, processors, memory and process limits. */
         static String versions(String build) {
             String properties = Stream.of(
                             "java.version",
@@ -175,7 +177,7 @@ public final class DiagnosticsArchive {
                     + file("/proc/loadavg", 1)
                     + file("/sys/fs/cgroup/memory.max", 1)
                     + file("/sys/fs/cgroup/cpu.max", 1)
-                    + "\nlimits of this process, which those of the running one may differ from\n"
+                    + "\nlimits of this process; those of the running program may differ\n"
                     + file("/proc/self/limits", 40);
         }
 
@@ -187,7 +189,7 @@ public final class DiagnosticsArchive {
             }
         }
 
-        /** How much room there is for each of them. */
+        /** Returns the free space of each directory. */
         static String disks(List<Path> directories) {
             StringBuilder text = new StringBuilder("%15s %15s  %s\n".formatted("FREE MiB", "OF MiB", "DIRECTORY"));
             for (Path directory : directories) {
@@ -200,27 +202,28 @@ public final class DiagnosticsArchive {
                                     directory,
                                     store.type()));
                 } catch (IOException e) {
-                    text.append("%15s %15s  %s\n".formatted("-", "not there", directory));
+                    text.append("%15s %15s  %s\n".formatted("-", "missing", directory));
                 }
             }
             return text.toString();
         }
     }
 
-    /** The end of a log file. */
+    /** Reads the end of a log file. */
     static final class LogTail {
         private static final byte[] GZIP = {0x1f, (byte) 0x8b};
 
         private LogTail() {}
 
         /**
-         * The last bytes of a file, from the beginning of a line on, without secrets; one that was cut in two is not left in part.
+         * Returns the last bytes of a file without secrets, starting at the beginning of a line. A secret that the
+         * start would cut in two is removed completely.
          *
-         * @throws IOException if it can't be read, or searched for secrets
+         * @throws IOException if the file can't be read or searched for secrets
          */
         static byte[] of(Path file, int mostBytes, Scrubber scrubber) throws IOException {
             if (!Files.isRegularFile(file)) {
-                throw new IOException(file + " is no file");
+                throw new IOException(file + " is not a file");
             }
             try (RandomAccessFile log = new RandomAccessFile(file.toFile(), "r")) {
                 byte[] first = new byte[GZIP.length];

@@ -16,12 +16,15 @@ import jdk.jfr.FlightRecorder;
 import jdk.jfr.Recording;
 import jdk.jfr.RecordingState;
 
-/** Records what this JVM does, one recording at a time. Safe for several threads. */
+/** Makes flight recordings of this JVM, one at a time. Safe for several threads. */
 public final class FlightRecording implements Closeable {
     public static final int MAX_SECONDS = 300;
     private static final long MAX_BYTES = 16 << 20;
 
-    /** Keys may stand in the environment, passwords in arguments, of this process and of others. */
+    /**
+     * The events that may contain secrets: keys in the environment, and passwords in arguments, of this process and of
+     * others.
+     */
     static final Set<String> TELLING_SECRETS = Set.of(
             "jdk.InitialEnvironmentVariable",
             "jdk.InitialSystemProperty",
@@ -34,13 +37,13 @@ public final class FlightRecording implements Closeable {
     private final ReentrantLock oneAtATime = new ReentrantLock();
     private final CountDownLatch closed = new CountDownLatch(1);
 
-    /** How it ended. */
+    /** The result of a recording. */
     public sealed interface Result permits Recorded, Failed {}
 
     /**
-     * It worked.
+     * A successful recording.
      *
-     * @param content to be closed; nothing of it is left on disk then
+     * @param content the recording, to be closed by the receiver; its file is already deleted
      */
     public record Recorded(InputStream content) implements Result, Closeable {
         @Override
@@ -50,20 +53,20 @@ public final class FlightRecording implements Closeable {
     }
 
     /**
-     * It did not.
+     * A failed recording.
      *
-     * @param isBusy whether another recording is under way
+     * @param isBusy whether another recording is in progress
      */
     public record Failed(boolean isBusy, String why) implements Result {}
 
-    /** Records for so long, or until it is closed. */
+    /** Records for a number of seconds, or until this object is closed. */
     public Result record(int seconds) {
         if (!oneAtATime.tryLock()) {
-            return new Failed(true, "a recording is under way; only one is made at a time");
+            return new Failed(true, "a recording is in progress; only one is made at a time");
         }
         try {
             return isAnotherRunning()
-                    ? new Failed(true, "this JVM records already, by its own options or jcmd; use that recording")
+                    ? new Failed(true, "this JVM is already recording (by its options or jcmd); use that recording")
                     : made(seconds);
         } catch (IllegalStateException | LinkageError e) {
             return failed(e);
@@ -79,7 +82,7 @@ public final class FlightRecording implements Closeable {
             TELLING_SECRETS.forEach(recording::disable);
             recording.start();
             if (closed.await(seconds, TimeUnit.SECONDS)) {
-                return new Failed(false, "the program ends");
+                return new Failed(false, "the program is stopping");
             }
             recording.stop();
             return dumped(recording);
@@ -98,7 +101,7 @@ public final class FlightRecording implements Closeable {
                         + "; -Djava.io.tmpdir names another directory");
     }
 
-    /** What another recording asks for would be in this one, too. */
+    /** Returns whether another recording is running; the events that it enables would appear in ours too. */
     private static boolean isAnotherRunning() {
         return FlightRecorder.getFlightRecorder().getRecordings().stream()
                 .anyMatch(other -> other.getState() == RecordingState.RUNNING);
@@ -108,7 +111,7 @@ public final class FlightRecording implements Closeable {
         Path file = Files.createTempFile("flk-", ".jfr");
         try {
             recording.dump(file);
-            // what is open can be read to its end after the name is gone
+            // an open file can be read to its end after its name is deleted
             return new Recorded(Files.newInputStream(file));
         } finally {
             Files.delete(file);

@@ -12,22 +12,28 @@ import java.util.stream.Collectors;
 import javax.management.JMException;
 import javax.management.ObjectName;
 
-/** What this JVM is doing, as text for people. */
+/** The state of this JVM, as text for people. */
 public final class JvmState {
     private static final int CLASSES = 50;
-    /** A line of titles, one of dashes. */
+    /** The number of heading lines: titles and dashes. */
     private static final int HEADING = 2;
 
     private static final String MEMORY = "%-40s %12s %12s %12s\n";
 
     private JvmState() {}
 
-    /** Of each thread, also of the JVM's own: where it is, and the locks that it holds or waits for; and what is deadlocked. */
+    /**
+     * Returns each thread, including those of the JVM, with its stack and the locks that it holds or waits for, and any
+     * deadlocks.
+     */
     public static String threads() {
         return diagnostic("threadPrint", "-l");
     }
 
-    /** Memory by pool, collectors, direct memory, and the classes whose instances take most; it does not collect. */
+    /**
+     * Returns memory by pool, garbage collectors, direct memory, and the classes whose instances use the most memory.
+     * Does not trigger a garbage collection.
+     */
     public static String heap() {
         StringBuilder text = new StringBuilder(MEMORY.formatted("KiB", "USED", "COMMITTED", "MAX"));
         MemoryMXBean memory = ManagementFactory.getMemoryMXBean();
@@ -52,7 +58,7 @@ public final class JvmState {
                     collector.getCollectionCount(),
                     collector.getCollectionTime() / 1000.0));
         }
-        return text.append("\nThe classes that take most, with instances that are garbage already:\n")
+        return text.append("\nThe classes that use the most memory, including instances that are garbage:\n")
                 .append(diagnostic("gcClassHistogram", "-all")
                         .lines()
                         .filter(line -> !line.isBlank())
@@ -70,7 +76,7 @@ public final class JvmState {
         return Long.toString(bytes >> 10);
     }
 
-    /** What {@code jcmd} would say. */
+    /** Runs a diagnostic command of the JVM, as {@code jcmd} does. */
     private static String diagnostic(String command, String... arguments) {
         try {
             return (String) ManagementFactory.getPlatformMBeanServer()
@@ -80,7 +86,7 @@ public final class JvmState {
                             new Object[] {arguments},
                             new String[] {String[].class.getName()});
         } catch (JMException e) {
-            return "this JVM does not tell (" + command + "): " + e + "\n";
+            return "this JVM does not support this command (" + command + "): " + e + "\n";
         }
     }
 }

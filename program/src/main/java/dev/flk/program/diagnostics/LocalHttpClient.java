@@ -17,16 +17,16 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/** What a program answers that runs on this machine. */
+/** A client for the HTTP endpoints of a program on this machine. */
 public final class LocalHttpClient {
     private static final Duration PATIENCE = Duration.ofSeconds(10);
     private static final int MOST_BYTES = 16 << 20;
 
     /**
-     * The answer to a GET: the status, if it is not 200, and the body, up to 16 MiB.
+     * Returns the body of the answer to a GET, at most 16 MiB, preceded by the status if it is not 200.
      *
-     * @param login of Basic Auth, if there is one
-     * @throws IOException saying that it does not run, or does not answer
+     * @param login the credentials of Basic Auth, if any
+     * @throws IOException if the program is not running or does not answer, as the message says
      */
     public String get(String url, Optional<String> login) throws IOException {
         HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(url));
@@ -37,7 +37,7 @@ public final class LocalHttpClient {
             return answer.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
         } catch (ExecutionException e) {
             throw e.getCause() instanceof ConnectException
-                    ? new IOException("nothing listens at " + url + ": it is not running, or not here", e)
+                    ? new IOException("nothing listens at " + url + ": it is not running, or not on this machine", e)
                     : new IOException(url + " does not answer: " + e.getCause(), e);
         } catch (TimeoutException e) {
             answer.cancel(true);
@@ -48,7 +48,7 @@ public final class LocalHttpClient {
         }
     }
 
-    /** Made when it is needed: the JDK's client wants all that the JVM is told of TLS to be right. */
+    /** Creates the client on demand, because the JDK's client requires that all TLS properties of the JVM are valid. */
     private static HttpClient client() {
         return HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1)

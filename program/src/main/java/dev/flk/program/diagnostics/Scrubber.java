@@ -12,16 +12,16 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * Takes secrets out of texts: as they are written in the configuration, as JSON, URLs and base64 have them, and, of one that is base64
- * itself, what it stands for in hex. Safe for several threads.
+ * Removes secrets from texts: in the form in which they are configured, in the forms that JSON, URLs and base64 give
+ * them, and, for a secret that is itself base64, also the hex form of its content. Safe for several threads.
  */
 public final class Scrubber {
     private static final String INSTEAD = "***";
 
-    /** The longest first, so that none is left in part because a shorter one is its beginning. */
+    /** All forms, longest first, so that no part of a secret remains because a shorter one is its prefix. */
     private final List<String> forms;
 
-    /** @param secrets that are known; empty ones are passed over */
+    /** @param secrets the known secrets; empty ones are ignored */
     public Scrubber(Collection<String> secrets) {
         Set<String> all = new TreeSet<>(
                 Comparator.comparingInt(String::length).reversed().thenComparing(Comparator.naturalOrder()));
@@ -49,16 +49,16 @@ public final class Scrubber {
                 forms.add(Base64.getEncoder().withoutPadding().encodeToString(decoded));
             }
         } catch (IllegalArgumentException e) {
-            // it is no base64, and so stands for itself
+            // it is not base64
         }
     }
 
-    /** The text of a login by Basic Auth, which is a secret as its password is. */
+    /** Returns the credentials of Basic Auth, which are as secret as the password. */
     public static String basicLogin(String user, String password) {
         return Base64.getEncoder().encodeToString((user + ":" + password).getBytes(StandardCharsets.UTF_8));
     }
 
-    /** A copy without them, whatever its bytes mean. */
+    /** Returns a copy without secrets; the content may be in any encoding. */
     byte[] scrubbed(byte[] content) {
         String text = new String(content, StandardCharsets.ISO_8859_1);
         for (String form : forms) {
@@ -67,12 +67,12 @@ public final class Scrubber {
         return text.getBytes(StandardCharsets.ISO_8859_1);
     }
 
-    /** How many bytes the longest form has. */
+    /** Returns the length of the longest form in bytes. */
     int longest() {
         return forms.stream().mapToInt(String::length).max().orElse(0);
     }
 
-    /** A character for each byte of its UTF-8. */
+    /** Returns a text with one character for each byte of the UTF-8 form. */
     private static String asBytes(String text) {
         return new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1);
     }

@@ -9,13 +9,16 @@ import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** What in the address of a server is a password; rather too much of it than too little, also where it is written wrongly. */
+/**
+ * Finds the passwords in the address of a server, even if it is malformed; in doubt, treats too much of it as a
+ * password rather than too little.
+ */
 public final class UriSecrets {
     private static final Pattern PARAMETER = Pattern.compile("(?i)[?&;][^=&;#]*pass[^=&;#]*=([^&#]+)");
 
     private UriSecrets() {}
 
-    /** The passwords, as they are written and as they are meant. */
+    /** Returns the passwords, both as written and decoded. */
     public static Set<String> of(String uri) {
         Set<String> secrets = new LinkedHashSet<>();
         int login = uri.indexOf("://") + 3;
@@ -42,12 +45,12 @@ public final class UriSecrets {
             try {
                 secrets.add(URLDecoder.decode(written.replace("+", "%2B"), StandardCharsets.UTF_8));
             } catch (IllegalArgumentException e) {
-                // it stands for itself
+                // it is not percent-encoded
             }
         }
     }
 
-    /** The address without them. */
+    /** Returns the address without passwords. */
     public static String redacted(String uri) {
         String text = uri;
         for (String secret : of(uri)) {

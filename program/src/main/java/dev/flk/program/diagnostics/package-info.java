@@ -1,7 +1,7 @@
 /**
- * One archive of what is needed to find a fault, without a secret in it. The programs say what is theirs; what is of the
- * machine, how to ask a running program, and what must not get out is here. The door is
- * {@link dev.flk.program.diagnostics.DiagnosticsArchive}.
+ * Creates an archive of everything needed to diagnose a fault, without secrets. Programs add their own content; this
+ * package describes the machine, queries a running program and removes secrets. The entry point is {@link
+ * dev.flk.program.diagnostics.DiagnosticsArchive}.
  */
 @NullMarked
 package dev.flk.program.diagnostics;

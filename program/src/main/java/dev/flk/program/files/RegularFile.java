@@ -14,7 +14,7 @@ import java.util.Optional;
  * is not a regular file would destroy something that no program of ours has made.
  */
 public final class RegularFile {
-    /** What {@link #otherKind} says of a socket. */
+    /** The result of {@link #otherKind} for a socket. */
     public static final String SOCKET = "a socket";
 
     private static final int TYPE_BITS = 0170000;
@@ -24,10 +24,10 @@ public final class RegularFile {
     private RegularFile() {}
 
     /**
-     * Throws unless a name belongs to a regular file, or to nothing.
+     * Requires that a name belongs to a regular file or that nothing exists under it.
      *
      * @param options whether links are followed
-     * @throws IOException naming the file and saying what it is
+     * @throws IOException if something else exists; the message says what it is
      */
     public static void requireOrNothing(Path file, LinkOption... options) throws IOException {
         Optional<String> kind = otherKind(file, options);

@@ -8,8 +8,8 @@ import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 
 /**
- * Keeps lines that may come again and again from flooding the log: of each kind so many in a row, then one per interval, which says how
- * many were left out. Safe for several threads.
+ * Limits repetitive log lines: each kind may write a burst of lines, then one per interval, which reports how many were
+ * left out. Safe for several threads.
  */
 public final class LineLimit {
     private final int burst;
@@ -28,9 +28,9 @@ public final class LineLimit {
     }
 
     /**
-     * @param burst lines in a row
-     * @param every one line when these are spent
-     * @param nanoTicker never goes back
+     * @param burst the number of lines in a burst
+     * @param every the interval between lines after the burst
+     * @param nanoTicker monotonic time
      */
     public LineLimit(int burst, Duration every, LongSupplier nanoTicker) {
         this.burst = burst;
@@ -38,16 +38,16 @@ public final class LineLimit {
         this.nanoTicker = nanoTicker;
     }
 
-    /** For what is repeated as long as an outage lasts: five lines, then one every ten minutes. */
+    /** Returns a limit for lines that are repeated during an outage: five lines, then one every ten minutes. */
     public static LineLimit ofOutages(LongSupplier nanoTicker) {
         return new LineLimit(5, Duration.ofMinutes(10), nanoTicker);
     }
 
     /**
-     * Calls {@code line} now or not at all.
+     * Calls {@code line} now, or not at all if the limit is reached.
      *
-     * @param kind one of a handful: each is remembered
-     * @param line writes the line; given what to put at its end, mostly nothing
+     * @param kind the kind of line; there must be only a few kinds, because each is kept in memory
+     * @param line writes the line, given the text to append to it, which is usually empty
      */
     public void say(String kind, Consumer<String> line) {
         long leftOut;

@@ -28,28 +28,30 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
 /**
- * Log lines: on standard error, so that a command's result can be piped; in UTF-8 whatever the locale; one event a line, stack traces
- * apart. Set up in code: no file on the class path can change what operators grep for.
+ * Configures logging to standard error, so that a command's result can be piped. Lines are in UTF-8 regardless of the
+ * locale, one per event except for stack traces. The configuration is in code, so that no file on the class path can
+ * change the lines that operators search for.
  */
 public final class LogOutput {
-    /** In the pattern of a line: the message, on one line. */
+    /** The conversion word for the message on one line, for use in a pattern. */
     public static final String MESSAGE = "%clean";
 
     private LogOutput() {}
 
     /**
-     * How the lines of a program look.
+     * The form of a program's log lines.
      *
-     * @param textLine logback's pattern of a line for people
-     * @param quiet the levels of loggers that tell more than an operator wants to know
-     * @param patientLogger has a line for each certificate; those at INFO may wait a moment. Null: none does
+     * @param textLine the Logback pattern of a line in text format
+     * @param quiet the minimum levels of loggers that are too verbose for operators
+     * @param patientLogger the logger that writes a line for each certificate; its lines at INFO may be delayed
+     *     briefly. Null if there is none
      */
     public record Style(
             String textLine,
             Map<String, Level> quiet,
             @Nullable String patientLogger) {}
 
-    /** From now on logs like this; no line gets lost in between. */
+    /** Applies a configuration; no line is lost during the change. */
     public static void configure(LogConfig config, Style style) {
         LoggerContext context = (LoggerContext) LoggerFactory.getILoggerFactory();
         StandardError standardError =
@@ -97,8 +99,8 @@ public final class LogOutput {
     }
 
     /**
-     * A message in which line ends and other control characters are spaces: nobody writes a line that looks like another's, or speaks to a
-     * terminal. Public for the library that makes it.
+     * A converter that replaces line ends and other control characters in messages with spaces, so that no message can
+     * imitate another log line or control a terminal. Public because Logback instantiates it.
      */
     public static final class CleanMessage extends MessageConverter {
         private static final Pattern UNCLEAN = Pattern.compile("[\\p{Cc}\\u2028\\u2029]+");
@@ -117,12 +119,12 @@ public final class LogOutput {
     }
 
     /**
-     * Writes log lines to standard error, in order. A line for each certificate, at INFO, may wait a moment for others, since a call to the
-     * system for each would cost more than deciding it; whatever else is told goes out at once, with all that was told before. A kill loses
-     * the lines of that moment at the most.
+     * Writes log lines to standard error, in order. Lines for single certificates, at INFO, may be buffered briefly,
+     * because a system call for each would cost more than deciding the certificate. Any other line is written at once,
+     * together with all earlier ones. A kill loses at most the lines of that short time.
      */
     private static final class StandardError extends AppenderBase<ILoggingEvent> {
-        /** Nobody who reads along notices. */
+        /** The delay of buffered lines, too short to notice. */
         private static final long MOMENT_NANOS = Duration.ofMillis(20).toNanos();
 
         private static final int MOST_HELD_BYTES = 32 << 10;
@@ -133,7 +135,7 @@ public final class LogOutput {
         private final Thread flusher = new Thread(this::flushNowAndThen, "log-lines");
         private volatile boolean waiting;
 
-        /** @param patientLogger whose lines at INFO may wait; null: nobody's */
+        /** @param patientLogger the logger whose lines at INFO may be delayed; null if there is none */
         StandardError(Encoder<ILoggingEvent> encoder, @Nullable String patientLogger) {
             this.encoder = encoder;
             this.patientLogger = patientLogger;
@@ -148,7 +150,7 @@ public final class LogOutput {
             }
         }
 
-        /** One thread at a time, as the base class has it. */
+        /** Appends an event; the base class serializes calls. */
         @Override
         protected void append(ILoggingEvent event) {
             byte[] line = encoder.encode(event);
@@ -197,20 +199,20 @@ public final class LogOutput {
     }
 
     /**
-     * What is logged, and how it looks.
+     * The logging configuration.
      *
-     * @param level the least that is logged
+     * @param level the minimum level that is logged
      */
     public record LogConfig(org.slf4j.event.Level level, Format format) {
-        /** How a line looks. */
+        /** The format of log lines. */
         public enum Format {
-            /** For people. */
+            /** Text for people. */
             TEXT,
-            /** A JSON object a line. */
+            /** One JSON object per line. */
             JSON
         }
 
-        /** Settings of both programs. */
+        /** The setting for the minimum level. */
         public static final Key<org.slf4j.event.Level> LEVEL = Key.of(
                         "LOG_LEVEL", oneOf(org.slf4j.event.Level.class), "The least level that is logged.")
                 .or("INFO")
@@ -219,7 +221,7 @@ public final class LogOutput {
         public static final Key<Format> FORMAT =
                 Key.of("LOG_FORMAT", oneOf(Format.class), "`text`, or `json`.").or("text");
 
-        /** What the settings say. */
+        /** Reads the configuration from settings. */
         public static LogConfig read(Settings settings) {
             return new LogConfig(settings.get(LEVEL), settings.get(FORMAT));
         }

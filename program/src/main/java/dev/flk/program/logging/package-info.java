@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** How log lines leave a program, and how those that could flood the log are held back. */
+/** The output of log lines, and limits for repetitive ones. */
 @NullMarked
 package dev.flk.program.logging;
 

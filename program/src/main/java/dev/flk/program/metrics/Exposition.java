@@ -13,21 +13,27 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One scrape as text. The samples {@code …_created} that the client library adds to each counter and histogram are left out: a fifth of
- * all, and what they say nobody asks.
+ * The text of one scrape. Omits the samples {@code …_created} that the client library adds to each counter and
+ * histogram: they make up a fifth of all samples, and nobody uses them.
  *
- * @param contentType the format, as its {@code Content-Type}
- * @param text in UTF-8; owned by the receiver
+ * @param contentType the {@code Content-Type} of the format
+ * @param text the text in UTF-8, owned by the receiver
  */
 public record Exposition(String contentType, byte[] text) {
     private static final String CREATED = "_created";
 
-    /** The content type of what {@code accept} asks for: OpenMetrics or, by default, the Prometheus format 0.0.4. */
+    /**
+     * Returns the content type that {@code accept} selects: OpenMetrics or, by default, the Prometheus text format
+     * 0.0.4.
+     */
     public static String format(@Nullable String accept) {
         return TextFormat.chooseContentType(accept);
     }
 
-    /** All families of {@code registry}, also those without a sample, in a format that {@link #format} gave. */
+    /**
+     * Renders all families of {@code registry}, including those without samples, in a format that {@link #format}
+     * returned.
+     */
     public static Exposition of(CollectorRegistry registry, String contentType) {
         List<MetricFamilySamples> families = Collections.list(registry.metricFamilySamples()).stream()
                 .map(Exposition::withoutCreated)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Metrics as text; what is counted is each program's own. */
+/** Renders metrics as text. Each program defines its own metrics. */
 @NullMarked
 package dev.flk.program.metrics;
 

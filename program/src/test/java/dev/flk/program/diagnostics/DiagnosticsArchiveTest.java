@@ -54,11 +54,12 @@ class DiagnosticsArchiveTest {
                 .containsExactly("plain.txt", "forms.txt", "bad.txt", "block.txt", "versions.txt", "disks.txt");
         assertThat(content(file, "plain.txt")).isEqualTo("*** *** *** *** ***");
         assertThat(content(file, "forms.txt")).isEqualTo("*** *** ***");
-        assertThat(content(file, "bad.txt")).isEqualTo("could not be had: java.io.IOException: the disk says ***\n");
+        assertThat(content(file, "bad.txt"))
+                .isEqualTo("could not be obtained: java.io.IOException: the disk says ***\n");
         assertThat(content(file, "versions.txt"))
                 .contains("build            build-1\n", "java.version", "Max open files");
         assertThat(content(file, "disks.txt"))
-                .contains(directory.toString(), "not there  " + directory.resolve("missing"));
+                .contains(directory.toString(), "missing  " + directory.resolve("missing"));
     }
 
     @Test
@@ -71,7 +72,7 @@ class DiagnosticsArchiveTest {
                 .isEqualTo("rw-------");
         assertThatExceptionOfType(IOException.class)
                 .isThrownBy(() -> DiagnosticsArchive.write(file, NOW, SCRUBBER, archive -> archive.add("a", () -> "a")))
-                .withMessage(file + " is there already and was left alone; name another with --output");
+                .withMessage(file + " exists already and was left unchanged; name another file with --output");
         assertThat(file).hasBinaryContent(before);
     }
 

@@ -17,9 +17,10 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The file {@code answered} in the directory of the state: which history it is, and up to which revision commits were answered. RocksDB
- * can't tell that its newest log is missing or truncated; this file can. It is written after a batch is on disk and before the batch is
- * answered, and not forced: it survives a kill, and after a power failure it may be older than the database, never newer.
+ * The file {@code answered} in the directory of the state: the id of the history, and the revision up to which commits
+ * were answered. RocksDB can't detect that its newest log is missing or truncated; this file can. It is written after a
+ * batch is on disk and before the batch is answered, and is not forced: it survives a kill, and after a power failure
+ * it may be older than the database, but never newer.
  *
  * <pre>
  * 4 bytes     "FLKA"
@@ -44,7 +45,7 @@ final class AnsweredFile implements AutoCloseable {
     private final CRC32C crc = new CRC32C();
     private final ByteBuffer content = ByteBuffer.allocateDirect(MAX_BYTES);
 
-    /** What the file says. */
+    /** The content of the file. */
     record Answered(String historyId, long revision, long inode) {}
 
     private AnsweredFile(FileChannel channel, long inode) {
@@ -53,10 +54,10 @@ final class AnsweredFile implements AutoCloseable {
     }
 
     /**
-     * Compares the file of a directory with the database there.
+     * Compares the file with the database in a directory.
      *
-     * @param isExpected whether the database knows that there is one
-     * @return why answered revisions are missing, or may be; empty: they are all there
+     * @param isExpected whether the database has recorded that the file exists
+     * @return why answered revisions are missing, or may be; empty if all of them exist
      */
     static Optional<String> contradiction(Path directory, Head head, boolean isExpected) throws IOException {
         Path file = directory.resolve(NAME);
@@ -69,7 +70,7 @@ final class AnsweredFile implements AutoCloseable {
                     : Optional.empty();
         }
         if (bytes.length == 0 && !isExpected) {
-            return Optional.empty(); // making it was broken off
+            return Optional.empty(); // its creation was interrupted
         }
         Answered answered = decode(bytes);
         if (answered == null) {
@@ -82,7 +83,7 @@ final class AnsweredFile implements AutoCloseable {
         }
         if (answered.revision() > head.revision()) {
             return Optional.of("answered commits are missing in " + directory + ": revision " + answered.revision()
-                    + " was answered, the newest one there is " + head.revision()
+                    + " was answered, the newest in the database is " + head.revision()
                     + " (a log of RocksDB, *.log, was removed or truncated)");
         }
         if (answered.inode() != inode(file)) {
@@ -105,7 +106,7 @@ final class AnsweredFile implements AutoCloseable {
                 : null;
     }
 
-    /** Writes the file, and forces it. */
+    /** Creates the file durably. */
     static AnsweredFile create(Path directory, Head head) throws IOException {
         Path path = directory.resolve(NAME);
         FileChannel channel = FileChannel.open(
@@ -123,7 +124,7 @@ final class AnsweredFile implements AutoCloseable {
         }
     }
 
-    /** Begins again for another history, durably. */
+    /** Starts over for another history, durably. */
     void begin(Head head) throws IOException {
         byte[] historyId = Layout.utf8(head.historyId());
         content.clear()
@@ -139,7 +140,7 @@ final class AnsweredFile implements AutoCloseable {
         channel.force(true);
     }
 
-    /** Notes that everything up to a revision may be answered from now on. */
+    /** Records, without forcing, that everything up to a revision may be answered from now on. */
     void write(long revision) throws IOException {
         int end = content.limit() - Integer.BYTES;
         content.putLong(REVISION_AT, revision);

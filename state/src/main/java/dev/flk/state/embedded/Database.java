@@ -20,7 +20,7 @@ import org.rocksdb.RocksDBException;
 import org.rocksdb.WALRecoveryMode;
 import org.rocksdb.WriteOptions;
 
-/** An open RocksDB with the families of {@link Layout}. Nothing may use it any more when it is closed. */
+/** An open RocksDB with the families of {@link Layout}. Must not be used after it is closed. */
 final class Database implements AutoCloseable {
     private static final long MEMTABLES_BYTES = 64L << 20;
     private static final long LOGS_BYTES = 128L << 20;
@@ -33,12 +33,12 @@ final class Database implements AutoCloseable {
     private final DBOptions options;
     private final List<ColumnFamilyHandle> families = new ArrayList<>();
     private final RocksDB rocks;
-    /** A write with them is on disk when it returns. */
+    /** The options of writes that are on disk when they return. */
     private final WriteOptions forced = new WriteOptions().setSync(true);
 
     private final WriteOptions unforced = new WriteOptions();
 
-    /** @throws RocksDBException as well if files are missing or damaged */
+    /** @throws RocksDBException also if files are missing or damaged */
     Database(Path directory, long cacheBytes) throws RocksDBException {
         cache = new LRUCache(cacheBytes);
         familyOptions = new ColumnFamilyOptions()
@@ -54,7 +54,7 @@ final class Database implements AutoCloseable {
                 .setCreateIfMissing(true)
                 .setCreateMissingColumnFamilies(true)
                 .setParanoidChecks(true)
-                // the default one drops what was answered behind a damaged byte, in silence
+                // the default mode silently drops answered commits after a damaged byte
                 .setWalRecoveryMode(WALRecoveryMode.TolerateCorruptedTailRecords)
                 .setDbWriteBufferSize(MEMTABLES_BYTES)
                 .setMaxTotalWalSize(LOGS_BYTES)
@@ -78,7 +78,7 @@ final class Database implements AutoCloseable {
         return rocks;
     }
 
-    /** A write with them is on disk with the next forced one. */
+    /** Returns the options of writes that reach the disk with the next forced one. */
     WriteOptions unforced() {
         return unforced;
     }
@@ -107,7 +107,7 @@ final class Database implements AutoCloseable {
         return families.get(4);
     }
 
-    /** @throws IllegalArgumentException it is missing */
+    /** @throws IllegalArgumentException if the key is missing */
     byte[] required(ColumnFamilyHandle family, byte[] key, String what) throws RocksDBException {
         byte[] value = rocks.get(family, key);
         if (value == null) {
@@ -116,7 +116,7 @@ final class Database implements AutoCloseable {
         return value;
     }
 
-    /** When a revision was, in microseconds since the epoch. */
+    /** Returns the time of a revision in microseconds since the epoch. */
     long committedAt(long revision) throws RocksDBException {
         return Header.decode(required(events(), Layout.event(revision, 0), "revision " + revision))
                 .committedAtMicros();

@@ -39,32 +39,32 @@ import org.rocksdb.Status;
 import org.rocksdb.WriteBatch;
 
 /**
- * State on RocksDB: each batch is one write that is forced to disk. A failure ends the connection; the next {@link #open} opens the
- * files again, unless they are damaged, which only people can mend.
+ * State on RocksDB: each batch is one write that is forced to disk. A failure closes the storage; the next {@link
+ * #open} reopens the files, unless they are damaged and need repair by an operator.
  */
 public final class EmbeddedStorage implements Storage {
     private static final int FORGOTTEN_AT_ONCE = 10_000;
-    /** RocksDB's. */
+    /** The name of RocksDB's lock file. */
     private static final String LOCK = "LOCK";
 
     private final Path directory;
     private final long cacheBytes;
     private final Supplier<String> newHistoryId;
 
-    // guarded by the lock: changed with it for writing
+    // guarded by the lock: modified only while it is held for writing
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     private @Nullable Database open;
     private @Nullable AnsweredFile answeredFile;
-    /** The identity of the file that keeps other processes out, as it was when the database was opened. */
+    /** The identity of the lock file when the database was opened. */
     private @Nullable Object lockKey;
 
     private boolean isClosed;
     private volatile boolean isClosing;
 
-    /** What ended the connection; null while nothing has. */
+    /** The problem that closed the storage; null if there was none. */
     private volatile @Nullable Problem problem;
 
-    /** Taken by those who change what a commit is decided on: the writer, and those who remove. */
+    /** Held by the threads that change the state on which commits are decided: the writer and removals. */
     private final Object commitLock = new Object();
 
     private volatile @Nullable Head head;
@@ -75,11 +75,11 @@ public final class EmbeddedStorage implements Storage {
     private record Problem(StateException what, boolean isFinal) {}
 
     /**
-     * Nothing is opened yet.
+     * Creates a storage that is not open yet.
      *
-     * @param directory of nothing else; made if it is not there
-     * @param cacheBytes of blocks that were read
-     * @param newHistoryId draws the id of a new history
+     * @param directory a directory for this storage only; created if missing
+     * @param cacheBytes the size of the block cache
+     * @param newHistoryId generates the id of a new history
      */
     public EmbeddedStorage(Path directory, long cacheBytes, Supplier<String> newHistoryId) {
         this.directory = directory;
@@ -150,7 +150,7 @@ public final class EmbeddedStorage implements Storage {
         }
         long atMicros = revision == floorRevision ? floorAtMicros : db.committedAt(revision);
         readTrimmed(db);
-        if (db.rocks().get(db.meta(), Layout.REMOVED_KEY) == null) { // of version 0.1
+        if (db.rocks().get(db.meta(), Layout.REMOVED_KEY) == null) { // written by version 0.1
             long removed = Math.max(
                     floorRevision,
                     trimmed.values().stream().mapToLong(upTo -> upTo).max().orElse(0));
@@ -173,7 +173,7 @@ public final class EmbeddedStorage implements Storage {
             events.seekToFirst();
             if (events.isValid()) {
                 StateException what = Reason.STORE_DOWN.because("the state in " + directory
-                        + " is half a restore that was broken off: empty the directory and restore again");
+                        + " is an interrupted restore: empty the directory and restore again");
                 problem = new Problem(what, true);
                 throw what;
             }
@@ -197,7 +197,7 @@ public final class EmbeddedStorage implements Storage {
         }
     }
 
-    /** The history gets a new id if commits that were answered are missing, or may be. */
+    /** Gives the history a new id if answered commits are missing, or may be. */
     private Head withAnswered(Database db, Head found) throws RocksDBException, IOException {
         boolean isExpected = db.rocks().get(db.meta(), Layout.ANSWERED_KEY) != null;
         Optional<String> missing = AnsweredFile.contradiction(directory, found, isExpected);
@@ -212,31 +212,34 @@ public final class EmbeddedStorage implements Storage {
         }
         if (missing.isPresent()) {
             toldOfMissing.accept(missing.get() + "; the history is now " + now.historyId()
-                    + ", so that those who follow a replay begin again");
+                    + ", so that clients that follow a replay start over");
         }
         return now;
     }
 
-    /** Null on file systems without one. */
+    /** Returns the identity of the lock file; null if the file system has none. */
     private @Nullable Object lockKey() throws IOException {
         return Files.readAttributes(directory.resolve(LOCK), BasicFileAttributes.class)
                 .fileKey();
     }
 
-    /** RocksDB keeps other processes out by its lock file: where that is gone or another one, it keeps nobody out. */
+    /**
+     * Requires that the lock file is unchanged. RocksDB excludes other processes with it: if it was removed or
+     * replaced, another process may open the same files.
+     */
     private void requireLocked() {
         String what;
         try {
             if (Objects.equals(lockKey(), lockKey)) {
                 return;
             }
-            what = "is another file now";
+            what = "was replaced by another file";
         } catch (IOException e) {
             what = "can't be read: " + e;
         }
         StateException lost = Reason.STORE_DOWN.because(
                 "the lock of the state, " + directory.resolve(LOCK) + ", " + what
-                        + "; another process may use this state, so this one no longer does: find out which directory is"
+                        + "; another process may use this state, so this one has stopped: find out which directory is"
                         + " the right one, and start the backend again",
                 Map.of("cause", "LOCK_LOST"));
         problem = new Problem(lost, true);
@@ -373,7 +376,7 @@ public final class EmbeddedStorage implements Storage {
             return;
         }
         if (!removeAll(new Removal.Trim(namespace, upTo), Layout.event(done + 1, 0))) {
-            return; // the next one goes on with it
+            return; // the next trim continues it
         }
         Object unused = using(db -> {
             db.rocks().put(db.meta(), Layout.trimmed(namespace), Layout.longs(upTo, upTo));
@@ -382,7 +385,10 @@ public final class EmbeddedStorage implements Storage {
         freeSpace(done, upTo);
     }
 
-    /** As {@link #raiseFloor}; up to where it is done. */
+    /**
+     * Raises the trim position durably, as {@link #raiseFloor} does for the floor; returns the revision up to which
+     * trimming is complete.
+     */
     private long raiseTrimmed(Database db, String namespace, long upTo) throws RocksDBException {
         byte[] stored = db.rocks().get(db.meta(), Layout.trimmed(namespace));
         long done = stored == null ? 0 : ByteBuffer.wrap(stored).getLong(Long.BYTES);
@@ -398,7 +404,7 @@ public final class EmbeddedStorage implements Storage {
         return using(db -> trimmed.getOrDefault(namespace, 0L));
     }
 
-    /** Whether it came to its end, before {@link #close}. */
+    /** Runs a removal in parts; returns whether it finished before {@link #close}. */
     private boolean removeAll(Removal removal, byte[] first) {
         Optional<byte[]> next = Optional.of(first);
         while (next.isPresent() && !isClosing) {
@@ -412,7 +418,10 @@ public final class EmbeddedStorage implements Storage {
         return next.isEmpty();
     }
 
-    /** Of events up to a revision; what else was removed goes as RocksDB rewrites its files. {@link #close} interrupts it. */
+    /**
+     * Frees the space of events up to a revision; other removed entries disappear as RocksDB rewrites its files. {@link
+     * #close} interrupts this.
+     */
     private void freeSpace(long from, long upTo) {
         Object unused = using(db -> {
             try {
@@ -437,19 +446,19 @@ public final class EmbeddedStorage implements Storage {
             Path unfinished = copy.resolveSibling(copy.getFileName() + "-tmp");
             try {
                 if (Files.exists(unfinished)) {
-                    throw Reason.INVALID.because("a backup was broken off: remove " + unfinished);
+                    throw Reason.INVALID.because("a backup was interrupted: remove " + unfinished);
                 }
                 try (Checkpoint checkpoint = Checkpoint.create(db.rocks())) {
                     checkpoint.createCheckpoint(unfinished.toString());
                 }
                 try (Database made = new Database(unfinished, cacheBytes)) {
-                    // what is committed behind it will be another history
+                    // commits to the copy belong to another history
                     made.rocks().put(made.meta(), made.forced(), Layout.HISTORY_KEY, Layout.utf8(newHistoryId.get()));
                     made.rocks().delete(made.meta(), made.forced(), Layout.ANSWERED_KEY);
                 }
                 Files.move(unfinished, copy, StandardCopyOption.ATOMIC_MOVE);
             } catch (RocksDBException | IOException e) {
-                throw Reason.INVALID.because("the backup failed, " + unfinished + " is no copy: " + e.getMessage());
+                throw Reason.INVALID.because("the backup failed, " + unfinished + " is incomplete: " + e.getMessage());
             }
             return copy;
         });
@@ -460,7 +469,7 @@ public final class EmbeddedStorage implements Storage {
         Object unused = using(db -> {
             synchronized (commitLock) {
                 requireEmpty(requireHead());
-                db.rocks().delete(db.meta(), db.forced(), Layout.FORMAT_KEY); // until all is there
+                db.rocks().delete(db.meta(), db.forced(), Layout.FORMAT_KEY); // until the restore is complete
                 long revision = floor;
                 long atMicros = floorAtMicros;
                 int place = 0;
@@ -489,7 +498,7 @@ public final class EmbeddedStorage implements Storage {
         });
     }
 
-    /** First of all, durably: from here on nothing below is promised. */
+    /** Raises the floor durably, before anything is removed; from then on nothing below it is promised. */
     private boolean raiseFloor(Database db, long floor) throws RocksDBException {
         synchronized (commitLock) {
             Head now = requireHead();
@@ -509,7 +518,7 @@ public final class EmbeddedStorage implements Storage {
     @Override
     public boolean forgetAnswers(long nowMicros) {
         return using(db -> {
-            requireLocked(); // also while nobody commits
+            requireLocked(); // checked here too, because there may be no commits
             try (Scan expiries = new Scan(db, db.requests(), Layout.expiriesPrefix());
                     WriteBatch removed = new WriteBatch()) {
                 for (boolean isThere = expiries.seek(Layout.expiriesPrefix());
@@ -521,7 +530,7 @@ public final class EmbeddedStorage implements Storage {
                     }
                     byte[] request = Layout.requestOf(expiry);
                     byte[] answer = db.rocks().get(db.requests(), request);
-                    // the same request may have been answered anew since
+                    // the same request may have been answered again since
                     if (answer != null && Layout.answered(answer).expiresAtMicros() <= nowMicros) {
                         removed.delete(db.requests(), request);
                     }
@@ -537,7 +546,7 @@ public final class EmbeddedStorage implements Storage {
     public long lastExpiryMicros() {
         return using(db -> {
             try (RocksIterator requests = db.rocks().newIterator(db.requests())) {
-                requests.seekToLast(); // expiries are the last of the family
+                requests.seekToLast(); // expiries are the last keys of the family
                 boolean isExpiry = requests.isValid() && Layout.startsWith(requests.key(), Layout.expiriesPrefix());
                 requests.status();
                 return isExpiry ? Layout.expiresAtMicros(requests.key()) : 0;
@@ -561,7 +570,7 @@ public final class EmbeddedStorage implements Storage {
         });
     }
 
-    /** Nothing of one that is removed meanwhile. */
+    /** Returns the size of a file; 0 if it was removed meanwhile. */
     private static long bytes(Path file) {
         try {
             return Files.size(file);
@@ -607,7 +616,10 @@ public final class EmbeddedStorage implements Storage {
         }
     }
 
-    /** What was read is none of our values, or RocksDB says so: the files are damaged. All else may pass. */
+    /**
+     * Returns the error for a failure. If a value can't be decoded, or RocksDB reports corruption, the files are
+     * damaged; any other failure may be temporary.
+     */
     private StateException failed(Exception e) {
         Status status = e instanceof RocksDBException rocks ? rocks.getStatus() : null;
         boolean isDamage =
@@ -615,7 +627,7 @@ public final class EmbeddedStorage implements Storage {
         StateException what = StateException.down(
                 isDamage
                         ? "the state in " + directory + " is damaged: " + e.getMessage()
-                                + "; restore a backup or a dump, into an empty directory"
+                                + "; restore a backup or a dump into an empty directory"
                         : "the state in " + directory
                                 + (String.valueOf(e.getMessage()).contains("LOCK")
                                         ? " is used by another process: "

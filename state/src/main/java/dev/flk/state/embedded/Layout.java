@@ -14,19 +14,20 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Keys and values in RocksDB, format 1. Integers are big-endian; texts are UTF-8; names have no control characters, so that a zero ends
- * them and keeps their order. {@code ~} is the complement: the newest comes first.
+ * The keys and values in RocksDB, format 1. Integers are big-endian; texts are UTF-8. Names have no control characters,
+ * so that a zero byte terminates them and preserves their order. {@code ~} is the complement, which sorts the newest
+ * first.
  *
  * <pre>
  * family    key                                              value
  * default   "format"                                         4 bytes: the format
  *           "history"                                        the id of the history
  *           "floor"                                          revision 8, committed at 8
- *           "answered"                                       nothing: there is an {@link AnsweredFile}
- *           "trimmed/", namespace                            revision for readers 8, revision up to where that is done 8
- *           "removed"                                        removals up to this revision left no notes as below 8
- *           "removed/", namespace 0 agent                    the newest revision of which a removal left no version 8
- * events    revision 8, zero 4                               committed at 8, changes 4, and where some were trimmed: those that are kept 4
+ *           "answered"                                       empty; exists if there is an {@link AnsweredFile}
+ *           "trimmed/", namespace                            revision for readers 8, revision up to which it is done 8
+ *           "removed"                                        revision up to which removals left no entries as below 8
+ *           "removed/", namespace 0 agent                    the newest revision that a removal left without a version 8
+ * events    revision 8, zero 4                               committed at 8, changes 4, and, if some were trimmed, remaining changes 4
  *           revision 8, place in the transaction from 1 4    kind 1 (1 written, 0 deleted), version 8, length of the
  *                                                            namespace 2, of the agent 2, of the name 2; namespace, agent, name, JSON
  * latest    namespace 0 agent 0 name                         {@link Pointer}
@@ -46,7 +47,7 @@ final class Layout {
     static final String REMOVED = "removed/";
     static final String TRIMMED = "trimmed/";
 
-    /** Of a pointer's place behind the name. */
+    /** The bytes after the name in a key of {@code versions}. */
     static final int PLACE_BYTES = 1 + Long.BYTES + Integer.BYTES;
 
     private static final int CHANGE_HEAD_BYTES = 1 + Long.BYTES + 3 * Short.BYTES;
@@ -56,9 +57,10 @@ final class Layout {
     private Layout() {}
 
     /**
-     * Where a version stands in the events. 29 bytes: version 8, revision 8, place 4, committed at 8, 1 (1 written, 0 deleted).
+     * The position of a version in the events. 29 bytes: version 8, revision 8, place 4, committed at 8, 1 (1 written,
+     * 0 deleted).
      *
-     * @param place in its transaction, from 1
+     * @param place the place in its transaction, from 1
      */
     record Pointer(long version, long revision, int place, long committedAtMicros, boolean exists) {
         private static final int BYTES = 3 * Long.BYTES + Integer.BYTES + 1;
@@ -94,7 +96,7 @@ final class Layout {
         return new String(bytes, from, to - from, StandardCharsets.UTF_8);
     }
 
-    /** Parts, each but the last ended by a zero. */
+    /** Joins parts with zero bytes. */
     static byte[] path(String... parts) {
         return utf8(String.join("\0", parts));
     }
@@ -103,12 +105,12 @@ final class Layout {
         return path(key.namespace(), key.agentId(), key.name());
     }
 
-    /** The place of the newest version up to a revision; what a version's pointer stands under is at it, or behind. */
+    /** Returns the key at or after which the pointer of the newest version up to a revision is stored. */
     static byte[] version(Key key, long revision, int place) {
         return version(latest(key), revision, place);
     }
 
-    /** The same of a key in {@code latest}. */
+    /** Returns that key for a key of {@code latest}. */
     static byte[] version(byte[] latest, long revision, int place) {
         return ByteBuffer.allocate(latest.length + PLACE_BYTES)
                 .put(latest)
@@ -118,7 +120,7 @@ final class Layout {
                 .array();
     }
 
-    /** The parts of a key in {@code latest}. */
+    /** Returns the namespace, agent and name in a key of {@code latest}. */
     static String[] parts(byte[] latest) {
         int first = zero(latest, 0);
         int second = zero(latest, first + 1);
@@ -133,14 +135,14 @@ final class Layout {
                 return at;
             }
         }
-        throw new IllegalArgumentException("a name without its end");
+        throw new IllegalArgumentException("a name is not terminated");
     }
 
     static boolean startsWith(byte[] bytes, byte[] prefix) {
         return bytes.length >= prefix.length && Arrays.equals(bytes, 0, prefix.length, prefix, 0, prefix.length);
     }
 
-    /** The header of an event, place 0, or one of its changes. */
+    /** Returns the key of an event's header (place 0) or of one of its changes. */
     static byte[] event(long revision, int place) {
         return ByteBuffer.allocate(Long.BYTES + Integer.BYTES)
                 .putLong(revision)
@@ -160,10 +162,10 @@ final class Layout {
     }
 
     /**
-     * Of an event.
+     * The header of an event.
      *
-     * @param total how many changes it had
-     * @param kept how many are there
+     * @param total the number of changes that the transaction made
+     * @param kept the number of changes that are still stored
      */
     record Header(long committedAtMicros, int total, int kept) {
         byte[] encode() {
@@ -181,12 +183,15 @@ final class Layout {
         }
     }
 
-    /** Where it stands how far a namespace is trimmed: for readers, and up to where that is done. */
+    /**
+     * Returns the key of a namespace's trim position: the revision for readers, and the one up to which trimming is
+     * complete.
+     */
     static byte[] trimmed(String namespace) {
         return utf8(TRIMMED + namespace);
     }
 
-    /** The place of the newest revision of an agent of which a removal left no version. */
+    /** Returns the key of an agent's newest revision that a removal left without a version. */
     static byte[] removed(String namespace, String agentId) {
         return path(REMOVED + namespace, agentId);
     }
@@ -221,7 +226,7 @@ final class Layout {
         return new Change(key, version, exists ? text(value, jsonAt, value.length) : null);
     }
 
-    /** The value alone; null: it was deleted. */
+    /** Returns only the value of a change; null for a deletion. */
     static @Nullable String json(byte[] change) {
         ByteBuffer bytes = ByteBuffer.wrap(change);
         boolean exists = bytes.get() == 1;
@@ -251,7 +256,7 @@ final class Layout {
                 .array();
     }
 
-    /** What expiries begin with. */
+    /** Returns the prefix of all expiries. */
     static byte[] expiriesPrefix() {
         return new byte[] {EXPIRY};
     }
@@ -260,7 +265,7 @@ final class Layout {
         return ByteBuffer.wrap(expiry).getLong(1);
     }
 
-    /** The request that an expiry is of. */
+    /** Returns the key of an expiry's request. */
     static byte[] requestOf(byte[] expiry) {
         return Arrays.copyOfRange(expiry, 1 + Long.BYTES, expiry.length);
     }

@@ -9,12 +9,13 @@ import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 
 /**
- * Reads RocksDB's logs and manifests before RocksDB does, which takes a damaged length at the end of one for a write that was cut off, and
- * drops what was answered; and which a damaged type keeps busy for ever.
+ * Checks RocksDB's logs and manifests before RocksDB reads them. RocksDB treats a damaged length at the end of a log as
+ * an interrupted write and drops answered commits; a damaged type makes it loop forever.
  *
- * <p>A file is blocks of 32 KiB; a block is records and, where fewer than 7 bytes are left, zeros; a record is a masked CRC32C of
- * what is behind the length 4, the length of the data 2, the type 1 (whole 1, first 2, middle 3, last 4), all little-endian, and
- * the data. (RocksDB's wiki, Write Ahead Log File Format; the mask is that of LevelDB.)
+ * <p>A file consists of blocks of 32 KiB. A block consists of records and, if fewer than 7 bytes are left, zeros. A
+ * record is a masked CRC32C of everything after the length 4, the length of the data 2, the type 1 (full 1, first 2,
+ * middle 3, last 4), all little-endian, and the data. (RocksDB's wiki, Write Ahead Log File Format; the mask is that of
+ * LevelDB.)
  */
 final class LogFiles {
     private static final int BLOCK_BYTES = 32 << 10;
@@ -25,9 +26,9 @@ final class LogFiles {
     private LogFiles() {}
 
     /**
-     * Reads all of them.
+     * Requires that no log or manifest is damaged.
      *
-     * @throws IllegalArgumentException if one is damaged: which, and where
+     * @throws IllegalArgumentException if a file is damaged, with its name and the position
      */
     static void requireWhole(Path directory) throws IOException {
         List<Path> files;
@@ -53,7 +54,7 @@ final class LogFiles {
                 continue;
             }
             if (content.length - at < HEADER_BYTES || isZeroFrom(content, at)) {
-                return; // cut off, or filled ahead
+                return; // an interrupted write, or preallocated space
             }
             int length = (content[at + 4] & 0xff) | (content[at + 5] & 0xff) << 8;
             int type = content[at + 6];
@@ -81,7 +82,7 @@ final class LogFiles {
         return true;
     }
 
-    /** Whether the checksum is right for some shorter length: then it is the length that is wrong. */
+    /** Returns whether the checksum matches with a shorter length: then the length is damaged. */
     private static boolean isWholeWithAnyLength(byte[] content, int at) {
         CRC32C crc = new CRC32C();
         int expected = checksumAt(content, at);

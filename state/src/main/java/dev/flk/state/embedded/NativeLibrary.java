@@ -9,16 +9,19 @@ import java.util.stream.Stream;
 import org.rocksdb.NativeLibraryLoader;
 
 /**
- * Loads RocksDB's native library. It is unpacked into a directory of our own and removed again as soon as it is mapped, so that
- * nothing is left in the system's temporary directory, not even by a process that was killed.
+ * Loads RocksDB's native library. The library is unpacked into a directory of our own and removed as soon as it is
+ * mapped, so that nothing remains in the system's temporary directory, even if the process is killed.
  */
 public final class NativeLibrary {
-    /** Where it is unpacked, inside the directory of a database. */
+    /** The name of the directory for unpacking, inside the directory of a database. */
     public static final String DIRECTORY = "native";
 
     private NativeLibrary() {}
 
-    /** Unpacks into {@code directory}, loads, and removes it. What a killed process left there is removed too. */
+    /**
+     * Unpacks the library into {@code directory}, loads it, and removes the directory, including files that a killed
+     * process left there.
+     */
     public static void load(Path directory) throws IOException {
         remove(directory);
         Files.createDirectories(directory, OwnerOnly.directory(directory));

@@ -29,16 +29,16 @@ import org.jspecify.annotations.Nullable;
 import org.rocksdb.RocksDBException;
 
 /**
- * What {@link EmbeddedStorage} reads, beside commits and removals. A value that is none of ours is an {@link IllegalArgumentException} or
- * a {@link java.nio.BufferUnderflowException}.
+ * The reads of {@link EmbeddedStorage}, which run concurrently with commits and removals. A value that can't be decoded
+ * throws an {@link IllegalArgumentException} or a {@link java.nio.BufferUnderflowException}.
  *
- * @param head as it is whenever it is asked for
- * @param trimmed up to where, by namespace, as it is by then
+ * @param head returns the current head
+ * @param trimmed the current trim position of each namespace
  */
 record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
     private static final int LOOKED_AT_AT_ONCE = 10_000;
 
-    /** What a commit is decided on. */
+    /** Returns the state on which commits are decided. */
     Existing existing(Set<Key> keys, Set<RequestKey> requests) throws RocksDBException {
         Map<Key, Newest> newest = new HashMap<>();
         for (Key key : keys) {
@@ -85,7 +85,7 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         return Layout.path(key.namespace(), key.agentId(), key.name(), "");
     }
 
-    /** Null if it was removed since its pointer was read. */
+    /** Returns the version at a pointer; null if it was removed since the pointer was read. */
     private @Nullable Version version(Key key, Pointer pointer, long upToRevision) throws RocksDBException {
         if (!pointer.exists()) {
             return new Version(pointer.version(), pointer.revision(), pointer.committedAtMicros(), null);
@@ -110,7 +110,7 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
                 if (pointer.version() >= below) {
                     continue;
                 }
-                // one that is compacted meanwhile ends the list as if it had been before
+                // a version that is compacted meanwhile ends the list, as if it had been compacted before
                 Version version = version(key, pointer, pointer.revision());
                 bytes += version == null ? 0 : version.jsonBytes();
                 if (version == null || (bytes > maxBytes && !page.isEmpty())) {
@@ -122,7 +122,10 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         return page;
     }
 
-    /** Versions rise with revisions, so that a few looks find where to begin. */
+    /**
+     * Returns the key of the newest version below {@code below}, by binary search over revisions, with which versions
+     * rise.
+     */
     private static byte[] firstBelow(Scan versions, Key key, long below) throws RocksDBException {
         byte[] newestFirst = prefixOf(key);
         if (!versions.seek(newestFirst) || Pointer.decode(versions.value()).version() < below) {
@@ -143,7 +146,7 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
                 notLower = pointer.revision();
             }
         }
-        // one transaction may have made several
+        // one transaction may have created several versions
         return Layout.version(key, notLower, -1);
     }
 
@@ -183,7 +186,7 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         return distinct(0, Layout.path(prefix), after == null ? null : Layout.path(after), limit);
     }
 
-    /** The values of one part of names that exist. */
+    /** Returns the distinct values of one part of existing keys. */
     private Page<String> distinct(int part, byte[] prefix, byte @Nullable [] after, int limit) throws RocksDBException {
         List<String> page = new ArrayList<>();
         try (Scan latest = new Scan(db, db.latest(), prefix)) {
@@ -204,7 +207,7 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         return new Page<>(page, null);
     }
 
-    /** Behind everything that begins with a part and its end. */
+    /** Returns a key after all those that begin with a part and its terminator. */
     private static byte[] behind(byte[] part) {
         return ByteBuffer.allocate(part.length + 1).put(part).put((byte) 1).array();
     }
@@ -223,9 +226,9 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
                 }
                 if (changes == null) {
                     if (revision <= head.get().floor()) {
-                        break; // removed since the caller looked, who will see it
+                        break; // removed since the caller read the head, which the caller checks again
                     }
-                    throw new IllegalArgumentException("revision " + revision + " is not whole");
+                    throw new IllegalArgumentException("revision " + revision + " is incomplete");
                 }
                 Event event = new Event(revision, header.committedAtMicros(), changes, header.total());
                 bytes += event.bytes();
@@ -239,7 +242,7 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         return page;
     }
 
-    /** Null if one is missing. */
+    /** Returns the changes of an event; null if one is missing. */
     private static @Nullable List<Change> changes(Scan events, long revision, int count) throws RocksDBException {
         List<Change> changes = new ArrayList<>(count);
         while (changes.size() < count) {
@@ -261,7 +264,7 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
             if (header == null && middle > head.get().floor()) {
                 throw new IllegalArgumentException("revision " + middle + " is missing");
             }
-            // one that was removed meanwhile, the caller will see
+            // if it was removed meanwhile, the caller notices
             if (header == null || Header.decode(header).committedAtMicros() <= micros) {
                 atOrBefore = middle;
             } else {
@@ -294,7 +297,7 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
                 isThere = versions.seek(behind(name));
             }
         }
-        // what is removed meanwhile is noted before it is gone from what was read above
+        // a concurrent removal writes its notes before it deletes the versions that were read above
         byte[] removed = Layout.path(Layout.REMOVED + namespace, agentId);
         byte[] all = namespace.isEmpty() ? Layout.utf8(Layout.REMOVED) : removed;
         try (Scan agents = new Scan(db, db.meta(), all)) {
@@ -312,7 +315,7 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         return false;
     }
 
-    /** The beginning of all names of a namespace, or of an agent. */
+    /** Returns the prefix of all keys of a namespace or agent. */
     private static byte[] prefix(String namespace, String agentId) {
         if (namespace.isEmpty()) {
             return new byte[0];

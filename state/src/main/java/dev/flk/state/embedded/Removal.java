@@ -13,7 +13,10 @@ import org.jspecify.annotations.Nullable;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.WriteBatch;
 
-/** Removes some of what is not kept any more, from a key on; returns where to go on, empty at the end. Nobody commits meanwhile. */
+/**
+ * A removal in parts of entries that are no longer retained. Each call starts at a key and returns the key at which the
+ * next one continues, or empty at the end. No commit runs during a call.
+ */
 interface Removal {
     int AT_ONCE = 1_000;
     int LOOKED_AT_AT_ONCE = 10_000;
@@ -21,8 +24,9 @@ interface Removal {
     Optional<byte[]> some(Database db, byte[] from) throws RocksDBException;
 
     /**
-     * Some pointers, and the changes that they point to; where to go on, empty at the end. What stood at the floor is the first of its key
-     * that is looked at; a deletion goes last, so that nothing that it deleted ever stands again.
+     * Removes some pointers and the changes that they point to; returns where to continue, or empty at the end. For
+     * each key, the first pointer read is the version that existed at the floor. If that is a deletion, it is removed
+     * last, so that no value that it deleted ever reappears.
      */
     static Optional<byte[]> ofVersions(Database db, byte[] from, long floor) throws RocksDBException {
         try (Scan versions = new Scan(db, db.versions(), new byte[0]);
@@ -40,7 +44,7 @@ interface Removal {
                 byte[] prefix = Arrays.copyOf(first, key.length + 1);
                 isThere = versions.seek(Layout.version(key, floor, -1));
                 if (!isThere || !Layout.startsWith(versions.key(), prefix)) {
-                    continue; // all of them are later
+                    continue; // all versions are later than the floor
                 }
                 byte[] at = versions.key();
                 Pointer stood = Pointer.decode(versions.value());
@@ -62,7 +66,9 @@ interface Removal {
         }
     }
 
-    /** Notes of each agent the newest revision of which nothing else is left, with the removal itself. */
+    /**
+     * Records, in the batch of a removal, the newest revision of each agent that the removal leaves without a version.
+     */
     final class Removed {
         private final Database db;
         private final WriteBatch batch;
@@ -94,7 +100,7 @@ interface Removal {
         removed.delete(db.events(), Layout.event(pointer.revision(), pointer.place()));
     }
 
-    /** A deletion that stood goes with its key, if nothing was written since. */
+    /** Removes a key together with its deletion at the floor, if nothing was written since. */
     private static void removeKey(Database db, WriteBatch removed, byte[] latestKey, Pointer deletion)
             throws RocksDBException {
         byte[] latest = db.rocks().get(db.latest(), latestKey);
@@ -103,7 +109,7 @@ interface Removal {
         }
     }
 
-    /** Headers of some events; where to go on, empty at the end. */
+    /** Removes some headers of events; returns where to continue, or empty at the end. */
     static Optional<byte[]> ofHeaders(Database db, byte[] from, long floor) throws RocksDBException {
         try (Scan events = new Scan(db, db.events(), new byte[0]);
                 WriteBatch removed = new WriteBatch()) {
@@ -127,7 +133,7 @@ interface Removal {
         }
     }
 
-    /** Changes of one namespace, with their versions; headers tell how many are left. */
+    /** Removes the changes of a namespace with their versions; the headers record how many changes remain. */
     record Trim(String namespace, long upTo) implements Removal {
         @Override
         public Optional<byte[]> some(Database db, byte[] from) throws RocksDBException {

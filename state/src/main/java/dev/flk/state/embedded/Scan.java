@@ -19,7 +19,7 @@ final class Scan implements AutoCloseable {
         this.prefix = prefix;
         byte[] end = prefix.clone();
         if (end.length > 0) {
-            end[end.length - 1]++; // no name ends in 0xFF, which UTF-8 has not
+            end[end.length - 1]++; // no name ends in 0xFF, which does not occur in UTF-8
             bound = new Slice(end);
             options.setIterateUpperBound(bound);
         } else {
@@ -28,7 +28,7 @@ final class Scan implements AutoCloseable {
         iterator = db.rocks().newIterator(family, options);
     }
 
-    /** To the first key from there on; false: there is none. */
+    /** Moves to the first key at or after {@code from}; returns false if there is no such key. */
     boolean seek(byte[] from) throws RocksDBException {
         iterator.seek(from);
         return isThere();
@@ -39,7 +39,7 @@ final class Scan implements AutoCloseable {
         return isThere();
     }
 
-    /** An iterator that failed is not at its end. */
+    /** Returns whether the iterator is at a key with the prefix; throws if it failed, which is not the end. */
     private boolean isThere() throws RocksDBException {
         boolean isThere = iterator.isValid();
         if (!isThere) {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** State on RocksDB, in a directory of its own. {@code EmbeddedStorage} is the door; {@code NativeLibrary} loads RocksDB for others, too. */
+/**
+ * State on RocksDB, in a directory of its own. {@code EmbeddedStorage} is the entry point; {@code NativeLibrary} loads
+ * RocksDB for other packages too.
+ */
 @NullMarked
 package dev.flk.state.embedded;
 

@@ -10,15 +10,15 @@ import java.util.Set;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 
-/** Reads and transactions, each on a connection of its own, and what their failures mean. Any thread. */
+/** Runs reads and transactions, each on a connection of its own, and translates their failures. Safe for any thread. */
 final class Connections implements AutoCloseable {
-    /** The SQL state of a statement that its time-out ended. */
+    /** The SQL state of a statement that exceeded its timeout. */
     static final String TOOK_TOO_LONG = "57014";
 
     private static final long MOST_WAIT_SECONDS = 3;
     private static final String DISK_FULL = "53100";
     private static final Set<String> STOPPED = Set.of("57P01", "57P02");
-    /** Statements that took too long, or were undone in favour of others. */
+    /** SQL states of statements that timed out or were rolled back in favour of others. */
     private static final Set<String> UNDONE = Set.of(TOOK_TOO_LONG, "40001", "40P01", "55P03");
 
     private static final int MOST_WAITS_FOR_HEAD = 15;
@@ -28,7 +28,7 @@ final class Connections implements AutoCloseable {
     private volatile boolean isPrepared;
     private volatile boolean isClosed;
 
-    /** Connects nothing yet; the database becomes this one's. */
+    /** Creates an object without connections, which owns the database and closes it. */
     Connections(StateDatabase database) {
         this.database = database;
         this.readers = new Semaphore(database.connections() - 1);
@@ -42,7 +42,9 @@ final class Connections implements AutoCloseable {
         T with(Connection connection, L head) throws SQLException;
     }
 
-    /** Before anything else; does the step again, but not the rest, if it is called again. */
+    /**
+     * Prepares the database and runs a step. Must be called before anything else; further calls only repeat the step.
+     */
     void open(Use<?> step) {
         requireNotClosed();
         try {
@@ -62,12 +64,12 @@ final class Connections implements AutoCloseable {
         isPrepared = true;
     }
 
-    /** The number of reads that wait for a connection. */
+    /** Returns the number of reads that wait for a connection. */
     int waiting() {
         return readers.getQueueLength();
     }
 
-    /** A connection stays free for commits. */
+    /** Runs a read; one connection always remains free for commits. */
     <T> T reading(Use<T> use) {
         requireOpen();
         try {
@@ -90,11 +92,11 @@ final class Connections implements AutoCloseable {
 
     private <T> T readingOnce(Use<T> use) throws SQLException {
         try (Connection connection = database.connection()) {
-            connection.setAutoCommit(false); // rows come in parts
+            connection.setAutoCommit(false); // so that rows are fetched in parts
             return use.with(connection);
         } catch (SQLException e) {
             if (e instanceof SQLTransientConnectionException || !isLost(e)) {
-                throw e; // the pool had none in time
+                throw e; // the pool had no connection in time
             }
         }
         try (Connection another = database.connection()) {
@@ -116,10 +118,10 @@ final class Connections implements AutoCloseable {
     }
 
     /**
-     * Locks the head first. Another backend may hold it for longer than a statement may take, while it commits a large batch; a wait that
-     * ends with the time-out is begun again.
+     * Runs a transaction that locks the head first. Another backend may hold the lock for longer than the statement
+     * timeout while it commits a large batch; a wait that times out is therefore repeated.
      *
-     * @param lock reads the head with its lock
+     * @param lock reads the head and locks it
      */
     <L, T> T inTransaction(Use<L> lock, Locked<L, T> use) {
         requireOpen();
@@ -155,7 +157,9 @@ final class Connections implements AutoCloseable {
         return state.startsWith("08") || STOPPED.contains(state);
     }
 
-    /** An error of one statement concerns its call; any other is an outage for all. */
+    /**
+     * Translates an error. Errors of a single statement only affect their call; any other error is an outage for all.
+     */
     private StateException failed(SQLException e) {
         String state = String.valueOf(e.getSQLState());
         if (state.equals(DISK_FULL)) {

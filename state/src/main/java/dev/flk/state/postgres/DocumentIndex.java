@@ -10,8 +10,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Moves new entries of the index of documents from the index's list of pending entries to their places. Postgres would do this within a
- * commit, which takes seconds for large arrays and keeps all other commits waiting. The work has a thread and a connection of its own.
+ * Moves new entries of the document index from its pending list into the index itself. Postgres would do this within a
+ * commit, which takes seconds for large arrays and blocks all other commits. The work has its own thread and
+ * connection.
  */
 final class DocumentIndex implements AutoCloseable {
     private static final long MOVE_AFTER_BYTES = 1 << 20;
@@ -33,7 +34,7 @@ final class DocumentIndex implements AutoCloseable {
         this.database = database;
     }
 
-    /** Notes that documents of this size were committed. Returns at once. */
+    /** Records that documents of this size were committed. Returns at once. */
     synchronized void added(long bytes) {
         if (!isClosed && addedBytes.addAndGet(bytes) >= MOVE_AFTER_BYTES && isUnderWay.compareAndSet(false, true)) {
             thread.execute(this::move);
@@ -49,8 +50,7 @@ final class DocumentIndex implements AutoCloseable {
                 connection.setNetworkTimeout(Runnable::run, MOST_MILLIS);
                 Jdbc.execute(connection, Sql.MOVE_PENDING);
             } catch (SQLException | RuntimeException e) {
-                break; // the next large commit tries again; otherwise autovacuum does it, or a commit when the list is
-                // full
+                break; // the next large commit retries; otherwise autovacuum does it, or a commit when the list is full
             } finally {
                 begin(null);
             }
@@ -58,7 +58,7 @@ final class DocumentIndex implements AutoCloseable {
         isUnderWay.set(false);
     }
 
-    /** False if this is closed. */
+    /** Records the connection in use; returns false if this is closed. */
     private synchronized boolean begin(@Nullable Connection connection) {
         used = connection;
         return !isClosed;

@@ -10,13 +10,13 @@ import java.sql.Types;
 import java.util.List;
 import java.util.Optional;
 
-/** One statement on one connection: its parameters in their order, and what becomes of its rows. */
+/** Executes single statements on a connection: binds parameters in order and maps rows. */
 final class Jdbc {
     private static final int ROWS_AT_ONCE = 128;
     private static final int LARGE_ROWS_AT_ONCE = 4;
     private static final int LARGE_CHARS = 4_096;
 
-    /** An array of values. */
+    /** An array parameter. */
     record Values(String type, List<?> values) {}
 
     interface Row<T> {
@@ -28,7 +28,7 @@ final class Jdbc {
     static void bind(PreparedStatement statement, Object... values) throws SQLException {
         for (int i = 0; i < values.length; i++) {
             if (values[i] instanceof Values array) {
-                boolean isBytes = array.type().equals("bytea"); // which the driver wants as byte[][]
+                boolean isBytes = array.type().equals("bytea"); // the driver requires byte[][]
                 statement.setArray(
                         i + 1,
                         statement
@@ -66,7 +66,10 @@ final class Jdbc {
         }
     }
 
-    /** Some rows after the other, in a transaction, until one answers false. Large ones come a few at a time. */
+    /**
+     * Passes rows to a function, within a transaction, until it returns false. Rows are fetched in parts; large rows
+     * only a few at a time.
+     */
     static void each(Connection connection, String sql, Row<Boolean> row, Object... values) throws SQLException {
         try (PreparedStatement statement = connection.prepareStatement(sql)) {
             statement.setFetchSize(LARGE_ROWS_AT_ONCE);

@@ -22,12 +22,12 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The newest revision that this backend has committed or read, remembered outside the database: a database that was restored from a dump,
- * or a standby that was promoted too early, cannot tell that revisions are missing. A revision is written to the file before anybody is
- * answered with it. The file survives a kill of the backend; after a power failure of its machine it may be half a minute old. Any
- * thread.
+ * The newest revision that this backend has committed or read, remembered outside the database: a database that was
+ * restored from a dump, or a standby that was promoted too early, can't detect that revisions are missing. A revision
+ * is written to the file before any caller is answered with it. The file survives a kill of the backend; after a power
+ * failure of its machine it may be half a minute old. Safe for any thread.
  *
- * <p>The file is one line of UTF-8, filled up with spaces to one sector of 512 bytes, so that it is replaced as a whole:
+ * <p>The file is one line of UTF-8, padded with spaces to one sector of 512 bytes, so that it is replaced as a whole:
  *
  * <pre>
  * flk-known-1                  format
@@ -44,28 +44,28 @@ final class KnownHistory implements AutoCloseable {
     private static final int SECTOR = 512;
     private static final int FIELDS = 7;
     private static final int MOST_FORMER = 8;
-    /** The server is not known. */
+    /** The value for an unknown server or an empty list. */
     static final String NONE = "-";
 
     private final @Nullable Path path;
     private volatile Known known = Known.NOTHING;
     private volatile @Nullable String damage;
-    /** Whether the file lacks what is known. */
+    /** Whether the file is older than {@link #known}. */
     private volatile boolean isBehind;
     // guarded by this
     private @Nullable FileChannel channel;
 
     /**
-     * What is known of the database.
+     * The known state of the database.
      *
-     * @param historyId empty: nothing is known
-     * @param server where it was; {@code -}: not known
-     * @param former ids that the history had before, newest first
+     * @param historyId the id of the history; empty if nothing is known
+     * @param server the server; {@code -} if unknown
+     * @param former earlier ids of the history, newest first
      */
     record Known(String historyId, long revision, long committedAtMicros, String server, List<String> former) {
         static final Known NOTHING = new Known("", 0, 0, NONE, List.of());
 
-        /** The fields before the checksum; the oldest ids are left out where there is no room for them. */
+        /** Returns the fields before the checksum; omits the oldest ids if they do not fit. */
         private String line() {
             List<String> kept = new ArrayList<>(former);
             while (true) {
@@ -79,7 +79,9 @@ final class KnownHistory implements AutoCloseable {
             }
         }
 
-        /** Explains a loss by a change of the server; empty if there is none. */
+        /**
+         * Returns a text that explains a loss by a change of the server; empty if the server is the same or unknown.
+         */
         String movedTo(String now) {
             if (server.equals(NONE) || now.equals(NONE) || server.equals(now)) {
                 return "";
@@ -92,11 +94,12 @@ final class KnownHistory implements AutoCloseable {
         }
 
         /**
-         * Compares the database with what is known.
+         * Compares the database with the known state.
          *
-         * @param head how far the database is
-         * @param committedAtMicros when the known revision was committed, according to the database; null: it does not say
-         * @return why the history must not be continued under its id; empty: it may
+         * @param head the head of the database
+         * @param committedAtMicros the time of the known revision according to the database; null if it does not have
+         *     one
+         * @return why the history must not be continued under its id; empty if it may
          */
         Optional<String> contradiction(Head head, @Nullable Long committedAtMicros) {
             if (historyId.isEmpty()) {
@@ -106,7 +109,7 @@ final class KnownHistory implements AutoCloseable {
                 return former.contains(head.historyId())
                         ? Optional.of("Postgres is back at history " + head.historyId() + ", revision "
                                 + head.revision()
-                                + ", which was given up before; revision " + revision + " of history " + historyId
+                                + ", which was replaced before; revision " + revision + " of history " + historyId
                                 + " and those before it are missing")
                         : Optional.empty();
             }
@@ -121,13 +124,13 @@ final class KnownHistory implements AutoCloseable {
             boolean isCompactedToEarlier = head.floor() > revision && head.floorAtMicros() <= this.committedAtMicros;
             return isOther || isCompactedToEarlier
                     ? Optional.of("revision " + revision + " of history " + historyId
-                            + " is another commit in Postgres than the one that was committed or read before, so that"
-                            + " one and perhaps some before it are missing")
+                            + " in Postgres is not the commit that was committed or read before, so that"
+                            + " commit and perhaps some before it are missing")
                     : Optional.empty();
         }
     }
 
-    /** @param path null: remembers only as long as this lives */
+    /** @param path the file; null to remember only in memory */
     KnownHistory(@Nullable Path path) {
         this.path = path;
     }
@@ -195,17 +198,17 @@ final class KnownHistory implements AutoCloseable {
         return String.format("%08x", crc.getValue());
     }
 
-    /** What was known at this moment: a read of the database that begins later finds at least that. */
+    /** Returns what is known now: a read of the database that begins later finds at least that. */
     Known known() {
         return known;
     }
 
-    /** Why the file does not say what was known; empty: it does, or there was none. */
+    /** Returns why the file could not be used; empty if it could, or did not exist. */
     Optional<String> damage() {
         return Optional.ofNullable(damage);
     }
 
-    /** Notes how far the same history is, if that is farther than what is known. */
+    /** Records the head of the same history if it is newer than the known one. */
     void reached(Head head) {
         if (head.revision() > known.revision() || isBehind) {
             reachedFarther(head);
@@ -221,7 +224,7 @@ final class KnownHistory implements AutoCloseable {
         }
     }
 
-    /** Notes the server of the history. */
+    /** Records the server of the history. */
     synchronized void isAt(String server) {
         Known now = known;
         if (!now.server().equals(server)) {
@@ -230,10 +233,11 @@ final class KnownHistory implements AutoCloseable {
     }
 
     /**
-     * Begins with another history, durably.
+     * Starts over with another history, durably.
      *
-     * @param since what was known before the database was read; what another thread has begun with meanwhile is newer
-     * @return whether it began
+     * @param since what was known before the database was read; if another thread has started over meanwhile, its
+     *     history is newer
+     * @return whether this call started over
      */
     synchronized boolean begin(Head head, Known since) {
         Known before = known;
@@ -288,7 +292,7 @@ final class KnownHistory implements AutoCloseable {
 
     private StateException failed(IOException e) {
         return StateException.down(
-                path + ", which remembers how far the state in Postgres is, can't be read or written: " + e, e);
+                path + ", which records the newest known revision in Postgres, can't be read or written: " + e, e);
     }
 
     @Override

@@ -12,9 +12,9 @@ import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Tells the backends that share a database of each other's commits. A notice only wakes, and may be lost; what is there says the table,
- * which is looked at every second anyway. Notices have a connection of their own, since Postgres takes a lock of the whole server to
- * commit one, and commits that follow closely share one.
+ * Notifies the backends that share a database of each other's commits. A notice only wakes the others and may be lost;
+ * the table is authoritative and is read every second anyway. Notices use a connection of their own, because Postgres
+ * takes a server-wide lock to commit one; commits in quick succession share one notice.
  */
 final class Notices implements AutoCloseable {
     private static final String CHANNEL = "flk_state";
@@ -38,7 +38,7 @@ final class Notices implements AutoCloseable {
         told = consumer;
     }
 
-    /** Does nothing if it runs. */
+    /** Starts the thread; does nothing if it is running. */
     synchronized void start() {
         if (thread == null && over.getCount() > 0) {
             thread = new Thread(this::run, "state-notices");
@@ -47,7 +47,7 @@ final class Notices implements AutoCloseable {
         }
     }
 
-    /** Others are told soon. */
+    /** Schedules a notice to the other backends. */
     void give() {
         isDue.set(true);
     }
@@ -59,7 +59,7 @@ final class Notices implements AutoCloseable {
                 boolean unused = statement.execute("LISTEN " + CHANNEL);
                 listen(own, statement);
             } catch (SQLException | RuntimeException e) {
-                pause(); // reads and commits tell of what is wrong with the server
+                pause(); // reads and commits report problems of the server
             }
         }
     }
@@ -83,7 +83,7 @@ final class Notices implements AutoCloseable {
         try {
             boolean unused = over.await(AFTER_FAILURE_MILLIS, TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
-            over.countDown(); // nobody interrupts it
+            over.countDown(); // nothing interrupts this thread
         }
     }
 

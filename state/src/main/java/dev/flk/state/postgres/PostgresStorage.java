@@ -37,9 +37,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * State in PostgreSQL, of several backends together: who commits locks the one row that says how far the history goes, so that there is
- * one order. Durable as far as the server's {@code synchronous_commit} promises. A read whose connection broke is tried once more; a commit
- * is not, since it may be there.
+ * State in PostgreSQL, shared by several backends. A commit locks the single row that contains the head of the history,
+ * so that all commits have one order. Durable as far as the server's {@code synchronous_commit} promises. A read whose
+ * connection broke is retried once; a commit is not, because it may have taken effect.
  */
 public final class PostgresStorage implements Storage {
     private static final int FORMAT = 1;
@@ -53,7 +53,7 @@ public final class PostgresStorage implements Storage {
     private static final int MEBIBYTE_MILLIS = 3_000;
 
     private static final int MOST_PATH_CHARS = 10_000;
-    /** Behind every name. */
+    /** A text that sorts after every name. */
     private static final String HIGHEST = "\uDBFF\uDFFF".repeat(257);
 
     private final Connections connections;
@@ -65,18 +65,19 @@ public final class PostgresStorage implements Storage {
     private volatile String server = KnownHistory.NONE;
 
     /**
-     * How far a history is, and why it must not be continued under the id that the database had.
+     * The head of a history, and the reason why it must not be continued under its id in the database.
      *
      * @param since what was known before the database was read
      */
     private record Found(Head head, Optional<String> contradiction, Known since) {}
 
     /**
-     * Connects nothing yet.
+     * Creates a storage that is not connected yet.
      *
-     * @param database becomes this one's, which closes it
-     * @param newHistoryId draws the id of a new history
-     * @param knownHistory the file that remembers how far the history was; null: nothing is remembered when this is closed
+     * @param database the database, which this storage owns and closes
+     * @param newHistoryId generates the id of a new history
+     * @param knownHistory the file that records the newest known revision; null to remember it only until this is
+     *     closed
      */
     public PostgresStorage(StateDatabase database, Supplier<String> newHistoryId, @Nullable Path knownHistory) {
         this.known = new KnownHistory(knownHistory);
@@ -99,7 +100,10 @@ public final class PostgresStorage implements Storage {
         notices.start();
     }
 
-    /** Which server it is explains a loss; without the right to ask, a loss is found all the same. */
+    /**
+     * Returns the identity of the server, which helps to explain a loss; losses are also detected without the
+     * permission to read it.
+     */
     private static String server(Connection connection) {
         try {
             return Jdbc.one(connection, Sql.SERVER, row -> row.getString(1)).orElse(KnownHistory.NONE);
@@ -157,7 +161,9 @@ public final class PostgresStorage implements Storage {
 
     private record Done<T>(Found found, T result) {}
 
-    /** Gives the history a new id, together with what else the transaction does, where the database contradicts what is known. */
+    /**
+     * Locks the head. If the database contradicts what is known, gives the history a new id in the same transaction.
+     */
     private Found locked(Connection connection) throws SQLException {
         Found found = found(connection, Sql.HEAD + Sql.LOCKED, known.known());
         if (found.contradiction().isEmpty()) {
@@ -185,7 +191,7 @@ public final class PostgresStorage implements Storage {
                         },
                         since.revision(),
                         since.revision())
-                .orElseThrow(() -> new SQLException("the row of flk_state is gone"));
+                .orElseThrow(() -> new SQLException("the row of flk_state is missing"));
     }
 
     private static @Nullable Long number(ResultSet row, int column) throws SQLException {
@@ -197,7 +203,7 @@ public final class PostgresStorage implements Storage {
         return found(connection, sql, Known.NOTHING).head();
     }
 
-    /** Remembers what the database durably says, before anybody is answered with it. */
+    /** Records what the database durably contains, before any caller is answered with it. */
     private void settle(Found found) {
         Head head = found.head();
         Known before = found.since();
@@ -206,16 +212,16 @@ public final class PostgresStorage implements Storage {
                 String cause = found.contradiction()
                         .orElseGet(() -> "Postgres has history " + head.historyId()
                                 + ", revision " + head.revision() + ", instead of history " + before.historyId()
-                                + ", of which revision " + before.revision() + " was committed");
+                                + ", whose revision " + before.revision() + " was committed");
                 toldOfMissing.accept(cause + before.movedTo(server) + "; the history is now " + head.historyId()
-                        + ", so that those who follow a replay begin again");
+                        + ", so that clients that follow a replay start over");
             }
         } else {
             known.reached(head);
         }
     }
 
-    /** Revisions that were read past the head, for which nobody has asked, count as known too. */
+    /** Records revisions beyond the known head that a read has returned. */
     private void settleRead(Stream<Version> read) {
         long newest = read.mapToLong(Version::revision).max().orElse(0);
         if (newest > known.known().revision()) {
@@ -251,7 +257,10 @@ public final class PostgresStorage implements Storage {
         return batch.events().stream().mapToLong(Event::bytes).sum();
     }
 
-    /** Lets the statements of a large batch take longer than others, in proportion: a transaction within its limits must be committed. */
+    /**
+     * Raises the timeout for the statements of a large batch in proportion to its size, because a transaction within
+     * its limits must be committed.
+     */
     private static void allowTime(Connection connection, long bytes) throws SQLException {
         if (bytes > LARGE_BATCH_BYTES) {
             int millis = (int) (BATCH_MILLIS + MEBIBYTE_MILLIS * bytes / (1 << 20));
@@ -316,7 +325,7 @@ public final class PostgresStorage implements Storage {
                         "int", events.stream().map(Event::operationsTotal).toList()));
     }
 
-    /** @param placesTaken if several events may have one revision; otherwise -1 */
+    /** @param placesTaken the number of places in use if several events may have the same revision; otherwise -1 */
     private static void insertVersions(Connection connection, List<Event> events, int placesTaken) throws SQLException {
         List<Change> changes = new ArrayList<>();
         List<Object> revisions = new ArrayList<>();
@@ -414,7 +423,7 @@ public final class PostgresStorage implements Storage {
         });
     }
 
-    /** Of four columns. */
+    /** Reads a version from four columns. */
     private static Version version(ResultSet row, int from) throws SQLException {
         return new Version(row.getLong(from), row.getLong(from + 1), row.getLong(from + 2), row.getString(from + 3));
     }
@@ -509,7 +518,7 @@ public final class PostgresStorage implements Storage {
         return after == null ? "" : after;
     }
 
-    /** The first name behind all that begin so. */
+    /** Returns the first name after all those with a prefix. */
     private static String end(String prefix) {
         int length = prefix.length();
         while (length > 0) {
@@ -538,12 +547,12 @@ public final class PostgresStorage implements Storage {
                     from,
                     from + REVISIONS_AT_ONCE);
             long missing = from + page.entries.size();
-            // one that was removed since the caller looked, he will see
+            // if it was removed since the caller read the head, the caller notices
             if (reading.isGap
                     && !page.isFull
                     && missing > head(connection, Sql.HEAD).floor()) {
                 throw Reason.STORE_DOWN.because("the state in Postgres is damaged: revision " + missing
-                        + " is missing; restore a dump, into an empty database");
+                        + " is missing; restore a dump into an empty database");
             }
             Event last = reading.event;
             if (last != null && !page.isFull && !reading.isGap) {
@@ -553,7 +562,7 @@ public final class PostgresStorage implements Storage {
         });
     }
 
-    /** Puts rows of changes together to events, until one is missing. */
+    /** Assembles events from rows of changes, until a revision is missing. */
     private static final class Reading {
         private long expected;
         private boolean isGap;
@@ -563,7 +572,7 @@ public final class PostgresStorage implements Storage {
             this.expected = from;
         }
 
-        /** The event before, if this row begins another one. */
+        /** Adds a row; returns the previous event if the row begins another one. */
         @Nullable
         Event add(ResultSet row) throws SQLException {
             long revision = row.getLong(1);
@@ -632,14 +641,14 @@ public final class PostgresStorage implements Storage {
         return found;
     }
 
-    /** What is wrong with a path is its author's. */
+    /** Translates an error of a search: errors in a path are the caller's. */
     private static RuntimeException notFound(SQLException e) throws SQLException {
         String state = String.valueOf(e.getSQLState());
         if (state.equals(Connections.TOOK_TOO_LONG)) {
             return Reason.INVALID.because("json_path takes too long; narrow it, or name an agent");
         }
         if (Stream.of("0A", "22", "42", "54").anyMatch(state::startsWith)) {
-            return Reason.INVALID.because("json_path is none that Postgres understands: " + e.getMessage());
+            return Reason.INVALID.because("json_path is not a path that Postgres understands: " + e.getMessage());
         }
         throw e;
     }
@@ -656,11 +665,11 @@ public final class PostgresStorage implements Storage {
             Jdbc.update(connection, Sql.NOTE_REMOVED, to);
             return to < head.floor();
         })) {
-            // a part after the other, so that others commit between them
+            // one part per transaction, so that other backends can commit in between
         }
     }
 
-    /** Up to where some thousand versions stand at the most, but one revision at the least. */
+    /** Returns the end of the next part: at most some thousand versions, but at least one revision. */
     private static long next(Connection connection, long done, long end) throws SQLException {
         long most = Jdbc.one(connection, Sql.PART, row -> row.getLong(1), done, done, CHANGES_AT_ONCE)
                 .orElse(Long.MAX_VALUE);
@@ -791,7 +800,7 @@ public final class PostgresStorage implements Storage {
                 connection -> Jdbc.update(connection, Sql.FORGET, nowMicros) == Sql.FORGOTTEN_AT_ONCE);
     }
 
-    /** The number of reads that wait for a connection. */
+    /** Returns the number of reads that wait for a connection. */
     public int waitingReads() {
         return connections.waiting();
     }
@@ -808,7 +817,7 @@ public final class PostgresStorage implements Storage {
                 Jdbc.one(connection, Sql.BYTES, row -> row.getLong(1)).orElseThrow());
     }
 
-    /** What is added to until it is long enough. */
+    /** A list that is full when its entries reach a size. */
     private static final class Limited<T> {
         private final List<T> entries = new ArrayList<>();
         private final long maxBytes;
@@ -819,7 +828,7 @@ public final class PostgresStorage implements Storage {
             this.maxBytes = maxBytes;
         }
 
-        /** False if there was no room, and is none any more. */
+        /** Adds an entry; returns false if the list is full. */
         boolean add(T entry, long size) {
             bytes += size;
             isFull = bytes > maxBytes && !entries.isEmpty();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state.postgres;
 
-/** The statements of the storage. Names are in the collation "C", the order of their bytes. */
+/** The SQL statements of the storage. Names use the collation "C", the order of their bytes. */
 final class Sql {
     static final String BEGIN = """
             INSERT INTO flk_state (format, history_id, revision, committed_at, floor, floor_at, removed)
@@ -9,7 +9,7 @@ final class Sql {
 
     static final String FORMAT = "SELECT format FROM flk_state";
 
-    /** With the time of an earlier revision's commit. */
+    /** The head, and the commit time of an earlier revision. */
     static final String HEAD = """
             SELECT history_id, revision, committed_at, floor, floor_at, CASE WHEN revision > ? THEN (
                 SELECT earlier.committed_at FROM flk_state_events AS earlier WHERE earlier.revision = ?) END
@@ -66,7 +66,10 @@ final class Sql {
             SELECT version, revision, committed_at, value FROM flk_state_versions
             WHERE namespace = ? AND agent_id = ? AND key = ? AND version < ? ORDER BY version DESC LIMIT ?""";
 
-    /** Among 10,000 keys at the most; the last one of them says so, also if it is not there. */
+    /**
+     * The keys among the next 10,000 at most; the last of these has a flag and is returned even if the key does not
+     * exist.
+     */
     static final String KEYS = """
             SELECT looked.key, stood.version, stood.revision, coalesce(stood.is_there, false), looked.n = 10000
             FROM (
@@ -93,12 +96,15 @@ final class Sql {
                 SELECT revision FROM flk_state_events WHERE committed_at <= ? ORDER BY committed_at DESC LIMIT 1))
             FROM flk_state""";
 
-    /** A predicate has one result for any value, an empty object too; other paths select nothing there, or are constants. */
+    /**
+     * Whether a path is a predicate. A predicate has one boolean result for any value, including an empty object; other
+     * paths select nothing there, or are constants.
+     */
     static final String IS_PREDICATE = """
             SELECT jsonb_path_query_array('{}', ?::jsonpath, '{}', true)
                 IN ('[true]'::jsonb, '[false]'::jsonb, '[null]'::jsonb)""";
 
-    /** The operator of paths in {@link #FIND}, as the driver wants it written; {@link #HOLDS} is that of predicates. */
+    /** The operator for paths in {@link #FIND}, escaped for the driver; {@link #HOLDS} is the one for predicates. */
     static final String EXISTS = "@??";
 
     static final String HOLDS = "@@";
@@ -114,12 +120,12 @@ final class Sql {
             UPDATE flk_state SET floor = ?, floor_at = (SELECT committed_at FROM flk_state_events WHERE revision = ?)
             WHERE floor < ?""";
 
-    /** The revision before that of a version so many behind; the next one's, if that has all of them. */
+    /** The revision before that of the version at an offset, or the next revision if it contains all of them. */
     static final String PART = """
             SELECT greatest(revision - 1, (SELECT min(revision) FROM flk_state_versions WHERE revision > ?))
             FROM flk_state_versions WHERE revision > ? ORDER BY revision, place OFFSET ? LIMIT 1""";
 
-    /** Of this transaction. */
+    /** The removal of the time limits of this transaction. */
     static final String TAKE_TIME =
             "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
@@ -129,7 +135,7 @@ final class Sql {
     static final String REMOVED = "SELECT removed FROM flk_state";
     static final String NOTE_REMOVED = "UPDATE flk_state SET removed = ?";
 
-    /** Only keys that were changed since have anything to remove. */
+    /** The removal of old versions. Only keys that were changed since the last removal have any. */
     static final String REMOVE_VERSIONS = """
             WITH stood AS (
                 SELECT changed.*, newest.version, newest.revision, newest.is_deleted
@@ -203,7 +209,7 @@ final class Sql {
                 SELECT ctid FROM flk_state_requests WHERE expires_at <= ? ORDER BY expires_at LIMIT 10000
                 FOR UPDATE SKIP LOCKED)""";
 
-    /** As of the server's last look at the table. */
+    /** The approximate number of keys, as of the server's last analysis of the table. */
     static final String KEY_COUNT =
             "SELECT greatest(0, reltuples)::bigint FROM pg_class WHERE oid = 'flk_state_newest'::regclass";
 
@@ -213,7 +219,7 @@ final class Sql {
 
     private Sql() {}
 
-    /** The values of a column, each once, from one to the next by its index. */
+    /** Returns a query for the distinct values of a column, which jumps from one to the next through the index. */
     private static String names(String column, String scope) {
         return """
             WITH RECURSIVE names AS (

@@ -4,31 +4,31 @@ package dev.flk.state.postgres;
 import java.sql.Connection;
 import java.sql.SQLException;
 
-/** How a server is reached. Any thread. */
+/** The connections to a server. Safe for any thread. */
 public interface StateDatabase extends AutoCloseable {
-    /** Where the scripts are that make the tables, on the class path. */
+    /** The class path location of the migration scripts. */
     String MIGRATIONS = "dev/flk/state/postgres/schema";
 
     /**
-     * Brings the tables up to date, before anything else.
+     * Brings the tables up to date; must be called before anything else.
      *
-     * @throws RuntimeException as well, if they can't be made
+     * @throws RuntimeException also if the tables can't be created
      */
     void prepare() throws SQLException;
 
-    /** How many connections there are at most. */
+    /** Returns the maximum number of connections. */
     int connections();
 
-    /** One of a bounded number, given back by closing it; waits for one, but not for ever. */
+    /** Returns a connection from a bounded pool, to which closing it returns it; waits for one for a limited time. */
     Connection connection() throws SQLException;
 
-    /** One beside them. */
+    /** Returns a connection outside the pool. */
     Connection ownConnection() throws SQLException;
 
-    /** Waits for notices on a connection that listens; whether any came. */
+    /** Waits for notices on a listening connection; returns whether any arrived. */
     boolean awaitNotices(Connection listening, int millis) throws SQLException;
 
-    /** What went wrong and what to do, in words, without names of users, passwords or rows. */
+    /** Returns a message with the problem and what to do, without user names, passwords or row contents. */
     String what(Exception failure);
 
     @Override
