@@ -87,8 +87,8 @@ final class OpsPortIT {
             }
             assertThat(crowd.get(64).isEnded()).isTrue();
             backend.program()
-                    .awaitLine(
-                            line -> line.contains("too many connections to OPS_PORT: closed a new one, the limit is 64"));
+                    .awaitLine(line ->
+                            line.contains("too many connections to OPS_PORT: closed a new one, the limit is 64"));
             assertThat(new Client(backend.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
         } finally {
             for (RawConnection one : crowd) {

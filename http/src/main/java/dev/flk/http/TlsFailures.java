@@ -97,8 +97,8 @@ final class TlsFailures {
             case CLIENT_CERTIFICATE_REFUSED ->
                 "it was not issued by TLS_CLIENT_CA, is not valid now, or is not for clients (" + quoted(cause) + ")";
             case REFUSED_BY_CLIENT ->
-                "usually because it does not trust the certificate of TLS_CERT, or that is not valid now (" + quoted(cause)
-                        + ")";
+                "usually because it does not trust the certificate of TLS_CERT, or that is not valid now ("
+                        + quoted(cause) + ")";
             case OTHER -> quoted(cause);
         };
     }

@@ -180,8 +180,9 @@ final class SegmentList {
     }
 
     /**
-     * Adds the newest segment, whose header is damaged, if records may have been lost with it. No records are lost if a complete one follows
-     * the header, or if the file still ends with the last byte of its header, possibly followed by zeros.
+     * Adds the newest segment, whose header is damaged, if records may have been lost with it. No records are lost if a
+     * complete one follows the header, or if the file still ends with the last byte of its header, possibly followed by
+     * zeros.
      */
     private static void addIfRecordsMayBeLost(FileOps files, Path directory, Listed newest, List<Damage> headless)
             throws IOException {
@@ -228,9 +229,10 @@ final class SegmentList {
             if (one.header().ordinal() == other.header().ordinal()
                     && one.header().logId().equals(SegmentHeader.NO_ID)
                     && other.header().logId().equals(SegmentHeader.NO_ID)) {
-                throw new IOException(directory + " contains segments of two logs: " + one.name() + " and " + other.name()
-                        + " both have the ordinal " + one.header().ordinal()
-                        + ". Move the segments of the other log away");
+                throw new IOException(
+                        directory + " contains segments of two logs: " + one.name() + " and " + other.name()
+                                + " both have the ordinal " + one.header().ordinal()
+                                + ". Move the segments of the other log away");
             }
         }
     }

@@ -16,7 +16,10 @@ final class Measures {
 
     private Measures() {}
 
-    /** Box counting: the unit cube is cut into {@code scale³} boxes; the occupied boxes at each of {@link #SCALES}: at least 1, at most the number of points. */
+    /**
+     * Box counting: the unit cube is cut into {@code scale³} boxes; the occupied boxes at each of {@link #SCALES}: at
+     * least 1, at most the number of points.
+     */
     static long[] boxCounts(UnitCube points) {
         long[] counts = new long[SCALES.length];
         for (int i = 0; i < counts.length; i++) {

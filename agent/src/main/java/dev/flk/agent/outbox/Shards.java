@@ -118,7 +118,10 @@ final class Shards {
 
         private ShardField() {}
 
-        /** The name of the shard in the certificate that begins at {@code from}; {@link Shards#OTHERS} if it says none that a backend takes. */
+        /**
+         * The name of the shard in the certificate that begins at {@code from}; {@link Shards#OTHERS} if it says none
+         * that a backend takes.
+         */
         static String of(byte[] bytes, int from) {
             try (JsonParser json = UnboundedJson.FACTORY.createParser(bytes, from, bytes.length - from)) {
                 if (json.nextToken() != JsonToken.START_OBJECT) {

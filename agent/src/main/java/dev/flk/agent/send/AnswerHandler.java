@@ -29,8 +29,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Applies what was answered to an entry: it is settled, dead-lettered or sent again later. Owned by the sender's thread. A dead letter is on disk
- * before its entry is settled.
+ * Applies what was answered to an entry: it is settled, dead-lettered or sent again later. Owned by the sender's
+ * thread. A dead letter is on disk before its entry is settled.
  */
 final class AnswerHandler {
     private static final Logger LOG = LoggerFactory.getLogger(AnswerHandler.class);

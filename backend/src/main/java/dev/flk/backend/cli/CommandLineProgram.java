@@ -197,9 +197,7 @@ public final class CommandLineProgram {
             throw new ParameterException(spec.commandLine(), "Missing command: config check");
         }
 
-        @Command(
-                name = "check",
-                description = "Prints the configuration in force, or every problem that it has.")
+        @Command(name = "check", description = "Prints the configuration in force, or every problem that it has.")
         void check() {
             String table = BackendConfig.describe(environment, config.file);
             PrintWriter out = spec.commandLine().getOut();

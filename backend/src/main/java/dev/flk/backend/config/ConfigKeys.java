@@ -66,8 +66,9 @@ public final class ConfigKeys {
     static final Key<Integer> MAX_BATCH = Key.of(
                     "MAX_BATCH", count(1, 100_000), "The largest number of certificates in a batch.")
             .or("1000");
-    static final Key<Integer> MAX_BATCH_BYTES =
-            Key.of("MAX_BATCH_BYTES", bytes(1, 256 << 20), "The largest size of a batch.").or("8MiB");
+    static final Key<Integer> MAX_BATCH_BYTES = Key.of(
+                    "MAX_BATCH_BYTES", bytes(1, 256 << 20), "The largest size of a batch.")
+            .or("8MiB");
     static final Key<Integer> MAX_CONNECTIONS = Key.of(
                     "MAX_CONNECTIONS",
                     count(1, MANY),
@@ -154,9 +155,7 @@ public final class ConfigKeys {
                     "How long a closed, decided segment is kept; at least `DEDUP_TTL`.")
             .or("14d");
     static final Key<Long> WAL_MIN_FREE_BYTES = Key.of(
-                    "WAL_MIN_FREE_BYTES",
-                    Quantities::bytes,
-                    "The free disk space below which nothing new is accepted.")
+                    "WAL_MIN_FREE_BYTES", Quantities::bytes, "The free disk space below which nothing new is accepted.")
             .or("256MiB");
     static final Key<Path> AUDIT_DIR =
             Key.of("AUDIT_DIR", Quantities::path, "Directory of the audit log.").derived("in WAL_DIR");

@@ -56,7 +56,9 @@ public final class Sweeper implements AutoCloseable {
         } catch (CompletionException e) {
             tell(e.getCause() == null ? e : e.getCause());
         } catch (RuntimeException e) {
-            LOG.error("removing expired entries failed", e); // an exception that leaves this method would end the timer silently
+            LOG.error(
+                    "removing expired entries failed",
+                    e); // an exception that leaves this method would end the timer silently
         }
     }
 

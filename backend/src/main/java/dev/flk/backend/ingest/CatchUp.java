@@ -255,7 +255,7 @@ final class CatchUp {
             case RecordKind.OVERRULED -> {}
             default ->
                 throw new IOException("record " + record.sequence() + " of segment "
-                            + record.position().segment() + " has a kind that this version does not know: "
+                        + record.position().segment() + " has a kind that this version does not know: "
                         + record.kind());
         }
     }

@@ -153,7 +153,9 @@ final class InFlightIds {
 
         /** Returns the length of the body to log, in bytes. */
         int bodyBytes() {
-            return Objects.requireNonNull(entry, "the entry has already been handed out").body().length;
+            return Objects.requireNonNull(entry, "the entry has already been handed out")
+                    .body()
+                    .length;
         }
 
         /** Returns the entry to log; may be called only once. */

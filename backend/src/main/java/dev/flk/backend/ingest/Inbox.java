@@ -189,8 +189,7 @@ public final class Inbox implements AutoCloseable {
                 }
             }
         } catch (IOException e) {
-            LOG.warn(
-                    "could not determine which decided records are missing: {}; run 'wal verify'", e.getMessage());
+            LOG.warn("could not determine which decided records are missing: {}; run 'wal verify'", e.getMessage());
         }
     }
 

@@ -292,7 +292,8 @@ public final class IngestService implements Ingest, AutoCloseable {
         try {
             recorder.end();
             joinRecorder(FINISH_MILLIS);
-            if (recorderThread.isAlive()) { // the store does not answer: the next start decides the submissions in flight
+            if (recorderThread
+                    .isAlive()) { // the store does not answer: the next start decides the submissions in flight
                 parts.store().giveUp(new StoreUnavailableException("the backend stops"));
                 joinRecorder(0);
             }

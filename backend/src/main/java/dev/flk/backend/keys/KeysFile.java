@@ -204,8 +204,7 @@ public final class KeysFile {
         static String read(Path file) throws Unusable {
             byte[] bytes = ConfiguredFile.bytes(file, MAX_SECRET_BYTES);
             ConfiguredFile.forbid(file, PosixFilePermission.OTHERS_READ, "can be read by everyone; chmod o-rwx it");
-            ConfiguredFile.forbid(
-                    file, PosixFilePermission.OTHERS_WRITE, "can be written by everyone; chmod o-rwx it");
+            ConfiguredFile.forbid(file, PosixFilePermission.OTHERS_WRITE, "can be written by everyone; chmod o-rwx it");
             try {
                 String text = StandardCharsets.UTF_8
                         .newDecoder()

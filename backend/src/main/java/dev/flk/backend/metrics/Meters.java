@@ -154,10 +154,10 @@ public final class Meters implements HttpEvents {
                     Collector.Type.COUNTER)
             .register(registry);
 
-    public final WatchedGauge recordLagRecords = gauge(
-            "flk_record_lag_records", "Log records that are decided but not yet in the record of outcomes.");
-    public final WatchedGauge recordLagSeconds = gauge(
-            "flk_record_lag_seconds", "Time since the record of outcomes was last up to date; 0 if it is.");
+    public final WatchedGauge recordLagRecords =
+            gauge("flk_record_lag_records", "Log records that are decided but not yet in the record of outcomes.");
+    public final WatchedGauge recordLagSeconds =
+            gauge("flk_record_lag_seconds", "Time since the record of outcomes was last up to date; 0 if it is.");
 
     private final Counter recordMissed = counter(
             "flk_record_missed_total", "Log records that were removed before they were in the record of outcomes.");
@@ -179,8 +179,7 @@ public final class Meters implements HttpEvents {
             "TLS handshakes with clients that failed, by reason.",
             "reason",
             labels(TlsFailure.values(), TlsFailure::label));
-    private final Counter auditErrors =
-            counter("flk_audit_errors_total", "Failed writes to the audit log.");
+    private final Counter auditErrors = counter("flk_audit_errors_total", "Failed writes to the audit log.");
     private final Counter keysFileErrors =
             counter("flk_keys_file_errors_total", "Reads of the keys file that found a mistake.");
     private final Counter retiringKeys =

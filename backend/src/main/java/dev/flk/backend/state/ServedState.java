@@ -216,7 +216,9 @@ public final class ServedState implements AutoCloseable {
             port.look();
             port.tellProgress();
         } catch (RuntimeException e) {
-            LOG.error("maintenance of the state failed and will be retried", e); // an exception that leaves this method would end the timer
+            LOG.error(
+                    "maintenance of the state failed and will be retried",
+                    e); // an exception that leaves this method would end the timer
         }
     }
 

@@ -188,7 +188,8 @@ final class StatePort implements AutoCloseable {
     @Override
     public void close() {
         health.enterTerminalState();
-        service.endStreams(caller -> true, Status.UNAVAILABLE.withDescription("the backend is stopping; resume when it is back"));
+        service.endStreams(
+                caller -> true, Status.UNAVAILABLE.withDescription("the backend is stopping; resume when it is back"));
         Server unused = server.shutdown();
         try {
             if (!server.awaitTermination(FINISH_MILLIS, TimeUnit.MILLISECONDS)) {

@@ -261,8 +261,7 @@ final class TlsIdentity {
                     file,
                     PosixFilePermission.OTHERS_READ,
                     "can be read by everyone; chmod o-rwx it, and create a new key if it may have been read");
-            ConfiguredFile.forbid(
-                    file, PosixFilePermission.OTHERS_WRITE, "can be written by everyone; chmod o-rwx it");
+            ConfiguredFile.forbid(file, PosixFilePermission.OTHERS_WRITE, "can be written by everyone; chmod o-rwx it");
             if (keys.size() != 1) {
                 throw new Unusable(keys.isEmpty() ? "has no private key" : "has more than one private key");
             }
@@ -279,9 +278,8 @@ final class TlsIdentity {
                 String name = algorithm.equals(X9ObjectIdentifiers.id_ecPublicKey) ? "EC" : algorithm.getId();
                 return KeyFactory.getInstance(name).generatePrivate(new PKCS8EncodedKeySpec(info.getEncoded()));
             } catch (IOException | GeneralSecurityException | IllegalArgumentException | IllegalStateException e) {
-                throw new Unusable(
-                        "has a " + label
-                                + " that can't be read; it must be an RSA, EC or Ed25519 key: openssl pkey -in FILE -check");
+                throw new Unusable("has a " + label
+                        + " that can't be read; it must be an RSA, EC or Ed25519 key: openssl pkey -in FILE -check");
             }
         }
 

@@ -49,7 +49,8 @@ final class Keys {
     }
 
     private static String noOutcome(PcsId id) {
-        return "the value of " + outcome(id) + " is not an outcome of that id; find out which client writes it, then DEL it";
+        return "the value of " + outcome(id)
+                + " is not an outcome of that id; find out which client writes it, then DEL it";
     }
 
     static String evidence(PcsId id, ContentDigest digest) {

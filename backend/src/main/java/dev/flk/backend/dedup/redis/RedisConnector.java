@@ -124,8 +124,7 @@ final class RedisConnector implements AutoCloseable {
             return RedisURI.create(config.uri().text());
         } catch (IllegalArgumentException | IllegalStateException e) {
             // the cause would reveal the password
-            throw new InvalidConfig(
-                    List.of("REDIS_URI: the client can't parse it; docs/redis.md shows the forms"));
+            throw new InvalidConfig(List.of("REDIS_URI: the client can't parse it; docs/redis.md shows the forms"));
         }
     }
 

@@ -41,7 +41,9 @@ final class RedisFailures {
                     "asks for a password; put one into REDIS_URI, as redis://:PASSWORD@host:port; a "
                             + "Sentinel must ask for none"),
             entry("NOPERM", "does not allow this user the commands of the store; docs/redis.md has the ACL"),
-            entry("READONLY", "is a replica and accepts no writes; point REDIS_URI at the primary, or at the Sentinels"),
+            entry(
+                    "READONLY",
+                    "is a replica and accepts no writes; point REDIS_URI at the primary, or at the Sentinels"),
             entry("MASTERDOWN", "is a replica that has lost its primary; point REDIS_URI at the primary"),
             entry("NOREPLICAS", "has fewer replicas than its min-replicas-to-write requires; bring them back"),
             entry("OOM", "has no memory left (maxmemory); raise that, or remove other data"),

@@ -316,8 +316,7 @@ final class RedisSession {
 
     private <T> CompletionStage<T> refused() {
         StoreUnavailableException reason = failure;
-        return CompletableFuture.failedFuture(
-                reason == null ? connector.unavailable("is not connected yet") : reason);
+        return CompletableFuture.failedFuture(reason == null ? connector.unavailable("is not connected yet") : reason);
     }
 
     private StoreUnavailableException lost(String held, String expected) {
