@@ -219,10 +219,7 @@ public final class OutboxCompaction {
         long bytes = 0;
         for (Located located : entries) {
             byte[] body = bodies.read(List.of(located.location())).get(located.location());
-            if (body == null && outbox.mayBeReadLater()) {
-                throw new IOException("a certificate that waits can't be read now, its segment stays");
-            }
-            if (body != null) { // else the disk has lost it, and nothing can be kept of it
+            if (body != null) { // otherwise the disk has lost it
                 portion.put(located.entry(), body);
                 bytes += body.length;
             }

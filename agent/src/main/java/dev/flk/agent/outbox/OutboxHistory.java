@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 public final class OutboxHistory {
     private static final int PAGE = 4096;
 
-    private final FileOps files = BadBlocks.ofDisk();
+    private final FileOps files = UnreadableBlocks.ofDisk();
     private final Path directory;
     /** In pages, by sequence; null while an entry waits. */
     private final Map<Long, @Nullable SettledAs[]> settled = new HashMap<>();
