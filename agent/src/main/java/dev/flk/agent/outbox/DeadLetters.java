@@ -54,7 +54,7 @@ public final class DeadLetters implements Closeable {
         file = openCompleted();
         try {
             identity = standing();
-            finishRequeuesAndSettlements();
+            settleKnown();
         } catch (IOException | RuntimeException e) {
             file.close();
             throw e;
@@ -243,7 +243,8 @@ public final class DeadLetters implements Closeable {
         DeadLetterFile.letters(path, file, letters);
     }
 
-    private void finishRequeuesAndSettlements() throws IOException {
+    /** Settles the entries whose letters are in the file, and removes the letters that were requeued. */
+    private void settleKnown() throws IOException {
         boolean[] requeued = new boolean[1];
         letters(letter -> {
             requeued[0] |= outbox.wasRequeued(letter.name());
