@@ -184,7 +184,7 @@ public final class OutboxCompaction {
     private Way way(Duration horizon, List<SegmentSummary> segments) {
         Way best = new Way(0, 0, 0, List.of());
         List<Located> inTheWay = new ArrayList<>();
-        int room = MOST_MOVED - pending.standingAlone();
+        int room = MOST_MOVED - pending.moved();
         long bytes = 0;
         long movedBytes = 0;
         for (int i = 0; i + 1 < segments.size() && isOlder(segments.get(i + 1), horizon); i++) {
