@@ -1,5 +1,5 @@
 {{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
-{{- /* The pod of the agent, the same in both forms but for where its volume comes from. */ -}}
+{{- /* The pod of the agent, the same for Deployment and DaemonSet except for its volume. */ -}}
 {{- define "flk.agent.template" -}}
 {{- $agent := .Values.agent -}}
 metadata:
@@ -71,7 +71,7 @@ spec:
       {{- if eq $agent.kind "DaemonSet" }}
       hostPath:
         path: {{ $agent.daemonSet.hostPath }}
-        # made by hand: one that Kubernetes makes belongs to root, and the agent can't write to it
+        # created by hand: the agent can't write to a directory that Kubernetes creates, since root owns it
         type: Directory
       {{- else }}
       persistentVolumeClaim:

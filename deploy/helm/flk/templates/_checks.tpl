@@ -1,5 +1,5 @@
 {{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
-{{- /* What the schema can't see, or says with fewer words. */ -}}
+{{- /* Checks that the schema can't make, or whose messages would be unclear. */ -}}
 {{- define "flk.checks" -}}
 {{- $store := .Values.backend.store -}}
 {{- $scales := .Values.backend.autoscaling.enabled -}}

@@ -3,7 +3,7 @@
 {{- .Values.nameOverride | default .Chart.Name | trunc 38 | trimSuffix "-" -}}
 {{- end -}}
 
-{{- /* the release's name, with the chart's where it does not hold that; short enough for what is put behind it */ -}}
+{{- /* the release's name, with the chart's unless it contains it; short enough for suffixes */ -}}
 {{- define "flk.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 38 | trimSuffix "-" -}}
@@ -14,7 +14,7 @@
 {{- end -}}
 {{- end -}}
 
-{{- /* what never changes while a release lives; takes (list . component) */ -}}
+{{- /* labels that never change during the life of a release; takes (list . component) */ -}}
 {{- define "flk.selector" -}}
 {{- $root := index . 0 -}}
 app.kubernetes.io/name: {{ include "flk.name" $root }}
@@ -63,7 +63,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- else if .Values.keys.moreHmacKeys -}}yes{{- end -}}
 {{- end -}}
 
-{{- /* the backend takes keys of the Secret that the agent's is in, too */ -}}
+{{- /* whether the backend also takes keys from the Secret with the agent's key */ -}}
 {{- define "flk.hasSimpleKeys" -}}
 {{- if and (ne .Values.keys.algorithm "none") (not .Values.backend.keysFile.existingSecret) -}}yes{{- end -}}
 {{- end -}}
@@ -76,7 +76,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- if has .Values.backend.store.kind (list "redis" "postgres") -}}yes{{- end -}}
 {{- end -}}
 
-{{- /* where metrics and probes are */ -}}
+{{- /* the port of metrics and probes */ -}}
 {{- define "flk.opsPortName" -}}
 {{- if .Values.backend.opsPort -}}ops{{- else -}}http{{- end -}}
 {{- end -}}

@@ -1,5 +1,5 @@
 {{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
-{{- /* What every pod of the chart has: no token, no service links, the user of the images. */ -}}
+{{- /* Settings of every pod: no token, no service links, the user of the images. */ -}}
 {{- define "flk.pod" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
@@ -26,14 +26,14 @@ securityContext:
     drop: [ALL]
 {{- end -}}
 
-{{- /* Where the JVM and Netty put files for as long as they run. */ -}}
+{{- /* A directory for temporary files of the JVM and Netty. */ -}}
 {{- define "flk.tmp" -}}
 - name: tmp
   emptyDir:
     sizeLimit: 64Mi
 {{- end -}}
 
-{{- /* Where to run; takes the values of backend or agent. */ -}}
+{{- /* The scheduling of a pod; takes the values of backend or agent. */ -}}
 {{- define "flk.placement" -}}
 {{- with .priorityClassName }}
 priorityClassName: {{ . }}
@@ -48,14 +48,14 @@ tolerations:
 {{- end }}
 {{- end -}}
 
-{{- /* The lines of a properties file; a backslash is written twice. */ -}}
+{{- /* The lines of a properties file; each backslash is doubled. */ -}}
 {{- define "flk.properties" -}}
 {{- range $name, $value := . -}}
 {{ $name }}={{ $value | replace "\\" "\\\\" }}
 {{ end -}}
 {{- end -}}
 
-{{- /* What a client of the backends trusts and shows, as sources of a projected volume. */ -}}
+{{- /* The authority that a client of the backends trusts and the certificate that it presents, as sources of a projected volume. */ -}}
 {{- define "flk.clientTls" -}}
 {{- with .Values.backend.tls.authoritySecret }}
 - secret:

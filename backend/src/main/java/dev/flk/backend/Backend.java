@@ -38,7 +38,7 @@ import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.backend.tls.TlsFiles;
 import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import dev.flk.certificate.PcsId;
-import dev.flk.program.cli.HangUp;
+import dev.flk.program.cli.ReloadSignal;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.LockLostException;
@@ -121,7 +121,7 @@ public final class Backend implements AutoCloseable {
         DecisionRules rules =
                 new DecisionRules(config.policy(), config.storage().dedupTtl());
         Limits limits = new Limits(config.limit(), System::nanoTime, meters).watch();
-        HangUp hangUp = HangUp.listen();
+        ReloadSignal hangUp = ReloadSignal.listen();
         inForce = config;
         hangUp.add(() -> takeAgain(again, limits));
         Optional<BackendServer> ops = config.ops().isEmpty()
@@ -129,8 +129,8 @@ public final class Backend implements AutoCloseable {
                 : Optional.of(startOps(config, config.ops().get()));
         BackendServer http = startHttp(config, limits, hangUp);
         Path walDir = config.storage().walDir();
-        SteadyClock steady = new SteadyClock(
-                clock, System::nanoTime, config.maxClockSkew(), config.storage().dedupTtl());
+        Duration dedupTtl = config.storage().dedupTtl();
+        SteadyClock steady = new SteadyClock(clock, System::nanoTime, SteadyClock.maxStep(dedupTtl), dedupTtl);
         Inbox inbox = opened(Inbox.open(
                 LogOptions.of(walDir, Inbox.SEGMENT_PREFIX, rules.context())
                         .with(LogSizes.usual().withKeepFree(config.storage().walMinFreeBytes())),
@@ -219,10 +219,10 @@ public final class Backend implements AutoCloseable {
         ServedState served = state;
         readiness = () -> {
             List<Component> components = new ArrayList<>(
-                    List.of(component("log", ready.trouble()), component("dedup", ready.storeTrouble())));
+                    List.of(component("log", ready.problem()), component("dedup", ready.storeTrouble())));
             if (served != null) {
                 // an outage of its own: no reason to send certificates elsewhere
-                components.add(new Component("state", served.trouble().isEmpty(), served.detail(), false));
+                components.add(new Component("state", served.problem().isEmpty(), served.detail(), false));
             }
             return components;
         };
@@ -255,7 +255,7 @@ public final class Backend implements AutoCloseable {
         return opened(server);
     }
 
-    private BackendServer startHttp(BackendConfig config, Limits limits, HangUp hangUp) throws IOException {
+    private BackendServer startHttp(BackendConfig config, Limits limits, ReloadSignal hangUp) throws IOException {
         tls = config.tls().isEmpty() ? null : openTls(config.tls().get(), hangUp);
         BackendServer server = new BackendServer(
                 parts(config),
@@ -280,12 +280,12 @@ public final class Backend implements AutoCloseable {
                 FINISH_WITHIN);
     }
 
-    private static void readAgain(HangUp hangUp, Runnable action) {
-        hangUp.trouble().ifPresent(trouble -> LOG.warn("{}; a changed file is seen all the same", trouble));
+    private static void readAgain(ReloadSignal hangUp, Runnable action) {
+        hangUp.problem().ifPresent(problem -> LOG.warn("{}; a changed file is seen all the same", problem));
         hangUp.add(action);
     }
 
-    private ReloadedTls openTls(TlsFiles files, HangUp hangUp) throws IOException {
+    private ReloadedTls openTls(TlsFiles files, ReloadSignal hangUp) throws IOException {
         try {
             ReloadedTls opened = opened(new ReloadedTls(files, clock, meters));
             readAgain(hangUp, opened::hangUp);
@@ -301,7 +301,7 @@ public final class Backend implements AutoCloseable {
         parts.push(server);
     }
 
-    private Signatures signatures(SigningConfig signing, SteadyClock steady, Audit audit, HangUp hangUp)
+    private Signatures signatures(SigningConfig signing, SteadyClock steady, Audit audit, ReloadSignal hangUp)
             throws IOException {
         if (signing instanceof SigningConfig.Simple simple) {
             return Signatures.anyOf(simple.check());
@@ -383,8 +383,8 @@ public final class Backend implements AutoCloseable {
         return opsPort;
     }
 
-    private static Component component(String name, Optional<String> trouble) {
-        return new Component(name, trouble.isEmpty(), trouble.orElse("up"));
+    private static Component component(String name, Optional<String> problem) {
+        return new Component(name, problem.isEmpty(), problem.orElse("up"));
     }
 
     /** Stops to take, finishes what is under way, and closes everything in reverse order; goes on where something fails. */

@@ -110,7 +110,7 @@ class PostgresCommitsTest {
                     .extracting(commit -> commit.join().revision())
                     .containsExactlyElementsOf(
                             IntStream.rangeClosed(2, 12).mapToObj(Long::valueOf).toList());
-            assertThat(state.engine.trouble()).isEmpty();
+            assertThat(state.engine.problem()).isEmpty();
         }
     }
 

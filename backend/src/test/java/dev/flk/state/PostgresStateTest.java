@@ -219,7 +219,7 @@ class PostgresStateTest extends StateContract {
                 assertThat(RandomStates.reasonOf(() -> state.engine.find("default", "", path, null, 10)))
                         .isEqualTo(Reason.INVALID);
             }
-            assertThat(state.engine.trouble()).isEmpty();
+            assertThat(state.engine.problem()).isEmpty();
             assertThat(state.json("a", "odd")).isEqualTo("\"\\u0000\"");
         }
     }

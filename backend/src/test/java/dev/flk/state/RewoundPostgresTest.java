@@ -303,10 +303,10 @@ class RewoundPostgresTest {
     void fileOfAnotherBackend_isRefused() {
         try (EngineHarness backend = backend("b");
                 EngineHarness other = backend("b")) {
-            assertThat(backend.engine.trouble()).isEmpty();
-            assertThat(other.engine.trouble())
+            assertThat(backend.engine.problem()).isEmpty();
+            assertThat(other.engine.problem())
                     .get()
-                    .satisfies(trouble -> assertThat(trouble).hasMessageContaining("in use by another backend"));
+                    .satisfies(problem -> assertThat(problem).hasMessageContaining("in use by another backend"));
         }
     }
 }

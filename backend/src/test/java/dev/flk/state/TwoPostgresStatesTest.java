@@ -154,7 +154,7 @@ class TwoPostgresStatesTest {
                 new Random(),
                 () -> Long.MAX_VALUE);
         engine.start().toCompletableFuture().join();
-        assertThat(engine.trouble()).isEmpty();
+        assertThat(engine.problem()).isEmpty();
         return engine;
     }
 

@@ -24,63 +24,74 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code flk bench}. */
+/** The command {@code flk bench}, which runs suites and prints, writes and plots their results. */
 @Command(
         name = "flk bench",
         mixinStandardHelpOptions = true,
         sortOptions = false,
         description = {
-            "Measures backend and agent against what this machine does in the same run,",
-            "in rounds that alternate, and prints medians and ratios. The load comes from",
-            "this very machine, so that figures of other machines compare by ratio only.",
+            "Measures the backend and the agent against references on the same machine in",
+            "alternating rounds, and prints medians and ratios. The load is generated on",
+            "this machine too, so compare figures from different machines by ratio only.",
             ""
         },
         footer = {
             "",
-            "Exit codes: 0 measured, 1 failed, 2 usage, 3 a target was missed (--strict).",
-            "Memory: about 1 GiB for certificates that are made before they are sent."
+            "Exit codes: 0 success, 1 failure, 2 usage error, 3 missed target (--strict).",
+            "Certificates are made before they are sent, which takes about 1 GiB of memory."
         })
 public final class BenchCommand implements Callable<Integer> {
-    @Parameters(paramLabel = "SUITE", description = "What to measure; see --list. By default all but the large ones.")
+    @Parameters(
+            paramLabel = "SUITE",
+            description = "The suites to run, see --list. By default all except the large ones.")
     private List<String> suites = new ArrayList<>();
 
-    @Option(names = "--list", description = "Say what there is to measure, and end.")
+    @Option(names = "--list", description = "List the suites and exit.")
     private boolean list;
 
-    @Option(names = "--rounds", paramLabel = "N", description = "Rounds of each subject; 5 by default.")
+    @Option(names = "--rounds", paramLabel = "N", description = "Rounds per subject; 5 by default.")
     private int rounds = 5;
 
-    @Option(names = "--seconds", paramLabel = "S", description = "Length of a round; 3 by default.")
+    @Option(names = "--seconds", paramLabel = "S", description = "Length of a round in seconds; 3 by default.")
     private double seconds = 3;
 
-    @Option(names = "--warm-up", paramLabel = "S", description = "Before each round, not counted; 1 by default.")
+    @Option(
+            names = "--warm-up",
+            paramLabel = "S",
+            description = "Seconds before each round that are not counted; 1 by default.")
     private double warmUpSeconds = 1;
 
     @Option(
             names = "--data",
             paramLabel = "DIR",
-            description = "Where the data goes meanwhile: the disk that is measured. The current directory by default.")
+            description = "Directory for temporary data, on the disk to measure. The current directory by default.")
     private Path data = Path.of("");
 
-    @Option(names = "--json", paramLabel = "FILE", description = "Every round, for programs.")
+    @Option(
+            names = "--json",
+            paramLabel = "FILE",
+            description = "Write the figures of every round to this file as JSON.")
     private @Nullable Path json;
 
-    @Option(names = "--plot", paramLabel = "FILE", description = "Throughput and latency over connections, as SVG.")
+    @Option(
+            names = "--plot",
+            paramLabel = "FILE",
+            description = "Plot throughput and latency by connections to this file as SVG.")
     private @Nullable Path plot;
 
     @Option(
             names = "--backend-jvm",
             paramLabel = "OPTION",
-            description = "For the JVM of each backend, as -Xmx256m; repeatable.")
+            description = "Option for the JVM of each backend, such as -Xmx256m; repeatable.")
     private List<String> backendJvm = new ArrayList<>();
 
-    @Option(names = "--strict", description = "Exit 3 if a target is missed.")
+    @Option(names = "--strict", description = "Exit with 3 if a target is missed.")
     private boolean strict;
 
     @Spec
     private @Nullable CommandSpec spec;
 
-    /** Runs the command; exits with its code. */
+    /** Runs the command and exits with its exit code. */
     public static void main(String[] args) {
         System.exit(new CommandLine(new BenchCommand())
                 .setUsageHelpWidth(80)
@@ -102,7 +113,7 @@ public final class BenchCommand implements Callable<Integer> {
         requireKnown(names);
         Map<String, String> machine = Report.machine(data.toAbsolutePath());
         List<Results> all = new ArrayList<>();
-        for (String suite : suites.isEmpty() ? Suites.usual() : suites) {
+        for (String suite : suites.isEmpty() ? Suites.defaultNames() : suites) {
             Results results = Suites.run(
                     suite,
                     data.toAbsolutePath(),
@@ -139,14 +150,15 @@ public final class BenchCommand implements Callable<Integer> {
             if (!names.containsKey(suite) && spec != null) {
                 throw new ParameterException(
                         spec.commandLine(),
-                        "there is no suite " + suite + "; there are " + String.join(", ", names.keySet()));
+                        "there is no suite " + suite + "; the suites are " + String.join(", ", names.keySet()));
             }
         }
         if (!Files.isDirectory(data.toAbsolutePath()) && spec != null) {
-            throw new ParameterException(spec.commandLine(), "--data: there is no directory " + data);
+            throw new ParameterException(spec.commandLine(), "--data: " + data + " is not a directory");
         }
         if ((rounds < 1 || seconds <= 0 || warmUpSeconds < 0) && spec != null) {
-            throw new ParameterException(spec.commandLine(), "--rounds and --seconds must be above 0");
+            throw new ParameterException(
+                    spec.commandLine(), "--rounds and --seconds must be above 0, and --warm-up must not be negative");
         }
     }
 

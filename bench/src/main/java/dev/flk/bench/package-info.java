@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/** {@code flk bench}: how fast the jars are, as ratios to what else this machine does in the same run. */
+/**
+ * {@code flk bench}: measures how fast the programs are, as ratios to references on the same machine in the same run.
+ */
 @NullMarked
 package dev.flk.bench;
 

@@ -5,10 +5,10 @@ import java.time.Instant;
 import java.util.List;
 
 /**
- * What a transaction was committed as. It is on disk.
+ * The result of a committed transaction, which is on disk.
  *
- * @param revision 0: it changed nothing
- * @param committedAt the epoch, if it changed nothing
- * @param versions of each operation, in order: the version that it made
+ * @param revision 0 if the transaction changed nothing
+ * @param committedAt the epoch if the transaction changed nothing
+ * @param versions for each operation, in order, the version that it created
  */
 public record Commit(long revision, Instant committedAt, List<Long> versions) {}

@@ -4,7 +4,7 @@ package dev.flk.client;
 import dev.flk.client.proto.At;
 import dev.flk.client.proto.ReplayRequest;
 
-/** Which events are wanted. */
+/** A selection of events to replay. Immutable. */
 public final class Replay {
     private final ReplayRequest request;
 
@@ -12,17 +12,17 @@ public final class Replay {
         this.request = request;
     }
 
-    /** All that the caller may read. */
+    /** Selects all events that the caller may read. */
     public static Replay ofAll() {
         return new Replay(ReplayRequest.getDefaultInstance());
     }
 
-    /** Those of an agent of the namespace {@code default}. */
+    /** Selects the events of an agent in the namespace {@code default}. */
     public static Replay ofAgent(String agentId) {
         return of("default", agentId);
     }
 
-    /** Those of an agent; of all agents of a namespace, if the agent is empty. */
+    /** Selects the events of an agent, or of all agents in a namespace if {@code agentId} is empty. */
     public static Replay of(String namespace, String agentId) {
         return new Replay(ReplayRequest.newBuilder()
                 .setNamespace(namespace)
@@ -30,26 +30,26 @@ public final class Replay {
                 .build());
     }
 
-    /** From a revision on. */
+    /** Starts at {@code revision}. */
     public Replay from(long revision) {
         return new Replay(request.toBuilder()
                 .setFrom(At.newBuilder().setRevision(revision))
                 .build());
     }
 
-    /** Up to the revision before this one. */
+    /** Ends before {@code revision}. */
     public Replay to(long revision) {
         return new Replay(
                 request.toBuilder().setTo(At.newBuilder().setRevision(revision)).build());
     }
 
-    /** Behind the event that had this token. */
+    /** Starts after the event with this token. */
     public Replay behind(String resumeToken) {
         return new Replay(
                 request.toBuilder().clearFrom().setResumeToken(resumeToken).build());
     }
 
-    /** Goes on with commits as they come, and through lost connections, until the stream is closed. */
+    /** Follows new commits, and survives lost connections, until the stream is closed. */
     public Replay follow() {
         return new Replay(request.toBuilder().setFollow(true).setProgress(true).build());
     }

@@ -18,22 +18,25 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** The events of one replay, call after call where it follows. One thread takes them, any may close. */
+/**
+ * The events of one replay. A replay that follows makes one call after another. One thread reads the events; any thread
+ * may close the replay.
+ */
 final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
-    private static final long FIRST_WAIT_MILLIS = 200;
-    private static final long LONGEST_WAIT_MILLIS = 5_000;
+    private static final long INITIAL_BACKOFF_MILLIS = 200;
+    private static final long MAX_BACKOFF_MILLIS = 5_000;
 
-    /** As many small events are asked for before they are taken; large ones one by one. */
-    private static final int AHEAD = 32;
+    /** The number of small events that are requested before they are read. Large events are requested one by one. */
+    private static final int MAX_WINDOW = 32;
 
-    private static final int LARGE_BYTES = 32 << 10;
+    private static final int LARGE_EVENT_BYTES = 32 << 10;
 
     private final StateStub stub;
     private final CancellableContext call = Context.current().withCancellation();
     private final CountDownLatch closed = new CountDownLatch(1);
     private ReplayRequest request;
-    private @Nullable Answers events;
-    private long waitMillis = FIRST_WAIT_MILLIS;
+    private @Nullable Responses events;
+    private long backoffMillis = INITIAL_BACKOFF_MILLIS;
 
     ReplayedEvents(StateStub stub, ReplayRequest request) {
         super(Long.MAX_VALUE, ORDERED | NONNULL | IMMUTABLE);
@@ -56,9 +59,9 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
                         .clearFrom()
                         .setResumeToken(event.getResumeToken())
                         .build();
-                waitMillis = FIRST_WAIT_MILLIS;
+                backoffMillis = INITIAL_BACKOFF_MILLIS;
                 if (event.getChangesCount() == 0) {
-                    continue; // progress, of which the token is all
+                    continue; // A progress event has only a token.
                 }
                 action.accept(StateClient.event(event));
                 return true;
@@ -76,31 +79,34 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
         return false;
     }
 
-    /** A server that ends resets its streams, which shows as CANCELLED; nobody here cancelled. */
+    /**
+     * Returns whether the connection was lost. A server that shuts down resets its streams, which is reported as
+     * CANCELLED; this client has not cancelled the call.
+     */
     private static boolean isLost(Code code) {
         return code == Code.UNAVAILABLE || code == Code.CANCELLED;
     }
 
-    private Answers open() {
-        Answers answers = new Answers();
-        Context before = call.attach();
+    private Responses open() {
+        Responses responses = new Responses();
+        Context previous = call.attach();
         try {
-            stub.replay(request, answers);
+            stub.replay(request, responses);
         } finally {
-            call.detach(before);
+            call.detach(previous);
         }
-        return answers;
+        return responses;
     }
 
-    /** What one call brings: events, and its end. Filled by gRPC's thread, taken by the reader's. */
-    private static final class Answers implements ClientResponseObserver<ReplayRequest, Event> {
+    /** The responses of one call: events, and its end. A gRPC thread adds them; the reader's thread removes them. */
+    private static final class Responses implements ClientResponseObserver<ReplayRequest, Event> {
         private static final Object END = new Object();
 
         private final LinkedBlockingQueue<Object> arrived = new LinkedBlockingQueue<>();
         private @Nullable ClientCallStreamObserver<ReplayRequest> source;
-        // of the reader
-        private int ahead = 1;
-        private int asked = 1;
+        // used only by the reader
+        private int window = 1;
+        private int requested = 1;
 
         @Override
         public void beforeStart(ClientCallStreamObserver<ReplayRequest> started) {
@@ -123,7 +129,7 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
             arrived.add(END);
         }
 
-        /** Waits for it; null at the end. */
+        /** Waits for the next event; returns null at the end of the call. */
         @Nullable
         Event next() {
             Object next;
@@ -137,11 +143,11 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
                         .asRuntimeException();
             }
             if (next instanceof Event event) {
-                asked--;
-                ahead = event.getSerializedSize() > LARGE_BYTES ? 1 : Math.min(AHEAD, 2 * ahead);
-                if (source != null && 2 * asked <= ahead) {
-                    source.request(ahead - asked);
-                    asked = ahead;
+                requested--;
+                window = event.getSerializedSize() > LARGE_EVENT_BYTES ? 1 : Math.min(MAX_WINDOW, 2 * window);
+                if (source != null && 2 * requested <= window) {
+                    source.request(window - requested);
+                    requested = window;
                 }
                 return event;
             }
@@ -154,8 +160,8 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
 
     private void waitUnlessClosed() {
         try {
-            if (!closed.await(waitMillis, TimeUnit.MILLISECONDS)) {
-                waitMillis = Math.min(LONGEST_WAIT_MILLIS, waitMillis * 2);
+            if (!closed.await(backoffMillis, TimeUnit.MILLISECONDS)) {
+                backoffMillis = Math.min(MAX_BACKOFF_MILLIS, backoffMillis * 2);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -10,7 +10,10 @@ import io.grpc.protobuf.StatusProto;
 import java.util.List;
 import java.util.Map;
 
-/** The reason why a call was refused or failed: one class per reason, so that callers catch what they can handle. */
+/**
+ * The reason why a call was rejected or failed. Each reason has its own class, so that callers catch those that they
+ * can handle.
+ */
 public class StateCallException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
@@ -21,7 +24,7 @@ public class StateCallException extends RuntimeException {
         this.details = details;
     }
 
-    /** What the reason names, by the names of the protocol. */
+    /** Returns the details of the reason, by their names in the protocol. */
     public final Map<String, String> details() {
         return details;
     }
@@ -30,7 +33,7 @@ public class StateCallException extends RuntimeException {
         return Long.parseLong(details.getOrDefault(name, "0"));
     }
 
-    /** The exception for what a call ended with. */
+    /** Returns the exception for the status with which a call ended. */
     static StateCallException of(StatusRuntimeException e) {
         ErrorInfo info = info(e);
         String message = String.valueOf(e.getStatus().getDescription());
@@ -50,13 +53,13 @@ public class StateCallException extends RuntimeException {
             case "DISK_FULL" -> new DiskFull(message, details, e);
             case "STORE_DOWN" -> new StoreDown(message, details, e);
             case "STARTING" -> new Starting(message, details, e);
-            default -> ofStatus(e.getStatus().getCode() + ": " + message + why(e), details, e);
+            default -> ofStatus(e.getStatus().getCode() + ": " + message + systemMessage(e), details, e);
         };
     }
 
     private static StateCallException ofStatus(String message, Map<String, String> details, StatusRuntimeException e) {
         return switch (e.getStatus().getCode()) {
-            // a server that ends resets its calls, which shows as CANCELLED
+            // A server that shuts down resets its calls, which is reported as CANCELLED.
             case UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED -> new Unreachable(message, details, e);
             case UNAUTHENTICATED -> new Unauthenticated(message, details, e);
             case PERMISSION_DENIED -> new Forbidden(message, details, e);
@@ -64,7 +67,7 @@ public class StateCallException extends RuntimeException {
         };
     }
 
-    /** A request that must not be sent. */
+    /** Returns the exception for a request that must not be sent. */
     static StateCallException invalid(String message) {
         return new Invalid(
                 message,
@@ -72,21 +75,24 @@ public class StateCallException extends RuntimeException {
                 io.grpc.Status.INVALID_ARGUMENT.withDescription(message).asRuntimeException());
     }
 
-    /** Whether the same call may soon get an answer. */
-    final boolean mayPass() {
+    /** Returns whether the same call may soon succeed. */
+    final boolean isTransient() {
         return this instanceof Unreachable || this instanceof Starting || this instanceof StoreDown;
     }
 
-    /** Whether a commit that got this was refused for what it is: nothing of it was done, nor will be. */
-    final boolean isRefusal() {
+    /**
+     * Returns whether a commit that failed with this exception was rejected for its contents, so that it had no effect
+     * and never will.
+     */
+    final boolean isRejection() {
         return this instanceof VersionConflict
                 || this instanceof Invalid
                 || this instanceof ValueTooLarge
                 || this instanceof TransactionTooLarge;
     }
 
-    /** Of a connection that failed, what the system said. */
-    private static String why(StatusRuntimeException e) {
+    /** Returns the system's error message if the connection failed, otherwise an empty text. */
+    private static String systemMessage(StatusRuntimeException e) {
         Throwable cause = e.getStatus().getCause();
         return cause == null ? "" : ": " + cause.getMessage();
     }
@@ -106,8 +112,8 @@ public class StateCallException extends RuntimeException {
     }
 
     /**
-     * The backend could not be reached, or did not answer in time. {@link Transaction#commit} may be called again to learn whether it was
-     * done.
+     * The backend could not be reached, or did not respond in time. {@link Transaction#commit} may be called again to
+     * learn whether the transaction was committed.
      */
     public static final class Unreachable extends StateCallException {
         private static final long serialVersionUID = 1;
@@ -117,7 +123,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** The backend asks for a token, or no longer knows the one that was shown. */
+    /** The backend requires a token, or does not accept the one that was sent. */
     public static final class Unauthenticated extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -126,7 +132,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** The token does not give the right to do this. */
+    /** The token does not grant the required right. */
     public static final class Forbidden extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -135,7 +141,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** The transaction's time was over; nothing of it was done. */
+    /** The transaction expired; nothing was committed. */
     public static final class Expired extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -144,7 +150,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** The transaction was committed before. */
+    /** The transaction had already been committed. */
     public static final class AlreadyCommitted extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -152,13 +158,13 @@ public class StateCallException extends RuntimeException {
             super(message, details, cause);
         }
 
-        /** What it was committed as. */
+        /** Returns the revision of the commit. */
         public long revision() {
             return number("revision");
         }
     }
 
-    /** The transaction was aborted before, or its commit failed. */
+    /** The transaction had already been aborted, or its commit failed. */
     public static final class AlreadyAborted extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -167,7 +173,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** No transaction of this server. */
+    /** The server does not know the transaction. */
     public static final class NotFound extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -176,7 +182,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** A condition does not hold: somebody else was first. Read again, and try again. */
+    /** A condition does not hold because another client committed first. Read again and retry. */
     public static final class VersionConflict extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -184,18 +190,18 @@ public class StateCallException extends RuntimeException {
             super(message, details, cause);
         }
 
-        /** The version that the condition asked for; 0: none. */
+        /** Returns the version that the condition required; 0 if the key had to be missing. */
         public long expected() {
             return number("expected");
         }
 
-        /** The version that stands; 0: the key was never written. */
+        /** Returns the current version; 0 if the key was never written. */
         public long actual() {
             return number("actual");
         }
     }
 
-    /** A bad name, value or request. */
+    /** A name, value or request is invalid. */
     public static final class Invalid extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -204,7 +210,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** The value is too long. */
+    /** The value is too large. */
     public static final class ValueTooLarge extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -213,7 +219,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** Too many operations, or too many bytes. */
+    /** The transaction has too many operations or too many bytes. */
     public static final class TransactionTooLarge extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -222,7 +228,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** The server has too much open, or too much that waits. Try again later. */
+    /** The server has too many open transactions or waiting requests. Retry later. */
     public static final class TooManyTransactions extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -231,7 +237,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** Older than what is kept. */
+    /** The request concerns history that has been removed by compaction. */
     public static final class Compacted extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -239,13 +245,13 @@ public class StateCallException extends RuntimeException {
             super(message, details, cause);
         }
 
-        /** The oldest revision that is kept. */
+        /** Returns the oldest revision that is kept. */
         public long oldestRevision() {
             return number("oldest_revision");
         }
     }
 
-    /** The server's state was restored, or is another one: begin anew. */
+    /** The server's state was restored from a copy or replaced by another one. Start again from the beginning. */
     public static final class HistoryChanged extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -263,7 +269,10 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** The server's storage failed. {@link Transaction#commit} may be called again to learn whether it was done. */
+    /**
+     * The server's storage failed. {@link Transaction#commit} may be called again to learn whether the transaction was
+     * committed.
+     */
     public static final class StoreDown extends StateCallException {
         private static final long serialVersionUID = 1;
 

@@ -14,9 +14,9 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
-/** For those who look after the state as a whole; {@link StateClient#care}. Any thread. */
+/** The administrative calls for the state as a whole; see {@link StateClient#care}. Safe from any thread. */
 public final class StateCare {
-    private static final int MOST_MINUTES = 10;
+    private static final int MAX_MINUTES = 10;
 
     private final StateClient client;
     private final CareBlockingStub stub;
@@ -27,52 +27,55 @@ public final class StateCare {
     }
 
     /**
-     * All that a history holds.
+     * The complete contents of a history.
      *
-     * @param floor up to which revision it was compacted; 0: it was not
-     * @param floorAt when that was committed
-     * @param events first, one for each key, what stood at the floor; then those behind it, in order. To be closed.
+     * @param floor the revision up to which the history was compacted; 0 if it was not
+     * @param floorAt when that revision was committed
+     * @param events one event for each key with its value at the floor, then the later events in order; the caller must
+     *     close the stream
      */
     public record Dump(String historyId, long floor, Instant floorAt, Stream<StateEvent> events) {}
 
     /**
-     * Reads all that is kept. The stream fails with COMPACTED if older history is removed meanwhile: dump again.
+     * Reads everything that is kept. The stream fails with COMPACTED if older history is removed during the dump; in
+     * this case, dump again.
      *
-     * @param namespace empty: all
-     * @param agentId empty: all
+     * @param namespace the namespace; empty for all
+     * @param agentId the agent; empty for all
      */
     public Dump dump(String namespace, String agentId) {
         StandingResponse first = page(namespace, agentId, "");
-        Stream<StateEvent> stood = Stream.iterate(first, page -> page.getEntriesCount() > 0, page -> {
+        Stream<StateEvent> atFloor = Stream.iterate(first, page -> page.getEntriesCount() > 0, page -> {
                     StandingResponse next = page(namespace, agentId, page.getNextPageToken());
-                    requireFloor(first, next);
+                    requireSameFloor(first, next);
                     return next;
                 })
                 .flatMap(page -> page.getEntriesList().stream())
                 .map(StateCare::event);
-        // from the oldest that is kept, which of a namespace may be later than the floor
-        Replay behind = (namespace.isEmpty()
-                        ? Replay.ofAll().from(first.getFloor() + 1)
-                        : Replay.of(namespace, agentId))
+        // The oldest retained revision of a namespace may be later than the floor.
+        Replay later = (namespace.isEmpty() ? Replay.ofAll().from(first.getFloor() + 1) : Replay.of(namespace, agentId))
                 .to(client.info().newestRevision() + 1);
         return new Dump(
                 first.getHistoryId(),
                 first.getFloor(),
                 StateClient.instant(first.getFloorAt()),
                 Stream.concat(
-                        Stream.concat(stood, client.replay(behind)),
-                        Stream.of(first).flatMap(page -> unchanged(page, namespace, agentId))));
+                        Stream.concat(atFloor, client.replay(later)),
+                        Stream.of(first).flatMap(page -> requireSameFloor(page, namespace, agentId))));
     }
 
-    /** Nothing, or an exception: a replay of a namespace begins with what is kept by then. */
-    private Stream<StateEvent> unchanged(StandingResponse first, String namespace, String agentId) {
-        requireFloor(first, page(namespace, agentId, ""));
+    /**
+     * Returns an empty stream, or throws if the floor has moved. A replay of a namespace begins with the oldest
+     * revision that is kept, so it does not fail on its own.
+     */
+    private Stream<StateEvent> requireSameFloor(StandingResponse first, String namespace, String agentId) {
+        requireSameFloor(first, page(namespace, agentId, ""));
         return Stream.empty();
     }
 
-    private static void requireFloor(StandingResponse first, StandingResponse now) {
+    private static void requireSameFloor(StandingResponse first, StandingResponse now) {
         if (now.getFloor() != first.getFloor()) {
-            throw new IllegalStateException("history was compacted while it was dumped: dump again");
+            throw new IllegalStateException("the history was compacted during the dump: dump again");
         }
     }
 
@@ -84,15 +87,15 @@ public final class StateCare {
                 .build()));
     }
 
-    private static StateEvent event(FindResponse.Entry stood) {
-        Versioned version = StateClient.versioned(stood.getVersion());
+    private static StateEvent event(FindResponse.Entry entry) {
+        Versioned version = StateClient.versioned(entry.getVersion());
         return new StateEvent(
                 version.revision(),
                 version.committedAt(),
                 List.of(new StateEvent.Change(
-                        stood.getKey().getNamespace(),
-                        stood.getKey().getAgentId(),
-                        stood.getKey().getKey(),
+                        entry.getKey().getNamespace(),
+                        entry.getKey().getAgentId(),
+                        entry.getKey().getKey(),
                         version.version(),
                         false,
                         version.json())),
@@ -100,21 +103,27 @@ public final class StateCare {
                 "");
     }
 
-    /** A copy of the embedded state, and the revision up to which it is there at least. */
+    /** A copy of the embedded state, and a revision that it contains; it may also contain later ones. */
     public record Backup(String path, long revision) {}
 
-    /** Copies the embedded state as it is now, beside its directory on the backend's machine. */
+    /** Copies the embedded state in its current form to a directory next to its own on the backend's machine. */
     public Backup backup() {
         BackupResponse made = StateClient.call(() -> timed().backup(BackupRequest.getDefaultInstance()));
         return new Backup(made.getPath(), made.getRevision());
     }
 
-    /** Removes what was overwritten or deleted before a time; the oldest revision that can be replayed then. */
+    /**
+     * Removes values that were overwritten or deleted before a time; returns the oldest revision that can then be
+     * replayed.
+     */
     public long compact(Instant before) {
         return compact(At.newBuilder().setTime(StateClient.timestamp(before)).build());
     }
 
-    /** The same up to a revision. */
+    /**
+     * Removes values that were overwritten or deleted up to a revision; returns the oldest revision that can then be
+     * replayed.
+     */
     public long compact(long upTo) {
         return compact(At.newBuilder().setRevision(upTo).build());
     }
@@ -126,6 +135,6 @@ public final class StateCare {
     }
 
     private CareBlockingStub timed() {
-        return stub.withDeadlineAfter(MOST_MINUTES, TimeUnit.MINUTES);
+        return stub.withDeadlineAfter(MAX_MINUTES, TimeUnit.MINUTES);
     }
 }

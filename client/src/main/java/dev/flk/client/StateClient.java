@@ -53,15 +53,16 @@ import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The state of agents, as a backend serves it. One connection for all threads. Calls that are safe to repeat are tried again while the
- * backend can't be reached or is starting, until their time is over: reads, and commits, which carry a request id.
+ * A client of the state of agents that a backend serves. All threads share one connection. While the backend can't be
+ * reached or is starting, calls that are safe to repeat are retried until their timeout: reads, and commits, which
+ * carry a request id.
  */
 public final class StateClient implements AutoCloseable {
     private static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(30);
-    private static final long FIRST_WAIT_MILLIS = 100;
-    private static final long LONGEST_WAIT_MILLIS = 2_000;
+    private static final long INITIAL_BACKOFF_MILLIS = 100;
+    private static final long MAX_BACKOFF_MILLIS = 2_000;
     private static final int MAX_MESSAGE_BYTES = 8 << 20;
-    /** Of all calls that may have to be sent again. */
+    /** The bytes that gRPC keeps in memory for calls that may have to be sent again. */
     private static final long RETRY_BYTES = 64L << 20;
 
     private static final long KEEP_ALIVE_SECONDS = 30;
@@ -69,7 +70,7 @@ public final class StateClient implements AutoCloseable {
             Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
     private static final long CLOSE_SECONDS = 5;
 
-    /** gRPC's own retries, of a replay before its first event. */
+    /** The configuration of gRPC's own retries, which apply to a replay before its first event. */
     private static final Map<String, ?> RETRIES = Map.of(
             "methodConfig",
             List.of(Map.of(
@@ -103,16 +104,16 @@ public final class StateClient implements AutoCloseable {
     }
 
     /**
-     * Connects without TLS or token, when the first call is made.
+     * Returns a client without TLS or token, which connects when the first call is made.
      *
-     * @param target host and port, as {@code localhost:50051}
+     * @param target host and port, such as {@code localhost:50051}
      */
     public static StateClient connect(String target) {
         return to(target).connect();
     }
 
     /**
-     * For a backend that asks for more.
+     * Returns a connector with options for TLS, a token and timeouts.
      *
      * @param target host and port
      */
@@ -120,12 +121,15 @@ public final class StateClient implements AutoCloseable {
         return new Connector(target);
     }
 
-    /** On a channel of the caller's, which is closed with the client; its retries are the caller's too. */
+    /**
+     * Returns a client on a channel of the caller, which is closed with the client. The client does not retry; the
+     * caller configures the channel's retries.
+     */
     public static StateClient over(ManagedChannel channel) {
         return new StateClient(channel, "default", DEFAULT_TIMEOUT, false);
     }
 
-    /** How to connect; for one thread. */
+    /** The options of a connection. Confined to one thread. */
     public static final class Connector {
         private final String target;
         private TlsChannelCredentials.@Nullable Builder tls;
@@ -136,16 +140,16 @@ public final class StateClient implements AutoCloseable {
             this.target = target;
         }
 
-        /** With TLS, and the authorities of the JDK. */
+        /** Uses TLS and trusts the certificate authorities of the JDK. */
         public Connector tls() {
             tls = TlsChannelCredentials.newBuilder();
             return this;
         }
 
         /**
-         * With TLS.
+         * Uses TLS and trusts the given certificate authorities.
          *
-         * @param authorities PEM: those that lead to the backend's certificate
+         * @param authorities a PEM file with the authorities of the backend's certificate
          * @throws IOException if the file can't be read
          */
         public Connector tls(Path authorities) throws IOException {
@@ -154,41 +158,41 @@ public final class StateClient implements AutoCloseable {
         }
 
         /**
-         * Shows a certificate; after {@link #tls}.
+         * Presents a client certificate. {@link #tls} must be called first.
          *
-         * @param chain PEM: the certificate and those that lead to its authority
-         * @param key PEM: its key, PKCS#8 without a password
+         * @param chain a PEM file with the certificate and its intermediate certificates
+         * @param key a PEM file with the certificate's key, PKCS#8 without a password
          * @throws IOException if a file can't be read
          */
         public Connector certificate(Path chain, Path key) throws IOException {
             if (tls == null) {
-                throw new IllegalStateException("a certificate is shown with TLS only; call tls() before");
+                throw new IllegalStateException("a client certificate requires TLS; call tls() first");
             }
             tls = tls.keyManager(chain.toFile(), key.toFile());
             return this;
         }
 
-        /** Shows a token, which goes over the network as it is: not without TLS. */
-        public Connector token(String shown) {
-            token = shown;
+        /** Sends a token with each call. The token is sent in plain text, so use it only with TLS. */
+        public Connector token(String token) {
+            this.token = token;
             return this;
         }
 
-        /** Bounds each call, with its retries; 30 s, unless it is set. A replay takes as long as it takes. */
-        public Connector timeout(Duration longest) {
-            if (longest.isNegative() || longest.isZero()) {
-                throw new IllegalArgumentException("the timeout must be above 0: " + longest);
+        /** Sets the timeout of each call, including its retries; 30 s by default. It does not apply to replays. */
+        public Connector timeout(Duration timeout) {
+            if (timeout.isNegative() || timeout.isZero()) {
+                throw new IllegalArgumentException("the timeout must be above 0: " + timeout);
             }
-            timeout = longest;
+            this.timeout = timeout;
             return this;
         }
 
-        /** Connects when the first call is made. */
+        /** Returns a client, which connects when the first call is made. */
         public StateClient connect() {
             ChannelCredentials credentials = tls == null ? InsecureChannelCredentials.create() : tls.build();
             NettyChannelBuilder builder = NettyChannelBuilder.forTarget(target, credentials)
                     .maxInboundMessageSize(MAX_MESSAGE_BYTES)
-                    // else a replay would wait for ever for a server that is gone without a word
+                    // Otherwise a replay would wait forever if the server disappeared without closing the connection.
                     .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
                     .defaultServiceConfig(RETRIES)
                     .perRpcBufferLimit(MAX_MESSAGE_BYTES)
@@ -203,39 +207,43 @@ public final class StateClient implements AutoCloseable {
         }
     }
 
-    /** The same connection, for another namespace; to be closed once only. */
+    /** Returns a client for another namespace on the same connection. Closing either closes the connection. */
     public StateClient namespace(String name) {
         return new StateClient(channel, name, timeout, retries);
     }
 
-    /** A transaction, kept here until it is committed. */
+    /** Begins a transaction, which is kept in the client until it is committed. */
     public Transaction begin() {
         return new Transaction(this, namespace);
     }
 
-    /** @param longest for which it may be tried, if that is less than the timeout */
-    Commit commit(List<Operation> operations, String requestId, Duration longest) {
+    /**
+     * Commits operations.
+     *
+     * @param maxDuration a bound on the total time of all tries, in addition to the timeout
+     */
+    Commit commit(List<Operation> operations, String requestId, Duration maxDuration) {
         ApplyRequest request = ApplyRequest.newBuilder()
                 .addAllOperations(operations)
                 .setRequestId(requestId)
                 .build();
         CommitResponse committed =
-                call(longest.compareTo(timeout) < 0 ? longest : timeout, timed -> timed.apply(request));
+                call(maxDuration.compareTo(timeout) < 0 ? maxDuration : timeout, timed -> timed.apply(request));
         return new Commit(
                 committed.getRevision(), instant(committed.getCommittedAt()), List.copyOf(committed.getVersionsList()));
     }
 
-    /** What stands; empty if the key does not exist. */
+    /** Returns the current value; empty if the key does not exist. */
     public Optional<Versioned> get(String agentId, String key) {
         return get(agentId, key, At.getDefaultInstance());
     }
 
-    /** What stood at a revision. */
+    /** Returns the value at a revision; empty if the key did not exist. */
     public Optional<Versioned> getAt(String agentId, String key, long revision) {
         return get(agentId, key, At.newBuilder().setRevision(revision).build());
     }
 
-    /** What stood at a time. */
+    /** Returns the value at a time; empty if the key did not exist. */
     public Optional<Versioned> getAt(String agentId, String key, Instant time) {
         return get(agentId, key, At.newBuilder().setTime(timestamp(time)).build());
     }
@@ -261,7 +269,7 @@ public final class StateClient implements AutoCloseable {
                 .build();
     }
 
-    /** The same text; half of a surrogate pair would be sent as a question mark. */
+    /** Returns {@code text}. Rejects an unpaired surrogate, which gRPC would send as a question mark. */
     static String text(String what, String text) {
         if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
             throw StateCallException.invalid(what + " can't be written as UTF-8: it has half of a surrogate pair");
@@ -269,14 +277,14 @@ public final class StateClient implements AutoCloseable {
         return text;
     }
 
-    /** A key that was found by its value. */
+    /** A key that {@link #find} found by its value. */
     public record Match(String agentId, String key, Versioned value) {}
 
     /**
-     * Keys whose value matches an SQL/JSON path, like {@code $.fact ? (@ starts with "Paris")}, in order; where the state is in
-     * Postgres.
+     * Returns the keys whose value matches an SQL/JSON path such as {@code $.fact ? (@ starts with "Paris")}, in order.
+     * Requires a state in Postgres.
      *
-     * @param agentId empty: of all agents
+     * @param agentId the agent; empty for all agents
      */
     public List<Match> find(String agentId, String jsonPath) {
         List<Match> all = new ArrayList<>();
@@ -294,7 +302,7 @@ public final class StateClient implements AutoCloseable {
         return all;
     }
 
-    /** All versions of a key that are kept, newest first. */
+    /** Returns all retained versions of a key, newest first. */
     public List<Versioned> history(String agentId, String key) {
         List<Versioned> all = new ArrayList<>();
         HistoryRequest.Builder request = HistoryRequest.newBuilder().setKey(key(agentId, key));
@@ -306,7 +314,7 @@ public final class StateClient implements AutoCloseable {
         return all;
     }
 
-    /** The keys of an agent that begin with a prefix, in order. */
+    /** Returns the keys of an agent that begin with a prefix, in order. */
     public List<String> keys(String agentId, String prefix) {
         List<String> all = new ArrayList<>();
         ListKeysRequest.Builder request = ListKeysRequest.newBuilder()
@@ -321,7 +329,7 @@ public final class StateClient implements AutoCloseable {
         return all;
     }
 
-    /** The agents that begin with a prefix, in order. */
+    /** Returns the agents that begin with a prefix, in order. */
     public List<String> agents(String prefix) {
         ListAgentsRequest.Builder request =
                 ListAgentsRequest.newBuilder().setNamespace(namespace).setPrefix(prefix);
@@ -329,7 +337,7 @@ public final class StateClient implements AutoCloseable {
                 (timed, token) -> timed.listAgents(request.setPageToken(token).build()));
     }
 
-    /** The namespaces that have keys, those that this client may see, in order. */
+    /** Returns the namespaces that begin with a prefix, have keys and are visible to this client, in order. */
     public List<String> namespaces(String prefix) {
         ListNamespacesRequest.Builder request =
                 ListNamespacesRequest.newBuilder().setPrefix(prefix);
@@ -341,15 +349,15 @@ public final class StateClient implements AutoCloseable {
         List<String> all = new ArrayList<>();
         String token = "";
         do {
-            String from = token;
-            ListNamesResponse page = call(timed -> pages.apply(timed, from));
+            String pageToken = token;
+            ListNamesResponse page = call(timed -> pages.apply(timed, pageToken));
             all.addAll(page.getNamesList());
             token = page.getNextPageToken();
         } while (!token.isEmpty());
         return all;
     }
 
-    /** Of the state as a whole. */
+    /** Returns information on the state as a whole. */
     public StateInfo info() {
         InfoResponse info = call(timed -> timed.info(InfoRequest.getDefaultInstance()));
         return new StateInfo(
@@ -365,15 +373,16 @@ public final class StateClient implements AutoCloseable {
     }
 
     /**
-     * Events, in order, as they are taken; to be closed. One that follows waits for commits, and goes on behind its last event when a
-     * connection is lost; its end is to close the stream, from any thread.
+     * Returns a stream that reads events in order as they are consumed; the caller must close it. A replay that follows
+     * waits for new commits, resumes after its last event if the connection is lost, and ends when the stream is
+     * closed, from any thread.
      */
     public Stream<StateEvent> replay(Replay replay) {
         ReplayedEvents events = new ReplayedEvents(StateGrpc.newStub(channel), replay.request());
         return StreamSupport.stream(events, false).onClose(events::close);
     }
 
-    /** For those who look after the state as a whole, on the same connection. */
+    /** Returns the administrative calls for the state as a whole, on the same connection. */
     public StateCare care() {
         return new StateCare(this, CareGrpc.newBlockingStub(channel));
     }
@@ -382,29 +391,29 @@ public final class StateClient implements AutoCloseable {
         return call(timeout, call);
     }
 
-    /** Tries a call until it is answered, or its time is over. */
-    private <T> T call(Duration longest, Function<StateBlockingStub, T> call) {
-        long endNanos = System.nanoTime() + longest.toNanos();
-        long waitMillis = FIRST_WAIT_MILLIS;
-        StateCallException before = null;
+    /** Tries a call until it succeeds or its time has elapsed. */
+    private <T> T call(Duration maxDuration, Function<StateBlockingStub, T> call) {
+        long endNanos = System.nanoTime() + maxDuration.toNanos();
+        long backoffMillis = INITIAL_BACKOFF_MILLIS;
+        StateCallException previous = null;
         while (true) {
             try {
                 return call.apply(stub.withDeadlineAfter(endNanos - System.nanoTime(), TimeUnit.NANOSECONDS));
             } catch (StatusRuntimeException e) {
-                // why it had to be tried again says more than that the time is over
-                StateCallException failure = e.getStatus().getCode() == Code.DEADLINE_EXCEEDED && before != null
-                        ? before
+                // The reason for the previous retry says more than that the time has elapsed.
+                StateCallException failure = e.getStatus().getCode() == Code.DEADLINE_EXCEEDED && previous != null
+                        ? previous
                         : StateCallException.of(e);
-                long millis = ThreadLocalRandom.current().nextLong(waitMillis / 2, waitMillis);
+                long millis = ThreadLocalRandom.current().nextLong(backoffMillis / 2, backoffMillis);
                 boolean isInTime = endNanos - System.nanoTime() > TimeUnit.MILLISECONDS.toNanos(millis)
                         && !Context.current().isCancelled();
-                if (!retries || !failure.mayPass() || !isInTime || channel.isShutdown()) {
+                if (!retries || !failure.isTransient() || !isInTime || channel.isShutdown()) {
                     throw failure;
                 }
                 waitFor(millis, failure);
-                before = failure;
-                waitMillis = Math.min(LONGEST_WAIT_MILLIS, 2 * waitMillis);
-                channel.resetConnectBackoff(); // else a try might not even try to connect
+                previous = failure;
+                backoffMillis = Math.min(MAX_BACKOFF_MILLIS, 2 * backoffMillis);
+                channel.resetConnectBackoff(); // Otherwise gRPC's own backoff might prevent the next attempt.
             }
         }
     }
@@ -418,7 +427,7 @@ public final class StateClient implements AutoCloseable {
         }
     }
 
-    /** Makes a call once. */
+    /** Makes a call once, without retries. */
     static <T> T call(Supplier<T> call) {
         try {
             return call.get();
@@ -464,7 +473,7 @@ public final class StateClient implements AutoCloseable {
                 .build();
     }
 
-    /** Ends the connection, and every stream on it. */
+    /** Closes the connection and ends every stream on it. */
     @Override
     public void close() {
         ManagedChannel unused = channel.shutdownNow();
@@ -472,7 +481,7 @@ public final class StateClient implements AutoCloseable {
             boolean ended = channel.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS);
             if (!ended) {
                 throw new IllegalStateException(
-                        "the connection to the state did not end within " + CLOSE_SECONDS + " s");
+                        "the connection to the state was not closed within " + CLOSE_SECONDS + " s");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

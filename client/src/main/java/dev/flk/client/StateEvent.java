@@ -5,18 +5,18 @@ import java.time.Instant;
 import java.util.List;
 
 /**
- * One committed transaction.
+ * A committed transaction.
  *
- * @param changes in the order of the transaction; those that pass the filter
- * @param operationsTotal how many there are without it
- * @param resumeToken a replay goes on behind it
+ * @param changes the changes that pass the filter, in the order of the transaction
+ * @param operationsTotal the number of changes without the filter
+ * @param resumeToken a token with which a replay resumes after this event
  */
 public record StateEvent(
         long revision, Instant committedAt, List<Change> changes, int operationsTotal, String resumeToken) {
     /**
-     * A version that it made.
+     * A version that the transaction created.
      *
-     * @param json empty if it is a deletion
+     * @param json empty for a deletion
      */
     public record Change(String namespace, String agentId, String key, long version, boolean isDeleted, String json) {}
 }

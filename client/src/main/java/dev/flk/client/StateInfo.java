@@ -2,14 +2,14 @@
 package dev.flk.client;
 
 /**
- * Of the state as a whole.
+ * Information on the state as a whole.
  *
- * @param format of what it keeps on disk
- * @param engine as STATE_ENGINE of the backend has it
- * @param oldestRevision from which a replay can begin
- * @param keys with those that are deleted, about
- * @param bytes that it takes, about
- * @param notServing the reason why no commit succeeds, with a description; empty: none is known
+ * @param format the version of the format on disk
+ * @param engine the backend's STATE_ENGINE
+ * @param oldestRevision the oldest revision at which a replay can begin
+ * @param keys the approximate number of keys, including deleted ones
+ * @param bytes the approximate size on disk
+ * @param notServing the reason why no commit succeeds, with a description; empty if none is known
  */
 public record StateInfo(
         int format,

@@ -12,26 +12,30 @@ import java.util.List;
 import java.util.UUID;
 
 /**
- * Operations that are committed together or not at all, in one namespace or in several. They are kept here until {@link #commit} sends
- * them, in one call; a transaction that is closed without it has done nothing. One thread.
+ * Operations, in one or more namespaces, that are committed together or not at all. They are kept in the client until
+ * {@link #commit} sends them in one call; a transaction that is closed without a commit has no effect. Confined to one
+ * thread.
  */
 public final class Transaction implements AutoCloseable {
-    /** Less than the 15 minutes for which a backend remembers a request id, by more than a call takes after its deadline. */
-    private static final Duration REMEMBERED = Duration.ofMinutes(14);
+    /**
+     * The time for which a commit may be repeated. It is shorter than the 15 minutes for which a backend remembers a
+     * request id, by more than a call takes after its deadline.
+     */
+    private static final Duration REPEATABLE = Duration.ofMinutes(14);
 
     private final StateClient client;
     private final String namespace;
     private final Shared shared;
 
-    /** The state of a transaction, for all of its namespaces. */
+    /** The state that the views of a transaction on all its namespaces share. */
     private static final class Shared {
         private final List<Operation> operations = new ArrayList<>();
-        /** The same in each try, so that a commit whose answer was lost is not done twice. */
+        /** An id that all tries share, so that a commit whose response was lost is not applied twice. */
         private final String requestId = UUID.randomUUID().toString();
 
         private boolean isSent;
         private long sentNanos;
-        private boolean isOver;
+        private boolean hasEnded;
     }
 
     Transaction(StateClient client, String namespace) {
@@ -44,18 +48,18 @@ public final class Transaction implements AutoCloseable {
         this.shared = shared;
     }
 
-    /** The same transaction, for operations in another namespace. */
+    /** Returns the same transaction for operations in another namespace. */
     public Transaction namespace(String name) {
         return new Transaction(client, name, shared);
     }
 
-    /** Gives a key a value, one JSON value. */
+    /** Writes a value, which is one JSON value, to a key. */
     public Transaction write(String agentId, String key, String json) {
         return add(Operation.newBuilder()
                 .setWrite(Write.newBuilder().setKey(key(agentId, key)).setJson(StateClient.text("the value", json))));
     }
 
-    /** The same, if this version stands; 0: if the key does not exist. */
+    /** Writes a value if the key has this version; version 0 means that the key does not exist. */
     public Transaction writeIf(String agentId, String key, String json, long version) {
         return add(Operation.newBuilder()
                 .setWrite(Write.newBuilder()
@@ -64,18 +68,18 @@ public final class Transaction implements AutoCloseable {
                         .setIfVersion(version)));
     }
 
-    /** Deletes a key; one that does not exist is left alone. */
+    /** Deletes a key; has no effect if the key does not exist. */
     public Transaction delete(String agentId, String key) {
         return add(Operation.newBuilder().setDelete(Delete.newBuilder().setKey(key(agentId, key))));
     }
 
-    /** The same, if this version stands. */
+    /** Deletes a key if it has this version. */
     public Transaction deleteIf(String agentId, String key, long version) {
         return add(Operation.newBuilder()
                 .setDelete(Delete.newBuilder().setKey(key(agentId, key)).setIfVersion(version)));
     }
 
-    /** Lets the transaction be committed only if this version of a key stands; 0: if it does not exist. */
+    /** Makes the commit conditional on the version of a key; version 0 means that the key does not exist. */
     public Transaction check(String agentId, String key, long version) {
         return add(Operation.newBuilder()
                 .setCheck(Check.newBuilder().setKey(key(agentId, key)).setIfVersion(version)));
@@ -95,19 +99,20 @@ public final class Transaction implements AutoCloseable {
     }
 
     private void requireOpen() {
-        if (shared.isOver) {
+        if (shared.hasEnded) {
             throw new IllegalStateException("the transaction is over");
         }
     }
 
     /**
-     * Makes all of it durable and visible, or none. Tries for as long as the client's timeout. If that fails otherwise than by a refusal
-     * ({@link StateCallException.VersionConflict}, {@link StateCallException.Invalid}, a value or transaction that is too large), it may be
-     * called again, for 14 minutes after the first call: it returns what the first try came to, or does it now, and never does it twice.
+     * Makes all operations durable and visible, or none. Retries until the client's timeout. It may be called again
+     * within 14 minutes of the first call, unless the commit was rejected ({@link StateCallException.VersionConflict},
+     * {@link StateCallException.Invalid}, a value or transaction that is too large). It then returns the result of the
+     * first try, or commits now; it never commits twice.
      *
      * @throws StateCallException {@link StateCallException.VersionConflict} if a condition does not hold;
-     *     {@link StateCallException.Unreachable} and {@link StateCallException.StoreDown} if the outcome is not known
-     * @throws IllegalStateException if the transaction is over, or its outcome can no longer be asked for
+     *     {@link StateCallException.Unreachable} and {@link StateCallException.StoreDown} if the outcome is unknown
+     * @throws IllegalStateException if the transaction has ended, or it is too late to ask for its outcome
      */
     public Commit commit() {
         requireOpen();
@@ -115,24 +120,25 @@ public final class Transaction implements AutoCloseable {
             shared.isSent = true;
             shared.sentNanos = System.nanoTime();
         }
-        Duration left = REMEMBERED.minusNanos(System.nanoTime() - shared.sentNanos);
+        Duration left = REPEATABLE.minusNanos(System.nanoTime() - shared.sentNanos);
         if (left.isNegative() || left.isZero()) {
-            throw new IllegalStateException("the first commit of this transaction was " + REMEMBERED.toMinutes()
-                    + " minutes ago, so that another one might do it twice: read whether it was done");
+            throw new IllegalStateException(
+                    "the first commit of this transaction was " + REPEATABLE.toMinutes()
+                            + " minutes ago, so another one might apply it twice: read the keys to learn whether it was applied");
         }
         try {
             Commit commit = client.commit(shared.operations, shared.requestId, left);
-            shared.isOver = true;
+            shared.hasEnded = true;
             return commit;
         } catch (StateCallException e) {
-            shared.isOver = e.isRefusal();
+            shared.hasEnded = e.isRejection();
             throw e;
         }
     }
 
-    /** Forgets what was not committed. */
+    /** Discards the transaction if it was not committed. */
     @Override
     public void close() {
-        shared.isOver = true;
+        shared.hasEnded = true;
     }
 }

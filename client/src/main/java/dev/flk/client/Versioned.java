@@ -4,10 +4,10 @@ package dev.flk.client;
 import java.time.Instant;
 
 /**
- * A value that stands, or stood.
+ * A version of a value.
  *
- * @param version 1, 2, 3 … of its key
- * @param revision the commit that made it
- * @param json as it was written, without white space between tokens; empty if this version is a deletion
+ * @param version 1, 2, 3 … for each key
+ * @param revision the commit that created it
+ * @param json the value as it was written, without white space between tokens; empty if this version is a deletion
  */
 public record Versioned(long version, long revision, Instant committedAt, boolean isDeleted, String json) {}

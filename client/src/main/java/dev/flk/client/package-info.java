@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The Java client of the state of agents, and the stubs of its protocol, {@code flk/state/v1/state.proto}. */
+/** The Java client for the state of agents, and the stubs of its protocol, {@code flk/state/v1/state.proto}. */
 @NullMarked
 package dev.flk.client;
 

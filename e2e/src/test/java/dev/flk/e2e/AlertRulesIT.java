@@ -25,8 +25,7 @@ final class AlertRulesIT {
     private static final Path RULE_TESTS = ALERTS.resolve("flk.rules.test.yaml");
     private static final Path RUNBOOKS = Built.root().resolve("docs/runbooks.md");
 
-    private static final List<String> PARTS = List.of(
-            "**Meaning.**", "**Impact.**", "**First five minutes.**", "**Causes.**", "**Repair.**", "**Prevention.**");
+    private static final List<String> PARTS = List.of("**Meaning.**", "**Affected.**", "**Action.**", "**Verify.**");
 
     private static final List<Alert> RULED = new ArrayList<>();
 

@@ -75,7 +75,7 @@ final class DeployIT {
                 "keys: {existingSecret: our-keys}",
                 "{keys: {existingSecret: our-keys}, networkPolicy: {enabled: false}, agent: {enabled: true, endpoint: 'https://ingest.example'}}",
                 "{keys: {existingSecret: our-keys}, metrics: {serviceMonitor: {enabled: true}, dashboards: {enabled: true}}}",
-                "{keys: {existingSecret: our-keys}, backend: {store: {kind: postgres, existingSecret: our-store}, config: {STATE_ENGINE: postgres}}}"
+                "{keys: {existingSecret: our-keys}, backend: {store: {kind: postgres, existingSecret: our-store}, config: {STATE_ENGINE: postgres}}, networkPolicy: {enabled: false}}"
             })
     void chart_isRendered(String values) throws Exception {
         assertThat(render(values)).contains("kind: StatefulSet", "readOnlyRootFilesystem: true", "runAsNonRoot: true");

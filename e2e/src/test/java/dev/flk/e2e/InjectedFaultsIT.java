@@ -294,7 +294,7 @@ final class InjectedFaultsIT {
 
         /** One after the other; after one that failed, the next that is acknowledged must be in another segment. */
         void submit(Client client, int count) throws Exception {
-            String suspect = "";
+            String candidate = "";
             for (int i = 0; i < count; i++) {
                 String newest = newestSegment();
                 Sent one = submit(client, Pcs.number(sent.size() + 1));
@@ -303,10 +303,10 @@ final class InjectedFaultsIT {
                     return;
                 }
                 if (!one.isAcknowledged()) {
-                    suspect = newest;
+                    candidate = newest;
                 } else {
-                    assertThat(newestSegment()).isNotEqualTo(suspect);
-                    suspect = "";
+                    assertThat(newestSegment()).isNotEqualTo(candidate);
+                    candidate = "";
                 }
             }
         }

@@ -103,8 +103,8 @@ final class RotatedLogIT {
         assertThat(run(1, "wal", "verify")).containsPattern("(?m)^" + first + " .* not there");
         try (BackendProcess backend = BackendProcess.start(directory, Map.of())) {
             backend.program()
-                    .awaitLine(line ->
-                            line.contains("is not there") && line.contains("can't be rebuilt without it: put it back"));
+                    .awaitLine(line -> line.contains("is missing, with")
+                            && line.contains("can't be rebuilt without it: put it back"));
         }
     }
 

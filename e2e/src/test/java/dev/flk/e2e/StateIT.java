@@ -237,6 +237,9 @@ class StateIT {
             assertThat(run(1, "http://127.0.0.1:1", "info")).contains("UNAVAILABLE", "refused");
             assertThat(run(2, "nowhere", "info")).contains("--url: write it like http://127.0.0.1:50051");
             assertThat(run(2, url, "info", "--offline")).contains("--offline asks no backend: leave out --url");
+            assertThat(run(2, url, "restore", "dump")).contains("restore asks no backend: leave out --url");
+            assertThat(run(2, url.replace("http", "ftp"), "info")).contains("--url: write it like http://");
+            assertThat(run(2, url, "dump", "--namespace", "")).contains("--namespace: the name is empty");
             assertThat(run(1, null, "info", "--offline")).contains("is used by another process");
         }
         assertThat(run(0, null, "set", "a", "k", "\"late\"", "--offline")).isEqualTo("version 4, revision 4");

@@ -47,8 +47,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An HTTP server: event loops that accept, read and write, for one or more {@link Door doors}. {@link #listen} and {@link #close} are for one
- * thread, which is none of the loops. Nothing here is durable: an answer is what the endpoints say, in the order of the requests.
+ * An HTTP server: event loops that accept, read and write, for one or more {@link Listener doors}. {@link #listen} and
+ * {@link #close} are for one thread, which is none of the loops. Nothing here is durable: an answer is what the
+ * endpoints say, in the order of the requests.
  */
 public final class HttpServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
@@ -91,7 +92,7 @@ public final class HttpServer implements AutoCloseable {
      * @param tooMany the log line where the server has as many connections as it may
      * @param tls gives an engine for each connection; null: plain HTTP
      */
-    public record Door(
+    public record Listener(
             SocketAddress address,
             String where,
             String settings,
@@ -140,7 +141,7 @@ public final class HttpServer implements AutoCloseable {
      * @return the port, which is the configured one unless that is 0; 0 for a Unix socket
      * @throws IOException if the address can't be bound; nothing is left open then, if it was the first door
      */
-    public int listen(Door door) throws IOException {
+    public int listen(Listener door) throws IOException {
         boolean isUnix = door.address() instanceof UnixDomainSocketAddress;
         if (group == null) {
             group = new MultiThreadIoEventLoopGroup(
@@ -218,7 +219,7 @@ public final class HttpServer implements AutoCloseable {
     }
 
     /** Serves a connection that has come in at {@code door}. For who accepts in place of the server: on the event loop of the channel. */
-    public void serve(Channel channel, Door door) {
+    public void serve(Channel channel, Listener door) {
         if (!load.connections().take(1)) {
             events.connectionRefused();
             limit.say("connections " + door.where(), leftOut -> LOG.warn("{}{}", door.tooMany(), leftOut));

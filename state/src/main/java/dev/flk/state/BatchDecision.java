@@ -5,10 +5,10 @@ import dev.flk.state.Event.Change;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.Answered;
 import dev.flk.state.Storage.Batch;
+import dev.flk.state.Storage.Existing;
 import dev.flk.state.Storage.Head;
 import dev.flk.state.Storage.Newest;
 import dev.flk.state.Storage.RequestKey;
-import dev.flk.state.Storage.Standing;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -35,10 +35,10 @@ final class BatchDecision {
      * @param elapsedMicros the time by which answers expire, which no wall clock moves
      * @param rememberedMicros how long an answer is given again
      */
-    BatchDecision(Standing standing, long nowMicros, long elapsedMicros, long rememberedMicros) {
-        this.newest = new HashMap<>(standing.newest());
-        this.answered = new HashMap<>(standing.answered());
-        this.head = standing.head();
+    BatchDecision(Existing existing, long nowMicros, long elapsedMicros, long rememberedMicros) {
+        this.newest = new HashMap<>(existing.newest());
+        this.answered = new HashMap<>(existing.answered());
+        this.head = existing.head();
         this.nowMicros = nowMicros;
         this.elapsedMicros = elapsedMicros;
         this.rememberedMicros = rememberedMicros;

@@ -59,7 +59,7 @@ public final class MemoryStorage implements Storage {
     }
 
     @Override
-    public synchronized void commit(Set<Key> keys, Set<RequestKey> requests, Function<Standing, Batch> decide) {
+    public synchronized void commit(Set<Key> keys, Set<RequestKey> requests, Function<Existing, Batch> decide) {
         Map<Key, Newest> newest = new HashMap<>();
         for (Key key : keys) {
             List<Version> of = versions.get(key);
@@ -71,7 +71,7 @@ public final class MemoryStorage implements Storage {
         Map<RequestKey, Answered> known = requests.stream()
                 .filter(answered::containsKey)
                 .collect(Collectors.toMap(Function.identity(), answered::get));
-        Batch batch = decide.apply(new Standing(head, newest, known));
+        Batch batch = decide.apply(new Existing(head, newest, known));
         long more = batch.events().stream().mapToLong(Event::bytes).sum();
         if (bytes + more > maxBytes) {
             throw Reason.DISK_FULL.because("the state in memory is full: it takes at most " + maxBytes + " bytes");
@@ -95,11 +95,11 @@ public final class MemoryStorage implements Storage {
     @Override
     public synchronized List<Optional<Version>> newest(List<Key> keys, long upToRevision) {
         return keys.stream()
-                .map(key -> standing(versions.getOrDefault(key, List.of()), upToRevision))
+                .map(key -> existing(versions.getOrDefault(key, List.of()), upToRevision))
                 .toList();
     }
 
-    private static Optional<Version> standing(List<Version> of, long upToRevision) {
+    private static Optional<Version> existing(List<Version> of, long upToRevision) {
         for (int i = of.size() - 1; i >= 0; i--) {
             if (of.get(i).revision() <= upToRevision) {
                 return Optional.of(of.get(i));
@@ -136,7 +136,7 @@ public final class MemoryStorage implements Storage {
                     && key.agentId().equals(agentId)
                     && key.name().startsWith(prefix)
                     && (after == null || Key.compareBytes(key.name(), after) > 0)) {
-                standing(entry.getValue(), atRevision)
+                existing(entry.getValue(), atRevision)
                         .filter(version -> !version.isDeleted())
                         .ifPresent(version -> found.add(new KeyAt(key.name(), version.version(), version.revision())));
             }
@@ -217,7 +217,7 @@ public final class MemoryStorage implements Storage {
         versions.entrySet().removeIf(entry -> {
             Key key = entry.getKey();
             List<Version> of = entry.getValue();
-            Optional<Version> stood = standing(of, floor);
+            Optional<Version> stood = existing(of, floor);
             stood.ifPresent(kept ->
                     of.removeIf(version -> version.revision() <= floor && (!version.equals(kept) || kept.isDeleted())));
             stood.filter(Version::isDeleted).ifPresent(deletion -> noteRemoved(key, deletion));
@@ -260,7 +260,7 @@ public final class MemoryStorage implements Storage {
         trimmed.merge(namespace, upTo, Math::max);
         versions.forEach((key, of) -> {
             if (key.namespace().equals(namespace)) {
-                standing(of, upTo).ifPresent(newest -> noteRemoved(key, newest));
+                existing(of, upTo).ifPresent(newest -> noteRemoved(key, newest));
                 of.removeIf(version -> version.revision() <= upTo);
             }
         });
@@ -282,14 +282,14 @@ public final class MemoryStorage implements Storage {
     }
 
     @Override
-    public synchronized List<Document> standing(
+    public synchronized List<Document> existing(
             String namespace, String agentId, long floor, @Nullable Key after, int limit, long most) {
         List<Document> page = new ArrayList<>();
         long taken = 0;
         for (Map.Entry<Key, List<Version>> entry :
                 (after == null ? versions : versions.tailMap(after, false)).entrySet()) {
             Key key = entry.getKey();
-            Optional<Version> stood = standing(entry.getValue(), floor).filter(version -> !version.isDeleted());
+            Optional<Version> stood = existing(entry.getValue(), floor).filter(version -> !version.isDeleted());
             if (stood.isPresent()
                     && (namespace.isEmpty() || namespace.equals(key.namespace()))
                     && (agentId.isEmpty() || agentId.equals(key.agentId()))) {

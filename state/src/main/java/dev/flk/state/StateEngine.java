@@ -71,7 +71,7 @@ public final class StateEngine implements AutoCloseable {
     private final Thread writerThread;
     private final ScheduledExecutorService ticks;
     private final Watches watches = new Watches();
-    private volatile @Nullable StateException trouble =
+    private volatile @Nullable StateException problem =
             Reason.STARTING.because("the state engine is starting; try again in a moment");
     private long tick;
     /** The difference between elapsed time and the ticker, set when the storage is first opened. */
@@ -197,7 +197,7 @@ public final class StateEngine implements AutoCloseable {
 
                     @Override
                     public void failed(StateException cause) {
-                        trouble = cause;
+                        problem = cause;
                     }
                 });
         this.writerThread = new Thread(writer::loop, "state-writer");
@@ -212,7 +212,7 @@ public final class StateEngine implements AutoCloseable {
     /**
      * Opens the storage and takes calls; until it is open, they are refused with STARTING.
      *
-     * @return completed when it is open, or could not be opened, as {@link #trouble} says then
+     * @return completed when it is open, or could not be opened, as {@link #problem} says then
      */
     public CompletionStage<Void> start() {
         CompletableFuture<Void> tried = new CompletableFuture<>();
@@ -234,12 +234,12 @@ public final class StateEngine implements AutoCloseable {
         try {
             storage.open();
             beginElapsedTime();
-            trouble = null;
+            problem = null;
             published(storage.head());
         } catch (StateException e) {
-            trouble = e;
+            problem = e;
         } catch (RuntimeException | Error e) {
-            trouble = StateException.down("the storage can't be opened: " + e, e);
+            problem = StateException.down("the storage can't be opened: " + e, e);
         }
     }
 
@@ -282,7 +282,7 @@ public final class StateEngine implements AutoCloseable {
     private void tick() {
         transactions.expire();
         tick++;
-        StateException met = trouble;
+        StateException met = problem;
         if (met != null && met.reason() != Reason.STARTING) {
             later(this::open);
         } else if (met == null && watches.count() > 0) {
@@ -312,15 +312,15 @@ public final class StateEngine implements AutoCloseable {
                 step.run();
             } catch (StateException e) {
                 if (e.isOutage()) {
-                    trouble = e;
+                    problem = e;
                 }
             }
         });
     }
 
     /** What is wrong with the storage, for those who look after it; empty: nothing. */
-    public Optional<StateException> trouble() {
-        return Optional.ofNullable(trouble);
+    public Optional<StateException> problem() {
+        return Optional.ofNullable(problem);
     }
 
     /** The cause why commits that were answered are missing, or may be, and the history has another id; empty: nothing was lost. */
@@ -346,7 +346,7 @@ public final class StateEngine implements AutoCloseable {
     }
 
     private void requireUp() {
-        StateException met = trouble;
+        StateException met = problem;
         if (met != null) {
             throw met;
         }
@@ -843,14 +843,14 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * What stood at the floor; see {@link Storage#standing}.
+     * What stood at the floor; see {@link Storage#existing}.
      *
      * @param head what the caller knows of the floor
      * @throws StateException COMPACTED: it is another one by now
      */
-    public List<Document> standing(Head head, String namespace, String agentId, @Nullable Key after) {
+    public List<Document> existing(Head head, String namespace, String agentId, @Nullable Key after) {
         List<Document> page =
-                reading(() -> storage.standing(namespace, agentId, head.floor(), after, MAX_PAGE, MAX_PAGE_BYTES));
+                reading(() -> storage.existing(namespace, agentId, head.floor(), after, MAX_PAGE, MAX_PAGE_BYTES));
         Head unused = requireHistory(head.historyId());
         requireKept(head.floor(), "");
         return page;
@@ -899,7 +899,7 @@ public final class StateEngine implements AutoCloseable {
             return reading.read();
         } catch (StateException e) {
             if (e.isOutage()) {
-                trouble = e;
+                problem = e;
             }
             throw e;
         }
@@ -915,7 +915,7 @@ public final class StateEngine implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        trouble = Reason.STORE_DOWN.because("the state engine is closed");
+        problem = Reason.STORE_DOWN.because("the state engine is closed");
         storage.close();
     }
 }

@@ -26,7 +26,10 @@ public interface Storage extends AutoCloseable {
      */
     void open();
 
-    /** Where others commit to the same storage, {@code toldOfNewest} hears of the newest revision, now and then, on a thread of the storage. */
+    /**
+     * Where others commit to the same storage, {@code toldOfNewest} hears of the newest revision, now and then, on a
+     * thread of the storage.
+     */
     default void whenOthersCommit(LongConsumer toldOfNewest) {}
 
     /**
@@ -46,7 +49,7 @@ public interface Storage extends AutoCloseable {
      * @param requests whose answers are wanted
      * @param decide called once, or again if the storage has to begin anew
      */
-    void commit(Set<Key> keys, Set<RequestKey> requests, Function<Standing, Batch> decide);
+    void commit(Set<Key> keys, Set<RequestKey> requests, Function<Existing, Batch> decide);
 
     /** Of each key the newest version up to a revision, in their order. */
     List<Optional<Version>> newest(List<Key> keys, long upToRevision);
@@ -130,7 +133,7 @@ public interface Storage extends AutoCloseable {
      * @param agentId empty: of all
      * @param after the last key before
      */
-    List<Document> standing(
+    List<Document> existing(
             String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes);
 
     /**
@@ -222,7 +225,7 @@ public interface Storage extends AutoCloseable {
     }
 
     /** What a batch is decided on; keys that nobody wrote and requests that nobody answered are missing. */
-    record Standing(Head head, Map<Key, Newest> newest, Map<RequestKey, Answered> answered) {}
+    record Existing(Head head, Map<Key, Newest> newest, Map<RequestKey, Answered> answered) {}
 
     /** What is to be kept: events behind the standing head, without gaps. */
     record Batch(List<Event> events, Map<RequestKey, Answered> answered) {

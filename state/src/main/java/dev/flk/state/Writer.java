@@ -204,11 +204,11 @@ final class Writer {
             this.commits = commits;
         }
 
-        Batch decide(Storage.Standing standing) {
+        Batch decide(Storage.Existing existing) {
             committed.clear();
             refused.clear();
             BatchDecision decision = new BatchDecision(
-                    standing, StateEngine.micros(clock.instant()), elapsedMicros.getAsLong(), rememberedMicros);
+                    existing, StateEngine.micros(clock.instant()), elapsedMicros.getAsLong(), rememberedMicros);
             for (PendingCommit commit : commits) {
                 try {
                     committed.put(commit.answer(), decision.decide(commit));

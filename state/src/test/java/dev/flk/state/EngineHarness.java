@@ -45,8 +45,8 @@ final class EngineHarness implements AutoCloseable {
         engine = new StateEngine(storages.get(), settings, () -> now, () -> nanos, random, () -> freeBytes);
         engine.start();
         long end = System.nanoTime() + MOST_NANOS;
-        while (engine.trouble()
-                .filter(trouble -> trouble.reason() == Reason.STARTING)
+        while (engine.problem()
+                .filter(problem -> problem.reason() == Reason.STARTING)
                 .isPresent()) {
             assertThat(System.nanoTime()).as("the engine does not start").isLessThan(end);
             Thread.onSpinWait(); // it is a matter of microseconds, thousands of times

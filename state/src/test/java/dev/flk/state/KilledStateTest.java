@@ -152,7 +152,7 @@ class KilledStateTest {
     /** Returns the newest revision. */
     private long check(List<String> answered, long moreThan, String what) {
         try (EngineHarness state = open(directory)) {
-            assertThat(state.engine.trouble()).as(what).isEmpty();
+            assertThat(state.engine.problem()).as(what).isEmpty();
             assertThat(state.engine.missing()).as(what).isEmpty();
             List<Event> events = state.replay(1);
             assertThat(events)

@@ -64,6 +64,6 @@ class LostLockTest {
                 .isInstanceOfSatisfying(
                         StateException.class, e -> assertThat(e.reason()).isEqualTo(Reason.STORE_DOWN))
                 .hasMessageContainingAll(directory.resolve("LOCK").toString(), "start the backend again");
-        assertThat(state.engine.trouble()).isPresent();
+        assertThat(state.engine.problem()).isPresent();
     }
 }

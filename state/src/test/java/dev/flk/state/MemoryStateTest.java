@@ -81,7 +81,7 @@ class MemoryStateTest extends StateContract {
             failure.set(Reason.STORE_DOWN.because("the connection broke"));
             assertThat(reasonOf(commit(state, unknown, ""))).isEqualTo(Reason.STORE_DOWN);
             failure.set(null);
-            await().until(() -> state.engine.trouble().isEmpty());
+            await().until(() -> state.engine.problem().isEmpty());
             assertThat(reasonOf(commit(state, unknown, ""))).isEqualTo(Reason.STORE_DOWN);
         }
     }

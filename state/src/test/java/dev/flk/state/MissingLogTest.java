@@ -74,7 +74,7 @@ class MissingLogTest {
 
     private void isNoticed(Consumer<String> cause) {
         try (EngineHarness state = open(killed)) {
-            assertThat(state.engine.trouble()).isEmpty();
+            assertThat(state.engine.problem()).isEmpty();
             assertThat(state.engine.head().historyId()).isNotEqualTo(historyId);
             assertThat(state.engine.missing()).hasValueSatisfying(message -> {
                 cause.accept(message);

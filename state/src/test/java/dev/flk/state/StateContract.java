@@ -594,19 +594,19 @@ abstract class StateContract {
 
     @Test
     void trimmedNamespace_isRefusedWithItsFloor_andOthersStay() {
-        Key standing = new Key("flk.x", "a", "k");
-        state.apply(state.engine.write(standing, "1", -1), state.write("a", "k", "1"));
-        state.apply(state.engine.write(standing, "2", -1));
-        state.apply(state.engine.write(standing, "3", -1), state.write("a", "k", "2"));
+        Key existing = new Key("flk.x", "a", "k");
+        state.apply(state.engine.write(existing, "1", -1), state.write("a", "k", "1"));
+        state.apply(state.engine.write(existing, "2", -1));
+        state.apply(state.engine.write(existing, "3", -1), state.write("a", "k", "2"));
         state.engine.trim("flk.x", new At.Revision(2));
         state.restart();
 
-        assertThat(state.engine.get(List.of(standing), new At.Now()).found())
+        assertThat(state.engine.get(List.of(existing), new At.Now()).found())
                 .first()
                 .isInstanceOf(Found.Present.class);
-        assertThat(state.engine.get(standing, 1).found()).containsExactly(new Found.Compacted());
+        assertThat(state.engine.get(existing, 1).found()).containsExactly(new Found.Compacted());
         assertThat(state.get("a", "k", new At.Revision(1))).isInstanceOf(Found.Present.class);
-        assertThat(reasonOf(() -> state.engine.get(List.of(standing), new At.Revision(1))))
+        assertThat(reasonOf(() -> state.engine.get(List.of(existing), new At.Revision(1))))
                 .isEqualTo(Reason.COMPACTED);
         assertThat(reasonOf(() -> state.events(2, "flk.x", key -> true))).isEqualTo(Reason.COMPACTED);
         assertThat(state.engine.oldest("flk.x")).isEqualTo(3);
@@ -617,9 +617,9 @@ abstract class StateContract {
         state.engine.trim("flk.x", new At.Revision(3));
         state.restart();
 
-        assertThat(state.engine.get(List.of(standing), new At.Now()).found()).containsExactly(new Found.Absent());
+        assertThat(state.engine.get(List.of(existing), new At.Now()).found()).containsExactly(new Found.Absent());
         assertThat(state.engine.namespaces("", null, 10).entries()).containsExactly("default");
-        assertThat(state.apply(state.engine.write(standing, "3", -1)).versions())
+        assertThat(state.apply(state.engine.write(existing, "3", -1)).versions())
                 .containsExactly(1L);
     }
 
@@ -658,7 +658,7 @@ abstract class StateContract {
         }
         removing.join();
         reading.join();
-        assertThat(state.engine.trouble()).isEmpty();
+        assertThat(state.engine.problem()).isEmpty();
     }
 
     private void readNow(Key trimmed) {
@@ -680,7 +680,7 @@ abstract class StateContract {
         List<Event> behind = state.replay(3);
         state.engine.compact(new At.Revision(3));
         Key last = null;
-        for (List<Document> page = standing(last); !page.isEmpty(); page = standing(last)) {
+        for (List<Document> page = existing(last); !page.isEmpty(); page = existing(last)) {
             Version version = page.get(0).version();
             last = page.get(0).key();
             events.add(new Event(
@@ -709,8 +709,8 @@ abstract class StateContract {
                 .containsExactly(6L, List.of(2L));
     }
 
-    private List<Document> standing(Key after) {
-        List<Document> page = state.engine.standing(state.engine.head(), "", "", after);
+    private List<Document> existing(Key after) {
+        List<Document> page = state.engine.existing(state.engine.head(), "", "", after);
         return page.isEmpty() ? page : page.subList(0, 1);
     }
 

@@ -6,52 +6,59 @@ import java.math.MathContext;
 import java.math.RoundingMode;
 
 /**
- * Rounds and prints reals exactly as CPython's {@code round(x, 9)}, {@code repr(x)} and {@code format(x, '.4f')} do. Pure
- * functions, safe from any thread.
+ * Functions that round and print reals exactly as CPython's {@code round(x, 9)}, {@code repr(x)} and
+ * {@code format(x, '.4f')} do. All are pure and safe from any thread.
  */
 public final class CanonicalDouble {
     private static final double UNITS_PER_ONE = 1e9;
     private static final int DECIMALS = 9;
 
-    /** From here on neighbouring doubles are 2^-29 > 1e-9 apart. */
-    private static final double NOTHING_TO_ROUND = 0x1p23;
+    /**
+     * The magnitude from which rounding changes nothing: neighbouring doubles are then 2^-29 apart, which is more than
+     * 1e-9.
+     */
+    private static final double ALREADY_ROUNDED_FROM = 0x1p23;
 
-    /** Below it a product with 1e9 is below 2^51, so that neighbouring products are at most a quarter apart. */
+    /**
+     * The magnitude below which a product with 1e9 is below 2^51, so that neighbouring products are at most 0.25 apart.
+     */
     private static final double FAST_ROUND_LIMIT = 0x1p21;
 
-    /** Every decimal of at most 15 significant digits has a (normal) double of its own. */
+    /** The least integer with more than 15 digits. No two decimals of at most 15 significant digits share a double. */
     private static final double FIFTEEN_DIGITS = 1e15;
 
     private CanonicalDouble() {}
 
     /**
-     * {@code x} rounded to 9 decimals: the multiple of 1e-9 nearest to the exact value of {@code x}, ties to the even
-     * multiple, then the double nearest to that. Keeps the sign of a zero; infinities and NaN come back as they are.
+     * Rounds {@code x} to 9 decimals: returns the double nearest to the multiple of 1e-9 that is nearest to the exact
+     * value of {@code x}; ties go to the even multiple. The sign of a zero is kept, and infinities and NaN are returned
+     * unchanged.
      */
     public static double round9(double x) {
         double magnitude = Math.abs(x);
         if (magnitude < FAST_ROUND_LIMIT) {
             return nearestUnits(x) / UNITS_PER_ONE;
         }
-        if (magnitude < NOTHING_TO_ROUND) {
+        if (magnitude < ALREADY_ROUNDED_FROM) {
             return new BigDecimal(x).setScale(DECIMALS, RoundingMode.HALF_EVEN).doubleValue();
         }
-        // The nearest multiple is at most 0.5e-9 off, less than half the distance to the next double: it reads back as
-        // x.
+        // The nearest multiple differs by at most 0.5e-9, which is less than half the distance to the next double, so
+        // it reads back as x.
         return x;
     }
 
     /**
-     * The integer nearest to the exact product x * 1e9, ties to even, for |x| < 2^21.
+     * Returns the integer nearest to the exact product x * 1e9, ties to even, for |x| < 2^21.
      *
-     * <p>Why it is exact: let p be the rounded product and e the error, so that x * 1e9 = p + e with |e| <= ulp(p)/2; e is a
-     * double and {@code fma} gives it without error. With n = rint(p), p - n is exact and, like 0.5, a multiple of ulp(p)
-     * (|p| < 2^51, so ulp(p) <= 1/4). If |p - n| is not 0.5, it is at most 0.5 - ulp(p), hence |p + e - n| < 0.5 and n is
-     * right. If it is 0.5, p lies in the middle: the sign of e says on which side the exact product lies, and e = 0 is a
-     * true tie, which rint has sent to the even side.
+     * <p>The result is exact for the following reason. Let p be the rounded product and e the error, so that x * 1e9 =
+     * p + e with |e| <= ulp(p)/2; e is a double, and {@code fma} computes it without error. With n = rint(p), p - n is
+     * exact and, like 0.5, a multiple of ulp(p), because |p| < 2^51 and thus ulp(p) <= 1/4. If |p - n| is not 0.5, it
+     * is at most 0.5 - ulp(p), hence |p + e - n| < 0.5 and n is correct. If it is 0.5, p is halfway between two
+     * integers: the sign of e shows on which side the exact product is, and e = 0 means a true tie, which rint has
+     * rounded to the even side.
      *
-     * <p>The result is an integer below 2^53 and 1e9 is a double, so the caller's division is a single, correct rounding of
-     * the decimal fraction: what reading its text would give.
+     * <p>The result is an integer below 2^53 and 1e9 is a double, so the caller's division is a single, correct
+     * rounding of the decimal fraction. It yields the same double as parsing its text.
      */
     private static double nearestUnits(double x) {
         double product = x * UNITS_PER_ONE;
@@ -67,21 +74,22 @@ public final class CanonicalDouble {
     }
 
     /**
-     * The shortest decimal text that reads back as {@code x}, the one nearest to {@code x} if there are several, with an
-     * exponent below 1e-4 and from 1e16: {@code 1.0}, {@code -0.0}, {@code 5.8e-05}, {@code 1e+16}.
+     * Returns the shortest decimal text that reads back as {@code x}, and the one nearest to {@code x} if there are
+     * several. Magnitudes below 1e-4 and from 1e16 have an exponent: {@code 1.0}, {@code -0.0}, {@code 5.8e-05},
+     * {@code 1e+16}.
      *
      * @throws IllegalArgumentException if {@code x} is infinite or not a number
      */
     public static String print(double x) {
         if (!Double.isFinite(x)) {
-            throw new IllegalArgumentException("only a finite number has a canonical text, this is " + x);
+            throw new IllegalArgumentException("only a finite number has a canonical text, not " + x);
         }
         boolean negative = Double.doubleToRawLongBits(x) < 0;
         double magnitude = Math.abs(x);
         double units = Math.rint(magnitude * UNITS_PER_ONE);
-        // If dividing (one correct rounding) gives x back, x is what the decimal units * 1e-9 reads back as. It has at
-        // most
-        // 15 digits; were there a shorter one, two decimals of at most 15 digits would share a double, and no two do.
+        // If the division, which is one correct rounding, yields x, the decimal units * 1e-9 reads back as x. It has at
+        // most 15 digits. A shorter decimal would share its double with this one, but no two decimals of at most 15
+        // digits share a double.
         if (units < FIFTEEN_DIGITS && units / UNITS_PER_ONE == magnitude) {
             return DecimalText.of(negative, (long) units, -DECIMALS);
         }
@@ -90,14 +98,14 @@ public final class CanonicalDouble {
     }
 
     /**
-     * {@code x} with exactly four decimals, rounded on its exact value, ties to even; a negative number keeps its sign even
-     * where only zeros are left of it.
+     * Returns {@code x} with exactly four decimals, rounded on its exact value, ties to even. A negative number keeps
+     * its sign even if all remaining digits are zero.
      *
      * @throws IllegalArgumentException if {@code x} is infinite or not a number
      */
     public static String printFourDecimals(double x) {
         if (!Double.isFinite(x)) {
-            throw new IllegalArgumentException("only a finite number can be printed, this is " + x);
+            throw new IllegalArgumentException("only a finite number can be printed, not " + x);
         }
         String magnitude =
                 new BigDecimal(Math.abs(x)).setScale(4, RoundingMode.HALF_EVEN).toPlainString();
@@ -105,24 +113,30 @@ public final class CanonicalDouble {
     }
 
     /**
-     * Finds the shortest decimal that reads back as a given double by trying lengths on the double's exact value. JDK 17's
-     * {@code Double.toString} is not used, because it sometimes has a digit too many.
+     * A search for the shortest decimal that reads back as a given double, which tries lengths on the double's exact
+     * value. JDK 17's {@code Double.toString} is not used, because its result sometimes has a digit too many.
      */
     private static final class ShortestDecimal {
-        /** Seventeen digits always read back (IEEE 754). */
+        /** The number of digits with which every double reads back (IEEE 754). */
         private static final int ENOUGH_DIGITS = 17;
 
-        /** Among normal doubles a decimal of up to 15 digits that reads back is the only one of 15 digits that does. */
+        /**
+         * The greatest number of digits for which at most one decimal of that length reads back as a given normal
+         * double.
+         */
         private static final int UNIQUE_DIGITS = 15;
 
         private ShortestDecimal() {}
 
-        /** For a finite {@code x > 0}: the decimal of the fewest digits, and among those the one nearest to {@code x}. */
+        /**
+         * Returns the decimal with the fewest digits for a finite {@code x > 0}, and the one nearest to {@code x} if
+         * there are several.
+         */
         static BigDecimal of(double x) {
             BigDecimal exact = new BigDecimal(x);
-            // Trying 15 digits first finds shorter ones too, as the same number with zeros at its end.
+            // Trying 15 digits first also finds shorter decimals, as the same number with trailing zeros.
             for (int digits = x < Double.MIN_NORMAL ? 1 : UNIQUE_DIGITS; digits < ENOUGH_DIGITS; digits++) {
-                // Both neighbours, since at a power of two the nearer one may not read back while the other does.
+                // Both neighbours are tried: at a power of two the nearer one may not read back while the other does.
                 BigDecimal below = exact.round(new MathContext(digits, RoundingMode.DOWN));
                 BigDecimal above = exact.round(new MathContext(digits, RoundingMode.UP));
                 boolean belowReadsBack = below.doubleValue() == x;
@@ -138,17 +152,17 @@ public final class CanonicalDouble {
         }
     }
 
-    /** Lays out a decimal the way CPython's {@code repr} does: where the point stands, and when there is an exponent. */
+    /** The layout of a decimal in CPython's {@code repr}: the position of the point and the use of an exponent. */
     private static final class DecimalText {
-        /** Values from 1e16 have an exponent. */
+        /** The greatest number of integer digits without an exponent: values from 1e16 have one. */
         private static final int MAX_PLAIN_INTEGER_DIGITS = 16;
 
-        /** Values below 1e-4 have an exponent. */
+        /** The greatest number of zeros after the point without an exponent: values below 1e-4 have one. */
         private static final int MAX_PLAIN_LEADING_ZEROS = 3;
 
         private DecimalText() {}
 
-        /** The text of {@code significand * 10^exponent}; {@code significand} is not negative. */
+        /** Returns the text of {@code significand * 10^exponent}; {@code significand} is not negative. */
         static String of(boolean negative, long significand, int exponent) {
             StringBuilder text = new StringBuilder(24);
             if (negative) {

@@ -4,13 +4,13 @@ package dev.flk.canonical;
 import java.nio.charset.StandardCharsets;
 
 /**
- * The bytes that are signed: those of CPython's {@code json.dumps(payload, sort_keys=True, separators=(',', ':'))} over the
- * eight signed fields, the reals passed through {@code round(float(x), 9)}.
+ * The bytes that a signature covers: the output of CPython's {@code json.dumps(payload, sort_keys=True,
+ * separators=(',', ':'))} for the eight signed fields, whose reals are passed through {@code round(float(x), 9)}.
  */
 public final class CanonicalForm {
     private CanonicalForm() {}
 
-    /** The canonical form of {@code fields}: one JSON object in ASCII without a line end. */
+    /** Returns the canonical form of {@code fields}: one JSON object in ASCII without a line ending. */
     public static byte[] of(SignedFields fields) {
         StringBuilder text = new StringBuilder(384);
         text.append("{\"D_hat\":").append(CanonicalDouble.print(fields.dHat()));

@@ -2,15 +2,15 @@
 package dev.flk.canonical;
 
 /**
- * JSON strings as CPython's {@code json.dumps} writes them: everything outside {@code ' '..'~'} is escaped, so that the text
- * is ASCII whatever it says.
+ * JSON strings as CPython's {@code json.dumps} writes them: every character outside {@code ' '..'~'} is escaped, so the
+ * text is always ASCII.
  */
 public final class CanonicalString {
     private static final String HEX = "0123456789abcdef";
 
     private CanonicalString() {}
 
-    /** Whether every surrogate in {@code text} belongs to a pair. */
+    /** Returns whether every surrogate in {@code text} belongs to a pair. */
     public static boolean isWellFormed(CharSequence text) {
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);
@@ -27,21 +27,21 @@ public final class CanonicalString {
         return true;
     }
 
-    /** {@code text} in quotes, escaped. */
+    /** Returns {@code text} escaped and in quotes. */
     public static String quote(String text) {
         StringBuilder out = new StringBuilder(text.length() + 2);
         appendQuoted(out, text);
         return out.toString();
     }
 
-    /** {@code text} escaped, without quotes: ASCII that can do nothing to a terminal or a log. */
+    /** Returns {@code text} escaped, without quotes. The result is ASCII that is safe for a terminal or a log. */
     public static String escape(String text) {
         StringBuilder out = new StringBuilder(text.length());
         appendEscaped(out, text);
         return out.toString();
     }
 
-    /** Appends {@code text} in quotes, escaped. */
+    /** Appends {@code text} escaped and in quotes. */
     public static void appendQuoted(StringBuilder out, CharSequence text) {
         out.append('"');
         appendEscaped(out, text);
@@ -65,7 +65,10 @@ public final class CanonicalString {
         }
     }
 
-    /** Appends {@code c} as an escape: the two-character one where JSON has one, else {@code \}{@code uXXXX} in lower case. */
+    /**
+     * Appends the escape of {@code c}: the two-character escape if JSON has one, otherwise {@code \}{@code uXXXX} in
+     * lower case.
+     */
     public static void appendEscaped(StringBuilder out, char c) {
         switch (c) {
             case '"' -> out.append("\\\"");

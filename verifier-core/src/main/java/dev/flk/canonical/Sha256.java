@@ -4,14 +4,14 @@ package dev.flk.canonical;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 
-/** SHA-256, which ids, signatures and digests are made of. Safe from any thread. */
+/** The hash function SHA-256, used for ids, signatures and digests. Safe from any thread. */
 public final class Sha256 {
-    /** Never updated; each use works on a clone, which costs less than looking the algorithm up. */
+    /** An instance that is never updated: each use works on a clone, which costs less than looking up the algorithm. */
     private static final MessageDigest FRESH = fresh();
 
     private Sha256() {}
 
-    /** The 32 bytes for {@code parts}, one after the other. */
+    /** Returns the 32-byte digest of the concatenated {@code parts}. */
     public static byte[] of(byte[]... parts) {
         try {
             MessageDigest sha256 = (MessageDigest) FRESH.clone();
@@ -20,7 +20,7 @@ public final class Sha256 {
             }
             return sha256.digest();
         } catch (CloneNotSupportedException e) {
-            throw new IllegalStateException("the platform's SHA-256 can't be cloned", e);
+            throw new IllegalStateException("this Java platform can't clone a SHA-256", e);
         }
     }
 
@@ -28,7 +28,7 @@ public final class Sha256 {
         try {
             return MessageDigest.getInstance("SHA-256");
         } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
+            throw new IllegalStateException("this Java platform has no SHA-256", e);
         }
     }
 }

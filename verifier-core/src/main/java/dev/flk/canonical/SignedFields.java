@@ -2,12 +2,12 @@
 package dev.flk.canonical;
 
 /**
- * The eight fields that a signature covers. The four reals count as rounded to 9 decimals, so they are rounded here, once,
- * and are never seen otherwise. All other rules are checked by the reader.
+ * The eight fields that a signature covers. The signature covers the four reals rounded to 9 decimals, so this record
+ * rounds them and never exposes the original values. The reader checks all other rules.
  *
- * @param epoch as sent; may be negative here, which no certificate's is
- * @param dHat claimed D̂
- * @param cohStar claimed coh★
+ * @param epoch the epoch as sent; it may be negative here, although a valid certificate's is not
+ * @param dHat the claimed D̂
+ * @param cohStar the claimed coh★
  */
 public record SignedFields(
         String pcsId,
@@ -37,7 +37,7 @@ public record SignedFields(
 
     private static double rounded(String field, double value) {
         if (!Double.isFinite(value)) {
-            throw new IllegalArgumentException(field + " must be a finite number, this is " + value);
+            throw new IllegalArgumentException(field + " must be a finite number, not " + value);
         }
         return CanonicalDouble.round9(value);
     }

@@ -1,6 +1,7 @@
 /**
- * The text that is signed: how a real is rounded and printed, how a string is escaped, which fields stand in which order,
- * and the hash that all else is built on. Anyone may call in; nothing here knows of certificates, keys or verdicts.
+ * The text that is signed: how reals are rounded and printed, how strings are escaped, the order of the fields, and the
+ * hash function. Any package may use it; it depends on no other package and knows nothing of certificates, keys or
+ * verdicts.
  */
 @NullMarked
 package dev.flk.canonical;

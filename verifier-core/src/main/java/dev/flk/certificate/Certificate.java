@@ -10,18 +10,18 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A certificate that keeps every rule of its format. Signature and claims are checked elsewhere.
+ * A certificate that keeps every rule of its format. Its signature and its claims are checked elsewhere.
  *
  * @param id the same as {@code signed.pcsId()}
  * @param signed the signed fields, their reals rounded to 9 decimals
- * @param attempt from 1; one beyond 64 bits counts as the greatest there is
- * @param sentAt by the agent's clock; decides nothing
- * @param scales 0 to 64 different ones, each from 1, in the order of the certificate
- * @param counts N_j by scale, the scale as it is written; keys that are no scale are there too
- * @param vStar null if it isn't there
- * @param regime the claimed one
+ * @param attempt at least 1; a number beyond 64 bits counts as {@link Long#MAX_VALUE}
+ * @param sentAt the time by the agent's clock; it does not affect the decision
+ * @param scales 0 to 64 distinct scales, each at least 1, in the order of the certificate
+ * @param counts N_j by scale, which is spelled as in the certificate; includes keys that are not scales
+ * @param vStar null if the certificate has none
+ * @param regime the claimed regime
  * @param signedDigest the SHA-256 of the canonical form that is signed, 64 hex digits
- * @param contentDigest tells this content from any other under the same id
+ * @param contentDigest distinguishes this content from any other under the same id
  */
 public record Certificate(
         PcsId id,
@@ -39,13 +39,14 @@ public record Certificate(
 
     public Certificate {
         if (!id.toString().equals(signed.pcsId())) {
-            throw new IllegalArgumentException("the id " + id + " is not the one among the signed fields");
+            throw new IllegalArgumentException("the id " + id + " differs from pcs_id of the signed fields");
         }
         if (attempt < 1) {
-            throw new IllegalArgumentException("attempts count from 1, this is " + attempt);
+            throw new IllegalArgumentException("attempt must be at least 1, not " + attempt);
         }
         if (scales.size() > UnsignedFields.MAX_SCALES || hasNonPositive(scales)) {
-            throw new IllegalArgumentException("scales must be positive and at most " + UnsignedFields.MAX_SCALES);
+            throw new IllegalArgumentException(
+                    "there must be at most " + UnsignedFields.MAX_SCALES + " scales, all positive");
         }
         scales = List.copyOf(scales);
         counts = Collections.unmodifiableMap(new LinkedHashMap<>(counts));
@@ -62,12 +63,15 @@ public record Certificate(
     }
 
     /**
-     * The field {@code ft}: the circumstances under which the agent made and sent the certificate. Not signed, no content.
+     * The field {@code ft}: the circumstances under which the agent made and sent the certificate. It is neither signed
+     * nor part of the content.
      *
-     * @param outboxSeq the entry's number in the agent's outbox, if given; numbers beyond 64 bits count as the nearest there is
+     * @param outboxSeq the number of the entry in the agent's outbox, if given; a number beyond 64 bits counts as the
+     *     nearest 64-bit number
      * @param degraded whether the agent had to use a fallback, which escalates the certificate
-     * @param fallbacks the fallbacks that it used, by its names
-     * @param clockSkewMillis the offset of the agent's clock that it corrected for, if given; clamped like {@code outboxSeq}
+     * @param fallbacks the names of the fallbacks that the agent used
+     * @param clockSkewMillis the offset of the agent's clock that the agent corrected for, if given; clamped like
+     *     {@code outboxSeq}
      */
     public record FaultTolerance(
             @Nullable Long outboxSeq,
@@ -75,8 +79,8 @@ public record Certificate(
             List<String> fallbacks,
             @Nullable Long clockSkewMillis) {
 
-        /** What a certificate without {@code ft} says. */
-        public static final FaultTolerance NOTHING_SAID = new FaultTolerance(null, false, List.of(), null);
+        /** The value of a certificate without {@code ft}. */
+        public static final FaultTolerance NONE = new FaultTolerance(null, false, List.of(), null);
 
         public FaultTolerance {
             fallbacks = List.copyOf(fallbacks);

@@ -10,10 +10,11 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads a body in two phases, since the signature is checked in between. This is the first: the whole body is well-formed
- * JSON, and the signed fields are there with the right types. {@link ParsedCertificate#check} is the second.
+ * A reader of certificates, which performs the first of two phases; the signature is checked between the phases. The
+ * first phase makes sure that the whole body is well-formed JSON and that the signed fields are present with the right
+ * types. {@link ParsedCertificate#check} is the second phase.
  *
- * <p>Time is linear in the body (but for the sorting of keys) and memory a small multiple of it, whatever the body says.
+ * <p>For any body, time is linear in its size (except for the sorting of keys), and memory is a small multiple of it.
  */
 public final class CertificateReader {
     private final JsonText in;
@@ -37,9 +38,10 @@ public final class CertificateReader {
     }
 
     /**
-     * Reads {@code body}, which stays the caller's.
+     * Reads {@code body}, which is neither changed nor kept.
      *
-     * @throws MalformedCertificate if it isn't one well-formed JSON object, or a signed field is missing or of the wrong type
+     * @throws MalformedCertificate if the body is not one well-formed JSON object, or a signed field is missing or has
+     *     the wrong type
      */
     public static ParsedCertificate parse(byte[] body) throws MalformedCertificate {
         try (JsonText in = JsonText.of(body)) {

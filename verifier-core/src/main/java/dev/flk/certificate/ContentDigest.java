@@ -6,24 +6,24 @@ import java.util.Arrays;
 import java.util.HexFormat;
 
 /**
- * Tells whether two bodies under one id say the same: 32 bytes, the SHA-256 of a certificate's content in a form in which key
- * order, white space, escaping and the spelling of known numbers don't matter. Content is all but {@code attempt},
- * {@code sent_at}, {@code sig} and {@code ft}. The digests are stored, so their preimage is fixed; three lines, each ended
- * by a line feed, in UTF-8:
+ * The digest by which two bodies under one id are compared: the SHA-256 of a certificate's content, in a form in which
+ * key order, white space, escaping and the spelling of known numbers do not matter. The content is everything except
+ * {@code attempt}, {@code sent_at}, {@code sig} and {@code ft}. The digests are stored, so their preimage is fixed. It
+ * consists of three lines in UTF-8, each ended by a line feed:
  *
  * <table>
  * <caption>Preimage</caption>
  * <tr><td>1</td><td>the canonical form that is signed</td></tr>
- * <tr><td>2</td><td>the rest of the content but {@code v_star} as one JSON object without white space: the keys of every
- *   object sorted by UTF-16 code units; strings with only quote, backslash and U+0000 to U+001F escaped (the two-character
- *   escape where there is one, else {@code \}{@code u00xx} in lower case); numbers as the body spells them, which leaves an
- *   integer only {@code -0} beside {@code 0}: that is written {@code 0}</td></tr>
- * <tr><td>3</td><td>{@code v_star} if it is there, else nothing: each element's IEEE 754 bits as 16 lower-case hex digits, in
- *   {@code [}{@code ]}, separated by commas</td></tr>
+ * <tr><td>2</td><td>the rest of the content except {@code v_star} as one JSON object without white space: the keys of
+ *   every object sorted by UTF-16 code units; strings with only quote, backslash and U+0000 to U+001F escaped (the
+ *   two-character escape if there is one, otherwise {@code \}{@code u00xx} in lower case); numbers as the body spells
+ *   them, except that the integer {@code -0} is written {@code 0}</td></tr>
+ * <tr><td>3</td><td>{@code v_star} if present, otherwise nothing: each element's IEEE 754 bits as 16 lower-case hex
+ *   digits, in {@code [}{@code ]}, separated by commas</td></tr>
  * </table>
  */
 public final class ContentDigest {
-    /** Bytes in a digest. */
+    /** The number of bytes in a digest. */
     public static final int LENGTH_BYTES = 32;
 
     private final byte[] sha256;
@@ -33,13 +33,13 @@ public final class ContentDigest {
     }
 
     /**
-     * A digest that was stored.
+     * Creates a digest from stored bytes.
      *
-     * @throws IllegalArgumentException unless there are 32 bytes
+     * @throws IllegalArgumentException unless {@code sha256} has 32 bytes
      */
     public static ContentDigest of(byte[] sha256) {
         if (sha256.length != LENGTH_BYTES) {
-            throw new IllegalArgumentException("a content digest has 32 bytes, these are " + sha256.length);
+            throw new IllegalArgumentException("a content digest has 32 bytes, not " + sha256.length);
         }
         return new ContentDigest(sha256.clone());
     }
@@ -49,12 +49,12 @@ public final class ContentDigest {
         return new ContentDigest(Sha256.of(canonicalForm, lineFeed, unsignedContent, lineFeed, vStar, lineFeed));
     }
 
-    /** A copy of the 32 bytes. */
+    /** Returns a copy of the 32 bytes. */
     public byte[] toBytes() {
         return sha256.clone();
     }
 
-    /** The bytes as 64 lower-case hex digits. */
+    /** Returns the bytes as 64 lower-case hex digits. */
     public String hex() {
         return HexFormat.of().formatHex(sha256);
     }

@@ -12,7 +12,7 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** The known fields of a certificate, in the order in which the first of several problems is named. */
+/** The known fields of a certificate. If several fields break a rule, the first in this order is reported. */
 enum Field {
     PCS_ID("pcs_id"),
     SCHEMA("schema"),
@@ -34,11 +34,11 @@ enum Field {
     SIG("sig"),
     FT("ft");
 
-    /** Those that the signature covers. */
+    /** The fields that the signature covers. */
     static final Set<Field> SIGNED =
             Collections.unmodifiableSet(EnumSet.of(PCS_ID, SHARD_ID, EPOCH, COH_STAR, D_HAT, R, BUDGET, MERKLE_ROOT));
 
-    /** Those of the others that must be there. */
+    /** The unsigned fields that a certificate must have. */
     static final Set<Field> REQUIRED =
             Collections.unmodifiableSet(EnumSet.of(SCHEMA, VERSION, SENT_AT, SCALES, N_J, REGIME));
 
@@ -51,7 +51,7 @@ enum Field {
         this.wireName = wireName;
     }
 
-    /** The field of that name; null if it is unknown. */
+    /** Returns the field of that name; null if the name is unknown. */
     static @Nullable Field named(String wireName) {
         return BY_NAME.get(wireName);
     }
@@ -61,18 +61,21 @@ enum Field {
         return wireName;
     }
 
-    /** The broken rules of one certificate; the first in the order of the fields is reported. One thread's own. */
+    /**
+     * The problems found in one certificate. Only the first one, in the order of the fields, is reported. Confined to
+     * one thread.
+     */
     static final class Problems {
-        /** Null while there is none, as mostly. */
+        /** The problems by field; null as long as there are none, which is the usual case. */
         private @Nullable Map<Field, String> byField;
 
-        /** Notes that {@code field} breaks a rule; the first note of a field stands. */
+        /** Records that {@code field} breaks a rule; only the first problem of a field is kept. */
         void add(Field field, String rule) {
-            addWhole(field, field + " " + rule);
+            addVerbatim(field, field + " " + rule);
         }
 
-        /** Notes a problem of {@code field} in words that are fixed. */
-        void addWhole(Field field, String problem) {
+        /** Records a problem of {@code field} whose message does not begin with the name of the field. */
+        void addVerbatim(Field field, String problem) {
             if (byField == null) {
                 byField = new EnumMap<>(Field.class);
             }
@@ -83,14 +86,14 @@ enum Field {
             return byField != null && byField.containsKey(field);
         }
 
-        /** Adds those of fields that have none yet. */
+        /** Adds the problems of the fields that have none yet. */
         void addAll(Problems others) {
             if (others.byField != null) {
-                others.byField.forEach(this::addWhole);
+                others.byField.forEach(this::addVerbatim);
             }
         }
 
-        /** Throws if anything was noted. */
+        /** Throws the first problem, if there is one. */
         void throwFirst() throws MalformedCertificate {
             if (byField == null) {
                 return;

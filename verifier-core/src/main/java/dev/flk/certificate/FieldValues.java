@@ -8,11 +8,12 @@ import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads single values of known fields. The input stands on the last token of the value, which a scalar's is. Each method adds
- * a problem and returns nothing where the value is of the wrong type. One thread's own.
+ * A reader of single values of known fields. The input is positioned at the last token of the value, which is the only
+ * token of a scalar. If the value has the wrong type, each method adds a problem and returns nothing. Confined to one
+ * thread.
  */
 final class FieldValues {
-    /** No 64-bit integer has more characters. */
+    /** The greatest number of characters in a 64-bit integer. */
     private static final int MAX_INT64_CHARS = 20;
 
     private final Problems problems;
@@ -38,7 +39,7 @@ final class FieldValues {
         return value;
     }
 
-    /** As with a field, but what is wrong is the caller's to note. */
+    /** Reads a 64-bit integer; returns nothing, without adding a problem, if the value is not one. */
     OptionalLong int64(JsonText in) {
         if (in.token() != JsonToken.VALUE_NUMBER_INT || in.textLength() > MAX_INT64_CHARS) {
             return OptionalLong.empty();
@@ -50,7 +51,7 @@ final class FieldValues {
         }
     }
 
-    /** An integer of any size; one beyond 64 bits counts as the nearest there is. */
+    /** Reads an integer of any size; one beyond 64 bits counts as the nearest 64-bit integer. */
     OptionalLong clampedInteger(JsonText in, Field field, String rule) {
         if (in.token() != JsonToken.VALUE_NUMBER_INT) {
             problems.add(field, rule);
@@ -63,7 +64,7 @@ final class FieldValues {
         return OptionalLong.of(in.text().charAt(0) == '-' ? Long.MIN_VALUE : Long.MAX_VALUE);
     }
 
-    /** A finite number, correctly rounded however long its literal is; as in CPython the integer -0 is 0.0. */
+    /** Reads a finite number, correctly rounded for a literal of any length. As in CPython, the integer -0 is 0.0. */
     OptionalDouble real(JsonText in, Field field, String rule) {
         boolean integer = in.token() == JsonToken.VALUE_NUMBER_INT;
         if (!integer && in.token() != JsonToken.VALUE_NUMBER_FLOAT) {
@@ -78,12 +79,12 @@ final class FieldValues {
         return OptionalDouble.of(integer && value == 0 ? 0.0 : value);
     }
 
-    /** Reads the literals of JSON numbers as doubles. Pure, safe from any thread. */
+    /** A parser of JSON numbers as doubles. Pure and safe from any thread. */
     static final class Reals {
-        /** An integer of so many digits is a double. */
+        /** The number of digits up to which every integer is exactly representable as a double. */
         private static final int EXACT_DIGITS = 15;
 
-        /** Each is a double, up to as many places as digits are taken. */
+        /** Powers of ten that are exactly representable as doubles, one for each possible number of decimal places. */
         private static final double[] POWERS_OF_TEN = {
             1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15
         };
@@ -91,11 +92,12 @@ final class FieldValues {
         private Reals() {}
 
         /**
-         * The double nearest to {@code literal}, ties to even; infinite if there is none. A literal of few digits without exponent is an
-         * integer divided by a power of ten, both of them doubles: one division, rounded correctly, gives what reading it would
-         * (W. D. Clinger, How to Read Floating Point Numbers Accurately, 1990).
+         * Returns the double nearest to {@code literal}, ties to even, or an infinity if the literal is out of range. A
+         * literal with few digits and without an exponent is an integer divided by a power of ten. Both are exact
+         * doubles, so that one correctly rounded division yields the same result as parsing the text (W. D. Clinger,
+         * How to Read Floating Point Numbers Accurately, 1990).
          *
-         * @param literal of a JSON number
+         * @param literal the literal of a JSON number
          */
         static double parse(String literal) {
             boolean negative = literal.charAt(0) == '-';

@@ -16,16 +16,16 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
 /**
- * The tokens of one body, read strictly: UTF-8 and nothing else, without byte order mark, nested at most 32 deep, no lone
- * surrogate in any string. One thread's own. Numbers are kept as text until someone asks, and then read in linear time;
- * names are neither interned nor shared, so that a body leaves nothing behind.
+ * The tokens of one body, read strictly: valid UTF-8 without a byte order mark, nested at most 32 deep, without a lone
+ * surrogate in any string. Numbers are kept as text until they are needed, and are then parsed in linear time. Names
+ * are neither interned nor cached, so that nothing of a body stays in memory. Confined to one thread.
  */
 final class JsonText implements AutoCloseable {
     static final int MAX_NESTING = 32;
 
     private static final char BYTE_ORDER_MARK = '\uFEFF';
 
-    // The size of the body bounds lengths already; the limits of the library would only be other ones.
+    // The size of the body already bounds all lengths, so the library's own limits on lengths are lifted.
     private static final JsonFactory FACTORY = JsonFactory.builder()
             .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
             .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
@@ -38,15 +38,15 @@ final class JsonText implements AutoCloseable {
             .build();
 
     private final JsonParser parser;
-    /** Whether a string may hold a surrogate: in ASCII without an escape there is none. */
-    private final boolean maySurrogate;
+    /** Whether a string may contain a surrogate, which is impossible in ASCII without an escape. */
+    private final boolean mayHaveSurrogates;
 
-    private JsonText(JsonParser parser, boolean maySurrogate) {
+    private JsonText(JsonParser parser, boolean mayHaveSurrogates) {
         this.parser = parser;
-        this.maySurrogate = maySurrogate;
+        this.mayHaveSurrogates = mayHaveSurrogates;
     }
 
-    /** Opens {@code body}; the first call of {@link #next} gives its first token. */
+    /** Opens {@code body}; the first call of {@link #next} returns its first token. */
     static JsonText of(byte[] body) throws MalformedCertificate {
         int all = 0;
         for (byte b : body) {
@@ -67,8 +67,8 @@ final class JsonText implements AutoCloseable {
     private static JsonText ofUtf8(byte[] body) throws MalformedCertificate {
         CharBuffer text;
         try {
-            // A new decoder reports what String's constructor would replace: overlong forms, encoded surrogates, cut
-            // ends.
+            // A new decoder rejects what String's constructor would replace: overlong forms, encoded surrogates and
+            // truncated sequences.
             text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(body));
         } catch (CharacterCodingException e) {
             throw new MalformedCertificate("malformed JSON: not valid UTF-8");
@@ -79,22 +79,23 @@ final class JsonText implements AutoCloseable {
         return of(text.array(), text.arrayOffset(), text.length(), true);
     }
 
-    private static JsonText of(char[] text, int from, int length, boolean maySurrogate) {
+    private static JsonText of(char[] text, int from, int length, boolean mayHaveSurrogates) {
         try {
-            // From characters, since from bytes the library would guess at UTF-16 and UTF-32 and be lenient on UTF-8.
-            return new JsonText(FACTORY.createParser(text, from, length), maySurrogate);
+            // The parser reads characters: given bytes, it would also detect UTF-16 and UTF-32, and be lenient on
+            // UTF-8.
+            return new JsonText(FACTORY.createParser(text, from, length), mayHaveSurrogates);
         } catch (IOException e) {
             throw unreachable(e);
         }
     }
 
-    /** Goes to the next token. */
+    /** Advances to the next token and returns it. */
     JsonToken next() throws MalformedCertificate {
         JsonToken token = read();
         if (token == null) {
             throw new MalformedCertificate("malformed JSON: ends too early");
         }
-        if (maySurrogate
+        if (mayHaveSurrogates
                 && (token == JsonToken.FIELD_NAME || token == JsonToken.VALUE_STRING)
                 && !CanonicalString.isWellFormed(text())) {
             throw new MalformedCertificate("malformed JSON: a string has a surrogate without its partner");
@@ -102,7 +103,7 @@ final class JsonText implements AutoCloseable {
         return token;
     }
 
-    /** Makes sure that nothing but white space is left. */
+    /** Checks that nothing but white space follows. */
     void end() throws MalformedCertificate {
         JsonToken token = read();
         if (token != null) {
@@ -110,12 +111,12 @@ final class JsonText implements AutoCloseable {
         }
     }
 
-    /** The token that {@link #next} went to. */
+    /** Returns the token that {@link #next} returned last. */
     JsonToken token() {
         return parser.currentToken();
     }
 
-    /** The present name or string, unescaped, or the present number as it is spelled. */
+    /** Returns the current name or string, unescaped, or the current number as it is spelled. */
     String text() {
         try {
             return parser.getText();
@@ -124,7 +125,7 @@ final class JsonText implements AutoCloseable {
         }
     }
 
-    /** Appends {@link #text} without making a string of it. */
+    /** Appends {@link #text} without creating a string. */
     void appendTextTo(StringBuilder out) {
         try {
             out.append(parser.getTextCharacters(), parser.getTextOffset(), parser.getTextLength());
@@ -133,7 +134,7 @@ final class JsonText implements AutoCloseable {
         }
     }
 
-    /** The length of {@link #text} in UTF-16 code units, without making it. */
+    /** Returns the length of {@link #text} in UTF-16 code units without creating the string. */
     int textLength() {
         try {
             return parser.getTextLength();
@@ -154,7 +155,7 @@ final class JsonText implements AutoCloseable {
     private JsonToken read() throws MalformedCertificate {
         try {
             JsonToken token = parser.nextToken();
-            // Strings are unescaped lazily; here is where a bad escape has to show.
+            // Strings are unescaped lazily; this call reports a bad escape.
             parser.finishToken();
             return token;
         } catch (StreamConstraintsException e) {
@@ -169,6 +170,6 @@ final class JsonText implements AutoCloseable {
     }
 
     private static UncheckedIOException unreachable(IOException e) {
-        return new UncheckedIOException("text that was read before can't be read", e);
+        return new UncheckedIOException("text in memory can't be read", e);
     }
 }

@@ -6,23 +6,23 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * JSON as it was written: members in their order, numbers in their spelling. For diagnosis; certificates are read by
- * {@link CertificateReader}.
+ * JSON as it was written: members in their original order, numbers in their original spelling. It serves diagnosis;
+ * certificates are read by {@link CertificateReader}.
  */
 public sealed interface JsonValue {
     /** A string, unescaped. */
     record Text(String value) implements JsonValue {}
 
-    /** A number as it is spelled. */
+    /** A number in its original spelling. */
     record Numeral(String literal) implements JsonValue {
-        /** Whether it has neither fraction nor exponent. */
+        /** Returns whether the number has neither a fraction nor an exponent. */
         public boolean isInteger() {
             return literal.chars().allMatch(c -> c == '-' || (c >= '0' && c <= '9'));
         }
     }
 
     /** {@code true}, {@code false} or {@code null}. */
-    record Word(String word) implements JsonValue {}
+    record Literal(String name) implements JsonValue {}
 
     /** An array. */
     record Array(List<JsonValue> elements) implements JsonValue {
@@ -42,9 +42,9 @@ public sealed interface JsonValue {
     record Member(String name, JsonValue value) {}
 
     /**
-     * Reads one object, as strictly as a certificate is read, but for repeated keys.
+     * Reads one object as strictly as a certificate is read, except that repeated keys are accepted.
      *
-     * @throws MalformedCertificate if it isn't one well-formed JSON object
+     * @throws MalformedCertificate if the body is not one well-formed JSON object
      */
     static Members parse(byte[] body) throws MalformedCertificate {
         try (JsonText in = JsonText.of(body)) {
@@ -79,7 +79,7 @@ public sealed interface JsonValue {
             }
             case VALUE_STRING -> new Text(in.text());
             case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> new Numeral(in.text());
-            default -> new Word(in.text());
+            default -> new Literal(in.text());
         };
     }
 }

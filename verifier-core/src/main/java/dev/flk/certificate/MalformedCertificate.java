@@ -4,28 +4,28 @@ package dev.flk.certificate;
 import dev.flk.canonical.CanonicalString;
 
 /**
- * A body that is no valid certificate and never will be. The message is the text of the 400: which rule, which field. It
- * never quotes more than a few characters of the body.
+ * A body that is not a valid certificate and never will be. The message, which is sent with the 400, names the field
+ * and the rule that it breaks, and quotes at most a few characters of the body.
  */
 public final class MalformedCertificate extends Exception {
-    private static final int MAX_SHOWN_CHARS = 40;
+    private static final int MAX_QUOTED_CHARS = 40;
 
     public MalformedCertificate(String message) {
         super(message);
     }
 
     static MalformedCertificate repeatedKey(String key) {
-        return new MalformedCertificate("malformed JSON: the key " + shown(key) + " is repeated");
+        return new MalformedCertificate("malformed JSON: the key " + quoted(key) + " is repeated");
     }
 
-    /** {@code text} from the body as a message may quote it: escaped, and cut if it is long. */
-    static String shown(String text) {
-        return text.length() <= MAX_SHOWN_CHARS
+    /** Returns {@code text} from the body as a message quotes it: escaped, and truncated if it is long. */
+    static String quoted(String text) {
+        return text.length() <= MAX_QUOTED_CHARS
                 ? CanonicalString.quote(text)
-                : CanonicalString.quote(text.substring(0, MAX_SHOWN_CHARS)) + "…";
+                : CanonicalString.quote(text.substring(0, MAX_QUOTED_CHARS)) + "…";
     }
 
-    /** A stranger can cause these at will, so they are made without a stack trace. */
+    /** Does nothing: an unauthenticated client can cause these exceptions at will, so they carry no stack trace. */
     @Override
     public synchronized Throwable fillInStackTrace() {
         return this;

@@ -8,42 +8,48 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * Writes a JSON object in the one form that line 2 of {@link ContentDigest} describes, and finds repeated keys on the way: at
- * the end of an object its members are sorted where they stand, so that memory stays within a small multiple of the
- * body. One thread's own.
+ * A writer of a JSON object in the normal form that line 2 of {@link ContentDigest} describes, which also detects
+ * repeated keys. The members of an object are sorted in place at its end, so that memory stays within a small multiple
+ * of the body. Confined to one thread.
  */
 final class NormalObject {
     private final StringBuilder out;
     private final int start;
     private final List<Member> members = new ArrayList<>();
-    /** Whether the keys ascend so far, none of them twice. */
+    /** Whether the keys so far are in strictly ascending order. */
     private boolean inOrder = true;
 
-    /** Begins an object at the end of {@code out}. */
+    /** Starts an object at the end of {@code out}. */
     NormalObject(StringBuilder out) {
         this.out = out;
         this.start = out.length();
         out.append('{');
     }
 
-    /** Where a member's text stands in the output, with the comma that ends it. */
+    /** The range of a member's text in the output, including the comma that ends it. */
     private record Member(String key, int start, int end) {}
 
-    /** Sees each element or member of a value. */
+    /** A callback for each element or member of a value. */
     @FunctionalInterface
     interface Child {
-        Child UNSEEN = name -> {};
+        Child IGNORED = name -> {};
 
-        /** The input is on the last token of what was just appended; {@code name} is empty in an array. */
+        /**
+         * Handles the element or member that was just appended. The input is positioned at its last token.
+         *
+         * @param name the name of the member; empty in an array
+         */
         void appended(String name) throws MalformedCertificate;
     }
 
-    /** Appends a member; {@code in} stands on the first token of its value and is left on the last one. */
+    /**
+     * Appends a member. On entry, {@code in} is positioned at the first token of its value; on return, at the last one.
+     */
     void add(String key, JsonText in) throws MalformedCertificate {
-        add(key, in, Child.UNSEEN);
+        add(key, in, Child.IGNORED);
     }
 
-    /** The same, with a look at the elements or members that its value directly has. */
+    /** Appends a member and calls {@code child} for each direct element or member of its value. */
     void add(String key, JsonText in, Child child) throws MalformedCertificate {
         int memberStart = out.length();
         appendQuoted(out, key);
@@ -55,7 +61,6 @@ final class NormalObject {
         members.add(new Member(key, memberStart, out.length()));
     }
 
-    /** Ends the object. */
     void close() throws MalformedCertificate {
         if (members.isEmpty()) {
             out.append('}');
@@ -81,14 +86,14 @@ final class NormalObject {
         out.setCharAt(out.length() - 1, '}');
     }
 
-    /** Goes past the value on whose first token {@code in} stands, checking it like any other. */
+    /** Skips the value at whose first token {@code in} is positioned, and checks it like any other. */
     static void skipValue(JsonText in) throws MalformedCertificate {
         if (!in.token().isScalarValue()) {
-            appendValue(new StringBuilder(), in, Child.UNSEEN);
+            appendValue(new StringBuilder(), in, Child.IGNORED);
         }
     }
 
-    /** Appends the value on whose first token {@code in} stands, and goes to its last one. */
+    /** Appends the value at whose first token {@code in} is positioned, and advances to its last token. */
     static void appendValue(StringBuilder out, JsonText in, Child child) throws MalformedCertificate {
         switch (in.token()) {
             case START_OBJECT -> {
@@ -104,7 +109,7 @@ final class NormalObject {
             case START_ARRAY -> {
                 out.append('[');
                 while (in.next() != JsonToken.END_ARRAY) {
-                    appendValue(out, in, Child.UNSEEN);
+                    appendValue(out, in, Child.IGNORED);
                     child.appended("");
                     out.append(',');
                 }

@@ -15,8 +15,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A well-formed body whose signed fields are there: what is needed to check its signature, and not a word more is believed
- * of it before {@link #check}. Immutable.
+ * A well-formed body with all signed fields. It provides what is needed to check the signature; no other field can be
+ * read before {@link #check}. Immutable.
  */
 public final class ParsedCertificate {
     private static final int MAX_SHARD_ID_CODE_POINTS = 256;
@@ -32,7 +32,10 @@ public final class ParsedCertificate {
         this.unsigned = unsigned;
     }
 
-    /** The bytes that are signed, {@link CanonicalForm#of} the signed fields, made when they are asked for first; not to be changed. */
+    /**
+     * Returns the bytes that the signature covers: the {@linkplain CanonicalForm canonical form} of the signed fields.
+     * They are computed on the first call; the caller must not change them.
+     */
     public byte[] canonicalForm() {
         byte[] form = canonicalForm;
         if (form == null) {
@@ -46,16 +49,19 @@ public final class ParsedCertificate {
         return signed;
     }
 
-    /** The signature's text as it came; null if there is none or it is no string. May be empty or anything else. */
+    /**
+     * Returns the text of {@code sig}; null if the field is missing or not a string. The text may be empty or not a
+     * signature at all.
+     */
     public @Nullable String sig() {
         return sig;
     }
 
     /**
-     * The second phase: all other rules of the format.
+     * Checks all other rules of the format; this is the second phase of reading.
      *
-     * @param now the backend's clock
-     * @param maxClockSkew how far {@code sent_at} may be ahead of {@code now}; zero: as far as it likes
+     * @param now the time by the backend's clock
+     * @param maxClockSkew how far {@code sent_at} may be ahead of {@code now}; zero for no limit
      * @throws MalformedCertificate for the first field, in the order of the format's table, that breaks a rule
      */
     public Certificate check(Instant now, Duration maxClockSkew) throws MalformedCertificate {
@@ -65,7 +71,7 @@ public final class ParsedCertificate {
         if (unsigned.sentAt != null && !maxClockSkew.isZero()) {
             Duration ahead = Duration.between(now, unsigned.sentAt);
             if (ahead.compareTo(maxClockSkew) > 0) {
-                problems.addWhole(
+                problems.addVerbatim(
                         Field.SENT_AT,
                         "timestamp in future: sent_at=" + unsigned.sentAt + ", now=" + now + ", ahead=" + text(ahead));
             }
@@ -90,12 +96,14 @@ public final class ParsedCertificate {
                         bits(vStar).getBytes(StandardCharsets.US_ASCII)));
     }
 
-    /** {@link #check} for a body that was taken before, at a time when its {@code sent_at} was no matter. */
+    /**
+     * Checks a body that was accepted before, like {@link #check} but without comparing {@code sent_at} with a clock.
+     */
     public Certificate checkIgnoringClock() throws MalformedCertificate {
         return check(Instant.EPOCH, Duration.ZERO);
     }
 
-    /** Notes what is wrong with the values of the signed fields; the result is the id that belongs to them. */
+    /** Records the problems of the signed fields' values; returns the id that the fields require. */
     private PcsId checkSigned(Problems problems) {
         PcsId id = PcsId.of(signed.merkleRoot(), signed.epoch(), signed.shardId());
         if (!PcsId.isHex64(signed.pcsId())) {
@@ -116,12 +124,12 @@ public final class ParsedCertificate {
         return id;
     }
 
-    /** Like {@code 1h2m3.5s}. */
+    /** Formats a duration like {@code 1h2m3.5s}. */
     private static String text(Duration duration) {
         return duration.toString().substring("PT".length()).toLowerCase(Locale.ROOT);
     }
 
-    /** Line 3 of {@link ContentDigest}. */
+    /** Returns line 3 of {@link ContentDigest}. */
     private static String bits(@Nullable List<Double> vStar) {
         if (vStar == null) {
             return "";

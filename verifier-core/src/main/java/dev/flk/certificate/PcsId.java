@@ -7,11 +7,11 @@ import java.util.HexFormat;
 import java.util.Optional;
 
 /**
- * The id of a certificate: 64 lower-case hex digits, the SHA-256 of {@code merkle_root|epoch|shard_id} in UTF-8.
- * A value of this type always has that form, so that it can be printed in a log line as it is.
+ * The id of a certificate: 64 lower-case hex digits, the SHA-256 of {@code merkle_root|epoch|shard_id} in UTF-8. A
+ * value of this type always has that form, so it can be logged without escaping.
  */
 public final class PcsId implements Comparable<PcsId> {
-    /** Hex digits in an id. */
+    /** The number of hex digits in an id. */
     public static final int LENGTH = 64;
 
     private final String hex;
@@ -22,19 +22,19 @@ public final class PcsId implements Comparable<PcsId> {
         this.bytes = bytes;
     }
 
-    /** The id that belongs to these three signed fields. */
+    /** Returns the id that belongs to these three signed fields. */
     public static PcsId of(String merkleRoot, long epoch, String shardId) {
         String text = merkleRoot + "|" + epoch + "|" + shardId;
         byte[] bytes = Sha256.of(text.getBytes(StandardCharsets.UTF_8));
         return new PcsId(HexFormat.of().formatHex(bytes), bytes);
     }
 
-    /** Reads an id; empty unless {@code text} is exactly 64 lower-case hex digits. */
+    /** Parses an id; returns empty unless {@code text} is exactly 64 lower-case hex digits. */
     public static Optional<PcsId> parse(String text) {
         return isHex64(text) ? Optional.of(new PcsId(text, HexFormat.of().parseHex(text))) : Optional.empty();
     }
 
-    /** Whether {@code text} is 64 lower-case hex digits. */
+    /** Returns whether {@code text} is 64 lower-case hex digits. */
     public static boolean isHex64(String text) {
         if (text.length() != LENGTH) {
             return false;
@@ -48,7 +48,7 @@ public final class PcsId implements Comparable<PcsId> {
         return true;
     }
 
-    /** A copy of the 32 bytes that the digits stand for. */
+    /** Returns a copy of the 32 bytes that the digits encode. */
     public byte[] toBytes() {
         return bytes.clone();
     }
@@ -68,7 +68,7 @@ public final class PcsId implements Comparable<PcsId> {
         return hex.hashCode();
     }
 
-    /** The 64 hex digits. */
+    /** Returns the 64 hex digits. */
     @Override
     public String toString() {
         return hex;

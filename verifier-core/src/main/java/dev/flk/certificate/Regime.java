@@ -3,19 +3,19 @@ package dev.flk.certificate;
 
 import java.util.Optional;
 
-/** What kind of set the points lie on, as a certificate claims it and as the verifier expects it. */
+/** The kind of set that the points lie on, as a certificate claims it and as the verifier expects it. */
 public enum Regime {
     STICKY("sticky"),
     MIXED("mixed"),
     NON_STICKY("non_sticky");
 
-    /** A sticky set has at least this coh★ … */
+    /** The least coh★ of a sticky set. */
     public static final double STICKY_MIN_COH_STAR = 0.70;
 
-    /** … and at most this D̂. */
+    /** The greatest D̂ of a sticky set. */
     public static final double STICKY_MAX_D_HAT = 1.5;
 
-    /** A set that is not sticky has at least this D̂, and all others are mixed. */
+    /** The least D̂ of a non-sticky set. A set that is neither sticky nor non-sticky is mixed. */
     public static final double NON_STICKY_MIN_D_HAT = 2.6;
 
     private final String wireName;
@@ -24,7 +24,7 @@ public enum Regime {
         this.wireName = wireName;
     }
 
-    /** The regime that belongs to a recomputed D̂ and a coh★, both rounded to 9 decimals. */
+    /** Returns the regime for a recomputed D̂ and a coh★, both rounded to 9 decimals. */
     public static Regime of(double dHat, double cohStar) {
         if (cohStar >= STICKY_MIN_COH_STAR && dHat <= STICKY_MAX_D_HAT) {
             return STICKY;
@@ -32,7 +32,7 @@ public enum Regime {
         return dHat >= NON_STICKY_MIN_D_HAT ? NON_STICKY : MIXED;
     }
 
-    /** Reads the name that stands in a certificate; empty if there is no such regime. */
+    /** Parses the name in a certificate; returns empty if there is no such regime. */
     public static Optional<Regime> parse(String wireName) {
         for (Regime regime : values()) {
             if (regime.wireName.equals(wireName)) {
@@ -42,7 +42,7 @@ public enum Regime {
         return Optional.empty();
     }
 
-    /** The name that stands in a certificate and in an outcome. */
+    /** Returns the name that certificates and outcomes use. */
     public String wireName() {
         return wireName;
     }

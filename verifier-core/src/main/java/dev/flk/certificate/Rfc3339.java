@@ -8,17 +8,17 @@ import java.time.ZoneOffset;
 import java.util.Optional;
 
 /**
- * Reads a time as RFC 3339, section 5.6 has it, and nothing else that ISO 8601 would allow. Digits of the fraction beyond
- * nanoseconds are dropped. A leap second, which only the end of a UTC day can have, counts as the second after it. The JDK's
- * parsers know no leap seconds and no offsets beyond 18 hours.
+ * A strict parser of times by RFC 3339, section 5.6, which rejects the other forms of ISO 8601. Digits beyond
+ * nanoseconds are dropped. A leap second, which is possible only at the end of a UTC day, counts as the second after
+ * it. The JDK's parsers support neither leap seconds nor offsets beyond 18 hours.
  */
 final class Rfc3339 {
-    /** Digits stand for digits. */
+    /** The shape of a time without its fraction and zone; each 0 matches any digit. */
     private static final String SHAPE = "0000-00-00T00:00:00";
 
     private static final String OFFSET_SHAPE = "+00:00";
 
-    // Bounded, so that a long text is refused without being walked through.
+    // A bound that rejects a long text without scanning it.
     private static final int MAX_CHARS = 64;
 
     private static final int NANO_DIGITS = 9;
@@ -56,7 +56,10 @@ final class Rfc3339 {
         }
     }
 
-    /** Whether {@code text} has this shape from {@code at} on; a plus stands for either sign, and case is no matter. */
+    /**
+     * Returns whether {@code text} matches {@code shape} at index {@code at}. A plus matches either sign; case is
+     * ignored.
+     */
     private static boolean isShaped(String text, int at, String shape) {
         if (text.length() < at + shape.length()) {
             return false;
@@ -76,7 +79,9 @@ final class Rfc3339 {
         return true;
     }
 
-    /** Where the zone begins: behind the fraction, if there is one; -1 if that has no digit. */
+    /**
+     * Returns the index at which the zone begins, after the fraction if there is one; -1 if the fraction has no digit.
+     */
     private static int zoneAt(String text) {
         int at = SHAPE.length();
         if (at == text.length() || text.charAt(at) != '.') {
@@ -110,7 +115,7 @@ final class Rfc3339 {
         int hours = number(text, zone + 1, zone + 3);
         int minutes = number(text, zone + 4, zone + 6);
         if (hours > 23 || minutes > 59) {
-            throw new DateTimeException("no such offset");
+            throw new DateTimeException("an offset is at most 23:59");
         }
         int seconds = hours * 3600 + minutes * 60;
         return text.charAt(zone) == '-' ? -seconds : seconds;

@@ -16,8 +16,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The fields that no signature covers. They are read with the rest of the body, in the first phase, but what is wrong with
- * them is reported by the second. One thread's own until it was read.
+ * The fields that the signature does not cover. They are read with the rest of the body in the first phase; their
+ * problems are reported in the second. Confined to one thread until they have been read.
  */
 final class UnsignedFields {
     static final String SCHEMA = "fractal-lba-kakeya";
@@ -34,7 +34,10 @@ final class UnsignedFields {
     private final StringBuilder contentText = new StringBuilder(512);
     private final NormalObject content = new NormalObject(contentText);
 
-    /** The normal form of {@code v_star}: its elements are converted in the second phase only, since that is slow. */
+    /**
+     * The normal form of {@code v_star}. Its elements are parsed in the second phase, after the signature check,
+     * because parsing is slow.
+     */
     private final StringBuilder vStarText = new StringBuilder();
 
     private int vStarNumbers;
@@ -54,9 +57,12 @@ final class UnsignedFields {
     @Nullable
     Regime regime;
 
-    FaultTolerance faultTolerance = FaultTolerance.NOTHING_SAID;
+    FaultTolerance faultTolerance = FaultTolerance.NONE;
 
-    /** Reads a member that is not signed; {@code in} stands on the first token of its value and is left on the last one. */
+    /**
+     * Reads an unsigned member. On entry, {@code in} is positioned at the first token of its value; on return, at the
+     * last one.
+     */
     void read(Field field, JsonText in) throws MalformedCertificate {
         switch (field) {
             case SCALES -> readScales(in);
@@ -74,12 +80,12 @@ final class UnsignedFields {
         }
     }
 
-    /** Reads a member whose name is no known field: content that has no further rules. */
+    /** Reads a member with an unknown name: it is content without further rules. */
     void readUnknown(String name, JsonText in) throws MalformedCertificate {
         content.add(name, in);
     }
 
-    /** The body is read. */
+    /** Ends the content and records the required fields that are missing. */
     void end(Set<Field> seen) throws MalformedCertificate {
         content.close();
         for (Field field : Field.REQUIRED) {
@@ -89,7 +95,7 @@ final class UnsignedFields {
         }
     }
 
-    /** Line 2 of {@link ContentDigest}. */
+    /** Returns line 2 of {@link ContentDigest}. */
     String content() {
         return contentText.toString();
     }
@@ -107,7 +113,7 @@ final class UnsignedFields {
                 if (version != null && !version.equals(VERSION)) {
                     problems.add(
                             field,
-                            MalformedCertificate.shown(version) + " is not understood; versions understood: "
+                            MalformedCertificate.quoted(version) + " is not understood; versions understood: "
                                     + VERSION);
                 }
             }
@@ -136,7 +142,7 @@ final class UnsignedFields {
                 }
             }
             case SIG -> values.string(in, field);
-            default -> throw new IllegalStateException(field + " is no unsigned scalar");
+            default -> throw new IllegalStateException(field + " is not an unsigned scalar");
         }
     }
 
@@ -170,12 +176,15 @@ final class UnsignedFields {
             if (!isPlainDecimal(name)) {
                 problems.add(
                         Field.N_J,
-                        "must have decimal keys without leading zero: " + MalformedCertificate.shown(name)
+                        "must have decimal keys without leading zero: " + MalformedCertificate.quoted(name)
                                 + " is none");
             }
             OptionalLong count = values.int64(in);
             if (count.isEmpty()) {
-                problems.add(Field.N_J, "must be 64-bit integers: " + MalformedCertificate.shown(name) + " is none");
+                problems.add(
+                        Field.N_J,
+                        "must have 64-bit integers as values: that of " + MalformedCertificate.quoted(name)
+                                + " is not one");
             } else if (counts.size() == MAX_COUNTS) {
                 problems.add(Field.N_J, "must have at most " + MAX_COUNTS + " keys");
             } else {
@@ -212,12 +221,15 @@ final class UnsignedFields {
         });
     }
 
-    /** What is wrong with these fields, in addition to what {@link #vStar} finds. */
+    /** Adds the problems of these fields, except those that {@link #vStar} finds. */
     void addProblemsTo(Problems found) {
         found.addAll(problems);
     }
 
-    /** The elements of {@code v_star}, null if it isn't there; adds a problem if one is beyond a double. */
+    /**
+     * Returns the elements of {@code v_star}, or null if it is missing; adds a problem if one is out of the range of a
+     * double.
+     */
     @Nullable
     List<Double> vStar(Problems found) {
         if (!hasVStar) {

@@ -8,14 +8,15 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What is wrong with a signature.
+ * The result of examining a signature.
  *
- * @param keyId of the key that made it; null if none is known
- * @param keyName where that key comes from; null for a key that signatures are checked with
- * @param differences what the signer did wrong: all of it, if it is explained; else what is left, all else being excluded
- * @param shouldBeSigned the canonical form; null where there is no need to compare
- * @param wasSigned what was signed instead; null unless it is explained
- * @param hint what there is to say beside; null if nothing
+ * @param keyId the id of the key that made the signature; null if it is not known
+ * @param keyName the source of that key; null for a key that signatures are checked with
+ * @param differences if the signature is explained, all mistakes of the signer; otherwise the possible causes that
+ *     remain
+ * @param shouldBeSigned the canonical form; null if there is no need to compare
+ * @param wasSigned the text that was signed instead; null unless the signature is explained
+ * @param hint an additional remark; null if there is none
  */
 public record Diagnosis(
         Verdict verdict,
@@ -27,24 +28,27 @@ public record Diagnosis(
         @Nullable String hint) {
     private static final int INDENT = 4;
     private static final int LABEL_COLUMNS = 15;
-    /** Of a text that is shown; a program gets all of it. */
+    /** The number of bytes of a text that people are shown; programs get the complete text. */
     private static final int MAX_SHOWN_BYTES = 2_048;
 
-    /** How it stands with a signature. */
+    /** The kind of result. */
     public enum Verdict {
-        /** It verifies. */
+        /** The signature verifies. */
         GOOD("signature good"),
-        /** No key is configured, and none is asked for. */
+        /** No key is configured, and none is required. */
         NOT_CHECKED("signature not checked: no key is configured"),
-        /** There is none. */
+        /** There is no signature. */
         MISSING("signature missing"),
-        /** It can't be a signature of any kind. */
-        UNREADABLE("signature bad: that is no signature"),
-        /** It was found out how it was made. */
+        /** The text of {@code sig} can't be a signature of any kind. */
+        UNREADABLE("signature bad: sig is not a signature"),
+        /** The mistakes of the signer were found. */
         EXPLAINED("signature bad, and the mistake was found"),
-        /** By its length, it was made with an algorithm that no key is for. */
+        /** The length of the signature shows that it was made with an algorithm for which there is no key. */
         OTHER_ALGORITHM("signature bad: it was made with another algorithm"),
-        /** No known mistake makes it: another key, or a change after signing, is what is left. */
+        /**
+         * No known mistake explains the signature: either another key made it, or the certificate was changed after
+         * signing.
+         */
         UNEXPLAINED("signature bad: probably made with another key");
 
         private final String heading;
@@ -58,8 +62,8 @@ public record Diagnosis(
      * One mistake of a signer.
      *
      * @param cause one lower-case word: algorithm, key, rounding, serialisation or spelling
-     * @param what what was done, a sentence
-     * @param advice what to do instead, a sentence
+     * @param what a sentence that says what the signer did
+     * @param advice a sentence that says what to do instead
      */
     public record Difference(String cause, String what, String advice) {}
 
@@ -82,12 +86,12 @@ public record Diagnosis(
                 hint);
     }
 
-    /** Whether a backend with the same keys takes the signature. */
-    public boolean isTaken() {
+    /** Returns whether a backend with the same keys accepts the signature. */
+    public boolean isAccepted() {
         return verdict == Verdict.GOOD || verdict == Verdict.NOT_CHECKED;
     }
 
-    /** For people: lines of at most 80 columns, each with its end. */
+    /** Returns the result for people: lines of at most 80 columns, each with its line feed. */
     public String text() {
         String heading = verdict.heading + (verdict == Verdict.GOOD ? ", key " + keyId : "") + "\n";
         return switch (verdict) {
@@ -97,8 +101,8 @@ public record Diagnosis(
                         + Paragraph.wrapped(
                                 "",
                                 0,
-                                "sig is missing, empty or no string. 'flk-agent sign' signs a certificate; the agent"
-                                        + " signs whatever it sends.");
+                                "sig is missing, empty or not a string. 'flk-agent sign' signs a certificate; the agent"
+                                        + " signs every certificate that it sends.");
             case UNREADABLE -> heading + "\n" + Paragraph.wrapped("", 0, String.valueOf(hint));
             case EXPLAINED -> heading + "\n" + explanation();
             case OTHER_ALGORITHM -> heading + "\n" + causes();
@@ -143,7 +147,7 @@ public record Diagnosis(
     private static String shown(String heading, String text) {
         byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
         int end = Math.min(bytes.length, MAX_SHOWN_BYTES);
-        String rest = end < bytes.length ? "… and " + (bytes.length - end) + " bytes more" : "";
+        String rest = end < bytes.length ? "… and " + (bytes.length - end) + " more bytes" : "";
         return heading + ", " + bytes.length + " bytes:\n"
                 + Paragraph.block(INDENT, new String(bytes, 0, end, StandardCharsets.UTF_8))
                 + (rest.isEmpty() ? "" : Paragraph.block(INDENT, rest));

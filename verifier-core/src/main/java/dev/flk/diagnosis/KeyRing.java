@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.diagnosis;
 
+import dev.flk.signing.CandidateKey;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.SignatureCheck;
-import dev.flk.signing.SuspectKey;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -12,8 +12,8 @@ import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /**
- * The keys that a file holds: settings as {@code keygen} prints them and the programs read them, or a bare HMAC secret as
- * {@code PCS_HMAC_KEY_FILE} names it. No message of a failure contains one.
+ * The keys in a file, which contains either settings as {@code keygen} prints them and the programs read them, or a
+ * bare HMAC secret like the file that {@code PCS_HMAC_KEY_FILE} names. No error message contains a key.
  */
 public final class KeyRing {
     private static final List<String> NAMES =
@@ -31,12 +31,12 @@ public final class KeyRing {
     }
 
     /**
-     * Reads what is in a file.
+     * Reads the keys in a file.
      *
-     * @param name of the file, for people
-     * @param text all of it
-     * @param settings the same read as {@code NAME=value} lines; whatever is no key in them does not matter
-     * @throws IllegalArgumentException if there is no key in it, or one that is none
+     * @param name the file's name, for people
+     * @param text the complete text of the file
+     * @param settings the same text parsed as {@code NAME=value} lines; settings that are not keys are ignored
+     * @throws IllegalArgumentException if the file has no key, or an invalid one
      */
     public static KeyRing of(String name, String text, Map<String, String> settings) {
         if (NAMES.stream().anyMatch(settings::containsKey)) {
@@ -44,12 +44,12 @@ public final class KeyRing {
         }
         for (String setting : NAMES) {
             if (settings.containsKey(setting + "_FILE")) {
-                throw new IllegalArgumentException(
-                        name + " has no key in it, but names the file that has (" + setting + "_FILE): give that one");
+                throw new IllegalArgumentException(name + " contains no key, only the name of a file that does ("
+                        + setting + "_FILE): use that file");
             }
         }
         if (settings.containsKey("PCS_SIGN_ALG")) {
-            throw new IllegalArgumentException(name + " has no key in it, only PCS_SIGN_ALG");
+            throw new IllegalArgumentException(name + " contains no key, only PCS_SIGN_ALG");
         }
         KeyRing ring = new KeyRing(name, "hmac");
         ring.addSecret(withoutFinalNewline(text));
@@ -75,21 +75,21 @@ public final class KeyRing {
     }
 
     private void addSecret(String secret) {
-        add(() -> SuspectKey.secret(secret));
+        add(() -> CandidateKey.secret(secret));
         secrets.add(secret);
     }
 
     private void addPrivateKey(String seed) {
-        add(() -> SuspectKey.privateKey(seed.strip()));
+        add(() -> CandidateKey.privateKey(seed.strip()));
         publicKeys.add(Ed25519Signer.ofBase64(seed.strip()).publicKeyBase64());
     }
 
     private void addPublicKey(String key) {
-        add(() -> SuspectKey.publicKey(key.strip()));
+        add(() -> CandidateKey.publicKey(key.strip()));
         publicKeys.add(key.strip());
     }
 
-    private void add(Supplier<SuspectKey> key) {
+    private void add(Supplier<CandidateKey> key) {
         try {
             keys.add(new NamedKey(name, key.get()));
         } catch (IllegalArgumentException e) {
@@ -97,16 +97,16 @@ public final class KeyRing {
         }
     }
 
-    /** All of them. */
+    /** Returns all keys. */
     public List<NamedKey> keys() {
         return List.copyOf(keys);
     }
 
     /**
-     * The check that takes what any of its keys has signed, by {@code PCS_SIGN_ALG} or the only algorithm that there are keys
-     * for.
+     * Returns a check that accepts the signatures of any of the keys, by {@code PCS_SIGN_ALG} or else the only
+     * algorithm for which there are keys.
      *
-     * @throws IllegalArgumentException if it doesn't say which algorithm, or has no key for it
+     * @throws IllegalArgumentException if the file does not determine the algorithm, or has no key for it
      */
     public SignatureCheck check() {
         boolean hmac = algorithm.equals("hmac") || (!algorithm.equals("ed25519") && publicKeys.isEmpty());
@@ -121,9 +121,9 @@ public final class KeyRing {
     }
 
     /**
-     * A key that is not the one to sign with, but may have been used.
+     * A key that may have made a signature.
      *
-     * @param name where it comes from: a file, a setting
+     * @param name the source of the key: a file or a setting
      */
-    public record NamedKey(String name, SuspectKey key) {}
+    public record NamedKey(String name, CandidateKey key) {}
 }

@@ -8,11 +8,11 @@ enum Mistake {
     OTHER_ALGORITHM("algorithm", "", ""),
     OTHER_MESSAGE(
             "algorithm",
-            "The signature was made over the text where its SHA-256 digest belongs, or the other way round.",
+            "The signature was made over the text instead of its SHA-256 digest, or the other way round.",
             "Ed25519 signs the SHA-256 digest of the text, its 32 bytes; HMAC-SHA256 is made over the text itself."),
     HEX_DIGEST(
             "algorithm",
-            "The signature was made over the hex digits of the text's SHA-256.",
+            "The signature was made over the hex digits of the text's SHA-256 digest.",
             "Ed25519 signs the SHA-256 digest of the text, its 32 bytes; HMAC-SHA256 is made over the text itself."),
     OTHER_KEY("key", "", ""),
     DECODED_SECRET(
@@ -21,7 +21,7 @@ enum Mistake {
             "Use the UTF-8 bytes of the secret exactly as it is configured."),
     SECRET_WHITE_SPACE(
             "key",
-            "The secret was used with a line end behind it, or without the white space around it.",
+            "The secret was used with a line ending after it, or without the white space around it.",
             "Use the UTF-8 bytes of the secret exactly as it is configured."),
     NOT_ROUNDED(
             "rounding",
@@ -49,16 +49,16 @@ enum Mistake {
             "End with the closing brace: printf %s, or print(…, end='')."),
     UNESCAPED(
             "serialisation",
-            "Characters beyond ASCII are written as they are, in UTF-8.",
+            "Non-ASCII characters are not escaped but written in UTF-8.",
             "Escape them as \\u and four lower-case hex digits: json.dumps with ensure_ascii, its default."),
     WHOLE_CERTIFICATE(
             "serialisation",
-            "The whole certificate was signed, all but sig.",
+            "The whole certificate except sig was signed.",
             "Sign exactly D_hat, budget, coh_star, epoch, merkle_root, pcs_id, r and shard_id."),
     SPELLING(
             "spelling",
-            "The signature is in hex, in the alphabet for URLs, not padded, or has white space in it.",
-            "Write its bytes in base64: the standard alphabet with + and /, padded with =, no white space.");
+            "The signature is in hex or URL-safe base64, is not padded, or contains white space.",
+            "Encode its bytes in base64: the standard alphabet with + and /, padded with =, no white space.");
 
     private final String cause;
     private final String what;
@@ -78,13 +78,13 @@ enum Mistake {
         return new Difference(cause, what, advice);
     }
 
-    /** In words that depend on the keys. */
-    Difference difference(String whatThen, String adviceThen) {
-        return new Difference(cause, whatThen, adviceThen);
+    /** Returns the difference with a text that depends on the keys. */
+    Difference difference(String specificWhat, String specificAdvice) {
+        return new Difference(cause, specificWhat, specificAdvice);
     }
 
-    /** Whether it changes the text that is signed. */
-    boolean isOfTheText() {
+    /** Returns whether the mistake changes the text that is signed. */
+    boolean changesText() {
         return compareTo(NOT_ROUNDED) >= 0 && compareTo(WHOLE_CERTIFICATE) <= 0;
     }
 }

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.diagnosis;
 
-/** Text for terminals of 80 columns, that nothing which a stranger wrote can speak to. */
+/** Text for terminals of 80 columns, in which characters that could control the terminal are escaped. */
 public final class Paragraph {
-    /** A terminal's. */
+    /** The width of a terminal. */
     public static final int COLUMNS = 80;
 
     private Paragraph() {}
 
     /**
-     * {@code text} broken at spaces, ended by a line feed. A word that is longer than a line is broken where the line ends.
+     * Returns {@code text} wrapped at spaces and ended by a line feed. A word that is longer than a line is broken at
+     * the end of the line.
      *
-     * @param first what stands before the first line
-     * @param indent how many spaces stand before the others
+     * @param first the prefix of the first line
+     * @param indent the number of spaces before the other lines
      */
     public static String wrapped(String first, int indent, String text) {
         StringBuilder out = new StringBuilder(first);
@@ -41,7 +42,7 @@ public final class Paragraph {
         return out.append('\n').toString();
     }
 
-    /** {@code text} broken wherever a line ends, each behind so many spaces. */
+    /** Returns {@code text} broken at the end of each line, without regard to words; each line is indented. */
     public static String block(int indent, String text) {
         StringBuilder out = new StringBuilder();
         String rest = visible(text);
@@ -58,7 +59,9 @@ public final class Paragraph {
         return indent;
     }
 
-    /** How many characters fit into so many columns; at least one, and no half of a pair. */
+    /**
+     * Returns the number of characters that fit into {@code columns}: at least one, and never half of a surrogate pair.
+     */
     private static int fitting(String text, int columns) {
         int used = 0;
         int end = 0;
@@ -77,12 +80,18 @@ public final class Paragraph {
         return text.codePoints().map(Paragraph::width).sum();
     }
 
-    /** Far eastern characters take two columns; so are all others counted that may. */
+    /**
+     * Returns the columns that a character takes: two for East Asian characters, and for every other character that may
+     * take two.
+     */
     private static int width(int codePoint) {
         return codePoint < 0x1100 ? 1 : 2;
     }
 
-    /** Control characters, and those that change the direction, as escapes. */
+    /**
+     * Returns {@code text} with control characters, line separators and characters that change the direction as
+     * escapes.
+     */
     public static String visible(String text) {
         StringBuilder out = new StringBuilder(text.length());
         text.codePoints().forEach(c -> {

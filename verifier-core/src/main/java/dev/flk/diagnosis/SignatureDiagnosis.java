@@ -7,11 +7,11 @@ import dev.flk.certificate.ParsedCertificate;
 import dev.flk.diagnosis.Diagnosis.Difference;
 import dev.flk.diagnosis.Diagnosis.Verdict;
 import dev.flk.diagnosis.KeyRing.NamedKey;
+import dev.flk.signing.CandidateKey.KeyForm;
+import dev.flk.signing.CandidateKey.Message;
 import dev.flk.signing.KeyId;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SigningAlgorithm;
-import dev.flk.signing.SuspectKey.KeyForm;
-import dev.flk.signing.SuspectKey.Message;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -27,15 +27,16 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds out how a signature was made that does not verify: tries the fifteen {@link Mistake}s, every pair of them, and all those of the text
- * together, with at most {@value #MAX_KEYS} keys. Takes a second or two at the most; never run on the request path, where it would be a
- * denial-of-service vector.
+ * A search for the way in which a signature that does not verify was made. It tries each of the fifteen
+ * {@link Mistake}s, every pair of them, and all combinations of those that change the text, with at most
+ * {@value #MAX_KEYS} keys. It takes up to two seconds and never runs on the request path, where it would enable denial
+ * of service.
  */
 public final class SignatureDiagnosis {
-    /** Of the keys that signatures are checked with, and of the others. */
+    /** The greatest number of keys that are tried: this number of checked keys, and this number of other keys. */
     public static final int MAX_KEYS = 64;
 
-    /** A longer certificate is not tried as a whole. */
+    /** The size above which a certificate is not tried as a whole. */
     private static final int MAX_WHOLE_BYTES = 256 << 10;
 
     private static final int HMAC_BYTES = 32;
@@ -46,10 +47,11 @@ public final class SignatureDiagnosis {
     private final List<SigningAlgorithm> algorithms;
     private final List<NamedKey> keys;
     private final List<NamedKey> others;
-    /** A clause that names the keys that are checked, what to do about another key, and about another algorithm. */
+    /** The clause of a message that names the checked keys. */
     private final String checkedWith;
-
+    /** The advice for a signature by another key. */
     private final String addKey;
+
     private final boolean hasKeysFile;
 
     private SignatureDiagnosis(
@@ -70,16 +72,19 @@ public final class SignatureDiagnosis {
     }
 
     /**
-     * For the simple settings.
+     * Creates a search for a configuration without a keys file.
      *
-     * @param check as whoever refuses the signature has it
+     * @param check the check that rejected the signature
      * @param others keys that may have been used instead
      */
     public SignatureDiagnosis(SignatureCheck check, List<NamedKey> others) {
         this(
                 check,
-                check.suspects().stream().map(key -> key.algorithm()).distinct().toList(),
-                check.suspects().stream()
+                check.candidates().stream()
+                        .map(key -> key.algorithm())
+                        .distinct()
+                        .toList(),
+                check.candidates().stream()
                         .map(key -> new NamedKey(key.id().text(), key))
                         .toList(),
                 others.stream()
@@ -87,16 +92,17 @@ public final class SignatureDiagnosis {
                         .toList(),
                 "it is checked with " + check.keyIds().stream().map(KeyId::text).collect(Collectors.joining(", ")),
                 "Sign with a configured key, or add this one where it is checked (PCS_HMAC_KEYS and PCS_ED25519_PUB_B64"
-                        + " take several).",
+                        + " accept several).",
                 false);
     }
 
     /**
-     * For a keys file, whose keys are named by their ids there; none of them verifies the signature.
+     * Creates a search for a keys file. Keys are named by their ids in the file, and none of them verifies the
+     * signature.
      *
-     * @param algorithms those of all keys of the file, at least one
+     * @param algorithms the algorithms of all keys in the file, at least one
      * @param ofShard keys that may sign for the shard of the certificate
-     * @param foreign other keys of the file
+     * @param foreign the other keys in the file
      * @param further keys that may have been used instead
      */
     public static SignatureDiagnosis ofKeysFile(
@@ -122,24 +128,24 @@ public final class SignatureDiagnosis {
                 all.add(EnumSet.of(one, other));
             }
         }
-        List<Mistake> ofText =
-                Arrays.stream(mistakes).filter(Mistake::isOfTheText).toList();
-        for (int bits = 1; bits < 1 << ofText.size(); bits++) {
+        List<Mistake> textMistakes =
+                Arrays.stream(mistakes).filter(Mistake::changesText).toList();
+        for (int bits = 1; bits < 1 << textMistakes.size(); bits++) {
             Set<Mistake> some = EnumSet.noneOf(Mistake.class);
-            for (int i = 0; i < ofText.size(); i++) {
+            for (int i = 0; i < textMistakes.size(); i++) {
                 if ((bits >> i & 1) == 1) {
-                    some.add(ofText.get(i));
+                    some.add(textMistakes.get(i));
                 }
             }
             all.add(some);
         }
-        // the fewest mistakes first
+        // The fewest mistakes come first.
         return all.stream()
                 .sorted(Comparator.<Set<Mistake>>comparingInt(Set::size).thenComparing(Set::toString))
                 .toList();
     }
 
-    /** The diagnosis of a certificate that was read from {@code body}. */
+    /** Returns the diagnosis of a certificate that was read from {@code body}. */
     public Diagnosis of(byte[] body, ParsedCertificate certificate) {
         byte[] canonical = certificate.canonicalForm();
         String sig = certificate.sig();
@@ -154,24 +160,25 @@ public final class SignatureDiagnosis {
         if (sig == null || sig.isEmpty()) {
             return Diagnosis.of(Verdict.MISSING, null);
         }
-        List<byte[]> strict = strictly(sig);
-        List<byte[]> loose = loosely(sig);
+        List<byte[]> strict = decodeStrictly(sig);
+        List<byte[]> loose = decodeLeniently(sig);
         if (strict.isEmpty() && loose.isEmpty()) {
             return Diagnosis.failed(
                     Verdict.UNREADABLE,
                     canonical,
                     null,
-                    "sig stands for no 32 bytes (HMAC-SHA256, 44 characters in base64) and no 64 (Ed25519, 88). "
+                    "sig encodes neither the 32 bytes of HMAC-SHA256 (44 characters in base64) nor the 64 of Ed25519"
+                            + " (88 characters). "
                             + Mistake.SPELLING.advice());
         }
-        JsonValue.Members written = written(body);
+        JsonValue.Members members = parse(body);
         for (Set<Mistake> mistakes : COMBINATIONS) {
             if (mistakes.contains(Mistake.WHOLE_CERTIFICATE) && body.length > MAX_WHOLE_BYTES) {
                 continue;
             }
-            byte[] text = SignedText.write(written, mistakes);
+            byte[] text = SignedText.write(members, mistakes);
             for (byte[] signature : mistakes.contains(Mistake.SPELLING) ? loose : strict) {
-                Diagnosis found = made(signature, text, canonical, mistakes);
+                Diagnosis found = explain(signature, text, canonical, mistakes);
                 if (found != null) {
                     return found;
                 }
@@ -180,7 +187,10 @@ public final class SignatureDiagnosis {
         return unexplained(canonical, strict);
     }
 
-    /** All mistakes are excluded: the length may tell another algorithm; else another key is left, or a change. */
+    /**
+     * Returns the diagnosis of a signature that no combination of mistakes explains. Its length may reveal another
+     * algorithm; otherwise another key made it, or the certificate was changed.
+     */
     private Diagnosis unexplained(byte[] canonical, List<byte[]> strict) {
         for (byte[] signature : strict) {
             SigningAlgorithm made = signature.length == HMAC_BYTES ? SigningAlgorithm.HMAC : SigningAlgorithm.ED25519;
@@ -191,11 +201,11 @@ public final class SignatureDiagnosis {
                         Verdict.OTHER_ALGORITHM,
                         canonical,
                         Mistake.OTHER_ALGORITHM.difference(
-                                "By its length of " + signature.length + " bytes it is an " + made.displayName()
-                                        + " signature; " + checked + " is what is checked.",
+                                "It is " + signature.length + " bytes long, like an " + made.displayName()
+                                        + " signature, but " + checked + " is expected.",
                                 hasKeysFile
                                         ? "Sign with " + checked + ", or add the key that made it to the keys file."
-                                        : "Set PCS_SIGN_ALG to the same on both sides, with a key for it."),
+                                        : "Use the same PCS_SIGN_ALG on both sides, with a key for it."),
                         null);
             }
         }
@@ -203,17 +213,18 @@ public final class SignatureDiagnosis {
                 Verdict.UNEXPLAINED,
                 canonical,
                 Mistake.OTHER_KEY.difference(
-                        "No known mistake explains it with the keys that were tried. What is left: it was made with"
-                                + " another key, or a signed field was changed after signing.",
-                        "Name further keys to be tried, and compare the text that is signed with this one."),
+                        "No known mistake with the keys that were tried explains it. Either it was made with another"
+                                + " key, or a signed field was changed after signing.",
+                        "Add more keys to try, and compare the text that was signed with the canonical form."),
                 keys.size() > MAX_KEYS ? "Only the first " + MAX_KEYS + " keys were tried." : null);
     }
 
-    private @Nullable Diagnosis made(byte[] signature, byte[] text, byte[] canonical, Set<Mistake> mistakes) {
+    /** Returns the diagnosis if a signer with exactly these mistakes made the signature; null otherwise. */
+    private @Nullable Diagnosis explain(byte[] signature, byte[] text, byte[] canonical, Set<Mistake> mistakes) {
         boolean isOther = mistakes.contains(Mistake.OTHER_KEY);
         boolean isOtherAlgorithm = mistakes.contains(Mistake.OTHER_ALGORITHM);
         if (isOther == isOtherAlgorithm && isOther) {
-            return null; // a key for another algorithm is another key anyway
+            return null; // A key for another algorithm is another key anyway.
         }
         KeyForm form = mistakes.contains(Mistake.DECODED_SECRET)
                 ? KeyForm.DECODED
@@ -250,7 +261,7 @@ public final class SignatureDiagnosis {
         if (mistakes.contains(Mistake.HEX_DIGEST)) {
             return Message.SHA256_IN_HEX;
         }
-        return Message.proper(mistakes.contains(Mistake.OTHER_MESSAGE) ? other(used) : used);
+        return Message.ofCertificates(mistakes.contains(Mistake.OTHER_MESSAGE) ? other(used) : used);
     }
 
     private static SigningAlgorithm other(SigningAlgorithm algorithm) {
@@ -260,11 +271,11 @@ public final class SignatureDiagnosis {
     private Difference difference(Mistake mistake, NamedKey key, SigningAlgorithm used, SigningAlgorithm expected) {
         return switch (mistake) {
             case OTHER_ALGORITHM -> {
-                String serving = key.key().algorithm() == used ? "" : ", the Ed25519 key serving as the secret";
-                String instead = hasKeysFile ? "that key is for " : "PCS_SIGN_ALG asks for ";
+                String asSecret = key.key().algorithm() == used ? "" : " with the Ed25519 key as the secret";
+                String expectation = hasKeysFile ? "that key is for " : "PCS_SIGN_ALG asks for ";
                 yield mistake.difference(
-                        "It was made with " + used.displayName() + serving + "; " + instead + expected.displayName()
-                                + ".",
+                        "It was made with " + used.displayName() + asSecret + "; " + expectation
+                                + expected.displayName() + ".",
                         "Sign with " + expected.displayName() + (hasKeysFile ? "." : ", or change PCS_SIGN_ALG."));
             }
             case OTHER_KEY ->
@@ -275,31 +286,31 @@ public final class SignatureDiagnosis {
         };
     }
 
-    private static JsonValue.Members written(byte[] body) {
+    private static JsonValue.Members parse(byte[] body) {
         try {
             return JsonValue.parse(body);
         } catch (MalformedCertificate e) {
-            throw new IllegalArgumentException("the body is not that of the certificate", e);
+            throw new IllegalArgumentException("the certificate was not read from this body", e);
         }
     }
 
-    /** The bytes that verification reads; empty if they are no signature. */
-    private static List<byte[]> strictly(String sig) {
+    /** Decodes {@code sig} as verification does; returns an empty list if it is not a signature. */
+    private static List<byte[]> decodeStrictly(String sig) {
         List<byte[]> read = new ArrayList<>();
         addBase64(read, sig);
         read.removeIf(bytes -> !Base64.getEncoder().encodeToString(bytes).equals(sig));
         return read;
     }
 
-    /** What it may stand for otherwise. */
-    private static List<byte[]> loosely(String sig) {
+    /** Decodes {@code sig} in all other ways in which signers encode signatures. */
+    private static List<byte[]> decodeLeniently(String sig) {
         List<byte[]> read = new ArrayList<>();
         String compact = sig.replaceAll("\\s", "");
         addBase64(read, compact.replace('-', '+').replace('_', '/'));
         try {
             read.add(HexFormat.of().parseHex(compact));
         } catch (IllegalArgumentException e) {
-            // it is not hex
+            // not hex
         }
         read.removeIf(bytes -> bytes.length != HMAC_BYTES && bytes.length != ED25519_BYTES);
         return read;
@@ -312,7 +323,7 @@ public final class SignatureDiagnosis {
                 read.add(bytes);
             }
         } catch (IllegalArgumentException e) {
-            // it is not base64
+            // not base64
         }
     }
 }

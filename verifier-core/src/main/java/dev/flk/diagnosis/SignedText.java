@@ -12,7 +12,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 
-/** Writes the text that a signer with some mistakes signs instead of the canonical form. */
+/** The text that a signer with certain mistakes signs instead of the canonical form. */
 final class SignedText {
     private static final Set<String> SIGNED =
             Set.of("pcs_id", "shard_id", "epoch", "coh_star", "D_hat", "r", "budget", "merkle_root");
@@ -75,8 +75,8 @@ final class SignedText {
         } else if (value instanceof JsonValue.Numeral number) {
             double x = Double.parseDouble(number.literal());
             out.append(number.isInteger() || !Double.isFinite(x) ? number.literal() : printed(x));
-        } else if (value instanceof JsonValue.Word word) {
-            out.append(word.word());
+        } else if (value instanceof JsonValue.Literal literal) {
+            out.append(literal.name());
         }
     }
 
@@ -117,7 +117,7 @@ final class SignedText {
         if (x == 0) {
             return "0";
         }
-        // ECMA-262, Number::toString: plain from 1e-6 up to 1e21, else an exponent without a leading zero
+        // ECMA-262, Number::toString: plain from 1e-6 up to 1e21, otherwise an exponent without a leading zero
         BigDecimal shortest = new BigDecimal(CanonicalDouble.print(x)).stripTrailingZeros();
         int exponent = shortest.precision() - shortest.scale() - 1;
         if (exponent >= -7 + 1 && exponent < 21) {

@@ -1,7 +1,7 @@
 /**
- * Why a signature was refused: the certificate is written again in the ways in which signers get it wrong, until one fits the
- * signature. {@link dev.flk.diagnosis.SignatureDiagnosis} is the door, for the commands that explain; the way of a submission
- * does not lead through here. Bounded in time and memory; no key is ever shown.
+ * The diagnosis of rejected signatures: it serialises the certificate again in the ways in which signers get it wrong,
+ * until one matches the signature. Commands that explain a rejection use {@link dev.flk.diagnosis.SignatureDiagnosis};
+ * submissions never do. Time and memory are bounded, and no key is ever disclosed.
  */
 @NullMarked
 package dev.flk.diagnosis;

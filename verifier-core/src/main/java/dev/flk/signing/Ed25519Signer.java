@@ -7,21 +7,23 @@ import org.bouncycastle.crypto.params.Ed25519PrivateKeyParameters;
 import org.bouncycastle.crypto.params.Ed25519PublicKeyParameters;
 import org.bouncycastle.math.ec.rfc8032.Ed25519;
 
-/** Signs with a private key: Ed25519 over the SHA-256 digest of the canonical form. */
+/** A signer with a private key: Ed25519 over the SHA-256 digest of the canonical form. */
 public final class Ed25519Signer implements Signer {
-    /** Bytes of a private key, which is called its seed. */
+    /** The number of bytes in a private key, which Ed25519 calls its seed. */
     public static final int SEED_BYTES = Ed25519.SECRET_KEY_SIZE;
 
     private final Ed25519PrivateKeyParameters key;
 
     /**
-     * @param seed the raw private key, copied
+     * Creates a signer.
+     *
+     * @param seed the raw private key, which is copied
      * @throws IllegalArgumentException unless it has 32 bytes
      */
     public Ed25519Signer(byte[] seed) {
         if (seed.length != SEED_BYTES) {
-            throw new IllegalArgumentException(
-                    "an Ed25519 private key must be its seed of " + SEED_BYTES + " bytes, this has " + seed.length);
+            throw new IllegalArgumentException("an Ed25519 private key must be a seed of " + SEED_BYTES
+                    + " bytes, but this one has " + seed.length);
         }
         key = new Ed25519PrivateKeyParameters(seed, 0);
     }
@@ -33,10 +35,9 @@ public final class Ed25519Signer implements Signer {
      */
     public static Ed25519Signer ofBase64(String seed) {
         return new Ed25519Signer(StrictBase64.decode(seed, SEED_BYTES)
-                .orElseThrow(
-                        () -> new IllegalArgumentException("an Ed25519 private key must be its seed of " + SEED_BYTES
-                                + " raw bytes in padded standard base64 (44 characters), this has " + seed.length()
-                                + " characters")));
+                .orElseThrow(() -> new IllegalArgumentException("an Ed25519 private key must be a seed of " + SEED_BYTES
+                        + " raw bytes in padded standard base64 (44 characters), but this one has " + seed.length()
+                        + " characters")));
     }
 
     @Override
@@ -47,17 +48,17 @@ public final class Ed25519Signer implements Signer {
         return StrictBase64.encode(signature);
     }
 
-    /** The public key as a {@link SignatureCheck} takes it: 32 raw bytes in base64. */
+    /** Returns the public key in the form that {@link SignatureCheck} accepts: 32 raw bytes in base64. */
     public String publicKeyBase64() {
         return StrictBase64.encode(key.generatePublicKey().getEncoded());
     }
 
-    /** The id under which a {@link SignatureCheck} with the public key reports it. */
+    /** Returns the id by which a {@link SignatureCheck} with the public key identifies the key. */
     public KeyId keyId() {
         return new PublicKey(key.generatePublicKey()).keyId();
     }
 
-    /** A public key: Ed25519 over the SHA-256 digest of the canonical form. */
+    /** A public key, which verifies Ed25519 signatures over the SHA-256 digest of the canonical form. */
     static final class PublicKey implements SignatureCheck.Key {
         private final Ed25519PublicKeyParameters key;
         private final KeyId id;
@@ -67,17 +68,17 @@ public final class Ed25519Signer implements Signer {
             this.id = new KeyId(HexFormat.of().formatHex(Sha256.of(key.getEncoded()), 0, 4));
         }
 
-        /** Reads the 32 raw bytes in base64. */
+        /** Parses 32 raw bytes in base64. */
         static PublicKey parse(String base64) {
             byte[] raw = StrictBase64.decode(base64, Ed25519.PUBLIC_KEY_SIZE)
                     .orElseThrow(() -> new IllegalArgumentException("an Ed25519 public key must be "
                             + Ed25519.PUBLIC_KEY_SIZE
-                            + " raw bytes in padded standard base64 (44 characters), this has "
+                            + " raw bytes in padded standard base64 (44 characters), but this one has "
                             + base64.length() + " characters"));
-            // Under a point of small order anyone could sign; the text of all A's is one.
+            // With a point of small order, anyone could forge signatures; base64 of only A's encodes such a point.
             if (!Ed25519.validatePublicKeyFull(raw, 0)) {
                 throw new IllegalArgumentException(
-                        "an Ed25519 public key has the right length but is none: is it another kind of key, or a placeholder?");
+                        "an Ed25519 public key has the right length but is invalid: is it another kind of key, or a placeholder?");
             }
             return new PublicKey(new Ed25519PublicKeyParameters(raw, 0));
         }
@@ -88,8 +89,8 @@ public final class Ed25519Signer implements Signer {
         }
 
         @Override
-        public SuspectKey suspect() {
-            return SuspectKey.publicKey(StrictBase64.encode(key.getEncoded()));
+        public CandidateKey candidate() {
+            return CandidateKey.publicKey(StrictBase64.encode(key.getEncoded()));
         }
 
         @Override

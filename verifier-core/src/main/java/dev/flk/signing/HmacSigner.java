@@ -8,41 +8,46 @@ import java.util.HexFormat;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
-/** A shared secret, which signs and verifies: HMAC-SHA256 over the canonical form. */
+/** A shared secret that both signs and verifies: HMAC-SHA256 over the canonical form. */
 public final class HmacSigner implements Signer, SignatureCheck.Key {
     private static final String ALGORITHM = "HmacSHA256";
     private static final int MAC_BYTES = 32;
 
-    /** No canonical form looks like this, so that the id is no signature of anything. */
+    /** The text whose HMAC is the key's id. It is not a canonical form, so the id is never a valid signature. */
     private static final byte[] ID_TEXT = "flk-key-id".getBytes(StandardCharsets.US_ASCII);
 
-    /** Keyed once and never updated; each use works on a clone, which costs less than looking the algorithm up. */
+    /**
+     * An instance that is initialised with the key and never updated: each use works on a clone, which costs less than
+     * looking up the algorithm.
+     */
     private final Mac keyed;
 
     private final String secret;
     private final KeyId id;
 
     /**
-     * @param secret its UTF-8 bytes are the key
+     * Creates a signer.
+     *
+     * @param secret the text whose UTF-8 bytes are the key
      * @throws IllegalArgumentException if it is empty
      */
     public HmacSigner(String secret) {
         if (secret.isEmpty()) {
-            throw new IllegalArgumentException("an HMAC secret is empty: give at least one character");
+            throw new IllegalArgumentException("an HMAC secret is empty: it must have at least one character");
         }
         this.secret = secret;
         keyed = keyed(secret.getBytes(StandardCharsets.UTF_8));
         id = new KeyId(HexFormat.of().formatHex(mac(ID_TEXT), 0, 4));
     }
 
-    /** HMAC-SHA256 with any key. */
+    /** Returns an HMAC-SHA256 that is initialised with {@code key}. */
     static Mac keyed(byte[] key) {
         try {
             Mac mac = Mac.getInstance(ALGORITHM);
             mac.init(new SecretKeySpec(key, ALGORITHM));
             return mac;
         } catch (GeneralSecurityException e) {
-            throw new IllegalStateException("every Java platform has " + ALGORITHM, e);
+            throw new IllegalStateException("this Java platform has no " + ALGORITHM, e);
         }
     }
 
@@ -50,7 +55,7 @@ public final class HmacSigner implements Signer, SignatureCheck.Key {
         try {
             return ((Mac) keyed.clone()).doFinal(canonical);
         } catch (CloneNotSupportedException e) {
-            throw new IllegalStateException("the platform's " + ALGORITHM + " can't be cloned", e);
+            throw new IllegalStateException("this Java platform can't clone an " + ALGORITHM, e);
         }
     }
 
@@ -59,15 +64,15 @@ public final class HmacSigner implements Signer, SignatureCheck.Key {
         return StrictBase64.encode(mac(canonical));
     }
 
-    /** The id under which a {@link SignatureCheck} with the same secret reports it. */
+    /** Returns the id by which a {@link SignatureCheck} with the same secret identifies the key. */
     @Override
     public KeyId keyId() {
         return id;
     }
 
     @Override
-    public SuspectKey suspect() {
-        return SuspectKey.secret(secret);
+    public CandidateKey candidate() {
+        return CandidateKey.secret(secret);
     }
 
     @Override

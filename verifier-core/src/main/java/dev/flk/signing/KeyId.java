@@ -2,17 +2,17 @@
 package dev.flk.signing;
 
 /**
- * Identifies a key in records and messages without disclosing it: 8 hex digits, or {@code none} where signatures are not checked.
- * Short on purpose: it distinguishes a handful of configured keys and proves nothing.
+ * The id of a key in records and messages, which does not disclose the key: 8 hex digits, or {@code none} if signatures
+ * are not checked. It is short on purpose: it distinguishes a handful of configured keys and proves nothing.
  */
 public record KeyId(String text) {
-    /** For a signature that was not checked. */
+    /** The id that stands in for a key if the signature was not checked. */
     public static final KeyId NONE = new KeyId("none");
 
     public KeyId {
         if (!text.equals("none") && !text.matches("[0-9a-f]{8}")) {
             throw new IllegalArgumentException(
-                    "a key id is 8 hex digits or none, this has " + text.length() + " characters");
+                    "a key id is 8 hex digits or the word none, not " + text.length() + " characters");
         }
     }
 

@@ -6,28 +6,28 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Tells whether a certificate was signed with one of the configured keys. Immutable, safe from any thread, and quick enough
- * for an event loop (an HMAC takes microseconds, an Ed25519 verification some tens of them, per key).
+ * A check that a certificate was signed with one of the configured keys. Immutable, safe from any thread, and fast
+ * enough for an event loop: per key, an HMAC takes microseconds and an Ed25519 verification some tens of microseconds.
  */
 public final class SignatureCheck {
     private final List<Key> keys;
     private final Unsigned unsigned;
 
-    /** One key that can tell its own signatures. Immutable, safe from any thread. */
+    /** A key that recognises its own signatures. Immutable and safe from any thread. */
     interface Key {
         KeyId keyId();
 
-        /** The same key, to be asked what was done with it by mistake. */
-        SuspectKey suspect();
+        /** Returns the same key in the form that a diagnosis tests. */
+        CandidateKey candidate();
 
-        /** Whether {@code sig} is this key's base64 signature over {@code canonical}. */
+        /** Returns whether {@code sig} is this key's base64 signature over {@code canonical}. */
         boolean verifies(byte[] canonical, String sig);
     }
 
-    /** What a certificate gets that no key has signed. */
+    /** The treatment of certificates that none of the keys signed. */
     private enum Unsigned {
-        REFUSED,
-        TAKEN
+        REJECTED,
+        ACCEPTED
     }
 
     private SignatureCheck(List<Key> keys, Unsigned unsigned) {
@@ -36,51 +36,52 @@ public final class SignatureCheck {
     }
 
     /**
-     * HMAC-SHA256; any of the secrets verifies.
+     * Returns a check of HMAC-SHA256 signatures by any of the secrets.
      *
-     * @throws IllegalArgumentException if there is no secret or an empty one
+     * @throws IllegalArgumentException if there is no secret, or one is empty
      */
     public static SignatureCheck hmac(List<String> secrets) {
         return new SignatureCheck(
-                requireSome(secrets).stream().<Key>map(HmacSigner::new).toList(), Unsigned.REFUSED);
+                requireSome(secrets).stream().<Key>map(HmacSigner::new).toList(), Unsigned.REJECTED);
     }
 
     /**
-     * Ed25519 over the SHA-256 digest; any of the keys verifies.
+     * Returns a check of Ed25519 signatures over the SHA-256 digest by any of the keys.
      *
      * @param publicKeysBase64 32 raw bytes each, in padded standard base64
-     * @throws IllegalArgumentException if there is no key, or one that is none
+     * @throws IllegalArgumentException if there is no key, or one is invalid
      */
     public static SignatureCheck ed25519(List<String> publicKeysBase64) {
         return new SignatureCheck(
                 requireSome(publicKeysBase64).stream()
                         .<Key>map(Ed25519Signer.PublicKey::parse)
                         .toList(),
-                Unsigned.REFUSED);
+                Unsigned.REJECTED);
     }
 
-    /** No check: whatever comes is taken, signed or not. */
+    /** Returns a check that accepts every certificate, signed or not. */
     public static SignatureCheck none() {
-        return new SignatureCheck(List.of(), Unsigned.TAKEN);
+        return new SignatureCheck(List.of(), Unsigned.ACCEPTED);
     }
 
-    /** The ids of the configured keys, in the order in which they are tried. */
+    /** Returns the ids of the configured keys, in the order in which they are tried. */
     public List<KeyId> keyIds() {
         return keys.stream().map(Key::keyId).toList();
     }
 
-    /** The configured keys, to be asked what was done with them by mistake; in the same order. */
-    public List<SuspectKey> suspects() {
-        return keys.stream().map(Key::suspect).toList();
+    /** Returns the configured keys in the form that a diagnosis tests, in the same order as {@link #keyIds}. */
+    public List<CandidateKey> candidates() {
+        return keys.stream().map(Key::candidate).toList();
     }
 
     /**
-     * The key that has made this signature; empty if none of them has, and the certificate is to be refused.
+     * Returns the id of the key that made this signature. Empty means that no key made it and the certificate must be
+     * rejected.
      *
-     * @param sig base64 in the standard alphabet, padded; any other spelling, and null or an empty text, is refused
+     * @param sig base64 in the standard alphabet, padded; any other spelling, an empty text and null are rejected
      */
     public Optional<KeyId> verify(byte[] canonical, @Nullable String sig) {
-        if (unsigned == Unsigned.TAKEN) {
+        if (unsigned == Unsigned.ACCEPTED) {
             return Optional.of(KeyId.NONE);
         }
         if (sig == null) {

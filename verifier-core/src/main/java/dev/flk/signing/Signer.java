@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.signing;
 
-/** Signs with one key. Implementations are immutable and safe from any thread. */
+/** A signer with one key. Implementations are immutable and safe from any thread. */
 @FunctionalInterface
 public interface Signer {
-    /** The signature of a canonical form: base64, standard alphabet, padded. */
+    /** Returns the signature of a canonical form in padded base64 with the standard alphabet. */
     String sign(byte[] canonical);
 }

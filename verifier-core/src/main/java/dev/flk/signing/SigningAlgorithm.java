@@ -20,19 +20,19 @@ public enum SigningAlgorithm {
         this.signatureChars = signatureChars;
     }
 
-    /** The one whose signatures in base64 are as long as {@code sig}. */
+    /** Returns the algorithm whose signatures in base64 have the same length as {@code sig}. */
     public static Optional<SigningAlgorithm> byLength(@Nullable String sig) {
         return Stream.of(values())
                 .filter(each -> sig != null && sig.length() == each.signatureChars)
                 .findFirst();
     }
 
-    /** As {@code PCS_SIGN_ALG} has it. */
+    /** Returns the name that {@code PCS_SIGN_ALG} uses. */
     public String configName() {
         return configName;
     }
 
-    /** As people call it. */
+    /** Returns the name for people. */
     public String displayName() {
         return displayName;
     }

@@ -9,16 +9,16 @@ import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The answer to a certificate that was decided, which is recorded and given again to the byte. One JSON object in ASCII, no
- * white space, no line end:
+ * The response body for a decided certificate, which is stored and returned unchanged for duplicates. It is one JSON
+ * object in ASCII without white space or a line ending:
  * {@code {"pcs_id":…,"accepted":…,"escalated":…,"D_hat":claimed,"recomputed_D_hat":…,"recomputed_budget":…,"regime":…,
- * "reason":…,"policy":…}}, without the three recomputed members where D̂ could not be recomputed and without the reason
- * where there is none.
+ * "reason":…,"policy":…}}. The three recomputed members are missing if D̂ could not be recomputed, and the reason is
+ * missing if there is none.
  */
 public final class OutcomeBody {
     private OutcomeBody() {}
 
-    /** The bytes of the body; the status that goes with them is {@link Verdict#status}. */
+    /** Returns the bytes of the body; {@link Verdict#status} returns the corresponding status. */
     public static byte[] render(Verdict verdict) {
         return verdict.match(new Verdict.Cases<String>() {
                     @Override

@@ -9,17 +9,17 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The numbers that a decision depends on beside the certificate. Each is finite and is kept as it is printed, rounded to 9
- * decimals, so that {@link #text} tells all of it.
+ * The numbers that a decision depends on, in addition to the certificate. Each is finite and is rounded to 9 decimals,
+ * as it is printed, so that {@link #text} is the complete policy.
  *
- * @param tolD how far the claimed D̂ may be off, from 0
- * @param tolCoh how far coh★ may be above 1, from 0
- * @param tolBudget how far the claimed budget may be off, from 0
+ * @param tolD the greatest accepted difference between the claimed and the recomputed D̂, at least 0
+ * @param tolCoh how far coh★ may be above 1, at least 0
+ * @param tolBudget the greatest accepted difference between the claimed and the recomputed budget, at least 0
  * @param base the budget of a certificate with r = 1, a small D̂ and coh★ = 0
- * @param alpha weight of 1 − r
- * @param beta weight of what D̂ has above {@code d0}
- * @param gamma weight of coh★
- * @param d0 the D̂ from which on it costs
+ * @param alpha the weight of 1 − r
+ * @param beta the weight of the part of D̂ above {@code d0}
+ * @param gamma the weight of coh★
+ * @param d0 the D̂ above which D̂ contributes to the budget
  */
 public record Policy(
         double tolD, double tolCoh, double tolBudget, double base, double alpha, double beta, double gamma, double d0) {
@@ -40,15 +40,15 @@ public record Policy(
         d0 = finite("d0", d0);
     }
 
-    /** The policy where nothing is configured. */
+    /** Returns the default policy. */
     public static Policy defaults() {
         return new Policy(0.15, 0.05, 0.01, 0.10, 0.30, 0.50, 0.20, 2.2);
     }
 
     /**
-     * The policy that {@code text} is the {@link #text} of.
+     * Parses a policy from its {@link #text}.
      *
-     * @throws IllegalArgumentException if it is not exactly such a text
+     * @throws IllegalArgumentException unless {@code text} is exactly the text of a policy
      */
     public static Policy parse(String text) {
         Matcher values = TEXT.matcher(text);
@@ -66,12 +66,12 @@ public record Policy(
                 number(values, 8));
         if (!policy.text().equals(text)) {
             throw new IllegalArgumentException(
-                    "a policy that is spelled otherwise: " + text + " should be " + policy.text());
+                    "the policy " + text + " is not in canonical form; it should be " + policy.text());
         }
         return policy;
     }
 
-    /** All of it in one line: {@code tol_d=0.15;tol_coh=0.05;…;d0=2.2}. */
+    /** Returns the complete policy in one line: {@code tol_d=0.15;tol_coh=0.05;…;d0=2.2}. */
     public String text() {
         return "tol_d=" + CanonicalDouble.print(tolD)
                 + ";tol_coh=" + CanonicalDouble.print(tolCoh)
@@ -83,7 +83,7 @@ public record Policy(
                 + ";d0=" + CanonicalDouble.print(d0);
     }
 
-    /** The first 12 hex digits of the SHA-256 of {@link #text}; computed at each call. */
+    /** Returns the first 12 hex digits of the SHA-256 of {@link #text}, which are computed on each call. */
     public String hash() {
         return HexFormat.of().formatHex(Sha256.of(text().getBytes(StandardCharsets.US_ASCII)), 0, HASH_BYTES);
     }
@@ -98,14 +98,14 @@ public record Policy(
 
     private static double tolerance(String name, double value) {
         if (value < 0) {
-            throw new IllegalArgumentException(name + " must not be negative, this is " + value);
+            throw new IllegalArgumentException(name + " must not be negative, but is " + value);
         }
         return finite(name, value);
     }
 
     private static double finite(String name, double value) {
         if (!Double.isFinite(value)) {
-            throw new IllegalArgumentException(name + " must be a finite number, this is " + value);
+            throw new IllegalArgumentException(name + " must be a finite number, not " + value);
         }
         return CanonicalDouble.round9(value);
     }

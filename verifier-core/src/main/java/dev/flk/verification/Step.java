@@ -15,17 +15,17 @@ import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** One rule applied to one certificate: what it looked at, and whether it objects. */
+/** One rule applied to one certificate: the values that it compares, and its objection if it has one. */
 public sealed interface Step {
     Rule rule();
 
-    /** Why the certificate isn't simply accepted; empty if the rule holds. */
+    /** Returns why the certificate is not simply accepted; empty if the rule holds. */
     Optional<Reason> objection();
 
-    /** Calls the one case that applies; a new kind of step breaks every caller at compile time. */
+    /** Calls the case that applies. A new kind of step breaks every caller at compile time. */
     <R> R match(Cases<R> cases);
 
-    /** One method per kind of step. */
+    /** A function with one method per kind of step. */
     interface Cases<R> {
         R recomputation(Recomputation step);
 
@@ -42,7 +42,7 @@ public sealed interface Step {
         R noDegradation(NoDegradation step);
     }
 
-    /** Step 1: whether there is a count above 0 for each scale, and at least two scales. */
+    /** Step 1: there must be at least two scales, and a count above 0 for each. */
     record Recomputation(Certificate certificate) implements Step {
         @Override
         public Rule rule() {
@@ -53,17 +53,17 @@ public sealed interface Step {
             return certificate.scales();
         }
 
-        /** N_j of {@code scale}; null if it has none. */
+        /** Returns N_j of {@code scale}; null if the certificate has none. */
         public @Nullable Long count(int scale) {
             return certificate.counts().get(Integer.toString(scale));
         }
 
-        /** The slopes whose median D̂ is, ascending. Only if there is no objection. */
+        /** Returns the slopes whose median is D̂, in ascending order. Must not be called if there is an objection. */
         public double[] slopes() {
             return TheilSen.slopes(scaleArray(), countArray());
         }
 
-        /** D̂, rounded to 9 decimals. Only if there is no objection. */
+        /** Returns D̂, rounded to 9 decimals. Must not be called if there is an objection. */
         double dHat() {
             return TheilSen.slope(scaleArray(), countArray());
         }
@@ -80,7 +80,7 @@ public sealed interface Step {
             long[] array = new long[scales().size()];
             for (int i = 0; i < array.length; i++) {
                 Long count = count(scales().get(i));
-                array[i] = Objects.requireNonNull(count, "there is no objection");
+                array[i] = Objects.requireNonNull(count, "N_j lacks a scale");
             }
             return array;
         }
@@ -112,14 +112,14 @@ public sealed interface Step {
         }
     }
 
-    /** Step 2: whether the claimed D̂ is near the recomputed one. */
+    /** Step 2: the claimed D̂ must be near the recomputed one. */
     record DHatTolerance(double claimed, double recomputed, double tolerance) implements Step {
         @Override
         public Rule rule() {
             return Rule.D_HAT_TOLERANCE;
         }
 
-        /** How far apart the two are, rounded to 9 decimals. */
+        /** Returns the absolute difference between the two, rounded to 9 decimals. */
         public double diff() {
             return round9(Math.abs(claimed - recomputed));
         }
@@ -143,7 +143,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 3, first half: whether coh★ is from 0 to 1 and a tolerance. */
+    /** Step 3, first half: coh★ must be between 0 and 1 plus a tolerance. */
     record CohStarBounds(double cohStar, double tolerance) implements Step {
         @Override
         public Rule rule() {
@@ -167,7 +167,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 3, second half: whether r is from 0 to 1. */
+    /** Step 3, second half: r must be between 0 and 1. */
     record RBounds(double r) implements Step {
         @Override
         public Rule rule() {
@@ -188,7 +188,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 4: whether the claimed regime is the one that belongs to the recomputed D̂ and coh★. */
+    /** Step 4: the claimed regime must be the one that follows from the recomputed D̂ and coh★. */
     record RegimeMatch(Regime claimed, Regime expected, double dHat, double cohStar) implements Step {
         @Override
         public Rule rule() {
@@ -210,14 +210,14 @@ public sealed interface Step {
         }
     }
 
-    /** Step 5: whether the claimed budget is near the recomputed one. */
+    /** Step 5: the claimed budget must be near the recomputed one. */
     record BudgetMatch(double claimed, double dHat, double cohStar, double r, Policy policy) implements Step {
         @Override
         public Rule rule() {
             return Rule.BUDGET;
         }
 
-        /** What the recomputed one is the sum of. */
+        /** Returns the terms of the recomputed budget. */
         public BudgetTerms terms() {
             return BudgetTerms.of(policy, dHat, cohStar, r);
         }
@@ -226,7 +226,7 @@ public sealed interface Step {
             return terms().budget();
         }
 
-        /** How far apart the two are, rounded to 9 decimals. */
+        /** Returns the absolute difference between the two, rounded to 9 decimals. */
         public double diff() {
             return round9(Math.abs(claimed - recomputed()));
         }
@@ -248,7 +248,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 6: whether the agent said that it had to use a fallback. */
+    /** Step 6: the agent must not have used a fallback. */
     record NoDegradation(FaultTolerance faultTolerance) implements Step {
         @Override
         public Rule rule() {

@@ -6,24 +6,24 @@ import java.util.Arrays;
 import org.apache.commons.math3.stat.StatUtils;
 
 /**
- * The Theil–Sen estimate of a dimension: the median of the slopes between all pairs of points (log2 scale, log2 count), the
- * mean of the two middle ones if their number is even.
+ * The Theil–Sen estimate of a dimension: the median of the slopes between all pairs of points (log2 scale, log2 count).
+ * For an even number of slopes, it is the mean of the two middle ones.
  */
 public final class TheilSen {
     private TheilSen() {}
 
     /**
-     * D̂, rounded to 9 decimals. The same on every platform; for n points there are n(n−1)/2 slopes.
+     * Returns D̂, rounded to 9 decimals. The result is the same on every platform; n points have n(n−1)/2 slopes.
      *
-     * @param scales at least two different ones, each from 1
-     * @param counts of occupied boxes, one per scale, each from 1
-     * @throws IllegalArgumentException if the points are fewer than two, a value is below 1, or two scales are equal
+     * @param scales at least two distinct scales, each at least 1
+     * @param counts the counts of occupied boxes, one per scale, each at least 1
+     * @throws IllegalArgumentException if there are fewer than two points, a value is below 1, or two scales are equal
      */
     public static double slope(int[] scales, long[] counts) {
         return CanonicalDouble.round9(StatUtils.percentile(pairSlopes(scales, counts), 50));
     }
 
-    /** The slopes between all pairs, ascending; as of {@link #slope}. */
+    /** Returns the slopes between all pairs in ascending order; has the same preconditions as {@link #slope}. */
     static double[] slopes(int[] scales, long[] counts) {
         double[] slopes = pairSlopes(scales, counts);
         Arrays.sort(slopes);
@@ -33,7 +33,7 @@ public final class TheilSen {
     private static double[] pairSlopes(int[] scales, long[] counts) {
         int points = scales.length;
         if (points < 2 || counts.length != points) {
-            throw new IllegalArgumentException("a slope needs at least 2 scales with a count each, these are " + points
+            throw new IllegalArgumentException("a slope needs at least 2 scales with one count each, not " + points
                     + " scales and " + counts.length + " counts");
         }
         double[] slopes = new double[points * (points - 1) / 2];
@@ -50,7 +50,7 @@ public final class TheilSen {
 
     private static double slope(int scale1, long count1, int scale2, long count2) {
         if (scale1 == scale2) {
-            throw new IllegalArgumentException("scale " + scale1 + " stands twice");
+            throw new IllegalArgumentException("scale " + scale1 + " is repeated");
         }
         return scale1 < scale2
                 ? logRatio(count1, count2) / logRatio(scale1, scale2)
@@ -58,8 +58,9 @@ public final class TheilSen {
     }
 
     /**
-     * ln(to / from). The base of the logarithm cancels in a slope. Taking the logarithm of the ratio, and by log1p, keeps all
-     * digits where two scales are neighbours and the difference of their logarithms would have lost most.
+     * Returns ln(to / from). The base of the logarithm cancels out in a slope. Computing the logarithm of the ratio
+     * with log1p keeps full precision if two scales are close together, where the difference of their logarithms would
+     * lose most digits.
      */
     private static double logRatio(long from, long to) {
         return from <= to
@@ -69,7 +70,7 @@ public final class TheilSen {
 
     private static void requirePositive(long value) {
         if (value < 1) {
-            throw new IllegalArgumentException("scales and counts are from 1, this is " + value);
+            throw new IllegalArgumentException("scales and counts must be at least 1, not " + value);
         }
     }
 }

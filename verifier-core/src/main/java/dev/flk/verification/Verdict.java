@@ -5,25 +5,25 @@ import dev.flk.certificate.PcsId;
 import dev.flk.certificate.Regime;
 import org.jspecify.annotations.Nullable;
 
-/** What the verifier decided of one certificate. */
+/** The verifier's decision on one certificate. */
 public sealed interface Verdict {
     PcsId id();
 
-    /** The claimed D̂, rounded to 9 decimals. */
+    /** Returns the claimed D̂, rounded to 9 decimals. */
     double claimedDHat();
 
-    /** The {@link Policy#hash} of the policy that it was decided by. */
+    /** Returns the {@link Policy#hash} of the policy by which the certificate was decided. */
     String policyHash();
 
-    /** Calls the one case that applies; a new kind of verdict breaks every caller at compile time. */
+    /** Calls the case that applies. A new kind of verdict breaks every caller at compile time. */
     <R> R match(Cases<R> cases);
 
-    /** The HTTP status of the answer: 200 if accepted without reserve, else 202. */
+    /** Returns the HTTP status of the response: 200 if the certificate is accepted and not escalated, otherwise 202. */
     default int status() {
         return this instanceof Accepted ? 200 : 202;
     }
 
-    /** One method per kind of verdict. */
+    /** A function with one method per kind of verdict. */
     interface Cases<R> {
         R accepted(Accepted accepted);
 
@@ -32,7 +32,7 @@ public sealed interface Verdict {
         R rejected(Rejected rejected);
     }
 
-    /** Every claim holds. */
+    /** The verdict that every claim holds. */
     record Accepted(PcsId id, double claimedDHat, Recomputed recomputed, String policyHash) implements Verdict {
         @Override
         public <R> R match(Cases<R> cases) {
@@ -40,7 +40,7 @@ public sealed interface Verdict {
         }
     }
 
-    /** Accepted, but to be reviewed. */
+    /** The verdict that the certificate is accepted but needs a review. */
     record Escalated(PcsId id, double claimedDHat, Recomputed recomputed, Reason reason, String policyHash)
             implements Verdict {
         @Override
@@ -50,7 +50,7 @@ public sealed interface Verdict {
     }
 
     /**
-     * A claim is false or can't be checked.
+     * The verdict that a claim is false or can't be checked.
      *
      * @param recomputed null if D̂ could not be recomputed
      */
@@ -63,18 +63,18 @@ public sealed interface Verdict {
     }
 
     /**
-     * What the verifier recomputed.
+     * The values that the verifier recomputed.
      *
      * @param dHat D̂ from scales and counts, rounded to 9 decimals
-     * @param budget from that D̂ and the claimed coh★ and r, rounded to 9 decimals
-     * @param regime from that D̂ and the claimed coh★
+     * @param budget the budget for that D̂ and the claimed coh★ and r, rounded to 9 decimals
+     * @param regime the regime for that D̂ and the claimed coh★
      */
     record Recomputed(double dHat, double budget, Regime regime) {}
 
     /**
-     * Why a certificate was not simply accepted.
+     * The reason why a certificate was not simply accepted.
      *
-     * @param text the words of the outcome's body
+     * @param text the text of {@code reason} in the outcome's body
      */
     record Reason(Rule rule, String text) {
 

@@ -12,8 +12,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Decides certificates by one policy. The steps stand in the order in which they are tried; the first that objects gives the
- * reason. Pure, immutable, safe from any thread.
+ * A verifier that decides certificates by one policy. It tries the steps in order, and the first one that objects
+ * determines the reason. Pure, immutable and safe from any thread.
  */
 public final class Verifier {
     private final Policy policy;
@@ -28,7 +28,7 @@ public final class Verifier {
         return policy;
     }
 
-    /** The verdict on {@code certificate}: always the same one for the same certificate and policy. */
+    /** Returns the verdict on {@code certificate}, which is always the same for the same certificate and policy. */
     public Verdict verify(Certificate certificate) {
         PcsId id = certificate.id();
         double claimedDHat = certificate.signed().dHat();
@@ -47,7 +47,7 @@ public final class Verifier {
                 .orElseGet(() -> new Verdict.Accepted(id, claimedDHat, recomputed, policyHash));
     }
 
-    /** The verdict, and every step with its numbers, also those behind the one that objected. */
+    /** Returns the verdict and every step with its values, including the steps after the one that objected. */
     public Explanation explain(Certificate certificate) {
         List<Step> steps = new ArrayList<>();
         Step.Recomputation recomputation = new Step.Recomputation(certificate);
@@ -66,7 +66,7 @@ public final class Verifier {
                 dHat, Budget.of(policy, dHat, claim.cohStar(), claim.r()), Regime.of(dHat, claim.cohStar()));
     }
 
-    /** Steps 2 and 3: what must be true. */
+    /** Returns steps 2 and 3: claims that must be true. */
     private List<Step> claims(Certificate certificate, Recomputed recomputed) {
         SignedFields claim = certificate.signed();
         return List.of(
@@ -75,7 +75,7 @@ public final class Verifier {
                 new Step.RBounds(claim.r()));
     }
 
-    /** Steps 4 to 6: what needs a review. */
+    /** Returns steps 4 to 6: doubts that need a review. */
     private List<Step> doubts(Certificate certificate, Recomputed recomputed) {
         SignedFields claim = certificate.signed();
         return List.of(
@@ -95,10 +95,10 @@ public final class Verifier {
     }
 
     /**
-     * How a verdict came about.
+     * The derivation of a verdict.
      *
-     * @param steps in the order in which they are tried; the first that objects gave the reason, the ones behind it would have
-     *     been tried next. Only the first one if D̂ could not be recomputed
+     * @param steps the steps in the order in which they are tried, including those after the one that objected first
+     *     and determined the reason; only step 1 if D̂ could not be recomputed
      */
     public record Explanation(List<Step> steps, Verdict verdict) {
         public Explanation {

@@ -1,6 +1,6 @@
 /**
- * The decision: certificate and policy in, verdict and body out, the same bytes anywhere and at any time. Anyone may call
- * in; no clock, store, network or key is known here.
+ * The decision: a function from a certificate and a policy to a verdict and a response body, which returns the same
+ * bytes on every machine and at any time. Any package may use it; it uses no clock, store, network or key.
  */
 @NullMarked
 package dev.flk.verification;

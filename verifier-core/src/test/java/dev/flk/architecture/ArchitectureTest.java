@@ -17,7 +17,7 @@ import java.io.UncheckedIOException;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
-/** What this module must never reach for, and which way its packages look. */
+/** The dependencies that are forbidden to this module, and the direction of dependencies between its packages. */
 class ArchitectureTest {
     private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
@@ -26,7 +26,7 @@ class ArchitectureTest {
     private static final Set<String> CLOCK_METHODS = Set.of("now", "currentTimeMillis", "nanoTime");
 
     @Test
-    void packages_lookOneWay() {
+    void packages_dependInOneDirection() {
         layeredArchitecture()
                 .consideringOnlyDependenciesInLayers()
                 .layer("canonical")
@@ -66,7 +66,7 @@ class ArchitectureTest {
                                 "java.lang.System.Logger",
                                 "org.slf4j..",
                                 "java.sql..")
-                        // jackson declares these, even where it reads from memory
+                        // Jackson declares these exceptions even for reading from memory.
                         .and(describe(
                                 "but what parsing throws",
                                 not -> !type(IOException.class).test(not)
@@ -85,7 +85,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void nothing_looksAtAClockOrTheEnvironment() {
+    void nothing_usesAClockOrTheEnvironment() {
         noClasses()
                 .should()
                 .callMethodWhere(describe(

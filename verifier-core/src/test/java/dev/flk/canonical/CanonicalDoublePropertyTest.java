@@ -8,11 +8,17 @@ import java.util.function.DoubleConsumer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Against {@link SlowDecimal}. The seeds are fixed; a failure names the bits. */
+/**
+ * Comparisons of {@link CanonicalDouble} with {@link SlowDecimal}. The seeds are fixed; a failure reports the bits of
+ * the double.
+ */
 class CanonicalDoublePropertyTest {
     private int cases = 20_000;
 
-    /** Doubles of any magnitude have up to a thousand digits, which takes the reference its time. */
+    /**
+     * The number of cases with doubles of any magnitude, which have up to a thousand digits and are slow in the
+     * reference.
+     */
     private int casesOfManyDigits = 5_000;
 
     @Tag("thorough")
@@ -61,7 +67,7 @@ class CanonicalDoublePropertyTest {
     void exactTiesAndTheirNeighbours_agree() {
         SplittableRandom random = new SplittableRandom(4);
         for (int i = 0; i < cases / 4; i++) {
-            // up to 2^32 / 1024 = 2^22, beyond the limits of the fast ways
+            // up to 2^32 / 1024 = 2^22, beyond the limits of the fast paths
             forNeighbours((random.nextLong(1L << 32) | 1) / 1024.0, CanonicalDoublePropertyTest::assertAgrees);
         }
     }
@@ -100,7 +106,7 @@ class CanonicalDoublePropertyTest {
     }
 
     @Test
-    void limitsOfTheFastWays_agree() {
+    void limitsOfTheFastPaths_agree() {
         for (double limit :
                 new double[] {0x1p21, 0x1p22, 0x1p23, 1e6, 1e15, 1e16, 0x1p53, 1e-4, 1e-9, Double.MAX_VALUE}) {
             forNeighbours(limit, CanonicalDoublePropertyTest::assertAgrees);
@@ -134,7 +140,7 @@ class CanonicalDoublePropertyTest {
         assertSame(x, Double.parseDouble(CanonicalDouble.print(x)), x);
     }
 
-    /** Compares before asserting: a million described assertions would take longer than what they assert. */
+    /** Compares before it asserts: creating a million assertion descriptions would take longer than the comparisons. */
     private static void assertSame(double x, Object actual, Object expected) {
         if (!actual.equals(expected)) {
             assertThat(actual)

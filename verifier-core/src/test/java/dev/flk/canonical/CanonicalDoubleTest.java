@@ -104,7 +104,7 @@ class CanonicalDoubleTest {
     }
 
     @Test
-    void round9_infiniteOrNaN_comesBack() {
+    void round9_infiniteOrNaN_isReturnedUnchanged() {
         assertThat(CanonicalDouble.round9(Double.NEGATIVE_INFINITY)).isEqualTo(Double.NEGATIVE_INFINITY);
         assertThat(CanonicalDouble.round9(Double.NaN)).isNaN();
     }

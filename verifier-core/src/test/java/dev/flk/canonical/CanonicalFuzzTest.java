@@ -9,7 +9,7 @@ import dev.flk.certificate.MalformedCertificate;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 
-/** What is signed, byte for byte, against {@link SlowCanonicalForm}; also what is no certificate is none for both. */
+/** A comparison of the signed bytes with those of {@link SlowCanonicalForm}, which must also reject the same bodies. */
 class CanonicalFuzzTest {
     @FuzzTest
     void anyBody_hasTheSameFormAsByTheSlowReference(byte[] body) {
@@ -24,7 +24,7 @@ class CanonicalFuzzTest {
         }
     }
 
-    /** The same for one number, so that no more than its text need be found. */
+    /** Compares the text of a single number, so that the fuzzer needs to find only the number. */
     @FuzzTest
     void anyDouble_isRoundedAndPrintedAsByTheSlowReference(long bits) {
         double x = Double.longBitsToDouble(bits);

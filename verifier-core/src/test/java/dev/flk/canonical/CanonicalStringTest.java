@@ -9,7 +9,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class CanonicalStringTest {
     @Test
-    void quote_printable_staysAsItIs() {
+    void quote_printable_isUnchanged() {
         assertThat(CanonicalString.quote(" !#[]^~/'")).isEqualTo("\" !#[]^~/'\"");
     }
 

@@ -18,8 +18,8 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * The slow, obvious reference: a body's canonical form as the format's description has it, over a tree of the whole body and numbers
- * in exact arithmetic.
+ * A slow but obviously correct reference: it computes the canonical form of a body as the format describes it, from a
+ * tree of the complete body and with exact arithmetic.
  */
 final class SlowCanonicalForm {
     private static final int MAX_NESTING = 32;
@@ -39,7 +39,9 @@ final class SlowCanonicalForm {
 
     private SlowCanonicalForm() {}
 
-    /** Empty if the body can't be read, or a signed field is missing or of the wrong type. */
+    /**
+     * Returns the canonical form; empty if the body can't be read, or a signed field is missing or has the wrong type.
+     */
     static Optional<String> of(byte[] body) {
         try {
             String text = StandardCharsets.UTF_8
@@ -89,7 +91,7 @@ final class SlowCanonicalForm {
         return Optional.of(all.toString());
     }
 
-    /** The numbers that are members of the body itself, as they are spelled. */
+    /** Returns the numbers that are direct members of the body, as they are spelled. */
     private static Map<String, String> numbers(String text) throws IOException {
         Map<String, String> numbers = new TreeMap<>();
         try (JsonParser parser = JSON.createParser(text)) {
@@ -130,7 +132,7 @@ final class SlowCanonicalForm {
         return text.codePoints().noneMatch(point -> point >= 0xd800 && point <= 0xdfff);
     }
 
-    /** CPython reads an integer as such, and its double has no sign if it is zero. */
+    /** Returns the nearest double as CPython does: an integer has no sign if it is zero. */
     private static double nearest(String literal) {
         boolean integer = literal.chars().allMatch(c -> c == '-' || (c >= '0' && c <= '9'));
         double nearest = SlowDecimal.nearest(literal);

@@ -8,15 +8,15 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The slow, obvious reference: what a double's text is by definition, in exact arithmetic, without asking the platform to
- * read or print a double.
+ * A slow but obviously correct reference: it derives the text of a double from its definition, with exact arithmetic,
+ * and never lets the platform parse or print a double.
  */
 final class SlowDecimal {
     private static final Pattern NUMBER = Pattern.compile("(-?)([0-9]+)(?:\\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?");
 
     private SlowDecimal() {}
 
-    /** The double nearest to a JSON number, ties to even; infinite if there is none. */
+    /** Returns the double nearest to a JSON number, ties to even; infinite if the number is out of range. */
     static double nearest(String literal) {
         Matcher parts = NUMBER.matcher(literal);
         if (!parts.matches()) {
@@ -39,7 +39,7 @@ final class SlowDecimal {
         if (!Interval.of(Double.MAX_VALUE).contains(target) && target.compareTo(new BigDecimal(Double.MAX_VALUE)) > 0) {
             return sign * Double.POSITIVE_INFINITY;
         }
-        // halved until one is left; doubles above 0 are in the order of their bits
+        // A binary search: positive doubles are ordered like their bits.
         long low = 0;
         long high = Double.doubleToRawLongBits(Double.MAX_VALUE);
         while (low < high) {
@@ -57,7 +57,7 @@ final class SlowDecimal {
         return sign * Double.longBitsToDouble(low);
     }
 
-    /** The double nearest to the multiple of 1e-9 nearest to x. */
+    /** Returns the double nearest to the multiple of 1e-9 that is nearest to x. */
     static double round9(double x) {
         BigDecimal target =
                 new BigDecimal(x).setScale(9, RoundingMode.HALF_EVEN).abs();
@@ -70,7 +70,9 @@ final class SlowDecimal {
         return Math.copySign(best, x);
     }
 
-    /** The shortest decimal that lies within the rounding interval of x > 0, the nearest among several, ties to even. */
+    /**
+     * Returns the shortest decimal within the rounding interval of x > 0; among several, the nearest one, ties to even.
+     */
     static BigDecimal shortest(double x) {
         Interval interval = Interval.of(x);
         BigDecimal exact = new BigDecimal(x);
@@ -79,18 +81,18 @@ final class SlowDecimal {
             int scale = digits - leadingExponent;
             BigDecimal below = exact.setScale(scale, RoundingMode.FLOOR);
             BigDecimal above = below.add(new BigDecimal(BigInteger.ONE, scale));
-            boolean takesBelow = below.signum() > 0 && interval.contains(below);
-            boolean takesAbove = interval.contains(above);
-            if (takesBelow && takesAbove) {
+            boolean containsBelow = below.signum() > 0 && interval.contains(below);
+            boolean containsAbove = interval.contains(above);
+            if (containsBelow && containsAbove) {
                 return exact.setScale(scale, RoundingMode.HALF_EVEN);
             }
-            if (takesBelow || takesAbove) {
-                return takesBelow ? below : above;
+            if (containsBelow || containsAbove) {
+                return containsBelow ? below : above;
             }
         }
     }
 
-    /** The decimals that read back as one double when read to nearest, ties to even. */
+    /** The decimals that read back as a given double under rounding to nearest, ties to even. */
     private record Interval(BigDecimal low, BigDecimal high, boolean withEnds) {
         static Interval of(double x) {
             boolean even = (Double.doubleToRawLongBits(x) & 1) == 0;
@@ -104,13 +106,13 @@ final class SlowDecimal {
         }
 
         private static BigDecimal middle(double a, double b) {
-            // Beyond the greatest double the interval goes on as if there were a next one.
+            // The interval of the greatest double extends as if there were a next one.
             BigDecimal next = Double.isInfinite(b) ? new BigDecimal(BigInteger.TWO.pow(1024)) : new BigDecimal(b);
             return new BigDecimal(a).add(next).multiply(new BigDecimal("0.5"));
         }
     }
 
-    /** Lays out as CPython's {@code repr} does. */
+    /** Formats a double as CPython's {@code repr} does. */
     static String print(double x) {
         String sign = Double.doubleToRawLongBits(x) < 0 ? "-" : "";
         if (x == 0) {

@@ -16,7 +16,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
-/** Any bytes, on the way that a stranger's body goes: refused in words, or read the same whoever reads it, and decided. */
+/**
+ * Arbitrary bytes, read like an unauthenticated client's body. They are either rejected with a message, or read in the
+ * same way by every reader and decided.
+ */
 class CertificateFuzzTest {
     private static final SignatureCheck HMAC = SignatureCheck.hmac(List.of("golden-outcomes-key"));
     private static final SignatureCheck ED25519 =
@@ -33,7 +36,7 @@ class CertificateFuzzTest {
 
         Read first = read(body);
         long allocated = Long.MAX_VALUE;
-        // again if it was too much: the fuzzer, too, works on this thread at times
+        // Measured again if it was too much, because the fuzzer sometimes allocates on this thread too.
         for (int attempt = 0; attempt < 3 && allocated > most; attempt++) {
             long before = allocatedBytes();
             assertThat(read(body)).isEqualTo(first);
@@ -47,11 +50,12 @@ class CertificateFuzzTest {
     }
 
     /**
-     * All that the two phases say of a body.
+     * The results of both phases for a body.
      *
-     * @param refusal of the phase that refused it; empty for none
-     * @param canonicalForm empty if the first phase refused it
-     * @param digest and outcome, empty if the second phase refused it
+     * @param refusal the message of the phase that rejected the body; empty if neither did
+     * @param canonicalForm empty if the first phase rejected the body
+     * @param digest empty if the second phase rejected the body
+     * @param outcome empty if the second phase rejected the body
      */
     private record Read(String refusal, String canonicalForm, String digest, String outcome) {}
 
@@ -83,7 +87,7 @@ class CertificateFuzzTest {
         return new Read("", canonical, certificate.contentDigest().hex(), ascii(outcome));
     }
 
-    /** Neither check throws, nor takes a signature for one of a text that it does not belong to. */
+    /** Verifies that neither check throws or accepts a signature over a different text. */
     private static void checkSignature(ParsedCertificate parsed) {
         byte[] canonical = parsed.canonicalForm();
         byte[] other = Arrays.copyOf(canonical, canonical.length + 1);
@@ -94,7 +98,9 @@ class CertificateFuzzTest {
         }
     }
 
-    /** The canonical form is itself a body with the signed fields, and its own canonical form. */
+    /**
+     * Verifies that the canonical form is a body with the signed fields, and that its canonical form is the same text.
+     */
     private static void checkCanonicalFormSaysTheSame(ParsedCertificate parsed) {
         try {
             ParsedCertificate again = CertificateReader.parse(parsed.canonicalForm());
@@ -105,7 +111,7 @@ class CertificateFuzzTest {
         }
     }
 
-    /** What breaks a rule does so whatever the time. */
+    /** Verifies that a body that breaks a rule is rejected at any time. */
     private static void assertAlsoRefusedByTheClock(ParsedCertificate parsed) {
         try {
             Certificate taken = parsed.check(CertificateText.NOW, Duration.ofMinutes(5));
@@ -115,7 +121,10 @@ class CertificateFuzzTest {
         }
     }
 
-    /** A message goes into an answer and the log: one line, and not a stranger's text at length. */
+    /**
+     * Returns the message after checking that it is fit for a response and the log: one line, with only a short
+     * quotation from the body.
+     */
     private static String message(MalformedCertificate e) {
         assertThat(e.getMessage()).isNotBlank().hasSizeLessThan(400);
         assertThat(e.getMessage().chars()).allMatch(c -> (c >= ' ' && c <= '~') || c == '…');

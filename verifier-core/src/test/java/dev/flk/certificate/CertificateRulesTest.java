@@ -14,7 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Each rule of the format's table, on both sides of its edge. */
+/** Tests of each rule of the format's table on both sides of its limit. */
 class CertificateRulesTest {
     @Test
     void check_valid_hasAllFields() throws MalformedCertificate {
@@ -45,7 +45,7 @@ class CertificateRulesTest {
         assertThat(certificate.attempt()).isEqualTo(1);
         assertThat(certificate.seed()).isNull();
         assertThat(certificate.vStar()).isNull();
-        assertThat(certificate.faultTolerance()).isEqualTo(FaultTolerance.NOTHING_SAID);
+        assertThat(certificate.faultTolerance()).isEqualTo(FaultTolerance.NONE);
     }
 
     @ParameterizedTest
@@ -96,9 +96,9 @@ class CertificateRulesTest {
                 "N_j | {\" 2\":5} | N_j must have decimal keys without leading zero: \" 2\" is none",
                 "N_j | {\"00\":5} | N_j must have decimal keys without leading zero: \"00\" is none",
                 "N_j | {\"\\u0662\":5} | N_j must have decimal keys without leading zero: \"\\u0662\" is none",
-                "N_j | {\"2\":9223372036854775808} | N_j must be 64-bit integers: \"2\" is none",
-                "N_j | {\"2\":5.0} | N_j must be 64-bit integers: \"2\" is none",
-                "N_j | {\"2\":{}} | N_j must be 64-bit integers: \"2\" is none",
+                "N_j | {\"2\":9223372036854775808} | N_j must have 64-bit integers as values: that of \"2\" is not one",
+                "N_j | {\"2\":5.0} | N_j must have 64-bit integers as values: that of \"2\" is not one",
+                "N_j | {\"2\":{}} | N_j must have 64-bit integers as values: that of \"2\" is not one",
                 "v_star | {} | v_star must be an array of finite numbers",
                 "v_star | [\"1\"] | v_star must be finite numbers",
                 "v_star | [1e309] | v_star must be finite numbers",

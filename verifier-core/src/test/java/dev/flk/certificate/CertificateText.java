@@ -13,11 +13,11 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * Builds the text of a certificate, valid and acceptable unless told otherwise; field values are given as JSON. The id fits
- * the fields it is made of unless it is given.
+ * A builder for the text of a certificate, which is valid and acceptable by default. Field values are given as JSON.
+ * Unless the id is given, it is derived from the other fields.
  */
 public final class CertificateText {
-    /** A moment after every {@code sent_at} here. */
+    /** A time after every {@code sent_at} used here. */
     public static final Instant NOW = Instant.parse("2026-01-19T10:31:00Z");
 
     private static final String ROOT = "ab".repeat(32);
@@ -96,7 +96,7 @@ public final class CertificateText {
         return CertificateReader.parse(bytes());
     }
 
-    /** Both phases, with a clock that runs a little ahead of {@code sent_at}. */
+    /** Runs both phases with a clock slightly ahead of {@code sent_at}. */
     public Certificate check() throws MalformedCertificate {
         return parse().check(NOW, Duration.ofMinutes(5));
     }

@@ -14,9 +14,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Bodies that are made to hurt: no overflow of the stack, and memory stays a small multiple of the body. */
+/** Malicious bodies: the stack must not overflow, and memory must stay a small multiple of the body. */
 class HostileInputTest {
-    /** All that is allocated on the way, most of it garbage at once. */
+    /** A bound on everything that is allocated during a read, most of which immediately becomes garbage. */
     private static final int MAX_ALLOCATED_BYTES_PER_BODY_BYTE = 80;
 
     @ParameterizedTest
@@ -47,7 +47,7 @@ class HostileInputTest {
 
     @Test
     void parse_aMillionKeysOfOneHash_areRead() {
-        // "Aa" and "BB" have the same hash code, and so has every sequence of them
+        // "Aa" and "BB" have the same hash code, and so do all sequences of them of the same length.
         String keys = IntStream.range(0, 1 << 16)
                 .mapToObj(i ->
                         Integer.toBinaryString(i + (1 << 16)).replace("0", "Aa").replace("1", "BB"))

@@ -19,8 +19,8 @@ class JsonValueTest {
                         new JsonValue.Member(
                                 "a",
                                 new JsonValue.Array(List.of(
-                                        new JsonValue.Word("null"),
-                                        new JsonValue.Word("true"),
+                                        new JsonValue.Literal("null"),
+                                        new JsonValue.Literal("true"),
                                         new JsonValue.Numeral("-0")))),
                         new JsonValue.Member(
                                 "b",
@@ -37,7 +37,7 @@ class JsonValueTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "[]", "7", "{", "{} {}", "{\"a\":}", "{\"a\":\"\\ud800\"}"})
-    void parse_whatIsNoCertificate_isRefused(String text) {
+    void parse_notACertificate_isRefused(String text) {
         assertThatExceptionOfType(MalformedCertificate.class).isThrownBy(() -> parse(text));
     }
 

@@ -13,11 +13,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What is no JSON as Python's strict reader has it, or more than this format allows. */
+/** Bodies that Python's strict JSON reader rejects, or that exceed the limits of this format. */
 class MalformedJsonTest {
     @ParameterizedTest
     @ValueSource(strings = {"", " ", "{", "[]", "\"x\"", "1", "null", "{}}", "{\"a\":1,}", "{,}", "{a:1}", "{'a':1}"})
-    void parse_noObject_isRefused(String text) {
+    void parse_notAnObject_isRefused(String text) {
         assertMalformed(text.getBytes(StandardCharsets.UTF_8));
     }
 
@@ -184,7 +184,7 @@ class MalformedJsonTest {
 
     @Test
     void parse_nesting32_isFine_33_isNot() throws MalformedCertificate {
-        // the certificate itself is the first level
+        // The certificate itself is the first level.
         String deepest = "[".repeat(31) + "]".repeat(31);
 
         assertThat(CertificateText.valid().with("unknown", deepest).parse()).isNotNull();
@@ -221,7 +221,7 @@ class MalformedJsonTest {
     private static byte[] withString(byte[] content) {
         String[] around =
                 CertificateText.valid().with("unknown", "\"|\"").json().split("\\|\"", 2);
-        // the id's preimage has bars, but no bar followed by a quote
+        // The preimage of the id contains bars, but never a bar followed by a quote.
         byte[] before = around[0].getBytes(StandardCharsets.UTF_8);
         byte[] after = ("\"" + around[1]).getBytes(StandardCharsets.UTF_8);
         return ByteBuffer.allocate(before.length + content.length + after.length)

@@ -28,12 +28,12 @@ class PcsIdTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "0", "0123456789ABCDEF", "g123456789abcdef", "/123456789abcdef", ":123456789abcdef"})
-    void parse_anythingElse_isNone(String quarter) {
+    void parse_anythingElse_isEmpty(String quarter) {
         assertThat(PcsId.parse(quarter.repeat(4))).isEmpty();
     }
 
     @Test
-    void parse_63Or65Digits_isNone() {
+    void parse_63Or65Digits_isEmpty() {
         assertThat(PcsId.parse("a".repeat(63))).isEmpty();
         assertThat(PcsId.parse("a".repeat(65))).isEmpty();
     }

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Every literal is read to the bit as the platform reads it, whose reading is exact but slow. */
+/** A comparison of parsed literals, bit by bit, with the platform's parser, which is exact but slow. */
 class RealsTest {
     @ParameterizedTest
     @ValueSource(

@@ -31,7 +31,7 @@ class RegimeTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "STICKY", "Sticky", "non-sticky"})
-    void parse_otherName_isNone(String name) {
+    void parse_otherName_isEmpty(String name) {
         assertThat(Regime.parse(name)).isEmpty();
     }
 }

@@ -10,7 +10,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The first phase: what must be right before a signature can be checked. */
+/** Tests of the first phase: the rules that must hold before a signature can be checked. */
 class SignedFieldsReadingTest {
     @ParameterizedTest
     @ValueSource(strings = {"pcs_id", "shard_id", "epoch", "coh_star", "D_hat", "r", "budget", "merkle_root"})
@@ -42,7 +42,7 @@ class SignedFieldsReadingTest {
 
     @Test
     void parse_integerBeyondADouble_isRefused() {
-        // half a unit above the greatest double: the first that rounds away from it
+        // half a unit above the greatest double: the least number that does not round to it
         String limit =
                 new BigInteger("2").pow(1024).subtract(BigInteger.TWO.pow(970)).toString();
         String below = new BigInteger(limit).subtract(BigInteger.ONE).toString();
@@ -99,7 +99,7 @@ class SignedFieldsReadingTest {
     }
 
     @Test
-    void sig_isTheTextAsItCame() throws MalformedCertificate {
+    void sig_isTheUnchangedText() throws MalformedCertificate {
         assertThat(CertificateText.valid().with("sig", "\"a b\\n\"").parse().sig())
                 .isEqualTo("a b\n");
         assertThat(CertificateText.valid().with("sig", "\"\"").parse().sig()).isEmpty();
@@ -107,7 +107,7 @@ class SignedFieldsReadingTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "null", "5", "[\"x\"]", "{}"})
-    void sig_missingOrNoString_isNone(String json) throws MalformedCertificate {
+    void sig_missingOrNotAString_isNull(String json) throws MalformedCertificate {
         assertThat(CertificateText.valid().with("sig", json).parse().sig()).isNull();
     }
 

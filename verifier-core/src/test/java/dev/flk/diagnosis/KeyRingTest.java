@@ -56,7 +56,7 @@ class KeyRingTest {
     }
 
     @Test
-    void check_withoutAlgorithm_isThatOfTheOnlyKeys() {
+    void check_withoutAlgorithm_usesTheOnlyKindOfKey() {
         assertThat(KeyRing.of("a", "", Map.of("PCS_ED25519_PUB_B64", SIGNER.publicKeyBase64()))
                         .check()
                         .keyIds())
@@ -74,13 +74,13 @@ class KeyRingTest {
     }
 
     @Test
-    void of_whatHoldsNoKey_saysSoAndShowsNothing() {
+    void of_textWithoutKey_failsWithoutDisclosingIt() {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> KeyRing.of("f", "x", Map.of("PCS_HMAC_KEY_FILE", "/run/key")))
-                .withMessageContaining("names the file that has (PCS_HMAC_KEY_FILE)");
+                .withMessageContaining("name of a file that does (PCS_HMAC_KEY_FILE)");
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> KeyRing.of("f", "x", Map.of("PCS_SIGN_ALG", "hmac")))
-                .withMessage("f has no key in it, only PCS_SIGN_ALG");
+                .withMessage("f contains no key, only PCS_SIGN_ALG");
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> KeyRing.of("f", "\n", Map.of()))
                 .withMessageStartingWith("f: an HMAC secret is empty");

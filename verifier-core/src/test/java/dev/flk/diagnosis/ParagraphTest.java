@@ -27,7 +27,7 @@ class ParagraphTest {
     }
 
     @Test
-    void visible_whatSpeaksToTerminals_isEscaped() {
+    void visible_controlCharacters_areEscaped() {
         assertThat(Paragraph.visible("a\u001b[1m\nb\u2028é🌋")).isEqualTo("a\\u{1b}[1m\\nb\\u{2028}é🌋");
     }
 }

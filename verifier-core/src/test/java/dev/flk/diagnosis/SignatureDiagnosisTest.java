@@ -19,11 +19,11 @@ import dev.flk.diagnosis.Diagnosis.Difference;
 import dev.flk.diagnosis.Diagnosis.Verdict;
 import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.sample.Pcs;
+import dev.flk.signing.CandidateKey;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.HmacSigner;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SigningAlgorithm;
-import dev.flk.signing.SuspectKey;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -40,14 +40,17 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Each mistake is found, and those that come together, whoever checks; what is none of them is said so. */
+/**
+ * Tests that each mistake is found, alone and in combinations, with simple keys and with a keys file, and that anything
+ * else is reported as unexplained.
+ */
 final class SignatureDiagnosisTest {
     private static final byte[] SEED = utf8("0123456789abcdef0123456789abcdef");
     private static final Ed25519Signer SIGNER = new Ed25519Signer(SEED);
     private static final SignatureCheck HMAC = SignatureCheck.hmac(List.of(SECRET));
     private static final SignatureCheck ED25519 = SignatureCheck.ed25519(List.of(SIGNER.publicKeyBase64()));
     private static final byte[] TEXT = utf8(CANONICAL);
-    private static final NamedKey PLANT = new NamedKey("plant-7", SuspectKey.publicKey(SIGNER.publicKeyBase64()));
+    private static final NamedKey PLANT = new NamedKey("plant-7", CandidateKey.publicKey(SIGNER.publicKeyBase64()));
 
     private static String mac(byte[] key, byte[] text) {
         return base64(hmac("HmacSHA256", key, text));
@@ -62,7 +65,7 @@ final class SignatureDiagnosisTest {
 
     private static void assertMistakes(Diagnosis diagnosis, Mistake... mistakes) {
         assertThat(diagnosis.verdict()).isEqualTo(Verdict.EXPLAINED);
-        assertThat(diagnosis.isTaken()).isFalse();
+        assertThat(diagnosis.isAccepted()).isFalse();
         assertThat(diagnosis.differences())
                 .containsExactlyElementsOf(
                         Arrays.stream(mistakes).map(Mistake::difference).toList());
@@ -70,12 +73,12 @@ final class SignatureDiagnosisTest {
     }
 
     private static List<Mistake> ofTheText() {
-        return Arrays.stream(Mistake.values()).filter(Mistake::isOfTheText).toList();
+        return Arrays.stream(Mistake.values()).filter(Mistake::changesText).toList();
     }
 
     @ParameterizedTest
     @MethodSource("ofTheText")
-    void mistakeOfTheText_isFound_andTheTextIsShown(Mistake mistake) throws MalformedCertificate {
+    void textMistake_isFound_andTheTextIsShown(Mistake mistake) throws MalformedCertificate {
         byte[] signed = SignedText.write(JsonValue.parse(certificate("")), EnumSet.of(mistake));
         Diagnosis diagnosis = diagnose(mac(utf8(SECRET), signed), HMAC);
         assertMistakes(diagnosis, mistake);
@@ -106,7 +109,7 @@ final class SignatureDiagnosisTest {
                         new Mistake[] {Mistake.FIXED_DECIMALS, Mistake.LINE_FEED}));
     }
 
-    /** What Python's json.dumps, JavaScript's JSON.stringify and C's printf with echo give. */
+    /** Tests the texts that Python's json.dumps, JavaScript's JSON.stringify, and C's printf with echo produce. */
     @ParameterizedTest
     @MethodSource("programs")
     void textsOfOtherPrograms_areFoundWithAllTheirMistakes(String template, Mistake[] mistakes)
@@ -125,7 +128,7 @@ final class SignatureDiagnosisTest {
         assertThat(byAnother.keyName()).isEqualTo("PCS_ED25519_PUB_B64");
         Diagnosis keyAsSecret = diagnose(new HmacSigner(SIGNER.publicKeyBase64()).sign(TEXT), ED25519);
         assertThat(keyAsSecret.differences().get(0).what())
-                .isEqualTo("It was made with HMAC-SHA256, the Ed25519 key serving as the secret; PCS_SIGN_ALG asks for"
+                .isEqualTo("It was made with HMAC-SHA256 with the Ed25519 key as the secret; PCS_SIGN_ALG asks for"
                         + " Ed25519.");
     }
 
@@ -141,7 +144,7 @@ final class SignatureDiagnosisTest {
     @Test
     void otherKey_isNamed() throws MalformedCertificate {
         Diagnosis diagnosis = diagnose(
-                new HmacSigner("retired").sign(TEXT), HMAC, new NamedKey("old.key", SuspectKey.secret("retired")));
+                new HmacSigner("retired").sign(TEXT), HMAC, new NamedKey("old.key", CandidateKey.secret("retired")));
         assertThat(diagnosis.keyName()).isEqualTo("old.key");
         assertThat(diagnosis.differences())
                 .singleElement()
@@ -175,7 +178,7 @@ final class SignatureDiagnosisTest {
         assertMistakes(diagnose(url, ED25519), Mistake.SPELLING);
     }
 
-    /** Each pair that can be told apart. */
+    /** Tests each pair of mistakes that can be distinguished. */
     @ParameterizedTest
     @EnumSource(
             value = Mistake.class,
@@ -183,7 +186,7 @@ final class SignatureDiagnosisTest {
             names = "^(?!OTHER_ALGORITHM|OTHER_KEY|SPELLING).*")
     void pairs_areFound(Mistake mistake) throws MalformedCertificate {
         byte[] text =
-                mistake.isOfTheText() ? SignedText.write(JsonValue.parse(certificate("")), EnumSet.of(mistake)) : TEXT;
+                mistake.changesText() ? SignedText.write(JsonValue.parse(certificate("")), EnumSet.of(mistake)) : TEXT;
         byte[] message = mistake == Mistake.OTHER_MESSAGE
                 ? Sha256.of(text)
                 : mistake == Mistake.HEX_DIGEST ? utf8(HexFormat.of().formatHex(Sha256.of(text))) : text;
@@ -196,9 +199,9 @@ final class SignatureDiagnosisTest {
     }
 
     @Test
-    void keysFile_namesItsKeys_alsoOfOtherShards_andTellsFurtherOnesFromThem() throws MalformedCertificate {
+    void keysFile_namesItsKeysOfAllShards_andDistinguishesFurtherOnes() throws MalformedCertificate {
         String withLineFeed = SIGNER.sign(utf8(CANONICAL + "\n"));
-        NamedKey shared = new NamedKey("shared", SuspectKey.secret("a secret"));
+        NamedKey shared = new NamedKey("shared", CandidateKey.secret("a secret"));
         for (boolean isOfShard : List.of(true, false)) {
             Diagnosis diagnosis = ofKeysFile(
                     withLineFeed,
@@ -212,7 +215,7 @@ final class SignatureDiagnosisTest {
                 new HmacSigner("retired").sign(TEXT),
                 List.of(PLANT),
                 List.of(),
-                new NamedKey("old.key", SuspectKey.secret("retired")));
+                new NamedKey("old.key", CandidateKey.secret("retired")));
         assertThat(further.keyName()).isEqualTo("old.key");
         assertThat(further.differences().get(0).what()).endsWith("; it is checked with plant-7.");
         assertThat(further.differences().get(0).advice())
@@ -232,7 +235,7 @@ final class SignatureDiagnosisTest {
     }
 
     @Test
-    void whatIsNoMistakeOfThese_isUnexplained_withTheTextThatShouldBeSigned() throws MalformedCertificate {
+    void otherChange_isUnexplained_withTheTextThatShouldBeSigned() throws MalformedCertificate {
         Diagnosis changed = diagnose(mac(utf8(SECRET), utf8(CANONICAL.replace(":7,", ":8,"))), HMAC);
         assertThat(changed.verdict()).isEqualTo(Verdict.UNEXPLAINED);
         assertThat(changed.shouldBeSigned()).isEqualTo(CANONICAL);
@@ -247,15 +250,15 @@ final class SignatureDiagnosisTest {
         assertThat(ed25519.text()).isEqualTo("""
                 signature bad: it was made with another algorithm
 
-                algorithm      By its length of 64 bytes it is an Ed25519 signature; HMAC-SHA256
-                               is what is checked.
-                               Set PCS_SIGN_ALG to the same on both sides, with a key for it.
+                algorithm      It is 64 bytes long, like an Ed25519 signature, but HMAC-SHA256
+                               is expected.
+                               Use the same PCS_SIGN_ALG on both sides, with a key for it.
                 """);
         Diagnosis hmac =
                 diagnose(mac(utf8("unknown"), TEXT), SignatureCheck.ed25519(List.of(SIGNER.publicKeyBase64())));
         assertThat(hmac.verdict()).isEqualTo(Verdict.OTHER_ALGORITHM);
         assertThat(hmac.differences().get(0).what())
-                .isEqualTo("By its length of 32 bytes it is an HMAC-SHA256 signature; Ed25519 is what is checked.");
+                .isEqualTo("It is 32 bytes long, like an HMAC-SHA256 signature, but Ed25519 is expected.");
     }
 
     @Test
@@ -263,17 +266,17 @@ final class SignatureDiagnosisTest {
         assertThat(diagnose(new HmacSigner(SECRET).sign(TEXT), HMAC).text())
                 .isEqualTo("signature good, key " + new HmacSigner(SECRET).keyId() + "\n");
         assertThat(diagnose("", HMAC).verdict()).isEqualTo(Verdict.MISSING);
-        assertThat(diagnose("", SignatureCheck.none()).isTaken()).isTrue();
+        assertThat(diagnose("", SignatureCheck.none()).isAccepted()).isTrue();
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"%%%", "not a signature", "ä", "AAAA"})
-    void whatIsNoSignature_isUnreadable(String sig) throws MalformedCertificate {
+    void notASignature_isUnreadable(String sig) throws MalformedCertificate {
         assertThat(diagnose(sig, HMAC).verdict()).isEqualTo(Verdict.UNREADABLE);
         assertThat(diagnose(sig, HMAC).text()).contains("44 characters in base64");
     }
 
-    /** Whatever a stranger sends, and however many keys there are, it ends, and does not throw. */
+    /** Tests that a diagnosis terminates without an exception for any certificate and any number of keys. */
     @Test
     void strangeAndLongCertificates_andManyKeys_end() throws MalformedCertificate {
         List<String> strange =
@@ -299,7 +302,7 @@ final class SignatureDiagnosisTest {
                     .isEqualTo(Verdict.UNEXPLAINED);
         }
         List<NamedKey> keys = IntStream.rangeClosed(0, SignatureDiagnosis.MAX_KEYS)
-                .mapToObj(i -> new NamedKey("key-" + i, SuspectKey.secret("secret " + i)))
+                .mapToObj(i -> new NamedKey("key-" + i, CandidateKey.secret("secret " + i)))
                 .toList();
         assertThat(ofKeysFile(base64(new byte[32]), List.of(PLANT), keys).hint())
                 .isEqualTo("Only the first 64 keys were tried.");

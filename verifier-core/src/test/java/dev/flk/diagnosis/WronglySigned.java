@@ -13,8 +13,8 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * One certificate, and texts that people sign instead of its canonical form, as other programs print them. Its numbers are
- * such that no two of those are the same: an integer, an exponent, more than nine decimals, a tie.
+ * A certificate, and the texts that other programs print and people sign instead of its canonical form. The numbers of
+ * the certificate (an integer, an exponent, more than nine decimals, a tie) make all these texts different.
  */
 final class WronglySigned {
     static final String SECRET = "a shared secret";
@@ -32,7 +32,7 @@ final class WronglySigned {
 
     private WronglySigned() {}
 
-    /** With quotes for apostrophes, line feeds for pilcrows, and the long values in place. */
+    /** Expands a template: apostrophes become quotes, pilcrows become line feeds, and the long values are inserted. */
     static String text(String template) {
         return template.replace('\'', '"')
                 .replace('¶', '\n')
@@ -40,7 +40,7 @@ final class WronglySigned {
                 .replace("ID", '"' + ID + '"');
     }
 
-    /** The certificate with that signature. */
+    /** Returns the certificate with this signature. */
     static byte[] certificate(String sig) {
         return text(UNSIGNED).replace("SIG", sig).getBytes(StandardCharsets.UTF_8);
     }

@@ -11,7 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Objects;
 
-/** The golden files: a JSON object a line, made outside this project. */
+/** The golden files, which were made outside this project and contain one JSON object per line. */
 final class Golden {
     private static final ObjectMapper JSON = new ObjectMapper();
 

@@ -66,7 +66,7 @@ class GoldenCanonicalTest {
                 reals(f, f.dHat(), f.cohStar(), f.r(), other(f.budget())));
     }
 
-    /** The next real that has another canonical text; a zero's is the one with the other sign. */
+    /** Returns the next real with a different canonical text; for a zero, the zero with the other sign. */
     private static double other(double real) {
         if (real == 0) {
             return -real;

@@ -9,8 +9,8 @@ import dev.flk.certificate.MalformedCertificate;
 import dev.flk.diagnosis.Diagnosis;
 import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.diagnosis.SignatureDiagnosis;
+import dev.flk.signing.CandidateKey;
 import dev.flk.signing.SignatureCheck;
-import dev.flk.signing.SuspectKey;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -24,8 +24,8 @@ class GoldenDiagnosesTest {
             SignatureCheck hmac = SignatureCheck.hmac(List.of(Golden.text(vector, "hmac_key")));
             SignatureCheck ed25519 = SignatureCheck.ed25519(List.of(Golden.text(vector, "ed25519_pub")));
 
-            assertThat(diagnose(vector, "hmac", hmac, List.of())).matches(Diagnosis::isTaken);
-            assertThat(diagnose(vector, "ed25519", ed25519, List.of())).matches(Diagnosis::isTaken);
+            assertThat(diagnose(vector, "hmac", hmac, List.of())).matches(Diagnosis::isAccepted);
+            assertThat(diagnose(vector, "ed25519", ed25519, List.of())).matches(Diagnosis::isAccepted);
         }
     }
 
@@ -40,12 +40,12 @@ class GoldenDiagnosesTest {
                     vector,
                     "hmac",
                     SignatureCheck.ed25519(List.of(publicKey)),
-                    List.of(new NamedKey("secret", SuspectKey.secret(secret)))));
+                    List.of(new NamedKey("secret", CandidateKey.secret(secret)))));
             assertIsOtherAlgorithm(diagnose(
                     vector,
                     "ed25519",
                     SignatureCheck.hmac(List.of(secret)),
-                    List.of(new NamedKey("public key", SuspectKey.publicKey(publicKey)))));
+                    List.of(new NamedKey("public key", CandidateKey.publicKey(publicKey)))));
         }
     }
 

@@ -12,11 +12,11 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * A certificate as it goes over the wire: accepted under the default policy and signed with {@link #KEY}, unless something was
- * changed. Immutable; id and signature follow what is changed with {@link #with}, and stay behind with {@link #tampered}.
+ * A certificate as it is sent. By default, it is accepted under the default policy and signed with {@link #KEY}.
+ * Immutable. {@link #with} updates the id and the signature; {@link #tampered} leaves them unchanged.
  */
 public final class Pcs {
-    /** The HMAC secret that signs where no other is given. */
+    /** The HMAC secret that signs by default. */
     public static final String KEY = "sample-key";
 
     private static final String ABSENT = "";
@@ -31,7 +31,7 @@ public final class Pcs {
         this.signer = signer;
     }
 
-    /** Certificate number {@code epoch} of {@code shard-1}. */
+    /** Returns certificate number {@code epoch} of {@code shard-1}. */
     public static Pcs number(long epoch) {
         Map<String, String> members = new LinkedHashMap<>();
         members.put("schema", "\"fractal-lba-kakeya\"");
@@ -53,32 +53,38 @@ public final class Pcs {
         return new Pcs(members, Map.of(), new HmacSigner(KEY));
     }
 
-    /** With a member's JSON text set, before signing; an id that is set so is signed, whether it fits or not. */
+    /**
+     * Returns a copy in which a member's JSON text is set before signing. An id that is set in this way is signed even
+     * if it does not match.
+     */
     public Pcs with(String name, String json) {
         return new Pcs(put(members, name, json), changedAfterSigning, signer);
     }
 
-    /** Without a member, which is signed all the same if it is one of those that are. */
+    /** Returns a copy without a member. If the signature covers the member, it still does. */
     public Pcs without(String name) {
         return new Pcs(members, put(changedAfterSigning, name, ABSENT), signer);
     }
 
-    /** With a member's JSON text changed after signing; {@code sig} and {@code pcs_id} can be changed so, too. */
+    /**
+     * Returns a copy in which a member's JSON text is changed after signing, which can include {@code sig} and
+     * {@code pcs_id}.
+     */
     public Pcs tampered(String name, String json) {
         return new Pcs(members, put(changedAfterSigning, name, json), signer);
     }
 
-    /** Of another shard, whose name needs no escapes. */
+    /** Returns a copy for another shard, whose name must not need escapes. */
     public Pcs ofShard(String shardId) {
         return with("shard_id", "\"" + shardId + "\"");
     }
 
-    /** Signed by another HMAC secret. */
+    /** Returns a copy that is signed with another HMAC secret. */
     public Pcs signedBy(String secret) {
         return signedBy(new HmacSigner(secret));
     }
 
-    /** Signed by another signer. */
+    /** Returns a copy that is signed by another signer. */
     public Pcs signedBy(Signer other) {
         return new Pcs(members, changedAfterSigning, other);
     }
@@ -89,12 +95,12 @@ public final class Pcs {
         return more;
     }
 
-    /** The id that belongs to the signed fields. */
+    /** Returns the id that belongs to the signed fields. */
     public PcsId id() {
         return PcsId.of(text("merkle_root"), Long.parseLong(member("epoch")), text("shard_id"));
     }
 
-    /** The whole certificate as JSON. */
+    /** Returns the complete certificate as JSON. */
     public String json() {
         Map<String, String> all = new LinkedHashMap<>();
         all.put("pcs_id", "\"" + id() + "\"");
@@ -107,7 +113,7 @@ public final class Pcs {
                 .collect(Collectors.joining(",", "{", "}"));
     }
 
-    /** {@link #json} in UTF-8. */
+    /** Returns {@link #json} in UTF-8. */
     public byte[] bytes() {
         return json().getBytes(StandardCharsets.UTF_8);
     }

@@ -11,23 +11,24 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * A volume of Kubernetes with a Secret, of real links: the files are in a directory of their own for each version, {@code ..data} leads to
- * the one in force, and what programs open leads through that link. An update renames another link onto it, and removes what was there.
+ * A directory that imitates a Kubernetes Secret volume with real symbolic links. The files of each version are in a
+ * directory of their own, {@code ..data} links to the current version, and the files that programs open link through
+ * {@code ..data}. An update atomically renames a new link to {@code ..data} and deletes the old version.
  */
 public final class SecretVolume {
     private final Path directory;
 
-    /** In a directory that is there and empty. */
+    /** Creates a volume in an existing, empty directory. */
     public SecretVolume(Path directory) {
         this.directory = directory;
     }
 
-    /** The directory of another version, for its files; it is not in force yet. */
+    /** Creates the directory of a new version, which does not become current yet. */
     public Path version(String name) throws IOException {
         return Files.createDirectory(directory.resolve(".." + name));
     }
 
-    /** Puts a version in force as the kubelet does it. */
+    /** Makes a version current in the way that the kubelet does. */
     public void swapTo(String version) throws IOException {
         Path data = directory.resolve("..data");
         Path before = Files.isSymbolicLink(data) ? data.toRealPath() : null;

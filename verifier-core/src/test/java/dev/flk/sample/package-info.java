@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Signed certificates for tests of every module: made well, changed on purpose. Built into a test jar; nothing of the product
- * depends on it.
+ * Signed certificates, valid or deliberately broken, for the tests of all modules. They are built into a test jar, on
+ * which the product does not depend.
  */
 package dev.flk.sample;

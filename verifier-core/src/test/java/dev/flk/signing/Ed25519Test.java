@@ -99,7 +99,7 @@ class Ed25519Test {
     void signer_seedOfOtherLength_isRefused(int length) {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new Ed25519Signer(new byte[length]))
-                .withMessageContaining("32 bytes, this has " + length);
+                .withMessageContaining("32 bytes, but this one has " + length);
     }
 
     @ParameterizedTest
@@ -116,7 +116,7 @@ class Ed25519Test {
             assertThatIllegalArgumentException()
                     .isThrownBy(key::make)
                     .satisfies(e -> assertThat(e.getMessage())
-                            .contains("32 raw bytes", "this has " + text.length())
+                            .contains("32 raw bytes", "this one has " + text.length())
                             .satisfies(message -> assertThat(text.isEmpty() || !message.contains(text))
                                     .isTrue()));
         }
@@ -125,12 +125,12 @@ class Ed25519Test {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                // the point of order 4, the neutral element, one that is no point
+                // the point of order 4, the neutral element, and a text that does not encode a point
                 "0000000000000000000000000000000000000000000000000000000000000000",
                 "0100000000000000000000000000000000000000000000000000000000000000",
                 "0200000000000000000000000000000000000000000000000000000000000000",
             })
-    void key_thatIsNone_isRefused(String hex) {
+    void key_invalid_isRefused(String hex) {
         String text = Base64.getEncoder().encodeToString(HexFormat.of().parseHex(hex));
 
         assertThatIllegalArgumentException()

@@ -42,7 +42,7 @@ class HmacTest {
     }
 
     @Test
-    void keyId_tellsKeysApartAndNotTheKey() {
+    void keyId_distinguishesKeysWithoutDisclosingThem() {
         KeyId id = new HmacSigner("secret-one").keyId();
 
         assertThat(id).isNotEqualTo(new HmacSigner("secret-two").keyId());
@@ -65,7 +65,7 @@ class HmacTest {
     }
 
     @Test
-    void check_oneSecretEmpty_isRefusedWithoutTellingTheOthers() {
+    void check_oneSecretEmpty_isRefusedWithoutDisclosingTheOthers() {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> SignatureCheck.hmac(List.of("never-shown", "")))
                 .satisfies(e -> assertThat(e.getMessage()).contains("empty").doesNotContain("never-shown"));

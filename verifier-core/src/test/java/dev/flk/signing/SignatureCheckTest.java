@@ -86,7 +86,7 @@ class SignatureCheckTest {
     }
 
     @Test
-    void none_takesAnything() {
+    void none_acceptsAnything() {
         SignatureCheck none = SignatureCheck.none();
 
         assertThat(none.verify(CANONICAL, null)).contains(KeyId.NONE);
@@ -130,7 +130,7 @@ class SignatureCheckTest {
         return true;
     }
 
-    /** The last digit before the padding has bits that stand for nothing. */
+    /** Changes the unused bits of the last digit before the padding. */
     private static String withOtherUnusedBits(String sig) {
         int last = sig.indexOf('=') - 1;
         return sig.substring(0, last) + (char) (sig.charAt(last) + 1) + sig.substring(last + 1);

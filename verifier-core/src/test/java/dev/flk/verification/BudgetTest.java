@@ -23,15 +23,14 @@ class BudgetTest {
 
     @ParameterizedTest
     @CsvSource({
-        // the exact sum of the doubles would give 0.628720529
+        // The exact sum of the doubles would yield 0.628720529.
         "2.851689755, 0.908516751, 0.929425664, 0.628720528",
-        // exact decimals, ties to even, would give 0.375811238
+        // Exact decimals, ties to even, would yield 0.375811238.
         "3.010553521, -1.094943629, 0.701589324, 0.375811237",
-        // both would give 0.517730998
+        // Both would yield 0.517730998.
         "2.112800913, 0.907536646, 0.212587769, 0.517730999",
     })
-    void of_tieOfTheTenthDecimal_isWhatDoublesFromLeftToRightGive(
-            double dHat, double cohStar, double r, double budget) {
+    void of_tieOfTheTenthDecimal_addsDoublesFromLeftToRight(double dHat, double cohStar, double r, double budget) {
         assertThat(Budget.of(Policy.defaults(), dHat, cohStar, r)).isEqualTo(budget);
     }
 

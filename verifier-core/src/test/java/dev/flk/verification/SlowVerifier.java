@@ -15,8 +15,8 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * The slow, obvious reference for the default policy: 50-digit logarithms, decimals for what is decimal, a tree of the
- * whole certificate. Its answer is the status, a space and the body.
+ * A slow but obviously correct reference for the default policy: it uses 50-digit logarithms, decimal arithmetic, and a
+ * tree of the complete certificate. Its result is the status, a space and the body.
  */
 final class SlowVerifier {
     private static final MathContext DIGITS = new MathContext(50);
@@ -125,7 +125,7 @@ final class SlowVerifier {
         return sum.divide(BigDecimal.valueOf(2), DIGITS);
     }
 
-    /** By ln(x) = 2 artanh((x−1)/(x+1)) for x scaled into [1, 2), plus a multiple of ln 2. */
+    /** Computes ln(x) = 2 artanh((x−1)/(x+1)) for x scaled into [1, 2), plus a multiple of ln 2. */
     private static BigDecimal ln(long x) {
         return LOGARITHMS.computeIfAbsent(x, SlowVerifier::computeLn);
     }
@@ -156,12 +156,12 @@ final class SlowVerifier {
         return exact.setScale(9, RoundingMode.HALF_EVEN).doubleValue();
     }
 
-    /** The decimal of at most 9 places that a rounded double stands for. */
+    /** Returns the decimal with at most 9 places that a rounded double represents. */
     private static BigDecimal decimal(double rounded) {
         return new BigDecimal(rounded).setScale(9, RoundingMode.HALF_EVEN);
     }
 
-    /** Has a reference of its own. */
+    /** Prints a double with the tested code, which has a reference of its own. */
     private static String print(double x) {
         return CanonicalDouble.print(x);
     }

@@ -24,13 +24,13 @@ class TheilSenTest {
         "1, 9223372036854775807, 2147483647, 1, -2.032258065",
         "2, 9223372036854775806, 4, 9223372036854775807, 0.0",
     })
-    void slope_twoPoints_isTheirs(int scale1, long count1, int scale2, long count2, double slope) {
+    void slope_twoPoints_isTheirSlope(int scale1, long count1, int scale2, long count2, double slope) {
         assertThat(TheilSen.slope(new int[] {scale1, scale2}, new long[] {count1, count2}))
                 .isEqualTo(slope);
     }
 
     @Test
-    void slope_neighbouringGreatScales_keepsItsDigits() {
+    void slope_neighbouringLargeScales_isPrecise() {
         // 60-digit arithmetic: ln(3e9 / 2999999999) / ln(2147483647 / 2147483646)
         assertThat(TheilSen.slope(new int[] {2147483646, 2147483647}, new long[] {2_999_999_999L, 3_000_000_000L}))
                 .isEqualTo(0.715827882);
@@ -59,7 +59,7 @@ class TheilSenTest {
     }
 
     @Test
-    void slope_64Points_isTheirs() {
+    void slope_64Points_isTheirSlope() {
         int[] scales = IntStream.rangeClosed(1, 64).toArray();
         long[] counts =
                 IntStream.rangeClosed(1, 64).mapToLong(i -> (long) i * i).toArray();
@@ -71,9 +71,9 @@ class TheilSenTest {
     void slope_badPoints_areRefused() {
         assertRefused(new int[] {2}, new long[] {1}, "at least 2 scales");
         assertRefused(new int[] {2, 4}, new long[] {1}, "2 scales and 1 counts");
-        assertRefused(new int[] {2, 0}, new long[] {1, 1}, "this is 0");
-        assertRefused(new int[] {2, 4}, new long[] {1, -1}, "this is -1");
-        assertRefused(new int[] {2, 4, 2}, new long[] {1, 1, 1}, "scale 2 stands twice");
+        assertRefused(new int[] {2, 0}, new long[] {1, 1}, "not 0");
+        assertRefused(new int[] {2, 4}, new long[] {1, -1}, "not -1");
+        assertRefused(new int[] {2, 4, 2}, new long[] {1, 1, 1}, "scale 2 is repeated");
     }
 
     private static void assertRefused(int[] scales, long[] counts, String message) {

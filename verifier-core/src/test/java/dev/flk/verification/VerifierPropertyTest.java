@@ -19,7 +19,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Generated certificates against {@link SlowVerifier}; the seed is fixed. */
+/** A comparison of the outcomes of generated certificates with {@link SlowVerifier}. The seed is fixed. */
 class VerifierPropertyTest {
     private final Random random = new Random(20260119);
 
@@ -71,7 +71,7 @@ class VerifierPropertyTest {
         int dropped = oneIn(30) ? random.nextInt(scales.size()) : -1;
         double cohStar = oneIn(10) ? random.nextDouble() * 3 - 1 : random.nextDouble();
         double r = oneIn(10) ? random.nextDouble() * 3 - 1 : random.nextDouble();
-        // What an honest agent would claim, now and then a little or far off.
+        // The claims of an honest agent, which sometimes deviate a little or a lot.
         double dHat = honestDHat(scales, counts, dimension) + off(0.15);
         Regime regime = oneIn(8)
                 ? Regime.of(random.nextDouble() * 4, random.nextDouble())
@@ -105,7 +105,7 @@ class VerifierPropertyTest {
                 counts.stream().mapToLong(Long::longValue).toArray());
     }
 
-    /** Mostly nothing, else about as much as the tolerance, exactly as much, or far more. */
+    /** Returns a deviation: usually none, otherwise near the tolerance, equal to it, or far above it. */
     private double off(double tolerance) {
         double sign = random.nextBoolean() ? 1 : -1;
         return switch (random.nextInt(8)) {

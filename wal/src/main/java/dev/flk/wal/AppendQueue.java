@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
-/** What waits for the writer, bounded in bytes. Any thread hands over; the writer takes. */
+/** The queue of appends for the writer, bounded in bytes. Any thread may offer; only the writer takes. */
 final class AppendQueue {
     private final long maxQueuedBytes;
     private final ReentrantLock lock = new ReentrantLock();
@@ -22,15 +22,15 @@ final class AppendQueue {
         this.maxQueuedBytes = maxQueuedBytes;
     }
 
-    /** Takes an append, unless that would exceed the bound and something is queued already, or the log is closed. */
+    /** Adds an append; returns false if the queue is closed, or is not empty and the append would exceed the bound. */
     boolean offer(Append append) {
         if (append.entries().isEmpty()) {
             throw new IllegalArgumentException("an append without entries");
         }
         long bytes = bytesOf(append);
         if (bytes > RecordFormat.MAX_GROUP_BYTES) {
-            throw new IllegalArgumentException("an append of " + bytes + " bytes; at most "
-                    + RecordFormat.MAX_GROUP_BYTES + " can share a force, hand it over in parts");
+            throw new IllegalArgumentException("an append has " + bytes + " bytes; at most "
+                    + RecordFormat.MAX_GROUP_BYTES + " can share an fsync: split it");
         }
         lock.lock();
         try {
@@ -46,7 +46,7 @@ final class AppendQueue {
         }
     }
 
-    /** At least one append if there is any, and no more than {@code maxBytes} beyond the first; never waits. */
+    /** Removes and returns the oldest appends, at most {@code maxBytes} but at least one if there is any. Does not block. */
     List<Append> take(long maxBytes) {
         List<Append> group = new ArrayList<>();
         lock.lock();
@@ -67,7 +67,7 @@ final class AppendQueue {
         return group;
     }
 
-    /** Waits until something is queued, or it is nudged; false once the queue is closed and empty. */
+    /** Blocks until something is queued or {@link #nudge} is called; returns false once the queue is closed and empty. */
     boolean await() {
         lock.lock();
         try {
@@ -81,7 +81,7 @@ final class AppendQueue {
         }
     }
 
-    /** The writer has something to do, though nothing is queued; false if the queue is closed, and the writer may be gone. */
+    /** Wakes the writer although nothing may be queued; returns false if the queue is closed, so that the writer may have ended. */
     boolean nudge() {
         lock.lock();
         try {
@@ -93,7 +93,7 @@ final class AppendQueue {
         }
     }
 
-    /** Bytes that wait just now. */
+    /** Returns the number of queued bytes. */
     long queuedBytes() {
         lock.lock();
         try {
@@ -103,7 +103,7 @@ final class AppendQueue {
         }
     }
 
-    /** Appends that wait just now. */
+    /** Returns the number of queued appends. */
     int queuedAppends() {
         lock.lock();
         try {
@@ -113,7 +113,7 @@ final class AppendQueue {
         }
     }
 
-    /** Nothing more is taken; what is queued still can be. */
+    /** Rejects further appends; those that are queued can still be taken. */
     void close() {
         lock.lock();
         try {

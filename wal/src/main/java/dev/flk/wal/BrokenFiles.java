@@ -20,7 +20,7 @@ final class BrokenFiles {
         this.prefix = prefix;
     }
 
-    /** The name of a copy that is on disk; one that is there already is good enough. */
+    /** Returns the name of a copy that is on disk; reuses an existing copy with the same content. */
     String copy(String name) throws IOException {
         for (String other : files.list(directory)) {
             if (other.startsWith(name + SegmentList.BROKEN) && isSame(name, other)) {
@@ -43,7 +43,7 @@ final class BrokenFiles {
             ByteBuffer chunk = source.readUpTo(at, (int) Math.min(COPY_BYTES, end - at));
             int length = chunk.remaining();
             if (length == 0) {
-                throw new IOException("a segment got shorter while it was being copied");
+                throw new IOException("a segment was truncated while it was being copied");
             }
             target.write(chunk, at - from);
             at += length;
@@ -57,7 +57,7 @@ final class BrokenFiles {
         }
     }
 
-    /** Whether two files have the same content, however it is stored. */
+    /** Returns whether two files have the same content, compressed or not. */
     static boolean isSame(OpenFile left, OpenFile right) throws IOException {
         long size = left.size();
         boolean same = right.size() == size;
@@ -70,24 +70,24 @@ final class BrokenFiles {
     }
 
     /**
-     * Puts a file into a log's directory, whole or not at all: it is written and forced under a name that a start removes, then gets its
-     * own, replacing what had it.
+     * An atomic write of a file into a log's directory. The file is written and forced under a temporary name, which
+     * the next start would remove, and is then renamed, replacing an existing file.
      */
     static final class NewFile {
         private NewFile() {}
 
-        /** Writes the content. */
+        /** A writer of a file's content. */
         @FunctionalInterface
         interface Content {
             void writeTo(OpenFile file) throws IOException;
         }
 
-        /** When it returns, the file is on disk under {@code name}. */
+        /** Writes a file; it is on disk under {@code name} when this method returns. */
         static void write(FileOps files, Path directory, String prefix, String name, Content content)
                 throws IOException {
             Path opening = directory.resolve(prefix + SegmentList.OPENING + "repair");
             if (files.list(directory).contains(String.valueOf(opening.getFileName()))) {
-                files.delete(opening); // left by a repair that was cut off
+                files.delete(opening); // left by an interrupted repair
             }
             try {
                 try (OpenFile file = files.create(opening)) {
@@ -97,7 +97,7 @@ final class BrokenFiles {
                 files.move(opening, directory.resolve(name));
             } catch (IOException e) {
                 try {
-                    if (files.standing(opening).isPresent()) {
+                    if (files.status(opening).isPresent()) {
                         files.delete(opening); // it may be what fills the disk
                     }
                 } catch (IOException left) {

@@ -5,46 +5,46 @@ import dev.flk.wal.RecordFormat.Framed;
 import java.io.IOException;
 
 /**
- * A stretch of the log that had been forced and can't be read any more.
+ * A range of forced records that can't be read any more.
  *
- * @param kind what happened to it
- * @param segment the file's name; of a missing one that no header names, a pattern of it
- * @param offset where in the file reading failed, in bytes; 0 in a missing one
- * @param firstMissing the first sequence that is gone
- * @param lastMissing the last sequence that is gone; {@code firstMissing - 1} if a segment is missing and the others do not show which
- *     records were in it
+ * @param kind the kind of damage
+ * @param segment the name of the file; a pattern if the file is missing and no header names it
+ * @param offset the offset in the file at which reading failed, in bytes; 0 if the file is missing
+ * @param firstMissing the first missing sequence
+ * @param lastMissing the last missing sequence; {@code firstMissing - 1} if a segment is missing and the others do not show which records
+ *     were in it
  */
 public record Damage(Kind kind, String segment, long offset, long firstMissing, long lastMissing) {
 
-    /** Kind of damage. */
+    /** The kind of damage. */
     public enum Kind {
-        /** The file is there, and something in it was changed, cut off or overwritten. */
+        /** The file exists, and a part of it was changed, truncated or overwritten. */
         BROKEN,
-        /** The file was moved or removed. Its neighbours are whole. */
+        /** The file was moved or removed. Its neighbours are complete. */
         ABSENT
     }
 
-    /** In a file that is there. */
+    /** Creates a damage in an existing file. */
     public Damage(String segment, long offset, long firstMissing, long lastMissing) {
         this(Kind.BROKEN, segment, offset, firstMissing, lastMissing);
     }
 
-    /** A segment that is missing before the one that begins with {@code next}, although no sequence is. */
+    /** Returns the damage of a file that is missing or broken before sequence {@code next} without a gap in the sequences. */
     static Damage ofUnknown(Kind kind, String segment, long next) {
         return new Damage(kind, segment, 0, next, next - 1);
     }
 
-    /** The same place, with another range of sequences. */
+    /** Returns a copy with another range of sequences. */
     Damage withMissing(long first, long last) {
         return new Damage(kind, segment, offset, first, last);
     }
 
-    /** How many sequences are gone. */
+    /** Returns the number of missing sequences. */
     public long missing() {
         return lastMissing - firstMissing + 1;
     }
 
-    /** {@code record 4}, {@code records 4 to 6}, {@code an unknown number of records}. */
+    /** Returns {@code record 4}, {@code records 4 to 6} or {@code an unknown number of records}. */
     public String range() {
         if (missing() == 0) {
             return "an unknown number of records";
@@ -54,32 +54,32 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
                 : "records " + firstMissing + " to " + lastMissing;
     }
 
-    /** One line for people. */
+    /** Describes the damage in one line. */
     public String describe() {
         return switch (kind) {
             case BROKEN -> "segment " + segment + " is damaged at byte " + offset + ": " + range() + " missing";
-            case ABSENT -> "segment " + segment + " is not there: " + range() + " missing";
+            case ABSENT -> "segment " + segment + " is missing, with " + range();
         };
     }
 
-    /** What a reader does when it meets damage (never: a torn tail, which is normal). */
+    /** The reaction of a reader to damage. A torn tail is not damage. */
     public enum OnDamage {
-        /** Stop with a {@link DamagedLogException}. */
+        /** Throw a {@link DamagedLogException}. */
         STOP,
-        /** Note it and go on behind it. */
+        /** Note the damage and continue after it. */
         SKIP
     }
 
     /**
-     * The end of the newest segment from its first incomplete record on: cut off by a crash, in which case the next start sets it
-     * aside, or being written by a running writer. It can't be distinguished from damage to the last group, since no later record
-     * proves that this group was forced.
+     * The end of the newest segment from its first incomplete record on. Either a crash interrupted the write, in which
+     * case the next start sets the tail aside, or the writer is running and still writing it. A torn tail can't be
+     * distinguished from damage to the last group, because no later record proves that this group was forced.
      *
-     * @param segment the file's name
-     * @param offset where it begins, in bytes
-     * @param bytes how long it is, without the zeros behind it
-     * @param sequence of the record that is not whole
-     * @param lastWhole the sequence of the last whole record of the same group that stands in it; 0 if there is none
+     * @param segment the name of the file
+     * @param offset the offset at which the tail begins, in bytes
+     * @param bytes its length, without the zeros after it
+     * @param sequence the sequence of the first incomplete record
+     * @param lastWhole the sequence of the last complete record in the tail, or 0
      */
     public record TornTail(String segment, long offset, long bytes, long sequence, long lastWhole) {
         static TornTail of(SegmentScan scan, long sequence) throws IOException {

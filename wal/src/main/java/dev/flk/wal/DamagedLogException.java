@@ -3,19 +3,19 @@ package dev.flk.wal;
 
 import java.io.IOException;
 
-/** Something that had been forced to disk is gone or changed; nothing is decided on such a log until it was repaired. */
+/** Forced records are missing or were changed; the log must be repaired before it can be opened. */
 public final class DamagedLogException extends IOException {
     private static final long serialVersionUID = 1;
 
     private final transient Damage damage;
 
-    /** For the first damage that was met. */
+    /** Creates an exception for the first damage that was found. */
     public DamagedLogException(Damage damage) {
         super(damage.describe());
         this.damage = damage;
     }
 
-    /** Where and what. */
+    /** Returns the damage. */
     public Damage damage() {
         return damage;
     }

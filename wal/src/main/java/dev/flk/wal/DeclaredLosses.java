@@ -14,19 +14,19 @@ import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 
 /**
- * The sequences that repairs gave up: their absence is no new damage, and no other record ever gets one of them. They are kept in
- * files {@code inbox-lost-1}, {@code inbox-lost-2}, …, one per repair that lost records:
+ * The sequences that repairs declared lost. Their absence is not damage any more, and no other record ever gets one of
+ * them. They are stored in files {@code inbox-lost-1}, {@code inbox-lost-2}, …, one for each repair that lost records:
  *
  * <pre>
- * losses 2 0a1b2c3d                                       version; CRC32C of all that follows, lower-case hex
+ * losses 2 0a1b2c3d                                       version; CRC32C of all following lines, lower-case hex
  * log 0123456789abcdef                                    the id of the log
- * 6 9 broken 5889 inbox-20261120-0000000000000001.wal     first, last; kind; where it was found: byte and file
- * 9 8 absent 0 inbox-20261120-0000000000000008.wal        a file that may have held records that no sequence shows to be missing
+ * 6 9 broken 5889 inbox-20261120-0000000000000001.wal     first, last; kind; offset and file
+ * 9 8 absent 0 inbox-20261120-0000000000000008.wal        a missing file that left no gap in the sequences
  * …
  * </pre>
  *
- * <p>A file that is not exactly that declares nothing: the losses show as damage again. Nor does a file of another log. Version 1 has no
- * line {@code log}.
+ * <p>A file in any other form, or of another log, declares nothing, so that the losses are reported as damage again.
+ * Version 1 has no line {@code log}.
  */
 final class DeclaredLosses {
     static final String NAME = "-lost-";
@@ -43,7 +43,7 @@ final class DeclaredLosses {
         this.losses = List.copyOf(losses);
     }
 
-    /** Reads all that is declared of a log in a directory with these names in it. */
+    /** Reads all declarations of a log from a directory that contains these names. */
     static DeclaredLosses read(FileOps files, Path directory, String prefix, List<String> names, String logId)
             throws IOException {
         List<Damage> all = new ArrayList<>();
@@ -55,7 +55,7 @@ final class DeclaredLosses {
         return new DeclaredLosses(all);
     }
 
-    /** The whole content of a file that declares these; in the old version if the log has no id yet. */
+    /** Encodes a file that declares these losses; uses version 1 if the log has no id yet. */
     static ByteBuffer encode(List<Damage> losses, String logId) {
         boolean hasId = !logId.equals(SegmentHeader.NO_ID);
         StringBuilder lines = new StringBuilder(hasId ? LOG + logId + "\n" : "");
@@ -112,17 +112,17 @@ final class DeclaredLosses {
         return losses.stream().anyMatch(loss -> loss.firstMissing() <= sequence && sequence <= loss.lastMissing());
     }
 
-    /** Whether a repair gave up what was in this file. */
+    /** Returns whether a repair declared losses in this file. */
     boolean names(String segment) {
         return losses.stream().anyMatch(loss -> loss.segment().equals(segment));
     }
 
-    /** From the first of these sequences to the last. */
+    /** Returns whether all sequences from {@code first} to {@code last} were declared lost. */
     boolean containsAll(long first, long last) {
         return undeclared(new Damage("", 0, first, last)).isEmpty();
     }
 
-    /** Where the losses begin that stand right before {@code next}; {@code next} if there are none. */
+    /** Returns the first sequence of the losses that end right before {@code next}, or {@code next}. */
     long beginOf(long next) {
         long begin = next;
         for (int i = 0; i < losses.size(); i++) {
@@ -133,12 +133,12 @@ final class DeclaredLosses {
         return begin;
     }
 
-    /** The sequence behind the last one that was given up; 1 if none was. Nothing is appended before it. */
+    /** Returns the sequence after the last declared loss; 1 without losses. No lower sequence is appended. */
     long end() {
         return losses.stream().mapToLong(Damage::lastMissing).max().orElse(0) + 1;
     }
 
-    /** What of a damage was not given up, in order. */
+    /** Returns the parts of a damage that were not declared lost, in order. */
     List<Damage> undeclared(Damage damage) {
         List<Damage> rest = List.of(damage);
         for (Damage loss : losses) {
@@ -152,7 +152,7 @@ final class DeclaredLosses {
         return rest;
     }
 
-    /** What was given up from a sequence on. */
+    /** Returns the declared losses from a sequence on. */
     List<Damage> from(long first) {
         List<Damage> parts = new ArrayList<>();
         for (Damage loss : losses) {

@@ -31,10 +31,10 @@ import java.util.stream.Stream;
 public final class DiskFiles implements FileOps {
     private static final int HOLDER_MAX_BYTES = 512;
 
-    /** With less than a block usable, a write that failed did so for want of space. */
+    /** A write that fails with fewer usable bytes than this is reported as disk full. */
     private static final long LEAST_USABLE_BYTES = 4096;
 
-    /** Lock files that this very process holds, and as whom: opening and closing one of them again would drop the lock. */
+    /** The lock files that this process holds, with their holders. Opening and closing one of them again would release its lock. */
     private static final Map<Path, String> HELD = new ConcurrentHashMap<>();
 
     @Override
@@ -50,7 +50,7 @@ public final class DiskFiles implements FileOps {
                     .sorted()
                     .toList();
         } catch (UncheckedIOException e) {
-            throw e.getCause(); // how the stream tells that reading the directory failed
+            throw e.getCause(); // the stream reports a failure to read the directory this way
         }
     }
 
@@ -98,11 +98,11 @@ public final class DiskFiles implements FileOps {
     }
 
     @Override
-    public Optional<Standing> standing(Path file) throws IOException {
+    public Optional<FileStatus> status(Path file) throws IOException {
         try {
             BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
             Object key = attributes.fileKey();
-            return Optional.of(new Standing(key == null ? file : key, attributes.size()));
+            return Optional.of(new FileStatus(key == null ? file : key, attributes.size()));
         } catch (NoSuchFileException e) {
             return Optional.empty();
         }
@@ -110,9 +110,9 @@ public final class DiskFiles implements FileOps {
 
     @Override
     public long usableBytes(Path directory) throws IOException {
-        // asks without opening a file: with no descriptor left, a FileStore only says "Mount point not found"
+        // this needs no file descriptor; if none is left, FileStore only reports "Mount point not found"
         long bytes = directory.toFile().getUsableSpace();
-        return bytes > 0 ? bytes : Files.getFileStore(directory).getUsableSpace(); // which says why
+        return bytes > 0 ? bytes : Files.getFileStore(directory).getUsableSpace(); // throws an exception that says why
     }
 
     @Override
@@ -131,11 +131,11 @@ public final class DiskFiles implements FileOps {
     }
 
     private static Object identity(Path file) throws IOException {
-        Optional<Standing> standing = new DiskFiles().standing(file);
-        if (standing.isEmpty() && !Files.exists(parent(file))) {
-            throw new NoSuchFileException(parent(file).toString()); // which may come back as it was
+        Optional<FileStatus> status = new DiskFiles().status(file);
+        if (status.isEmpty() && !Files.exists(parent(file))) {
+            throw new NoSuchFileException(parent(file).toString()); // the directory may come back unchanged
         }
-        return standing.orElseThrow(() -> new LockLostException(file)).identity();
+        return status.orElseThrow(() -> new LockLostException(file)).identity();
     }
 
     private record HeldLock(Path file, Path real, FileChannel channel, Object identity) implements Lock {
@@ -228,7 +228,7 @@ public final class DiskFiles implements FileOps {
         }
     }
 
-    /** The JDK has no type for ENOSPC and EDQUOT; their text is strerror's, in the locale's language. */
+    /** Detects ENOSPC and EDQUOT, for which the JDK has no type, by the text of strerror or, in another locale, by the free space. */
     private static IOException diskFullOr(Path file, IOException e) {
         String message = String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT);
         boolean saysSo = message.contains("no space left") || message.contains("quota exceeded");
@@ -239,11 +239,11 @@ public final class DiskFiles implements FileOps {
         try {
             return new DiskFiles().usableBytes(directory) < LEAST_USABLE_BYTES;
         } catch (IOException e) {
-            return false; // that can't be asked, so it is no reason
+            return false; // unknown, so assume another reason
         }
     }
 
-    /** What a channel throws does not say which file. */
+    /** Adds the file's name to the message of a channel's exception. */
     private static IOException named(Path file, IOException e) {
         boolean saysSo = e instanceof FileSystemException || e.getMessage() == null;
         return saysSo ? e : new IOException(file + ": " + e.getMessage(), e);
@@ -254,18 +254,18 @@ public final class DiskFiles implements FileOps {
     }
 
     /**
-     * New files and directories are accessible to the account that runs the program only, whatever the umask. Existing ones keep
-     * their permissions: an administrator may have chosen them.
+     * Attributes of new files and directories that only the owner can access, whatever the umask. Existing files keep
+     * their permissions, which an administrator may have chosen.
      */
     public static final class OwnerOnly {
         private OwnerOnly() {}
 
-        /** For a new file: 0600; nothing where the file system has no such permissions. */
+        /** Returns attributes that create a file with mode 0600; none if the file system does not support POSIX permissions. */
         public static FileAttribute<?>[] file(Path path) {
             return attributes(path, "rw-------");
         }
 
-        /** For a new directory: 0700. */
+        /** Returns attributes that create a directory with mode 0700; none if the file system does not support POSIX permissions. */
         public static FileAttribute<?>[] directory(Path path) {
             return attributes(path, "rwx------");
         }

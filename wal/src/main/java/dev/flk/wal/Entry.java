@@ -2,17 +2,17 @@
 package dev.flk.wal;
 
 /**
- * One record to be appended.
+ * An entry to append.
  *
- * @param kind a lower-case letter that means something to the caller
+ * @param kind a lower-case letter whose meaning the caller defines
  * @param keyId 1 to 64 characters of {@code [A-Za-z0-9._:-]}, or {@code -} for none
- * @param arrivalMillis wall time of arrival, milliseconds since the epoch, not negative
- * @param body any bytes; not changed by anyone from now on
+ * @param arrivalMillis the wall time of arrival, in milliseconds since the epoch; not negative
+ * @param body any bytes; the caller must not change them afterwards
  */
 public record Entry(char kind, String keyId, long arrivalMillis, byte[] body) {
     private static final int MAX_KEY_ID_CHARS = 64;
 
-    /** Checks the form. */
+    /** Validates the fields. */
     public Entry {
         if (kind < 'a' || kind > 'z') {
             throw new IllegalArgumentException("kind must be a lower-case letter, not " + kind);

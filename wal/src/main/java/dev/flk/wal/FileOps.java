@@ -9,21 +9,21 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The seam between the log and the file system: every file operation of this package goes through it, so that a test can
- * fail any of them and a simulation can keep the disk in memory. {@link DiskFiles} is the real one.
+ * The file operations of the log. Every file operation of this package uses this interface, so that a test can make each of them fail and a
+ * simulation can keep the disk in memory. {@link DiskFiles} is the real file system.
  */
 public interface FileOps {
 
-    /** Creates the directory and its parents where missing, for the owner only. */
+    /** Creates the directory and its missing parents, accessible only to the owner. */
     void createDirectories(Path directory) throws IOException;
 
-    /** The names of the files in a directory, sorted. */
+    /** Returns the names of the files in a directory, sorted. */
     List<String> list(Path directory) throws IOException;
 
-    /** Creates a file that must not exist, for reading and writing, and for the owner only. */
+    /** Creates a file that must not exist, open for reading and writing, accessible only to the owner. */
     OpenFile create(Path file) throws IOException;
 
-    /** Opens an existing file for reading and writing, with a file descriptor of its own. */
+    /** Opens an existing file for reading and writing, with its own file descriptor. */
     OpenFile openForWriting(Path file) throws IOException;
 
     /** Opens an existing file for reading. */
@@ -38,62 +38,62 @@ public interface FileOps {
     /** Forces a directory's entries to disk. */
     void forceDirectory(Path directory) throws IOException;
 
-    /** What stands under a name now; empty if nothing does. */
-    Optional<Standing> standing(Path file) throws IOException;
+    /** Returns the identity and size of a file; empty if there is no such file. */
+    Optional<FileStatus> status(Path file) throws IOException;
 
     /**
-     * A file as its directory shows it.
+     * The identity and size of a file.
      *
-     * @param identity equal for the same file only, whatever its name
-     * @param bytes its size
+     * @param identity an object that is equal only for the same file, whatever its name
+     * @param bytes the size of the file
      */
-    record Standing(Object identity, long bytes) {}
+    record FileStatus(Object identity, long bytes) {}
 
-    /** Bytes that this process may still write to the file system of a directory. */
+    /** Returns the number of bytes that this process can still write to the file system of a directory. */
     long usableBytes(Path directory) throws IOException;
 
     /**
      * Locks a file for this process until the result is closed, and writes {@code holder} into it.
      *
-     * @throws LogLockedException naming the holder, if another process (or this one) has it
+     * @throws LogLockedException if this or another process holds the lock
      */
     Lock lock(Path file, String holder) throws IOException;
 
     /** A file that this process has locked. Any thread. */
     interface Lock extends Closeable {
         /**
-         * Returns if the locked file is still the one under its name. No other process can have locked that name before this call then.
+         * Checks that the locked file still has its name; if so, no other process can have locked that name before this call.
          *
-         * @throws LockLostException if the file was removed or replaced, or its directory was replaced by another one
-         * @throws IOException if that can't be found out, as when the directory is gone
+         * @throws LockLostException if the file or its directory was removed or replaced
+         * @throws IOException if the check fails, for example because the directory is missing
          */
         void requireHeld() throws IOException;
     }
 
-    /** An open file. Positions and sizes in bytes. One thread at a time, but for {@link #read}. */
+    /** An open file. Positions and sizes are in bytes. One thread at a time, except for {@link #read}. */
     interface OpenFile extends Closeable {
-        /** Reads up to {@code target.remaining()} bytes; returns how many, or -1 at or beyond the end. */
+        /** Reads up to {@code target.remaining()} bytes; returns their number, or -1 at the end of the file. */
         int read(ByteBuffer target, long position) throws IOException;
 
-        /** The bytes from {@code position} on: {@code length} of them, or as many as there are. */
+        /** Returns {@code length} bytes from {@code position}, or fewer at the end of the file. */
         default ByteBuffer readUpTo(long position, int length) throws IOException {
             ByteBuffer bytes = ByteBuffer.allocate(length);
             while (bytes.hasRemaining() && read(bytes, position + bytes.position()) > 0) {
-                // until all is there
+                // until the buffer is full or the file ends
             }
             return bytes.flip();
         }
 
-        /** Writes all of {@code source}. On an error any part of it may have been written. */
+        /** Writes all of {@code source}. After an exception, any part of it may have been written. */
         void write(ByteBuffer source, long position) throws IOException;
 
-        /** Forces data, and the metadata needed to read it back, to disk. */
+        /** Forces the data to disk, with the metadata that is needed to read it. */
         void force() throws IOException;
 
-        /** Cuts the file to {@code size} bytes. */
+        /** Truncates the file to {@code size} bytes. */
         void truncate(long size) throws IOException;
 
-        /** The size of the file. */
+        /** Returns the size of the file. */
         long size() throws IOException;
     }
 }

@@ -22,17 +22,19 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The writer's step: takes all that is queued, one write, one force, completes all. No timer: a lone append waits one force, a
- * thousand share one. One thread (or a simulation) calls {@link #step}; {@link AppendQueue} is how others hand over.
+ * The writer: each step takes all queued appends, writes them at once, forces the file once and completes the appends.
+ * There is no timer: a single append waits for one fsync, and a thousand appends share one. One thread (or a
+ * simulation) calls {@link #step}; the other threads use {@link AppendQueue}.
  *
- * <p>A group whose write or force fails is failed as a whole, and its sequence numbers are used again. Nothing is written to that segment
- * any more: what a failed force leaves on the disk is unknown. The next segment is opened at once; its header says where the old one
- * ends, before the failed group, and repeats the acknowledged records whose disk block the failed write may have hurt ({@code
- * UnprovenTail} in {@link Recovery}). Until a segment could be opened, every append fails.
+ * <p>If a write or an fsync fails, the whole group fails, and its sequences are used again. Nothing more is written to
+ * that segment, because a failed fsync leaves unknown content on the disk. The next segment is opened at once; its
+ * header records where the old segment ends, before the failed group, and repeats the acknowledged records whose disk
+ * block the failed write may have damaged ({@code UnprovenTail} in {@link Recovery}). Every append fails until a
+ * segment can be opened.
  */
 final class GroupCommit {
-    /** How often one group is moved to another segment because its own was renamed. */
-    private static final int MOST_MOVES = 3;
+    /** The number of times that one group is moved to another segment because its own was renamed. */
+    private static final int MAX_MOVES = 3;
 
     private final FileOps files;
     private final LogOptions options;
@@ -46,31 +48,31 @@ final class GroupCommit {
     private Segment segment;
     private long nextSequence;
 
-    /** What the next segment goes on from; null while the present one can be written to. */
-    private @Nullable Predecessor leaving;
+    /** The segment that the next one continues; null while the active segment can be written to. */
+    private @Nullable Predecessor nextPredecessor;
 
-    /** A segment that another program moved, removed or emptied; null if none. */
+    /** The active segment, if another program moved, removed or emptied it; else null. */
     private volatile @Nullable Segment gone;
 
-    /** The vanished segment that the listener knows of; the next one may not be open yet. */
-    private volatile @Nullable Segment toldGone;
+    /** The last segment that was reported to the listener as vanished; the next one may not be open yet. */
+    private volatile @Nullable Segment reportedGone;
 
     private volatile boolean retryAsked;
 
-    /** Why the log was given up; null while this process owns it. Nothing is written after that. */
+    /** The reason why this process no longer owns the log and writes nothing more; null while it owns the log. */
     private volatile @Nullable LockLostException lockLost;
 
-    /** Whether the listener knows; of the writer's thread. */
+    /** Whether the loss of the lock was reported to the listener. Only the writer's thread uses it. */
     private boolean lossReported;
 
-    /** Those who want the present segment closed. */
+    /** Requests to close the active segment. */
     private final Queue<CompletableFuture<Void>> seals = new ConcurrentLinkedQueue<>();
 
     private volatile Segment published;
     private volatile long forcedEnd;
 
-    /** Why nothing can be appended; null while the last append succeeded, or a segment was opened since. */
-    private volatile @Nullable IOException trouble;
+    /** The reason why nothing can be appended; null if the last append succeeded or a segment was opened after the last failure. */
+    private volatile @Nullable IOException failure;
 
     GroupCommit(
             FileOps files,
@@ -94,39 +96,39 @@ final class GroupCommit {
         this.forcedEnd = nextSequence;
     }
 
-    /** The segment that is appended to; any thread. */
+    /** Returns the active segment. Any thread. */
     Segment segment() {
         return published;
     }
 
-    /** Everything below this sequence is on disk; any thread. */
+    /** Returns the sequence after the last record on disk. Any thread. */
     long forcedEnd() {
         return forcedEnd;
     }
 
-    /** Somebody else moved, removed or emptied it: the next step leaves it. Any thread. */
+    /** Makes the next step leave a segment that another program moved, removed or emptied. Any thread. */
     void vanished(Segment found) {
-        if (found != toldGone) { // else it was left, and the next one can't be opened
+        if (found != reportedGone) { // otherwise it was left already, and the next segment can't be opened
             gone = found;
             boolean unused = queue.nudge();
         }
     }
 
-    /** The next step closes the segment, if there is a record in it, and opens another. Any thread. */
+    /** Makes the next step close the segment, if records were appended to it, and open another. Any thread. */
     CompletableFuture<Void> seal() {
         CompletableFuture<Void> sealed = new CompletableFuture<>();
         seals.add(sealed);
         return sealed;
     }
 
-    /** Nobody will close a segment any more. Any thread. */
+    /** Fails all requests to close a segment. Any thread. */
     void refuseSeals(IOException cause) {
         for (CompletableFuture<Void> seal = seals.poll(); seal != null; seal = seals.poll()) {
             seal.completeExceptionally(cause);
         }
     }
 
-    /** Leaves a segment that vanished or is to be sealed; writes and forces one group. False if there was nothing to do. */
+    /** Leaves the segment if it vanished or must be sealed; then writes and forces one group. Returns false if there was nothing to do. */
     boolean step() {
         reportLoss();
         boolean left = leaveVanished() || reopenAsAsked();
@@ -135,19 +137,19 @@ final class GroupCommit {
         if (group.isEmpty()) {
             return left || sealed;
         }
-        IOException failure = commit(group);
-        if (failure == null) {
+        IOException cause = commit(group);
+        if (cause == null) {
             completeForced(group);
         } else {
             if (lockLost == null) {
-                failed(failure);
+                failed(cause);
             }
             for (Append append : group) {
-                append.failed(failure);
+                append.failed(cause);
             }
         }
         listener.groupEnded();
-        if (leaving != null && lockLost == null) {
+        if (nextPredecessor != null && lockLost == null) {
             reopen();
         }
         reportLoss();
@@ -155,9 +157,9 @@ final class GroupCommit {
     }
 
     /**
-     * Checks the lock file; once it is lost, the next step reports it, and everything that is appended fails. Any thread.
+     * Checks the lock file. If the lock is lost, the next step reports it, and every following append fails. Any thread.
      *
-     * @return whether this process owns the log; also true if that can't be found out now
+     * @return whether this process owns the log; true if the check fails
      */
     boolean watchLock() {
         if (lockLost == null) {
@@ -173,12 +175,12 @@ final class GroupCommit {
         return lockLost == null;
     }
 
-    /** Why nothing is written any more; empty while this process owns the log. Any thread. */
+    /** Returns why this process no longer owns the log; empty while it owns it. Any thread. */
     Optional<LockLostException> lockLost() {
         return Optional.ofNullable(lockLost);
     }
 
-    /** What was forced before this returns was forced before any other process could lock the log. */
+    /** Checks the lock after an fsync: if it is still held, no other process can have locked the log before that fsync. */
     private void requireLock() throws IOException {
         if (lockLost != null) {
             throw lockLost;
@@ -195,7 +197,7 @@ final class GroupCommit {
         LockLostException lost = lockLost;
         if (lost != null && !lossReported) {
             lossReported = true;
-            trouble = lost;
+            failure = lost;
             listener.lockLost(lost);
         }
     }
@@ -205,7 +207,7 @@ final class GroupCommit {
             return false;
         }
         if (gone != segment) {
-            gone = null; // it was left meanwhile
+            gone = null; // it has been left already
             return false;
         }
         giveUpSegment();
@@ -220,10 +222,10 @@ final class GroupCommit {
         }
         try {
             requireLock();
-            if (leaving == null && hasRecords()) {
+            if (nextPredecessor == null && hasRecords()) {
                 completeSegment();
             }
-            if (leaving != null) {
+            if (nextPredecessor != null) {
                 openNext();
             }
             seal.complete(null);
@@ -234,16 +236,17 @@ final class GroupCommit {
         return true;
     }
 
-    /** Null if the group is on disk; else why not, and then this segment is not written to any more. */
+    /** Writes and forces a group; returns the failure, after which nothing more is written to this segment, or null. */
     private @Nullable IOException commit(List<Append> group) {
         try {
             if (lockLost != null) {
                 throw lockLost;
             }
             ensureWritable();
-            for (int moved = 0; !append(group); moved++) {
-                if (moved == MOST_MOVES) {
-                    throw new IOException(segment.name() + ": each new segment is renamed or removed at once");
+            for (int moves = 0; !append(group); moves++) {
+                if (moves == MAX_MOVES) {
+                    throw new IOException(segment.name()
+                            + ": every new segment is immediately renamed or removed by another program");
                 }
                 openNext();
             }
@@ -252,21 +255,22 @@ final class GroupCommit {
             giveUpSegment();
             return e;
         } catch (RuntimeException | Error e) {
-            // whatever it is, those who wait are told, and the writer goes on
+            // whatever it is, the callers get an answer and the writer continues
             giveUpSegment();
             return new IOException("the log's writer failed: " + e, e);
         }
     }
 
-    /** Tells that nothing will come of these. Only after the last step. */
+    /** Fails these appends. Only after the last step. */
     void refuse(List<Append> left, IOException cause) {
         left.forEach(append -> append.failed(cause));
         listener.groupEnded();
     }
 
     /**
-     * Closes the present segment, complete, and opens an empty one behind it: that proves the last group as any later group would,
-     * so that a start can tell damage of it from a torn tail. Only after the last step.
+     * Completes the active segment and opens an empty one after it. The empty segment proves that the last group was
+     * forced, as a later group would, so that the next start can tell damage in that group from a torn tail. Only after
+     * the last step.
      */
     void close() throws IOException {
         if (lockLost != null) {
@@ -275,10 +279,10 @@ final class GroupCommit {
         }
         try {
             boolean unused = leaveVanished();
-            if (leaving == null && hasRecords()) {
+            if (nextPredecessor == null && hasRecords()) {
                 completeSegment();
             }
-            if (leaving != null) {
+            if (nextPredecessor != null) {
                 openNext();
             }
             segment.complete();
@@ -289,7 +293,7 @@ final class GroupCommit {
 
     private void completeSegment() throws IOException {
         segment.complete();
-        leaving = new Predecessor(
+        nextPredecessor = new Predecessor(
                 List.of(), segment.name(), segment.position(), segment.header().id(), null);
     }
 
@@ -298,10 +302,10 @@ final class GroupCommit {
     }
 
     private void ensureWritable() throws IOException {
-        if (leaving == null && segment.hasFillFailed()) {
+        if (nextPredecessor == null && segment.hasFillFailed()) {
             giveUpSegment();
         }
-        if (leaving != null) {
+        if (nextPredecessor != null) {
             openNext();
         } else if (isDueForRotation()) {
             completeSegment();
@@ -318,65 +322,68 @@ final class GroupCommit {
 
     private void openNext() throws IOException {
         requireLock();
-        Predecessor from = Objects.requireNonNull(leaving);
-        if (toldGone != segment && (gone == segment || !SegmentWatch.isThere(files, segment))) {
+        Predecessor from = Objects.requireNonNull(nextPredecessor);
+        if (reportedGone != segment && (gone == segment || !SegmentWatch.isThere(files, segment))) {
             listener.vanished(segment.name(), opener.nameOf(segment));
             opener.clearNameOf(segment);
-            toldGone = segment;
+            reportedGone = segment;
         }
         gone = null;
         Segment opened = opener.open(nextSequence, from);
         Segment left = segment;
         segment = opened;
         published = opened;
-        leaving = null;
-        trouble = null;
+        nextPredecessor = null;
+        failure = null;
         tail.clear();
         closeLeft(left);
         listener.opened(opened.name());
     }
 
-    /** What was acknowledged in it was forced, or stands in the next one, too. */
+    /** Closes a segment that is no longer written to. Its acknowledged records were forced or are repeated in the next segment. */
     private static void closeLeft(Segment left) {
         try {
             left.close();
         } catch (IOException e) {
-            // nothing hangs on it any more
+            // nothing depends on this file descriptor any more
         }
     }
 
-    /** Right after a failure, so that what is repeated there is on disk again before anything else happens. */
+    /** Opens the next segment right after a failure, so that the records that it repeats are on disk again before anything else happens. */
     private void reopen() {
         try {
             openNext();
         } catch (IOException e) {
-            failed(e); // tried again before the next group, and when it is asked for
+            failed(e); // tried again before the next group and by retry()
         } catch (RuntimeException | Error e) {
             failed(new IOException("the log's next segment could not be opened: " + e, e));
         }
     }
 
     private void failed(IOException cause) {
-        IOException told = inWords(cause);
-        trouble = told;
-        listener.failed(told);
+        IOException described = describe(cause);
+        failure = described;
+        listener.failed(described);
     }
 
-    /** Of a file that is not there the JDK says its name, and nothing else. */
-    private static IOException inWords(IOException cause) {
+    /** Adds the reason to an exception whose message is only the name of a missing file. */
+    private static IOException describe(IOException cause) {
         return cause instanceof NoSuchFileException gone && gone.getReason() == null
                 ? new IOException(gone.getFile() + ": no such file or directory", gone)
                 : cause;
     }
 
-    /** Why nothing can be appended; empty while the last append succeeded, or another segment's header was forced since. Any thread. */
-    Optional<IOException> trouble() {
-        return Optional.ofNullable(trouble);
+    /**
+     * Returns why nothing can be appended; empty if the last append succeeded or a segment was opened after the last
+     * failure. Any thread.
+     */
+    Optional<IOException> failure() {
+        return Optional.ofNullable(failure);
     }
 
-    /** The next step tries to open the segment that could not be opened before, if there is one. Any thread. */
+    /** Makes the next step try again to open the segment that could not be opened, if there is one. Any thread. */
     void retry() {
-        if (trouble != null && lockLost == null) {
+        if (failure != null && lockLost == null) {
             retryAsked = true;
             boolean unused = queue.nudge();
         }
@@ -387,29 +394,29 @@ final class GroupCommit {
             return false;
         }
         retryAsked = false;
-        if (leaving == null) {
+        if (nextPredecessor == null) {
             return false;
         }
         try {
             openNext();
         } catch (IOException e) {
-            trouble = inWords(e); // which was told when it began
+            failure = describe(e); // the listener was called at the first failure
         } catch (RuntimeException | Error e) {
-            trouble = new IOException("the log's next segment could not be opened: " + e, e);
+            failure = new IOException("the log's next segment could not be opened: " + e, e);
         }
         return true;
     }
 
-    /** Nothing is written to or forced in this segment any more; the next one repeats what may have been hurt. */
+    /** Stops writing to this segment; the next one repeats the records that the failure may have damaged. */
     private void giveUpSegment() {
-        if (leaving != null) {
+        if (nextPredecessor != null) {
             return;
         }
         segment.stopFilling();
         tail.dropBefore(segment.position());
         List<LogRecord> carried =
                 hasRecords() ? tail.records() : segment.header().carried();
-        leaving = new Predecessor(
+        nextPredecessor = new Predecessor(
                 carried,
                 segment.name(),
                 carried.isEmpty()
@@ -454,8 +461,8 @@ final class GroupCommit {
     }
 
     /**
-     * Writes and forces the group; false if the file was renamed or removed meanwhile, as by logrotate: its last records may get lost,
-     * so the group must go to the next segment under the same sequences.
+     * Writes and forces the group. Returns false if the file was renamed or removed meanwhile, for example by
+     * logrotate: its last records may get lost, so the group must go to the next segment with the same sequences.
      */
     private boolean append(List<Append> group) throws IOException {
         List<LogRecord> records = write(group);
@@ -476,7 +483,7 @@ final class GroupCommit {
         }
         nextSequence += records.size();
         forcedEnd = nextSequence;
-        trouble = null;
+        failure = null;
         return true;
     }
 

@@ -4,15 +4,14 @@ package dev.flk.wal;
 import java.io.IOException;
 import java.nio.file.Path;
 
-/** The lock file of a log was removed or replaced while its owner ran: another process may own the log by now. */
+/** The lock file of a log was removed or replaced while its owner was running, so that another process may own the log. */
 public final class LockLostException extends IOException {
     private static final long serialVersionUID = 1;
 
-    /** A lost lock file. */
+    /** Creates an exception for a lock file. */
     public LockLostException(Path file) {
-        super(
-                file
-                        + " was removed or replaced, or its directory was: another process may be writing this log, so that"
-                        + " this one writes nothing more. Make sure that only one process uses the directory, and start it again");
+        super(file
+                + " or its directory was removed or replaced: another process may be writing this log, so this one"
+                + " stopped writing. Make sure that only one process uses the directory, then restart it");
     }
 }

@@ -20,14 +20,15 @@ import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 
 /**
- * An append-only log that one process owns. {@link #append} may be called from any thread and never waits for the
- * disk; an append is on disk when {@link Append#forced} is called. Two threads work behind it: the writer, and the one that
- * fills the segment with zeros ahead and notices when another program moves it. Neither may be interrupted.
+ * An append-only log that one process owns. {@link #append} may be called from any thread and never waits for the disk;
+ * an append is on disk when {@link Append#forced} is called. The log has two threads: the writer, and the filler, which
+ * writes zeros ahead of the writer and notices when another program moves the active segment. Neither may be
+ * interrupted.
  */
 public final class Log implements Closeable {
     private static final long WATCH_NANOS = TimeUnit.SECONDS.toNanos(1);
 
-    /** Name of the lock file in a log directory. */
+    /** The name of the lock file in a log directory. */
     public static final String LOCK_FILE = "lock";
 
     private final FileOps files;
@@ -64,7 +65,7 @@ public final class Log implements Closeable {
         this.filler = new Thread(this::fill, options.prefix() + "-filler");
     }
 
-    /** Opens the log on the real clock, and starts its threads. See {@link #open}. */
+    /** Opens the log with the system's clocks and starts its threads. See {@link #open}. */
     public static Log start(FileOps files, LogOptions options, LogListener listener) throws IOException {
         Log log = open(files, options, listener, InstantSource.system(), System::nanoTime, new SecureRandom());
         log.start();
@@ -72,12 +73,14 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Locks the directory, reads the newest segment, cuts a torn tail, and opens a new segment that repeats what no later
-     * force proves. When it returns, that segment's header is on disk; nothing that is read from the log before may be acted on.
-     * Without {@link #start} nothing runs: a simulation calls {@link #step} itself.
+     * Locks the directory, reads the newest segment, cuts off a torn tail, and opens a new segment. That segment
+     * repeats the records that no later fsync proves to be on disk. Its header is on disk when this method returns; a
+     * caller must not act on records that it read earlier. No thread runs before {@link #start}: a simulation calls
+     * {@link #step} instead.
      *
      * @throws LogLockedException if another process owns the directory
-     * @throws DamagedLogException if something is missing that had been forced, and that is not to be skipped
+     * @throws DamagedLogException if records that had been forced are missing and {@link LogOptions#onDamage} is {@code
+     *     STOP}
      */
     public static Log open(
             FileOps files,
@@ -117,15 +120,16 @@ public final class Log implements Closeable {
     /**
      * Hands an append to the writer.
      *
-     * @return false if the queue is full or the log is closed; then nothing is called and nothing was taken
+     * @return false if the queue is full or the log is closed; the append is then ignored and its methods are never called
      */
     public boolean append(Append append) {
         return queue.offer(append);
     }
 
     /**
-     * Closes the segment that is written to, if there is a record in it, and opens the next: what {@link Retention} may look after then
-     * holds everything that was forced before. Completes on the writer's thread; exceptionally if the disk refuses, or the log is closed.
+     * Closes the active segment, if records were appended to it, and opens the next one, so that {@link Retention}
+     * covers every record that was forced before the call. The result completes on the writer's thread; it fails if the
+     * disk fails or the log is closed.
      */
     public CompletableFuture<Void> seal() {
         CompletableFuture<Void> sealed = commit.seal();
@@ -135,36 +139,37 @@ public final class Log implements Closeable {
         return sealed;
     }
 
-    /** Bytes that wait for the writer just now. */
+    /** Returns the number of bytes that are waiting for the writer. */
     public long queuedBytes() {
         return queue.queuedBytes();
     }
 
-    /** Appends that wait for the writer just now. */
+    /** Returns the number of appends that are waiting for the writer. */
     public int queuedAppends() {
         return queue.queuedAppends();
     }
 
-    /** One step of the writer, for a simulation; false if there was nothing to do. */
+    /** Runs one step of the writer, for a simulation; returns false if there was nothing to do. */
     public boolean step() {
         return commit.step();
     }
 
-    /** One step of filling ahead, for a simulation; false if there was nothing to do. */
+    /** Runs one step of the filler, for a simulation; returns false if there was nothing to do. */
     public boolean fillStep() {
         return fillAhead.step(commit.segment());
     }
 
     /**
-     * Looks whether this process still owns the directory; if not, the writer's next step gives the log up. Looks whether the segment
-     * that is written to still stands under its name; if not, the writer's next step leaves it, and tries
-     * again to open a segment that could not be opened. For a simulation; the filler's thread does it once a second.
+     * Checks that this process still owns the directory and that the active segment still has its name. If the lock is
+     * lost, the writer's next step gives up the log; if the segment was moved, the writer's next step leaves it. Also
+     * retries to open a segment that could not be opened. A simulation calls this method; otherwise the filler calls it
+     * once a second.
      *
-     * @return false if it was not there
+     * @return false if the active segment does not have its name any more
      */
     public boolean watchStep() {
         if (!commit.watchLock()) {
-            return true; // whatever is under its name is not ours
+            return true; // the segment's name may belong to another process now
         }
         Segment segment = commit.segment();
         boolean there = SegmentWatch.isThere(files, segment);
@@ -175,21 +180,22 @@ public final class Log implements Closeable {
         return there;
     }
 
-    /** Reads what is on disk from a sequence (or from the oldest) up to what is forced now. The caller closes it. */
+    /** Reads from a sequence, or from the oldest record, up to the last record that is forced now. The caller closes the reader. */
     public LogReader read(long from, OnDamage onDamage) throws IOException {
         return read(from, onDamage, 0);
     }
 
     /**
-     * The same, but a missing segment without records behind {@code decidedUpTo} is passed over and listed by
-     * {@link LogReader#absent}. Damage in a segment that is there is damage all the same.
+     * Reads like {@link #read(long, OnDamage)}, but skips a missing segment whose records all have sequences up to
+     * {@code decidedUpTo}, and lists it in {@link LogReader#absent}. Damage in a segment that exists is still reported
+     * as damage.
      */
     public LogReader read(long from, OnDamage onDamage, long decidedUpTo) throws IOException {
         long end = commit.forcedEnd();
         return new LogReader(segments(), from, end, onDamage, decidedUpTo);
     }
 
-    /** Segments may be opened while they are being listed; which is the newest is known for sure. */
+    /** Lists the segments. The writer may open one meanwhile, so the list is read again until the active segment stays the same. */
     private SegmentList segments() throws IOException {
         Segment newest = commit.segment();
         while (true) {
@@ -203,23 +209,24 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Stands for the newest segment, and equals nothing else: once a record of another one is on disk, that is told here. Who reads
-     * beside the writer lists the directory again then, since numbers that were given in vain are given again there.
+     * Returns an object that identifies the active segment; another segment has another one. A reader that runs
+     * concurrently with the writer lists the directory again when it changes: the next segment reuses the sequences of
+     * appends that failed.
      */
     public Object newest() {
         return commit.segment();
     }
 
-    /** Where the newest segments begin that make up {@code bytes} of the log's files, or all of them: a sequence to read from. */
+    /** Returns the sequence at which the newest {@code bytes} of the log begin, rounded to a segment; 1 if the log is shorter. */
     public long beginningOfLast(long bytes) throws IOException {
         List<Listed> segments = Vanished.retry(() -> SegmentList.read(files, options.directory(), options.prefix()))
                 .segments();
         long counted = 0;
         int index = segments.size() - 1;
         while (index > 0 && counted < bytes) {
-            counted += files.standing(
+            counted += files.status(
                             options.directory().resolve(segments.get(index).name()))
-                    .map(FileOps.Standing::bytes)
+                    .map(FileOps.FileStatus::bytes)
                     .orElse(0L);
             index--;
         }
@@ -227,15 +234,15 @@ public final class Log implements Closeable {
     }
 
     /**
-     * A segment that is there, from its header.
+     * The opening of an existing segment, as recorded in its header.
      *
-     * @param first everything below this sequence was appended before it was opened
-     * @param openedMillis wall time, milliseconds since the epoch
-     * @param context of the records that were appended to it
+     * @param first the first sequence that counts in the segment; lower sequences were appended before it was opened
+     * @param openedMillis the wall time of the opening, in milliseconds since the epoch
+     * @param context the context of the records that were appended to the segment
      */
     public record Opening(long first, long openedMillis, String context) {}
 
-    /** When the segments that are there were opened, oldest first. */
+    /** Returns the openings of the existing segments, oldest first. */
     public List<Opening> openings() throws IOException {
         return segments().segments().stream()
                 .map(Listed::header)
@@ -244,9 +251,10 @@ public final class Log implements Closeable {
     }
 
     /**
-     * What stood in segments that are not there any more, before those that are and between them. Reads what stands before each gap.
+     * Returns the ranges of records that were in segments that are now missing, before or between the existing ones.
+     * Reads the segment before each gap.
      *
-     * @param begin the first sequence that should be there
+     * @param begin the first sequence that should exist
      */
     public List<Damage> absent(long begin) throws IOException {
         SegmentList list = segments();
@@ -260,7 +268,7 @@ public final class Log implements Closeable {
                 long end = list.segments().get(i).header().first();
                 try (LogReader reader = new LogReader(list, from, end, OnDamage.SKIP, 0)) {
                     while (reader.next() != null) {
-                        // to the end of what stands before the gap
+                        // to the end of the segment before the gap
                     }
                     reader.damages().stream()
                             .filter(damage -> damage.kind() == Damage.Kind.ABSENT)
@@ -271,43 +279,43 @@ public final class Log implements Closeable {
         return absent;
     }
 
-    /** The sequence after the last one that is on disk. */
+    /** Returns the sequence after the last one that is on disk. */
     public long forcedEnd() {
         return commit.forcedEnd();
     }
 
-    /** What the start found. */
+    /** Returns the findings of the start. */
     public StartReport startReport() {
         return report;
     }
 
-    /** The directory that this log owns. */
+    /** Returns the directory that this log owns. */
     public Path directory() {
         return options.directory();
     }
 
-    /** Why nothing can be appended; empty while the last append succeeded, or another segment's header was forced since. */
-    public Optional<IOException> trouble() {
-        return commit.trouble();
+    /** Returns why nothing can be appended; empty if the last append succeeded or a segment was opened after the last failure. */
+    public Optional<IOException> problem() {
+        return commit.failure();
     }
 
     /**
-     * Why this process does not own the log any more, so that nothing can be appended until another start; empty while it does.
+     * Returns why this process no longer owns the log, so that nothing can be appended until it is restarted; empty while it owns the log.
      */
     public Optional<LockLostException> lockLost() {
         return commit.lockLost();
     }
 
     /**
-     * Returns if this process still owns the directory. Whoever keeps files beside the segments asks before it writes them.
+     * Checks that this process still owns the directory. A caller that stores files next to the segments calls this before it writes one.
      *
-     * @throws LockLostException if it does not
+     * @throws LockLostException if another process may own the directory
      */
     public void requireOwned() throws IOException {
         lock.requireHeld();
     }
 
-    /** Whether the writer lives; a log without one takes nothing. */
+    /** Returns whether the writer's thread is running; without it, the log accepts no appends. */
     public boolean isWriting() {
         return writer.isAlive();
     }
@@ -319,7 +327,8 @@ public final class Log implements Closeable {
                 LockSupport.unpark(filler);
             }
         } finally {
-            // Only an append or a listener that throws gets here with something queued: nobody may wait for ever.
+            // The queue is empty here unless an append or a listener threw: then fail what is left, so that no caller
+            // waits forever.
             queue.close();
             IOException ended = new IOException("the log's writer has ended");
             for (List<Append> left = queue.take(Long.MAX_VALUE); !left.isEmpty(); left = queue.take(Long.MAX_VALUE)) {
@@ -340,7 +349,7 @@ public final class Log implements Closeable {
                     watchStep();
                 }
             } catch (RuntimeException | VirtualMachineError e) {
-                filled = false; // as when there is no memory just now: it goes on a second later
+                filled = false; // such as a temporary lack of memory: try again a second later
             }
             if (!filled) {
                 LockSupport.parkNanos(this, WATCH_NANOS);
@@ -348,7 +357,7 @@ public final class Log implements Closeable {
         }
     }
 
-    /** Takes nothing more and finishes what is queued; the directory stays ours. Idempotent. */
+    /** Stops accepting appends and writes those that are queued; keeps the lock. Idempotent. */
     public void finish() {
         queue.close();
         closing = true;
@@ -357,7 +366,7 @@ public final class Log implements Closeable {
         join(filler);
     }
 
-    /** Finishes, completes the segment and gives the lock back. Idempotent. */
+    /** Writes the queued appends, completes the segment and releases the lock. Idempotent. */
     @Override
     public void close() throws IOException {
         if (closed) {
@@ -388,23 +397,23 @@ public final class Log implements Closeable {
     }
 
     /**
-     * What is handed to the log in one go. Its entries get consecutive sequences and share one force. Exactly one of
-     * {@link #forced} and {@link #failed} is called, once, on the writer's thread: it must hand over, return and not throw.
+     * A batch of entries that get consecutive sequences and share one fsync. The log calls either {@link #forced} or
+     * {@link #failed}, once, on the writer's thread; the method must return quickly and must not throw.
      */
     public interface Append {
-        /** The entries, in order; at least one. */
+        /** Returns the entries, in order; at least one. */
         List<Entry> entries();
 
         /**
-         * All entries are on disk.
+         * Reports that all entries are on disk.
          *
-         * @param firstSequence of the first entry; the others follow without a gap
+         * @param firstSequence the sequence of the first entry; the other entries follow without a gap
          */
         void forced(long firstSequence);
 
         /**
-         * The entries are not acknowledged. What was written of them does not count while this process lives; if it ends before the
-         * next segment is on disk, a start may find them.
+         * Reports that the entries could not be written. The part of them that reached the disk does not count while
+         * this process runs; if the process ends before the next segment is on disk, the next start may find them.
          */
         void failed(IOException cause);
     }

@@ -15,9 +15,10 @@ import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 
 /**
- * The id of the log in a directory, kept in a file beside the segments, such as {@code inbox.id}, so that no segment of another log is
- * taken for one of this log. One line of ASCII: {@code flk-log1}, 16 hex digits, and 8 hex digits, the CRC32C of what precedes the space
- * before them. If the file is missing or damaged, the segments tell the id, as long as they agree.
+ * The id of the log in a directory, which distinguishes its segments from those of another log. It is stored next to
+ * the segments in a file such as {@code inbox.id}, as one line of ASCII: {@code flk-log1}, a space, the id in 16 hex
+ * digits, a space, and the CRC32C of the preceding text without its last space in 8 hex digits. If the file is missing
+ * or damaged, the id is read from the segments, which must agree.
  */
 final class LogId {
     private static final Pattern LINE = Pattern.compile("(flk-log1 ([0-9a-f]{16})) ([0-9a-f]{8})\n");
@@ -25,12 +26,12 @@ final class LogId {
 
     private LogId() {}
 
-    /** The name of the file for a log with this prefix. */
+    /** Returns the name of the file for a log with this prefix. */
     static String file(String prefix) {
         return prefix + ".id";
     }
 
-    /** Reads the id; empty if the file is missing or damaged. */
+    /** Reads the id; returns empty if the file is missing or damaged. */
     static Optional<String> read(FileOps files, Path directory, String prefix, List<String> names) throws IOException {
         if (!names.contains(file(prefix))) {
             return Optional.empty();
@@ -46,7 +47,7 @@ final class LogId {
         }
     }
 
-    /** Writes the id; durable when it returns. The caller owns the directory. */
+    /** Writes the id, durably. The caller owns the directory. */
     static void write(FileOps files, Path directory, String prefix, String id) throws IOException {
         String line = "flk-log1 " + id;
         ByteBuffer content = ByteBuffer.wrap((line + " " + checksum(line) + "\n").getBytes(StandardCharsets.US_ASCII));

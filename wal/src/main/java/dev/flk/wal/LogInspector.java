@@ -17,8 +17,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Read-only access to a log that another process may own and be writing: no lock, no file is written or created. What is being
- * written meanwhile is a torn tail or not seen yet, never damage. One thread.
+ * Read-only access to a log that another process may own and be writing. It takes no lock and writes no file. Records
+ * that are being written appear as a torn tail or not at all, never as damage. One thread.
  */
 public final class LogInspector {
     private final FileOps files;
@@ -33,9 +33,9 @@ public final class LogInspector {
     }
 
     /**
-     * Lists what stands in the directory. Reads the headers, and of the newest segment all.
+     * Lists the files in the directory. Reads the headers of all segments, and the complete newest segment.
      *
-     * @throws IOException if the directory or a segment can't be read, or a segment is of another version
+     * @throws IOException if the directory or a segment can't be read, or another version wrote a segment
      */
     public LogListing list() throws IOException {
         return Vanished.retry(() -> {
@@ -45,14 +45,14 @@ public final class LogInspector {
             for (int i = 0; i < list.segments().size(); i++) {
                 segments.add(SegmentSummary.of(list, i));
             }
-            // what came or went meanwhile could be taken for something else
+            // a file that appeared or disappeared meanwhile could be listed as something else
             Set<String> settled = new TreeSet<>(files.list(directory));
             settled.retainAll(before);
             return new LogListing(segments, others(list, settled));
         });
     }
 
-    /** Whether there is no trace of a log: no segment, whole or broken, and nothing that was given up. */
+    /** Returns whether the directory contains no trace of a log: no segment, complete or broken, and no declared loss. */
     public boolean isEmpty() throws IOException {
         return Vanished.retry(() -> {
             SegmentList list = SegmentList.read(files, directory, prefix);
@@ -60,25 +60,25 @@ public final class LogInspector {
         });
     }
 
-    /** Goes through the records from sequence {@code from}, or the oldest there is. The caller closes it. */
+    /** Returns a walk from sequence {@code from}, or from the oldest record if that is later. The caller closes it. */
     public LogWalk walk(long from) {
         return new LogWalk(files, directory, prefix, from);
     }
 
-    /** {@link #verify(long)} of a log that may begin anywhere. */
+    /** Verifies a log that may begin with any sequence. See {@link #verify(long)}. */
     public Verification verify() throws IOException {
         return verify(0);
     }
 
     /**
-     * Reads the whole log and checks every checksum and the sequence; reads twice if something seems to be missing. Memory is that of the longest
-     * record.
+     * Reads the whole log and checks every checksum and all sequences; reads it again if records seem to be missing.
+     * Uses memory for the longest record.
      *
-     * @param from the first sequence that must be there; 0 if that is not known
+     * @param from the first sequence that must exist; 0 if that is not known
      */
     public Verification verify(long from) throws IOException {
         Verification found = look(from);
-        // a listing of a directory that changes meanwhile may lack a file
+        // a file may be missing from the listing of a directory that changes meanwhile
         return found.isWhole() ? found : look(from).alsoMissingIn(found);
     }
 
@@ -142,57 +142,57 @@ public final class LogInspector {
     }
 
     /**
-     * What stands in a log's directory.
+     * The files in a log's directory.
      *
-     * @param segments in the order in which they were opened
-     * @param others all other files but the lock, by name
+     * @param segments the segments in the order in which they were opened
+     * @param others all other files except the lock and the log's id, by name
      */
     public record LogListing(List<SegmentSummary> segments, List<OtherFile> others) {
 
-        /** Keeps copies. */
+        /** Copies the lists. */
         public LogListing {
             segments = List.copyOf(segments);
             others = List.copyOf(others);
         }
 
-        /** Whether there is no trace of a log: no segment, and no file that was one. */
+        /** Returns whether there is neither a segment nor a file that was one. */
         public boolean isEmpty() {
             return segments.isEmpty() && others.stream().noneMatch(file -> file.kind() == Kind.BROKEN_HEADER);
         }
 
-        /** A file that is no segment. */
+        /** A file that is not a segment of this log. */
         public record OtherFile(String name, Kind kind) {}
 
-        /** What such a file is. */
+        /** The kind of such a file. */
         public enum Kind {
-            /** It was a segment, and its header is not whole: the records that went to it are lost. */
+            /** It was a segment; its header is unreadable and its records are lost. */
             BROKEN_HEADER,
-            /** A segment of another log: none of its records counts. */
+            /** A segment of another log; its records do not count. */
             OTHER_LOG,
-            /** It is named somewhat like a segment, and has neither a whole header nor records. */
+            /** It has a name like a segment, but neither a complete header nor records. */
             NO_SEGMENT,
-            /** A torn tail, or a file that was in the way, kept for those who want to see it. */
+            /** A torn tail, or a file with the name of a new segment, kept for inspection. */
             SET_ASIDE,
-            /** A segment that is being opened, or was when its process ended. */
+            /** A segment that is being opened, or was being opened when its process ended. */
             OPENING,
-            /** Declares the records that a repair gave up. */
+            /** A declaration of the records that a repair gave up. */
             LOSSES,
-            /** Nothing of this log. */
+            /** A file that does not belong to this log. */
             FOREIGN
         }
     }
 
     /**
-     * What a reading of a whole log found.
+     * The result of a verification.
      *
-     * @param records how many records are whole
-     * @param first the sequence of the first of them; 0 if there is none
-     * @param last the sequence of the last of them; 0 if there is none
-     * @param damages what had been forced and is gone, oldest first
-     * @param givenUp what of it is known to be gone since a repair, and no damage any more
-     * @param tornTail where the log ends unfinished; null if it does not
-     * @param brokenHeaders segments whose header is damaged, although their records can be read
-     * @param foreign files with segments of other logs
+     * @param records the number of complete records
+     * @param first the sequence of the first complete record; 0 if the log is empty
+     * @param last the sequence of the last complete record; 0 if the log is empty
+     * @param damages the forced records that are missing, oldest first
+     * @param givenUp the missing records that a repair declared lost, which are not damage any more
+     * @param tornTail the torn tail; null if the log ends cleanly
+     * @param brokenHeaders segments with a damaged header and readable records
+     * @param foreign files that are segments of other logs
      */
     public record Verification(
             long records,
@@ -204,7 +204,7 @@ public final class LogInspector {
             List<String> brokenHeaders,
             List<String> foreign) {
 
-        /** Keeps copies. */
+        /** Copies the lists. */
         public Verification {
             damages = List.copyOf(damages);
             givenUp = List.copyOf(givenUp);
@@ -212,22 +212,22 @@ public final class LogInspector {
             foreign = List.copyOf(foreign);
         }
 
-        /** Whether nothing is missing but, perhaps, a torn tail. */
+        /** Returns whether no records are missing, except for a torn tail. */
         public boolean isWhole() {
             return damages.isEmpty();
         }
 
-        /** How many sequences are gone. */
+        /** Returns the number of missing records. */
         public long missing() {
             return damages.stream().mapToLong(Damage::missing).sum();
         }
 
-        /** How many sequences repairs gave up. */
+        /** Returns the number of records that repairs declared lost. */
         public long lost() {
             return givenUp.stream().mapToLong(Damage::missing).sum();
         }
 
-        /** This one, with only those damages that begin where an earlier look found one, too. */
+        /** Returns this result with only the damage that an earlier verification found at the same sequence. */
         Verification alsoMissingIn(Verification earlier) {
             Set<Long> known =
                     earlier.damages().stream().map(Damage::firstMissing).collect(Collectors.toSet());
@@ -246,18 +246,18 @@ public final class LogInspector {
     }
 
     /**
-     * A segment, from its header, its length and its successor's header. Whether all its records can be read is checked by
-     * {@link LogInspector#verify} only.
+     * A segment as described by its header, its length and its successor's header. Only {@link LogInspector#verify}
+     * checks whether all of its records can be read.
      *
-     * @param name the file's name
-     * @param ordinal rises with every segment ever opened
-     * @param first the first sequence that counts here; the first of the carried records, if there are any
-     * @param next the first sequence that was, or is to be, appended here
-     * @param end the sequence behind the last one that counts here; {@code first} if none does
-     * @param carried how many records its header repeats from earlier segments
-     * @param bytes the file's length, zeros that were filled ahead included
-     * @param openedMillis wall time at which it was opened, milliseconds since the epoch
-     * @param context how the records appended here are to be understood (see {@link LogOptions#context})
+     * @param name the name of the file
+     * @param ordinal a number that rises with every segment ever opened
+     * @param first the first sequence that counts in the segment; the first of the carried records, if there are any
+     * @param next the first sequence that was or will be appended to the segment
+     * @param end the sequence after the last one that counts in the segment; {@code first} if none does
+     * @param carried the number of records that its header carries from earlier segments
+     * @param bytes the length of the file, including zeros written ahead
+     * @param openedMillis the wall time of its opening, in milliseconds since the epoch
+     * @param context the context of the records appended to it (see {@link LogOptions#context})
      */
     public record SegmentSummary(
             String name,
@@ -271,21 +271,21 @@ public final class LogInspector {
             String context,
             State state) {
 
-        /** State of a segment. */
+        /** The state of a segment. */
         public enum State {
-            /** The active segment; without a writer, the one that the next start continues. */
+            /** The active segment, or the one that the next start continues. */
             NEWEST,
-            /** Cut to its length, forced, and continued by the next segment. */
+            /** Truncated to its records, forced, and continued by the next segment. */
             COMPLETE,
-            /** A write or a force failed in it; what stands behind its last record that counts does not. */
+            /** A write or an fsync failed in it; bytes after its last record that counts are ignored. */
             FAILED,
-            /** Later segments repeat all its records that count. */
+            /** Later segments repeat all of its records. */
             SUPERSEDED,
-            /** The segment that continued it is missing, or has no whole header. */
+            /** The next segment is missing or has no complete header. */
             DETACHED
         }
 
-        /** How many sequences count here. */
+        /** Returns the number of records that count in this segment. */
         public long records() {
             return end - first;
         }
@@ -324,21 +324,22 @@ public final class LogInspector {
             }
             Listed successor = list.segments().get(index + 1);
             SegmentHeader header = successor.header();
-            if (successor.goesOnFrom() == index) {
-                // what the successor carries stands here, too, from where it goes on
+            if (successor.predecessor() == index) {
+                // the records that the successor carries are also in this segment, from the offset at which it
+                // continues
                 long carriedBytes = header.carried().stream()
                         .mapToLong(RecordFormat::lengthOf)
                         .sum();
                 return scan.size() > header.previousEnd() + carriedBytes ? State.FAILED : State.COMPLETE;
             }
             if (header.previous().equals(SegmentList.openedName(successor.name()))) {
-                // it replaced an empty segment, whose header would have told where it went on
+                // it replaced an empty segment; only the header of that one recorded the offset at which it continued
                 return scan.size() > endBelow(header.next(), scan) ? State.FAILED : State.COMPLETE;
             }
             return State.DETACHED;
         }
 
-        /** The end of the last record with a sequence below {@code next}. */
+        /** Returns the offset after the last record with a sequence below {@code next}. */
         private static long endBelow(long next, SegmentScan scan) throws IOException {
             long end = scan.firstOffset();
             scan.seek(end);

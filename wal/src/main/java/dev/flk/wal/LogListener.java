@@ -4,33 +4,37 @@ package dev.flk.wal;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
-/** Events for metrics and further steps. Called on the writer's thread; must return at once and not throw, except {@link #vanished}. */
+/**
+ * A listener for metrics and for steps that follow a group. The writer's thread calls it; its methods must return
+ * quickly and must not throw, except {@link #vanished}.
+ */
 public interface LogListener {
-    /** Ignores all events. */
+    /** A listener that ignores all events. */
     LogListener NONE = new LogListener() {};
 
-    /** A group was forced: how many records, the segment's length in bytes, and what write and force took in nanoseconds. */
+    /** Reports a forced group: its number of records, the segment's length in bytes, and the duration of write and fsync. */
     default void forced(int records, long segmentBytes, long nanos) {}
 
-    /** A write, a force or the opening of a segment failed; the next group goes to another segment. */
+    /** Reports that a write, an fsync or the opening of a segment failed; the next group goes to another segment. */
     default void failed(IOException cause) {}
 
-    /** The lock file was removed or replaced: the log is given up, and everything that is appended fails. Called once. */
+    /** Reports that the lock file was removed or replaced: from now on every append fails. Called once. */
     default void lockLost(LockLostException cause) {}
 
-    /** All appends of a group were completed. */
+    /** Reports that all appends of a group were completed. */
     default void groupEnded() {}
 
     /**
-     * The active segment was renamed, moved, removed, replaced or emptied, and a start may not find its acknowledged records: what was
-     * derived from them must be durable elsewhere when this returns. It may take its time: nothing is acknowledged and no segment is
-     * opened before.
+     * Reports that the active segment was renamed, moved, removed, replaced or emptied, so that the next start may not
+     * find its acknowledged records. The listener must make durable elsewhere whatever was derived from them before it
+     * returns. It may block: the log acknowledges nothing and opens no segment until then.
      *
-     * @param renamedTo the file in the directory that holds the segment now, as logrotate leaves it; null if there is none
-     * @throws IOException if that failed: it is called again before the next group, which fails until it succeeds
+     * @param renamedTo the file in the directory that now contains the segment, as logrotate leaves it; null if it is gone
+     * @throws IOException if the listener failed; it is called again before each following group, which fails until the
+     *     call succeeds
      */
     default void vanished(String segment, @Nullable String renamedTo) throws IOException {}
 
-    /** A segment was opened and is used from now on. */
+    /** Reports that a segment was opened and receives all following groups. */
     default void opened(String segment) {}
 }

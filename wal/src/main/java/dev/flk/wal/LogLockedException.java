@@ -10,13 +10,13 @@ public final class LogLockedException extends IOException {
 
     private final String holder;
 
-    /** Names the lock file and who holds it. */
+    /** Creates an exception for a lock file and its holder. */
     public LogLockedException(Path lockFile, String holder) {
         super(lockFile.getParent() + " is in use by " + holder + "; stop it, or use another directory");
         this.holder = holder;
     }
 
-    /** Who holds it, as it wrote itself into the lock file. */
+    /** Returns the process that holds the lock, as recorded in the lock file. */
     public String holder() {
         return holder;
     }

@@ -6,18 +6,18 @@ import java.nio.file.Path;
 import java.time.Duration;
 
 /**
- * How a log is kept.
+ * The options of a log.
  *
- * @param directory that one process owns
- * @param prefix of the segments' names
- * @param context one line of text that stands for how records are understood (the policy in force); kept in each segment
- * @param holder how this process names itself in the lock
- * @param onDamage what a start does about damage in the newest segment
+ * @param directory the directory of the log; one process owns it
+ * @param prefix the prefix of the segments' names
+ * @param context one line of text that says how to interpret the records, such as the policy in force; stored in each segment
+ * @param holder the name of this process in the lock file
+ * @param onDamage what to do about damage in the newest segment at a start
  */
 public record LogOptions(
         Path directory, String prefix, String context, String holder, LogSizes sizes, OnDamage onDamage) {
 
-    /** Checks what can't work. */
+    /** Validates the options. */
     public LogOptions {
         if (!prefix.matches("[a-z]+")) {
             throw new IllegalArgumentException("prefix must be lower-case letters, not " + prefix);
@@ -27,7 +27,7 @@ public record LogOptions(
         }
     }
 
-    /** The usual sizes; a start stops at damage. */
+    /** Returns options with the usual sizes; a start stops at damage. */
     public static LogOptions of(Path directory, String prefix, String context) {
         return new LogOptions(
                 directory,
@@ -38,25 +38,24 @@ public record LogOptions(
                 OnDamage.STOP);
     }
 
-    /** The same with other sizes. */
+    /** Returns a copy with other sizes. */
     public LogOptions with(LogSizes otherSizes) {
         return new LogOptions(directory, prefix, context, holder, otherSizes, onDamage);
     }
 
-    /** The same, going on behind damage or not. */
+    /** Returns a copy that stops at damage or skips it. */
     public LogOptions with(OnDamage whatToDo) {
         return new LogOptions(directory, prefix, context, holder, sizes, whatToDo);
     }
 
     /**
      * The sizes of a log.
-     *
-     * @param segmentBytes a segment that reached this size is closed
-     * @param segmentAge a segment with records that reached this age is closed
-     * @param maxQueuedBytes bytes that may wait for the writer; beyond it {@link Log#append} refuses
-     * @param maxGroupBytes bytes that share one force, at least one append
-     * @param fillAheadBytes how far ahead a segment is filled with zeros; 0 for not at all
-     * @param keepFreeBytes zeros are written ahead only while this much stays free on the disk
+     * @param segmentBytes the size at which a segment is closed
+     * @param segmentAge the age at which a segment with records is closed
+     * @param maxQueuedBytes the bytes that may wait for the writer; {@link Log#append} returns false beyond them
+     * @param maxGroupBytes the bytes that share one fsync; a group has at least one append
+     * @param fillAheadBytes how many zeros to write ahead of the records; 0 disables it
+     * @param keepFreeBytes the free disk space below which no zeros are written ahead
      */
     public record LogSizes(
             long segmentBytes,
@@ -68,7 +67,7 @@ public record LogOptions(
 
         private static final int MIB = 1 << 20;
 
-        /** Checks what can't work. */
+        /** Validates the options. */
         public LogSizes {
             if (segmentBytes <= 0
                     || maxQueuedBytes <= 0
@@ -83,27 +82,27 @@ public record LogOptions(
             }
         }
 
-        /** 64 MiB or a day a segment, 64 MiB queued, groups of 16 MiB, 4 MiB of zeros ahead. */
+        /** Returns segments of 64 MiB or a day, a queue of 64 MiB, groups of 16 MiB, and 4 MiB of zeros ahead. */
         public static LogSizes usual() {
             return new LogSizes(64L * MIB, Duration.ofDays(1), 64L * MIB, 16L * MIB, 4 * MIB, 0);
         }
 
-        /** The same with another way of closing segments. */
+        /** Returns a copy with another size and age of segments. */
         public LogSizes withSegments(long bytes, Duration age) {
             return new LogSizes(bytes, age, maxQueuedBytes, maxGroupBytes, fillAheadBytes, keepFreeBytes);
         }
 
-        /** The same with other bounds of the queue and of a group. */
+        /** Returns a copy with other bounds of the queue and of a group. */
         public LogSizes withQueue(long queuedBytes, long groupBytes) {
             return new LogSizes(segmentBytes, segmentAge, queuedBytes, groupBytes, fillAheadBytes, keepFreeBytes);
         }
 
-        /** The same with another stretch of zeros ahead; 0 for none. */
+        /** Returns a copy that writes another number of zeros ahead; 0 disables it. */
         public LogSizes withFillAhead(int bytes) {
             return new LogSizes(segmentBytes, segmentAge, maxQueuedBytes, maxGroupBytes, bytes, keepFreeBytes);
         }
 
-        /** The same, keeping more of the disk free from zeros. */
+        /** Returns a copy that keeps another amount of the disk free from zeros. */
         public LogSizes withKeepFree(long bytes) {
             return new LogSizes(segmentBytes, segmentAge, maxQueuedBytes, maxGroupBytes, fillAheadBytes, bytes);
         }

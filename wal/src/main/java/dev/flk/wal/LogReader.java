@@ -14,8 +14,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads a log from a sequence to its end, oldest first; verifies checksums and the sequence as it goes. It changes nothing, and
- * works beside a running writer: what was being written while it read is taken for a torn tail or left out. One thread.
+ * A reader of a log from a sequence to its end, oldest record first, that verifies checksums and sequences. It changes nothing and may run
+ * concurrently with the writer: it omits records that are being written, or reports them as a torn tail. One thread.
  */
 public final class LogReader implements Closeable {
     private final SegmentList list;
@@ -29,14 +29,17 @@ public final class LogReader implements Closeable {
     private int index;
     private boolean endNoted;
 
-    /** The sequence that must come next; what a segment leaves out shows when the next one begins. */
+    /** The sequence that must come next. A gap at the end of a segment is found when the next segment begins. */
     private long expected;
 
     private @Nullable SegmentCursor cursor;
 
     /**
-     * Reads a list from sequence {@code from} (or the oldest there is) up to {@code end}, exclusive, to which the log goes if that is a
-     * sequence; missing segments that hold nothing behind {@code decidedUpTo} are passed over.
+     * Creates a reader of a list of segments.
+     *
+     * @param from the first sequence to read; the reader begins with the oldest record if that is later
+     * @param end the end of the log, exclusive; {@code Long.MAX_VALUE} if unknown
+     * @param decidedUpTo the last sequence whose records may be missing with their segment
      */
     LogReader(SegmentList list, long from, long end, OnDamage onDamage, long decidedUpTo) {
         this.list = list;
@@ -50,21 +53,21 @@ public final class LogReader implements Closeable {
         this.expected = index == 0 ? list.firstKnown() : from;
     }
 
-    /** Reads all of a list. */
+    /** Creates a reader of all records of a list of segments. */
     static LogReader over(SegmentList list, OnDamage onDamage) {
         return new LogReader(list, 1, Long.MAX_VALUE, onDamage, 0);
     }
 
-    /** Reads the directory's segments from sequence {@code from} (or the oldest there is) to the end. */
+    /** Opens a reader of the segments in a directory from sequence {@code from}, or from the oldest record if that is later. */
     public static LogReader open(FileOps files, Path directory, String prefix, long from, OnDamage onDamage)
             throws IOException {
         return new LogReader(SegmentList.read(files, directory, prefix), from, Long.MAX_VALUE, onDamage, 0);
     }
 
     /**
-     * The next record; null at the end of the log.
+     * Returns the next record; null at the end of the log.
      *
-     * @throws DamagedLogException if something that had been forced is missing and damage is not to be skipped
+     * @throws DamagedLogException if forced records are missing and the reader stops at damage
      */
     public @Nullable LogRecord next() throws IOException {
         while (index < list.segments().size()) {
@@ -90,7 +93,7 @@ public final class LogReader implements Closeable {
         return null;
     }
 
-    /** Where the log is known to go further than any segment that is there, it goes on in one that is not. */
+    /** Notes the records after the last existing segment that are known to be lost. */
     private void noteEnd() throws DamagedLogException {
         if (!endNoted) {
             Damage lost = list.lostBehind(expected);
@@ -107,7 +110,7 @@ public final class LogReader implements Closeable {
         return opened;
     }
 
-    /** What a segment lacks at its end stands in the one that is not there, also if it failed, and its end is torn. */
+    /** Attributes records that are missing at the end of a segment to its successor, if that is missing. */
     private @Nullable Damage damageMetBy(SegmentCursor current, @Nullable LogRecord record) {
         Damage damage = current.damage();
         return damage != null && record == null && list.isSuccessorAbsent(index)
@@ -133,22 +136,22 @@ public final class LogReader implements Closeable {
         }
     }
 
-    /** What was skipped so far, but for {@link #absent}. */
+    /** Returns the damage that was skipped so far, except {@link #absent}. */
     public List<Damage> damages() {
         return List.copyOf(damages);
     }
 
-    /** What was passed over so far because the segment is not there and everything in it is decided. */
+    /** Returns the records that were skipped so far because their segment is missing and they are all decided. */
     public List<Damage> absent() {
         return List.copyOf(absent);
     }
 
-    /** The first sequence from which on the log is there, or known to be lost since a repair; not below the one asked for. */
+    /** Returns the first sequence that exists or that a repair declared lost, and at least the requested one. */
     public long beginning() {
         return Math.max(from, list.firstKnown());
     }
 
-    /** The unfinished end of the newest segment, once it was reached; null if there is none. */
+    /** Returns the torn tail of the newest segment; null if the segment ends cleanly or the reader has not reached its end. */
     @Nullable
     TornTail tornTail() {
         return tornTail;
@@ -163,8 +166,8 @@ public final class LogReader implements Closeable {
     }
 
     /**
-     * Goes through a log that its owner may be changing: a segment that is replaced or removed under it makes it list the
-     * directory again and go on where it was. It goes on behind damage, and changes nothing. One thread.
+     * A read-only walk through a log that its owner may be changing. If a segment is replaced or removed meanwhile, the
+     * walk lists the directory again and continues at the same sequence. It skips damage. One thread.
      */
     public static final class LogWalk implements Closeable {
         private final FileOps files;
@@ -181,7 +184,7 @@ public final class LogReader implements Closeable {
             this.from = from;
         }
 
-        /** The next record; null at the end of the log, as it was when the directory was listed last. */
+        /** Returns the next record; null at the end of the log, as of the last listing of the directory. */
         public @Nullable LogRecord next() throws IOException {
             LogRecord record = Vanished.retry(() -> Optional.ofNullable(read())).orElse(null);
             if (record != null) {
@@ -199,12 +202,12 @@ public final class LogReader implements Closeable {
             try {
                 return current.next();
             } catch (IOException e) {
-                close(); // another listing may tell more
+                close(); // the next attempt lists the directory again
                 throw e;
             }
         }
 
-        /** What was met as missing so far, in the order of the log. */
+        /** Returns the missing records that were found so far, in the order of the log. */
         public List<Damage> damages() {
             Set<Damage> all = new LinkedHashSet<>(damages);
             if (reader != null) {
@@ -213,7 +216,7 @@ public final class LogReader implements Closeable {
             return List.copyOf(all);
         }
 
-        /** Where the log ends unfinished, once the end was reached; null if it does not. */
+        /** Returns the torn tail of the log; null if the log ends cleanly or the walk has not reached its end. */
         @Nullable
         TornTail tornTail() {
             return reader == null ? null : reader.tornTail();

@@ -2,16 +2,16 @@
 package dev.flk.wal;
 
 /**
- * A record as it was read back.
+ * A record of the log.
  *
- * @param sequence of the record; the log's sequences have no gaps
- * @param group the first sequence of the group that it was forced with
- * @param arrivalMillis wall time of arrival, milliseconds since the epoch
- * @param kind as it was appended
- * @param keyId as it was appended
- * @param context in force when it was appended (see {@link LogOptions#context})
- * @param body as it was appended
- * @param position where it stands
+ * @param sequence the sequence of the record; a log's sequences have no gaps
+ * @param group the first sequence of the group that was forced together
+ * @param arrivalMillis the wall time of arrival, in milliseconds since the epoch
+ * @param kind the kind of the appended entry
+ * @param keyId the key id of the appended entry
+ * @param context the log's context when the record was appended (see {@link LogOptions#context})
+ * @param body the body of the appended entry
+ * @param position the position of the record on disk
  */
 public record LogRecord(
         long sequence,
@@ -28,10 +28,10 @@ public record LogRecord(
     }
 
     /**
-     * Where a record stands.
+     * The position of a record.
      *
-     * @param segment the file's name
-     * @param offset of the record's header line in the file, in bytes
+     * @param segment the name of the file
+     * @param offset the offset of the record's header line in the file, in bytes
      */
     public record Position(String segment, long offset) {}
 }

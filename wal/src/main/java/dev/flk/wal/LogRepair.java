@@ -17,17 +17,16 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes a damaged log one that a start goes on with: every whole record stays, under its own sequence and context, and what is gone
- * is declared as lost (see {@link DeclaredLosses}). It deletes nothing. In this order, each step on disk before the next:
+ * A repair of a damaged log, after which the log can be opened. Every complete record keeps its sequence and context, and the missing ones
+ * are declared lost (see {@link DeclaredLosses}). A repair deletes nothing. Its steps, each on disk before the next:
  *
  * <ol>
- *   <li>every damaged file is copied to a {@code ….broken} file;
- *   <li>one file declares all losses at once: from here on the log can be started on;
- *   <li>each damaged segment is replaced by one that holds just its whole records; a file without a whole header leaves the log.
+ *   <li>Copy every damaged file to a {@code ….broken} file.
+ *   <li>Declare all losses in one file. From here on, the log can be opened.
+ *   <li>Replace each damaged segment by one with only its complete records. Move a file without a readable header out of the log.
  * </ol>
  *
- * <p>If it ends in between, running it again does what is left. An unfinished end is no damage; the next start sets it aside. One
- * thread.
+ * <p>If a repair is interrupted, another run completes it. A torn tail is not damage: the next start sets it aside. One thread.
  */
 public final class LogRepair {
     private final FileOps files;
@@ -35,9 +34,8 @@ public final class LogRepair {
     private final String prefix;
     private final String holder;
 
-    /**
-     * @param prefix of the segments' names (see {@link LogOptions#prefix})
-     * @param holder how this process names itself in the lock
+    /** @param prefix the prefix of the segments' names (see {@link LogOptions#prefix})
+     * @param holder the name of this process in the lock file
      */
     public LogRepair(FileOps files, Path directory, String prefix, String holder) {
         this.files = files;
@@ -46,7 +44,7 @@ public final class LogRepair {
         this.holder = holder;
     }
 
-    /** What {@link #run} would do; locks and changes nothing. */
+    /** Returns what {@link #run} would do, without a lock and without changes. */
     public Repair plan() throws IOException {
         return Vanished.retry(() -> {
             SegmentList list = SegmentList.read(files, directory, prefix);
@@ -60,10 +58,10 @@ public final class LogRepair {
     }
 
     /**
-     * Does it.
+     * Repairs the log.
      *
-     * @throws LogLockedException if a process owns the directory: nothing was changed
-     * @throws IOException if the disk fails: run it again; nothing was lost that was there before
+     * @throws LogLockedException if a process owns the directory; nothing was changed
+     * @throws IOException if the disk fails; nothing was lost, and the repair can be run again
      */
     public Repair run() throws IOException {
         Closeable lock = files.lock(directory.resolve(Log.LOCK_FILE), holder);
@@ -104,17 +102,17 @@ public final class LogRepair {
     private List<Damage> lost(SegmentList list) throws IOException {
         try (LogReader reader = LogReader.over(list, OnDamage.SKIP)) {
             while (reader.next() != null) {
-                // to its end
+                // to the end of the log
             }
             return new ArrayList<>(reader.damages());
         }
     }
 
-    /** The files that leave the log without any known record: they must not count as missing afterwards. */
+    /** Returns the files that are moved out of the log although no record in them is known: they must not be reported as missing later. */
     private static List<Damage> leaving(SegmentList list, List<Damage> lost) {
         return list.headless().stream()
                 .filter(damage -> list.segments().stream()
-                        .anyMatch(listed -> listed.goesOnFrom() < 0
+                        .anyMatch(listed -> listed.predecessor() < 0
                                 && damage.segment().startsWith(listed.header().previous())))
                 .filter(damage ->
                         lost.stream().noneMatch(other -> other.segment().equals(damage.segment())))
@@ -124,8 +122,8 @@ public final class LogRepair {
     }
 
     /**
-     * The names of the files in which something is not whole, or would count once a file without header has left the log, and how many
-     * records of them stay; -1 for a file without header.
+     * Returns the damaged files with the number of records that stay in the log, or -1 for a file without a header. A
+     * file also counts as damaged if records in it would count once a file without a header has left the log.
      */
     private Map<String, Long> keptOfDamaged(SegmentList list, List<Damage> lost) throws IOException {
         Map<String, Long> kept = new LinkedHashMap<>();
@@ -147,7 +145,7 @@ public final class LogRepair {
         return kept;
     }
 
-    /** Whether a record stands behind those that count whose sequence is not given up. */
+    /** Returns whether a record that does not count, and is not declared lost, follows those that count. */
     private static boolean wouldCount(SegmentScan scan, List<Damage> lost) throws IOException {
         for (Framed next = scan.nextWhole(); next != null; next = scan.nextWhole()) {
             long sequence = next.sequence();
@@ -169,12 +167,12 @@ public final class LogRepair {
         return name;
     }
 
-    /** A compressed segment is replaced by one that is not, which counts from the moment that it has its name. */
+    /** Replaces a segment by one with only its complete records. The replacement of a compressed segment is not compressed. */
     private void replace(SegmentList list, String name, long kept) throws IOException {
         String target =
                 name.endsWith(Retention.GZIP) ? name.substring(0, name.length() - Retention.GZIP.length()) : name;
-        if (!target.equals(name) && files.standing(directory.resolve(target)).isPresent()) {
-            // another copy of the segment, of which less was whole
+        if (!target.equals(name) && files.status(directory.resolve(target)).isPresent()) {
+            // another copy of the segment with fewer complete records
             files.move(
                     directory.resolve(target), directory.resolve(SegmentList.freeBrokenName(files, directory, target)));
             files.forceDirectory(directory);
@@ -190,14 +188,16 @@ public final class LogRepair {
     private static void requireSame(SegmentCursor original, OpenFile replacement, long kept) throws IOException {
         long readBack = WholeRecords.count(original.scan().header(), replacement);
         if (readBack < kept) {
-            throw new IOException("of segment " + original.scan().segment() + " " + kept + " records are whole, but "
-                    + readBack + " read back of its replacement; the segment is left as it was");
+            throw new IOException(
+                    "segment " + original.scan().segment() + " has " + kept + " complete records, but only " + readBack
+                            + " could be read from its replacement; the segment was not changed");
         }
     }
 
     /**
-     * The records that were appended to a segment, count, and are whole; and a segment that holds just them, under the same header.
-     * What stood behind the last one that counts is left out; an unfinished end is kept, for the next start to judge. One thread.
+     * An iterator over the complete appended records of a segment that count, and a copy of the segment with only them
+     * and the same header. The copy omits bytes after the last record that counts, but keeps a torn tail for the next
+     * start. One thread.
      */
     private static final class WholeRecords {
         private static final int CHUNK_BYTES = 1 << 20;
@@ -211,7 +211,7 @@ public final class LogRepair {
             this.scan = cursor.scan();
         }
 
-        /** The next one; null behind the last. */
+        /** Returns the next record; null at the end. */
         @Nullable
         LogRecord next() throws IOException {
             while (true) {
@@ -229,12 +229,12 @@ public final class LogRepair {
             }
         }
 
-        /** Whether bytes were met that belong to no whole record. */
+        /** Returns whether bytes were found that belong to no complete record. */
         boolean hasBadBytes() {
             return badBytes;
         }
 
-        /** Writes a segment of the header and the whole records, and the unfinished end if there is one. */
+        /** Writes a segment with the header, the complete records, and the torn tail if there is one. */
         static void copy(SegmentCursor cursor, OpenFile target) throws IOException {
             SegmentScan scan = cursor.scan();
             ByteBuffer header = scan.isHeaderBroken() ? cursor.header().encode() : scan.headerBytes();
@@ -256,7 +256,7 @@ public final class LogRepair {
                     ByteBuffer chunk = scan.bytesAt(from, (int) Math.min(CHUNK_BYTES, end - from));
                     int length = chunk.remaining();
                     if (length == 0) {
-                        throw new IOException(scan.segment() + " got shorter while it was being read");
+                        throw new IOException(scan.segment() + " was truncated while it was being read");
                     }
                     target.write(chunk, at);
                     at += length;
@@ -265,7 +265,7 @@ public final class LogRepair {
             }
         }
 
-        /** How many whole records stand one behind the other in a file with this header, as the file reads back. */
+        /** Returns the number of consecutive complete records after this header in a file. */
         static long count(SegmentHeader header, OpenFile file) throws IOException {
             SegmentBytes bytes = SegmentBytes.of(file);
             Framed first = RecordFormat.readHeader(bytes);
@@ -285,11 +285,11 @@ public final class LogRepair {
     }
 
     /**
-     * What a repair did, or would do.
+     * The result or the plan of a repair.
      *
-     * @param lost what was given up: exactly these records are gone; offsets are those in the file that was set aside
-     * @param declaredIn the file that declares it; null where that is still to be written, or nothing was lost
-     * @param setAside the files that were damaged
+     * @param lost exactly the records that are lost; offsets refer to the file that was set aside
+     * @param declaredIn the file that declares the losses; null in a plan, or if nothing was lost
+     * @param setAside the damaged files
      */
     public record Repair(List<Damage> lost, @Nullable String declaredIn, List<SetAside> setAside) {
 
@@ -299,22 +299,21 @@ public final class LogRepair {
             setAside = List.copyOf(setAside);
         }
 
-        /** Whether there was anything to do. */
+        /** Returns whether there is anything to repair. */
         public boolean isNeeded() {
             return !lost.isEmpty() || !setAside.isEmpty();
         }
 
-        /** How many records are gone. */
+        /** Returns the number of lost records. */
         public long missing() {
             return lost.stream().mapToLong(Damage::missing).sum();
         }
 
         /**
          * A damaged file.
-         *
-         * @param segment the name that it had
-         * @param as the name that it has now; null where that is still to be done
-         * @param kept how many whole records of it stay in the log; -1 if it had no whole header, and leaves the log
+         * @param segment the former name of the file
+         * @param as the name of its copy; null in a plan
+         * @param kept the number of its complete records, which stay in the log; -1 if it has no readable header and leaves the log
          */
         public record SetAside(String segment, @Nullable String as, long kept) {}
     }

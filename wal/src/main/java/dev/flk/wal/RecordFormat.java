@@ -9,7 +9,7 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The bytes of a record.
+ * The format of a record.
  *
  * <pre>
  * part          bytes    content
@@ -17,36 +17,36 @@ import org.jspecify.annotations.Nullable;
  * checksum      8        CRC32C, lower-case hex, over the segment's id (16 ASCII digits; nothing for a segment header),
  *                        the header line from "length" up to and with its line feed, and the body
  *               1        space
- * length        1..9     of the body in bytes, decimal
+ * length        1..9     length of the body in bytes, decimal
  * sequence      1..19    decimal
- * group         1..19    sequence of the first record that was forced with this one
+ * group         1..19    sequence of the first record of the group that was forced together
  * arrival       1..19    milliseconds since the epoch
- * kind          1        "H" for a segment header, else a lower-case letter of the caller's
+ * kind          1        "H" for a segment header, otherwise a lower-case letter chosen by the caller
  * key id        1..64    [A-Za-z0-9._:-]; the segment's id in a segment header
  *               1        line feed
  * body          length   any bytes
  *               1        line feed
  * </pre>
  *
- * <p>Fields of the header line are separated by one space; numbers have no sign and no leading zero. Every byte is either
- * fixed or under the checksum, so that no change of one byte goes unnoticed.
+ * <p>One space separates the fields of the header line; numbers have no sign and no leading zero. Every byte is either
+ * fixed or covered by the checksum, so that any change of a single byte is detected.
  */
 final class RecordFormat {
-    /** Longest body of a record. */
+    /** The maximum length of a record's body. */
     static final int MAX_BODY_BYTES = 1 << 26;
 
-    /** What shares a force, at the most. */
+    /** The maximum number of bytes that share an fsync. */
     static final int MAX_GROUP_BYTES = 1 << 27;
 
-    /** Longest body of a segment header: it carries a group and the records of one block, with room to spare. */
+    /** The maximum length of a segment header's body, which carries a group and the records of one block. */
     private static final int MAX_HEADER_BODY_BYTES = 1 << 29;
 
     static final char SEGMENT_HEADER = 'H';
 
-    /** Longest header line, with its line feed. */
+    /** The maximum length of a header line with its line feed. */
     static final int MAX_LINE_BYTES = 5 + 9 + 10 + 3 * 20 + 2 + 65;
 
-    /** What a record takes beyond its body, at the most. */
+    /** The maximum length of a record without its body. */
     static final int MAX_OVERHEAD_BYTES = MAX_LINE_BYTES + 1;
 
     private static final byte[] MAGIC = "flk1 ".getBytes(StandardCharsets.US_ASCII);
@@ -54,12 +54,12 @@ final class RecordFormat {
     private static final byte[] HEX = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
     private static final int LENGTH_AT = MAGIC.length + 9;
 
-    /** Where the checksum of a record ends in it. */
+    /** The offset in a record after its checksum. */
     static final int CHECKSUM_END = LENGTH_AT - 1;
 
     private RecordFormat() {}
 
-    /** A record as framed in a file; {@code length} is that of the whole, in bytes. */
+    /** A record in a file; {@code length} is the length of the complete record, in bytes. */
     record Framed(
             long sequence,
             long group,
@@ -75,7 +75,7 @@ final class RecordFormat {
         write(target, MAGIC, seed, sequence, group, entry.arrivalMillis(), entry.kind(), entry.keyId(), entry.body());
     }
 
-    /** Writes a record that a segment header repeats. */
+    /** Writes a record that a segment header carries. */
     static void writeCarried(ByteBuffer target, byte[] seed, long sequence, long group, Entry entry) {
         write(
                 target,
@@ -130,24 +130,24 @@ final class RecordFormat {
         target.limit(target.capacity()).position(end);
     }
 
-    /** Reads the record at {@code offset}; null if no whole one stands there. */
+    /** Reads the record at {@code offset}; returns null if there is no complete one. */
     static @Nullable Framed read(SegmentBytes bytes, long offset, byte[] seed) throws IOException {
         Framed framed = read(bytes, offset, MAGIC, seed);
         return framed == null || framed.kind() == SEGMENT_HEADER ? null : framed;
     }
 
-    /** Reads a record that a segment header repeats; null if no whole one stands there. */
+    /** Reads a record that a segment header carries; returns null if there is no complete one. */
     static @Nullable Framed readCarried(SegmentBytes bytes, long offset, byte[] seed) throws IOException {
         return read(bytes, offset, CARRIED_MAGIC, seed);
     }
 
-    /** Reads the header record of a segment; null if no whole one stands there. */
+    /** Reads the header record of a segment; returns null if there is no complete one. */
     static @Nullable Framed readHeader(SegmentBytes bytes) throws IOException {
         Framed framed = read(bytes, 0, MAGIC, new byte[0]);
         return framed == null || framed.kind() != SEGMENT_HEADER ? null : framed;
     }
 
-    /** The sequence in the header line at {@code offset}, whatever its checksum says; -1 if it is no record's line. */
+    /** Returns the sequence in the header line at {@code offset} without checking the checksum; -1 if there is no such line. */
     static long unverifiedSequence(SegmentBytes bytes, long offset) throws IOException {
         Line line = Line.read(bytes, offset, MAGIC);
         return line == null || line.kind() == SEGMENT_HEADER ? -1 : line.sequence();
@@ -183,7 +183,7 @@ final class RecordFormat {
                 whole);
     }
 
-    /** A header line taken apart; {@code bytes} is its own length, {@code length} that of the body. */
+    /** A parsed header line; {@code bytes} is the length of the line, {@code length} the length of the body. */
     private record Line(
             long checksum,
             long length,
@@ -225,12 +225,12 @@ final class RecordFormat {
         }
     }
 
-    /** The first offset from {@code from} at which a record may begin; the file's size if there is none. */
+    /** Returns the first offset from {@code from} on at which a record may begin; otherwise the file's size. */
     static long findMagic(SegmentBytes bytes, long from) throws IOException {
         return find(MAGIC, bytes, from, bytes.size());
     }
 
-    /** The first offset from {@code from} at which a record that a header repeats may begin; {@code end} if there is none before. */
+    /** Returns the first offset from {@code from} on at which a carried record may begin; otherwise {@code end}. */
     static long findCarried(SegmentBytes bytes, long from, long end) throws IOException {
         return find(CARRIED_MAGIC, bytes, from, end);
     }
@@ -250,7 +250,7 @@ final class RecordFormat {
         return end;
     }
 
-    /** What a record takes in a segment, in bytes. */
+    /** Returns the length of a record in a segment, in bytes. */
     static int lengthOf(LogRecord record) {
         int bodyBytes = record.body().length;
         return LENGTH_AT
@@ -282,7 +282,7 @@ final class RecordFormat {
         target.position(end);
     }
 
-    /** Takes a header line apart, strictly; after the first thing that does not fit it stays failed. */
+    /** A strict parser of a header line. After the first mismatch it stays in the failed state. */
     private static final class LineScanner {
         private static final int KEY_ID_MAX = 64;
 
@@ -334,7 +334,7 @@ final class RecordFormat {
             return value;
         }
 
-        /** At most 19 digits, no leading zero, not beyond a long. */
+        /** Reads a number of at most 19 digits, without a leading zero, that fits into a long. */
         long decimal() {
             int first = at;
             long value = 0;

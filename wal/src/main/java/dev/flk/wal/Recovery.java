@@ -14,22 +14,21 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a start does before anything is appended: it reads the newest segment, tells a torn tail from damage, cuts the tail
- * (copied to {@code ….broken} first), and finds the records that must be repeated in the next segment's header because
- * nothing later proves that they were forced: those of the last group found, and those that share a 4 KiB block with its
- * beginning.
+ * The recovery at a start, before anything is appended. It reads the newest segment, tells a torn tail from damage, copies a torn tail to a
+ * {@code ….broken} file and cuts it off. It also finds the records that the next segment's header must repeat, because no later record
+ * proves that they were forced: the last group, and the records that share a 4 KiB block with its beginning.
  */
 final class Recovery {
     private Recovery() {}
 
     /**
-     * What was found.
+     * The result of a recovery.
      *
      * @param nextSequence the first sequence to be appended
-     * @param nextOrdinal of the next segment
+     * @param nextOrdinal the ordinal of the next segment
      * @param logId the id of the log
-     * @param predecessor what the next segment goes on from
-     * @param report what was skipped, cut or ignored
+     * @param predecessor the segment that the next one continues
+     * @param report the findings for the operator
      */
     record Found(long nextSequence, long nextOrdinal, String logId, Predecessor predecessor, StartReport report) {}
 
@@ -59,7 +58,7 @@ final class Recovery {
             damages.add(list, cursor.damage(), 0);
             long next = damages.add(list, list.lostBehind(cursor.expected()), cursor.expected());
             CutTail cut = null;
-            // one that was compressed or renamed is not written to any more: it stays as it is
+            // a segment that was compressed or renamed is not written to any more and stays as it is
             if (scan.segment().endsWith(SegmentList.SUFFIX)) {
                 long contentEnd = scan.endOfContent(end);
                 if (contentEnd > end) {
@@ -89,13 +88,16 @@ final class Recovery {
         }
     }
 
-    /** Stops at damage, or notes it. */
+    /** A collector of damage that throws if the options say so. */
     private record Damages(OnDamage onDamage, List<Damage> found) {
         Damages(OnDamage onDamage) {
             this(onDamage, new ArrayList<>());
         }
 
-        /** The first sequence that is free behind the damage, behind what was given up, and not below {@code next}. */
+        /**
+         * Adds damage, if any; returns the first unused sequence, which is after the damage and the declared losses,
+         * and at least {@code next}.
+         */
         long add(SegmentList list, @Nullable Damage damage, long next) throws DamagedLogException {
             long free = Math.max(next, list.losses().end());
             if (damage == null) {
@@ -110,7 +112,7 @@ final class Recovery {
         }
     }
 
-    /** Removes segments whose opening was cut off: nothing was ever read from or appended to them. */
+    /** Removes segments whose opening was interrupted: nothing was ever appended to them or read from them. */
     private static void removeUnopened(FileOps files, LogOptions options) throws IOException {
         for (String name : files.list(options.directory())) {
             if (name.startsWith(options.prefix() + SegmentList.OPENING)) {
@@ -140,15 +142,16 @@ final class Recovery {
     }
 
     /**
-     * The records at the end of a segment that a failed write, a failed force or a crash may have hurt: the last group, and those
-     * before it that share a 4 KiB block with its beginning. Memory: that block's records and the last group. One thread.
+     * The records at the end of a segment that a failed write, a failed fsync or a crash may have damaged: the last
+     * group, and the records before it that share a 4 KiB block with its beginning. Keeps the records of that block and
+     * of the last group in memory. One thread.
      */
     static final class UnprovenTail {
         private final List<LogRecord> records = new ArrayList<>();
         private final List<Long> ends = new ArrayList<>();
         private long group = -1;
 
-        /** Adds the next record of the segment; {@code end} is where it ends in the file. */
+        /** Adds the next record of the segment; {@code end} is the offset after it. */
         void add(LogRecord record, long end) {
             if (record.group() != group) {
                 group = record.group();
@@ -158,7 +161,7 @@ final class Recovery {
             ends.add(end);
         }
 
-        /** Forgets what shares no block with {@code offset}, where a group begins or would begin. */
+        /** Drops the records that share no block with {@code offset}, at which a group begins or would begin. */
         void dropBefore(long offset) {
             long block = offset / SegmentHeader.BLOCK_BYTES * SegmentHeader.BLOCK_BYTES;
             int kept = 0;
@@ -179,7 +182,7 @@ final class Recovery {
             return records.isEmpty();
         }
 
-        /** Where the first of them stands. */
+        /** Returns the offset of the first record. */
         long start() {
             return records.get(0).position().offset();
         }

@@ -17,10 +17,10 @@ import java.util.function.Function;
 import java.util.zip.GZIPOutputStream;
 
 /**
- * Compresses closed segments after a while, and removes them, oldest first, when they are old enough and all their records are
- * finished. It never removes unfinished records, the newest segment, or files that were set aside. A segment that another
- * program renamed is removed in its turn, but never compressed.
- * One thread; runs beside the log's writer, and a crash at any point loses nothing.
+ * The retention of closed segments: compresses them after a while, and removes them, oldest first, when they are old
+ * enough and all of their records are finished. It never removes unfinished records, the newest segment, or files that
+ * were set aside. A segment that another program renamed is removed in its turn but never compressed. One thread, which
+ * may run concurrently with the log's writer. A crash at any point loses nothing.
  */
 public final class Retention {
     static final String GZIP = ".gz";
@@ -37,12 +37,12 @@ public final class Retention {
     /**
      * A step that is due for a segment.
      *
-     * @param first the first sequence that counts in it
-     * @param last the last one; below {@code first} if none does
+     * @param first the first sequence that counts in the segment
+     * @param last the last sequence that counts; below {@code first} if none does
      */
     public record Due(String segment, long first, long last, Done what) {}
 
-    /** What a step did. */
+    /** The effect of a step. */
     public enum Done {
         NOTHING,
         COMPRESSED,
@@ -50,10 +50,10 @@ public final class Retention {
     }
 
     /**
-     * Ages count from when a segment was closed.
+     * Creates a retention; the age of a segment counts from its closing.
      *
-     * @param keep how long records with this context are kept (see {@link LogOptions#context})
-     * @param clock wall time; callers that doubt it take no steps
+     * @param keep how long to keep records with a given context (see {@link LogOptions#context})
+     * @param clock wall time; a caller must not run steps while it doubts the time
      */
     public Retention(
             FileOps files,
@@ -71,8 +71,8 @@ public final class Retention {
     }
 
     /**
-     * The last sequence of the segment that {@link #step} would remove; before that, what {@code finishedUpTo} says must be durable.
-     * Empty if it would remove none.
+     * Returns the last sequence of the segment that {@link #step} would remove; empty if it would remove none. The caller makes {@code
+     * finishedUpTo} durable before the step.
      */
     public OptionalLong wouldRemoveUpTo(long finishedUpTo) throws IOException {
         List<Listed> segments = segments();
@@ -81,7 +81,7 @@ public final class Retention {
                 : OptionalLong.empty();
     }
 
-    /** Everything that {@link #step}, repeated, would do now, in its order. */
+    /** Returns all steps that are due now, in the order in which {@link #step} would run them. */
     public List<Due> plan(long finishedUpTo) throws IOException {
         List<Listed> segments = segments();
         List<Due> plan = new ArrayList<>();
@@ -103,12 +103,12 @@ public final class Retention {
     }
 
     /**
-     * Does one thing, if one is due.
+     * Runs one step, if one is due.
      *
-     * @param finishedUpTo every record up to this sequence is needed no more
+     * @param finishedUpTo the last sequence up to which all records are finished
      */
     public Done step(long finishedUpTo) throws IOException {
-        return Vanished.retry(() -> takeStep(finishedUpTo)); // logrotate may rename what is to be removed
+        return Vanished.retry(() -> takeStep(finishedUpTo)); // logrotate may rename a segment that is to be removed
     }
 
     private List<Listed> segments() throws IOException {
@@ -119,7 +119,7 @@ public final class Retention {
         List<Listed> segments = segments();
         if (isRemovable(segments, finishedUpTo)) {
             for (String copy : segments.get(0).copies()) {
-                files.delete(directory.resolve(copy)); // else it would stand in for the segment
+                files.delete(directory.resolve(copy)); // otherwise the copy would replace the segment
             }
             files.delete(directory.resolve(segments.get(0).name()));
             files.forceDirectory(directory);
@@ -134,7 +134,7 @@ public final class Retention {
         return Done.NOTHING;
     }
 
-    /** A renamed segment is left to the program that renamed it. */
+    /** Returns whether to compress a segment. A renamed segment is left to the program that renamed it. */
     private boolean isCompressible(List<Listed> segments, int index) {
         return segments.get(index).name().endsWith(SegmentList.SUFFIX)
                 && isOlder(segments.get(index + 1), compressAfter);
@@ -155,13 +155,13 @@ public final class Retention {
         return longest;
     }
 
-    /** A segment was closed when the next one was opened. */
+    /** Returns whether a segment was closed at least {@code age} ago, which is when the next one was opened. */
     private boolean isOlder(Listed next, Duration age) {
-        // an age of nothing asks no clock, which may have been wrong then
+        // an age of zero does not depend on the clock, which may have been wrong at the opening
         return age.isZero() || clock.millis() - next.header().openedMillis() >= age.toMillis();
     }
 
-    /** The compressed file is whole, on disk, and was read back, before the other one goes. */
+    /** Compresses a segment. The compressed file is complete, on disk and was read back before the original is deleted. */
     private void compress(String name) throws IOException {
         Path raw = directory.resolve(name);
         Path part = directory.resolve(name + GZIP + PART);
@@ -196,7 +196,8 @@ public final class Retention {
         try (OpenFile expected = files.openForReading(raw);
                 OpenFile actual = new GzippedFile(files.openForReading(part))) {
             if (!BrokenFiles.isSame(expected, actual)) {
-                throw new IOException("what was compressed of " + raw + " reads back differently; the segment is kept");
+                throw new IOException(
+                        "the compressed copy of " + raw + " reads back differently; the segment was not replaced");
             }
         }
     }

@@ -10,8 +10,8 @@ import java.nio.file.Path;
 import java.util.Objects;
 
 /**
- * The segment that is being appended to. The writer's thread owns it, but for {@link #claimFill} and {@link #filled}, through
- * which the filling thread stays out of the writer's way.
+ * The active segment. The writer's thread owns it; the filler's thread only calls {@link #claimFill} and {@link
+ * #filled}, which keep it from writing where the writer writes.
  */
 final class Segment implements Closeable {
     private final String name;
@@ -23,7 +23,7 @@ final class Segment implements Closeable {
     private final long headerEnd;
     private final long openedNanos;
 
-    /** The end of what was written and forced; only the writer changes it. */
+    /** The end of the forced records, in bytes. Only the writer changes it. */
     private volatile long position;
 
     // guarded by this
@@ -70,12 +70,12 @@ final class Segment implements Closeable {
         return position;
     }
 
-    /** Tells this file from every other, whatever its name (see {@link FileOps.Standing}). */
+    /** Returns the identity of the file, whatever its name (see {@link FileOps.FileStatus}). */
     Object identity() {
         return identity;
     }
 
-    /** Its first bytes, which no other file has. */
+    /** Returns the first bytes of the file, which no other file has. */
     byte[] beginning() {
         return beginning;
     }
@@ -89,9 +89,9 @@ final class Segment implements Closeable {
     }
 
     /**
-     * Writes and forces a group. After an error nothing more may be written here.
+     * Writes and forces a group. After an exception nothing more may be written to this segment.
      *
-     * @throws SegmentMovedException if the file does not stand under its name any more: what was forced may be on its way out
+     * @throws SegmentMovedException if the file no longer has its name, so that the group may get lost with it
      */
     void append(ByteBuffer group, FileOps files) throws IOException {
         long end = position + group.remaining();
@@ -99,8 +99,8 @@ final class Segment implements Closeable {
         file.write(group, position);
         file.force();
         if (hasFillFailed()) {
-            throw new IOException(
-                    "forcing zeros ahead failed in " + path + "; what was forced with them is not proven");
+            throw new IOException("an fsync of zeros written ahead failed in " + path
+                    + ", so that the records forced with them may not be on disk");
         }
         if (!isUnderItsName(files)) {
             throw new SegmentMovedException(path);
@@ -108,14 +108,14 @@ final class Segment implements Closeable {
         position = end;
     }
 
-    /** Whether the file that is written to is what stands under its name. */
+    /** Returns whether the open file still has its name. */
     boolean isUnderItsName(FileOps files) throws IOException {
-        return files.standing(path)
-                .filter(standing -> standing.identity().equals(identity))
+        return files.status(path)
+                .filter(status -> status.identity().equals(identity))
                 .isPresent();
     }
 
-    /** Somebody renamed, removed or replaced the file while it was written to. */
+    /** Another program renamed, removed or replaced the file while it was written to. */
     static final class SegmentMovedException extends IOException {
         private static final long serialVersionUID = 1;
 
@@ -124,20 +124,20 @@ final class Segment implements Closeable {
         }
     }
 
-    /** Cuts it to its length and forces that; it is complete then. */
+    /** Truncates the file to its records and forces it, which completes the segment. */
     void complete() throws IOException {
         stopFilling();
         file.truncate(position);
         file.force();
     }
 
-    /** Waits while zeros are being written where the writer wants to write, and keeps the filler from doing so later. */
+    /** Reserves the file up to {@code end} for the writer; blocks while the filler writes there. */
     private synchronized void reserve(long end) {
         awaitFillerBelow(end);
         reserved = end;
     }
 
-    /** No filling begins after this, and none is under way when it returns. */
+    /** Stops the filler; blocks until the step that is running has ended. */
     synchronized void stopFilling() {
         fillable = false;
         awaitFillerBelow(Long.MAX_VALUE);
@@ -157,7 +157,7 @@ final class Segment implements Closeable {
         }
     }
 
-    /** Where to fill the next step, or -1 if as much is filled ahead already, or another step is under way. */
+    /** Claims the next step of filling; returns its offset, or -1 if enough zeros are ahead or another step is running. */
     synchronized long claimFill(int aheadBytes) {
         long from = Math.max(filledTo, roundUp(reserved));
         if (!fillable || filling || from - reserved >= aheadBytes) {
@@ -168,7 +168,7 @@ final class Segment implements Closeable {
         return from;
     }
 
-    /** Ends the step that was claimed. */
+    /** Ends a claimed step. */
     synchronized void filled(long to, FillResult result) {
         filling = false;
         filledTo = to;
@@ -183,12 +183,12 @@ final class Segment implements Closeable {
         notifyAll();
     }
 
-    /** How a step of filling ended. */
+    /** The result of a step of filling. */
     enum FillResult {
         DONE,
-        /** The zeros could not be written; the segment goes on without. */
+        /** The zeros could not be written; the segment continues without them. */
         GIVEN_UP,
-        /** A force failed: what is forced later in this segment is not proven by that. */
+        /** An fsync failed, so that a later fsync of this segment proves nothing. */
         FORCE_FAILED
     }
 
@@ -208,11 +208,12 @@ final class Segment implements Closeable {
     }
 
     /**
-     * Writes zeros ahead of the writer, so that a force of records writes data only. It has a file descriptor of its own: an
-     * error of the disk is reported once to each descriptor, and the writer must not miss one because the filler saw it.
+     * Writes zeros ahead of the writer, so that an fsync of records writes data and no metadata. It uses its own file
+     * descriptor: the kernel reports a disk error once per descriptor, and the writer must not miss one because the
+     * filler saw it.
      */
     static final class FillAhead {
-        /** A write holds the file against the writer's, and a force of it holds up the writer's force: so little at a time. */
+        /** The size of a step. It is small because writing and forcing zeros delay the writer. */
         private static final int STEP_BYTES = 256 * 1024;
 
         private final FileOps files;
@@ -221,7 +222,7 @@ final class Segment implements Closeable {
         private final long keepFreeBytes;
         private final ByteBuffer zeros;
 
-        /** @param aheadBytes how far ahead to fill; 0 for not at all */
+        /** @param aheadBytes how many zeros to write ahead; 0 disables filling */
         FillAhead(FileOps files, int aheadBytes, long keepFreeBytes) {
             this.files = files;
             this.aheadBytes = aheadBytes;
@@ -230,7 +231,7 @@ final class Segment implements Closeable {
             this.zeros = ByteBuffer.allocateDirect(stepBytes);
         }
 
-        /** Fills one step of the segment if one is due; false if there was nothing to do. Never throws for the disk's errors. */
+        /** Runs one step if one is due; returns false if there was nothing to do. Does not throw if the disk fails. */
         boolean step(Segment segment) {
             long from = stepBytes == 0 ? -1 : segment.claimFill(aheadBytes);
             if (from < 0) {
@@ -248,10 +249,10 @@ final class Segment implements Closeable {
         private FillResult write(Segment segment, long from) {
             FillResult result = FillResult.GIVEN_UP;
             try (OpenFile file = files.openForWriting(segment.path())) {
-                if (files.standing(segment.path())
-                        .filter(standing -> SegmentWatch.isSame(standing, segment))
+                if (files.status(segment.path())
+                        .filter(status -> SegmentWatch.isSame(status, segment))
                         .isEmpty()) {
-                    return result; // the file of another process is never written to
+                    return result; // never write to the file of another process
                 }
                 if (files.usableBytes(Objects.requireNonNull(segment.path().getParent())) < keepFreeBytes + stepBytes) {
                     return result;
@@ -261,7 +262,7 @@ final class Segment implements Closeable {
                 file.force();
                 result = FillResult.DONE;
             } catch (IOException e) {
-                // a full or failing disk shows at the next append; what matters here stands in the result
+                // the next append reports a full or failing disk; the result says what matters here
                 return result;
             }
             return result;

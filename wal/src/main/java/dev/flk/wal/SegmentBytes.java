@@ -13,7 +13,7 @@ import java.util.Arrays;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 
-/** A window over a file that is read mostly forward. One thread; memory is the window, or the longest record asked for. */
+/** A window over a file that is read mostly forward. One thread. Uses memory for the window or the longest requested record. */
 final class SegmentBytes implements Closeable {
     private static final int WINDOW_BYTES = 256 * 1024;
 
@@ -34,7 +34,7 @@ final class SegmentBytes implements Closeable {
         }
     }
 
-    /** By content if another program may have named the file. */
+    /** Returns whether a file is compressed, according to its content if another program may have named it. */
     private static boolean isGzipped(Path path, OpenFile file) throws IOException {
         if (path.toString().endsWith(SegmentList.SUFFIX)) {
             return false;
@@ -43,7 +43,7 @@ final class SegmentBytes implements Closeable {
         return magic.remaining() == 2 && magic.get(0) == (byte) 0x1f && magic.get(1) == (byte) 0x8b;
     }
 
-    /** Over a file that stays its owner's. */
+    /** Returns a window over a file that the caller closes. */
     static SegmentBytes of(OpenFile file) throws IOException {
         return new SegmentBytes(file);
     }
@@ -54,22 +54,22 @@ final class SegmentBytes implements Closeable {
         this.window = new byte[(int) Math.min(WINDOW_BYTES, size)];
     }
 
-    /** The size of the file when it was opened. */
+    /** Returns the size of the file when it was opened, in bytes. */
     long size() {
         return size;
     }
 
     /**
-     * Makes {@code length} bytes from {@code offset} available, or as many as there are.
+     * Loads up to {@code length} bytes from {@code offset}.
      *
-     * @return how many of them are available
+     * @return the number of bytes that are available
      */
     int load(long offset, int length) throws IOException {
         int wanted = (int) Math.min(length, Math.max(0, size - offset));
         if (offset >= start && offset + wanted <= start + filled) {
             return wanted;
         }
-        // what is there already is moved, not read again: a compressed segment can't go back cheaply
+        // keep the bytes that are already loaded: reading backwards is slow in a compressed segment
         int kept = offset >= start && offset < start + filled ? (int) (start + filled - offset) : 0;
         byte[] next = wanted > window.length ? new byte[wanted] : window;
         System.arraycopy(window, kept == 0 ? 0 : index(offset), next, 0, kept);
@@ -80,25 +80,25 @@ final class SegmentBytes implements Closeable {
         while (filled < wanted) {
             int n = file.read(target, start + filled);
             if (n <= 0) {
-                break; // the file got shorter
+                break; // the file was truncated
             }
             filled += n;
         }
         return Math.min(wanted, filled);
     }
 
-    /** Forgets what was read, so that it is read again. */
+    /** Discards the loaded bytes, so that they are read again. */
     void forget() {
         start = 0;
         filled = 0;
     }
 
-    /** The array that holds what was loaded last; {@link #index} says where. */
+    /** Returns the array with the bytes that were loaded last; {@link #index} returns their place in it. */
     byte[] array() {
         return window;
     }
 
-    /** Where in {@link #array} the byte at {@code offset} stands; only for what was loaded last. */
+    /** Returns the index in {@link #array} of the byte at {@code offset}, which must have been loaded last. */
     int index(long offset) {
         return (int) (offset - start);
     }
@@ -114,8 +114,9 @@ final class SegmentBytes implements Closeable {
     }
 
     /**
-     * A compressed segment as if it were not: positions and sizes are those of its content. Meant for reading forward; going back
-     * starts again. What can't be decompressed any more reads as the end of the file, so that what is missing shows as damage.
+     * The decompressed view of a compressed segment: positions and sizes refer to its content. Reading backwards starts
+     * at the beginning again. Content that can't be decompressed reads as the end of the file, so that the missing
+     * records are reported as damage.
      */
     static final class GzippedFile implements OpenFile {
         private static final int TRAILER_BYTES = 4;
@@ -156,7 +157,7 @@ final class SegmentBytes implements Closeable {
             }
         }
 
-        /** From the trailer; a segment is far below the 4 GiB that this counts to. */
+        /** Returns the size from the trailer, which counts up to 4 GiB; a segment is much smaller. */
         @Override
         public long size() throws IOException {
             ByteBuffer trailer = compressed.readUpTo(Math.max(0, compressed.size() - TRAILER_BYTES), TRAILER_BYTES);
@@ -168,17 +169,17 @@ final class SegmentBytes implements Closeable {
 
         @Override
         public void write(ByteBuffer source, long position) {
-            throw new UnsupportedOperationException("a compressed segment is only read");
+            throw new UnsupportedOperationException("a compressed segment is read-only");
         }
 
         @Override
         public void force() {
-            throw new UnsupportedOperationException("a compressed segment is only read");
+            throw new UnsupportedOperationException("a compressed segment is read-only");
         }
 
         @Override
         public void truncate(long size) {
-            throw new UnsupportedOperationException("a compressed segment is only read");
+            throw new UnsupportedOperationException("a compressed segment is read-only");
         }
 
         @Override
@@ -186,7 +187,7 @@ final class SegmentBytes implements Closeable {
             compressed.close();
         }
 
-        /** The compressed bytes from the beginning. */
+        /** A stream of the compressed bytes from the beginning. */
         private final class Compressed extends InputStream {
             private long position;
 

@@ -8,8 +8,8 @@ import java.util.Iterator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Yields the records of one segment that count, in order: the carried ones of its header, then those appended to it. Here is
- * decided what a bad record means: a torn tail, which ends the log, or damage.
+ * A cursor over the records of one segment that count, in order: first those that its header carries, then those that were appended. It
+ * decides whether a bad record is a torn tail, which ends the log, or damage.
  */
 final class SegmentCursor implements Closeable {
     private final SegmentScan scan;
@@ -22,9 +22,8 @@ final class SegmentCursor implements Closeable {
     private @Nullable Damage damage;
     private boolean torn;
 
-    /**
-     * @param header of the segment, without carried records that count elsewhere
-     * @param countedEnd the first sequence that does not count here any more; {@code Long.MAX_VALUE} in the newest segment
+    /** @param header the header of the segment, without carried records that count in another segment
+     * @param countedEnd the first sequence that does not count in this segment; {@code Long.MAX_VALUE} in the newest one
      */
     SegmentCursor(SegmentScan scan, SegmentHeader header, long countedEnd, DeclaredLosses losses) {
         this.scan = scan;
@@ -36,7 +35,7 @@ final class SegmentCursor implements Closeable {
         this.expected = header.first();
     }
 
-    /** The segment's header, without carried records that count elsewhere. */
+    /** Returns the segment's header, without carried records that count in another segment. */
     SegmentHeader header() {
         return header;
     }
@@ -45,34 +44,37 @@ final class SegmentCursor implements Closeable {
         return scan;
     }
 
-    /** The sequence that the next record should have. */
+    /** Returns the sequence that the next record should have. */
     long expected() {
         return expected;
     }
 
-    /** After {@link #next} returned null: whether a torn tail stands at the scan's offset. */
+    /** Returns whether the segment ends with a torn tail at the scan's offset. Valid after {@link #next} returned null. */
     boolean torn() {
         return torn;
     }
 
-    /** The damage met by the last {@link #next}, if any: the records before the one it returned, or up to the end. */
+    /**
+     * Returns the records that the last {@link #next} found missing before the record that it returned, or before the
+     * end; null if none.
+     */
     @Nullable
     Damage damage() {
         return damage;
     }
 
-    /** After {@link #next} returned null: whether nothing but zeros stands behind the last record. */
+    /** Returns whether only zeros follow the last record. Valid after {@link #next} returned null. */
     boolean endsClean() throws IOException {
         return scan.isEmptyFrom(scan.offset());
     }
 
-    /** The next record that counts; null behind the last one. */
+    /** Returns the next record that counts; null at the end. */
     @Nullable
     LogRecord next() throws IOException {
         LogRecord record = nextHere();
         Damage before = damage;
         while (record != null && losses.contains(record.sequence())) {
-            // A record that did not count would take the place of one that was given up: what is lost stays lost.
+            // A sequence that a repair gave up stays lost, even if a record that did not count has the same sequence.
             record = nextHere();
             if (before != null) {
                 damage = damage == null ? before : before.withMissing(before.firstMissing(), damage.lastMissing());
@@ -95,8 +97,9 @@ final class SegmentCursor implements Closeable {
         long lostEnd = expected;
         LogRecord record = nextAppended();
         if (lostFrom < lostEnd) {
-            // it was known to be lost when this segment was opened: what would have been carried is not, and no number
-            // is given again
+            // these records were known to be lost when the segment was opened: the header does not carry them, and
+            // their
+            // sequences are not used again
             damage = damage == null
                     ? new Damage(scan.segment(), 0, lostFrom, lostEnd - 1)
                     : damage.withMissing(lostFrom, damage.lastMissing());
@@ -112,8 +115,9 @@ final class SegmentCursor implements Closeable {
         long missing = expected;
         LogRecord record = appended(offset);
         if (newest && (record == null || damage != null)) {
-            // Beside a writer, what stands behind was read later than this place, or this place long before; what was
-            // forced is in the file by now, so that a second look tells.
+            // A writer may have written this place after it was read and before the bytes after it were read. Forced
+            // records
+            // are in the file by now, so read it again.
             scan.seekAfresh(offset);
             expected = missing;
             torn = false;
@@ -153,10 +157,11 @@ final class SegmentCursor implements Closeable {
     }
 
     /**
-     * The first whole record behind the bad place, if something that had been forced is missing. In the newest segment that
-     * is so only if a record of a later group than the missing one's follows: a group is written after the one before it was
-     * forced, while the records of one group reach the disk in any order. Or if all that is missing was given up: a repair saw
-     * that it had been forced, perhaps by files that have left the log since.
+     * Returns the first complete record after the bad bytes, if forced records are missing; else null. In the newest
+     * segment, records are known to have been forced only if a record of a later group follows, because a group is
+     * written after the previous one was forced, while the records of one group reach the disk in any order; or if a
+     * repair gave up all of the missing records, because it had evidence that they were forced, perhaps from files that
+     * have left the log since.
      */
     private @Nullable Framed firstBehindDamage() throws IOException {
         Framed first = null;

@@ -13,37 +13,38 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The first record of a segment. Its body is lines of text, then the records that it carries over, then spaces, and the same lines
- * again:
+ * The first record of a segment. Its body consists of lines of text, the records that the segment carries over, spaces,
+ * and the same lines again:
  *
  * <pre>
  * format 2
  * segment 00c1d2e3f4051627          the id of this segment
- * log 0123456789abcdef              the id of the log that it belongs to
+ * log 0123456789abcdef              the id of its log
  * blocks 000001                     the length of this header in blocks of 4 KiB
- * ordinal 12                        rises with every segment ever opened; the order in which segments are read
- * first 345                         the first sequence that counts from here on: no record of an earlier segment with
- *                                   this sequence or a later one counts
- * next 347                          the first sequence to be appended; in between are the carried ones
+ * ordinal 12                        rises with every segment ever opened; segments are read in this order
+ * first 345                         the first sequence that counts in this segment: records of earlier segments with this
+ *                                   or a later sequence do not count
+ * next 347                          the first sequence to be appended; the carried records have the sequences before it
  * opened 1700000000000              wall time, milliseconds since the epoch
- * previous inbox-….wal 90112 3132…  the segment that this one continues, the position in it at which, and its id
+ * previous inbox-….wal 90112 3132…  the segment that this one continues, the offset in it at which, and its id
  *                                   ("-" 0 "-": none)
- * context tol_d=0.15;…              how records appended here are to be understood
- * carried 2                         how many records follow, each as: "context", a checksum of the context, the context,
- *                                   and the complete record, in the record format with this segment's id, but for a magic
- *                                   of its own
- * checksum 0a1b2c3d                 CRC32C of the lines before
+ * context tol_d=0.15;…              the context of records appended to this segment
+ * carried 2                         the number of carried records; each is stored as "context", a checksum of the context,
+ *                                   the context, and the complete record in the record format, with this segment's id and
+ *                                   a magic of its own
+ * checksum 0a1b2c3d                 CRC32C of the preceding lines
  * </pre>
  *
- * <p>The header record fills complete 4 KiB blocks: no later write touches one of its blocks. The checksum of the record has no seed,
- * since the id is in it. The second copy of the lines ends with the body, so that damage in one place leaves one copy: {@link #salvage}
- * reads a header from it, and every carried record that can still be proven. Format 1, which is only read, has neither the second copy nor
- * the lines {@code segment}, {@code log}, {@code blocks}, {@code opened} and {@code checksum}, nor the previous segment's id, nor checksums
- * of contexts.
+ * <p>The header record fills complete 4 KiB blocks, so that no later write touches one of its blocks. The checksum of
+ * the record has no seed, because the record contains the id. The second copy of the lines ends with the body, so that
+ * damage in one place leaves one copy intact: {@link #salvage} reads the header from that copy, with every carried
+ * record that still matches its checksum. Format 1, which is only read, lacks the second copy, the lines {@code
+ * segment}, {@code log}, {@code blocks}, {@code opened} and {@code checksum}, the previous segment's id, and the
+ * checksums of contexts.
  *
  * @param id 16 hex digits, drawn at random; seeds the checksums of the segment's records
  * @param logId 16 hex digits, drawn at random when the log is created; {@link #NO_ID} in format 1
- * @param previousId the id of the previous segment; {@link #NO_ID} if there is none, or in format 1
+ * @param previousId the id of the previous segment; {@link #NO_ID} in the first segment and in format 1
  */
 record SegmentHeader(
         String id,
@@ -60,31 +61,31 @@ record SegmentHeader(
 
     static final int BLOCK_BYTES = 4096;
 
-    /** Stands for an id that is not known. */
+    /** The value of an unknown id. */
     static final String NO_ID = "-";
 
     private static final String FORMAT = "format 2";
     private static final String OLD_FORMAT = "format 1";
     private static final byte[] LINES_BEGIN = (FORMAT + "\nsegment ").getBytes(StandardCharsets.US_ASCII);
 
-    /** The lines are looked for in this many bytes at the beginning, or before the end of a block. */
+    /** The number of bytes at the beginning, or before the end of a block, in which to look for the lines. */
     private static final int LINES_WITHIN_BYTES = 4 * BLOCK_BYTES;
 
-    /** No context is longer. */
+    /** The maximum length of a context. */
     private static final int CONTEXT_WITHIN_BYTES = BLOCK_BYTES;
 
     byte[] seed() {
         return id.getBytes(StandardCharsets.US_ASCII);
     }
 
-    /** The first bytes of the header record: they tell it from any other, and from none. */
+    /** Returns the first bytes of the header record, which no other file has. */
     byte[] firstBytes() {
         byte[] bytes = new byte[RecordFormat.CHECKSUM_END];
         encode().get(bytes);
         return bytes;
     }
 
-    /** The complete header record in format 2, a multiple of 4 KiB. */
+    /** Encodes the header record in format 2; its length is a multiple of 4 KiB. */
     ByteBuffer encode() {
         byte[] lines = lines(0);
         int bound = 2 * lines.length;
@@ -108,7 +109,7 @@ record SegmentHeader(
         return target.flip();
     }
 
-    /** The lines with their checksum; always as long, however many blocks there are. */
+    /** Returns the lines with their checksum. Their length does not depend on the number of blocks. */
     private byte[] lines(int blocks) {
         String lines = String.join(
                 "\n",
@@ -137,7 +138,7 @@ record SegmentHeader(
         return checksum(id + ofContext);
     }
 
-    /** The least length of a body, not below {@code length}, with which the record fills whole blocks. */
+    /** Returns the smallest length of a body, at least {@code length}, with which the record fills complete blocks. */
     private int paddedLength(int length) {
         for (int total = BLOCK_BYTES; ; total += BLOCK_BYTES) {
             // the body's length has as many digits as the total, or one less
@@ -156,7 +157,7 @@ record SegmentHeader(
     }
 
     /**
-     * Takes a header record apart.
+     * Parses a header record.
      *
      * @throws IOException if another version wrote it
      */
@@ -239,14 +240,15 @@ record SegmentHeader(
     }
 
     /**
-     * A header that was read from what is left of its record.
+     * A header that was read from a damaged record.
      *
-     * @param bytes the length of the record, as far as the file goes
+     * @param bytes the length of the record, or of the file if that is shorter
+     * @param isTruncated whether the file is shorter than the record
      */
-    record Salvaged(SegmentHeader header, long bytes) {}
+    record Salvaged(SegmentHeader header, long bytes, boolean isTruncated) {}
 
     /**
-     * Reads a damaged header of format 2 from whichever copy of its lines is intact. It carries the records that can still be proven.
+     * Reads a damaged header of format 2 from an intact copy of its lines, with the carried records that match their checksums.
      *
      * @return null if neither copy is intact
      */
@@ -278,12 +280,12 @@ record SegmentHeader(
                 records.add(SegmentScan.toRecord(record, context, segment));
             }
         }
-        return new Salvaged(header.carrying(header.first(), records), headerBytes);
+        return new Salvaged(
+                header.carrying(header.first(), records), headerBytes, headerBytes < lines.blocks() * BLOCK_BYTES);
     }
 
     /**
-     * A salvaged header without the carried records before the last one that is missing: they count in the segment that this one
-     * continues.
+     * Returns this salvaged header without the carried records before the last missing one: those count in the previous segment.
      */
     SegmentHeader withoutGaps() {
         long counted = next;
@@ -295,7 +297,7 @@ record SegmentHeader(
         return counted == first ? this : carrying(counted, carried.subList(from, carried.size()));
     }
 
-    /** The context in the line that ends at {@code end}; null if that is not what was written. */
+    /** Returns the context in the line that ends at {@code end}; null if it does not match its checksum. */
     private @Nullable String contextBefore(SegmentBytes bytes, long end) throws IOException {
         long from = Math.max(0, end - CONTEXT_WITHIN_BYTES);
         String before = new String(copyOf(bytes, from, (int) (end - from)), StandardCharsets.UTF_8);
@@ -329,13 +331,13 @@ record SegmentHeader(
     }
 
     /**
-     * The lines of format 2, without the carried records.
+     * The lines of format 2.
      *
-     * @param bytes their length with the checksum's line
+     * @param bytes the length of the lines, including the checksum line
      */
     private record Lines(SegmentHeader header, long blocks, long carried, int bytes) {
 
-        /** Reads the lines behind the first; their checksum may be wrong, which the record's own is there to tell. */
+        /** Reads the lines after the first one. Ignores their checksum: the caller has checked the record's. */
         static Lines read(HeaderLines lines) throws IOException {
             String id = lines.next("segment");
             String logId = lines.next("log");
@@ -363,7 +365,7 @@ record SegmentHeader(
             return new Lines(header, blocks, carried, lines.at());
         }
 
-        /** Reads the lines at a place; null if their checksum does not confirm them. */
+        /** Reads the lines at an offset; returns null if they do not match their checksum. */
         static @Nullable Lines find(byte[] text, int at, String segment) {
             int checksumAt = indexOf(text, "\nchecksum ".getBytes(StandardCharsets.US_ASCII), at) + 1;
             int end = checksumAt + "checksum 12345678\n".length();
@@ -379,12 +381,12 @@ record SegmentHeader(
                 HeaderLines read = new HeaderLines(Arrays.copyOfRange(text, at, end), segment);
                 return read.next().equals(FORMAT) ? read(read) : null;
             } catch (IOException e) {
-                return null; // whatever wrote it, it is no header of ours
+                return null; // another program wrote it
             }
         }
     }
 
-    /** Reads the lines of a segment header's body. A line that does not fit was written by another version. */
+    /** A reader of the lines of a header's body. It throws if a line does not fit, because another version wrote it. */
     private static final class HeaderLines {
         private final byte[] body;
         private final String segment;
@@ -416,7 +418,7 @@ record SegmentHeader(
             return line;
         }
 
-        /** The value of the next line, which must have that name. */
+        /** Returns the value of the next line, which must have this name. */
         String next(String name) throws IOException {
             String line = next();
             if (!line.startsWith(name + " ")) {

@@ -16,9 +16,9 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The segments of a directory in the order in which they were opened. A segment is known by its header: what logrotate adds to its
- * name, or compresses, is still one. An empty file is none; a file with a segment's own name, content and no whole header
- * had one: that is damage.
+ * The segments of a directory in the order in which they were opened. A segment is recognised by its header, so that
+ * logrotate may rename or compress it. An empty file is not a segment. A file that has the name of a segment, content,
+ * and no complete header is damaged.
  */
 final class SegmentList {
     static final String SUFFIX = ".wal";
@@ -36,18 +36,20 @@ final class SegmentList {
     private final boolean isIdKept;
     private final List<String> foreign;
 
-    /** The newest segment, if it is known and not there. */
+    /** The name of the active segment, if it is missing from the directory; else null. */
     private final @Nullable String absentNewest;
 
     /**
-     * A segment's name and header.
+     * A segment in the list.
      *
-     * @param countedEnd records with a sequence from here on don't count in it
-     * @param isHeaderBroken whether the header was read from what is left of it
-     * @param copies other files with the same header and no more whole records, like one that is just being compressed
-     * @param goesOnFrom the place in the list of the segment that this one goes on from, its own if it replaced one of its name; -1 if
-     *     that is not there
-     * @param absentFrom the first sequence that stood in that segment and in no earlier one that is there; meaningless if it is there
+     * @param isHeaderBroken whether the header was salvaged from a damaged record
+     * @param countedEnd the first sequence that does not count in this segment any more
+     * @param copies other files with the same header that have at most as many complete records, such as one that is
+     *     being compressed
+     * @param predecessor the index of the segment that this one continues; its own index if it replaced a segment with
+     *     its name; -1 if the predecessor is missing
+     * @param missingFrom the first sequence that was in the missing predecessor and is in no earlier segment; unused if
+     *     the predecessor exists
      */
     record Listed(
             String name,
@@ -55,22 +57,22 @@ final class SegmentList {
             boolean isHeaderBroken,
             long countedEnd,
             List<String> copies,
-            int goesOnFrom,
-            long absentFrom) {
+            int predecessor,
+            long missingFrom) {
         static Listed of(String name, SegmentHeader header, boolean isHeaderBroken, List<String> copies) {
             return new Listed(name, header, isHeaderBroken, Long.MAX_VALUE, copies, -1, Long.MAX_VALUE);
         }
 
         Listed endingAt(long end) {
-            return new Listed(name, header, isHeaderBroken, end, copies, goesOnFrom, absentFrom);
+            return new Listed(name, header, isHeaderBroken, end, copies, predecessor, missingFrom);
         }
 
-        Listed goingOnFrom(int index) {
+        Listed continuing(int index) {
             SegmentHeader counted = isHeaderBroken ? header.withoutGaps() : header;
             return new Listed(name, counted, isHeaderBroken, countedEnd, copies, index, Long.MAX_VALUE);
         }
 
-        Listed lacking(long first) {
+        Listed withoutPredecessor(long first) {
             return new Listed(name, header, isHeaderBroken, countedEnd, copies, -1, first);
         }
     }
@@ -98,7 +100,7 @@ final class SegmentList {
         this.absentNewest = absentNewest;
     }
 
-    /** Reads the headers of all segments, again while files are being renamed, so that none is missed. */
+    /** Reads the headers of all segments; repeats this while files are being renamed, so that no segment is missed. */
     static SegmentList read(FileOps files, Path directory, String prefix) throws IOException {
         List<String> names = files.list(directory);
         for (int attempt = 1; ; attempt++) {
@@ -108,7 +110,8 @@ final class SegmentList {
                 return list;
             }
             if (attempt == ATTEMPTS) {
-                throw new IOException("the files in " + directory + " are renamed faster than they can be listed");
+                throw new IOException(
+                        "the files in " + directory + " are being renamed faster than they can be listed");
             }
             names = after;
         }
@@ -123,10 +126,10 @@ final class SegmentList {
         Map<String, List<Listed>> byId = new LinkedHashMap<>();
         List<Damage> headless = new ArrayList<>();
         for (String name : names) {
-            // an empty file is none, and may be another user's
+            // an empty file is not a segment, and may belong to another user
             if (isSegmentName(name, prefix)
-                    && files.standing(directory.resolve(name))
-                            .filter(standing -> standing.bytes() > 0)
+                    && files.status(directory.resolve(name))
+                            .filter(status -> status.bytes() > 0)
                             .isPresent()) {
                 try (SegmentScan scan = SegmentScan.open(files, directory.resolve(name))) {
                     Damage lost = scan == null && isOurName(name)
@@ -159,35 +162,42 @@ final class SegmentList {
             found.add(fullest(files, directory, copies));
         }
         found.sort(Comparator.comparingLong(listed -> listed.header().ordinal()));
+        requireOneLogOfFormat1(directory, found);
         for (int i = 0; i < found.size(); i++) {
             found.set(i, withPredecessor(files, directory, found, i, losses));
         }
         if (!found.isEmpty() && found.get(found.size() - 1).isHeaderBroken()) {
-            addIfEmpty(files, directory, found.get(found.size() - 1), headless);
+            addIfRecordsMayBeLost(files, directory, found.get(found.size() - 1), headless);
         }
         long countedEnd = Long.MAX_VALUE;
         for (int i = found.size() - 1; i >= 0; i--) {
             Listed listed = found.get(i);
             found.set(i, listed.endingAt(Math.min(countedEnd, lostFrom(headless, listed))));
-            countedEnd = Math.min(Math.min(countedEnd, listed.header().first()), absentFrom(listed));
+            countedEnd = Math.min(Math.min(countedEnd, listed.header().first()), missingFrom(listed));
         }
         return new SegmentList(
                 directory, files, prefix, logId, keptId.isPresent(), found, foreign, headless, losses, null);
     }
 
-    /** If even the header of the newest segment is damaged, and no record follows it, there may have been some. */
-    private static void addIfEmpty(FileOps files, Path directory, Listed newest, List<Damage> headless)
+    /**
+     * Adds the newest segment, whose header is damaged, if records may have been lost with it. No records are lost if a complete one follows
+     * the header, or if the file still ends with the last byte of its header, possibly followed by zeros.
+     */
+    private static void addIfRecordsMayBeLost(FileOps files, Path directory, Listed newest, List<Damage> headless)
             throws IOException {
         Path file = directory.resolve(newest.name());
         try (SegmentScan scan = SegmentScan.open(files, file)) {
-            Damage lost = scan == null || scan.nextWhole() == null ? SegmentScan.lostWithHeader(files, file) : null;
+            boolean isEmpty = scan != null && !scan.isHeaderTruncated() && scan.endOfContent(0) == scan.firstOffset();
+            Damage lost = scan == null || (!isEmpty && scan.nextWhole() == null)
+                    ? SegmentScan.lostWithHeader(files, file)
+                    : null;
             if (lost != null) {
                 headless.add(lost);
             }
         }
     }
 
-    /** The id that the segments agree on; {@link SegmentHeader#NO_ID} if none has one. */
+    /** Returns the log id of the segments; {@link SegmentHeader#NO_ID} if none of them has one. Throws if they differ. */
     private static String commonId(Path directory, String prefix, Collection<List<Listed>> found) throws IOException {
         Map<String, List<String>> names = new TreeMap<>();
         for (List<Listed> copies : found) {
@@ -198,7 +208,7 @@ final class SegmentList {
         }
         names.remove(SegmentHeader.NO_ID);
         if (names.size() > 1) {
-            throw new IOException(directory + " holds segments of several logs, and " + LogId.file(prefix)
+            throw new IOException(directory + " contains segments of several logs, and " + LogId.file(prefix)
                     + ", which names the right one, is missing or damaged: move the segments of the other logs away. They are "
                     + String.join(
                             "; ",
@@ -210,7 +220,22 @@ final class SegmentList {
         return names.isEmpty() ? SegmentHeader.NO_ID : names.keySet().iterator().next();
     }
 
-    /** Segments of format 1 have no log's id; they are older than all others of their log. */
+    /** Rejects two segments of format 1 with one ordinal: they have no log id, and one log does not write both. */
+    private static void requireOneLogOfFormat1(Path directory, List<Listed> sorted) throws IOException {
+        for (int i = 1; i < sorted.size(); i++) {
+            Listed one = sorted.get(i - 1);
+            Listed other = sorted.get(i);
+            if (one.header().ordinal() == other.header().ordinal()
+                    && one.header().logId().equals(SegmentHeader.NO_ID)
+                    && other.header().logId().equals(SegmentHeader.NO_ID)) {
+                throw new IOException(directory + " contains segments of two logs: " + one.name() + " and " + other.name()
+                        + " both have the ordinal " + one.header().ordinal()
+                        + ". Move the segments of the other log away");
+            }
+        }
+    }
+
+    /** Returns whether a segment belongs to another log. Segments of format 1 have no log id and are older than all others of their log. */
     private static boolean isOfAnotherLog(SegmentHeader header, String logId, Collection<List<Listed>> found) {
         if (!header.logId().equals(SegmentHeader.NO_ID)) {
             return !header.logId().equals(logId);
@@ -222,7 +247,10 @@ final class SegmentList {
                         && other.ordinal() <= header.ordinal());
     }
 
-    /** The same for who knows that this is the newest, whether it is there or not: what it holds does not count elsewhere. */
+    /**
+     * Returns this list for a caller that knows the active segment, even if that is missing: its records do not count
+     * in other segments.
+     */
     SegmentList endingWith(Segment newest) {
         String id = newest.header().id();
         if (segments.stream().anyMatch(listed -> listed.header().id().equals(id))) {
@@ -237,27 +265,28 @@ final class SegmentList {
                 directory, files, prefix, logId, isIdKept, before, foreign, headless, losses, newest.name());
     }
 
-    /** The first sequence that was appended to the segment that this one goes on from, if that is not there. */
-    private static long absentFrom(Listed listed) {
-        return listed.goesOnFrom() < 0 ? listed.absentFrom() : Long.MAX_VALUE;
+    /** Returns the first sequence that was in the missing predecessor; {@code Long.MAX_VALUE} if the predecessor exists. */
+    private static long missingFrom(Listed listed) {
+        return listed.predecessor() < 0 ? listed.missingFrom() : Long.MAX_VALUE;
     }
 
     /**
-     * With where the segment stands that it goes on from. Compressing and rotating add to that one's name; and a segment that was rotated
-     * before anything was acknowledged in it has the name of the one that replaced it, which may be gone: then it ends too early.
+     * Returns the segment with the index of its predecessor. Compression and rotation add to the predecessor's name. A
+     * segment that was rotated before it contained an acknowledged record shares its name with the segment that
+     * replaced it; if the replacement is missing, the rotated one ends too early to be the predecessor.
      */
     private static Listed withPredecessor(
             FileOps files, Path directory, List<Listed> found, int index, DeclaredLosses losses) throws IOException {
         Listed next = found.get(index);
         String previous = next.header().previous();
-        long absentFrom = previous.endsWith(SUFFIX) ? sequenceIn(previous) : Long.MAX_VALUE;
+        long missingFrom = previous.endsWith(SUFFIX) ? sequenceIn(previous) : Long.MAX_VALUE;
         if (!next.header().previousId().equals(SegmentHeader.NO_ID)) {
             for (int i = index - 1; i >= 0; i--) {
                 if (found.get(i).header().id().equals(next.header().previousId())) {
-                    return next.goingOnFrom(i);
+                    return next.continuing(i);
                 }
             }
-            return next.lacking(absentFrom);
+            return next.withoutPredecessor(missingFrom);
         }
         for (int i = index; i >= 0; i--) {
             Listed before = found.get(i);
@@ -268,16 +297,17 @@ final class SegmentList {
                 long end = isSure ? Long.MAX_VALUE : endOf(files, directory, before, next.header());
                 long first = next.header().first();
                 return end >= first || losses.containsAll(end, first - 1)
-                        ? next.goingOnFrom(i)
-                        : next.lacking(Math.max(end, absentFrom));
+                        ? next.continuing(i)
+                        : next.withoutPredecessor(Math.max(end, missingFrom));
             }
         }
-        return next.lacking(absentFrom);
+        return next.withoutPredecessor(missingFrom);
     }
 
     /**
-     * The sequence behind the last whole record that stands in a segment; behind none of them, if another one goes on from it at a
-     * place where none ends: what stands there was refused then, and stood in one that is not there.
+     * Returns the sequence after the last complete record of a segment. If the next segment continues it at an offset
+     * where no record ends, its records were refused and it returns the sequence before them: the acknowledged records
+     * were in a segment that is missing.
      */
     private static long endOf(FileOps files, Path directory, Listed listed, SegmentHeader next) throws IOException {
         long none = listed.header().next();
@@ -286,16 +316,16 @@ final class SegmentList {
                 return none;
             }
             long end = none;
-            long goesOnAt = end == next.first() ? scan.firstOffset() : 0;
+            long continuedAt = end == next.first() ? scan.firstOffset() : 0;
             for (Framed record = scan.nextWhole(); record != null; record = scan.nextWhole()) {
                 end = Math.max(end, record.sequence() + 1);
-                goesOnAt = record.sequence() + 1 == next.first() ? scan.offset() : goesOnAt;
+                continuedAt = record.sequence() + 1 == next.first() ? scan.offset() : continuedAt;
             }
-            return next.previousEnd() == 0 || next.previousEnd() == goesOnAt ? end : none;
+            return next.previousEnd() == 0 || next.previousEnd() == continuedAt ? end : none;
         }
     }
 
-    /** Whether a file with this name may be a segment; its header tells. */
+    /** Returns whether a file with this name may be a segment; only its header decides. */
     static boolean isSegmentName(String name, String prefix) {
         return name.startsWith(prefix + "-")
                 && name.contains(SUFFIX)
@@ -303,18 +333,21 @@ final class SegmentList {
                 && !name.endsWith(Retention.PART);
     }
 
-    /** Whether a log gives such a name, and nothing was added to it. */
+    /** Returns whether the log itself gives such a name. */
     private static boolean isOurName(String name) {
         return name.endsWith(SUFFIX) || name.endsWith(SUFFIX + Retention.GZIP);
     }
 
-    /** The name that a segment was opened under: without what was added to it. */
+    /** Returns the name under which a segment was opened, without suffixes that were added later. */
     static String openedName(String name) {
         int suffix = name.indexOf(SUFFIX);
         return suffix < 0 ? name : name.substring(0, suffix + SUFFIX.length());
     }
 
-    /** Of files with one header, the one with most whole records: another may be half compressed, or cut. */
+    /**
+     * Among files with the same header, returns the one with the most complete records; the others may be partly
+     * compressed or truncated.
+     */
     private static Listed fullest(FileOps files, Path directory, List<Listed> copies) throws IOException {
         Listed fullest = copies.get(0);
         long most = -1;
@@ -335,7 +368,7 @@ final class SegmentList {
         return Listed.of(kept, fullest.header(), fullest.isHeaderBroken(), others);
     }
 
-    /** The first appended sequence, from a segment's name; {@code Long.MAX_VALUE} if a log gives no such name. */
+    /** Returns the first appended sequence according to a segment's name; {@code Long.MAX_VALUE} if it is not a segment's name. */
     static long sequenceIn(String name) {
         int from = name.lastIndexOf('-') + 1;
         int to = name.indexOf('.', from);
@@ -347,18 +380,19 @@ final class SegmentList {
     }
 
     /**
-     * Whether a file was opened after a segment, by its name: sequences in names never go down. Names of one sequence differ in the
-     * day, which may be wrong; then only the one that the segment goes on from is known to be older.
+     * Returns whether a file was opened after a segment, according to its name. Sequences in names never decrease.
+     * Names with the same sequence differ in the day, which may be wrong; then only the segment's predecessor is known
+     * to be older.
      */
     private static boolean isLater(String name, Listed than) {
         long sequence = sequenceIn(name);
         long next = than.header().next();
         return sequence > next
                 || (sequence == next
-                        && !name.startsWith(than.header().previous())); // compressing and rotating add to a name
+                        && !name.startsWith(than.header().previous())); // compression and rotation add to a name
     }
 
-    /** A name for what is set aside of a segment; never one that is taken. */
+    /** Returns an unused name for a file that is set aside. */
     static String freeBrokenName(FileOps files, Path directory, String segment) throws IOException {
         List<String> taken = files.list(directory);
         String name = segment + BROKEN;
@@ -369,8 +403,10 @@ final class SegmentList {
     }
 
     /**
-     * What is lost behind the end of the newest segment, where the log goes on from {@code expected}: records in a file whose
-     * header is broken. (Before it, they show as a gap.)
+     * Returns the records after the newest segment that are lost in a file with a broken header, or null. (Losses before the
+     * newest segment show as a gap.)
+     *
+     * @param expected the sequence at which the log continues
      */
     @Nullable
     Damage lostBehind(long expected) {
@@ -384,7 +420,7 @@ final class SegmentList {
         return last == null ? null : new Damage(last.segment(), 0, expected, last.lastMissing());
     }
 
-    /** The first sequence that the files tell of, whole, broken or given up; 1 if there are none. */
+    /** Returns the first sequence of which a file gives evidence, whether complete, broken or given up; 1 if there are no files. */
     long firstKnown() {
         long first =
                 segments.isEmpty() ? Long.MAX_VALUE : segments.get(0).header().first();
@@ -394,7 +430,10 @@ final class SegmentList {
         return first == Long.MAX_VALUE ? 1 : losses.beginOf(first);
     }
 
-    /** What is lost between {@code expected} and the first sequence of a segment, named by the broken file if there is one. */
+    /**
+     * Returns the records that are lost between {@code expected} and the first sequence of a segment; names the broken
+     * file, if there is one.
+     */
     Damage lostBefore(int index, long expected, long first) {
         for (Damage damage : headless) {
             if (damage.firstMissing() < first && damage.lastMissing() >= expected) {
@@ -404,63 +443,65 @@ final class SegmentList {
         return absentBefore(index, expected, first - 1);
     }
 
-    /** Whether the segment that goes on from this one is not there: what comes behind was opened after another one. */
+    /** Returns whether the segment that continues this one is missing. */
     boolean isSuccessorAbsent(int index) {
         if (index + 1 == segments.size()) {
             return absentNewest != null;
         }
-        return segments.get(index + 1).goesOnFrom() != index;
+        return segments.get(index + 1).predecessor() != index;
     }
 
     /**
-     * The segment that a segment continues, if that is missing although an older one is there; null if it is not. Records that were
-     * refused in the older one may have the sequences of records that were answered in the missing one, so that no gap shows it.
+     * Returns the damage if the predecessor of a segment is missing although an older segment exists; else null.
+     * Records that were refused in the older segment may have the same sequences as records that were acknowledged in
+     * the missing one, so that there is no gap.
      */
     @Nullable
     Damage missingBefore(int index) {
-        Listed behind = segments.get(index);
-        String previousId = behind.header().previousId();
+        Listed next = segments.get(index);
+        String previousId = next.header().previousId();
         if (index == 0
-                || behind.goesOnFrom() >= 0
+                || next.predecessor() >= 0
                 || previousId.equals(SegmentHeader.NO_ID)
                 || previousId.equals(segments.get(index - 1).header().previousId())) {
-            return null; // the last: it replaced a segment that another program had renamed
+            return null; // in the last case, it replaced a segment that another program had renamed
         }
-        String name = behind.header().previous();
+        String name = next.header().previous();
         Listed before = segments.get(index - 1);
-        if (behind.header().ordinal() - before.header().ordinal() == 2
-                && behind.header().first() <= sequenceIn(name)) {
-            return null; // only that one is missing, and this one repeats all that was appended to it
+        if (next.header().ordinal() - before.header().ordinal() == 2
+                && next.header().first() <= sequenceIn(name)) {
+            return null; // only the predecessor is missing, and this segment repeats all records that were appended to
+            // it
         }
         boolean isBroken = headless.stream().anyMatch(damage -> damage.segment().startsWith(name));
         return isBroken || losses.names(name)
                 ? null
-                : Damage.ofUnknown(Damage.Kind.ABSENT, name, behind.header().first());
+                : Damage.ofUnknown(Damage.Kind.ABSENT, name, next.header().first());
     }
 
-    /** What is lost before a segment, with files that are not there. */
+    /** Returns the records that are lost before a segment because files are missing. */
     Damage absentBefore(int index, long first, long last) {
         if (index == segments.size()) {
             return absentAtEnd(first, last);
         }
-        Listed behind = segments.get(index);
-        String previous = behind.header().previous();
-        String name = behind.goesOnFrom() < 0 && previous.endsWith(SUFFIX) ? previous : patternFrom(first);
+        Listed next = segments.get(index);
+        String previous = next.header().previous();
+        String name = next.predecessor() < 0 && previous.endsWith(SUFFIX) ? previous : patternFrom(first);
         return new Damage(Damage.Kind.ABSENT, name, 0, first, last);
     }
 
-    /** What is lost behind all segments, with files that are not there. */
+    /** Returns the records that are lost after the last segment because files are missing. */
     Damage absentAtEnd(long first, long last) {
         return new Damage(Damage.Kind.ABSENT, absentNewest == null ? patternFrom(first) : absentNewest, 0, first, last);
     }
 
-    /** What the name of a file is like that began with {@code first}, or with a record that it repeated. */
+    /** Returns a pattern for the name of the missing file that contained {@code first}. */
     private String patternFrom(long first) {
         boolean taken = segments.stream().anyMatch(listed -> sequenceIn(listed.name()) == first);
         return taken ? prefix + "-*" + SUFFIX : "%s-*-%016d%s".formatted(prefix, first, SUFFIX);
     }
 
-    /** The first sequence that went to a later file whose header is broken. */
+    /** Returns the first sequence that was appended to a later file with a broken header. */
     private static long lostFrom(List<Damage> headless, Listed listed) {
         return headless.stream()
                 .filter(damage -> isLater(damage.segment(), listed))
@@ -470,33 +511,33 @@ final class SegmentList {
                 .orElse(Long.MAX_VALUE);
     }
 
-    /** Whether records at the end of a segment don't count because they went to a later file whose header is broken. */
+    /** Returns whether records at the end of a segment do not count because a later file with a broken header had them. */
     boolean isCutByHeadless(int index) {
         Listed listed = segments.get(index);
         return listed.countedEnd() < Long.MAX_VALUE && lostFrom(headless, listed) == listed.countedEnd();
     }
 
-    /** The files with a broken header in which records stand, and what is lost with each. */
+    /** Returns the files without a readable header that contain records, with the records that are lost in each. */
     List<Damage> headless() {
         return headless;
     }
 
-    /** The id of the log; {@link SegmentHeader#NO_ID} if it has none yet. */
+    /** Returns the id of the log; {@link SegmentHeader#NO_ID} if it has none yet. */
     String logId() {
         return logId;
     }
 
-    /** Whether the id is in its file. */
+    /** Returns whether the id was read from its file. */
     boolean isIdKept() {
         return isIdKept;
     }
 
-    /** The files with segments of other logs; no record of them counts. */
+    /** Returns the names of files that are segments of other logs; their records do not count. */
     List<String> foreign() {
         return foreign;
     }
 
-    /** The files whose header is damaged, and was read from what is left of it. */
+    /** Returns the names of segments whose damaged header was salvaged. */
     List<String> brokenHeaders() {
         return segments.stream()
                 .filter(Listed::isHeaderBroken)
@@ -504,7 +545,7 @@ final class SegmentList {
                 .toList();
     }
 
-    /** What repairs gave up. */
+    /** Returns the losses that repairs declared. */
     DeclaredLosses losses() {
         return losses;
     }
@@ -517,14 +558,14 @@ final class SegmentList {
         return segments.isEmpty();
     }
 
-    /** Where a segment stands in the list. */
+    /** Returns the index of a segment. */
     int indexOf(String name) {
         for (int i = 0; i < segments.size(); i++) {
             if (segments.get(i).name().equals(name)) {
                 return i;
             }
         }
-        throw new IllegalArgumentException("no segment of this log: " + name);
+        throw new IllegalArgumentException("not a segment of this log: " + name);
     }
 
     SegmentCursor open(int index) throws IOException {
@@ -532,7 +573,9 @@ final class SegmentList {
         SegmentScan scan = SegmentScan.open(files, directory.resolve(listed.name()));
         if (scan == null) {
             throw new NoSuchFileException(
-                    directory.resolve(listed.name()).toString(), null, "it is no segment any more since it was listed");
+                    directory.resolve(listed.name()).toString(),
+                    null,
+                    "the file was a segment when it was listed, and is not one any more");
         }
         return new SegmentCursor(scan, listed.header(), listed.countedEnd(), losses);
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.FileOps.FileStatus;
 import dev.flk.wal.FileOps.OpenFile;
-import dev.flk.wal.FileOps.Standing;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -20,9 +20,9 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Opens segments: the header is written under another name, forced, given its name, and the directory forced; only then is the
- * segment used. A segment to which nothing was appended is replaced by the next one of the same name, which repeats what it
- * carried.
+ * Opens segments. The header is written to a file with a temporary name and forced; then the file gets its name and the
+ * directory is forced. Only then is the segment used. The next segment replaces a segment without appended records if
+ * it has the same name, and repeats the records that the replaced one carried.
  */
 final class SegmentOpener {
     private final FileOps files;
@@ -54,13 +54,13 @@ final class SegmentOpener {
     }
 
     /**
-     * What a segment goes on from.
+     * The segment that a new segment continues.
      *
-     * @param carried what it repeats of that
-     * @param name of the earlier segment, as it was opened; "-" if there is none
-     * @param end where what it repeats began in there, or would
-     * @param id of the earlier segment; "-" if there is none
-     * @param bare the header of the earlier one if nothing was appended to it; else null
+     * @param carried the records of the predecessor that the new segment repeats
+     * @param name the name under which the predecessor was opened; "-" for the first segment
+     * @param end the offset in the predecessor at which the repeated records begin, or its end if none are repeated
+     * @param id the id of the predecessor; "-" for the first segment
+     * @param bare the predecessor's header if no records were appended to it; else null
      */
     record Predecessor(
             List<LogRecord> carried,
@@ -71,13 +71,14 @@ final class SegmentOpener {
         static final Predecessor NONE = new Predecessor(List.of(), "-", 0, SegmentHeader.NO_ID, null);
     }
 
-    /** Opens the segment that follows; when it returns, header and directory entry are on disk. */
+    /** Opens the next segment; its header and its directory entry are on disk when this method returns. */
     Segment open(long next, Predecessor predecessor) throws IOException {
         long ordinal = nextOrdinal++;
         long millis = Math.max(0, clock.millis());
         List<LogRecord> carried = predecessor.carried();
         String name = name(next, millis);
-        // nothing was appended to it, so that it may go: this one continues what it continued
+        // a predecessor without appended records may be replaced, so the new segment continues the predecessor's
+        // predecessor
         SegmentHeader bare = predecessor.bare();
         SegmentHeader header = new SegmentHeader(
                 HexFormat.of().toHexDigits(random.nextLong()),
@@ -99,17 +100,18 @@ final class SegmentOpener {
             int length = bytes.remaining();
             file.write(bytes, 0);
             file.force();
-            Object identity = files.standing(opening)
+            Object identity = files.status(opening)
                     .orElseThrow(() -> new NoSuchFileException(opening.toString()))
                     .identity();
-            if (!name.equals(predecessor.name())
+            boolean isTaken = !name.equals(predecessor.name())
                     && files.list(directory).contains(name)
-                    && hasContent(directory.resolve(name))) {
-                // no segment of ours, or it would be the previous one; never overwrite what may be needed as evidence
+                    && hasContent(directory.resolve(name));
+            lock.requireHeld(); // another process may have a segment with this name by now
+            if (isTaken) {
+                // the file is not a segment of this log, or it would be the predecessor; keep it as evidence
                 files.move(
                         directory.resolve(name), directory.resolve(SegmentList.freeBrokenName(files, directory, name)));
             }
-            lock.requireHeld(); // the name may be that of another process's segment by now
             files.move(opening, directory.resolve(name));
             files.forceDirectory(directory);
             return new Segment(name, directory.resolve(name), header, file, identity, length, nanoTicker.getAsLong());
@@ -120,8 +122,8 @@ final class SegmentOpener {
     }
 
     /**
-     * Sets aside a file that has the name of a vanished segment: another program's new file, or the remains of ours. A copy of ours with
-     * records stays: a start can read it.
+     * Sets aside a file that has the name of a vanished segment: a new file of another program, or the remains of the
+     * segment. A copy of the segment that contains records is left in place, because the next start can read it.
      */
     void clearNameOf(Segment vanished) throws IOException {
         Path path = vanished.path();
@@ -134,29 +136,29 @@ final class SegmentOpener {
         }
     }
 
-    /** An empty file is no segment, and may be replaced. */
+    /** Returns whether a file exists and is not empty; an empty file is not a segment and may be replaced. */
     private boolean hasContent(Path file) throws IOException {
-        return files.standing(file).filter(standing -> standing.bytes() > 0).isPresent();
+        return files.status(file).filter(status -> status.bytes() > 0).isPresent();
     }
 
     /**
-     * The file that holds a segment that is not under its own name any more, perhaps compressed; null if there is none in the directory,
-     * or if that can't be found out.
+     * Returns the name of the file, possibly compressed, that contains a segment which lost its own name; null if the
+     * directory has no such file or can't be read.
      */
     @Nullable
     String nameOf(Segment vanished) {
         Path directory = options.directory();
         try {
             if (vanished.isUnderItsName(files)) {
-                return null; // emptied in place; what copytruncate copied before is not all of it
+                return null; // truncated in place; the copy that copytruncate made before is incomplete
             }
             List<String> names = files.list(directory).stream()
                     .filter(name -> name.startsWith(vanished.name()) && !name.equals(vanished.name()))
                     .filter(name -> SegmentList.isSegmentName(name, options.prefix()))
                     .toList();
             for (String name : names) {
-                if (files.standing(directory.resolve(name))
-                        .filter(standing -> standing.identity().equals(vanished.identity()))
+                if (files.status(directory.resolve(name))
+                        .filter(status -> status.identity().equals(vanished.identity()))
                         .isPresent()) {
                     return name;
                 }
@@ -175,7 +177,7 @@ final class SegmentOpener {
         }
     }
 
-    /** Leaves no half-opened segment behind, as far as the disk lets us; the next start removes what is left. */
+    /** Removes a partly opened segment; if that fails, the next start removes it. */
     private void abandon(Path opening, OpenFile file, Exception failure) {
         try {
             file.close();
@@ -200,31 +202,34 @@ final class SegmentOpener {
     }
 
     /**
-     * Checks that the active segment still is the file of its name: one that was moved, removed, replaced or emptied accepts writes
-     * without an error, but no start would find them. Checked from time to time, not for each write.
+     * Checks that the active segment still is the file with its name. A file that was moved, removed, replaced or
+     * emptied accepts writes without an error, but the next start would not find them.
      */
     static final class SegmentWatch {
         private SegmentWatch() {}
 
-        /** Any thread; a segment that was completed meanwhile is none to ask about. Where the disk fails to tell, it is there. */
+        /** Returns whether the active segment is the file with its name; true if the disk fails. Any thread. */
         static boolean isThere(FileOps files, Segment segment) {
             try {
                 long atLeast = segment.position();
-                Optional<Standing> standing = files.standing(segment.path());
-                return standing.isPresent()
-                        && isSame(standing.get(), segment)
-                        && standing.get().bytes() >= atLeast
+                Optional<FileStatus> status = files.status(segment.path());
+                return status.isPresent()
+                        && isSame(status.get(), segment)
+                        && status.get().bytes() >= atLeast
                         && beginsAs(files, segment);
             } catch (IOException e) {
-                return true; // a failing disk shows at the next append
+                return true; // the next append reports a failing disk
             }
         }
 
-        static boolean isSame(Standing standing, Segment segment) {
-            return standing.identity().equals(segment.identity());
+        static boolean isSame(FileStatus status, Segment segment) {
+            return status.identity().equals(segment.identity());
         }
 
-        /** Whether the file under a segment's name begins with its header; one that was emptied begins with a hole once written to. */
+        /**
+         * Returns whether the file with a segment's name begins with its header; a truncated file begins with a hole
+         * after the next write.
+         */
         static boolean beginsAs(FileOps files, Segment segment) throws IOException {
             byte[] expected = segment.beginning();
             try (OpenFile file = files.openForReading(segment.path())) {

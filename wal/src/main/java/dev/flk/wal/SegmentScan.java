@@ -10,28 +10,35 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/** Goes through the records that were appended to one segment, forward. One thread. */
+/** A forward scan over the records that were appended to one segment. One thread. */
 final class SegmentScan implements Closeable {
     private final String segment;
     private final SegmentBytes bytes;
     private final SegmentHeader header;
     private final boolean headerBroken;
+    private final boolean headerTruncated;
     private final byte[] seed;
     private final long firstOffset;
     private long offset;
 
     private SegmentScan(
-            String segment, SegmentBytes bytes, SegmentHeader header, long firstOffset, boolean headerBroken) {
+            String segment,
+            SegmentBytes bytes,
+            SegmentHeader header,
+            long firstOffset,
+            boolean headerBroken,
+            boolean headerTruncated) {
         this.segment = segment;
         this.bytes = bytes;
         this.header = header;
         this.headerBroken = headerBroken;
+        this.headerTruncated = headerTruncated;
         this.seed = header.seed();
         this.firstOffset = firstOffset;
         this.offset = firstOffset;
     }
 
-    /** Opens a segment; null if the file has no header, not even a damaged one that can be salvaged, and so is none. */
+    /** Opens a segment; returns null if the file has neither a header nor a damaged one that can be salvaged. */
     static @Nullable SegmentScan open(FileOps files, Path file) throws IOException {
         SegmentBytes bytes = SegmentBytes.open(files, file);
         try {
@@ -39,11 +46,12 @@ final class SegmentScan implements Closeable {
             Framed framed = RecordFormat.readHeader(bytes);
             if (framed != null) {
                 return new SegmentScan(
-                        segment, bytes, SegmentHeader.parse(framed, bytes, segment), framed.length(), false);
+                        segment, bytes, SegmentHeader.parse(framed, bytes, segment), framed.length(), false, false);
             }
             Salvaged salvaged = SegmentHeader.salvage(bytes, segment);
             if (salvaged != null) {
-                return new SegmentScan(segment, bytes, salvaged.header(), salvaged.bytes(), true);
+                return new SegmentScan(
+                        segment, bytes, salvaged.header(), salvaged.bytes(), true, salvaged.isTruncated());
             }
         } catch (IOException | RuntimeException e) {
             bytes.close();
@@ -54,9 +62,9 @@ final class SegmentScan implements Closeable {
     }
 
     /**
-     * The loss in a file whose header is not whole. A segment gets its name only after its header was forced, so the file was changed
-     * or cut since. If its records are gone too, their number is unknown: at least the first one is assumed. Null if it has neither
-     * records nor the name of a segment.
+     * Returns the loss in a file whose header is incomplete; null if the file has neither records nor the name of a
+     * segment. A segment gets its name only after its header was forced, so the file was changed or truncated later. If
+     * its records are gone too, their number is unknown and one is assumed.
      */
     static @Nullable Damage lostWithHeader(FileOps files, Path file) throws IOException {
         try (SegmentBytes bytes = SegmentBytes.open(files, file)) {
@@ -74,7 +82,7 @@ final class SegmentScan implements Closeable {
             String name = String.valueOf(file.getFileName());
             long named = SegmentList.sequenceIn(name);
             if (named < Long.MAX_VALUE) {
-                // in front of what is left others stood, and a lower sequence is a bad line's
+                // records before the readable ones are lost too, and a line with a lower sequence is damaged
                 first = named;
                 last = Math.max(last, first);
             }
@@ -90,17 +98,22 @@ final class SegmentScan implements Closeable {
         return header;
     }
 
-    /** Whether the header is damaged, and was read from what is left of it. */
+    /** Returns whether the header is damaged and was salvaged. */
     boolean isHeaderBroken() {
         return headerBroken;
     }
 
-    /** Where the first appended record stands, behind the header. */
+    /** Returns whether the file is shorter than its header. */
+    boolean isHeaderTruncated() {
+        return headerTruncated;
+    }
+
+    /** Returns the offset of the first appended record, after the header. */
     long firstOffset() {
         return firstOffset;
     }
 
-    /** Where the next record should stand. */
+    /** Returns the offset at which the next record should begin. */
     long offset() {
         return offset;
     }
@@ -113,13 +126,13 @@ final class SegmentScan implements Closeable {
         offset = newOffset;
     }
 
-    /** Seeks, and reads again from the file what was read before. */
+    /** Seeks, and discards buffered bytes so that they are read from the file again. */
     void seekAfresh(long newOffset) {
         bytes.forget();
         offset = newOffset;
     }
 
-    /** The record at the offset, and moves behind it; null, without moving, if no whole one stands there. */
+    /** Reads the record at the offset and advances; returns null without advancing if there is no complete record. */
     @Nullable
     Framed next() throws IOException {
         Framed framed = RecordFormat.read(bytes, offset, seed);
@@ -129,7 +142,7 @@ final class SegmentScan implements Closeable {
         return framed;
     }
 
-    /** The next whole record, past what is none, and moves behind it; null at the end. */
+    /** Reads the next complete record, skipping other bytes, and advances; returns null at the end. */
     @Nullable
     Framed nextWhole() throws IOException {
         long candidate = RecordFormat.findMagic(bytes, offset);
@@ -161,7 +174,7 @@ final class SegmentScan implements Closeable {
                 new Position(segment, framed.offset()));
     }
 
-    /** How many whole records stand from the first one on, broken ones between them passed over. */
+    /** Counts the complete records, including the carried ones and skipping broken ones. */
     long countWhole() throws IOException {
         long whole = header.carried().size();
         seek(firstOffset);
@@ -171,26 +184,26 @@ final class SegmentScan implements Closeable {
         return whole;
     }
 
-    /** Whether nothing but zeros stands from {@code from} on; not so if that can't be read. */
+    /** Returns whether the file contains only zeros from {@code from} on; false if its end can't be read. */
     boolean isEmptyFrom(long from) throws IOException {
         return endOfContent(from) <= from && (from >= bytes.size() || bytes.load(bytes.size() - 1, 1) == 1);
     }
 
-    /** A copy of the bytes of the header. */
+    /** Returns a copy of the header's bytes. */
     ByteBuffer headerBytes() throws IOException {
         int length = (int) firstOffset;
         if (bytes.load(0, length) < length) {
-            throw new IOException(segment + " got shorter while it was being read");
+            throw new IOException(segment + " was truncated while it was being read");
         }
         return ByteBuffer.wrap(bytes.copy(0, length));
     }
 
-    /** A copy of at most {@code length} bytes. */
+    /** Returns a copy of at most {@code length} bytes. */
     ByteBuffer bytesAt(long from, int length) throws IOException {
         return ByteBuffer.wrap(bytes.copy(from, bytes.load(from, length)));
     }
 
-    /** The end of the last byte that is not zero, from {@code from} on; {@code from} if all are. */
+    /** Returns the offset after the last nonzero byte from {@code from} on, or {@code from}. */
     long endOfContent(long from) throws IOException {
         int chunk = 64 * 1024;
         long end = from;

@@ -6,17 +6,17 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a start found that an operator should know.
+ * The findings of a start that an operator should know.
  *
- * @param damages what was damaged in the newest segment and was skipped
- * @param cutTail the unfinished end of the newest segment, which was cut off; null if there was none
- * @param brokenHeaders segments whose header is damaged, although their records can be read
- * @param foreign files in the directory that hold segments of other logs
+ * @param damages the damage in the newest segment, which was skipped
+ * @param cutTail the torn tail that was cut off; null if there was no torn tail
+ * @param brokenHeaders segments with a damaged header and readable records
+ * @param foreign files in the directory that are segments of other logs
  */
 public record StartReport(
         List<Damage> damages, @Nullable CutTail cutTail, List<String> brokenHeaders, List<String> foreign) {
 
-    /** Keeps copies. */
+    /** Copies the lists. */
     public StartReport {
         damages = List.copyOf(damages);
         brokenHeaders = List.copyOf(brokenHeaders);
@@ -28,16 +28,16 @@ public record StartReport(
     }
 
     /**
-     * The end of a segment that was cut off.
+     * A torn tail that was cut off.
      *
-     * @param offset where it began, in bytes
+     * @param offset the offset at which it began, in bytes
      * @param bytes its length, without zeros at its end
-     * @param sequence of the first record that is not complete
-     * @param keptAs the file that has it now
+     * @param sequence the sequence of its first incomplete record
+     * @param keptAs the name of the file with a copy of it
      */
     public record CutTail(String segment, long offset, long bytes, long sequence, String keptAs) {}
 
-    /** One sentence for each finding but the damages, for a warning in a program's log. */
+    /** Returns a warning for each finding except the damage. */
     public List<String> warnings() {
         List<String> warnings = new ArrayList<>();
         if (cutTail != null) {
@@ -46,7 +46,7 @@ public record StartReport(
                             + " bytes of unfinished records: they were cut off at byte " + cutTail.offset()
                             + " and kept as "
                             + cutTail.keptAs() + "; the log continues with record " + cutTail.sequence()
-                            + ". That is normal after a crash. If the disk was changed by hand, answered records may be among them");
+                            + ". This is normal after a crash. If somebody changed the file, answered records may be among them");
         }
         for (String segment : brokenHeaders) {
             warnings.add(describeBrokenHeader(segment));
@@ -57,13 +57,13 @@ public record StartReport(
         return warnings;
     }
 
-    /** One line for people. */
+    /** Describes a segment with a damaged header in one line. */
     public static String describeBrokenHeader(String segment) {
-        return "segment " + segment + " has a damaged header; its records could be read all the same";
+        return "segment " + segment + " has a damaged header; its records are readable";
     }
 
-    /** One line for people. */
+    /** Describes a segment of another log in one line. */
     public static String describeForeign(String file) {
-        return "file " + file + " is a segment of another log: none of its records counts; move it away";
+        return "file " + file + " is a segment of another log and is ignored; move it away";
     }
 }

@@ -5,21 +5,21 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 
-/** Retries for files that were removed or replaced after they were listed. */
+/** Retries of steps that fail because a file was removed or replaced after it was listed. */
 public final class Vanished {
-    /** An owner removes, and logrotate renames, a few files an hour; more than this one after the other is neither at work. */
+    /** The maximum number of attempts. The owner and logrotate remove or rename only a few files an hour. */
     private static final int ATTEMPTS = 10;
 
     private Vanished() {}
 
-    /** Lists a directory, and opens what it found there. */
+    /** A step that lists a directory and opens files in it. */
     @FunctionalInterface
     public interface Step<T> {
-        /** May be run again from its beginning. */
+        /** Runs the step; may be called again. */
         T run() throws IOException;
     }
 
-    /** Runs {@code step}, again if a file vanished under it; the last failure travels. */
+    /** Runs {@code step}, and runs it again if a file vanished meanwhile; throws the last failure. */
     public static <T> T retry(Step<T> step) throws IOException {
         for (int attempt = 1; ; attempt++) {
             try {

@@ -14,6 +14,7 @@ import static org.assertj.core.api.Assertions.tuple;
 import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.LogRepair.Repair;
 import dev.flk.wal.SimulatedLog.Clock;
+import dev.flk.wal.StartReport.CutTail;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -117,6 +118,26 @@ final class DamageOfEveryByteTest {
             assertThat(damaged.damage().firstMissing()).as("byte %d", at).isEqualTo(hit);
             assertThat(damaged.damage().lastMissing()).isEqualTo(hit);
             assertThat(damaged.damage().segment()).isEqualTo(varied.oldest);
+        }
+    }
+
+    /** A clean end leaves an empty newest segment. */
+    @Test
+    void flipEveryByte_ofAnEmptyNewestSegment_losesNothing() throws IOException {
+        SimulatedLog log = SimulatedLog.open(varied.disk.copy());
+        log.log.close();
+        String empty = log.disk.names().stream()
+                .filter(name -> name.endsWith(".wal"))
+                .reduce((older, newer) -> newer)
+                .orElseThrow();
+        byte[] whole = log.disk.content(empty);
+        assertThat(whole).as("a header and nothing else").hasSize(4096);
+        for (int at = 0; at < whole.length; at++) {
+            SimulatedDisk disk = log.disk.copy();
+            byte[] changed = whole.clone();
+            changed[at] ^= (byte) (1 << at % 8);
+            disk.put(empty, changed);
+            assertOnlyTheHeaderIsDamaged(disk, empty);
         }
     }
 
@@ -371,7 +392,7 @@ final class DamageOfEveryByteTest {
         }
     }
 
-    /** A start on this disk goes on behind what was kept; returns what was set aside. */
+    /** A start on this disk continues after the records that were kept, and reports what it set aside; returns that. */
     private byte[] reopenAndAppend(SimulatedDisk disk, int kept) throws IOException {
         SimulatedLog again = SimulatedLog.open(disk);
         assertThat(again.append(entry("next")).firstSequence).isEqualTo(kept + 1);
@@ -379,7 +400,15 @@ final class DamageOfEveryByteTest {
         assertThat(records).hasSize(kept + 1);
         assertIsPrefix(records.subList(0, kept), kept);
         String broken = varied.newest + ".broken";
-        return disk.names().contains(broken) ? disk.content(broken) : new byte[0];
+        if (!disk.names().contains(broken)) {
+            assertThat(again.log.startReport().cutTail()).isNull();
+            return new byte[0];
+        }
+        byte[] torn = disk.content(broken);
+        long offset = Math.max(4096, offsetOf(kept + 1));
+        assertThat(again.log.startReport().cutTail())
+                .isEqualTo(new CutTail(varied.newest, offset, torn.length, kept + 1, broken));
+        return torn;
     }
 
     private byte[] tornPart(byte[] whole, int length, int kept) throws IOException {

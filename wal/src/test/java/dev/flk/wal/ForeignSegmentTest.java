@@ -8,6 +8,7 @@ import static dev.flk.wal.SimulatedLog.bodies;
 import static dev.flk.wal.SimulatedLog.entry;
 import static dev.flk.wal.SimulatedLog.options;
 import static dev.flk.wal.SimulatedLog.readAll;
+import static dev.flk.wal.SimulatedLog.readSkipping;
 import static dev.flk.wal.SimulatedLog.verify;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -96,6 +97,36 @@ final class ForeignSegmentTest {
             SimulatedLog.open(mixed);
             assertThat(bodies(readAll(mixed))).hasSize(9).noneMatch(body -> body.startsWith("theirs"));
         }
+    }
+
+    /** The log goes back to a copy, and later gets back a segment that it wrote before that, in the place of another one. */
+    @Test
+    void ofOurOwnLogBeforeItWentBack_inThePlaceOfOurs_oursIsMissing() throws IOException {
+        SimulatedDisk before = ours.copy();
+        SimulatedDisk now = ours.copy();
+        append(before, "before", 3);
+        append(now, "now", 4);
+        String name = segments(now).get(segments(ours).size() - 1);
+        assertThat(segments(before)).contains(name);
+        now.put(name, before.content(name));
+
+        assertThat(verify(now).damages())
+                .extracting(Damage::firstMissing, Damage::lastMissing)
+                .containsExactly(tuple(11L, 11L));
+        assertThat(bodies(readSkipping(now)))
+                .hasSize(11)
+                .contains("now 2")
+                .noneMatch(body -> body.startsWith("before"));
+    }
+
+    private static void append(SimulatedDisk disk, String body, int seed) throws IOException {
+        Clock clock = new Clock();
+        clock.advance(Duration.ofSeconds(seed));
+        SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withSegments(1, Duration.ofDays(1))), clock);
+        log.append(entry(body + " 1"));
+        log.append(entry(body + " 2"));
+        log.log.close();
+        disk.kill();
     }
 
     @Test

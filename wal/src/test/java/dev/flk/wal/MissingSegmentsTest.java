@@ -62,7 +62,7 @@ final class MissingSegmentsTest {
         assertThat(bodies(readSkipping(disk))).hasSize(4).contains("refused", "repeated by the next", "last");
         assertThat(verify(disk).damages()).containsExactly(new Damage(Kind.ABSENT, second, 0, 3, 2));
         assertThat(verify(disk).damages().get(0).describe())
-                .isEqualTo("segment " + second + " is not there: an unknown number of records missing");
+                .isEqualTo("segment " + second + " is missing, with an unknown number of records");
         assertThatThrownBy(() -> readAll(disk)).isInstanceOf(DamagedLogException.class);
         SimulatedLog log = SimulatedLog.open(disk);
         assertThat(log.log.absent(1)).hasSize(1);

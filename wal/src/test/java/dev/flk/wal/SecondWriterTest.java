@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.SIZES;
 import static dev.flk.wal.SimulatedLog.bodies;
 import static dev.flk.wal.SimulatedLog.entry;
 import static dev.flk.wal.SimulatedLog.options;
@@ -16,6 +17,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -52,7 +54,7 @@ final class SecondWriterTest {
         assertThat(log.append(entry("refused, too")).failure).isInstanceOf(LockLostException.class);
 
         assertThat(reported).hasSize(1);
-        assertThat(log.log.trouble()).containsInstanceOf(LockLostException.class);
+        assertThat(log.log.problem()).containsInstanceOf(LockLostException.class);
         List<String> names = disk.names();
         log.log.watchStep();
         log.log.close();
@@ -74,10 +76,15 @@ final class SecondWriterTest {
     /** The other process starts, appends and answers right before any operation of an append. */
     @Test
     void append_secondWriterBeforeEveryOperation_everyAnswerIsInTheLog() throws IOException {
+        meddleBeforeEveryOperation(options());
+        meddleBeforeEveryOperation(options(SIZES.withSegments(1, Duration.ofDays(1)))); // each append opens a segment
+    }
+
+    private static void meddleBeforeEveryOperation(LogOptions options) throws IOException {
         boolean reachedTheEnd = false;
         for (int operation = 0; !reachedTheEnd; operation++) {
             SimulatedDisk shared = new SimulatedDisk(new Random(operation));
-            SimulatedLog first = SimulatedLog.open(shared);
+            SimulatedLog first = SimulatedLog.open(shared, options, new Clock());
             List<String> answered = new ArrayList<>();
             note(answered, first.append(entry("before")));
             List<SimulatedLog> second = new ArrayList<>();
@@ -85,7 +92,9 @@ final class SecondWriterTest {
             shared.meddleBefore(operation, () -> {
                 shared.removeLock();
                 try {
-                    second.add(SimulatedLog.open(shared));
+                    Clock later = new Clock();
+                    later.advance(Duration.ofSeconds(1)); // draws other ids
+                    second.add(SimulatedLog.open(shared, options, later));
                     note(answered, second.get(0).append(entry("by the second")));
                 } catch (IOException e) {
                     refused.add(e);

@@ -121,8 +121,7 @@ final class VanishedSegmentTest {
             assertThat(read).containsExactly(1L, 2L, 5L);
             assertThat(reader.absent())
                     .extracting(Damage::describe)
-                    .containsExactly(
-                            "segment inbox-20261120-0000000000000003.wal is not there: records 3 to 4 missing");
+                    .containsExactly("segment inbox-20261120-0000000000000003.wal is missing, with records 3 to 4");
         }
         try (LogReader reader = third.log.read(1, OnDamage.STOP, 3)) {
             assertThat(reader.next().sequence()).isEqualTo(1);
@@ -145,13 +144,13 @@ final class VanishedSegmentTest {
             assertThat(reader.next().sequence()).isEqualTo(1);
             assertThatThrownBy(reader::next)
                     .isInstanceOf(DamagedLogException.class)
-                    .hasMessageContaining("is not there: records 2 to 3 missing");
+                    .hasMessageContaining("is missing, with records 2 to 3");
         }
         disk.moveAway(ACTIVE, "moved too");
         try (LogReader reader = second.log.read(1, OnDamage.STOP)) {
             assertThatThrownBy(reader::next)
                     .isInstanceOf(DamagedLogException.class)
-                    .hasMessageContaining("is not there: records 1 to 3 missing");
+                    .hasMessageContaining("is missing, with records 1 to 3");
         }
     }
 
@@ -169,7 +168,7 @@ final class VanishedSegmentTest {
             assertThat(reader.next().sequence()).isEqualTo(1);
             assertThatThrownBy(reader::next)
                     .isInstanceOf(DamagedLogException.class)
-                    .hasMessageContaining("segment " + newest + " is not there: record 2 missing");
+                    .hasMessageContaining("segment " + newest + " is missing, with record 2");
         }
     }
 
@@ -199,7 +198,7 @@ final class VanishedSegmentTest {
         disk.kill();
         SimulatedLog.open(disk).append(entry("B"));
         disk.moveAway(repeats, "moved");
-        assertAbsent(disk, "segment " + repeats + " is not there: record 1 missing");
+        assertAbsent(disk, "segment " + repeats + " is missing, with record 1");
 
         disk.moveAway("moved", repeats);
         assertThat(readAll(disk)).extracting(LogRecord::sequence).containsExactly(1L, 2L, 3L);
@@ -220,7 +219,7 @@ final class VanishedSegmentTest {
 
         disk.moveAway(ACTIVE, "moved");
 
-        assertAbsent(disk, "segment " + ACTIVE + " is not there: record 1 missing");
+        assertAbsent(disk, "segment " + ACTIVE + " is missing, with record 1");
     }
 
     /** The segment behind it was replaced by the next start, which must not forget what that went on from. */
@@ -230,7 +229,7 @@ final class VanishedSegmentTest {
         log.log.close();
         SimulatedLog.open(disk).append(entry("B"));
         disk.moveAway(repeats, "moved");
-        assertAbsent(disk, "segment " + repeats + " is not there: record 1 missing");
+        assertAbsent(disk, "segment " + repeats + " is missing, with record 1");
     }
 
     @Test

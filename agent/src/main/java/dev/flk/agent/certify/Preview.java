@@ -4,7 +4,7 @@ package dev.flk.agent.certify;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.CsvRows.Row;
 import dev.flk.canonical.CanonicalDouble;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
@@ -57,10 +57,10 @@ public record Preview(String text) {
         }
         text.append("%n%s in %s, %d of them short; %s with an empty cell skipped%n"
                 .formatted(
-                        InWords.count(csv.rows(), "row"),
-                        InWords.count(counts[0], "window"),
+                        ErrorMessages.count(csv.rows(), "row"),
+                        ErrorMessages.count(counts[0], "window"),
                         counts[1],
-                        InWords.count(csv.skippedRows(), "row")));
+                        ErrorMessages.count(csv.skippedRows(), "row")));
         return new Preview(text.toString());
     }
 

@@ -11,7 +11,7 @@ import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.source.Intake;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.files.RegularFile;
@@ -155,7 +155,7 @@ final class CertifyCommand implements Callable<Integer> {
             CsvRows rows = new CsvRows(csv, columns());
             certificates = certifier(config).certify(rows, windows());
             if (rows.skippedRows() > 0) {
-                context.complain(InWords.count(rows.skippedRows(), "row") + " with an empty cell skipped");
+                context.complain(ErrorMessages.count(rows.skippedRows(), "row") + " with an empty cell skipped");
             }
         }
         if (plot != null && !certificates.isEmpty()) {
@@ -170,7 +170,7 @@ final class CertifyCommand implements Callable<Integer> {
         } else {
             boolean unused =
                     OutboxAccess.either(config, outbox -> add(outbox, certificates), agent -> add(agent, certificates));
-            context.say(InWords.count(certificates.size(), "certificate") + " added to the outbox "
+            context.say(ErrorMessages.count(certificates.size(), "certificate") + " added to the outbox "
                     + config.outbox().directory());
         }
         return 0;

@@ -3,8 +3,8 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.DeadLetterFile;
-import dev.flk.program.diagnostics.Asked;
 import dev.flk.program.diagnostics.DiagnosticsArchive;
+import dev.flk.program.diagnostics.LocalHttpClient;
 import dev.flk.program.diagnostics.Scrubber;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -44,7 +44,7 @@ final class DiagnosticsCommand implements Callable<Integer> {
     private static final int MOST_REASONS = 100;
 
     private final Context context;
-    private final Asked asked = new Asked();
+    private final LocalHttpClient asked = new LocalHttpClient();
 
     @Option(
             names = "--output",

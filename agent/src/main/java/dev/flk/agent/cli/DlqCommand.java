@@ -7,7 +7,7 @@ import dev.flk.agent.outbox.DeadLetter;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.DeadLetters;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.config.Quantities;
@@ -107,7 +107,7 @@ final class DlqCommand implements Runnable {
             }
         });
         if (!json) {
-            context.say(InWords.count(count[0], "dead letter"));
+            context.say(ErrorMessages.count(count[0], "dead letter"));
         }
         return 0;
     }
@@ -193,7 +193,7 @@ final class DlqCommand implements Runnable {
         if (how.json) {
             context.out().print(Json.line(Map.of(how.dryRun ? "matching" : done, count)));
         } else {
-            context.say(InWords.count(count, "dead letter") + " " + (how.dryRun ? "would be " : "") + done);
+            context.say(ErrorMessages.count(count, "dead letter") + " " + (how.dryRun ? "would be " : "") + done);
         }
         return 0;
     }
@@ -275,7 +275,8 @@ final class DlqCommand implements Runnable {
         private LetterIds() {}
 
         /**
-         * The whole ids, in the order given. What is a whole id or an outbox sequence in the file, and what is the beginning of none, stays.
+         * The whole ids, in the order given. What is a whole id or an outbox sequence in the file, and what is the
+         * beginning of none, stays.
          *
          * @throws IOException naming some, if several begin so
          */

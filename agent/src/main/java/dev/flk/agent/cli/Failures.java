@@ -4,7 +4,7 @@ package dev.flk.agent.cli;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.certificate.MalformedCertificate;
-import dev.flk.program.cli.IoTrouble;
+import dev.flk.program.cli.IoMessages;
 import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
@@ -51,7 +51,7 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         if (e instanceof MalformedCsv || e instanceof MalformedCertificate) {
             say(e.getMessage());
         } else if (e instanceof IOException io) {
-            say(IoTrouble.inWords(io));
+            say(IoMessages.inWords(io));
         } else {
             say("this should not happen: " + e);
             LOG.debug("unexpected", e);

@@ -14,7 +14,7 @@ import dev.flk.agent.outbox.SettledAs;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -134,10 +134,10 @@ final class OutboxCommands {
             AgentConfig config = context.config();
             OutboxCheck check = new OutboxCheck(config.outbox().directory());
             Found found = check.look();
-            context.say(config.outbox().directory() + ": " + InWords.count(found.records(), "whole record"));
+            context.say(config.outbox().directory() + ": " + ErrorMessages.count(found.records(), "whole record"));
             found.givenUp().forEach(line -> context.say("given up before: " + line));
             if (found.tornBytes() > 0) {
-                context.say(InWords.count(found.tornBytes(), "byte") + " at the end "
+                context.say(ErrorMessages.count(found.tornBytes(), "byte") + " at the end "
                         + (found.tornBytes() == 1 ? "is" : "are")
                         + " not whole: a crash has left that, or a running agent is writing");
             }
@@ -148,7 +148,7 @@ final class OutboxCommands {
             }
             found.missing().forEach(context::say);
             if (!found.isWhole()) {
-                context.say(InWords.count(found.missingRecords(), "record")
+                context.say(ErrorMessages.count(found.missingRecords(), "record")
                         + (found.missingRecords() == 1 ? " is" : " are") + " gone");
             }
             if (dryRun) {
@@ -208,19 +208,19 @@ final class OutboxCommands {
         }
 
         private List<String> inWords(Report report) {
-            String freed = InWords.bytes(Math.max(0, report.freedBytes()));
+            String freed = ErrorMessages.bytes(Math.max(0, report.freedBytes()));
             String waiting =
-                    InWords.count(report.pending(), "certificate") + (report.pending() == 1 ? " waits" : " wait");
+                    ErrorMessages.count(report.pending(), "certificate") + (report.pending() == 1 ? " waits" : " wait");
             return dryRun
                     ? List.of(
-                            InWords.count(report.removedSegments(), "segment") + " would be removed, "
+                            ErrorMessages.count(report.removedSegments(), "segment") + " would be removed, "
                                     + report.compressedSegments() + " would be compressed, about " + freed
                                     + " would be freed",
                             report.movedEntries() == 0
                                     ? waiting
                                     : waiting + "; " + report.movedEntries() + " would be rewritten")
                     : List.of(
-                            InWords.count(report.removedSegments(), "segment") + " removed, "
+                            ErrorMessages.count(report.removedSegments(), "segment") + " removed, "
                                     + report.compressedSegments() + " compressed, " + freed + " freed",
                             report.movedEntries() == 0
                                     ? waiting

@@ -6,7 +6,7 @@ import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.agent.run.Agent;
 import dev.flk.agent.send.Sender.Surroundings;
-import dev.flk.program.cli.HangUp;
+import dev.flk.program.cli.ReloadSignal;
 import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
 import java.util.concurrent.Callable;
@@ -78,8 +78,8 @@ final class RunCommand implements Callable<Integer> {
 
     /** SIGHUP reads the configuration and the key again; a configuration with a mistake changes nothing. */
     private void readAgainOnHangUp(Agent agent) {
-        HangUp hangUp = HangUp.listen();
-        hangUp.trouble().ifPresent(trouble -> LOG.warn("{}; a restart reads the configuration", trouble));
+        ReloadSignal hangUp = ReloadSignal.listen();
+        hangUp.problem().ifPresent(problem -> LOG.warn("{}; a restart reads the configuration", problem));
         hangUp.add(() -> {
             try {
                 agent.reload(context.config(Need.ENDPOINT, Need.SIGNING));

@@ -6,7 +6,7 @@ import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.control.StatusReport;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.OutboxView;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.config.Quantities;
@@ -61,9 +61,9 @@ final class StatusCommand implements Callable<Integer> {
         AgentConfig config = context.config();
         StatusReport report = report(config);
         context.out().println(json ? Json.line(report).strip() : StatusText.of(report, Instant.now()));
-        List<String> troubles = troubles(report, longest);
-        troubles.forEach(trouble -> context.complain("not healthy: " + trouble));
-        return troubles.isEmpty() ? 0 : 1;
+        List<String> problems = problems(report, longest);
+        problems.forEach(problem -> context.complain("not healthy: " + problem));
+        return problems.isEmpty() ? 0 : 1;
     }
 
     private Duration longest() {
@@ -117,38 +117,38 @@ final class StatusCommand implements Callable<Integer> {
         return Files.getFileStore(there).getUsableSpace();
     }
 
-    private static List<String> troubles(StatusReport report, Duration longest) {
-        List<String> troubles = new ArrayList<>();
+    private static List<String> problems(StatusReport report, Duration longest) {
+        List<String> problems = new ArrayList<>();
         Long oldest = report.oldestPendingSeconds();
         if (oldest != null && oldest > longest.toSeconds()) {
-            troubles.add("the oldest certificate has waited for " + InWords.duration(Duration.ofSeconds(oldest))
-                    + ", more than " + InWords.duration(longest));
+            problems.add("the oldest certificate has waited for " + ErrorMessages.duration(Duration.ofSeconds(oldest))
+                    + ", more than " + ErrorMessages.duration(longest));
         }
         if (report.pid() == null && report.pending() > 0) {
-            troubles.add("certificates wait, and no agent runs; start flk-agent run");
+            problems.add("certificates wait, and no agent runs; start flk-agent run");
         }
         List<StatusReport.Backend> backends = report.backends();
         if (backends != null && report.pending() > 0 && backends.stream().noneMatch(StatusReport.Backend::answering)) {
-            troubles.add("no backend answers; flk-agent doctor looks for the cause");
+            problems.add("no backend answers; flk-agent doctor looks for the cause");
         }
         Long held = report.heldShards();
         if (held != null && held > 0) {
-            troubles.add("the backend refuses the signatures of " + InWords.count(held, "shard")
+            problems.add("the backend refuses the signatures of " + ErrorMessages.count(held, "shard")
                     + "; check PCS_SIGN_ALG and the key");
         }
         if (report.lostRecords() > 0) {
-            troubles.add("the disk has lost " + InWords.count(report.lostRecords(), "record")
+            problems.add("the disk has lost " + ErrorMessages.count(report.lostRecords(), "record")
                     + "; flk-agent fsck tells which");
         }
         if (report.diskFreeBytes() < report.diskMinFreeBytes()) {
-            troubles.add("the disk has " + InWords.bytes(report.diskFreeBytes()) + " left, less than"
+            problems.add("the disk has " + ErrorMessages.bytes(report.diskFreeBytes()) + " left, less than"
                     + " OUTBOX_MIN_FREE_BYTES; nothing new is taken");
         }
         if (report.outboxBytes() > report.outboxMaxBytes() - report.outboxMaxBytes() / 10) {
-            troubles.add("the outbox has " + InWords.bytes(report.outboxBytes()) + " of "
-                    + InWords.bytes(report.outboxMaxBytes()) + "; soon nothing new is taken");
+            problems.add("the outbox has " + ErrorMessages.bytes(report.outboxBytes()) + " of "
+                    + ErrorMessages.bytes(report.outboxMaxBytes()) + "; soon nothing new is taken");
         }
-        return troubles;
+        return problems;
     }
 
     /** How an agent is, for people, at 80 columns. */
@@ -177,21 +177,21 @@ final class StatusCommand implements Callable<Integer> {
             text.add("given up", report.dlqEntries() + " in " + report.dlq());
             text.add(
                     "disk",
-                    InWords.bytes(report.outboxBytes()) + " of " + InWords.bytes(report.outboxMaxBytes()) + " used, "
-                            + InWords.bytes(report.diskFreeBytes()) + " free");
+                    ErrorMessages.bytes(report.outboxBytes()) + " of " + ErrorMessages.bytes(report.outboxMaxBytes())
+                            + " used, " + ErrorMessages.bytes(report.diskFreeBytes()) + " free");
             if (report.lostRecords() > 0) {
-                text.add("lost", InWords.count(report.lostRecords(), "record") + ", by damage of the disk");
+                text.add("lost", ErrorMessages.count(report.lostRecords(), "record") + ", by damage of the disk");
             }
             return String.join(System.lineSeparator(), text.lines);
         }
 
         private static String waiting(StatusReport report) {
-            String waiting =
-                    InWords.count(report.pending(), "certificate") + ", " + InWords.bytes(report.pendingBytes());
+            String waiting = ErrorMessages.count(report.pending(), "certificate") + ", "
+                    + ErrorMessages.bytes(report.pendingBytes());
             Long oldest = report.oldestPendingSeconds();
             return oldest == null
                     ? waiting
-                    : waiting + ", the oldest for " + InWords.duration(Duration.ofSeconds(oldest));
+                    : waiting + ", the oldest for " + ErrorMessages.duration(Duration.ofSeconds(oldest));
         }
 
         private static String sending(StatusReport report, double rate) {
@@ -199,7 +199,7 @@ final class StatusCommand implements Callable<Integer> {
             Long drain = report.drainSeconds();
             return drain == null || report.pending() == 0
                     ? sending
-                    : sending + ", done in " + InWords.duration(Duration.ofSeconds(drain));
+                    : sending + ", done in " + ErrorMessages.duration(Duration.ofSeconds(drain));
         }
 
         private void addBackend(StatusReport.Backend backend) {
@@ -208,7 +208,7 @@ final class StatusCommand implements Callable<Integer> {
                 state += ", paused for " + backend.pausedSeconds() + " s";
             }
             if (Math.abs(backend.clockAheadMs()) >= 1000) {
-                state += ", its clock is " + InWords.duration(Duration.ofMillis(Math.abs(backend.clockAheadMs())))
+                state += ", its clock is " + ErrorMessages.duration(Duration.ofMillis(Math.abs(backend.clockAheadMs())))
                         + (backend.clockAheadMs() > 0 ? " ahead" : " behind");
             }
             add("backend", backend.url());
@@ -225,7 +225,7 @@ final class StatusCommand implements Callable<Integer> {
                 return backend.answering() && backend.lastError() == null ? "not asked yet" : "no answer yet";
             }
             Duration ago = Duration.between(Instant.parse(backend.lastAnsweredAt()), now);
-            return "last answered " + InWords.duration(ago.isNegative() ? Duration.ZERO : ago) + " ago";
+            return "last answered " + ErrorMessages.duration(ago.isNegative() ? Duration.ZERO : ago) + " ago";
         }
 
         private void add(String name, String what) {

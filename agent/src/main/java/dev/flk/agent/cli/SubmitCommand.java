@@ -4,7 +4,7 @@ package dev.flk.agent.cli;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.source.Intake;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Terminal.RewrittenLine;
 import java.io.IOException;
 import java.io.InputStream;
@@ -73,7 +73,7 @@ final class SubmitCommand implements Callable<Integer> {
             }
         } finally {
             progress.clear();
-            context.say(InWords.count(intake.added(), "certificate") + " added to the outbox " + sink.name()
+            context.say(ErrorMessages.count(intake.added(), "certificate") + " added to the outbox " + sink.name()
                     + (refused.get() == 0 ? "" : ", " + refused + " refused"));
         }
         return refused.get() == 0 ? 0 : 1;

@@ -95,7 +95,7 @@ final class VerifyCommand implements Callable<Integer> {
         } else {
             print(signature, brokenRule);
         }
-        boolean taken = signature.map(Diagnosis::isTaken).orElse(false) && brokenRule.isEmpty();
+        boolean taken = signature.map(Diagnosis::isAccepted).orElse(false) && brokenRule.isEmpty();
         return taken ? 0 : 1;
     }
 

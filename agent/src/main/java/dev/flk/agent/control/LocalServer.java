@@ -11,7 +11,7 @@ import dev.flk.http.Endpoint;
 import dev.flk.http.HttpEvents;
 import dev.flk.http.HttpOptions;
 import dev.flk.http.HttpServer;
-import dev.flk.http.HttpServer.Door;
+import dev.flk.http.HttpServer.Listener;
 import dev.flk.http.Routes;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.files.RegularFile;
@@ -181,7 +181,7 @@ public final class LocalServer implements Closeable {
 
     private int listen(String setting, String value, SocketAddress address, Routes routes, Admission admission)
             throws IOException {
-        return server.listen(new Door(
+        return server.listen(new Listener(
                 address,
                 setting + " " + value,
                 setting,

@@ -7,7 +7,7 @@ import dev.flk.agent.send.BackendClient;
 import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.SenderConfig;
 import dev.flk.agent.send.SendingForm;
-import dev.flk.agent.send.TlsTrouble;
+import dev.flk.agent.send.TlsMessages;
 import dev.flk.certificate.MalformedCertificate;
 import java.io.IOException;
 import java.net.ConnectException;
@@ -149,7 +149,7 @@ final class BackendLook {
     }
 
     private String why(@Nullable Throwable e) {
-        Optional<String> tls = TlsTrouble.what(e);
+        Optional<String> tls = TlsMessages.what(e);
         if (tls.isPresent()) {
             return tls.get();
         }

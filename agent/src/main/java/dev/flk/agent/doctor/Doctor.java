@@ -8,7 +8,7 @@ import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.agent.outbox.OutboxCheck;
 import dev.flk.agent.outbox.OutboxView;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
@@ -120,16 +120,16 @@ public final class Doctor {
                 if (free < keep) {
                     return Finding.bad(
                             "disk",
-                            there + " has " + InWords.bytes(free) + " left, OUTBOX_MIN_FREE_BYTES keeps "
-                                    + InWords.bytes(keep) + ": nothing is taken; make room");
+                            there + " has " + ErrorMessages.bytes(free) + " left, OUTBOX_MIN_FREE_BYTES keeps "
+                                    + ErrorMessages.bytes(keep) + ": nothing is taken; make room");
                 }
                 return free < keep + config.outbox().maxBytes()
                         ? Finding.doubtful(
                                 "disk",
-                                there + " has " + InWords.bytes(free) + " left; the outbox may grow to "
-                                        + InWords.bytes(config.outbox().maxBytes())
+                                there + " has " + ErrorMessages.bytes(free) + " left; the outbox may grow to "
+                                        + ErrorMessages.bytes(config.outbox().maxBytes())
                                         + "; make room, or set OUTBOX_MAX_BYTES")
-                        : Finding.good("disk", InWords.bytes(free) + " free");
+                        : Finding.good("disk", ErrorMessages.bytes(free) + " free");
             } catch (IOException e) {
                 return Finding.bad("disk", "cannot be looked at: " + e.getMessage());
             }

@@ -7,7 +7,7 @@ import dev.flk.http.Endpoint;
 import dev.flk.http.HttpEvents;
 import dev.flk.http.HttpOptions;
 import dev.flk.http.HttpServer;
-import dev.flk.http.HttpServer.Door;
+import dev.flk.http.HttpServer.Listener;
 import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
 import dev.flk.program.metrics.Exposition;
@@ -48,7 +48,7 @@ public final class MetricsServer implements Closeable {
     private MetricsServer(int wanted, AgentMeters meters) throws IOException {
         this.meters = meters;
         Endpoint metrics = Endpoint.always((request, exchange) -> exchange.answer(render(request.header("Accept"))));
-        port = server.listen(new Door(
+        port = server.listen(new Listener(
                 new InetSocketAddress(wanted),
                 "METRICS_PORT " + wanted,
                 "METRICS_PORT",

@@ -53,7 +53,7 @@ public final class DeadLetters implements Closeable {
         files.createDirectories(directory);
         file = openCompleted();
         try {
-            identity = standing();
+            identity = status();
             settleKnown();
         } catch (IOException | RuntimeException e) {
             file.close();
@@ -83,7 +83,7 @@ public final class DeadLetters implements Closeable {
     /** Opens or creates the file, and makes it end after a complete line. */
     private OpenFile openCompleted() throws IOException {
         RegularFile.requireOrNothing(path);
-        OpenFile opened = files.standing(path).isPresent() ? files.openForWriting(path) : files.create(path);
+        OpenFile opened = files.status(path).isPresent() ? files.openForWriting(path) : files.create(path);
         try {
             count = completeLastLine(opened);
             opened.force();
@@ -129,8 +129,8 @@ public final class DeadLetters implements Closeable {
         }
     }
 
-    private Object standing() throws IOException {
-        return files.standing(path).map(FileOps.Standing::identity).orElse("");
+    private Object status() throws IOException {
+        return files.status(path).map(FileOps.FileStatus::identity).orElse("");
     }
 
     /** Adds a line and waits until it is on disk. On failure nothing of it stays, or the next call removes it. */
@@ -156,7 +156,7 @@ public final class DeadLetters implements Closeable {
 
     /** Reopens the file if it was moved away, as logrotate does: letters go to the file that has the name. */
     private void followRotation() throws IOException {
-        if (!standing().equals(identity)) {
+        if (!status().equals(identity)) {
             use(openCompleted());
         }
     }
@@ -164,7 +164,7 @@ public final class DeadLetters implements Closeable {
     private void use(OpenFile opened) throws IOException {
         OpenFile left = file;
         file = opened;
-        identity = standing();
+        identity = status();
         tornFrom = NOT_TORN;
         left.close();
     }
@@ -260,7 +260,7 @@ public final class DeadLetters implements Closeable {
     private void rewriteWithout(Predicate<Name> gone) throws IOException {
         Path next = directory.resolve(path.getFileName() + ".next");
         RegularFile.requireOrNothing(next, LinkOption.NOFOLLOW_LINKS);
-        if (files.standing(next).isPresent()) {
+        if (files.status(next).isPresent()) {
             files.delete(next); // a crash left it
         }
         OpenFile target = files.create(next);
@@ -276,7 +276,7 @@ public final class DeadLetters implements Closeable {
                 }
             });
             target.force();
-            if (!standing().equals(identity)) {
+            if (!status().equals(identity)) {
                 throw new IOException(path + " was moved away while it was being rewritten; run the command again");
             }
             files.move(next, path);

@@ -61,7 +61,7 @@ public final class Outbox implements CertificateSink, Closeable {
     private final Losses losses;
     private final UnreadableBlocks unreadable;
     private final AtomicLong lostSince = new AtomicLong();
-    private final Room room;
+    private final DiskQuota room;
     private final Notes notes;
     private final CertificateBodies bodies;
     private final OutboxCompaction compaction;
@@ -82,7 +82,7 @@ public final class Outbox implements CertificateSink, Closeable {
         losses = Losses.of(damages);
         unreadable = files;
         LineLimit limit = LineLimit.ofOutages(nanoTicker);
-        room = new Room(files, options, nanoTicker);
+        room = new DiskQuota(files, options, nanoTicker);
         notes = new Notes(log, limit);
         bodies = new CertificateBodies(files, options.directory(), contents.pending());
         compaction = new OutboxCompaction(files, options.directory(), clock, log, contents.pending(), bodies, this);

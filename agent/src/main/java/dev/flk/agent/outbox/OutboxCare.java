@@ -24,7 +24,7 @@ final class OutboxCare implements Closeable {
     private static final long EVERY_NANOS = Duration.ofSeconds(1).toNanos();
 
     private final OutboxCompaction compaction;
-    private final Room room;
+    private final DiskQuota room;
     private final Pending pending;
     private final Notes notes;
     private final LineLimit limit;
@@ -36,7 +36,7 @@ final class OutboxCare implements Closeable {
 
     OutboxCare(
             OutboxCompaction compaction,
-            Room room,
+            DiskQuota room,
             Pending pending,
             Notes notes,
             LineLimit limit,
@@ -77,7 +77,7 @@ final class OutboxCare implements Closeable {
     /** Removes settled segments if that is worth it. A second caller waits for the first, and mostly finds it done. */
     synchronized void makeRoom() throws IOException {
         long used = room.space().usedBytes();
-        long needed = pending.bytes() + (long) pending.size() * Room.OVERHEAD_BYTES;
+        long needed = pending.bytes() + (long) pending.size() * DiskQuota.OVERHEAD_BYTES;
         long settled = used - needed - room.arrivingBytes();
         if (settled <= used / 8
                 || (nanoTicker.getAsLong() < nextTryNanos && settled <= settledWhenFruitless + used / 8)) {

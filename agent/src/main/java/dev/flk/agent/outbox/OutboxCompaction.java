@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.agent.outbox.DiskQuota.Reserve;
 import dev.flk.agent.outbox.Pending.Located;
-import dev.flk.agent.outbox.Room.Reserve;
 import dev.flk.wal.DiskFullException;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.Log;

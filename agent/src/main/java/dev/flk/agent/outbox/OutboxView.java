@@ -42,7 +42,8 @@ public record OutboxView(
         try (LogReader reader = LogReader.open(files, directory, OutboxRecords.PREFIX, 0, OnDamage.SKIP)) {
             Pending pending = Contents.replay(reader).pending();
             long lost = Losses.of(reader.damages()).records();
-            return new OutboxView(pending.size(), pending.bytes(), pending.oldest(), lost, Room.used(files, directory));
+            return new OutboxView(
+                    pending.size(), pending.bytes(), pending.oldest(), lost, DiskQuota.used(files, directory));
         }
     }
 

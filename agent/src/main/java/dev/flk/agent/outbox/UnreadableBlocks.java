@@ -81,8 +81,8 @@ final class UnreadableBlocks implements FileOps {
     }
 
     @Override
-    public Optional<Standing> standing(Path file) throws IOException {
-        return disk.standing(file);
+    public Optional<FileStatus> status(Path file) throws IOException {
+        return disk.status(file);
     }
 
     @Override

@@ -14,7 +14,7 @@ import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.agent.send.Settlement;
 import dev.flk.agent.source.Intake;
 import dev.flk.agent.source.SpoolIntake;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.logging.LineLimit;
 import java.io.Closeable;
 import java.io.IOException;
@@ -203,7 +203,7 @@ public final class Agent implements Closeable {
     }
 
     /** Why certificates may not be settled at present, for people; empty if nothing is known to be wrong. */
-    public Optional<String> trouble() {
+    public Optional<String> problem() {
         if (lockLost().isPresent()) {
             return lockLost().map(IOException::getMessage);
         }
@@ -217,8 +217,9 @@ public final class Agent implements Closeable {
             return Optional.of(stopping ? "the agent is closed" : "sending does not go on; its disk may hang");
         }
         if (state.heldShards() > 0) {
-            return Optional.of("the backend refuses the signatures of " + InWords.count(state.heldShards(), "shard")
-                    + ": it does not know this key, or not for that shard; check PCS_SIGN_ALG and the key");
+            return Optional.of(
+                    "the backend refuses the signatures of " + ErrorMessages.count(state.heldShards(), "shard")
+                            + ": it does not know this key, or not for that shard; check PCS_SIGN_ALG and the key");
         }
         return state.backends().stream().anyMatch(SendingState.Backend::answering)
                 ? Optional.empty()

@@ -72,7 +72,7 @@ final class AnswerReader {
         if (failure instanceof CompletionException && failure.getCause() != null) {
             return describe(failure.getCause());
         }
-        Optional<String> tls = TlsTrouble.what(failure);
+        Optional<String> tls = TlsMessages.what(failure);
         if (tls.isPresent()) {
             return tls.get();
         }

@@ -52,7 +52,7 @@ final class SpoolDirectory {
     private final Map<Path, SpoolFile> begun = new HashMap<>();
 
     private final Set<String> told = new HashSet<>();
-    private final Set<String> troubles = new TreeSet<>();
+    private final Set<String> problems = new TreeSet<>();
     /** Why nothing more is taken in now; empty while there is room. */
     private Optional<String> full = Optional.empty();
 
@@ -94,7 +94,7 @@ final class SpoolDirectory {
 
     /** Why the last round has left something there that it found, a sentence for each file; empty if there was no reason. */
     List<String> leftBehind() {
-        return Stream.concat(troubles.stream(), full.stream())
+        return Stream.concat(problems.stream(), full.stream())
                 .map(Printable::of)
                 .toList();
     }
@@ -113,8 +113,8 @@ final class SpoolDirectory {
             throw e.getCause();
         }
         begun.keySet().retainAll(found);
-        told.retainAll(troubles);
-        troubles.clear();
+        told.retainAll(problems);
+        problems.clear();
         round.addAll(found);
     }
 
@@ -152,10 +152,10 @@ final class SpoolDirectory {
     }
 
     /** The same trouble comes back every second: it is logged once. */
-    private void tell(String trouble, String outlook) {
-        troubles.add(trouble);
-        if (told.add(trouble)) {
-            limit.say("trouble", leftOut -> LOG.error("{}{}{}", Printable.of(trouble), outlook, leftOut));
+    private void tell(String problem, String outlook) {
+        problems.add(problem);
+        if (told.add(problem)) {
+            limit.say("trouble", leftOut -> LOG.error("{}{}{}", Printable.of(problem), outlook, leftOut));
         }
     }
 

@@ -185,9 +185,9 @@ class OutboxCommandsTest extends CommandTest {
         Ended ended = cli.run("fsck", "--dry-run");
 
         assertThat(ended.exitCode()).isEqualTo(1);
-        assertThat(unwrapped(ended.out())).contains("is not there: records 4 to 6 missing\n", "3 records are gone\n");
+        assertThat(unwrapped(ended.out())).contains("is missing, with records 4 to 6\n", "3 records are gone\n");
         try (Outbox outbox = cli.own()) {
-            assertThat(outbox.losses()).singleElement().asString().endsWith("is not there: records 4 to 6 missing");
+            assertThat(outbox.losses()).singleElement().asString().endsWith("is missing, with records 4 to 6");
         }
     }
 

@@ -53,16 +53,16 @@ class SubmitCommandTest {
     }
 
     /** What stands on it at the end. */
-    private static String standing(String received) {
-        StringBuilder standing = new StringBuilder();
+    private static String status(String received) {
+        StringBuilder status = new StringBuilder();
         for (String line : received.split("\n", -1)) {
             StringBuilder shown = new StringBuilder();
             for (String written : line.split("\r", -1)) {
                 shown.replace(0, Math.min(written.length(), shown.length()), written);
             }
-            standing.append(shown.toString().stripTrailing()).append('\n');
+            status.append(shown.toString().stripTrailing()).append('\n');
         }
-        return standing.toString().stripTrailing() + "\n";
+        return status.toString().stripTrailing() + "\n";
     }
 
     @Test
@@ -72,7 +72,7 @@ class SubmitCommandTest {
         assertThat(received)
                 .contains(" of 4,000 certificates added", "\r4,000 of 4,000 certificates added")
                 .startsWith("\r");
-        assertThat(standing(received)).isEqualTo("4000 certificates added to the outbox " + cli.outbox() + "\n");
+        assertThat(status(received)).isEqualTo("4000 certificates added to the outbox " + cli.outbox() + "\n");
     }
 
     @Test
@@ -93,7 +93,7 @@ class SubmitCommandTest {
             assertThat(agent.run("submit", file.toString())).isEqualTo(1);
         }
 
-        assertThat(standing(terminal.toString(StandardCharsets.UTF_8)).lines())
+        assertThat(status(terminal.toString(StandardCharsets.UTF_8)).lines())
                 .filteredOn(line -> !line.startsWith("    "))
                 .hasSize(3)
                 .allMatch(line -> line.startsWith("flk-agent: ") || line.startsWith("4000 certificates added"));

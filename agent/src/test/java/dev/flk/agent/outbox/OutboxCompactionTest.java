@@ -4,10 +4,10 @@ package dev.flk.agent.outbox;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.flk.agent.outbox.DiskQuota.Reserve;
 import dev.flk.agent.outbox.Outbox.LastSending;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
-import dev.flk.agent.outbox.Room.Reserve;
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
+import dev.flk.agent.testing.LogCapture;
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -16,6 +17,7 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -227,6 +229,31 @@ class OutboxTest {
             assertThat(bodies(outbox)).containsExactly("certificate 1", "certificate 3", "certificate 4");
             assertThat(outbox.losses()).singleElement().asString().contains("record 2 missing");
             assertThat(outbox.lostRecords()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void open_unfinishedRecordAtTheEnd_saysWhatWasCut() throws Exception {
+        Path killed = temporary.resolve("killed.wal");
+        try (Outbox outbox = open()) {
+            outbox.append(List.of(body(1)));
+            outbox.append(List.of(body(2)));
+            Path newest = segment(directory);
+            byte[] content = Files.readAllBytes(newest);
+            int end = new String(content, StandardCharsets.ISO_8859_1).indexOf("certificate 2") + 5;
+            Files.createDirectory(killed);
+            Files.write(killed.resolve(newest.getFileName()), Arrays.copyOf(content, end));
+        }
+
+        directory = killed;
+        try (LogCapture log = new LogCapture();
+                Outbox outbox = open()) {
+            assertThat(bodies(outbox)).containsExactly("certificate 1");
+            assertThat(log.lines("unfinished records"))
+                    .singleElement()
+                    .asString()
+                    .startsWith("WARN outbox: segment ")
+                    .contains(".broken; the log continues with record 2.");
         }
     }
 

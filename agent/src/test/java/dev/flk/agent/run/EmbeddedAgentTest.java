@@ -109,7 +109,7 @@ class EmbeddedAgentTest {
                 .withMessageContaining(
                         "the agent was closed before an answer came; the certificate waits in the outbox");
         assertThatExceptionOfType(IOException.class).isThrownBy(() -> agent.submit(Certificates.certificate(2)));
-        assertThat(agent.trouble()).contains("the agent is closed");
+        assertThat(agent.problem()).contains("the agent is closed");
         assertThat(OutboxView.read(directory.resolve("outbox")).pendingEntries())
                 .isEqualTo(1);
 
@@ -137,18 +137,18 @@ class EmbeddedAgentTest {
     @Test
     void trouble_isNamed_asLongAsItLasts() throws Exception {
         try (Agent agent = Agent.open(config())) {
-            assertThat(agent.trouble()).isEmpty();
+            assertThat(agent.problem()).isEmpty();
 
             backend.submit = line -> Said.error(401, "Signature verification failed");
             CompletionStage<Settlement> held = agent.submit(Certificates.certificate(1));
             Awaitility.await()
-                    .untilAsserted(() -> assertThat(agent.trouble())
+                    .untilAsserted(() -> assertThat(agent.problem())
                             .contains("the backend refuses the signatures of 1 shard: it does not know this key,"
                                     + " or not for that shard; check PCS_SIGN_ALG and the key"));
 
             backend.submit = Said::recorded;
             assertThat(settled(held).kind()).isEqualTo(Settlement.Kind.ACCEPTED);
-            assertThat(agent.trouble()).isEmpty();
+            assertThat(agent.problem()).isEmpty();
         }
     }
 
@@ -159,7 +159,7 @@ class EmbeddedAgentTest {
             agent.submit(Certificates.certificate(1));
 
             Awaitility.await()
-                    .untilAsserted(() -> assertThat(agent.trouble()).contains(backend.endpoint() + ": no connection"));
+                    .untilAsserted(() -> assertThat(agent.problem()).contains(backend.endpoint() + ": no connection"));
         }
     }
 

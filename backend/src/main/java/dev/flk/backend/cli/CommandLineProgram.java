@@ -5,7 +5,7 @@ import ch.qos.logback.classic.Level;
 import dev.flk.backend.cli.PolicyTryCommand.PolicyCommand;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.SigningConfig;
-import dev.flk.program.cli.IoTrouble;
+import dev.flk.program.cli.IoMessages;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
@@ -35,7 +35,10 @@ import picocli.CommandLine.Spec;
 
 /** {@code flk-backend}. Exit codes: 0 done, 1 failed, 2 usage or configuration. */
 public final class CommandLineProgram {
-    /** Lettuce and Hikari warn of each connection that breaks, Flyway of each migration that fails, which the store says in a line, once. */
+    /**
+     * Lettuce and Hikari warn of each connection that breaks, Flyway of each migration that fails, which the store says
+     * in a line, once.
+     */
     static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
             Map.of(
@@ -105,7 +108,7 @@ public final class CommandLineProgram {
     private static String describe(IOException failure) {
         return failure instanceof DamagedLogException
                 ? failure.getMessage() + "; 'flk-backend wal verify' lists all damage, 'wal repair' mends what can be"
-                : IoTrouble.inWords(failure);
+                : IoMessages.inWords(failure);
     }
 
     private static void report(List<String> problems, PrintWriter err) {

@@ -7,9 +7,9 @@ import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.HttpConfig.OpsConfig;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.ingest.Inbox;
-import dev.flk.program.cli.InWords;
-import dev.flk.program.diagnostics.Asked;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.diagnostics.DiagnosticsArchive;
+import dev.flk.program.diagnostics.LocalHttpClient;
 import dev.flk.program.diagnostics.Scrubber;
 import dev.flk.wal.Damage;
 import dev.flk.wal.DiskFiles;
@@ -61,7 +61,7 @@ final class DiagnosticsCommand implements Callable<Integer> {
     private final Map<String, String> environment;
     private final ConfigOption config;
     private final InstantSource clock;
-    private final Asked asked = new Asked();
+    private final LocalHttpClient asked = new LocalHttpClient();
 
     @Option(
             names = "--output",
@@ -185,7 +185,7 @@ final class DiagnosticsCommand implements Callable<Integer> {
                     records++;
                 }
                 return (from == 1 ? "all of the log was read\n" : "the log was read from record " + from + " on\n")
-                        + InWords.count(records, "whole record")
+                        + ErrorMessages.count(records, "whole record")
                         + (records == 0 ? "" : " (" + first + " to " + last + ")")
                         + "\n"
                         + walk.damages().stream()

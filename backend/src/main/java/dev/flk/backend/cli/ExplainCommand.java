@@ -18,11 +18,11 @@ import dev.flk.diagnosis.Paragraph;
 import dev.flk.diagnosis.SignatureDiagnosis;
 import dev.flk.http.Answer;
 import dev.flk.http.Refusal;
-import dev.flk.program.cli.IoTrouble;
+import dev.flk.program.cli.IoMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.program.config.ShortText;
+import dev.flk.signing.CandidateKey;
 import dev.flk.signing.SignatureCheck;
-import dev.flk.signing.SuspectKey;
 import dev.flk.verification.OutcomeBody;
 import dev.flk.verification.Step;
 import dev.flk.verification.Verdict;
@@ -271,7 +271,7 @@ final class ExplainCommand implements Callable<Integer> {
             SignatureDiagnosis diagnosis = new SignatureDiagnosis(check, others);
             return (body, certificate, now) -> ExplainedSignature.simple(diagnosis.of(body, certificate));
         } catch (IOException e) {
-            throw wrongKeyFile(IoTrouble.inWords(e));
+            throw wrongKeyFile(IoMessages.inWords(e));
         } catch (IllegalArgumentException e) {
             throw wrongKeyFile(String.valueOf(e.getMessage()));
         }
@@ -288,13 +288,13 @@ final class ExplainCommand implements Callable<Integer> {
         rules.secrets().stream()
                 .filter(secret -> !secret.text().isEmpty())
                 .forEach(secret ->
-                        keys.add(new NamedKey("PCS_HMAC_KEY or PCS_HMAC_KEYS", SuspectKey.secret(secret.text()))));
+                        keys.add(new NamedKey("PCS_HMAC_KEY or PCS_HMAC_KEYS", CandidateKey.secret(secret.text()))));
         return keys;
     }
 
     private static Optional<NamedKey> publicKey(String base64) {
         try {
-            return Optional.of(new NamedKey("PCS_ED25519_PUB_B64", SuspectKey.publicKey(base64)));
+            return Optional.of(new NamedKey("PCS_ED25519_PUB_B64", CandidateKey.publicKey(base64)));
         } catch (IllegalArgumentException e) {
             return Optional.empty();
         }

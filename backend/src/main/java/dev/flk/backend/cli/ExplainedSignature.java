@@ -11,7 +11,7 @@ import dev.flk.diagnosis.Diagnosis;
 import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.diagnosis.Paragraph;
 import dev.flk.diagnosis.SignatureDiagnosis;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -24,8 +24,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@code explain} says of a certificate's signature: how it was made, and with a keys file also which key of it signed, and whether that
- * key may sign for the shard now.
+ * What {@code explain} says of a certificate's signature: how it was made, and with a keys file also which key of it
+ * signed, and whether that key may sign for the shard now.
  *
  * @param diagnosis null: the signature verifies with {@code signer} of the keys file
  * @param registered null: the keys are in the configuration itself
@@ -73,8 +73,8 @@ record ExplainedSignature(
                                     .map(KeyEntry::algorithm)
                                     .distinct()
                                     .toList(),
-                            file.suspects(SignatureDiagnosis.MAX_KEYS + 1, key -> isOfShard(key, shard)),
-                            file.suspects(SignatureDiagnosis.MAX_KEYS + 1, key -> !isOfShard(key, shard)),
+                            file.candidates(SignatureDiagnosis.MAX_KEYS + 1, key -> isOfShard(key, shard)),
+                            file.candidates(SignatureDiagnosis.MAX_KEYS + 1, key -> !isOfShard(key, shard)),
                             further)
                     .of(body, certificate);
             String id = diagnosis.keyName() == null ? diagnosis.keyId() : null;
@@ -107,7 +107,7 @@ record ExplainedSignature(
     }
 
     private static Objection objection(SignatureRefusal reason, KeyEntry key, String shard, Instant now) {
-        String here = ", and here it is " + InWords.time(now.toEpochMilli()) + ".";
+        String here = ", and here it is " + ErrorMessages.time(now.toEpochMilli()) + ".";
         return switch (reason) {
             case REVOKED ->
                 new Objection(
@@ -144,7 +144,7 @@ record ExplainedSignature(
 
     /** Whether a backend takes it. */
     boolean isTaken() {
-        return (diagnosis == null || diagnosis.isTaken())
+        return (diagnosis == null || diagnosis.isAccepted())
                 && (registered == null || registered.objections().isEmpty());
     }
 

@@ -11,7 +11,7 @@ import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.wal.LogInspector;
@@ -119,7 +119,7 @@ final class KeysCommand implements Runnable {
     void check() {
         List<KeyEntry> keys = entries();
         PrintWriter out = spec.commandLine().getOut();
-        out.println(path() + " is valid: " + InWords.count(keys.size(), "key"));
+        out.println(path() + " is valid: " + ErrorMessages.count(keys.size(), "key"));
         keys.stream()
                 .filter(key -> key.shardPrefixes().contains(""))
                 .forEach(key -> out.println("key " + key.id() + " may sign for every shard"));
@@ -313,11 +313,11 @@ final class KeysCommand implements Runnable {
             }
             StringBuilder text = new StringBuilder()
                     .append("it has signed   ")
-                    .append(InWords.count(records, "record"))
+                    .append(ErrorMessages.count(records, "record"))
                     .append(" that the log still has\nfirst arrival   ")
-                    .append(InWords.time(firstMillis))
+                    .append(ErrorMessages.time(firstMillis))
                     .append("\nlast arrival    ")
-                    .append(InWords.time(lastMillis))
+                    .append(ErrorMessages.time(lastMillis))
                     .append('\n');
             String label = "shards          ";
             int shown = 0;

@@ -4,7 +4,7 @@ package dev.flk.backend.cli;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
 import dev.flk.backend.ingest.LoggedOutcomes.Compared;
-import dev.flk.backend.ingest.LoggedOutcomes.Given;
+import dev.flk.backend.ingest.LoggedOutcomes.ReplayedOutcome;
 import dev.flk.program.cli.Terminal.RewrittenLine;
 import dev.flk.wal.Damage;
 import dev.flk.wal.LogInspector;
@@ -26,8 +26,9 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decides a range of the log again, read-only. A record that overrules a submission comes after it, so that the log is read twice where each
- * outcome is wanted in its place, and once where they are only counted. One thread, and {@link ReplayWorkers}.
+ * Decides a range of the log again, read-only. A record that overrules a submission comes after it, so that the log is
+ * read twice where each outcome is wanted in its place, and once where they are only counted. One thread, and {@link
+ * ReplayWorkers}.
  */
 final class LogReplay {
     private final LogInspector inspector;
@@ -112,7 +113,7 @@ final class LogReplay {
     /** Gets a submission that another outcome stood for. */
     @FunctionalInterface
     interface Overruled {
-        void submission(Compared byItself, Given stood);
+        void submission(Compared byItself, ReplayedOutcome stood);
     }
 
     /** A progress bar. One thread. */
@@ -152,8 +153,8 @@ final class LogReplay {
     }
 
     /**
-     * Decides records again on all cores, chunk by chunk, and reports the outcomes in log order, up to the first record that can't be decided.
-     * Memory: three chunks. For one thread.
+     * Decides records again on all cores, chunk by chunk, and reports the outcomes in log order, up to the first record
+     * that can't be decided. Memory: three chunks. For one thread.
      */
     static final class ReplayWorkers implements Closeable {
         private static final int CHUNK_RECORDS = 4_096;
@@ -175,7 +176,7 @@ final class LogReplay {
              *
              * @param underOther what it would have come to under the other rules; null if there are none
              */
-            void submission(LogRecord record, Given given, @Nullable Given underOther);
+            void submission(LogRecord record, ReplayedOutcome given, @Nullable ReplayedOutcome underOther);
         }
 
         private record Decided(

@@ -2,10 +2,10 @@
 package dev.flk.backend.cli;
 
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
-import dev.flk.backend.ingest.LoggedOutcomes.Ending;
-import dev.flk.backend.ingest.LoggedOutcomes.Given;
+import dev.flk.backend.ingest.LoggedOutcomes.OutcomeKind;
+import dev.flk.backend.ingest.LoggedOutcomes.ReplayedOutcome;
 import dev.flk.diagnosis.Paragraph;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.verification.Policy;
 import dev.flk.wal.LogRecord;
@@ -54,18 +54,18 @@ final class PolicyTrial {
     private long otherReason;
 
     /** How a certificate came out, and how it would have. */
-    private record Change(Ending before, Ending after) {}
+    private record Change(OutcomeKind before, OutcomeKind after) {}
 
     /** A certificate whose outcome would change. */
-    private record Example(long sequence, Given before, Given after) {}
+    private record Example(long sequence, ReplayedOutcome before, ReplayedOutcome after) {}
 
     /** Before and after, of a shard or a reason. */
     private static final class Tally {
-        private final Map<Ending, Long> before = new EnumMap<>(Ending.class);
-        private final Map<Ending, Long> after = new EnumMap<>(Ending.class);
+        private final Map<OutcomeKind, Long> before = new EnumMap<>(OutcomeKind.class);
+        private final Map<OutcomeKind, Long> after = new EnumMap<>(OutcomeKind.class);
         private long changed;
 
-        private void add(Ending ending, Map<Ending, Long> counts) {
+        private void add(OutcomeKind ending, Map<OutcomeKind, Long> counts) {
             counts.merge(ending, 1L, Long::sum);
         }
 
@@ -84,7 +84,7 @@ final class PolicyTrial {
         }
 
         /** How many more there would be that come out so. */
-        long more(Ending ending) {
+        long more(OutcomeKind ending) {
             return after.getOrDefault(ending, 0L) - before.getOrDefault(ending, 0L);
         }
     }
@@ -106,8 +106,8 @@ final class PolicyTrial {
     }
 
     /** Counts a submission. What was recorded for it by another backend stands under any policy. */
-    void submission(LogRecord record, Given before, @Nullable Given underPolicy) {
-        Given after = before.isOverruled() ? before : Objects.requireNonNull(underPolicy);
+    void submission(LogRecord record, ReplayedOutcome before, @Nullable ReplayedOutcome underPolicy) {
+        ReplayedOutcome after = before.isOverruled() ? before : Objects.requireNonNull(underPolicy);
         Change change = new Change(before.ending(), after.ending());
         decided++;
         overruled += before.isOverruled() ? 1 : 0;
@@ -133,7 +133,7 @@ final class PolicyTrial {
         }
     }
 
-    private Tally reason(Given given) {
+    private Tally reason(ReplayedOutcome given) {
         String kind = given.reason().isEmpty() ? "accepted" : given.reason().split("[:,]", 2)[0];
         return byReason.computeIfAbsent(
                 byReason.containsKey(kind) || byReason.size() < MOST_REASONS ? kind : OTHER_REASONS,
@@ -145,8 +145,8 @@ final class PolicyTrial {
     }
 
     private static List<Change> allChanges() {
-        return Stream.of(Ending.values())
-                .flatMap(before -> Stream.of(Ending.values()).map(after -> new Change(before, after)))
+        return Stream.of(OutcomeKind.values())
+                .flatMap(before -> Stream.of(OutcomeKind.values()).map(after -> new Change(before, after)))
                 .toList();
     }
 
@@ -192,11 +192,11 @@ final class PolicyTrial {
     String asText(Path directory) {
         StringBuilder text = new StringBuilder();
         text.append(Paragraph.wrapped("policy   ", 9, policy.text().replace(";", " ") + " (" + policy.hash() + ")"));
-        String since = start.equals(Instant.EPOCH) ? "" : " since " + InWords.time(start.toEpochMilli());
+        String since = start.equals(Instant.EPOCH) ? "" : " since " + ErrorMessages.time(start.toEpochMilli());
         String earlier =
                 overruled == 0 ? "" : "; for " + overruled + " of them another outcome stood already, and stands";
         text.append(Paragraph.wrapped(
-                "decided  ", 9, InWords.count(decided, "certificate") + since + " in " + directory + earlier));
+                "decided  ", 9, ErrorMessages.count(decided, "certificate") + since + " in " + directory + earlier));
         if (decided == 0) {
             return text.toString();
         }
@@ -209,12 +209,12 @@ final class PolicyTrial {
 
     private void appendMatrix(StringBuilder text) {
         text.append('\n').append(MATRIX.formatted("AS RECORDED", "WOULD BE ACCEPTED", "ESCALATED", "REJECTED"));
-        for (Ending before : Ending.values()) {
+        for (OutcomeKind before : OutcomeKind.values()) {
             text.append(MATRIX.formatted(
                     name(before),
-                    count(new Change(before, Ending.ACCEPTED)),
-                    count(new Change(before, Ending.ESCALATED)),
-                    count(new Change(before, Ending.REJECTED))));
+                    count(new Change(before, OutcomeKind.ACCEPTED)),
+                    count(new Change(before, OutcomeKind.ESCALATED)),
+                    count(new Change(before, OutcomeKind.REJECTED))));
         }
         text.append('\n')
                 .append(String.format(
@@ -257,9 +257,9 @@ final class PolicyTrial {
                 name,
                 tally.before(),
                 tally.changed,
-                tally.more(Ending.ACCEPTED),
-                tally.more(Ending.ESCALATED),
-                tally.more(Ending.REJECTED)));
+                tally.more(OutcomeKind.ACCEPTED),
+                tally.more(OutcomeKind.ESCALATED),
+                tally.more(OutcomeKind.REJECTED)));
     }
 
     private void appendExamples(StringBuilder text) {
@@ -306,11 +306,11 @@ final class PolicyTrial {
         return codePoint < 0x1100 ? 1 : 2;
     }
 
-    private static String name(Ending ending) {
+    private static String name(OutcomeKind ending) {
         return ending.name().toLowerCase(Locale.ROOT);
     }
 
-    private record OutcomeLine(String type, Ending before, Ending after, long certificates) {}
+    private record OutcomeLine(String type, OutcomeKind before, OutcomeKind after, long certificates) {}
 
     private record ReasonLine(String type, String reason, long before, long after) {}
 
@@ -319,9 +319,9 @@ final class PolicyTrial {
             this(
                     of.before(),
                     of.changed,
-                    of.more(Ending.ACCEPTED),
-                    of.more(Ending.ESCALATED),
-                    of.more(Ending.REJECTED));
+                    of.more(OutcomeKind.ACCEPTED),
+                    of.more(OutcomeKind.ESCALATED),
+                    of.more(OutcomeKind.REJECTED));
         }
     }
 
@@ -339,8 +339,8 @@ final class PolicyTrial {
             long seq,
             String pcsId,
             String shard,
-            Ending before,
-            Ending after,
+            OutcomeKind before,
+            OutcomeKind after,
             String reasonBefore,
             String reasonAfter) {}
 
@@ -387,7 +387,7 @@ final class PolicyTrial {
                 "summary",
                 policy.text(),
                 policy.hash(),
-                InWords.time(start.toEpochMilli()),
+                ErrorMessages.time(start.toEpochMilli()),
                 decided,
                 overruled,
                 otherwise,

@@ -23,7 +23,7 @@ import dev.flk.client.StateEvent;
 import dev.flk.client.StateInfo;
 import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
@@ -49,6 +49,7 @@ import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -183,7 +184,7 @@ final class StateCommand implements Runnable {
             out().println("replayable from    " + info.oldestRevision());
             out().println("open transactions  " + info.openTransactions());
             out().println("keys, about        " + info.keys());
-            out().println("on disk            " + InWords.bytes(info.bytes()));
+            out().println("on disk            " + ErrorMessages.bytes(info.bytes()));
         });
     }
 
@@ -437,6 +438,7 @@ final class StateCommand implements Runnable {
             })
     int restore(@Parameters(paramLabel = "FILE") Path file) throws IOException {
         sayFailuresOnce();
+        requireNoBackend("restore");
         StateConfig known = configured();
         if (known.engineName().equals("memory")) {
             throw new IOException("STATE_ENGINE is memory: what is restored would be gone at once");
@@ -518,6 +520,9 @@ final class StateCommand implements Runnable {
     }
 
     private String namespaceOr(String other) {
+        if (namespace != null && namespace.isEmpty()) {
+            throw new ParameterException(spec.commandLine(), "--namespace: the name is empty; is a variable not set?");
+        }
         return namespace == null ? other : namespace;
     }
 
@@ -551,12 +556,17 @@ final class StateCommand implements Runnable {
                 return with(client, work);
             }
         }
-        if (url != null || authorities != null || certificate != null || certificateKey != null || tokenFile != null) {
-            throw new ParameterException(
-                    spec.commandLine(), "--offline asks no backend: leave out --url, and what goes with it");
-        }
+        requireNoBackend("--offline");
         try (StoppedState stopped = StoppedState.open(configured())) {
             return with(stopped.client(), work);
+        }
+    }
+
+    private void requireNoBackend(String what) {
+        if (url != null || authorities != null || certificate != null || certificateKey != null || tokenFile != null) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    what + " asks no backend: leave out --url, --ca, --cert, --key and --token-file");
         }
     }
 
@@ -585,7 +595,7 @@ final class StateCommand implements Runnable {
     private StateClient connect() throws IOException {
         StateTarget target = url == null
                 ? RunningBackend.state(environment, config.file)
-                : new StateTarget(address(url), url.startsWith("https://"));
+                : new StateTarget(address(url), scheme(url).equals("https"));
         if ((certificate == null) != (certificateKey == null)) {
             throw new ParameterException(spec.commandLine(), "--cert and --key: give both, or none");
         }
@@ -611,13 +621,19 @@ final class StateCommand implements Runnable {
     private String address(String text) {
         try {
             URI parsed = URI.create(text.contains("://") ? text : "http://" + text);
-            if (parsed.getHost() != null && parsed.getPort() > 0) {
+            boolean isKnown = scheme(text).equals("http") || scheme(text).equals("https");
+            if (isKnown && parsed.getHost() != null && parsed.getPort() > 0) {
                 return parsed.getHost() + ":" + parsed.getPort();
             }
         } catch (IllegalArgumentException e) {
             // said below
         }
         throw new ParameterException(spec.commandLine(), "--url: write it like http://127.0.0.1:50051");
+    }
+
+    private static String scheme(String text) {
+        int end = text.indexOf("://");
+        return end < 0 ? "http" : text.substring(0, end).toLowerCase(Locale.ROOT);
     }
 
     private static String token(Path file) throws IOException {

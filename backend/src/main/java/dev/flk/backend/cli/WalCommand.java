@@ -5,7 +5,7 @@ import dev.flk.backend.ingest.Inbox;
 import dev.flk.backend.ingest.RecordKind;
 import dev.flk.backend.ingest.RecordKind.LoggedId;
 import dev.flk.certificate.PcsId;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.wal.Damage;
 import dev.flk.wal.Damage.TornTail;
@@ -137,7 +137,7 @@ final class WalCommand implements Runnable {
                     of.records(),
                     of.carried(),
                     of.bytes(),
-                    InWords.time(of.openedMillis()),
+                    ErrorMessages.time(of.openedMillis()),
                     of.context());
         }
     }
@@ -161,7 +161,7 @@ final class WalCommand implements Runnable {
                     lowerCase(segment.state()),
                     counts ? segment.first() : "-",
                     counts ? segment.end() - 1 : "-",
-                    InWords.bytes(segment.bytes())));
+                    ErrorMessages.bytes(segment.bytes())));
         }
         long records =
                 listing.segments().stream().mapToLong(SegmentSummary::records).sum();
@@ -169,9 +169,9 @@ final class WalCommand implements Runnable {
                 listing.segments().stream().mapToLong(SegmentSummary::bytes).sum();
         table.append("%s, %s, %s in %s\n"
                 .formatted(
-                        InWords.count(listing.segments().size(), "segment"),
-                        InWords.count(records, "record"),
-                        InWords.bytes(bytes),
+                        ErrorMessages.count(listing.segments().size(), "segment"),
+                        ErrorMessages.count(records, "record"),
+                        ErrorMessages.bytes(bytes),
                         source.directory()));
         for (OtherFile other : listing.others()) {
             table.append("\n%s\n    %s\n".formatted(other.name(), meaning(other)));
@@ -295,8 +295,8 @@ final class WalCommand implements Runnable {
                     .append('\n');
         }
         return text.append(found.isWhole() ? "whole" + end + ": " : "damaged: ")
-                .append(found.isWhole() ? "" : InWords.count(found.missing(), "record") + " missing, ")
-                .append(InWords.count(found.records(), "record"))
+                .append(found.isWhole() ? "" : ErrorMessages.count(found.missing(), "record") + " missing, ")
+                .append(ErrorMessages.count(found.records(), "record"))
                 .append(found.isWhole() ? "" : " whole")
                 .append(range)
                 .append(" in ")
@@ -310,7 +310,12 @@ final class WalCommand implements Runnable {
                 ? "being written now, or cut off by a crash"
                 : "with whole records up to " + tail.lastWhole() + " behind it: cut off by a crash, or damaged";
         return "unfinished: record %d and all behind it, %s from byte %d of\n    %s\n    %s\n"
-                .formatted(tail.sequence(), InWords.count(tail.bytes(), "byte"), tail.offset(), tail.segment(), behind);
+                .formatted(
+                        tail.sequence(),
+                        ErrorMessages.count(tail.bytes(), "byte"),
+                        tail.offset(),
+                        tail.segment(),
+                        behind);
     }
 
     @Command(
@@ -414,7 +419,7 @@ final class WalCommand implements Runnable {
             this(
                     of.sequence(),
                     of.group(),
-                    InWords.time(of.arrivalMillis()),
+                    ErrorMessages.time(of.arrivalMillis()),
                     RecordKind.nameOf(of.kind()),
                     of.keyId(),
                     about.map(PcsId::toString).orElse(null),
@@ -431,10 +436,10 @@ final class WalCommand implements Runnable {
         String keyId = record.keyId();
         String head = RECORD_ROW.formatted(
                 record.sequence(),
-                InWords.time(record.arrivalMillis()),
+                ErrorMessages.time(record.arrivalMillis()),
                 RecordKind.nameOf(record.kind()),
                 keyId.length() > KEY_COLUMNS ? keyId.substring(0, KEY_COLUMNS - 1) + "…" : keyId,
-                InWords.bytes(record.body().length));
+                ErrorMessages.bytes(record.body().length));
         String id = "             " + about.map(PcsId::toString).orElse("-") + "\n";
         return withBody ? head + id + forTerminal(bodyOf(record)) + "\n" : head + id;
     }

@@ -3,11 +3,11 @@ package dev.flk.backend.cli;
 
 import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.ingest.LogCompaction;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.program.config.Quantities;
 import dev.flk.wal.DiskFiles;
-import dev.flk.wal.FileOps.Standing;
+import dev.flk.wal.FileOps.FileStatus;
 import dev.flk.wal.Retention.Done;
 import dev.flk.wal.Retention.Due;
 import java.io.Closeable;
@@ -119,15 +119,15 @@ final class WalCompactCommand implements Callable<Integer> {
             return "nothing to do in " + source.directory() + "\n";
         }
         return dryRun
-                ? InWords.count(plan.size(), "segment") + " would be compressed or removed in " + source.directory()
-                        + "\n"
-                : InWords.bytes(freed) + " freed in " + source.directory() + "\n";
+                ? ErrorMessages.count(plan.size(), "segment") + " would be compressed or removed in "
+                        + source.directory() + "\n"
+                : ErrorMessages.bytes(freed) + " freed in " + source.directory() + "\n";
     }
 
     /** Segments past the retention that are kept: a backend will decide them; if the mark is lost, the operator has to act. */
     private int reportKept(LogCompaction compaction, List<Due> undecided) {
         PrintWriter err = spec.commandLine().getErr();
-        String which = InWords.count(undecided.size(), "segment") + " past the retention, from "
+        String which = ErrorMessages.count(undecided.size(), "segment") + " past the retention, from "
                 + undecided.get(0).segment() + " on, ";
         boolean known = compaction.decidedUpTo().isPresent();
         err.println(CommandLineProgram.NAME + ": " + which
@@ -145,8 +145,8 @@ final class WalCompactCommand implements Callable<Integer> {
             case COMPRESSED -> dryRun ? "compress" : "compressed";
             case NOTHING -> "";
         };
-        String after = due.what() == Done.REMOVED || dryRun ? "-" : InWords.bytes(left);
-        return ROW.formatted(what, due.segment(), InWords.bytes(before), after);
+        String after = due.what() == Done.REMOVED || dryRun ? "-" : ErrorMessages.bytes(left);
+        return ROW.formatted(what, due.segment(), ErrorMessages.bytes(before), after);
     }
 
     private record DueLine(
@@ -184,8 +184,8 @@ final class WalCompactCommand implements Callable<Integer> {
 
     private long bytes(String segment) throws IOException {
         return new DiskFiles()
-                .standing(source.directory().resolve(segment))
-                .map(Standing::bytes)
+                .status(source.directory().resolve(segment))
+                .map(FileStatus::bytes)
                 .orElse(0L);
     }
 

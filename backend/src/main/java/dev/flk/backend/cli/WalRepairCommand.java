@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.wal.Damage;
 import dev.flk.wal.LogLockedException;
@@ -86,12 +86,14 @@ final class WalRepairCommand implements Callable<Integer> {
                             ? "    its header is broken: none of its records can be read\n"
                             : "    %s of it %s in the log\n"
                                     .formatted(
-                                            InWords.count(aside.kept(), "whole record"),
+                                            ErrorMessages.count(aside.kept(), "whole record"),
                                             aside.kept() == 1 ? "stays" : "stay"));
         }
         text.append(done.setAside().isEmpty() ? "" : "\n");
         text.append(dryRun ? "would be repaired: " : "repaired: ");
-        text.append(InWords.count(done.missing(), "record")).append(" lost in ").append(source.directory());
+        text.append(ErrorMessages.count(done.missing(), "record"))
+                .append(" lost in ")
+                .append(source.directory());
         if (done.declaredIn() != null) {
             text.append(", declared in ").append(done.declaredIn());
         }

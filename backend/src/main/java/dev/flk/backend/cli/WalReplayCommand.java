@@ -7,10 +7,10 @@ import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
 import dev.flk.backend.ingest.LoggedOutcomes.Compared;
-import dev.flk.backend.ingest.LoggedOutcomes.Ending;
-import dev.flk.backend.ingest.LoggedOutcomes.Given;
+import dev.flk.backend.ingest.LoggedOutcomes.OutcomeKind;
+import dev.flk.backend.ingest.LoggedOutcomes.ReplayedOutcome;
 import dev.flk.backend.ingest.RecordKind;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.wal.Damage;
 import dev.flk.wal.LogRecord;
@@ -106,10 +106,15 @@ final class WalReplayCommand implements Callable<Integer> {
         target.flush();
     }
 
-    private void tell(LogRecord record, Given given, @Nullable Given other, ReplayCount count, PrintWriter out) {
+    private void tell(
+            LogRecord record,
+            ReplayedOutcome given,
+            @Nullable ReplayedOutcome other,
+            ReplayCount count,
+            PrintWriter out) {
         count.given(given, other);
         // what stood for the id already stands under any policy
-        Given shown = other == null || given.isOverruled() ? given : other;
+        ReplayedOutcome shown = other == null || given.isOverruled() ? given : other;
         if (diff && isDifferent(given, shown)) {
             out.print(asDifference(record.sequence(), given, shown));
         }
@@ -118,19 +123,19 @@ final class WalReplayCommand implements Callable<Integer> {
         }
     }
 
-    private static boolean isDifferent(Given given, @Nullable Given other) {
+    private static boolean isDifferent(ReplayedOutcome given, @Nullable ReplayedOutcome other) {
         return other != null && !given.isOverruled() && other.ending() != given.ending();
     }
 
     private record Outcome(long seq, String pcsId, int status, RawValue body) {}
 
-    private record Difference(long seq, String pcsId, Ending was, Ending wouldBe, RawValue body) {}
+    private record Difference(long seq, String pcsId, OutcomeKind was, OutcomeKind wouldBe, RawValue body) {}
 
-    private static String asOutcome(long sequence, Given given) {
+    private static String asOutcome(long sequence, ReplayedOutcome given) {
         return Json.line(new Outcome(sequence, given.id().toString(), given.status(), Json.raw(given.body())));
     }
 
-    private static String asDifference(long sequence, Given was, Given wouldBe) {
+    private static String asDifference(long sequence, ReplayedOutcome was, ReplayedOutcome wouldBe) {
         return Json.line(new Difference(
                 sequence, was.id().toString(), was.ending(), wouldBe.ending(), Json.raw(wouldBe.body())));
     }
@@ -159,7 +164,7 @@ final class WalReplayCommand implements Callable<Integer> {
         private static final String ROW = "%-28s %12d\n";
 
         private final Map<String, Long> byKind = new LinkedHashMap<>();
-        private final Map<Ending, Long> byEnding = new EnumMap<>(Ending.class);
+        private final Map<OutcomeKind, Long> byEnding = new EnumMap<>(OutcomeKind.class);
         private long records;
         private long first;
         private long last;
@@ -168,7 +173,7 @@ final class WalReplayCommand implements Callable<Integer> {
 
         ReplayCount() {
             RecordKind.names().forEach(kind -> byKind.put(kind, 0L));
-            for (Ending ending : Ending.values()) {
+            for (OutcomeKind ending : OutcomeKind.values()) {
                 byEnding.put(ending, 0L);
             }
         }
@@ -180,14 +185,14 @@ final class WalReplayCommand implements Callable<Integer> {
             byKind.merge(RecordKind.nameOf(record.kind()), 1L, Long::sum);
         }
 
-        void given(Given given, @Nullable Given other) {
+        void given(ReplayedOutcome given, @Nullable ReplayedOutcome other) {
             byEnding.merge(given.ending(), 1L, Long::sum);
             overruled += given.isOverruled() ? 1 : 0;
             different += isDifferent(given, other) ? 1 : 0;
         }
 
         /** It was counted by itself before. */
-        void overruled(Compared byItself, Given stood) {
+        void overruled(Compared byItself, ReplayedOutcome stood) {
             byEnding.merge(byItself.given().ending(), -1L, Long::sum);
             different -= isDifferent(byItself.given(), byItself.underOther()) ? 1 : 0;
             given(stood, null);
@@ -206,7 +211,7 @@ final class WalReplayCommand implements Callable<Integer> {
                 text.append(ROW.formatted("otherwise by current policy", different));
             }
             String range = records == 0 ? "" : " (" + first + " to " + last + ")";
-            return text.append(InWords.count(records, "record"))
+            return text.append(ErrorMessages.count(records, "record"))
                     .append(range)
                     .append(" in ")
                     .append(directory)
@@ -229,7 +234,7 @@ final class WalReplayCommand implements Callable<Integer> {
             return Json.line(line);
         }
 
-        private static String lowerCase(Ending ending) {
+        private static String lowerCase(OutcomeKind ending) {
             return ending.name().toLowerCase(Locale.ROOT);
         }
     }

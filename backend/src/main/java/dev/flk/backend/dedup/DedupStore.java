@@ -17,7 +17,7 @@ import java.util.concurrent.CompletionStage;
 public interface DedupStore extends AutoCloseable {
 
     /** What stands for each of the ids, in their order; empty where nothing does. */
-    CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids);
+    CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids);
 
     /**
      * Records each outcome unless one stands for its id already.
@@ -27,7 +27,7 @@ public interface DedupStore extends AutoCloseable {
      *     with the outcomes, all of them or none, also if it is below the one before
      * @return what stands now for each of them, in their order: the one given, or the one that was first
      */
-    CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo);
+    CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo);
 
     /** Whether it is noted that other content with this digest, under this id, is in the log. */
     default CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {

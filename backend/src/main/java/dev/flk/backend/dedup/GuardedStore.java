@@ -50,7 +50,7 @@ public final class GuardedStore implements DedupStore {
     private long connection;
     private long endedConnection;
     private long lostSinceNanos;
-    private @Nullable String trouble;
+    private @Nullable String problem;
     private boolean wasOpen;
 
     private enum State {
@@ -76,7 +76,10 @@ public final class GuardedStore implements DedupStore {
         this.lostSinceNanos = nanoTicker.getAsLong();
     }
 
-    /** Called with the number of the connection after everything outstanding has failed, on the thread that met the failure; it must not block. */
+    /**
+     * Called with the number of the connection after everything outstanding has failed, on the thread that met the
+     * failure; it must not block.
+     */
     public void whenLost(LongConsumer told) {
         whenLost = told;
     }
@@ -112,7 +115,7 @@ public final class GuardedStore implements DedupStore {
     }
 
     /** {@link #putIfAbsent}, while only what the log says may be written. */
-    public CompletionStage<List<Recorded>> assertAgain(List<Recorded> decisions, long completeUpTo) {
+    public CompletionStage<List<StoredOutcome>> assertAgain(List<StoredOutcome> decisions, long completeUpTo) {
         return guarded(State.CONNECTED, writes, () -> store.putIfAbsent(decisions, completeUpTo));
     }
 
@@ -125,11 +128,11 @@ public final class GuardedStore implements DedupStore {
     public synchronized void open() {
         state = State.OPEN;
         breaker.succeeded();
-        if (wasOpen || trouble != null) {
+        if (wasOpen || problem != null) {
             LOG.info("{} is back after {} s", name, secondsLost());
         }
         wasOpen = true;
-        trouble = null;
+        problem = null;
     }
 
     /** It answers, and yet can't be used, for a reason that is not its own: as if it had failed, but for {@link #whenLost}. */
@@ -138,12 +141,12 @@ public final class GuardedStore implements DedupStore {
     }
 
     @Override
-    public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+    public CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids) {
         return guarded(State.OPEN, reads, () -> store.get(ids));
     }
 
     @Override
-    public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+    public CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
         return guarded(State.OPEN, writes, () -> store.putIfAbsent(decisions, completeUpTo));
     }
 
@@ -273,10 +276,10 @@ public final class GuardedStore implements DedupStore {
     /** Once per change: the same trouble is not told again at each try. */
     private void tell(Throwable cause, String otherReason) {
         String what = String.valueOf(cause.getMessage());
-        if (closing || what.equals(trouble)) {
+        if (closing || what.equals(problem)) {
             return; // what its own end breaks off is no trouble
         }
-        trouble = what;
+        problem = what;
         if (!otherReason.isEmpty()) {
             LOG.error("{}{}{}", name, otherReason, what);
         } else if (cause instanceof StoreUnavailableException) {

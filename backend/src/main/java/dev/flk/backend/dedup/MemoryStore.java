@@ -23,9 +23,9 @@ public final class MemoryStore implements DedupStore {
     private final InstantSource clock;
 
     // guarded by this
-    private final Map<PcsId, Recorded> outcomes = new HashMap<>();
-    private final PriorityQueue<Recorded> byExpiry =
-            new PriorityQueue<>(Comparator.comparingLong(Recorded::expiresAtMillis));
+    private final Map<PcsId, StoredOutcome> outcomes = new HashMap<>();
+    private final PriorityQueue<StoredOutcome> byExpiry =
+            new PriorityQueue<>(Comparator.comparingLong(StoredOutcome::expiresAtMillis));
 
     /** Holds {@code maxEntries} outcomes. */
     public MemoryStore(long maxEntries, InstantSource clock) {
@@ -34,34 +34,37 @@ public final class MemoryStore implements DedupStore {
     }
 
     @Override
-    public synchronized CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+    public synchronized CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids) {
         long now = clock.millis();
         return CompletableFuture.completedFuture(
-                ids.stream().map(id -> standing(id, now)).toList());
+                ids.stream().map(id -> existing(id, now)).toList());
     }
 
     @Override
-    public synchronized CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+    public synchronized CompletionStage<List<StoredOutcome>> putIfAbsent(
+            List<StoredOutcome> decisions, long completeUpTo) {
         long now = clock.millis();
         removeExpired(now);
-        List<Recorded> standing = new ArrayList<>(decisions.size());
-        for (Recorded decision : decisions) {
-            Optional<Recorded> earlier = standing(decision.id(), now);
+        List<StoredOutcome> existing = new ArrayList<>(decisions.size());
+        for (StoredOutcome decision : decisions) {
+            Optional<StoredOutcome> earlier = existing(decision.id(), now);
             if (earlier.isEmpty()) {
                 outcomes.put(decision.id(), decision);
                 byExpiry.add(decision);
             }
-            standing.add(earlier.orElse(decision));
+            existing.add(earlier.orElse(decision));
         }
-        return CompletableFuture.completedFuture(standing);
+        return CompletableFuture.completedFuture(existing);
     }
 
-    private Optional<Recorded> standing(PcsId id, long nowMillis) {
+    private Optional<StoredOutcome> existing(PcsId id, long nowMillis) {
         return Optional.ofNullable(outcomes.get(id)).filter(recorded -> !recorded.isExpired(nowMillis));
     }
 
     private void removeExpired(long nowMillis) {
-        for (Recorded first = byExpiry.peek(); first != null && first.isExpired(nowMillis); first = byExpiry.peek()) {
+        for (StoredOutcome first = byExpiry.peek();
+                first != null && first.isExpired(nowMillis);
+                first = byExpiry.peek()) {
             byExpiry.remove();
             outcomes.remove(first.id(), first);
         }

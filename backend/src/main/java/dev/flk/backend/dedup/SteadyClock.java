@@ -22,7 +22,8 @@ import org.slf4j.LoggerFactory;
 public final class SteadyClock implements InstantSource {
     private static final Logger LOG = LoggerFactory.getLogger(SteadyClock.class);
     private static final Duration DOUBTED_FOR = Duration.ofHours(1);
-    private static final Duration USUAL_MAX_STEP = Duration.ofMinutes(5);
+    private static final Duration MAX_STEP = Duration.ofMinutes(5);
+    private static final int LIFE_IN_STEPS = 8;
 
     private final InstantSource wall;
     private final LongSupplier nanoTicker;
@@ -52,19 +53,25 @@ public final class SteadyClock implements InstantSource {
      * A clock that believes the wall clock as it is now.
      *
      * @param nanoTicker monotonic time
-     * @param maxStep how far the wall clock may depart from elapsed time without being doubted; zero stands for five minutes
+     * @param maxStep how far the wall clock may depart from elapsed time without being doubted; see {@link #maxStep}
      * @param life the longest life of an outcome
      */
     public SteadyClock(InstantSource wall, LongSupplier nanoTicker, Duration maxStep, Duration life) {
         this.wall = wall;
         this.nanoTicker = nanoTicker;
-        this.maxStepMillis = (maxStep.isZero() ? USUAL_MAX_STEP : maxStep).toMillis();
+        this.maxStepMillis = maxStep.toMillis();
         this.lifeNanos = life.toNanos();
         long nanos = nanoTicker.getAsLong();
         this.stepOffset = wall.millis() - millis(nanos);
         this.believedOffset = stepOffset;
         this.lowestOffset = stepOffset;
         this.lowestUntilNanos = nanos + lifeNanos;
+    }
+
+    /** Returns five minutes, or an eighth of the life of an outcome if that is less, so that no accepted step shortens a life much. */
+    public static Duration maxStep(Duration life) {
+        Duration part = life.dividedBy(LIFE_IN_STEPS);
+        return part.compareTo(MAX_STEP) < 0 ? part : MAX_STEP;
     }
 
     @Override

@@ -12,7 +12,7 @@ import dev.flk.http.Admission;
 import dev.flk.http.Endpoint;
 import dev.flk.http.HttpOptions;
 import dev.flk.http.HttpServer;
-import dev.flk.http.HttpServer.Door;
+import dev.flk.http.HttpServer.Listener;
 import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
 import dev.flk.http.ServerLoad;
@@ -43,7 +43,7 @@ public final class BackendServer implements AutoCloseable {
     private static final int OPS_OF_HEAP = 8;
 
     private final HttpServer server;
-    private final Door door;
+    private final Listener door;
     private final Scrapes scrapes;
     private final RecordHandler record;
     private final @Nullable DebugHandler debug;
@@ -76,7 +76,8 @@ public final class BackendServer implements AutoCloseable {
         HttpConfig config = parts.config();
         this.scrapes = new Scrapes(parts.meters());
         this.debug = null;
-        Turns turns = new Turns(parts.ingest(), parts.meters(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
+        SubmissionBatcher turns =
+                new SubmissionBatcher(parts.ingest(), parts.meters(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
         MetricsGuard guard = new MetricsGuard(config.metricsLogin());
         OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(parts.record(), guard);
@@ -87,7 +88,7 @@ public final class BackendServer implements AutoCloseable {
                         Endpoint.withBody(config.maxBatchBytes(), new BatchHandler(config, limits, turns)))
                 .getBelow("/v1/pcs", Endpoint.asking(turns::lookUp))
                 .get("/health", Endpoint.always(ops::health));
-        this.door = new Door(
+        this.door = new Listener(
                 new InetSocketAddress(config.bindAddress(), config.port()),
                 config.bindAddress() + " port " + config.port(),
                 "BIND_ADDR or PORT",
@@ -120,7 +121,7 @@ public final class BackendServer implements AutoCloseable {
         Routes routes = record.addTo(handler.addTo(
                 new Routes(Endpoint.always(Refusal.notFound())).get("/health", Endpoint.always(handler::health))));
         this.debug = ops.debug() ? new DebugHandler(guard) : null;
-        this.door = new Door(
+        this.door = new Listener(
                 new InetSocketAddress(ops.bindAddress(), ops.port()),
                 ops.bindAddress() + " port " + ops.port(),
                 "OPS_BIND_ADDR or OPS_PORT",
@@ -168,7 +169,7 @@ public final class BackendServer implements AutoCloseable {
     }
 
     /** For connections that others accept. */
-    Door door() {
+    Listener door() {
         return door;
     }
 

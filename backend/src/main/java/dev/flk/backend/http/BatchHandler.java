@@ -37,9 +37,9 @@ final class BatchHandler implements Endpoint.Handler {
     private final HttpConfig config;
     private final Limits limits;
     private final Meters meters;
-    private final Turns turns;
+    private final SubmissionBatcher turns;
 
-    BatchHandler(HttpConfig config, Limits limits, Turns turns) {
+    BatchHandler(HttpConfig config, Limits limits, SubmissionBatcher turns) {
         this.config = config;
         this.limits = limits;
         this.meters = turns.meters();

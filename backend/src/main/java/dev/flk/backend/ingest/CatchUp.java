@@ -2,7 +2,7 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.GuardedStore;
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.LoggedOutcomes.ReplayedRules;
 import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.backend.metrics.Meters;
@@ -48,7 +48,7 @@ final class CatchUp {
     /** Sequences of submissions that lost: never asserted, even when what won has expired. */
     private final Set<Long> overruled = new HashSet<>();
 
-    private final Map<PcsId, Recorded> winners = new LinkedHashMap<>();
+    private final Map<PcsId, StoredOutcome> winners = new LinkedHashMap<>();
     private @Nullable LogReader reader;
     private Phase phase = Phase.OVERRULED;
 
@@ -65,7 +65,7 @@ final class CatchUp {
         SUBMISSIONS
     }
 
-    private record Submitted(long sequence, Recorded outcome) {}
+    private record Submitted(long sequence, StoredOutcome outcome) {}
 
     /** Records {@code from} to {@code last} are on disk; the store may lack what they say. */
     CatchUp(Inbox inbox, GuardedStore store, AssertionContext context, StoreLink link, long from, long last) {
@@ -155,8 +155,8 @@ final class CatchUp {
             if (record != null && record.kind() == RecordKind.OVERRULED) {
                 Overruled lost = Overruled.decode(record.body());
                 overruled.add(lost.sequence());
-                if (!lost.standing().isExpired(context.expiry().millis())) {
-                    winners.putIfAbsent(lost.standing().id(), lost.standing());
+                if (!lost.existing().isExpired(context.expiry().millis())) {
+                    winners.putIfAbsent(lost.existing().id(), lost.existing());
                 }
             }
         }
@@ -168,12 +168,12 @@ final class CatchUp {
     }
 
     private void assertWinners() {
-        List<Recorded> batch = winners.values().stream().limit(BATCH).toList();
+        List<StoredOutcome> batch = winners.values().stream().limit(BATCH).toList();
         batch.forEach(winner -> winners.remove(winner.id()));
         if (winners.isEmpty()) {
             phase = Phase.SUBMISSIONS;
         }
-        put(batch, standing -> next());
+        put(batch, existing -> next());
     }
 
     private void assertSubmissions() throws IOException {
@@ -189,7 +189,7 @@ final class CatchUp {
         for (int i = 0; i < RECORDS_A_STEP && batch.size() < BATCH && readUpTo < last; i++) {
             LogRecord record = read();
             if (record != null && record.kind() == RecordKind.SUBMISSION) {
-                Recorded outcome = rules.decide(record).recorded();
+                StoredOutcome outcome = rules.decide(record).recorded();
                 if (!outcome.isExpired(context.expiry().millis()) && !overruled.contains(record.sequence())) {
                     if (!ids.add(outcome.id())) {
                         ahead = new Submitted(record.sequence(), outcome); // no list holds an id twice
@@ -205,8 +205,8 @@ final class CatchUp {
         long completeThen = complete;
         put(
                 batch.stream().map(Submitted::outcome).toList(),
-                standing ->
-                        whenNoted(notes, () -> keepLosers(batch, standing, () -> settled(batch.size(), completeThen))));
+                existing ->
+                        whenNoted(notes, () -> keepLosers(batch, existing, () -> settled(batch.size(), completeThen))));
     }
 
     private void settled(int outcomes, long complete) {
@@ -220,10 +220,10 @@ final class CatchUp {
         }
     }
 
-    private void put(List<Recorded> outcomes, Consumer<List<Recorded>> then) {
-        link.onRecorder(store.assertAgain(outcomes, inbox.lowWater().mark()), (standing, failure) -> {
-            if (standing != null && !ended) { // else it was lost, and the link is told so
-                orGiveUp(() -> then.accept(standing));
+    private void put(List<StoredOutcome> outcomes, Consumer<List<StoredOutcome>> then) {
+        link.onRecorder(store.assertAgain(outcomes, inbox.lowWater().mark()), (existing, failure) -> {
+            if (existing != null && !ended) { // else it was lost, and the link is told so
+                orGiveUp(() -> then.accept(existing));
             }
         });
     }
@@ -240,7 +240,7 @@ final class CatchUp {
     private void noteEvidence(LogRecord record, List<CompletableFuture<?>> notes) throws IOException {
         switch (record.kind()) {
             case RecordKind.EVIDENCE -> {
-                Recorded undecided = rules.decide(record).recorded();
+                StoredOutcome undecided = rules.decide(record).recorded();
                 context.evidence().known(undecided.id(), undecided.digest(), undecided.expiresAtMillis());
                 notes.add(store.noteAgain(undecided.id(), undecided.digest(), undecided.expiresAtMillis())
                         .toCompletableFuture());
@@ -263,11 +263,11 @@ final class CatchUp {
     }
 
     /** What stands instead of ours is logged before the position passes it. What is still in flight is left alone. */
-    private void keepLosers(List<Submitted> batch, List<Recorded> standing, Runnable then) {
+    private void keepLosers(List<Submitted> batch, List<StoredOutcome> existing, Runnable then) {
         List<Overruled> losers = new ArrayList<>();
         for (int i = 0; i < batch.size(); i++) {
             Submitted ours = batch.get(i);
-            Recorded winner = standing.get(i);
+            StoredOutcome winner = existing.get(i);
             if (!winner.equals(ours.outcome()) && !context.inFlightIds().isInFlight(ours.outcome())) {
                 context.lost(ours.sequence(), ours.outcome(), winner);
                 losers.add(new Overruled(ours.sequence(), winner));
@@ -327,7 +327,8 @@ final class CatchUp {
     /**
      * What the log is asserted with.
      *
-     * @param told the sequences of submissions that were told to have lost, and are not yet known to be overruled; the recorder's thread only
+     * @param told the sequences of submissions that were told to have lost, and are not yet known to be overruled; the
+     *     recorder's thread only
      */
     record AssertionContext(
             InstantSource clock,
@@ -342,15 +343,15 @@ final class CatchUp {
          * Another outcome stands for a submission that the store lacked, is not in flight and was not known to be overruled: its
          * sender may have been answered with ours.
          */
-        void lost(long sequence, Recorded ours, Recorded standing) {
+        void lost(long sequence, StoredOutcome ours, StoredOutcome existing) {
             if (!told.add(sequence)) {
                 return; // what overruled it could not be logged then
             }
-            if (ours.isAnsweredAs(standing)) {
+            if (ours.isAnsweredAs(existing)) {
                 meters.overruled();
             } else {
                 meters.lostOutcome();
-                log.lost(ours, standing);
+                log.lost(ours, existing);
             }
         }
     }

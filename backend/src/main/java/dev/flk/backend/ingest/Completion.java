@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.DecisionRules.Decision;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.ingest.Outcome.Decided;
@@ -39,8 +39,8 @@ final class Completion {
     }
 
     /** The id had been decided before: nothing was logged. */
-    void known(InFlight inFlight, Recorded standing) {
-        inFlightIds.end(inFlight).forEach(candidate -> answerKnown(candidate, standing));
+    void known(InFlight inFlight, StoredOutcome existing) {
+        inFlightIds.end(inFlight).forEach(candidate -> answerKnown(candidate, existing));
     }
 
     /** Its own outcome is recorded. */
@@ -55,19 +55,19 @@ final class Completion {
             return;
         }
         finished(inFlight);
-        Recorded standing = decision.recorded();
-        answer(told.get(0), new Decided(standing.status(), standing.body(), Relation.FIRST));
-        told.subList(1, told.size()).forEach(candidate -> answerKnown(candidate, standing));
+        StoredOutcome existing = decision.recorded();
+        answer(told.get(0), new Decided(existing.status(), existing.body(), Relation.FIRST));
+        told.subList(1, told.size()).forEach(candidate -> answerKnown(candidate, existing));
     }
 
     /** Another outcome was first, and that is in the log too. */
-    void overruled(InFlight inFlight, Recorded standing) {
+    void overruled(InFlight inFlight, StoredOutcome existing) {
         meters.overruled();
-        Recorded ours = inFlight.outcome();
+        StoredOutcome ours = inFlight.outcome();
         evidence.known(ours.id(), ours.digest(), ours.expiresAtMillis());
         List<Candidate> told = inFlightIds.end(inFlight);
         finished(inFlight);
-        told.forEach(candidate -> answerKnown(candidate, standing));
+        told.forEach(candidate -> answerKnown(candidate, existing));
     }
 
     /** It did not get into the log: its id is free. Does nothing if it is no more in flight. */
@@ -94,25 +94,25 @@ final class Completion {
         }
     }
 
-    private void answerKnown(Candidate candidate, Recorded standing) {
-        if (candidate.digest().equals(standing.digest())) {
+    private void answerKnown(Candidate candidate, StoredOutcome existing) {
+        if (candidate.digest().equals(existing.digest())) {
             meters.dedupHits.increment();
             log.duplicate(candidate.id());
-            answer(candidate, new Decided(standing.status(), standing.body(), Relation.DUPLICATE));
+            answer(candidate, new Decided(existing.status(), existing.body(), Relation.DUPLICATE));
         } else {
-            evidence.keep(candidate, problem -> answerConflict(candidate, standing, problem));
+            evidence.keep(candidate, problem -> answerConflict(candidate, existing, problem));
         }
     }
 
-    private void answerConflict(Candidate candidate, Recorded standing, @Nullable Outcome problem) {
+    private void answerConflict(Candidate candidate, StoredOutcome existing, @Nullable Outcome problem) {
         if (problem != null) {
             answerError(candidate, problem);
             return;
         }
         meters.dedupHits.increment();
         meters.conflict();
-        log.conflict(candidate.decision().recorded(), standing, candidate.keyId(), candidate.sender());
-        answer(candidate, new Decided(standing.status(), standing.body(), Relation.CONFLICT));
+        log.conflict(candidate.decision().recorded(), existing, candidate.keyId(), candidate.sender());
+        answer(candidate, new Decided(existing.status(), existing.body(), Relation.CONFLICT));
     }
 
     /** Answers one submission with an error, and counts that. */

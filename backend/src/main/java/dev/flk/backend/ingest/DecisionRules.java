@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.Certificate;
 import dev.flk.verification.OutcomeBody;
 import dev.flk.verification.Policy;
@@ -67,7 +67,7 @@ public final class DecisionRules {
                 verdict,
                 certificate.signed().shardId(),
                 certificate.signed().cohStar(),
-                new Recorded(
+                new StoredOutcome(
                         certificate.id(),
                         verdict.status(),
                         OutcomeBody.render(verdict),
@@ -77,5 +77,5 @@ public final class DecisionRules {
     }
 
     /** What was decided of a certificate, and what of it is to be recorded. */
-    record Decision(Verdict verdict, String shardId, double cohStar, Recorded recorded) {}
+    record Decision(Verdict verdict, String shardId, double cohStar, StoredOutcome recorded) {}
 }

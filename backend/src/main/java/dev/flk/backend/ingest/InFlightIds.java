@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.DecisionRules.Decision;
 import dev.flk.backend.ingest.Submission.Candidate;
 import dev.flk.certificate.PcsId;
@@ -96,7 +96,7 @@ final class InFlightIds {
     }
 
     /** Whether this outcome is in flight. */
-    boolean isInFlight(Recorded outcome) {
+    boolean isInFlight(StoredOutcome outcome) {
         InFlight inFlight = ids.get(outcome.id());
         return inFlight != null && inFlight.outcome().equals(outcome);
     }
@@ -133,7 +133,7 @@ final class InFlightIds {
             return decision;
         }
 
-        Recorded outcome() {
+        StoredOutcome outcome() {
             return decision.recorded();
         }
 

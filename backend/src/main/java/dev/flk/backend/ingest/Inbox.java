@@ -55,7 +55,7 @@ public final class Inbox implements AutoCloseable {
     private final LogOptions options;
     private final Log log;
     private final LowWater lowWater;
-    private final RecorderQueue groups;
+    private final ForcedQueue groups;
     private final DiskFloor floor;
     private final Checkpoint kept;
     private final Set<Damage> warned = ConcurrentHashMap.newKeySet();
@@ -64,7 +64,7 @@ public final class Inbox implements AutoCloseable {
     /** What stood in the log at the start and may not be decided; null once it is. */
     private LowWater.@Nullable Group before;
 
-    private Inbox(LogOptions options, Log log, RecorderQueue groups, DiskFloor floor, Checkpoint kept) {
+    private Inbox(LogOptions options, Log log, ForcedQueue groups, DiskFloor floor, Checkpoint kept) {
         this.options = options;
         this.log = log;
         this.kept = kept;
@@ -94,7 +94,7 @@ public final class Inbox implements AutoCloseable {
             Supplier<Optional<String>> idInStore,
             Meters meters)
             throws IOException {
-        RecorderQueue groups = new RecorderQueue(meters);
+        ForcedQueue groups = new ForcedQueue(meters);
         Log log = Log.open(files, options, groups, clock, nanoTicker, random);
         log.startReport().warnings().forEach(warning -> LOG.warn("{}", warning));
         try {
@@ -304,7 +304,7 @@ public final class Inbox implements AutoCloseable {
         return lowWater;
     }
 
-    RecorderQueue groups() {
+    ForcedQueue groups() {
         return groups;
     }
 

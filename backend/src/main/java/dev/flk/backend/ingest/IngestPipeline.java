@@ -2,7 +2,7 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.GuardedStore;
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.ingest.Outcome.LogFailed;
 import dev.flk.backend.ingest.Outcome.Unavailable;
@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A submission from start to end, top to bottom: limits of its address and of all, parse, signature, the other rules of the format, decide,
  * look-up, the limit of its key (else of its shard), append to the inbox log and wait for the disk, put-if-absent, answer. What is pure
- * runs before the append, on the caller's thread; after the force the {@link Recorder} takes over.
+ * runs before the append, on the caller's thread; after the force the {@link OutcomeWriter} takes over.
  */
 final class IngestPipeline implements Ingest {
     /** What is handed to the log in one go, at the most, unless a single body is longer. */
@@ -180,17 +180,17 @@ final class IngestPipeline implements Ingest {
     /** Decided before? */
     private void lookUpThenLog(List<Opened> opened) {
         store.get(opened.stream().map(each -> each.inFlight().id()).toList())
-                .whenComplete((standing, failure) -> logUnknown(opened, standing));
+                .whenComplete((existing, failure) -> logUnknown(opened, existing));
     }
 
     /** If the store can't say, the submissions are logged all the same: a failed read is never a miss, nor a hit. */
-    private void logUnknown(List<Opened> opened, @Nullable List<Optional<Recorded>> standing) {
+    private void logUnknown(List<Opened> opened, @Nullable List<Optional<StoredOutcome>> existing) {
         try {
             List<InFlight> unknown = new ArrayList<>(opened.size());
             for (int i = 0; i < opened.size(); i++) {
                 Candidate candidate = opened.get(i).candidate();
                 InFlight inFlight = opened.get(i).inFlight();
-                Optional<Recorded> recorded = standing == null ? Optional.empty() : standing.get(i);
+                Optional<StoredOutcome> recorded = existing == null ? Optional.empty() : existing.get(i);
                 if (recorded.isPresent()) {
                     limits.known(candidate.sender());
                     completion.known(inFlight, recorded.get());
@@ -258,17 +258,17 @@ final class IngestPipeline implements Ingest {
             return;
         }
         boolean inFlight = inFlightIds.has(id);
-        store.get(List.of(id)).whenComplete((standing, failure) -> {
+        store.get(List.of(id)).whenComplete((existing, failure) -> {
             lookUps.decrementAndGet();
-            answer.accept(lookUpAnswer(standing, inFlight));
+            answer.accept(lookUpAnswer(existing, inFlight));
         });
     }
 
-    private LookUp lookUpAnswer(@Nullable List<Optional<Recorded>> standing, boolean inFlight) {
-        if (standing == null) {
+    private LookUp lookUpAnswer(@Nullable List<Optional<StoredOutcome>> existing, boolean inFlight) {
+        if (existing == null) {
             return LookUp.Unavailable.of(advice.storeDown());
         }
-        return standing.get(0)
+        return existing.get(0)
                 .<LookUp>map(recorded -> new LookUp.Found(recorded.status(), recorded.body()))
                 .orElseGet(() -> inFlight ? new LookUp.Unavailable(Outcome.Cause.UNDECIDED, 1) : new LookUp.Unknown());
     }

@@ -7,7 +7,7 @@ import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.backend.ingest.CatchUp.AssertionContext;
 import dev.flk.backend.ingest.Evidence.EvidenceBudget;
-import dev.flk.backend.ingest.Recorder.Backlog;
+import dev.flk.backend.ingest.OutcomeWriter.Backlog;
 import dev.flk.backend.ingest.StoreLink.RetryAdvice;
 import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
@@ -47,7 +47,7 @@ public final class IngestService implements Ingest, AutoCloseable {
     private final Inbox inbox;
     private final IngestPipeline pipeline;
     private final StoreLink link;
-    private final Recorder recorder;
+    private final OutcomeWriter recorder;
     private final Thread recorderThread;
     private final ScheduledExecutorService ticks;
     private final AtomicReference<@Nullable Runnable> whenReady = new AtomicReference<>();
@@ -100,7 +100,7 @@ public final class IngestService implements Ingest, AutoCloseable {
         this.inbox = inbox;
         inbox.syncWhenVanished(parts.store()::sync);
         this.link = new StoreLink(parts.store(), inbox, context, advice, parts.nanoTicker());
-        this.recorder = new Recorder(
+        this.recorder = new OutcomeWriter(
                 link,
                 inbox,
                 completion,
@@ -248,7 +248,7 @@ public final class IngestService implements Ingest, AutoCloseable {
     }
 
     private void tellIfReady() {
-        if (whenReady.get() != null && storeTrouble().isEmpty() && trouble().isEmpty()) {
+        if (whenReady.get() != null && storeTrouble().isEmpty() && problem().isEmpty()) {
             Runnable told = whenReady.getAndSet(null);
             if (told != null) {
                 told.run();
@@ -257,7 +257,7 @@ public final class IngestService implements Ingest, AutoCloseable {
     }
 
     /** Why submissions can't be logged; empty while they can. */
-    public Optional<String> trouble() {
+    public Optional<String> problem() {
         if (!inbox.log().isWriting()) {
             return Optional.of("the writer has ended");
         }
@@ -267,14 +267,14 @@ public final class IngestService implements Ingest, AutoCloseable {
         return inbox.isDiskLow(0)
                 ? Optional.of("disk full")
                 : inbox.log()
-                        .trouble()
+                        .problem()
                         .map(cause ->
                                 (cause instanceof LockLostException ? "" : "append failed: ") + cause.getMessage());
     }
 
     /** Why nothing is recorded just now; empty while it is. */
     public Optional<String> storeTrouble() {
-        return link.trouble();
+        return link.problem();
     }
 
     /** Finishes what is queued, records it, and closes the log. What arrives later is refused. */

@@ -3,7 +3,7 @@ package dev.flk.backend.ingest;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.DecisionRules.Decision;
 import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.certificate.Certificate;
@@ -30,10 +30,10 @@ public final class LoggedOutcomes {
     private static final JsonMapper JSON = new JsonMapper();
 
     private final ReplayedRules rules = new ReplayedRules();
-    private final NavigableMap<Long, Recorded> standing = new TreeMap<>();
+    private final NavigableMap<Long, StoredOutcome> existing = new TreeMap<>();
 
     /** How a certificate came out. */
-    public enum Ending {
+    public enum OutcomeKind {
         ACCEPTED,
         ESCALATED,
         REJECTED
@@ -47,8 +47,8 @@ public final class LoggedOutcomes {
      * @param reason of the body; empty if it has none
      * @param isOverruled whether it stood for the id already when the submission was decided
      */
-    public record Given(
-            PcsId id, String shard, int status, String body, Ending ending, String reason, boolean isOverruled) {}
+    public record ReplayedOutcome(
+            PcsId id, String shard, int status, String body, OutcomeKind ending, String reason, boolean isOverruled) {}
 
     /**
      * What was answered, and what it would have come to by itself under other rules.
@@ -58,32 +58,32 @@ public final class LoggedOutcomes {
      */
     public record Compared(
             Certificate certificate,
-            Given given,
+            ReplayedOutcome given,
             boolean isOfOtherContent,
-            @Nullable Given underOther) {}
+            @Nullable ReplayedOutcome underOther) {}
 
     /** Takes note of records that say which submissions another outcome stood for; all others are left alone. */
     public void note(LogRecord record) {
         if (record.kind() == RecordKind.OVERRULED) {
             Overruled lost = Overruled.decode(record.body());
-            standing.put(lost.sequence(), lost.standing());
+            existing.put(lost.sequence(), lost.existing());
         }
     }
 
     /** The first submission from a sequence on that another outcome stood for, of those that were noted. */
     public OptionalLong firstOverruled(long from) {
-        Long first = standing.ceilingKey(from);
+        Long first = existing.ceilingKey(from);
         return first == null ? OptionalLong.empty() : OptionalLong.of(first);
     }
 
     /** Forgets what was noted of submissions up to this sequence. */
     public void forget(long upTo) {
-        standing.headMap(upTo, true).clear();
+        existing.headMap(upTo, true).clear();
     }
 
     /** Whether another outcome stood for it, as far as was noted. */
     public boolean isOverruled(LogRecord record) {
-        return standing.containsKey(record.sequence());
+        return existing.containsKey(record.sequence());
     }
 
     /** Which submission this record says another outcome stood for; empty if it says that of none. */
@@ -106,8 +106,8 @@ public final class LoggedOutcomes {
      */
     public Compared compare(LogRecord submission, @Nullable DecisionRules other) throws IOException {
         Certificate certificate = rules.certificateIn(submission);
-        Recorded winner = standing.get(submission.sequence());
-        Given given = winner == null
+        StoredOutcome winner = existing.get(submission.sequence());
+        ReplayedOutcome given = winner == null
                 ? given(rules.rulesOf(submission).decide(certificate, submission.arrivalMillis()))
                 : overruled(certificate.signed().shardId(), winner);
         return new Compared(
@@ -117,40 +117,41 @@ public final class LoggedOutcomes {
                 other == null ? null : given(other.decide(certificate, submission.arrivalMillis())));
     }
 
-    private static Given given(Decision decision) {
+    private static ReplayedOutcome given(Decision decision) {
         return decision.verdict().match(new Verdict.Cases<>() {
             @Override
-            public Given accepted(Verdict.Accepted accepted) {
-                return given(Ending.ACCEPTED, "");
+            public ReplayedOutcome accepted(Verdict.Accepted accepted) {
+                return given(OutcomeKind.ACCEPTED, "");
             }
 
             @Override
-            public Given escalated(Verdict.Escalated escalated) {
-                return given(Ending.ESCALATED, escalated.reason().text());
+            public ReplayedOutcome escalated(Verdict.Escalated escalated) {
+                return given(OutcomeKind.ESCALATED, escalated.reason().text());
             }
 
             @Override
-            public Given rejected(Verdict.Rejected rejected) {
-                return given(Ending.REJECTED, rejected.reason().text());
+            public ReplayedOutcome rejected(Verdict.Rejected rejected) {
+                return given(OutcomeKind.REJECTED, rejected.reason().text());
             }
 
-            private Given given(Ending ending, String reason) {
+            private ReplayedOutcome given(OutcomeKind ending, String reason) {
                 return LoggedOutcomes.given(decision.shardId(), decision.recorded(), ending, reason, false);
             }
         });
     }
 
     /** Another outcome may come from a backend of another version: its body says how it ended. */
-    private static Given overruled(String shard, Recorded winner) throws IOException {
+    private static ReplayedOutcome overruled(String shard, StoredOutcome winner) throws IOException {
         JsonNode body = JSON.readTree(winner.body());
-        Ending ending = winner.status() == 200
-                ? Ending.ACCEPTED
-                : body.path("accepted").asBoolean() ? Ending.ESCALATED : Ending.REJECTED;
+        OutcomeKind ending = winner.status() == 200
+                ? OutcomeKind.ACCEPTED
+                : body.path("accepted").asBoolean() ? OutcomeKind.ESCALATED : OutcomeKind.REJECTED;
         return given(shard, winner, ending, body.path("reason").asText(), true);
     }
 
-    private static Given given(String shard, Recorded recorded, Ending ending, String reason, boolean isOverruled) {
-        return new Given(
+    private static ReplayedOutcome given(
+            String shard, StoredOutcome recorded, OutcomeKind ending, String reason, boolean isOverruled) {
+        return new ReplayedOutcome(
                 recorded.id(),
                 shard,
                 recorded.status(),

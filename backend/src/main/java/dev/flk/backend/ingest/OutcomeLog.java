@@ -2,7 +2,7 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.audit.Audit;
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.DecisionRules.Decision;
 import dev.flk.backend.limit.Submitter;
 import dev.flk.backend.metrics.Meters.RejectReason;
@@ -106,16 +106,16 @@ final class OutcomeLog {
                 leftOut -> LOG.info("PCS {} duplicate: answered with the recorded outcome{}", id, leftOut));
     }
 
-    void conflict(Recorded refused, Recorded standing, String keyId, Submitter sender) {
-        String what = refused.signedDigest().equals(standing.signedDigest())
+    void conflict(StoredOutcome refused, StoredOutcome existing, String keyId, Submitter sender) {
+        String what = refused.signedDigest().equals(existing.signedDigest())
                 ? "the signed fields are the same, others differ"
                 : "signed fields differ";
-        audit.conflict(sender.address(), what, keyId, standing.id().toString());
+        audit.conflict(sender.address(), what, keyId, existing.id().toString());
         many.say(
                 "conflict",
                 leftOut -> LOG.warn(
                         "PCS {} conflict: other content under this id, signed by key {}, from {}; {}; the first outcome stands{}",
-                        standing.id(),
+                        existing.id(),
                         keyId,
                         sender.address(),
                         what,
@@ -162,27 +162,27 @@ final class OutcomeLog {
     }
 
     /** What may have been answered is not what the store holds now. */
-    void lost(Recorded ours, Recorded standing) {
+    void lost(StoredOutcome ours, StoredOutcome existing) {
         LOG.error(
                 "PCS {} outcome lost: may have been answered {} {}; what stands in the dedup store, which lost it, is {} {} ({} content)",
-                standing.id(),
+                existing.id(),
                 ours.status(),
                 text(ours),
-                standing.status(),
-                text(standing),
-                ours.digest().equals(standing.digest()) ? "the same" : "other");
+                existing.status(),
+                text(existing),
+                ours.digest().equals(existing.digest()) ? "the same" : "other");
     }
 
-    private static String text(Recorded recorded) {
+    private static String text(StoredOutcome recorded) {
         return new String(recorded.body(), StandardCharsets.US_ASCII);
     }
 
     /** Where the content is the same, so is what was or will be answered. */
-    void overruled(Recorded ours, Recorded standing) {
-        if (ours.digest().equals(standing.digest())) {
-            LOG.info("PCS {} duplicate: logged again while the dedup store could not be asked", standing.id());
+    void overruled(StoredOutcome ours, StoredOutcome existing) {
+        if (ours.digest().equals(existing.digest())) {
+            LOG.info("PCS {} duplicate: logged again while the dedup store could not be asked", existing.id());
         } else {
-            LOG.warn("PCS {} overruled: another outcome was recorded first, of other content", standing.id());
+            LOG.warn("PCS {} overruled: another outcome was recorded first, of other content", existing.id());
         }
     }
 }

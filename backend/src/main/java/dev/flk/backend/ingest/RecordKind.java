@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
@@ -20,7 +20,7 @@ public final class RecordKind {
     /** Other content under an id that was known: its raw body. Never decided. */
     static final char EVIDENCE = 'e';
 
-    /** What stands for an id instead of our own outcome, since another was first: {@code Recorded.encode}. */
+    /** What stands for an id instead of our own outcome, since another was first: {@code StoredOutcome.encode}. */
     static final char OVERRULED = 'o';
 
     private RecordKind() {}
@@ -54,7 +54,7 @@ public final class RecordKind {
                         PcsId.parse(
                                 CertificateReader.parse(record.body()).signed().pcsId());
                     case RecordKind.OVERRULED ->
-                        Optional.of(Overruled.decode(record.body()).standing().id());
+                        Optional.of(Overruled.decode(record.body()).existing().id());
                     default -> Optional.empty();
                 };
             } catch (MalformedCertificate | IllegalArgumentException e) {
@@ -65,17 +65,17 @@ public final class RecordKind {
 
     /**
      * The body of a record of kind {@link RecordKind#OVERRULED}: a line {@code overruled <sequence>}, then the outcome that stands, as
-     * {@link Recorded#encode} has it.
+     * {@link StoredOutcome#encode} has it.
      *
      * @param sequence of the submission that lost: it is never asserted again, even when what stands has expired
-     * @param standing what stands instead
+     * @param existing what stands instead
      */
-    record Overruled(long sequence, Recorded standing) {
+    record Overruled(long sequence, StoredOutcome existing) {
         private static final String NAME = "overruled ";
 
         byte[] encode() {
             byte[] line = (NAME + sequence + "\n").getBytes(StandardCharsets.US_ASCII);
-            byte[] recorded = standing.encode();
+            byte[] recorded = existing.encode();
             byte[] bytes = Arrays.copyOf(line, line.length + recorded.length);
             System.arraycopy(recorded, 0, bytes, line.length, recorded.length);
             return bytes;
@@ -97,7 +97,7 @@ public final class RecordKind {
             }
             return new Overruled(
                     Long.parseLong(line.substring(NAME.length())),
-                    Recorded.decode(Arrays.copyOfRange(bytes, lineEnd + 1, bytes.length)));
+                    StoredOutcome.decode(Arrays.copyOfRange(bytes, lineEnd + 1, bytes.length)));
         }
     }
 }

@@ -2,7 +2,7 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.GuardedStore;
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.CatchUp.AssertionContext;
 import dev.flk.backend.ingest.Outcome.Unavailable;
 import dev.flk.wal.Damage;
@@ -72,7 +72,10 @@ final class StoreLink {
         store.whenLost(connection -> inbox.groups().tell(() -> lost(connection)));
     }
 
-    /** Does what is due: connects a store that was lost if it may be tried, keeps the position of one that is idle, and notices its loss. */
+    /**
+     * Does what is due: connects a store that was lost if it may be tried, keeps the position of one that is idle, and
+     * notices its loss.
+     */
     void step() {
         switch (state) {
             case LOST -> {
@@ -85,7 +88,7 @@ final class StoreLink {
             case UP -> {
                 boolean behind = recordedUpTo != inbox.lowWater().mark();
                 if (underWay == 0 && (behind || nanoTicker.getAsLong() - askedNanos > QUIET_NANOS)) {
-                    record(List.of(), (standing, failure) -> {});
+                    record(List.of(), (existing, failure) -> {});
                 }
             }
         }
@@ -215,19 +218,19 @@ final class StoreLink {
      *
      * @param then is run on the recorder's thread, with what stands, or with null and why not
      */
-    void record(List<Recorded> outcomes, BiConsumer<@Nullable List<Recorded>, @Nullable Throwable> then) {
+    void record(List<StoredOutcome> outcomes, BiConsumer<@Nullable List<StoredOutcome>, @Nullable Throwable> then) {
         long mark = inbox.lowWater().mark();
         long startedNanos = nanoTicker.getAsLong();
         askedNanos = startedNanos;
-        CompletionStage<List<Recorded>> call = store.putIfAbsent(outcomes, mark);
+        CompletionStage<List<StoredOutcome>> call = store.putIfAbsent(outcomes, mark);
         underWay++;
-        onRecorder(call, (standing, failure) -> {
+        onRecorder(call, (existing, failure) -> {
             underWay--;
-            if (standing != null) {
+            if (existing != null) {
                 recordedUpTo = mark;
                 advice.recorded(outcomes.size(), nanoTicker.getAsLong() - startedNanos);
             }
-            then.accept(standing, failure);
+            then.accept(existing, failure);
         });
     }
 
@@ -255,7 +258,7 @@ final class StoreLink {
     }
 
     /** A word for an operator why nothing is recorded; empty while it is. Any thread. */
-    Optional<String> trouble() {
+    Optional<String> problem() {
         return store.isOpen() ? Optional.empty() : Optional.of(told);
     }
 
@@ -263,7 +266,7 @@ final class StoreLink {
     void close() {
         endCatchUp();
         if (state == State.UP && recordedUpTo != inbox.lowWater().mark()) {
-            CompletableFuture<List<Recorded>> kept =
+            CompletableFuture<List<StoredOutcome>> kept =
                     store.putIfAbsent(List.of(), inbox.lowWater().mark()).toCompletableFuture();
             kept.exceptionally(failure -> List.of())
                     .completeOnTimeout(List.of(), 1, TimeUnit.SECONDS)

@@ -153,17 +153,17 @@ public final class KeysFile {
     }
 
     /** At most {@code max} keys for a diagnosis, named by their ids; none whose secret is gone. */
-    public List<NamedKey> suspects(int max, Predicate<KeyEntry> which) {
-        List<NamedKey> suspects = new ArrayList<>();
+    public List<NamedKey> candidates(int max, Predicate<KeyEntry> which) {
+        List<NamedKey> candidates = new ArrayList<>();
         for (Usable key : keys) {
             SignatureCheck check = key.check();
-            if (suspects.size() < max && check != null && which.test(key.entry())) {
-                check.suspects()
-                        .forEach(
-                                suspect -> suspects.add(new NamedKey(key.entry().id(), suspect)));
+            if (candidates.size() < max && check != null && which.test(key.entry())) {
+                check.candidates()
+                        .forEach(candidate ->
+                                candidates.add(new NamedKey(key.entry().id(), candidate)));
             }
         }
-        return suspects;
+        return candidates;
     }
 
     /** Revoked keys whose secret is gone, whose signatures can no longer be recognised. */

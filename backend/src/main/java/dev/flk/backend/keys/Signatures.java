@@ -56,7 +56,7 @@ public interface Signatures {
                     return SignatureRefusal.MISSING;
                 }
                 boolean isOther = SigningAlgorithm.byLength(refused.sig())
-                        .filter(made -> check.suspects().stream().noneMatch(key -> key.algorithm() == made))
+                        .filter(made -> check.candidates().stream().noneMatch(key -> key.algorithm() == made))
                         .isPresent();
                 return isOther ? SignatureRefusal.OTHER_ALGORITHM : SignatureRefusal.UNKNOWN_KEY;
             }

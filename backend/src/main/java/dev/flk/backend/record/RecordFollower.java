@@ -472,15 +472,15 @@ public final class RecordFollower implements AutoCloseable {
                 }
             }
         }
-        Map<Key, Standing> standing = standing(List.copyOf(wanted.keySet()));
+        Map<Key, Existing> existing = existing(List.copyOf(wanted.keySet()));
         List<Operation> operations = new ArrayList<>();
         for (List<RecordedOutcome> ofKey : wanted.values()) {
             for (RecordedOutcome one : ofKey) {
-                Standing before = standing.getOrDefault(one.key(), Standing.NONE);
+                Existing before = existing.getOrDefault(one.key(), Existing.NONE);
                 if (before.isChangedBy(one)) {
                     // another backend may write the same key, so that each compares with what the other wrote
                     operations.add(new Operation.Write(one.key(), one.json(), before.version()));
-                    standing.put(one.key(), new Standing(before.version() + 1, one.json()));
+                    existing.put(one.key(), new Existing(before.version() + 1, one.json()));
                 }
             }
         }
@@ -493,8 +493,8 @@ public final class RecordFollower implements AutoCloseable {
      * @param version 0: nothing
      * @param json null: nothing, or no more
      */
-    private record Standing(long version, @Nullable String json) {
-        static final Standing NONE = new Standing(0, null);
+    private record Existing(long version, @Nullable String json) {
+        static final Existing NONE = new Existing(0, null);
 
         boolean isChangedBy(RecordedOutcome one) {
             return json == null
@@ -518,21 +518,21 @@ public final class RecordFollower implements AutoCloseable {
         }
     }
 
-    private Map<Key, Standing> standing(List<Key> keys) {
-        Map<Key, Standing> standing = new HashMap<>();
+    private Map<Key, Existing> existing(List<Key> keys) {
+        Map<Key, Existing> existing = new HashMap<>();
         for (int from = 0; from < keys.size(); from += READ_AT_ONCE) {
             List<Key> some = keys.subList(from, Math.min(keys.size(), from + READ_AT_ONCE));
             List<Found> found = engine.get(some, new At.Now()).found();
             for (int i = 0; i < some.size(); i++) {
                 if (found.get(i) instanceof Found.Present present) {
                     Version version = present.version();
-                    standing.put(some.get(i), new Standing(version.version(), version.json()));
+                    existing.put(some.get(i), new Existing(version.version(), version.json()));
                 } else if (found.get(i) instanceof Found.Deleted deleted) {
-                    standing.put(some.get(i), new Standing(deleted.version().version(), null));
+                    existing.put(some.get(i), new Existing(deleted.version().version(), null));
                 }
             }
         }
-        return standing;
+        return existing;
     }
 
     /** Ends the thread behind what it is about to commit. */

@@ -2,7 +2,7 @@
 package dev.flk.backend.record;
 
 import dev.flk.backend.ingest.LoggedOutcomes.Compared;
-import dev.flk.backend.ingest.LoggedOutcomes.Given;
+import dev.flk.backend.ingest.LoggedOutcomes.ReplayedOutcome;
 import dev.flk.backend.state.ServedState;
 import dev.flk.canonical.CanonicalDouble;
 import dev.flk.canonical.CanonicalString;
@@ -49,7 +49,7 @@ record RecordedOutcome(Key key, String json) {
     static RecordedOutcome of(LogRecord submission, Compared decided) {
         Certificate certificate = decided.certificate();
         SignedFields signed = certificate.signed();
-        Given given = decided.given();
+        ReplayedOutcome given = decided.given();
         String agentId = agentId(signed.shardId());
         StringBuilder json = new StringBuilder(1_024)
                 .append("{\"verdict\":\"")

@@ -38,7 +38,7 @@ final class CareService extends CareImplBase {
                     .setHistoryId(head.historyId())
                     .setFloor(head.floor())
                     .setFloorAt(Messages.time(head.floorAtMicros()));
-            List<Document> page = engine.standing(head, namespace, agentId, after(request.getPageToken()));
+            List<Document> page = engine.existing(head, namespace, agentId, after(request.getPageToken()));
             page.forEach(stood -> response.addEntriesBuilder()
                     .setKey(Messages.key(stood.key()))
                     .setVersion(Messages.version(stood.version())));

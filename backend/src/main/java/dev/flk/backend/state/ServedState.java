@@ -42,7 +42,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The state of agents as the backend serves it: the engine, its port, and who looks after both. What goes wrong with it once it has
- * started is an outage of its own, which {@link #trouble} and a line of the log tell, and keeps nothing else up.
+ * started is an outage of its own, which {@link #problem} and a line of the log tell, and keeps nothing else up.
  */
 public final class ServedState implements AutoCloseable {
     /** The namespace of the outcomes that were recorded. */
@@ -152,7 +152,7 @@ public final class ServedState implements AutoCloseable {
             tokens.start();
             parts.push(tokens);
         }
-        meters.stateUp.watch(() -> trouble().isEmpty() ? 1 : 0);
+        meters.stateUp.watch(() -> problem().isEmpty() ? 1 : 0);
         meters.stateRevision.watch(() -> orNaN(() -> engine.head().revision()));
         meters.stateOpenTransactions.watch(engine::openTransactions);
         meters.stateExpired.watch(engine::expired);
@@ -230,7 +230,7 @@ public final class ServedState implements AutoCloseable {
                     missing);
             toldMissing = missing;
         });
-        if (met().filter(trouble -> trouble.reason() == Reason.STARTING).isPresent()) {
+        if (met().filter(problem -> problem.reason() == Reason.STARTING).isPresent()) {
             port.setServing(false);
             return;
         }
@@ -272,7 +272,7 @@ public final class ServedState implements AutoCloseable {
     }
 
     /** In a word or two what is wrong with it, for {@code /readyz}; empty: nothing. The log says more. */
-    public Optional<String> trouble() {
+    public Optional<String> problem() {
         return refusal().map(e -> {
             String cause = e.details().get("cause");
             return cause == null ? e.reason().name() : e.reason().name() + ": " + cause;
@@ -289,7 +289,7 @@ public final class ServedState implements AutoCloseable {
 
     /** Describes for {@code /readyz} what is wrong, which answered commits are missing, or which calls are refused; else that it is up. */
     public String detail() {
-        return trouble()
+        return problem()
                 .or(() -> engine.missing().map(missing -> "ANSWERED_COMMITS_MISSING"))
                 .orElseGet(() -> port.refusing()
                         .map(what -> "up; " + what + ", more of them are refused")
@@ -297,7 +297,7 @@ public final class ServedState implements AutoCloseable {
     }
 
     private Optional<StateException> met() {
-        return place != null && place.isGone() ? Optional.of(place.gone()) : engine.trouble();
+        return place != null && place.isGone() ? Optional.of(place.gone()) : engine.problem();
     }
 
     /** What it serves; stays this one's. */

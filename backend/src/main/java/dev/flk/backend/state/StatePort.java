@@ -117,7 +117,7 @@ final class StatePort implements AutoCloseable {
                             .formatted(address.getHostString(), address.getPort(), cause(e)),
                     e);
         }
-        setServing(engine.trouble().isEmpty());
+        setServing(engine.problem().isEmpty());
     }
 
     private ServerServiceDefinition bounded(BindableService service) {

@@ -63,10 +63,10 @@ public final class StoppedState implements AutoCloseable {
         engine.start().toCompletableFuture().join();
         engine.missing()
                 .ifPresent(missing -> LOG.error("answered commits of the state of agents may be missing: {}", missing));
-        Optional<StateException> trouble = engine.trouble();
-        if (trouble.isPresent()) {
+        Optional<StateException> problem = engine.problem();
+        if (problem.isPresent()) {
             engine.close();
-            throw new IOException(trouble.get().getMessage(), trouble.get());
+            throw new IOException(problem.get().getMessage(), problem.get());
         }
         try {
             return new StoppedState(engine, config.engineName());

@@ -4,8 +4,8 @@ package dev.flk.backend.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.ingest.DecisionRules;
-import dev.flk.backend.ingest.LoggedOutcomes.Ending;
-import dev.flk.backend.ingest.LoggedOutcomes.Given;
+import dev.flk.backend.ingest.LoggedOutcomes.OutcomeKind;
+import dev.flk.backend.ingest.LoggedOutcomes.ReplayedOutcome;
 import dev.flk.diagnosis.Paragraph;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
@@ -201,7 +201,8 @@ class PolicyTryCommandTest {
     void moreShardsThanAreToldApart_areCountedTogether() {
         PolicyTrial trial = new PolicyTrial(STRICT, Instant.EPOCH, 0, 2);
         for (int i = 0; i < PolicyTrial.MOST_SHARDS + 5; i++) {
-            Given accepted = new Given(Pcs.number(1).id(), "s\u202e" + i, 200, "", Ending.ACCEPTED, "", false);
+            ReplayedOutcome accepted =
+                    new ReplayedOutcome(Pcs.number(1).id(), "s\u202e" + i, 200, "", OutcomeKind.ACCEPTED, "", false);
             trial.submission(
                     new LogRecord(i, i, 0, 's', "k", "", new byte[0], new Position("inbox-1", 0)), accepted, accepted);
         }

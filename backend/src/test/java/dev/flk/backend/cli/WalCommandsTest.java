@@ -5,7 +5,7 @@ import static dev.flk.backend.cli.CommandRun.append;
 import static dev.flk.backend.cli.CommandRun.flip;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.Entry;
@@ -134,7 +134,7 @@ class WalCommandsTest {
 
         assertThat(run("wal verify")).isZero();
         assertThat(cli.out())
-                .isEqualTo("segment " + FIRST + " has a damaged header; its records could be read all the same;"
+                .isEqualTo("segment " + FIRST + " has a damaged header; its records are readable;"
                         + " 'wal repair' rewrites it\nwhole: 4 records (1 to 4) in " + wal + "\n");
         assertThat(run("wal verify --json")).isZero();
         assertThat(cli.out()).startsWith("{\"type\":\"broken_header\",\"file\":\"" + FIRST + "\"}\n");
@@ -183,7 +183,7 @@ class WalCommandsTest {
                                   2  2026-11-20T12:00:00.001Z  evidence    0a1b2c3d  %9s
                                      %s
                         """.formatted(
-                        InWords.bytes(Pcs.number(1).bytes().length), id, InWords.bytes(otherContent().length), id));
+                ErrorMessages.bytes(Pcs.number(1).bytes().length), id, ErrorMessages.bytes(otherContent().length), id));
     }
 
     @Test
@@ -281,7 +281,7 @@ class WalCommandsTest {
     }
 
     private String size(String... names) {
-        return InWords.bytes(Stream.of(names)
+        return ErrorMessages.bytes(Stream.of(names)
                 .mapToLong(name -> wal.resolve(name).toFile().length())
                 .sum());
     }

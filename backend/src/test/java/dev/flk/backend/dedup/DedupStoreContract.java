@@ -51,14 +51,14 @@ abstract class DedupStoreContract {
         store.close();
     }
 
-    static Recorded recorded(int number, String body) {
+    static StoredOutcome recorded(int number, String body) {
         return recorded(number, body, EXPIRY);
     }
 
-    static Recorded recorded(int number, String body, long expiresAtMillis) {
+    static StoredOutcome recorded(int number, String body, long expiresAtMillis) {
         byte[] digest = new byte[ContentDigest.LENGTH_BYTES];
         digest[0] = (byte) body.hashCode();
-        return new Recorded(
+        return new StoredOutcome(
                 id(number),
                 body.length() % 2 == 0 ? 200 : 202,
                 body.getBytes(StandardCharsets.UTF_8),
@@ -71,11 +71,11 @@ abstract class DedupStoreContract {
         return PcsId.of("root", number, "shard");
     }
 
-    protected final List<Recorded> put(Recorded... decisions) {
+    protected final List<StoredOutcome> put(StoredOutcome... decisions) {
         return put(0, decisions);
     }
 
-    protected final List<Recorded> put(long completeUpTo, Recorded... decisions) {
+    protected final List<StoredOutcome> put(long completeUpTo, StoredOutcome... decisions) {
         return store.putIfAbsent(List.of(decisions), completeUpTo)
                 .toCompletableFuture()
                 .join();
@@ -85,7 +85,7 @@ abstract class DedupStoreContract {
         return store.connect().toCompletableFuture().join();
     }
 
-    protected final List<Optional<Recorded>> get(PcsId... ids) {
+    protected final List<Optional<StoredOutcome>> get(PcsId... ids) {
         return store.get(List.of(ids)).toCompletableFuture().join();
     }
 
@@ -129,18 +129,18 @@ abstract class DedupStoreContract {
 
     @Test
     void body_ofAnyBytes_isKept() {
-        Recorded odd = recorded(1, "é\n \n\u0000\"}");
+        StoredOutcome odd = recorded(1, "é\n \n\u0000\"}");
         put(odd);
         assertThat(get(id(1))).containsExactly(Optional.of(odd));
     }
 
     @Test
     void body_ofAnyLength_isKept() {
-        Recorded[] all = IntStream.of(0, 1, 200, 855, 856, 857, 858, 859, 860, 861, 1_024, 70_000)
+        StoredOutcome[] all = IntStream.of(0, 1, 200, 855, 856, 857, 858, 859, 860, 861, 1_024, 70_000)
                 .mapToObj(length -> recorded(length, "x".repeat(length)))
-                .toArray(Recorded[]::new);
+                .toArray(StoredOutcome[]::new);
         assertThat(put(all)).containsExactly(all);
-        assertThat(get(Stream.of(all).map(Recorded::id).toArray(PcsId[]::new)))
+        assertThat(get(Stream.of(all).map(StoredOutcome::id).toArray(PcsId[]::new)))
                 .containsExactlyElementsOf(Stream.of(all).map(Optional::of).toList());
     }
 
@@ -150,13 +150,13 @@ abstract class DedupStoreContract {
         try {
             for (int round = 0; round < 50; round++) {
                 int number = round;
-                List<Callable<Recorded>> tasks = new ArrayList<>();
+                List<Callable<StoredOutcome>> tasks = new ArrayList<>();
                 for (int i = 0; i < 8; i++) {
                     String body = "thread " + i;
                     tasks.add(() -> put(recorded(number, body)).get(0));
                 }
-                List<Recorded> winners = new ArrayList<>();
-                for (Future<Recorded> winner : pool.invokeAll(tasks)) {
+                List<StoredOutcome> winners = new ArrayList<>();
+                for (Future<StoredOutcome> winner : pool.invokeAll(tasks)) {
                     winners.add(winner.get());
                 }
                 assertThat(winners).containsOnly(winners.get(0));
@@ -173,18 +173,18 @@ abstract class DedupStoreContract {
         int ids = 200;
         ExecutorService executor = Executors.newFixedThreadPool(threads);
         try {
-            List<Future<List<Recorded>>> all = executor.invokeAll(IntStream.range(0, threads)
-                    .<Callable<List<Recorded>>>mapToObj(thread -> () -> {
-                        List<Recorded> standing = new ArrayList<>();
+            List<Future<List<StoredOutcome>>> all = executor.invokeAll(IntStream.range(0, threads)
+                    .<Callable<List<StoredOutcome>>>mapToObj(thread -> () -> {
+                        List<StoredOutcome> existing = new ArrayList<>();
                         for (int number = 0; number < ids; number++) {
                             get(id(number));
-                            standing.addAll(put(recorded(number, "of " + thread)));
+                            existing.addAll(put(recorded(number, "of " + thread)));
                         }
-                        return standing;
+                        return existing;
                     })
                     .toList());
-            List<Recorded> first = all.get(0).get();
-            for (Future<List<Recorded>> each : all) {
+            List<StoredOutcome> first = all.get(0).get();
+            for (Future<List<StoredOutcome>> each : all) {
                 assertThat(each.get()).isEqualTo(first);
             }
             for (int number = 0; number < ids; number++) {

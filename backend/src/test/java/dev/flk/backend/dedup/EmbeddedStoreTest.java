@@ -217,11 +217,11 @@ final class EmbeddedStoreTest extends DedupStoreContract {
     /** One byte of any of its files is changed: what is looked up is right or fails, and the store is whole again by itself. */
     @Test
     void flippedByte_isNeverAnotherAnswer() throws IOException {
-        List<Recorded> outcomes = new ArrayList<>();
+        List<StoredOutcome> outcomes = new ArrayList<>();
         for (int i = 0; i < OUTCOMES; i++) {
             outcomes.add(recorded(i, "body " + i + " " + Long.toHexString(new Random(i).nextLong())));
             if (i % 100 == 99) {
-                put(i, outcomes.subList(i - 99, i + 1).toArray(Recorded[]::new));
+                put(i, outcomes.subList(i - 99, i + 1).toArray(StoredOutcome[]::new));
                 store.sync(); // five files
             }
         }
@@ -270,15 +270,15 @@ final class EmbeddedStoreTest extends DedupStoreContract {
     }
 
     /** @return 0 if all is there, 1 if a look-up failed, 2 if the store came empty or older */
-    private int lookUpAll(Path where, List<Recorded> outcomes, String what) {
+    private int lookUpAll(Path where, List<StoredOutcome> outcomes, String what) {
         try (EmbeddedStore damaged = open(where, LOG_ID)) {
             OptionalLong position = reconnected(damaged);
             boolean complete = position.isPresent() && position.getAsLong() >= OUTCOMES - 1;
             assertThat(position.orElse(0)).as(what).isLessThan(OUTCOMES);
             boolean failed = false;
-            for (Recorded outcome : outcomes) {
+            for (StoredOutcome outcome : outcomes) {
                 try {
-                    Optional<Recorded> found = damaged.get(List.of(outcome.id()))
+                    Optional<StoredOutcome> found = damaged.get(List.of(outcome.id()))
                             .toCompletableFuture()
                             .join()
                             .get(0);
@@ -292,10 +292,10 @@ final class EmbeddedStoreTest extends DedupStoreContract {
             }
             if (failed || !complete) {
                 reconnected(damaged);
-                List<Recorded> standing = damaged.putIfAbsent(outcomes, OUTCOMES)
+                List<StoredOutcome> existing = damaged.putIfAbsent(outcomes, OUTCOMES)
                         .toCompletableFuture()
                         .join();
-                assertThat(standing).as(what).isEqualTo(outcomes);
+                assertThat(existing).as(what).isEqualTo(outcomes);
                 damaged.sync();
             }
             return failed ? 1 : complete ? 0 : 2;

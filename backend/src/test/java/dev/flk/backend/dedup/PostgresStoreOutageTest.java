@@ -93,7 +93,8 @@ final class PostgresStoreOutageTest {
         return store.connect().toCompletableFuture().join();
     }
 
-    private static CompletableFuture<List<Recorded>> put(DedupStore store, long completeUpTo, Recorded... decisions) {
+    private static CompletableFuture<List<StoredOutcome>> put(
+            DedupStore store, long completeUpTo, StoredOutcome... decisions) {
         return store.putIfAbsent(List.of(decisions), completeUpTo).toCompletableFuture();
     }
 
@@ -247,7 +248,7 @@ final class PostgresStoreOutageTest {
     void deadlock_isTriedAgain() throws SQLException {
         DedupStore store = open(LONG);
         connect(store);
-        List<Recorded> sorted = new ArrayList<>(List.of(recorded(1, "first"), recorded(2, "second")));
+        List<StoredOutcome> sorted = new ArrayList<>(List.of(recorded(1, "first"), recorded(2, "second")));
         sorted.sort((a, b) -> a.id().compareTo(b.id()));
         put(store, 1, sorted.get(0), sorted.get(1)).join();
         Connection third = session();

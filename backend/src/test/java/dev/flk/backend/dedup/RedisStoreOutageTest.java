@@ -76,8 +76,8 @@ final class RedisStoreOutageTest {
         return store;
     }
 
-    private static Recorded recorded(int number, String body) {
-        return new Recorded(
+    private static StoredOutcome recorded(int number, String body) {
+        return new StoredOutcome(
                 id(number),
                 200,
                 body.getBytes(StandardCharsets.UTF_8),
@@ -90,7 +90,7 @@ final class RedisStoreOutageTest {
         return PcsId.of("root", number, "shard");
     }
 
-    private static List<Recorded> put(DedupStore store, long completeUpTo, Recorded... decisions) {
+    private static List<StoredOutcome> put(DedupStore store, long completeUpTo, StoredOutcome... decisions) {
         return now(store.putIfAbsent(List.of(decisions), completeUpTo));
     }
 
@@ -241,7 +241,7 @@ final class RedisStoreOutageTest {
         server.send(("ACL SETUSER flk on >" + PASSWORD + " " + permissions).split(" "));
         DedupStore store = store("redis://flk:" + PASSWORD + "@127.0.0.1:" + server.port() + "/0", PATIENT);
         now(store.connect());
-        Recorded mine = recorded(1, "a");
+        StoredOutcome mine = recorded(1, "a");
         assertThat(put(store, 1, mine)).containsExactly(mine);
         assertThat(now(store.noteEvidence(id(1), mine.digest(), mine.expiresAtMillis())))
                 .isTrue();
@@ -302,7 +302,7 @@ final class RedisStoreOutageTest {
         DedupStore store = connected(server);
         put(store, 41, recorded(1, "a"));
         server.pause();
-        List<CompletionStage<List<Recorded>>> outstanding = new ArrayList<>();
+        List<CompletionStage<List<StoredOutcome>>> outstanding = new ArrayList<>();
         for (int i = 2; i < 20; i++) {
             outstanding.add(store.putIfAbsent(List.of(recorded(i, "b")), 42));
         }
@@ -381,7 +381,7 @@ final class RedisStoreOutageTest {
         RedisServer server = server();
         DedupStore store = connected(server);
         server.pause();
-        CompletionStage<List<Recorded>> outstanding = store.putIfAbsent(List.of(recorded(1, "a")), 1);
+        CompletionStage<List<StoredOutcome>> outstanding = store.putIfAbsent(List.of(recorded(1, "a")), 1);
         CompletionStage<OptionalLong> anew = store.connect();
         assertThat(failureOf(outstanding)).contains("is being connected again");
         server.resume();
@@ -394,7 +394,7 @@ final class RedisStoreOutageTest {
         RedisServer server = server();
         DedupStore store = connected(server);
         server.pause();
-        CompletionStage<List<Recorded>> outstanding = store.putIfAbsent(List.of(recorded(1, "a")), 1);
+        CompletionStage<List<StoredOutcome>> outstanding = store.putIfAbsent(List.of(recorded(1, "a")), 1);
         store.close();
         assertThat(failureOf(outstanding)).contains("the store was closed");
     }

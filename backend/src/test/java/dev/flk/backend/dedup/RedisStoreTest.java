@@ -73,7 +73,7 @@ final class RedisStoreTest extends SharedStoreContract {
 
     @Test
     void put_expired_isReturnedAndNotWritten() {
-        Recorded late = recorded(2, "late", nowMillis);
+        StoredOutcome late = recorded(2, "late", nowMillis);
         assertThat(put(1, recorded(1, "a"), late, recorded(3, "c")))
                 .containsExactly(recorded(1, "a"), late, recorded(3, "c"));
         assertThat(get(id(1), id(2), id(3)))
@@ -83,7 +83,7 @@ final class RedisStoreTest extends SharedStoreContract {
 
     @Test
     void put_fromTheThreadThatAnswers_takesEffectInOrderToo() {
-        List<CompletableFuture<List<Recorded>>> puts = new ArrayList<>();
+        List<CompletableFuture<List<StoredOutcome>>> puts = new ArrayList<>();
         for (int i = 0; i < 300; i++) {
             int number = i;
             puts.add(store.putIfAbsent(List.of(recorded(number, "outer")), number)
@@ -97,7 +97,7 @@ final class RedisStoreTest extends SharedStoreContract {
 
     @Test
     void put_largeOutcomes_standWhole() {
-        Recorded[] large = new Recorded[5];
+        StoredOutcome[] large = new StoredOutcome[5];
         for (int i = 0; i < large.length; i++) {
             large[i] = recorded(i, i + "x".repeat(600_000));
         }

@@ -42,7 +42,7 @@ abstract class SharedStoreContract extends DedupStoreContract {
         return store.connect().toCompletableFuture().join();
     }
 
-    private static List<Recorded> put(DedupStore store, long completeUpTo, Recorded... decisions) {
+    private static List<StoredOutcome> put(DedupStore store, long completeUpTo, StoredOutcome... decisions) {
         return store.putIfAbsent(List.of(decisions), completeUpTo)
                 .toCompletableFuture()
                 .join();
@@ -163,7 +163,7 @@ abstract class SharedStoreContract extends DedupStoreContract {
 
     @Test
     void manyOutcomesAtOnce_keepTheirOrder() {
-        Recorded[] many = new Recorded[3_000];
+        StoredOutcome[] many = new StoredOutcome[3_000];
         for (int i = 0; i < many.length; i++) {
             many[i] = recorded(i, "body " + i);
         }
@@ -185,15 +185,15 @@ abstract class SharedStoreContract extends DedupStoreContract {
         try (DedupStore other = openFor(OTHER_LOG_ID)) {
             other.connect().toCompletableFuture().join();
             for (int round = 0; round < 20; round++) {
-                List<Recorded> mine = new ArrayList<>();
-                List<Recorded> theirs = new ArrayList<>();
+                List<StoredOutcome> mine = new ArrayList<>();
+                List<StoredOutcome> theirs = new ArrayList<>();
                 for (int i = 0; i < 200; i++) {
                     mine.add(recorded(200 * round + i, "mine"));
                     theirs.add(0, recorded(200 * round + i, "the other's"));
                 }
                 var first = store.putIfAbsent(mine, round).toCompletableFuture();
                 var second = other.putIfAbsent(theirs, round).toCompletableFuture();
-                List<Recorded> seenThere = new ArrayList<>(second.join());
+                List<StoredOutcome> seenThere = new ArrayList<>(second.join());
                 Collections.reverse(seenThere);
                 assertThat(first.join()).isEqualTo(seenThere);
             }
@@ -202,7 +202,7 @@ abstract class SharedStoreContract extends DedupStoreContract {
 
     @Test
     void put_beforeTheOneBeforeWasAnswered_takesEffectInOrder() {
-        List<CompletableFuture<List<Recorded>>> puts = new ArrayList<>();
+        List<CompletableFuture<List<StoredOutcome>>> puts = new ArrayList<>();
         for (int i = 0; i < 50; i++) {
             puts.add(store.putIfAbsent(List.of(recorded(i / 2, "put " + i)), i).toCompletableFuture());
         }

@@ -49,6 +49,12 @@ final class SteadyClockTest {
     }
 
     @Test
+    void maxStep_isFiveMinutes_orAnEighthOfAShortLife() {
+        assertThat(SteadyClock.maxStep(LIFE)).isEqualTo(Duration.ofMinutes(5));
+        assertThat(SteadyClock.maxStep(Duration.ofMinutes(4))).isEqualTo(Duration.ofSeconds(30));
+    }
+
+    @Test
     void instant_setForAMoment_continuesInElapsedTime() {
         for (int days : new int[] {-20, 20, -20, 20}) {
             set(Duration.ofDays(days));
@@ -100,12 +106,5 @@ final class SteadyClockTest {
         assertThat(clock.isInDoubt()).isTrue();
         pass(Duration.ofMinutes(1));
         assertThat(clock.isInDoubt()).isFalse();
-    }
-
-    @Test
-    void instant_stepZero_doubtsAfterFiveMinutes() {
-        SteadyClock usual = clock(Duration.ZERO);
-        set = Duration.ofDays(15);
-        assertThat(usual.instant()).isEqualTo(START);
     }
 }

@@ -3,7 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.certificate.PcsId;
@@ -21,7 +21,7 @@ import java.util.function.Predicate;
 /** What was acknowledged, by any backend, and has not expired by the clock of any: every answer is held against it. */
 final class AnswerModel {
     private final World world;
-    private final Map<PcsId, Recorded> acknowledged = new HashMap<>();
+    private final Map<PcsId, StoredOutcome> acknowledged = new HashMap<>();
 
     /** What expired; may still be the end of a flight that began before it did, for all who share it. */
     private final Map<PcsId, List<byte[]>> expired = new HashMap<>();
@@ -33,8 +33,8 @@ final class AnswerModel {
     private final Map<PcsId, List<Arrival>> arrivals = new HashMap<>();
 
     /**
-     * Ids that somebody took out of a log for good: what was acknowledged stands as long as the store loses nothing, and of what comes later
-     * nothing is known, since a copy of the store may still have the earlier one.
+     * Ids that somebody took out of a log for good: what was acknowledged stands as long as the store loses nothing,
+     * and of what comes later nothing is known, since a copy of the store may still have the earlier one.
      */
     private final Set<PcsId> goneFromALog = new HashSet<>();
 
@@ -57,7 +57,7 @@ final class AnswerModel {
         return answers;
     }
 
-    Map<PcsId, Recorded> acknowledged() {
+    Map<PcsId, StoredOutcome> acknowledged() {
         return acknowledged;
     }
 
@@ -92,7 +92,7 @@ final class AnswerModel {
     /** Records of these ids are gone from a log; of what was made of them, the store has what it has now. */
     void goneFromALog(Set<PcsId> ids, SimulatedDedup store) {
         goneFromALog.addAll(ids);
-        forgetIf(id -> ids.contains(id) && !store.standing(id).equals(Optional.of(acknowledged.get(id))));
+        forgetIf(id -> ids.contains(id) && !store.existing(id).equals(Optional.of(acknowledged.get(id))));
     }
 
     boolean isGoneFromALog(PcsId id) {
@@ -100,8 +100,8 @@ final class AnswerModel {
     }
 
     /**
-     * A store has lost something. Where clocks are set, what has expired by one time may stand again by another: whatever comes back is right
-     * for an id of which any submission ends at about this time.
+     * A store has lost something. Where clocks are set, what has expired by one time may stand again by another:
+     * whatever comes back is right for an id of which any submission ends at about this time.
      */
     void storeLost() {
         forgetIf(id -> goneFromALog.contains(id)
@@ -122,7 +122,7 @@ final class AnswerModel {
     }
 
     /** @param stood what the store held when the submission came */
-    void check(PcsId id, Optional<Recorded> stood, Outcome answer, SimulatedDedup store) {
+    void check(PcsId id, Optional<StoredOutcome> stood, Outcome answer, SimulatedDedup store) {
         answers++;
         if (!(answer instanceof Decided decided)) {
             assertThat(answer).as("no fault of ours").isNotInstanceOf(Outcome.Broken.class);
@@ -131,7 +131,7 @@ final class AnswerModel {
         if (stoodMeanwhile(id, stood, decided.body())) {
             return; // what stood when the flight began, though it expired before the answer
         }
-        Recorded known = acknowledged.get(id);
+        StoredOutcome known = acknowledged.get(id);
         if (known == null && goneFromALog.contains(id)) {
             return;
         }
@@ -151,13 +151,13 @@ final class AnswerModel {
         }
     }
 
-    private Optional<Recorded> recorded(PcsId id, byte[] body, SimulatedDedup store) {
-        return store.standing(id)
-                .filter(standing -> Arrays.equals(standing.body(), body))
+    private Optional<StoredOutcome> recorded(PcsId id, byte[] body, SimulatedDedup store) {
+        return store.existing(id)
+                .filter(existing -> Arrays.equals(existing.body(), body))
                 .or(() -> store.everRecorded(id).stream()
                         .filter(ever -> Arrays.equals(ever.body(), body))
                         .filter(ever -> !ever.isExpired(world.latestMillis()))
-                        .min(Comparator.comparingLong(Recorded::expiresAtMillis)))
+                        .min(Comparator.comparingLong(StoredOutcome::expiresAtMillis)))
                 .filter(recorded -> !recorded.isExpired(world.latestMillis()));
     }
 
@@ -165,7 +165,7 @@ final class AnswerModel {
         expired.computeIfAbsent(id, key -> new ArrayList<>()).add(body);
     }
 
-    private boolean stoodMeanwhile(PcsId id, Optional<Recorded> stoodAtArrival, byte[] body) {
+    private boolean stoodMeanwhile(PcsId id, Optional<StoredOutcome> stoodAtArrival, byte[] body) {
         stoodAtArrival
                 .filter(recorded -> recorded.isExpired(world.latestMillis()))
                 .ifPresent(recorded -> hasExpired(id, recorded.body()));

@@ -111,7 +111,7 @@ final class EvidenceTest {
         AtomicReference<Outcome> told = new AtomicReference<>();
         evidence.keep(candidate(100), told::set);
         inbox.log().step();
-        RecorderQueue.Group group = inbox.groups().poll();
+        ForcedQueue.Group group = inbox.groups().poll();
         if (group != null) {
             group.others().forEach(Runnable::run);
         }

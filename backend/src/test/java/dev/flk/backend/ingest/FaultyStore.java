@@ -2,8 +2,8 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.io.IOException;
@@ -21,9 +21,9 @@ final class FaultyStore implements DedupStore {
     private final DedupStore store;
     private volatile boolean readsFail;
     private volatile boolean writesFail;
-    private volatile @Nullable Queue<CompletableFuture<List<Optional<Recorded>>>> slowReads;
+    private volatile @Nullable Queue<CompletableFuture<List<Optional<StoredOutcome>>>> slowReads;
     private volatile boolean writesTimeOutWithEffect;
-    private volatile @Nullable Recorded first;
+    private volatile @Nullable StoredOutcome first;
     private volatile @Nullable Runnable beforePut;
     private volatile @Nullable Runnable beforeRoom;
 
@@ -47,8 +47,8 @@ final class FaultyStore implements DedupStore {
     }
 
     /** Reads end, with nothing found, when each of these is told so. */
-    Queue<CompletableFuture<List<Optional<Recorded>>>> holdReads() {
-        Queue<CompletableFuture<List<Optional<Recorded>>>> held = new ConcurrentLinkedQueue<>();
+    Queue<CompletableFuture<List<Optional<StoredOutcome>>>> holdReads() {
+        Queue<CompletableFuture<List<Optional<StoredOutcome>>>> held = new ConcurrentLinkedQueue<>();
         slowReads = held;
         return held;
     }
@@ -58,7 +58,7 @@ final class FaultyStore implements DedupStore {
     }
 
     /** Another backend on the same store is first, between our look-up and our put. */
-    void putByAnother(Recorded recorded) {
+    void putByAnother(StoredOutcome recorded) {
         first = recorded;
     }
 
@@ -78,10 +78,10 @@ final class FaultyStore implements DedupStore {
     }
 
     @Override
-    public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
-        Queue<CompletableFuture<List<Optional<Recorded>>>> held = slowReads;
+    public CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids) {
+        Queue<CompletableFuture<List<Optional<StoredOutcome>>>> held = slowReads;
         if (held != null) {
-            CompletableFuture<List<Optional<Recorded>>> later = new CompletableFuture<>();
+            CompletableFuture<List<Optional<StoredOutcome>>> later = new CompletableFuture<>();
             held.add(later);
             return later;
         }
@@ -89,7 +89,7 @@ final class FaultyStore implements DedupStore {
     }
 
     @Override
-    public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+    public CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
         if (writesFail) {
             return failed();
         }
@@ -98,12 +98,12 @@ final class FaultyStore implements DedupStore {
             beforePut = null;
             fault.run();
         }
-        Recorded theirs = first;
+        StoredOutcome theirs = first;
         if (theirs != null && !decisions.isEmpty()) {
             first = null;
             store.putIfAbsent(List.of(theirs), 0).toCompletableFuture().join();
         }
-        CompletionStage<List<Recorded>> done = store.putIfAbsent(decisions, completeUpTo);
+        CompletionStage<List<StoredOutcome>> done = store.putIfAbsent(decisions, completeUpTo);
         return writesTimeOutWithEffect ? failed() : done;
     }
 

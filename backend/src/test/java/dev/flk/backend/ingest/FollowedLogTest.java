@@ -173,9 +173,11 @@ class FollowedLogTest {
             submit(harness, 11, 16);
         }
 
-        try (IngestHarness harness = open();
+        try (LogCapture log = new LogCapture("dev.flk.backend.record");
+                IngestHarness harness = open();
                 RecordFollower follower = follow(harness)) {
             await().until(() -> follower.position() == 9);
+            assertThat(log.lines("up to record 6")).singleElement().asString().startsWith("ERROR ");
         }
 
         assertThat(keys(ServedState.RECORD, "shard-1", ""))

@@ -146,13 +146,13 @@ final class IngestPipelineTest {
             clock.millis += 1_000;
             assertUnavailable(harness.submit(Pcs.number(2)), Cause.DISK_FULL);
             assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
-            assertThat(harness.ingest.trouble()).hasValue("disk full");
+            assertThat(harness.ingest.problem()).hasValue("disk full");
             assertThat(harness.metric("flk_wal_errors")).isEqualTo(1);
             harness.files.setUsableBytes(IngestHarness.MIN_FREE_BYTES);
             assertUnavailable(harness.submit(Pcs.number(2)), Cause.DISK_FULL);
             clock.millis += 1_000;
             assertDecided(harness.submit(Pcs.number(2)), 200, Relation.FIRST);
-            assertThat(harness.ingest.trouble()).isEmpty();
+            assertThat(harness.ingest.problem()).isEmpty();
         }
         assertThat(IngestHarness.logged(log())).hasSize(2);
     }
@@ -212,7 +212,7 @@ final class IngestPipelineTest {
         assertThat(records).extracting(LogRecord::kind).containsExactly('s', 's', 'o');
         Overruled lost = Overruled.decode(records.get(2).body());
         assertThat(lost.sequence()).isEqualTo(2);
-        assertThat(lost.standing().expiresAtMillis())
+        assertThat(lost.existing().expiresAtMillis())
                 .isEqualTo(records.get(0).arrivalMillis() + IngestHarness.TTL.toMillis());
     }
 

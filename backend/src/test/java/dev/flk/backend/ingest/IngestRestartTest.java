@@ -7,7 +7,7 @@ import static dev.flk.backend.ingest.Outcomes.theirs;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.MemoryStore;
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.ingest.Outcome.Decided;
@@ -18,10 +18,14 @@ import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -126,7 +130,7 @@ final class IngestRestartTest {
             harness.submit(Pcs.number(1));
         }
         MemoryStore shared = new MemoryStore(100, () -> Instant.ofEpochMilli(clock.millis));
-        Recorded theirs = new Recorded(
+        StoredOutcome theirs = new StoredOutcome(
                 Pcs.number(1).id(),
                 202,
                 new byte[] {'{', '}'},
@@ -144,5 +148,37 @@ final class IngestRestartTest {
         List<LogRecord> records = IngestHarness.logged(log());
         assertThat(records).extracting(LogRecord::kind).containsExactly('s', 'o', 'e');
         assertThat(Overruled.decode(records.get(1).body())).isEqualTo(new Overruled(1, theirs));
+    }
+
+    /** The store is empty as well, so that nothing but the log line shows that something may be missing. */
+    @Test
+    void restart_unfinishedRecordAtTheEnd_isReported() throws IOException {
+        Path killed = directory.resolve("killed");
+        try (IngestHarness harness = open()) {
+            harness.submit(Pcs.number(1));
+            harness.submit(Pcs.number(2));
+            Path newest = newestSegment();
+            byte[] content = Files.readAllBytes(newest);
+            Files.createDirectory(killed);
+            Files.write(killed.resolve(newest.getFileName()), Arrays.copyOf(content, content.length - 5));
+        }
+
+        try (LogCapture log = new LogCapture("dev.flk.backend.ingest");
+                IngestHarness harness = new IngestHarness(killed, clock)) {
+            assertThat(log.lines("unfinished records"))
+                    .singleElement()
+                    .asString()
+                    .startsWith("WARN segment ")
+                    .contains(".broken; the log continues with record 2.");
+            assertDecided(harness.submit(Pcs.number(2)), 200, Relation.FIRST);
+        }
+    }
+
+    private Path newestSegment() throws IOException {
+        try (Stream<Path> files = Files.list(log())) {
+            return files.filter(file -> file.toString().endsWith(".wal"))
+                    .max(Comparator.naturalOrder())
+                    .orElseThrow();
+        }
     }
 }

@@ -59,6 +59,20 @@ final class LogCareTest {
         assertThat(simulation.log().get(0).sequence()).isGreaterThan(10);
     }
 
+    /** Ages count in the time by which outcomes expire, also when the wall clock is believed again. */
+    @Test
+    void clockJumpsAhead_nothingIsRemovedEarly() throws IOException {
+        simulation.start();
+        simulation.submitDaily(1, 5);
+        simulation.clock.set(Duration.ofDays(40));
+        careForAll();
+        assertThat(simulation.log().get(0).sequence()).isEqualTo(1);
+
+        world.advance(Duration.ofHours(2));
+        careForAll();
+        assertThat(simulation.log().get(0).sequence()).isEqualTo(1);
+    }
+
     @Test
     void undecided_isNeverRemoved() throws IOException {
         simulation.start();

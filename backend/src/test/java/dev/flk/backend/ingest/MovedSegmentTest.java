@@ -41,7 +41,7 @@ final class MovedSegmentTest {
 
         assertThatThrownBy(simulation::start)
                 .isInstanceOf(DamagedLogException.class)
-                .hasMessageContaining("is not there: record 2 missing");
+                .hasMessageContaining("is missing, with record 2");
     }
 
     /** The store was down since the first start, and the low-water mark is still 0. */
@@ -193,7 +193,7 @@ final class MovedSegmentTest {
         simulation.kill();
         keepDecided(3, 3); // as LogCare keeps it every 5 s
         simulation.disk.moveAway(second, "moved");
-        assertThatThrownBy(simulation::start).isInstanceOf(IOException.class).hasMessageContaining("not there");
+        assertThatThrownBy(simulation::start).isInstanceOf(IOException.class).hasMessageContaining("is missing, with");
     }
 
     /** The newest, decided segments are gone; what is logged anew has their sequences, and none of it is decided. */

@@ -22,10 +22,15 @@ final class OneBackend {
     private static final Policy STRICT = Policy.parse(Policy.defaults().text().replace("tol_d=0.15", "tol_d=0.05"));
     private static final int LIVES = 5;
     private static final int IDS = 8;
+    private static final int STEPS_BETWEEN_TAKEOVERS = 40;
 
     private final Random random;
     private final ClockSetter clockSetter;
     private final Meddler meddler;
+
+    /** Whether second processes take the log, as they do in a fourth of the histories. */
+    private final boolean isTakenOver;
+
     private final World world;
     private final SimulatedStore store;
     private final Simulation simulation;
@@ -33,9 +38,10 @@ final class OneBackend {
     private int lastEpoch = IDS;
 
     OneBackend(long seed) {
-        this.random = new Random(seed);
+        this.random = RandomHistories.draws(seed);
         this.clockSetter = ClockSetter.ofOneBackend(random);
         this.meddler = new Meddler(random);
+        this.isTakenOver = random.nextInt(4) == 0;
         this.world = new World(clockSetter.apart());
         this.store = new SimulatedStore(world);
         this.simulation = new Simulation(random, world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
@@ -76,6 +82,7 @@ final class OneBackend {
         }
         if (random.nextBoolean()) {
             store.setMood(Mood.UP);
+            simulation.endDisplaced();
             simulation.settle();
         }
     }
@@ -87,13 +94,13 @@ final class OneBackend {
         simulation.submit(pcs);
         simulation.settle();
         int days = 1 + random.nextInt(5);
-        world.advance(Duration.ofDays(days));
+        pass(Duration.ofDays(days));
         store.setMood(Mood.DOWN);
         simulation.submit(pcs);
         simulation.answerAll();
         store.setMood(Mood.UP);
         simulation.settle();
-        world.advance(Simulation.TTL.minusDays(days));
+        pass(Simulation.TTL.minusDays(days));
         simulation.submit(pcs.with("budget", "0.9"));
         simulation.settle();
     }
@@ -104,6 +111,9 @@ final class OneBackend {
         }
         clockSetter.step(simulation.clock);
         meddler.step(simulation);
+        if (isTakenOver) {
+            stepTakeover();
+        }
         switch (random.nextInt(21)) {
             case 0, 1, 2, 3, 4, 5 -> submit();
             case 6, 7, 8, 9, 10 -> simulation.stepWriter();
@@ -118,9 +128,31 @@ final class OneBackend {
                 if (forDays) {
                     simulation.answerAll();
                 }
-                world.advance(
-                        forDays ? Duration.ofDays(2 + random.nextInt(14)) : Duration.ofSeconds(random.nextInt(100)));
+                pass(forDays ? Duration.ofDays(2 + random.nextInt(14)) : Duration.ofSeconds(random.nextInt(100)));
             }
+        }
+    }
+
+    /** A process that lost the log ends within seconds. */
+    private void pass(Duration time) {
+        simulation.endDisplaced();
+        world.advance(time);
+    }
+
+    /** Somebody lets a second process take the log, and the first one goes on until it notices. */
+    private void stepTakeover() {
+        if (!simulation.isDisplaced()) {
+            if (random.nextInt(STEPS_BETWEEN_TAKEOVERS) == 0) {
+                simulation.displaceBefore(random.nextInt(8), random.nextInt(3) == 0);
+            }
+            return;
+        }
+        switch (random.nextInt(8)) {
+            case 0, 1 -> simulation.stepDisplaced(this::submit);
+            case 2, 3 -> simulation.stepDisplaced(simulation::stepWriter);
+            case 4, 5 -> simulation.stepDisplaced(simulation::stepRecorder);
+            case 6 -> simulation.stepDisplaced(simulation::tick);
+            default -> simulation.stepDisplaced(random.nextBoolean() ? simulation::stepWatch : simulation::stepLogCare);
         }
     }
 

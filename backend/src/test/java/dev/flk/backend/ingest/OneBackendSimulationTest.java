@@ -7,7 +7,8 @@ import org.junit.jupiter.api.Test;
 final class OneBackendSimulationTest {
     /**
      * Submissions, duplicates and conflicts, forces, disk and store faults, kills, losses of power, restarts under another policy,
-     * time passing, the wall clock set, the store removed, segments of the log moved away and put back, or not.
+     * time passing, the wall clock set, the store removed, segments of the log moved away and put back, or not, the log taken by a
+     * second process.
      */
     @Test
     void oneBackend_keepsEveryPromise() {

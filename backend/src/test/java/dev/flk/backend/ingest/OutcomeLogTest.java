@@ -8,7 +8,7 @@ import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
 import dev.flk.backend.audit.Audit;
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.DecisionRules.Decision;
 import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.certificate.ContentDigest;
@@ -94,7 +94,8 @@ class OutcomeLogTest {
     }
 
     private String lineFor(String reason) {
-        Recorded recorded = new Recorded(ID, 202, new byte[0], ContentDigest.of(new byte[32]), "0".repeat(16), 0);
+        StoredOutcome recorded =
+                new StoredOutcome(ID, 202, new byte[0], ContentDigest.of(new byte[32]), "0".repeat(16), 0);
         Verdict verdict = new Verdict.Escalated(
                 ID,
                 1.2,

@@ -3,7 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.Outcome.Cause;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
@@ -32,9 +32,9 @@ final class Outcomes {
     }
 
     /** What another backend recorded for this id: other content, for about a quarter of an hour. */
-    static Recorded theirs(Pcs pcs, long nowMillis) {
+    static StoredOutcome theirs(Pcs pcs, long nowMillis) {
         byte[] digest = new byte[32];
-        return new Recorded(
+        return new StoredOutcome(
                 pcs.id(),
                 202,
                 "{\"theirs\":true}".getBytes(StandardCharsets.UTF_8),

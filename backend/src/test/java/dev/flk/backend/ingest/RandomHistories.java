@@ -4,6 +4,8 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.util.Random;
+import java.util.SplittableRandom;
 
 /**
  * Random histories, each of which keeps every promise. {@code -Dflk.seeds=N} runs more, {@code -Dflk.firstSeed=S} others; a failing seed is
@@ -20,6 +22,11 @@ final class RandomHistories {
     /** One of them; returns how many answers it had. */
     interface History {
         long run(long seed) throws IOException;
+    }
+
+    /** The draws of a history. Seeds are scrambled, because the first draws of a {@link Random} hardly differ for neighbouring seeds. */
+    static Random draws(long seed) {
+        return new Random(new SplittableRandom(seed).nextLong());
     }
 
     static void runFew(History history) {

@@ -229,7 +229,10 @@ final class SharedStoreHistoriesTest {
                 Arguments.of(
                         "history6_overruledNotYetDurable",
                         Mutant.notCalling(
-                                "what could not be recorded is tried again", HERE + "Recorder", "leaveWaiting", "add")),
+                                "what could not be recorded is tried again",
+                                HERE + "OutcomeWriter",
+                                "leaveWaiting",
+                                "add")),
                 Arguments.of(
                         "history7_submissionBeforeItsOverruled",
                         Mutant.notCalling("what won goes first", HERE + "CatchUp", "readOverruled", "putIfAbsent")),
@@ -253,7 +256,7 @@ final class SharedStoreHistoriesTest {
                                 1)),
                 Arguments.of(
                         "history15_waitingOutTheTtl",
-                        Mutant.notCalling("what expired is not put", HERE + "Recorder", "put", "isExpired")));
+                        Mutant.notCalling("what expired is not put", HERE + "OutcomeWriter", "put", "isExpired")));
     }
 
     @ParameterizedTest

@@ -2,7 +2,7 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.PcsId;
 import java.time.InstantSource;
 import java.util.List;
@@ -15,10 +15,10 @@ interface SimulatedDedup extends DedupStore {
     void expiresBy(InstantSource expiry);
 
     /** What stands there now for the backend that asks, whether it can reach it or not. */
-    Optional<Recorded> standing(PcsId id);
+    Optional<StoredOutcome> existing(PcsId id);
 
     /** All that was ever recorded there for this id, whatever became of it. */
-    List<Recorded> everRecorded(PcsId id);
+    List<StoredOutcome> everRecorded(PcsId id);
 
     /** Up to where it would say that it is complete, if it were asked now; what it does not keep durably does not count. */
     long durablyCompleteUpTo();

@@ -3,7 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
@@ -119,7 +119,7 @@ final class SimulatedHistoriesTest {
         assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.CONFLICT);
     }
 
-    private Recorded theirs(Pcs pcs) {
+    private StoredOutcome theirs(Pcs pcs) {
         return Outcomes.theirs(pcs, world.nowMillis());
     }
 
@@ -175,12 +175,15 @@ final class SimulatedHistoriesTest {
                 Arguments.of(
                         "history14_timeOutWithEffect",
                         Mutant.notCalling(
-                                "what could not be recorded is tried again", HERE + "Recorder", "leaveWaiting", "add")),
+                                "what could not be recorded is tried again",
+                                HERE + "OutcomeWriter",
+                                "leaveWaiting",
+                                "add")),
                 Arguments.of(
                         "history14_timeOutWithEffect",
                         Mutant.returning(
                                 "what stands and is exactly ours is ours",
-                                "dev.flk.backend.dedup.Recorded",
+                                "dev.flk.backend.dedup.StoredOutcome",
                                 "equals",
                                 0)));
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.io.IOException;
@@ -31,7 +31,7 @@ final class SimulatedRemote {
     private final World world;
     private final Random random;
     private final Set<Flaw> flaws;
-    private final Map<PcsId, List<Recorded>> ever = new HashMap<>();
+    private final Map<PcsId, List<StoredOutcome>> ever = new HashMap<>();
 
     /** Calls of connections that were given up, which may still take effect: each connection's in their order. */
     private final List<Deque<Call<?>>> late = new ArrayList<>();
@@ -44,7 +44,7 @@ final class SimulatedRemote {
     private boolean reachable = true;
 
     private static final class State {
-        final Map<PcsId, Recorded> outcomes = new HashMap<>();
+        final Map<PcsId, StoredOutcome> outcomes = new HashMap<>();
         final Map<String, String> positions = new HashMap<>();
         final Set<String> evidence = new HashSet<>();
 
@@ -138,16 +138,16 @@ final class SimulatedRemote {
         return true;
     }
 
-    void putByAnother(Recorded recorded) {
+    void putByAnother(StoredOutcome recorded) {
         live.outcomes.putIfAbsent(recorded.id(), recorded);
         ever.computeIfAbsent(recorded.id(), id -> new ArrayList<>()).add(recorded);
     }
 
-    private Optional<Recorded> standingAt(long nowMillis, PcsId id) {
+    private Optional<StoredOutcome> standingAt(long nowMillis, PcsId id) {
         return Optional.ofNullable(live.outcomes.get(id)).filter(recorded -> !recorded.isExpired(nowMillis));
     }
 
-    List<Recorded> everRecorded(PcsId id) {
+    List<StoredOutcome> everRecorded(PcsId id) {
         return ever.getOrDefault(id, List.of());
     }
 
@@ -160,16 +160,17 @@ final class SimulatedRemote {
                 || live.positions.getOrDefault(logId, "").equals(expected);
     }
 
-    private List<Recorded> put(String logId, String expected, String next, List<Recorded> decisions, long nowMillis) {
+    private List<StoredOutcome> put(
+            String logId, String expected, String next, List<StoredOutcome> decisions, long nowMillis) {
         if (!isAt(logId, expected)) {
             throw unavailable("the position is not the one last written");
         }
-        if (decisions.stream().map(Recorded::id).distinct().count() < decisions.size()) {
+        if (decisions.stream().map(StoredOutcome::id).distinct().count() < decisions.size()) {
             throw new IllegalStateException("a list that holds an id twice");
         }
-        List<Recorded> standing = new ArrayList<>();
-        for (Recorded decision : decisions) {
-            Optional<Recorded> earlier = standingAt(nowMillis, decision.id());
+        List<StoredOutcome> existing = new ArrayList<>();
+        for (StoredOutcome decision : decisions) {
+            Optional<StoredOutcome> earlier = standingAt(nowMillis, decision.id());
             if (earlier.isEmpty() && decision.isExpired(nowMillis)) {
                 throw unavailable("a time to live that is not above 0");
             }
@@ -177,11 +178,11 @@ final class SimulatedRemote {
                 live.outcomes.put(decision.id(), decision);
                 ever.computeIfAbsent(decision.id(), id -> new ArrayList<>()).add(decision);
             }
-            standing.add(earlier.orElse(decision));
+            existing.add(earlier.orElse(decision));
         }
         live.positions.put(logId, next);
         disowned.remove(logId);
-        return standing;
+        return existing;
     }
 
     /** One backend's connection to it; what has expired is told by the backend's clock, as it was when the call was made. */
@@ -232,13 +233,13 @@ final class SimulatedRemote {
         }
 
         @Override
-        public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+        public CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
             long number = flaws.contains(Flaw.USES_A_TOKEN_AGAIN) ? 0 : ++counter;
             String before = expected;
             String next = completeUpTo + " " + incarnation + " " + number;
             long now = expiry.millis();
             expected = next;
-            return call(() -> put(logId, before, next, decisions, now)).whenComplete((standing, failure) -> {
+            return call(() -> put(logId, before, next, decisions, now)).whenComplete((existing, failure) -> {
                 if (failure == null) {
                     acknowledged = number;
                 } else {
@@ -248,11 +249,11 @@ final class SimulatedRemote {
         }
 
         @Override
-        public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+        public CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids) {
             long atLeast = acknowledged;
             if (!reachable && flaws.contains(Flaw.TAKES_A_FAILED_READ_FOR_A_MISS)) {
                 return CompletableFuture.completedFuture(
-                        ids.stream().map(id -> Optional.<Recorded>empty()).toList());
+                        ids.stream().map(id -> Optional.<StoredOutcome>empty()).toList());
             }
             long now = expiry.millis();
             return call(() -> {
@@ -336,12 +337,12 @@ final class SimulatedRemote {
         }
 
         @Override
-        public Optional<Recorded> standing(PcsId id) {
+        public Optional<StoredOutcome> existing(PcsId id) {
             return standingAt(expiry.millis(), id);
         }
 
         @Override
-        public List<Recorded> everRecorded(PcsId id) {
+        public List<StoredOutcome> everRecorded(PcsId id) {
             return SimulatedRemote.this.everRecorded(id);
         }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.io.IOException;
@@ -24,7 +24,7 @@ import java.util.concurrent.CompletionStage;
  */
 final class SimulatedStore implements SimulatedDedup {
     private InstantSource expiry;
-    private final Map<PcsId, List<Recorded>> ever = new HashMap<>();
+    private final Map<PcsId, List<StoredOutcome>> ever = new HashMap<>();
     private State live = new State();
     private State flushed = new State();
     private Mood mood = Mood.UP;
@@ -40,7 +40,7 @@ final class SimulatedStore implements SimulatedDedup {
     private record Content(PcsId id, ContentDigest digest) {}
 
     private static final class State {
-        final Map<PcsId, Recorded> outcomes = new HashMap<>();
+        final Map<PcsId, StoredOutcome> outcomes = new HashMap<>();
         final Set<Content> evidence = new HashSet<>();
         OptionalLong position = OptionalLong.empty();
 
@@ -67,7 +67,7 @@ final class SimulatedStore implements SimulatedDedup {
     }
 
     /** Another backend on the same store was first. */
-    void putByAnother(Recorded recorded) {
+    void putByAnother(StoredOutcome recorded) {
         live.outcomes.putIfAbsent(recorded.id(), recorded);
         ever.computeIfAbsent(recorded.id(), id -> new ArrayList<>()).add(recorded);
     }
@@ -109,12 +109,12 @@ final class SimulatedStore implements SimulatedDedup {
     }
 
     @Override
-    public Optional<Recorded> standing(PcsId id) {
+    public Optional<StoredOutcome> existing(PcsId id) {
         return Optional.ofNullable(live.outcomes.get(id)).filter(recorded -> !recorded.isExpired(expiry.millis()));
     }
 
     @Override
-    public List<Recorded> everRecorded(PcsId id) {
+    public List<StoredOutcome> everRecorded(PcsId id) {
         return ever.getOrDefault(id, List.of());
     }
 
@@ -124,30 +124,30 @@ final class SimulatedStore implements SimulatedDedup {
     }
 
     @Override
-    public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+    public CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids) {
         return mood == Mood.DOWN || mood == Mood.READS_FAIL
                 ? failed()
                 : CompletableFuture.completedFuture(
-                        ids.stream().map(this::standing).toList());
+                        ids.stream().map(this::existing).toList());
     }
 
     @Override
-    public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+    public CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
         if (mood == Mood.DOWN) {
             return failed();
         }
-        if (decisions.stream().map(Recorded::id).distinct().count() < decisions.size()) {
+        if (decisions.stream().map(StoredOutcome::id).distinct().count() < decisions.size()) {
             throw new IllegalStateException("a list that holds an id twice");
         }
-        List<Recorded> standing = new ArrayList<>();
-        for (Recorded decision : decisions) {
-            Recorded winner = standing(decision.id()).orElse(decision);
+        List<StoredOutcome> existing = new ArrayList<>();
+        for (StoredOutcome decision : decisions) {
+            StoredOutcome winner = existing(decision.id()).orElse(decision);
             live.outcomes.put(decision.id(), winner);
             ever.computeIfAbsent(decision.id(), id -> new ArrayList<>()).add(winner);
-            standing.add(winner);
+            existing.add(winner);
         }
         live.position = OptionalLong.of(completeUpTo);
-        return mood == Mood.TIMES_OUT_WITH_EFFECT ? failed() : CompletableFuture.completedFuture(standing);
+        return mood == Mood.TIMES_OUT_WITH_EFFECT ? failed() : CompletableFuture.completedFuture(existing);
     }
 
     @Override

@@ -5,7 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.GuardedStore;
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.SteadyClock;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
@@ -62,10 +63,24 @@ final class Simulation {
 
     private Policy policy = Policy.defaults();
     private @Nullable SimulatedDedup store;
-    private @Nullable IngestService ingest;
-    private @Nullable LogCare care;
+    private @Nullable Running running;
+
+    /** The process that had the log before the running one took it; null if there is none, or it has ended. */
+    private @Nullable Running displaced;
 
     private int waits;
+
+    /**
+     * A process.
+     *
+     * @param clock the time that it believes
+     */
+    private record Running(IngestService ingest, LogCare care, SteadyClock clock) {}
+
+    /** A step of a process. */
+    interface Step {
+        void take() throws IOException;
+    }
 
     /** @param stores gives the store for the log of this id */
     Simulation(Random random, World world, Function<String, SimulatedDedup> stores, Ready ready) {
@@ -89,7 +104,7 @@ final class Simulation {
         Inbox inbox = Inbox.open(options, 0, disk, clock.steady(), world::nanos, random, Optional::empty, meters);
         store = stores.apply(inbox.logId());
         store.expiresBy(clock.steady().expiry());
-        ingest = IngestService.open(
+        IngestService ingest = IngestService.open(
                 inbox,
                 new IngestService.Parts(
                         new Limits(
@@ -106,13 +121,76 @@ final class Simulation {
                         meters,
                         Audit.none()),
                 ready);
-        care = ingest.logCare(disk, TTL);
+        running = new Running(ingest, ingest.logCare(disk, TTL), clock.steady());
+    }
+
+    /**
+     * Right before a coming operation of the disk, somebody removes the lock of the log and starts a second process, while the first one
+     * goes on. Nothing happens if the first one has ended by then, if the store can't be reached, or if segments are away.
+     *
+     * @param operation its number from now, 0 is the next one
+     * @param copies whether a copy of the log's directory takes its place, instead
+     */
+    void displaceBefore(long operation, boolean copies) {
+        Running first = running;
+        disk.meddleBefore(operation, () -> {
+            if (first.equals(running) && displaced == null && store.isReachable() && !moved.isAny()) {
+                world.check(() -> displace(copies));
+            }
+        });
+    }
+
+    private void displace(boolean copies) {
+        world.trace("the log is taken by a second process");
+        if (copies) {
+            disk.replaceByCopy();
+        } else {
+            disk.removeLock();
+        }
+        disk.failNothing();
+        Running first = running;
+        try {
+            start();
+        } catch (IOException e) {
+            throw new AssertionError("the second process does not start", e);
+        }
+        displaced = first;
+    }
+
+    boolean isDisplaced() {
+        return displaced != null;
+    }
+
+    /** The process that lost the log takes a step; that it fails is nobody's concern. */
+    void stepDisplaced(Step step) {
+        Running owner = running;
+        running = displaced;
+        world.trace("displaced:");
+        try {
+            step.take();
+        } catch (IOException e) {
+            world.trace(() -> "  " + e.getMessage());
+        } finally {
+            running = owner;
+        }
+    }
+
+    /** The process that lost the log, if there is one, answers everybody and ends. */
+    void endDisplaced() {
+        if (displaced != null) {
+            stepDisplaced(() -> {
+                answerAll();
+                running.ingest().close();
+            });
+            displaced = null;
+        }
     }
 
     /** The process dies; the store loses what it had not flushed. */
     void kill() {
         world.trace("killed");
-        ingest = null;
+        running = null;
+        displaced = null;
         world.answers.processDied();
         disk.kill();
         if (store != null) {
@@ -128,7 +206,7 @@ final class Simulation {
     }
 
     boolean isRunning() {
-        return ingest != null;
+        return running != null;
     }
 
     void changePolicy(Policy to) {
@@ -140,7 +218,7 @@ final class Simulation {
     }
 
     boolean isUp() {
-        return ingest != null && ingest.isUp();
+        return running != null && running.ingest().isUp();
     }
 
     /** What arrives in one turn; each answer is checked when it comes, in whatever step. */
@@ -149,13 +227,14 @@ final class Simulation {
         world.advance(Duration.ofMillis(1));
         List<AtomicReference<Outcome>> outcomes = new ArrayList<>();
         List<Submission> submissions = new ArrayList<>();
+        Running asked = running;
         for (Pcs pcs : turn) {
             AtomicReference<Outcome> outcome = new AtomicReference<>();
-            SimulatedDedup asked = store;
-            Optional<Recorded> stood = asked.standing(pcs.id());
+            SimulatedDedup askedStore = store;
+            Optional<StoredOutcome> stood = askedStore.existing(pcs.id());
             outcomes.add(outcome);
             world.trace(() -> "submit " + shortName(pcs));
-            world.answers.submitted(pcs.id(), clock.steady().millis());
+            world.answers.submitted(pcs.id(), asked.clock().millis());
             submissions.add(new Submission(pcs.bytes(), IngestHarness.sender(), answer -> {
                 world.check(() -> assertThat(outcome.getAndSet(answer))
                         .as("answered once")
@@ -164,13 +243,20 @@ final class Simulation {
                         + (answer instanceof Decided decided
                                 ? decided.relation() + " " + decided.status()
                                 : answer.toString()));
-                world.check(() -> world.answers.check(pcs.id(), stood, answer, asked));
+                world.check(() -> world.answers.check(pcs.id(), stood, answer, askedStore));
+                if (asked.equals(displaced)
+                        && answer instanceof Decided decided
+                        && decided.relation() == Relation.FIRST) {
+                    world.check(() -> assertThat(wholeLog.contentsSoFar())
+                            .as("in the log that a second process took")
+                            .contains(WholeLog.contentOf(pcs.bytes())));
+                }
                 if (answer instanceof Decided decided && decided.relation() == Relation.CONFLICT) {
                     conflicts.add(WholeLog.contentOf(pcs.bytes()));
                 }
             }));
         }
-        ingest.submit(submissions);
+        running.ingest().submit(submissions);
         return outcomes;
     }
 
@@ -197,7 +283,7 @@ final class Simulation {
 
     boolean stepWriter() {
         world.trace("writer");
-        boolean done = ingest.stepWriter();
+        boolean done = running.ingest().stepWriter();
         if (disk.isDead()) {
             throw new SimulatedDisk.Killed(); // the writer takes it for one more failure
         }
@@ -207,31 +293,32 @@ final class Simulation {
     /** Somebody looks whether the segment that is written to is still there. */
     void stepWatch() {
         world.trace("watch");
-        ingest.stepWatch();
+        running.ingest().stepWatch();
     }
 
     boolean stepRecorder() {
         world.trace("recorder");
-        return ingest.stepRecorder();
+        return running.ingest().stepRecorder();
     }
 
     /** What a timer does. */
     void tick() {
         world.trace("tick");
-        ingest.tick();
+        running.ingest().tick();
         stepRecorder();
     }
 
     /** One step of looking after the log, which believes the clock that is given in. */
     void stepLogCare() throws IOException {
         world.trace("log care");
+        LogCare care = running.care();
         care.keepMark();
         care.step();
     }
 
     /** Another one reads the log, and has what is up to here. */
     void letRead(LongSupplier upTo) {
-        Objects.requireNonNull(care, "started").waitFor(upTo);
+        Objects.requireNonNull(running, "started").care().waitFor(upTo);
     }
 
     /** Nobody waits for days: everybody is answered, with whatever it is. */
@@ -281,7 +368,7 @@ final class Simulation {
     /** Asks for an outcome; what is told is held against what was acknowledged. */
     void lookUp(PcsId id) {
         boolean known = world.answers.acknowledged().containsKey(id);
-        ingest.lookUp(id, answer -> {
+        running.ingest().lookUp(id, answer -> {
             world.trace(() -> "  look-up " + answer);
             if (known && answer instanceof Ingest.LookUp.Unknown) {
                 world.check(() -> assertThat(world.answers.acknowledged())
@@ -301,19 +388,21 @@ final class Simulation {
 
     /** With nothing failing: all that was acknowledged is there, unchanged, and all that is in the log is decided. */
     void audit() throws IOException {
-        assertThat(ingest.pending()).as("everything in the log is decided").isZero();
-        for (Recorded recorded : world.answers.acknowledged().values()) {
+        assertThat(running.ingest().pending())
+                .as("everything in the log is decided")
+                .isZero();
+        for (StoredOutcome recorded : world.answers.acknowledged().values()) {
             auditOne(recorded);
         }
         assertThat(wholeLog.unbeatenIds())
                 .as("in the log")
-                .allMatch(id -> store.standing(id).isPresent() || world.answers.isGoneFromALog(id), "decided");
+                .allMatch(id -> store.existing(id).isPresent() || world.answers.isGoneFromALog(id), "decided");
         world.requireUnbroken();
     }
 
-    private void auditOne(Recorded recorded) {
+    private void auditOne(StoredOutcome recorded) {
         AtomicReference<Ingest.LookUp> found = new AtomicReference<>();
-        ingest.lookUp(recorded.id(), found::set);
+        running.ingest().lookUp(recorded.id(), found::set);
         while (found.get() == null) {
             assertThat(store.step()).as("a look-up is answered").isTrue();
         }
@@ -324,7 +413,7 @@ final class Simulation {
     }
 
     long pending() {
-        return ingest.pending();
+        return running.ingest().pending();
     }
 
     /** Contents that were answered with a conflict: they are in the log, or in that of a backend on the same store. */

@@ -20,23 +20,23 @@ final class SwitchedOffRulesTest {
     static Stream<Arguments> rules() {
         return Stream.of(
                 arguments(
-                        27,
+                        28,
                         Mutant.notCalling(
                                 "what won is asserted before what lost",
                                 HERE + "CatchUp",
                                 "readOverruled",
                                 "putIfAbsent")),
                 arguments(
-                        37, Mutant.notCalling("what lost is never asserted", HERE + "CatchUp", "readOverruled", "add")),
+                        9, Mutant.notCalling("what lost is never asserted", HERE + "CatchUp", "readOverruled", "add")),
                 arguments(
-                        5,
+                        4,
                         Mutant.notCalling(
                                 "the mark goes back to what the store has",
                                 HERE + "StoreLink",
                                 "connected",
                                 "assertedUpTo")),
                 arguments(
-                        18,
+                        49,
                         Mutant.notCalling(
                                 "what lost when it was asserted again is logged",
                                 HERE + "CatchUp",
@@ -45,9 +45,12 @@ final class SwitchedOffRulesTest {
                 arguments(
                         0,
                         Mutant.notCalling(
-                                "what could not be recorded is tried again", HERE + "Recorder", "leaveWaiting", "add")),
+                                "what could not be recorded is tried again",
+                                HERE + "OutcomeWriter",
+                                "leaveWaiting",
+                                "add")),
                 arguments(
-                        92,
+                        25,
                         Mutant.notCalling(
                                 "evidence that is not on disk is not known", HERE + "Evidence", "tell", "remove")),
                 arguments(
@@ -57,12 +60,12 @@ final class SwitchedOffRulesTest {
                                 "dev.flk.backend.dedup.GuardedStore",
                                 "isUsable",
                                 1)),
-                arguments(52, Mutant.notCalling("what expired is not put", HERE + "Recorder", "put", "isExpired")),
+                arguments(1, Mutant.notCalling("what expired is not put", HERE + "OutcomeWriter", "put", "isExpired")),
                 arguments(
                         0,
                         Mutant.returning("the mark is before what is unfinished", HERE + "LowWater", "mark", 1L << 40)),
                 arguments(
-                        65,
+                        2655,
                         Mutant.callingInstead(
                                 "who waits in the backlog goes before who comes later",
                                 HERE + "Completion",
@@ -70,7 +73,7 @@ final class SwitchedOffRulesTest {
                                 "leaveWaiting",
                                 "end")),
                 arguments(
-                        11,
+                        2,
                         Mutant.giving(
                                 "a start stops where something undecided is away",
                                 HERE + "Inbox",
@@ -78,7 +81,7 @@ final class SwitchedOffRulesTest {
                                 "decided",
                                 Long.MAX_VALUE)),
                 arguments(
-                        15,
+                        38,
                         Mutant.giving(
                                 "what is away is not passed over where the store lacks it",
                                 HERE + "Inbox",
@@ -89,14 +92,21 @@ final class SwitchedOffRulesTest {
                         0,
                         Mutant.returning(
                                 "nor is it at the beginning of the log", HERE + "Inbox", "requireBeginning", 0)),
-                arguments(2719, Mutant.returning("nor at its end", "dev.flk.wal.LogReader", "noteEnd", 0)),
+                arguments(840, Mutant.returning("nor at its end", "dev.flk.wal.LogReader", "noteEnd", 0)),
                 arguments(
-                        0,
+                        2,
                         Mutant.returning(
                                 "what was forced to a renamed segment goes to the next one, too",
                                 "dev.flk.wal.Segment",
                                 "isUnderItsName",
-                                1)));
+                                1)),
+                arguments(
+                        4,
+                        Mutant.notCalling(
+                                "the owner asks for its lock before an answer",
+                                "dev.flk.wal.GroupCommit",
+                                "append",
+                                "requireLock")));
     }
 
     @ParameterizedTest

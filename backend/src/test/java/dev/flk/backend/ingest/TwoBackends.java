@@ -66,7 +66,7 @@ final class TwoBackends {
     }
 
     TwoBackends(long seed, Set<Flaw> flaws) {
-        random = new Random(seed);
+        random = RandomHistories.draws(seed);
         clockSetter = ClockSetter.ofSeveralBackends(random);
         meddler = new Meddler(random);
         world = new World(clockSetter.apart());
@@ -209,7 +209,7 @@ final class TwoBackends {
         } else if (chance < 74) {
             goOn(node);
         } else if (chance < 90) {
-            trouble(chance, node);
+            problem(chance, node);
         } else {
             lookUp(which, node);
         }
@@ -233,7 +233,7 @@ final class TwoBackends {
         }
     }
 
-    private void trouble(int chance, Node node) throws IOException {
+    private void problem(int chance, Node node) throws IOException {
         switch (chance) {
             case 74, 75 -> node.client.stepUnanswered();
             case 76 -> node.client.timeOut();

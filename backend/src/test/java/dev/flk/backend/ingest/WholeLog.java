@@ -3,7 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
@@ -15,6 +15,7 @@ import dev.flk.wal.LogReader;
 import dev.flk.wal.LogRecord;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -73,6 +74,15 @@ final class WholeLog {
         return records;
     }
 
+    /** Contents of submissions and evidence while a process writes it, with what is away. */
+    Set<String> contentsSoFar() {
+        try {
+            return contents(read(moved.whole(), new ArrayList<>()));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     /** Whether nothing was removed from it, past its retention or by anybody. */
     boolean isWhole() throws IOException {
         return !endIsGone && removedUpTo() == 0;
@@ -113,8 +123,12 @@ final class WholeLog {
 
     /** Contents of submissions and evidence, each with its id. */
     Set<String> contents() throws IOException {
+        return contents(read());
+    }
+
+    private static Set<String> contents(List<LogRecord> records) {
         Set<String> contents = new HashSet<>();
-        for (LogRecord record : read()) {
+        for (LogRecord record : records) {
             if (record.kind() != RecordKind.OVERRULED) {
                 contents.add(contentOf(record.body()));
             }
@@ -123,8 +137,8 @@ final class WholeLog {
     }
 
     /**
-     * Nobody else uses the store: what overruled a submission stands before it. Unless the submission had expired, and a clock that went back
-     * lets it stand again.
+     * Nobody else uses the store: what overruled a submission stands before it. Unless the submission had expired, and
+     * a clock that went back lets it stand again.
      */
     void assertFirstWon() throws IOException {
         Map<String, Long> first = new HashMap<>();
@@ -135,7 +149,7 @@ final class WholeLog {
                 expiries.put(record.sequence(), expiryMillis(record));
             } else if (record.kind() == RecordKind.OVERRULED) {
                 Overruled lost = Overruled.decode(record.body());
-                Recorded winner = lost.standing();
+                StoredOutcome winner = lost.existing();
                 Long before = first.get(winner.id() + " " + winner.digest().hex() + " " + winner.expiresAtMillis());
                 assertThat(before != null || !isWhole())
                         .as("what overruled record %s is there", lost.sequence())

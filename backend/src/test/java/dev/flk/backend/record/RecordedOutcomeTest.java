@@ -3,7 +3,7 @@ package dev.flk.backend.record;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
 import dev.flk.certificate.ContentDigest;
@@ -46,7 +46,8 @@ class RecordedOutcomeTest {
         byte[] body = ("{\"pcs_id\":\"" + pcs.id()
                         + "\",\"accepted\":false,\"escalated\":true,\"D_hat\":1.9,\"policy\":\"p\"}")
                 .getBytes(StandardCharsets.US_ASCII);
-        Recorded winner = new Recorded(pcs.id(), 202, body, ContentDigest.of(new byte[32]), "0".repeat(16), 9_000);
+        StoredOutcome winner =
+                new StoredOutcome(pcs.id(), 202, body, ContentDigest.of(new byte[32]), "0".repeat(16), 9_000);
         byte[] name = "overruled 1\n".getBytes(StandardCharsets.US_ASCII);
         byte[] encoded = winner.encode();
         byte[] overruled = Arrays.copyOf(name, name.length + encoded.length);

@@ -34,7 +34,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -43,6 +45,7 @@ import org.junit.jupiter.api.Test;
 class ReplayStreamTest {
     private final AtomicInteger histories = new AtomicInteger();
     private volatile Storage storage = emptyStorage();
+    private final AtomicReference<@Nullable Runnable> beforeEvents = new AtomicReference<>();
     private StateEngine engine;
     private StatePort port;
     private StateClient client;
@@ -55,6 +58,10 @@ class ReplayStreamTest {
     void open() throws IOException {
         Storage replaceable = (Storage) Proxy.newProxyInstance(
                 Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (self, method, arguments) -> {
+                    Runnable once = method.getName().equals("events") ? beforeEvents.getAndSet(null) : null;
+                    if (once != null) {
+                        once.run();
+                    }
                     try {
                         return method.invoke(storage, arguments);
                     } catch (InvocationTargetException e) {
@@ -126,6 +133,19 @@ class ReplayStreamTest {
             follower.awaitEvents(2);
             assertThat(follower.seen).allMatch(event -> !event.changes().isEmpty());
         }
+    }
+
+    @Test
+    void compactionThatOvertakesAStream_nothingOfItsAgentWasRemoved_goesOn() {
+        write("quiet");
+        write("busy");
+        write("busy");
+        beforeEvents.set(() -> engine.compact(new At.Now()));
+
+        try (Stream<StateEvent> events = client.replay(Replay.ofAgent("quiet").behind("history-1-1"))) {
+            assertThat(events).isEmpty();
+        }
+        assertThat(engine.oldest("default")).isEqualTo(4);
     }
 
     /** What the wire has, of which the Java client shows only the events with changes. */

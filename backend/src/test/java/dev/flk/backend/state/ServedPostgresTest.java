@@ -37,7 +37,7 @@ class ServedPostgresTest {
                         null,
                         Audit.none(),
                         meters)) {
-            await().until(() -> served.trouble().isEmpty());
+            await().until(() -> served.problem().isEmpty());
             Operation write = served.engine().write(new Key("default", "a", "k"), "1", Operation.ANY_VERSION);
             served.engine()
                     .apply("me", List.of(write), "")

@@ -21,6 +21,8 @@ import dev.flk.client.proto.ApplyRequest;
 import dev.flk.client.proto.BeginRequest;
 import dev.flk.client.proto.CommitRequest;
 import dev.flk.client.proto.CommitResponse;
+import dev.flk.client.proto.Event;
+import dev.flk.client.proto.ReplayRequest;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.client.proto.StateGrpc.StateBlockingStub;
 import dev.flk.client.proto.Write;
@@ -49,6 +51,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -103,7 +106,7 @@ class ServedStateTest {
 
     private void open(Optional<Path> tokens, ReloadedTls tls) {
         served = ServedState.open(config(tokens), () -> now, () -> now, tls, Audit.none(), meters);
-        await().until(() -> served.trouble().isEmpty());
+        await().until(() -> served.problem().isEmpty());
     }
 
     private StateClient.Connector to() {
@@ -330,7 +333,7 @@ class ServedStateTest {
             write(client, "agent");
 
             assertThat(client.get("agent", "k").map(Versioned::version)).contains(1L);
-            assertThat(served.trouble()).isEmpty();
+            assertThat(served.problem()).isEmpty();
             assertThat(served.detail()).isEqualTo("up; too many calls without a token, more of them are refused");
             assertThat(exposed()).containsPattern("flk_state_calls_refused_total\\{cause=\"without_token\",?} [1-9]");
         } finally {
@@ -357,7 +360,7 @@ class ServedStateTest {
                 .usePlaintext()
                 .build();
         try {
-            await().until(() -> served.trouble().equals(Optional.of("DISK_FULL")));
+            await().until(() -> served.problem().equals(Optional.of("DISK_FULL")));
             served.look();
             assertThat(HealthGrpc.newBlockingStub(channel)
                             .withDeadlineAfter(20, TimeUnit.SECONDS)
@@ -466,17 +469,41 @@ class ServedStateTest {
         try (StateClient client = to().timeout(Duration.ofSeconds(3)).connect()) {
             write(client, "agent");
             Path away = Files.move(directory.resolve("state"), directory.resolve("away"));
-            await().until(() -> served.trouble().isPresent());
+            await().until(() -> served.problem().isPresent());
 
             assertThat(refusal(() -> write(client, "agent"))).isEqualTo(Code.UNAVAILABLE);
-            assertThat(served.trouble()).contains("STORE_DOWN");
+            assertThat(served.problem()).contains("STORE_DOWN");
             assertThat(exposed()).contains("flk_state_up 0.0");
 
             var unused = Files.move(away, directory.resolve("state"));
-            await().until(() -> served.trouble().isEmpty());
+            await().until(() -> served.problem().isEmpty());
             write(client, "agent");
             assertThat(client.get("agent", "k").map(Versioned::version)).contains(2L);
             assertThat(exposed()).contains("flk_state_up 1.0", "flk_state_commits_total 2.0", "flk_state_revision 2.0");
+        }
+    }
+
+    @Test
+    void quietReplay_getsProgressNowAndThen() {
+        open(Optional.empty(), null);
+        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+                .usePlaintext()
+                .build();
+        try (StateClient client = to().connect()) {
+            Iterator<Event> events = StateGrpc.newBlockingStub(channel)
+                    .withDeadlineAfter(20, TimeUnit.SECONDS)
+                    .replay(ReplayRequest.newBuilder()
+                            .setAgentId("quiet")
+                            .setFollow(true)
+                            .setProgress(true)
+                            .build());
+            write(client, "busy");
+
+            Event progress = events.next();
+            assertThat(progress.getRevision()).isEqualTo(1);
+            assertThat(progress.getChangesCount()).isZero();
+        } finally {
+            channel.shutdownNow();
         }
     }
 
@@ -500,7 +527,7 @@ class ServedStateTest {
 
         assertThat(served.engine().head().historyId()).isNotEqualTo(historyId);
         assertThat(served.detail()).isEqualTo("ANSWERED_COMMITS_MISSING");
-        assertThat(served.trouble()).isEmpty();
+        assertThat(served.problem()).isEmpty();
         await().until(() -> exposed().contains("flk_state_losses_total 1.0"));
     }
 
@@ -513,7 +540,7 @@ class ServedStateTest {
 
             assertThat(refusal(() -> write(client, "agent"))).isEqualTo(Code.UNAVAILABLE);
             assertThat(refusal(() -> client.get("agent", "k"))).isEqualTo(Code.UNAVAILABLE);
-            assertThat(served.trouble()).contains("STORE_DOWN: LOCK_LOST");
+            assertThat(served.problem()).contains("STORE_DOWN: LOCK_LOST");
         }
     }
 

@@ -16,12 +16,24 @@ import dev.flk.client.StateClient;
 import dev.flk.client.StateEvent;
 import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
+import dev.flk.client.proto.Change;
+import dev.flk.client.proto.Event;
+import dev.flk.client.proto.ReplayRequest;
+import dev.flk.client.proto.StateGrpc;
 import dev.flk.state.StateEngine;
+import io.grpc.Server;
+import io.grpc.Status;
+import io.grpc.netty.NettyServerBuilder;
+import io.grpc.stub.StreamObserver;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -192,6 +204,44 @@ class StateClientTest {
             assertThatThrownBy(tx::commit).hasMessage("the transaction is over");
             assertThat(client.history("a", "k")).hasSize(1);
         }
+    }
+
+    /** A follower without any event yet resumes at the token, and not where it began, which may be compacted by then. */
+    @Test
+    void progress_isNoEvent_andALostFollowerResumesThere() throws Exception {
+        List<ReplayRequest> requests = new CopyOnWriteArrayList<>();
+        Server scripted = NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                .addService(new StateGrpc.StateImplBase() {
+                    @Override
+                    public void replay(ReplayRequest request, StreamObserver<Event> answer) {
+                        requests.add(request);
+                        if (requests.size() == 1) {
+                            answer.onNext(Event.newBuilder()
+                                    .setRevision(7)
+                                    .setResumeToken("token-7")
+                                    .build());
+                            answer.onError(Status.UNAVAILABLE.asRuntimeException());
+                        } else {
+                            answer.onNext(Event.newBuilder()
+                                    .setRevision(8)
+                                    .addChanges(Change.newBuilder().setKind(Change.Kind.DELETE))
+                                    .build());
+                            answer.onCompleted();
+                        }
+                    }
+                })
+                .build()
+                .start();
+        try (StateClient other = StateClient.connect("localhost:" + scripted.getPort());
+                Stream<StateEvent> events =
+                        other.replay(Replay.ofAgent("quiet").from(1).follow())) {
+            assertThat(events.map(StateEvent::revision)).containsExactly(8L);
+        } finally {
+            scripted.shutdownNow();
+        }
+        assertThat(requests).hasSize(2).allMatch(ReplayRequest::getProgress);
+        assertThat(requests.get(1).getResumeToken()).isEqualTo("token-7");
+        assertThat(requests.get(1).hasFrom()).isFalse();
     }
 
     @Test

@@ -14,9 +14,9 @@ import java.util.concurrent.TimeUnit;
 import org.HdrHistogram.Histogram;
 import org.jspecify.annotations.Nullable;
 
-/** Clients of a gRPC server on this machine, each of which calls again as soon as it is answered. */
+/** Clients of a gRPC server on this machine. Each makes its next call as soon as the previous one completes. */
 public final class CallLoad implements Closeable {
-    private static final int MOST_CHANNELS = 4;
+    private static final int MAX_CHANNELS = 4;
 
     private final List<ManagedChannel> channels = new ArrayList<>();
     private final List<Client> clients = new ArrayList<>();
@@ -24,21 +24,26 @@ public final class CallLoad implements Closeable {
     private volatile long toNanos = Long.MAX_VALUE;
     private volatile @Nullable Throwable failure;
 
-    /** A call of one client, the n-th that it makes. */
+    /** A kind of call. */
     public interface Call {
-        /** Makes it; the answer goes to the observer. */
-        void make(int client, long number, StreamObserver<Object> answer);
+        /**
+         * Makes a call and passes the response to the observer.
+         *
+         * @param client the index of the client
+         * @param number the number of calls that this client made before
+         */
+        void make(int client, long number, StreamObserver<Object> response);
     }
 
-    /** How to make calls over a connection. */
+    /** A factory of calls over a connection. */
     public interface Calls {
-        /** For one connection, which several clients share. */
+        /** Returns the calls over one connection, which several clients share. */
         Call over(ManagedChannel channel);
     }
 
-    /** Connects to a port of this machine. */
+    /** Creates {@code number} clients of a port on this machine. */
     public CallLoad(int port, int number, Calls calls) {
-        for (int i = 0; i < Math.min(number, MOST_CHANNELS); i++) {
+        for (int i = 0; i < Math.min(number, MAX_CHANNELS); i++) {
             channels.add(NettyChannelBuilder.forAddress("127.0.0.1", port)
                     .usePlaintext()
                     .directExecutor()
@@ -50,31 +55,31 @@ public final class CallLoad implements Closeable {
         }
     }
 
-    /** Calls and their latencies. */
+    /** The number of calls and their latencies. */
     public record Load(long calls, Histogram nanos) {}
 
     /**
-     * Runs for a while.
+     * Runs the clients for {@code warmUp} and {@code measured}, and counts in the latter.
      *
-     * @param around is run where the measured time begins, and where it ends
+     * @param atBounds run at the start and at the end of the measured time
      * @throws IOException if a call failed
      */
-    public Load run(Duration warmUp, Duration measured, Runnable around) throws IOException, InterruptedException {
+    public Load run(Duration warmUp, Duration measured, Runnable atBounds) throws IOException, InterruptedException {
         clients.forEach(Client::call);
         TimeUnit.NANOSECONDS.sleep(warmUp.toNanos());
-        around.run();
+        atBounds.run();
         fromNanos = System.nanoTime();
         TimeUnit.NANOSECONDS.sleep(measured.toNanos());
-        around.run();
+        atBounds.run();
         toNanos = System.nanoTime();
         Histogram all = new Histogram(3);
         for (Client client : clients) {
-            client.over.await();
+            client.ended.await();
             all.add(client.nanos);
         }
-        Throwable met = failure;
-        if (met != null) {
-            throw new IOException("a call failed: " + met.getMessage(), met);
+        Throwable cause = failure;
+        if (cause != null) {
+            throw new IOException("a call failed: " + cause.getMessage(), cause);
         }
         return new Load(all.getTotalCount(), all);
     }
@@ -83,7 +88,7 @@ public final class CallLoad implements Closeable {
         private final int number;
         private final Call call;
         private final Histogram nanos = new Histogram(3);
-        private final CountDownLatch over = new CountDownLatch(1);
+        private final CountDownLatch ended = new CountDownLatch(1);
         private long calls;
         private long begunNanos;
 
@@ -98,8 +103,8 @@ public final class CallLoad implements Closeable {
         }
 
         @Override
-        public void onNext(Object answer) {
-            // counted when the call is complete
+        public void onNext(Object response) {
+            // Calls are counted on completion.
         }
 
         @Override
@@ -111,14 +116,14 @@ public final class CallLoad implements Closeable {
             if (now < toNanos && failure == null) {
                 call();
             } else {
-                over.countDown();
+                ended.countDown();
             }
         }
 
         @Override
         public void onError(Throwable cause) {
             failure = cause;
-            over.countDown();
+            ended.countDown();
         }
     }
 

@@ -8,43 +8,43 @@ import dev.flk.signing.Signer;
 import java.nio.charset.StandardCharsets;
 
 /**
- * Certificates that a backend accepts, each with an id that was never used before: of one shard and one Merkle root, one epoch after the
- * other. One thread.
+ * A source of certificates that a backend accepts. Each has an id that was never used before: they have the same shard
+ * and Merkle root and consecutive epochs. Confined to one thread.
  */
 public final class Certificates {
     private static final String SHARD = "bench-1";
     private static final String BEFORE_EPOCH =
             "\",\"schema\":\"fractal-lba-kakeya\",\"version\":\"0.1\",\"shard_id\":\"" + SHARD + "\",\"epoch\":";
-    /** How many elements of v_star make a certificate of about 500 bytes. */
-    private static final int FEW_ELEMENTS = 3;
+    /** The number of elements in v_star for a certificate of about 500 bytes. */
+    private static final int DEFAULT_ELEMENTS = 3;
 
-    private static final String BEHIND_EPOCH = ",\"attempt\":1,\"sent_at\":\"2026-01-19T10:30:45Z\",\"seed\":7,"
+    private static final String AFTER_EPOCH = ",\"attempt\":1,\"sent_at\":\"2026-01-19T10:30:45Z\",\"seed\":7,"
             + "\"scales\":[2,4,8,16],\"N_j\":{\"2\":5,\"4\":10,\"8\":20,\"16\":40},\"coh_star\":0.5,"
             + "\"v_star\":[%s],\"D_hat\":1.0,\"r\":0.8,\"regime\":\"mixed\",\"budget\":0.26,\"merkle_root\":\"";
 
     private final Signer signer;
     private final String merkleRoot;
-    private final String behindEpoch;
+    private final String afterEpoch;
     private long epoch;
 
     /**
-     * Certificates of about 500 bytes.
+     * Creates a source of certificates of about 500 bytes.
      *
      * @param merkleRoot 64 hexadecimal digits that no other source of this run has
      */
     public Certificates(Signer signer, String merkleRoot) {
-        this(signer, merkleRoot, FEW_ELEMENTS);
+        this(signer, merkleRoot, DEFAULT_ELEMENTS);
     }
 
     /**
-     * Certificates of any size.
+     * Creates a source of certificates of any size.
      *
-     * @param elements of {@code v_star}, each of about 9 bytes
+     * @param elements the number of elements in {@code v_star}, each of about 9 bytes
      */
     public Certificates(Signer signer, String merkleRoot, int elements) {
         this.signer = signer;
         this.merkleRoot = merkleRoot;
-        this.behindEpoch = BEHIND_EPOCH.formatted(vStar(elements));
+        this.afterEpoch = AFTER_EPOCH.formatted(vStar(elements));
     }
 
     private static String vStar(int elements) {
@@ -55,12 +55,12 @@ public final class Certificates {
         return text.toString();
     }
 
-    /** The next one, as JSON. */
+    /** Returns the next certificate as JSON. */
     public byte[] next() {
         epoch++;
         String id = PcsId.of(merkleRoot, epoch, SHARD).toString();
         String sig = signer.sign(CanonicalForm.of(new SignedFields(id, SHARD, epoch, merkleRoot, 1.0, 0.5, 0.8, 0.26)));
-        return ("{\"pcs_id\":\"" + id + BEFORE_EPOCH + epoch + behindEpoch + merkleRoot + "\",\"sig\":\"" + sig + "\"}")
+        return ("{\"pcs_id\":\"" + id + BEFORE_EPOCH + epoch + afterEpoch + merkleRoot + "\",\"sig\":\"" + sig + "\"}")
                 .getBytes(StandardCharsets.UTF_8);
     }
 }

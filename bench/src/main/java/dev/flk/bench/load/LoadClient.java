@@ -19,34 +19,36 @@ import java.util.concurrent.locks.LockSupport;
 import org.HdrHistogram.Histogram;
 
 /**
- * Many connections to one port of the loopback interface, in one thread; a connection has one request in flight. Closed loop: it sends
- * the next request at once. Open loop: requests are due at a steady rate, whether the server keeps up or not, and a request's latency
- * counts from its due time, so that a stalling server is charged with the requests that could not be sent (coordinated omission).
+ * A client with many connections to one port of the loopback interface, which it serves in one thread. Each connection
+ * has one request in flight. In a closed loop, it sends the next request immediately. In an open loop, requests are due
+ * at a constant rate even if the server does not keep up. The latency of a request counts from its due time, so that it
+ * includes the time for which a stalled server prevented sending (coordinated omission).
  */
 public final class LoadClient implements AutoCloseable {
-    private static final Duration PATIENCE = Duration.ofSeconds(30);
-    private static final long LONGEST_PARK_NANOS = 100_000;
-    private static final long LONGEST_NANOS = Duration.ofMinutes(1).toNanos();
+    private static final Duration TIMEOUT = Duration.ofSeconds(30);
+    private static final long MAX_PARK_NANOS = 100_000;
+    private static final long MAX_LATENCY_NANOS = Duration.ofMinutes(1).toNanos();
 
     private final Selector selector = Selector.open();
     private final Stock stock;
     private final String expected;
-    private final ArrayDeque<Peer> idle = new ArrayDeque<>();
-    private final List<Peer> peers = new ArrayList<>();
-    private final Histogram latencies = new Histogram(LONGEST_NANOS, 3);
-    /** Between two requests of an open load; 0 in a closed one. */
+    private final ArrayDeque<Connection> idle = new ArrayDeque<>();
+    private final List<Connection> pool = new ArrayList<>();
+    private final Histogram latencies = new Histogram(MAX_LATENCY_NANOS, 3);
+    /** The interval between two requests of an open loop; 0 in a closed loop. */
     private long intervalNanos;
 
     private long nextDueNanos;
     private final ArrayDeque<Long> due = new ArrayDeque<>();
     private boolean sending;
-    private int outstanding;
-    private long answered;
+    private int inFlight;
+    private long completed;
 
     /**
-     * Connects.
+     * Connects to a server.
      *
-     * @param expected what every answer's status begins with, and in a batch every line's: 2 or 401, say; another answer ends the run
+     * @param expected the prefix of the status of every response, or of every line in the response to a batch, such as
+     *     2 or 401; any other response ends the run
      */
     public LoadClient(int port, int connections, Stock stock, String expected) throws IOException {
         this.stock = stock;
@@ -57,70 +59,70 @@ public final class LoadClient implements AutoCloseable {
             channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
             channel.configureBlocking(false);
             SelectionKey key = channel.register(selector, SelectionKey.OP_READ);
-            Peer peer = new Peer(channel, key);
-            key.attach(peer);
-            peers.add(peer);
+            Connection connection = new Connection(channel, key);
+            key.attach(connection);
+            pool.add(connection);
         }
     }
 
     /**
-     * What was answered within the measured time.
+     * The responses within the measured time.
      *
-     * @param items certificates
-     * @param seconds that it took
-     * @param latencies of requests, in nanoseconds
+     * @param items the number of certificates
+     * @param seconds the measured time
+     * @param latencies the latencies of requests in nanoseconds
      */
     public record Load(long items, double seconds, Histogram latencies) {
-        /** Certificates a second. */
+        /** Returns the certificates per second. */
         public double itemsPerSecond() {
             return items / seconds;
         }
     }
 
-    /** At this rate of requests from now on, whatever the server does. */
+    /** Switches to an open loop with this rate; returns this client. */
     public LoadClient open(double requestsPerSecond) {
         intervalNanos = Math.round(1e9 / requestsPerSecond);
         return this;
     }
 
     /**
-     * Loads for {@code warmUp}, then for {@code measured} or until the stock is used up, and counts in the latter; then waits for what
-     * is under way.
+     * Runs for {@code warmUp}, then for {@code measured} or until the stock is used up, and counts in the latter.
+     * Finally waits for the requests in flight.
      *
-     * @param between called between the two and behind the latter
+     * @param atBounds called before and after the measured time
      */
-    public Load run(Duration warmUp, Duration measured, Runnable between) throws IOException {
+    public Load run(Duration warmUp, Duration measured, Runnable atBounds) throws IOException {
         sending = true;
-        idle.addAll(peers);
+        idle.addAll(pool);
         nextDueNanos = System.nanoTime();
-        turnUntil(System.nanoTime() + warmUp.toNanos());
+        pollUntil(System.nanoTime() + warmUp.toNanos());
         latencies.reset();
-        answered = 0;
-        between.run();
+        completed = 0;
+        atBounds.run();
         long begun = System.nanoTime();
-        turnUntil(begun + measured.toNanos());
+        pollUntil(begun + measured.toNanos());
         double seconds = (System.nanoTime() - begun) / 1e9;
-        between.run();
-        Load load = new Load(answered * stock.itemsPerRequest(), seconds, latencies.copy());
+        atBounds.run();
+        Load load = new Load(completed * stock.itemsPerRequest(), seconds, latencies.copy());
         finish();
         return load;
     }
 
-    private void turnUntil(long deadlineNanos) throws IOException {
+    private void pollUntil(long deadlineNanos) throws IOException {
         while (sending && System.nanoTime() < deadlineNanos) {
             send();
-            turn();
+            poll();
         }
     }
 
     private void finish() throws IOException {
         sending = false;
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
-        while (outstanding > 0) {
+        long deadline = System.nanoTime() + TIMEOUT.toNanos();
+        while (inFlight > 0) {
             if (System.nanoTime() > deadline) {
-                throw new IOException(outstanding + " requests got no answer in " + PATIENCE.toSeconds() + " s");
+                throw new IOException(inFlight + " requests got no response within " + TIMEOUT.toSeconds() + " s");
             }
-            turn();
+            poll();
         }
     }
 
@@ -135,17 +137,17 @@ public final class LoadClient implements AutoCloseable {
         }
     }
 
-    private void turn() throws IOException {
-        boolean waitsForATime = sending && intervalNanos > 0;
-        int ready = waitsForATime ? selector.selectNow() : selector.select(50);
+    private void poll() throws IOException {
+        boolean isTimed = sending && intervalNanos > 0;
+        int ready = isTimed ? selector.selectNow() : selector.select(50);
         if (ready > 0) {
             for (SelectionKey key : selector.selectedKeys()) {
-                ((Peer) key.attachment()).serve();
+                ((Connection) key.attachment()).serve();
             }
             selector.selectedKeys().clear();
-        } else if (waitsForATime) {
-            // about 60 us at the least, which count as latency; to spin would take the processor from the server
-            LockSupport.parkNanos(this, Math.max(1, Math.min(LONGEST_PARK_NANOS, nextDueNanos - System.nanoTime())));
+        } else if (isTimed) {
+            // Parking takes at least 60 us, which count as latency; spinning would take the processor from the server.
+            LockSupport.parkNanos(this, Math.max(1, Math.min(MAX_PARK_NANOS, nextDueNanos - System.nanoTime())));
         }
     }
 
@@ -157,15 +159,15 @@ public final class LoadClient implements AutoCloseable {
         selector.close();
     }
 
-    /** A connection. */
-    private final class Peer {
+    /** A connection with at most one request in flight. */
+    private final class Connection {
         private final SocketChannel channel;
         private final SelectionKey key;
-        private final AnswerBuffer in = new AnswerBuffer();
+        private final ResponseBuffer in = new ResponseBuffer();
         private ByteBuffer out = ByteBuffer.allocate(0);
         private long sentNanos;
 
-        Peer(SocketChannel channel, SelectionKey key) {
+        Connection(SocketChannel channel, SelectionKey key) {
             this.channel = channel;
             this.key = key;
         }
@@ -176,7 +178,7 @@ public final class LoadClient implements AutoCloseable {
                 return;
             }
             sentNanos = nanos;
-            outstanding++;
+            inFlight++;
             out = ByteBuffer.wrap(stock.take());
             write();
         }
@@ -191,14 +193,14 @@ public final class LoadClient implements AutoCloseable {
                 write();
             }
             if (key.isReadable()) {
-                if (channel.read(in.room()) < 0) {
+                if (channel.read(in.writable()) < 0) {
                     throw new IOException("the server closed a connection");
                 }
-                if (in.isWhole()) {
+                if (in.isComplete()) {
                     in.require(expected, stock.itemsPerRequest());
-                    latencies.recordValue(Math.min(LONGEST_NANOS, System.nanoTime() - sentNanos));
-                    outstanding--;
-                    answered++;
+                    latencies.recordValue(Math.min(MAX_LATENCY_NANOS, System.nanoTime() - sentNanos));
+                    inFlight--;
+                    completed++;
                     in.clear();
                     if (sending && intervalNanos == 0) {
                         send(System.nanoTime());
@@ -210,21 +212,24 @@ public final class LoadClient implements AutoCloseable {
         }
     }
 
-    /** One answer as it comes in: a status, headers with a length, a body. Knows no chunks, which our servers do not send here. */
-    private static final class AnswerBuffer {
+    /**
+     * A response that is being received: a status, headers with a length, and a body. Chunked bodies are not supported;
+     * the measured servers do not send them here.
+     */
+    private static final class ResponseBuffer {
         private static final int STATUS_AT = "HTTP/1.1 ".length();
         private static final byte[] END_OF_HEAD = "\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
         private static final byte[] LENGTH = "\r\ncontent-length:".getBytes(StandardCharsets.US_ASCII);
         private static final byte[] LINE_STATUS = "{\"status\":".getBytes(StandardCharsets.US_ASCII);
 
         private ByteBuffer in = ByteBuffer.allocate(8 << 10);
-        /** Where the body begins and ends; 0 while the head is not whole. */
+        /** The index of the body; 0 until the headers are complete. */
         private int body;
 
         private int end;
 
-        /** To be read into. */
-        ByteBuffer room() {
+        /** Returns a buffer to read into. */
+        ByteBuffer writable() {
             if (!in.hasRemaining()) {
                 ByteBuffer larger = ByteBuffer.allocate(in.capacity() * 4);
                 larger.put(in.flip());
@@ -233,8 +238,8 @@ public final class LoadClient implements AutoCloseable {
             return in;
         }
 
-        /** Whether all of it is there. */
-        boolean isWhole() throws IOException {
+        /** Returns whether the response is complete. */
+        boolean isComplete() throws IOException {
             if (body == 0) {
                 int head = find(END_OF_HEAD, 0, in.position());
                 if (head < 0) {
@@ -242,7 +247,7 @@ public final class LoadClient implements AutoCloseable {
                 }
                 int length = find(LENGTH, 0, head);
                 if (length < 0) {
-                    throw new IOException("an answer without a length: " + text(0, head));
+                    throw new IOException("a response has no content-length: " + text(0, head));
                 }
                 body = head + END_OF_HEAD.length;
                 end = body + number(length + LENGTH.length, head);
@@ -250,7 +255,7 @@ public final class LoadClient implements AutoCloseable {
             return in.position() >= end;
         }
 
-        /** Checks the status, and that of each line of the answer to a batch. */
+        /** Checks the status, and the status of each line in the response to a batch. */
         void require(String status, int lines) throws IOException {
             if (lines == 1) {
                 require(startsWith(STATUS_AT, status));
@@ -269,9 +274,9 @@ public final class LoadClient implements AutoCloseable {
             require(seen == lines);
         }
 
-        private void require(boolean right) throws IOException {
-            if (!right) {
-                throw new IOException("not the answer that was expected: " + text(0, Math.min(end, 2_000)));
+        private void require(boolean holds) throws IOException {
+            if (!holds) {
+                throw new IOException("unexpected response: " + text(0, Math.min(end, 2_000)));
             }
         }
 
@@ -286,7 +291,7 @@ public final class LoadClient implements AutoCloseable {
 
         void clear() throws IOException {
             if (in.position() > end) {
-                throw new IOException("more than an answer: " + text(0, in.position()));
+                throw new IOException("bytes after the response: " + text(0, in.position()));
             }
             in.clear();
             body = 0;
@@ -305,7 +310,7 @@ public final class LoadClient implements AutoCloseable {
             return value;
         }
 
-        /** Where lower-case bytes stand, whatever the case; -1 if nowhere. */
+        /** Returns the index of {@code wanted}, which is in lower case, ignoring case; -1 if it is missing. */
         private int find(byte[] wanted, int from, int to) {
             byte[] bytes = in.array();
             int last = Math.min(to, in.position()) - wanted.length;

@@ -7,28 +7,29 @@ import java.util.ArrayDeque;
 import java.util.function.Supplier;
 
 /**
- * Requests that were made before they are needed, so that making them takes nothing from what is measured. One thread at a time.
+ * A stock of requests that are made in advance, so that making them does not affect the measurement. Used by one thread
+ * at a time.
  *
- * <p>Memory: every request, about 700 bytes a certificate.
+ * <p>It keeps every request in memory, about 700 bytes per certificate.
  */
 public final class Stock {
     private final Supplier<byte[]> maker;
     private final int itemsPerRequest;
-    private final boolean again;
+    private final boolean repeats;
     private final ArrayDeque<byte[]> requests = new ArrayDeque<>();
 
-    private Stock(Supplier<byte[]> maker, int itemsPerRequest, boolean again) {
+    private Stock(Supplier<byte[]> maker, int itemsPerRequest, boolean repeats) {
         this.maker = maker;
         this.itemsPerRequest = itemsPerRequest;
-        this.again = again;
+        this.repeats = repeats;
     }
 
-    /** One certificate a request, to a path. */
+    /** Creates a stock of requests with one certificate each. */
     public static Stock ofSingles(String path, Certificates certificates) {
         return new Stock(() -> request(path, "application/json", certificates.next()), 1, false);
     }
 
-    /** Several certificates a request. */
+    /** Creates a stock of requests with several certificates each. */
     public static Stock ofBatches(String path, Certificates certificates, int lines) {
         return new Stock(
                 () -> {
@@ -43,8 +44,8 @@ public final class Stock {
                 false);
     }
 
-    /** A stock whose requests are sent again and again, in turn, once they were made. */
-    public Stock again() {
+    /** Returns an empty stock of the same kind that repeats its requests in turn. */
+    public Stock repeating() {
         return new Stock(maker, itemsPerRequest, true);
     }
 
@@ -57,9 +58,9 @@ public final class Stock {
         return request.toByteArray();
     }
 
-    /** Makes requests until there are this many. */
-    public void fill(long most) {
-        while (requests.size() < most) {
+    /** Makes requests until the stock has {@code count}. */
+    public void fill(long count) {
+        while (requests.size() < count) {
             requests.add(maker.get());
         }
     }
@@ -70,13 +71,13 @@ public final class Stock {
 
     byte[] take() {
         byte[] next = requests.remove();
-        if (again) {
+        if (repeats) {
             requests.add(next);
         }
         return next;
     }
 
-    /** Certificates in each. */
+    /** Returns the number of certificates in each request. */
     public int itemsPerRequest() {
         return itemsPerRequest;
     }

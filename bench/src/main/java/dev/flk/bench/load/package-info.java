@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Fresh certificates, and clients that send them. */
+/** Sources of new certificates, and clients that send them. */
 @NullMarked
 package dev.flk.bench.load;
 

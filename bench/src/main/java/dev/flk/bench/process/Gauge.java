@@ -9,40 +9,43 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.util.concurrent.TimeUnit;
 
 /**
- * One number among the metrics of a program, looked at on loopback.
+ * A metric of a program, read over the loopback interface.
  *
- * @param port where {@code /metrics} is
+ * @param port the port that serves {@code /metrics}
  */
 public record Gauge(int port, String name) {
     private static final HttpClient HTTP = HttpClient.newHttpClient();
-    /** Each look costs the program a page of metrics, which would count as the cost of its work. */
-    private static final long BETWEEN_LOOKS_MS = 50;
+    /**
+     * The interval between two reads. Each read makes the program render a page of metrics, which counts as a cost of
+     * its work.
+     */
+    private static final long INTERVAL_MILLIS = 50;
 
-    private static final long PATIENCE_NANOS = TimeUnit.MINUTES.toNanos(5);
+    private static final long TIMEOUT_NANOS = TimeUnit.MINUTES.toNanos(5);
 
     /**
-     * Waits until it is at most so much; returns what it is then.
+     * Blocks until the metric is at most {@code max}; returns its value.
      *
-     * @throws IOException if there is no such metric, or it is still above after five minutes
+     * @throws IOException if the metric does not exist, or is still above {@code max} after five minutes
      */
-    public long awaitAtMost(long most) throws IOException, InterruptedException {
+    public long awaitAtMost(long max) throws IOException, InterruptedException {
         HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/metrics"))
                 .build();
         long begun = System.nanoTime();
         while (true) {
-            long found = HTTP.send(request, BodyHandlers.ofLines())
+            long value = HTTP.send(request, BodyHandlers.ofLines())
                     .body()
                     .filter(line -> line.startsWith(name + " "))
                     .map(line -> Math.round(Double.parseDouble(line.substring(name.length()))))
                     .findFirst()
                     .orElseThrow(() -> new IOException("there is no metric " + name));
-            if (found <= most) {
-                return found;
+            if (value <= max) {
+                return value;
             }
-            if (System.nanoTime() - begun > PATIENCE_NANOS) {
-                throw new IOException("the metric " + name + " is still " + found + ", not " + most + " or less");
+            if (System.nanoTime() - begun > TIMEOUT_NANOS) {
+                throw new IOException("the metric " + name + " is still " + value + " instead of at most " + max);
             }
-            Thread.sleep(BETWEEN_LOOKS_MS);
+            Thread.sleep(INTERVAL_MILLIS);
         }
     }
 }

@@ -17,25 +17,28 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 
-/** A measured program: its lines, which go to a file, and its costs, read from {@code /proc} (Linux only). It ends with this process. */
+/**
+ * A measured program. Its output goes to a file, and its costs are read from {@code /proc}, which requires Linux. It
+ * ends at the latest with this process.
+ */
 public final class Program implements Closeable {
-    private static final Duration PATIENCE = Duration.ofMinutes(2);
+    private static final Duration TIMEOUT = Duration.ofMinutes(2);
     private static final long CLOCK_TICK_NANOS = 10_000_000;
 
     private final String name;
     private final Process process;
     private final Path log;
-    private final Thread lastResort;
+    private final Thread shutdownHook;
 
     private Program(String name, Process process, Path log) {
         this.name = name;
         this.process = process;
         this.log = log;
-        this.lastResort = new Thread(process::destroyForcibly, name + "-end");
-        Runtime.getRuntime().addShutdownHook(lastResort);
+        this.shutdownHook = new Thread(process::destroyForcibly, name + "-end");
+        Runtime.getRuntime().addShutdownHook(shutdownHook);
     }
 
-    /** Starts a program; its environment is only what is given. */
+    /** Starts a program whose environment consists of {@code environment} and {@code PATH} only. */
     static Program start(String name, Path directory, Map<String, String> environment, List<String> command)
             throws IOException {
         Path log = Files.createTempFile(directory, name + "-", ".log");
@@ -50,7 +53,7 @@ public final class Program implements Closeable {
         return new Program(name, builder.start(), log);
     }
 
-    /** Starts a Java program with the JVM that runs this one. */
+    /** Starts a Java program in the same JVM installation as this one. */
     static Program java(String name, Path directory, Map<String, String> environment, List<String> arguments)
             throws IOException {
         List<String> command = new ArrayList<>();
@@ -60,7 +63,7 @@ public final class Program implements Closeable {
     }
 
     /**
-     * Starts the jar of a module, as the build leaves it beside the jar of this program.
+     * Starts the jar of a module from the module's build directory.
      *
      * @param module {@code backend} or {@code agent}
      */
@@ -98,21 +101,25 @@ public final class Program implements Closeable {
         }
     }
 
-    /** Waits for a line, also one that is there already. */
-    public String awaitLine(Predicate<String> wanted) throws IOException, InterruptedException {
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
+    /**
+     * Blocks until the program has printed a matching line; returns the first one, even if it was printed before the
+     * call.
+     */
+    public String awaitLine(Predicate<String> condition) throws IOException, InterruptedException {
+        long deadline = System.nanoTime() + TIMEOUT.toNanos();
         while (true) {
             boolean ended = !process.isAlive();
             try (BufferedReader lines =
                     new BufferedReader(new InputStreamReader(Files.newInputStream(log), StandardCharsets.UTF_8))) {
                 for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-                    if (wanted.test(line)) {
+                    if (condition.test(line)) {
                         return line;
                     }
                 }
             }
             if (ended || System.nanoTime() > deadline) {
-                throw new IOException(name + (ended ? " ended" : " does not get on") + "; it printed: " + tail());
+                throw new IOException(
+                        name + (ended ? " ended" : " did not print the expected line") + "; it printed: " + tail());
             }
             TimeUnit.MILLISECONDS.sleep(1);
         }
@@ -123,18 +130,18 @@ public final class Program implements Closeable {
         return String.join("\n", lines.subList(Math.max(0, lines.size() - 20), lines.size()));
     }
 
-    /** Its processor time so far, user and system; precise to 10 ms. */
+    /** Returns the processor time used so far, user and system, with a precision of 10 ms. */
     public long cpuNanos() {
         try {
             String stat = Files.readString(Path.of("/proc/" + process.pid() + "/stat"));
             String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
             return (Long.parseLong(fields[11]) + Long.parseLong(fields[12])) * CLOCK_TICK_NANOS;
         } catch (IOException e) {
-            throw new IllegalStateException(name + " ended", e);
+            throw new IllegalStateException(name + " has ended", e);
         }
     }
 
-    /** Its resident memory. */
+    /** Returns the size of the resident memory. */
     public double residentMebibytes() {
         try {
             for (String line : Files.readAllLines(Path.of("/proc/" + process.pid() + "/status"))) {
@@ -143,41 +150,41 @@ public final class Program implements Closeable {
                 }
             }
         } catch (IOException e) {
-            throw new IllegalStateException(name + " ended", e);
+            throw new IllegalStateException(name + " has ended", e);
         }
-        throw new IllegalStateException("no VmRSS of " + name);
+        throw new IllegalStateException("/proc has no VmRSS for " + name);
     }
 
     private int awaitEnd() throws IOException, InterruptedException {
-        if (!process.waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS)) {
+        if (!process.waitFor(TIMEOUT.toSeconds(), TimeUnit.SECONDS)) {
             throw new IOException(name + " does not end; it printed: " + tail());
         }
         return process.exitValue();
     }
 
-    /** Waits for its end, which must be without an error. */
+    /** Blocks until the program ends; throws if it failed. */
     public void awaitSuccess() throws IOException, InterruptedException {
         if (awaitEnd() != 0) {
             throw new IOException(name + " failed; it printed: " + tail());
         }
     }
 
-    /** SIGTERM, and waits for its end. */
+    /** Sends SIGTERM and blocks until the program ends. */
     public void terminate() throws IOException, InterruptedException {
         process.destroy();
         var unused = awaitEnd();
     }
 
-    /** SIGTERM, then SIGKILL if it does not end. */
+    /** Sends SIGTERM, then SIGKILL if the program does not end within two minutes. */
     @Override
     public void close() {
         process.destroy();
         if (process.onExit()
-                .completeOnTimeout(process, PATIENCE.toSeconds(), TimeUnit.SECONDS)
+                .completeOnTimeout(process, TIMEOUT.toSeconds(), TimeUnit.SECONDS)
                 .join()
                 .isAlive()) {
             process.destroyForcibly().onExit().join();
         }
-        Runtime.getRuntime().removeShutdownHook(lastResort);
+        Runtime.getRuntime().removeShutdownHook(shutdownHook);
     }
 }

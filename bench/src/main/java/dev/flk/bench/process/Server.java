@@ -37,20 +37,23 @@ import java.util.List;
 import java.util.Map;
 import redis.embedded.core.ExecutableProvider;
 
-/** A server on a free port, ready for requests. */
+/** A server on a free port that is ready for requests. */
 public record Server(Program program, int port) implements Closeable {
-    /** The HMAC secret of every backend here. */
+    /** The HMAC secret of all measured backends. */
     public static final String SECRET = "bench-key";
 
-    /** The bare Netty server. */
+    /** Starts the bare Netty server. */
     public static Server bare(Path directory) throws IOException, InterruptedException {
         Program program = Program.java(
                 "bare", directory, Map.of(), List.of("-cp", Program.ownJar().toString(), BareServer.class.getName()));
         return new Server(program, port(program));
     }
 
-    /** The backend with its data in a directory; the configuration is the default but for {@code TOKEN_RATE}, the state, which is off, and {@code more}. */
-    public static Server backend(Path directory, List<String> jvmOptions, Map<String, String> more)
+    /**
+     * Starts a backend with its data in {@code directory}. Its configuration is the default, except that
+     * {@code TOKEN_RATE} is raised, the state is off, and {@code settings} are added.
+     */
+    public static Server backend(Path directory, List<String> jvmOptions, Map<String, String> settings)
             throws IOException, InterruptedException {
         Map<String, String> environment = new LinkedHashMap<>();
         environment.put("PORT", "0");
@@ -59,7 +62,7 @@ public record Server(Program program, int port) implements Closeable {
         environment.put("PCS_HMAC_KEY", SECRET);
         environment.put("TOKEN_RATE", "10000000");
         environment.put("STATE_PORT", "off");
-        environment.putAll(more);
+        environment.putAll(settings);
         Program program = Program.jar("backend", directory, environment, jvmOptions);
         int port = port(program);
         var unused = program.awaitLine(line -> line.contains("ready: submissions are taken"));
@@ -71,7 +74,7 @@ public record Server(Program program, int port) implements Closeable {
         return Integer.parseInt(line.substring(line.lastIndexOf(' ') + 1));
     }
 
-    /** A redis-server that forces its file every second, as docs/redis.md has it. */
+    /** Starts a redis-server that syncs its file every second, as docs/redis.md recommends. */
     public static Server redis(Path directory) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(ExecutableProvider.newJarResourceProvider(directory.toFile())
@@ -94,8 +97,8 @@ public record Server(Program program, int port) implements Closeable {
     }
 
     /**
-     * The upper bound: plain Netty with as many event loops as the backend, which reads every request and answers with as many bytes as an
-     * outcome has. A program of its own; prints its port.
+     * A server as an upper bound: plain Netty with as many event loops as the backend. It reads every request and
+     * returns a response of the size of an outcome. It runs in a process of its own and prints its port.
      */
     public static final class BareServer {
         private static final byte[] BODY = ("{\"accepted\":true,\"recomputed_D_hat\":1.0,\"recomputed_budget\":0.26,"
@@ -116,7 +119,7 @@ public record Server(Program program, int port) implements Closeable {
                     .childHandler(new ChannelInitializer<SocketChannel>() {
                         @Override
                         protected void initChannel(SocketChannel accepted) {
-                            accepted.pipeline().addLast(new HttpServerCodec()).addLast(new Answerer());
+                            accepted.pipeline().addLast(new HttpServerCodec()).addLast(new Responder());
                         }
                     })
                     .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
@@ -126,7 +129,7 @@ public record Server(Program program, int port) implements Closeable {
             channel.closeFuture().sync();
         }
 
-        private static final class Answerer extends ChannelInboundHandlerAdapter {
+        private static final class Responder extends ChannelInboundHandlerAdapter {
             @Override
             public void channelRead(ChannelHandlerContext context, Object message) {
                 boolean last = message instanceof LastHttpContent;

@@ -15,32 +15,32 @@ import org.objectweb.asm.Opcodes;
 import org.objectweb.asm.Type;
 
 /**
- * A Java agent that makes the log's disk slow for one program: it waits after each force of the log's files. Forces of RocksDB, which
- * no request waits for, are left alone.
+ * A Java agent that simulates a slow disk for the log of one program: it waits after each force of a log file. Forces
+ * by RocksDB, which no request waits for, are not delayed.
  */
 public final class SlowForces implements ClassFileTransformer {
     private static final String FORCING_CLASS = "dev/flk/wal/DiskFiles$Channel";
     private static final String FORCING_METHOD = "force";
 
-    private static volatile long nanos;
+    private static volatile long delayNanos;
 
     private SlowForces() {}
 
-    /** The option of a JVM in which each force takes so much longer. */
-    public static String jvmOption(Duration longer) {
-        return "-javaagent:" + Program.ownJar() + "=" + longer.toNanos();
+    /** Returns the JVM option that delays each force. */
+    public static String jvmOption(Duration delay) {
+        return "-javaagent:" + Program.ownJar() + "=" + delay.toNanos();
     }
 
-    /** Called by the JVM before the program. */
-    public static void premain(String longerByNanos, Instrumentation instrumentation) {
-        nanos = Long.parseLong(longerByNanos);
+    /** Installs the transformer; called by the JVM before the program. */
+    public static void premain(String delayNanos, Instrumentation instrumentation) {
+        SlowForces.delayNanos = Long.parseLong(delayNanos);
         instrumentation.addTransformer(new SlowForces());
     }
 
-    /** Called behind each force. */
-    public static void hold() {
-        long end = System.nanoTime() + nanos;
-        for (long left = nanos; left > 0; left = end - System.nanoTime()) {
+    /** Waits for the delay; called after each force. */
+    public static void delay() {
+        long end = System.nanoTime() + delayNanos;
+        for (long left = delayNanos; left > 0; left = end - System.nanoTime()) {
             LockSupport.parkNanos(left);
         }
     }
@@ -57,12 +57,12 @@ public final class SlowForces implements ClassFileTransformer {
         }
         ClassReader reader = new ClassReader(classfile);
         ClassWriter writer = new ClassWriter(reader, ClassWriter.COMPUTE_MAXS);
-        reader.accept(new HoldBehindForce(writer), 0);
+        reader.accept(new DelayAfterForce(writer), 0);
         return writer.toByteArray();
     }
 
-    private static final class HoldBehindForce extends ClassVisitor {
-        HoldBehindForce(ClassVisitor next) {
+    private static final class DelayAfterForce extends ClassVisitor {
+        DelayAfterForce(ClassVisitor next) {
             super(Opcodes.ASM9, next);
         }
 
@@ -82,7 +82,7 @@ public final class SlowForces implements ClassFileTransformer {
                 public void visitInsn(int opcode) {
                     if (opcode == Opcodes.RETURN) {
                         visitMethodInsn(
-                                Opcodes.INVOKESTATIC, Type.getInternalName(SlowForces.class), "hold", "()V", false);
+                                Opcodes.INVOKESTATIC, Type.getInternalName(SlowForces.class), "delay", "()V", false);
                     }
                     super.visitInsn(opcode);
                 }

@@ -18,11 +18,11 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
-/** What the state of agents is compared with, on free ports. */
+/** The state of agents, and the servers that it is compared with, on free ports. */
 public final class StateServers {
     private StateServers() {}
 
-    /** The state of a backend. */
+    /** Starts a backend; the port is that of its state. */
     public static Server state(Path directory, List<String> jvmOptions) throws IOException, InterruptedException {
         Program program =
                 Server.backend(directory, jvmOptions, Map.of("STATE_PORT", "0")).program();
@@ -30,7 +30,7 @@ public final class StateServers {
         return new Server(program, Integer.parseInt(line.replaceFirst(".* port ([0-9]+),.*", "$1")));
     }
 
-    /** A gRPC server with its defaults, which answers as many bytes and does nothing. */
+    /** Starts a gRPC server with default settings, which returns responses of the same size and does nothing else. */
     public static Server bare(Path directory) throws IOException, InterruptedException {
         Program program = Program.java(
                 "bare-grpc",
@@ -40,7 +40,7 @@ public final class StateServers {
         return new Server(program, Server.port(program));
     }
 
-    /** etcd with its defaults, which force each commit. */
+    /** Starts etcd with its default settings, under which it syncs each commit to disk. */
     public static Server etcd(Path directory) throws IOException, InterruptedException {
         int port = freePort();
         String url = "http://127.0.0.1:" + port;
@@ -61,7 +61,8 @@ public final class StateServers {
                             "--initial-cluster=default=" + peers));
         } catch (IOException e) {
             throw new IOException(
-                    "etcd, which the state is compared with, can't be started; apt install etcd-server", e);
+                    "can't start etcd, which the state is compared with; install it (Debian: apt install etcd-server)",
+                    e);
         }
         var unused = program.awaitLine(line ->
                 line.contains("ready to serve client requests") || line.contains("serving insecure client requests"));
@@ -74,22 +75,22 @@ public final class StateServers {
         }
     }
 
-    /** A program of its own; prints its port. */
+    /** A server that runs in a process of its own and prints its port. */
     public static final class BareGrpcServer {
         private BareGrpcServer() {}
 
-        /** Runs until it is killed; the argument is the size of a value. */
+        /** Runs until it is killed. */
         public static void main(String[] args) throws IOException, InterruptedException {
             io.grpc.Server server = NettyServerBuilder.forAddress(
                             new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
-                    .addService(new Answers())
+                    .addService(new State())
                     .build()
                     .start();
             System.out.println("listening on " + server.getPort());
             server.awaitTermination();
         }
 
-        private static final class Answers extends StateImplBase {
+        private static final class State extends StateImplBase {
             private static final CommitResponse COMMITTED = CommitResponse.newBuilder()
                     .setRevision(1_000_000)
                     .setCommittedAt(com.google.protobuf.Timestamp.newBuilder()
@@ -109,20 +110,20 @@ public final class StateServers {
                     .build();
 
             @Override
-            public void apply(ApplyRequest request, StreamObserver<CommitResponse> answer) {
-                answer.onNext(COMMITTED);
-                answer.onCompleted();
+            public void apply(ApplyRequest request, StreamObserver<CommitResponse> responses) {
+                responses.onNext(COMMITTED);
+                responses.onCompleted();
             }
 
             @Override
-            public void get(GetRequest request, StreamObserver<GetResponse> answer) {
-                answer.onNext(READ);
-                answer.onCompleted();
+            public void get(GetRequest request, StreamObserver<GetResponse> responses) {
+                responses.onNext(READ);
+                responses.onCompleted();
             }
         }
     }
 
-    /** What every key of the comparison has. */
+    /** Returns the value of every key in the comparison. */
     public static String value() {
         return "{\"fact\":\"" + "x".repeat(240) + "\"}";
     }

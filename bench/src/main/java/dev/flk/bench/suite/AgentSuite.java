@@ -18,20 +18,23 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
-/** The agent in 64 MiB of heap: certificates posted to it, each answered after a force, and a backlog sent to a backend of the same machine. */
+/**
+ * The agent with 64 MiB of heap: certificates that are posted to it and confirmed after a disk force, and a backlog
+ * that it sends to a backend on the same machine.
+ */
 final class AgentSuite {
     private static final String APPEND = "append, 16 producers";
     private static final String DRAIN = "drain";
     private static final int BACKLOG = 200_000;
     private static final List<String> HEAP = List.of("-Xmx64m");
-    /** Without a listener, so that certificates stay in the outbox. */
+    /** An endpoint without a listener, so that certificates stay in the outbox. */
     private static final String NOWHERE = "http://127.0.0.1:9";
 
     private AgentSuite() {}
 
     static Results run(Workbench bench) throws IOException, InterruptedException {
-        Agent taking = bench.keep(Agent.start(bench.directory("append"), NOWHERE));
-        Server intake = new Server(taking.program(), taking.intakePort());
+        Agent accepting = bench.keep(Agent.start(bench.directory("append"), NOWHERE));
+        Server intake = new Server(accepting.program(), accepting.intakePort());
         Stock stock = Stock.ofSingles("/v1/pcs", bench.certificates());
         Server backend = bench.backend("drained-to");
         int[] round = new int[1];
@@ -47,7 +50,9 @@ final class AgentSuite {
                 Target.atLeast("drain, a second", results.rate(DRAIN), 10_000));
     }
 
-    /** The rate behind the first fifth, in which the agent's code is compiled. */
+    /**
+     * Measures the rate of the last four fifths of the backlog; during the first fifth, the agent's code is compiled.
+     */
     private static Sample drain(Workbench bench, Server backend, String name) throws IOException, InterruptedException {
         Path directory = bench.directory(name);
         Path backlog = directory.resolve("backlog.ndjson");
@@ -105,9 +110,9 @@ final class AgentSuite {
             return Integer.parseInt(rest.split("\\D", 2)[0]);
         }
 
-        /** Waits until at most {@code most} certificates are pending; returns how many. */
-        long awaitPending(long most) throws IOException, InterruptedException {
-            return new Gauge(metricsPort, "flk_agent_outbox_pending").awaitAtMost(most);
+        /** Blocks until at most {@code max} certificates are pending; returns their number. */
+        long awaitPending(long max) throws IOException, InterruptedException {
+            return new Gauge(metricsPort, "flk_agent_outbox_pending").awaitAtMost(max);
         }
 
         @Override

@@ -25,7 +25,10 @@ import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 
-/** What is pure: from the body to the answer. One of many bodies each time, so that no branch is learnt by heart. */
+/**
+ * The pure steps from the body to the response. Each invocation uses another of many bodies, so that no branch is
+ * always predicted correctly.
+ */
 @State(Scope.Thread)
 public class CertificateSteps {
     private static final int BODIES = 1024;
@@ -46,7 +49,7 @@ public class CertificateSteps {
     private final Verdict[] verdicts = new Verdict[BODIES];
     private int next;
 
-    /** Makes the bodies, and what each step begins with. */
+    /** Creates the bodies and the inputs of each step. */
     public CertificateSteps() {
         try {
             Certificates hmacBodies = certificates(hmacSigner);
@@ -59,7 +62,7 @@ public class CertificateSteps {
                 verdicts[i] = verifier.verify(certificates[i]);
             }
         } catch (MalformedCertificate e) {
-            throw new IllegalStateException("a certificate of our own is malformed", e);
+            throw new IllegalStateException("a generated certificate is malformed", e);
         }
     }
 
@@ -72,62 +75,62 @@ public class CertificateSteps {
         return next;
     }
 
-    /** The first phase of reading. */
+    /** Runs the first phase of reading. */
     @Benchmark
     public ParsedCertificate parse() throws MalformedCertificate {
         return CertificateReader.parse(bodies[next()]);
     }
 
-    /** The bytes that are signed. */
+    /** Computes the bytes that are signed. */
     @Benchmark
     public byte[] canonicalForm() {
         return CanonicalForm.of(parsed[next()].signed());
     }
 
-    /** One HMAC and its comparison. */
+    /** Computes and compares one HMAC. */
     @Benchmark
     public Optional<KeyId> hmacCheck() {
         ParsedCertificate one = parsed[next()];
         return hmac.verify(one.canonicalForm(), one.sig());
     }
 
-    /** One Ed25519 signature. */
+    /** Verifies one Ed25519 signature. */
     @Benchmark
     public Optional<KeyId> ed25519Check() {
         ParsedCertificate one = parsedEd25519[next()];
         return ed25519.verify(one.canonicalForm(), one.sig());
     }
 
-    /** The second phase: all other rules, the id, both digests. */
+    /** Runs the second phase of reading: all other rules, the id, and both digests. */
     @Benchmark
     public Certificate check() throws MalformedCertificate {
         return parsed[next()].check(NOW, SKEW);
     }
 
-    /** D̂, regime and budget again, and the rules on them. */
+    /** Recomputes D̂, regime and budget, and applies the rules. */
     @Benchmark
     public Verdict verify() {
         return verifier.verify(certificates[next()]);
     }
 
-    /** The answer's body. */
+    /** Renders the response body. */
     @Benchmark
     public byte[] render() {
         return OutcomeBody.render(verdicts[next()]);
     }
 
-    /** SHA-256 of 600 bytes, to compare with. */
+    /** Computes the SHA-256 of 600 bytes, for comparison. */
     @Benchmark
     public byte[] sha256() {
         return Sha256.of(bodies[next()]);
     }
 
-    /** All of it, with an HMAC: what an event loop does between request and look-up. */
+    /** Runs all steps with an HMAC: the work of an event loop between request and lookup. */
     @Benchmark
     public byte[] wholeWay() throws MalformedCertificate {
         ParsedCertificate one = CertificateReader.parse(bodies[next()]);
         if (hmac.verify(one.canonicalForm(), one.sig()).isEmpty()) {
-            throw new IllegalStateException("a good signature was refused");
+            throw new IllegalStateException("a valid signature was rejected");
         }
         return OutcomeBody.render(verifier.verify(one.check(NOW, SKEW)));
     }

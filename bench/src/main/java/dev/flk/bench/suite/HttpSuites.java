@@ -27,7 +27,10 @@ import java.util.Map;
 final class HttpSuites {
     private static final String CERTIFICATES = "certificates";
     private static final int CONNECTIONS = 64;
-    /** With batches of 100, the most lines in flight that an agent has by default. */
+    /**
+     * The number of connections at which batches of 100 have as many lines in flight as an agent has at most by
+     * default.
+     */
     private static final int BATCH_CONNECTIONS = 16;
 
     private HttpSuites() {}
@@ -36,7 +39,7 @@ final class HttpSuites {
         Server bare = bench.keep(Server.bare(bench.directory("bare")));
         Server backend = bench.backend("singles");
         Stock fresh = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
-        Stock seen = Stock.ofSingles(Workbench.SUBMIT, bench.certificates()).again();
+        Stock seen = Stock.ofSingles(Workbench.SUBMIT, bench.certificates()).repeating();
         List<Subject> subjects = new ArrayList<>();
         subjects.add(bench.plainForces());
         for (int connections : new int[] {1, 16, 64, 256}) {
@@ -75,13 +78,13 @@ final class HttpSuites {
                 CERTIFICATES,
                 "0.5 KiB",
                 List.of(
-                        ofSize("0.5 KiB", backend, bench, 3, 30_000),
-                        ofSize("4 KiB", backend, bench, 400, 6_000),
-                        ofSize("16 KiB", backend, bench, 1_760, 2_000),
-                        ofSize("64 KiB", backend, bench, 7_200, 500)));
+                        sizeSubject("0.5 KiB", backend, bench, 3, 30_000),
+                        sizeSubject("4 KiB", backend, bench, 400, 6_000),
+                        sizeSubject("16 KiB", backend, bench, 1_760, 2_000),
+                        sizeSubject("64 KiB", backend, bench, 7_200, 500)));
     }
 
-    private static Subject ofSize(String size, Server backend, Workbench bench, int elements, double firstGuess) {
+    private static Subject sizeSubject(String size, Server backend, Workbench bench, int elements, double firstGuess) {
         Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates(elements));
         return Workbench.load(size, backend, CONNECTIONS, stock, firstGuess, "200");
     }
@@ -104,14 +107,15 @@ final class HttpSuites {
     static Results signatures(Workbench bench) throws IOException, InterruptedException {
         Ed25519Signer signer = new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES]);
         Server hmac = bench.backend("hmac");
-        Server seen = bench.backend("seen"); // the store of the other one is still busy with new certificates
+        // A backend of its own, because the store of the other one is still busy with new certificates.
+        Server seen = bench.backend("seen");
         Server ed25519 = bench.backend(
                 "ed25519", Map.of("PCS_SIGN_ALG", "ed25519", "PCS_ED25519_PUB_B64", signer.publicKeyBase64()));
         Stock duplicates =
-                Stock.ofSingles(Workbench.SUBMIT, bench.certificates()).again();
+                Stock.ofSingles(Workbench.SUBMIT, bench.certificates()).repeating();
         duplicates.fill(10_000);
         Stock wrong = Stock.ofSingles(Workbench.SUBMIT, bench.certificates(new HmacSigner("wrong")))
-                .again();
+                .repeating();
         String checks = "one thread's Ed25519 checks";
         String batches = "Ed25519, batches of 100";
         Results results = bench.measure(
@@ -145,7 +149,7 @@ final class HttpSuites {
                 Target.atLeast("wrong signatures, of singles", results.ratio("wrong signatures", "HMAC"), 1.2));
     }
 
-    /** Ed25519 signatures checked one after the other, in one thread, by the code of the backend. */
+    /** Returns a subject that checks Ed25519 signatures one after the other, in one thread, with the backend's code. */
     private static Subject signatureChecks(String name, Ed25519Signer signer) {
         SignatureCheck check = SignatureCheck.ed25519(List.of(signer.publicKeyBase64()));
         String root = "5a".repeat(32);
@@ -161,7 +165,7 @@ final class HttpSuites {
         return Workbench.timed(name, 1, () -> {
             next[0] = (next[0] + 1) % canonical.size();
             if (check.verify(canonical.get(next[0]), signatures.get(next[0])).isEmpty()) {
-                throw new IllegalStateException("a good signature was refused");
+                throw new IllegalStateException("a valid signature was rejected");
             }
         });
     }
@@ -181,7 +185,10 @@ final class HttpSuites {
         return results.with(Target.atLeast("redis, of the embedded store", results.ratio("redis", "embedded"), 0.6));
     }
 
-    /** Forces of the log take 5 ms more: groups grow with the requests in flight, and throughput holds if there are enough. */
+    /**
+     * Measures a log whose forces take 5 ms longer. Groups grow with the number of requests in flight, so throughput
+     * holds if there are enough requests.
+     */
     static Results slowDisk(Workbench bench) throws IOException, InterruptedException {
         Server fast = bench.backend("fast");
         Server slow = bench.backendWith(SlowForces.jvmOption(Duration.ofMillis(5)), "slow");
@@ -198,7 +205,7 @@ final class HttpSuites {
                 Target.atLeast("1,024 connections, of a fast disk", results.ratio("slow, 1024", "fast, 1024"), 0.8));
     }
 
-    /** Ten minutes of load on a backend in little memory: neither memory nor throughput may drift. */
+    /** Measures ten minutes of load on a backend with little memory. Neither memory nor throughput may drift. */
     static Results sustained(Workbench bench) throws IOException, InterruptedException {
         String name = "backend in -Xmx256m, 64";
         Plan plan = new Plan(40, Duration.ZERO, Duration.ofSeconds(15));

@@ -19,10 +19,10 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** Appends to a log on the disk, each until it is forced. */
+/** Benchmarks of appends to a log on disk, each of which waits until it is forced. */
 @State(Scope.Thread)
 public class LogSteps {
-    /** The system property that says where the log is made. */
+    /** The system property with the directory of the log. */
     public static final String DIRECTORY = "flk.bench.directory";
 
     private static final int GROUP = 20;
@@ -32,7 +32,7 @@ public class LogSteps {
     private final List<Entry> group = entries(GROUP);
     private final Log log;
 
-    /** Opens the log. */
+    /** Opens the log in that directory. */
     public LogSteps() {
         Path directory = Path.of(System.getProperty(DIRECTORY, ""));
         try {
@@ -43,7 +43,7 @@ public class LogSteps {
         }
     }
 
-    /** Closes it. */
+    /** Closes the log. */
     @TearDown
     public void close() throws IOException {
         log.close();
@@ -57,22 +57,28 @@ public class LogSteps {
         return entries;
     }
 
-    /** One record, forced. */
+    /** Appends one record and waits until it is forced. */
     @Benchmark
     public long appendOne() {
         return append(one);
     }
 
-    /** One of twenty records that share a force. */
+    /** Appends twenty records that share a force; the result is per record. */
     @Benchmark
     @OperationsPerInvocation(GROUP)
     public long appendTwentyTogether() {
         return append(group);
     }
 
+    /** Checks that this process still owns the log, as the writer does after each force. */
+    @Benchmark
+    public void lockCheck() throws IOException {
+        log.requireOwned();
+    }
+
     private long append(List<Entry> entries) {
         CompletableFuture<Long> forced = new CompletableFuture<>();
-        boolean taken = log.append(new Append() {
+        boolean accepted = log.append(new Append() {
             @Override
             public List<Entry> entries() {
                 return entries;
@@ -88,8 +94,8 @@ public class LogSteps {
                 forced.completeExceptionally(cause);
             }
         });
-        if (!taken) {
-            throw new IllegalStateException("the log takes nothing");
+        if (!accepted) {
+            throw new IllegalStateException("the log rejected the append");
         }
         return forced.join();
     }

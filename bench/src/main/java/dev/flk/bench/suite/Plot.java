@@ -13,7 +13,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
 
-/** Curves over the number of connections, one panel under the other, as SVG. The horizontal axis is logarithmic. */
+/** Curves over the number of connections as SVG, in panels stacked vertically. The horizontal axis is logarithmic. */
 public final class Plot {
     private static final int WIDTH = 720;
     private static final int PANEL_HEIGHT = 260;
@@ -26,11 +26,11 @@ public final class Plot {
 
     private final List<Panel> panels = new ArrayList<>();
 
-    /** Throughput and latency of subjects that are named {@code what, connections}. */
+    /** Returns a plot of throughput and latency for the subjects named {@code what, connections}. */
     public static Plot overConnections(Results results) {
         return new Plot()
-                .panel("submissions a second", curves(results, Sample::perSecond))
-                .panel("99 of 100 are answered within, ms", curves(results, Sample::p99Millis));
+                .panel("submissions per second", curves(results, Sample::perSecond))
+                .panel("99th percentile of latency, ms", curves(results, Sample::p99Millis));
     }
 
     private static List<Curve> curves(Results results, ToDoubleFunction<Sample> figure) {
@@ -51,7 +51,7 @@ public final class Plot {
     /** A point of a curve. */
     record Point(double connections, double value) {}
 
-    /** A curve, with its name at its end. */
+    /** A curve with its name at its end. */
     record Curve(String name, List<Point> points) {}
 
     private record Panel(String title, List<Curve> curves) {
@@ -70,12 +70,12 @@ public final class Plot {
         return this;
     }
 
-    /** Writes all panels. */
+    /** Writes all panels to a file. */
     public void write(Path file) throws IOException {
         Files.writeString(file, svg());
     }
 
-    /** The picture. */
+    /** Returns the image. */
     String svg() {
         StringBuilder svg = new StringBuilder();
         svg.append(
@@ -89,35 +89,36 @@ public final class Plot {
     }
 
     private static void draw(StringBuilder svg, Panel panel, int top) {
-        double roof = roof(panel.largest(Point::value));
+        double axisLimit = axisLimit(panel.largest(Point::value));
         text(svg, LEFT, top + 22, "start", "<tspan font-weight=\"bold\">" + escaped(panel.title()) + "</tspan>");
         for (int step = 0; step <= STEPS; step++) {
-            double value = roof * step / STEPS;
-            double y = y(top, value, roof);
+            double value = axisLimit * step / STEPS;
+            double y = y(top, value, axisLimit);
             svg.append("<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#d0d7de\"/>%n"
                     .formatted(LEFT, WIDTH - RIGHT, y, y));
             text(svg, LEFT - 8, y + 4, "end", value >= 100 ? "%,.0f".formatted(value) : "%.3g".formatted(value));
         }
-        double most = panel.largest(Point::connections);
+        double maxConnections = panel.largest(Point::connections);
         for (Point point : panel.curves().get(0).points()) {
             text(
                     svg,
-                    x(point.connections(), most),
+                    x(point.connections(), maxConnections),
                     top + PANEL_HEIGHT - BOTTOM + 18,
                     "middle",
                     "%.0f".formatted(point.connections()));
         }
         text(svg, (LEFT + WIDTH - RIGHT) / 2.0, top + PANEL_HEIGHT - 10, "middle", "connections");
         for (int i = 0; i < panel.curves().size(); i++) {
-            draw(svg, panel.curves().get(i), COLOURS.get(i % COLOURS.size()), top, most, roof);
+            draw(svg, panel.curves().get(i), COLOURS.get(i % COLOURS.size()), top, maxConnections, axisLimit);
         }
     }
 
-    private static void draw(StringBuilder svg, Curve curve, String colour, int top, double most, double roof) {
+    private static void draw(
+            StringBuilder svg, Curve curve, String colour, int top, double maxConnections, double axisLimit) {
         StringBuilder path = new StringBuilder();
         for (Point point : curve.points()) {
-            double x = x(point.connections(), most);
-            double y = y(top, point.value(), roof);
+            double x = x(point.connections(), maxConnections);
+            double y = y(top, point.value(), axisLimit);
             path.append(path.isEmpty() ? "M" : " L").append("%.1f %.1f".formatted(x, y));
             svg.append("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>%n".formatted(x, y, colour));
         }
@@ -125,8 +126,8 @@ public final class Plot {
         Point last = curve.points().get(curve.points().size() - 1);
         text(
                 svg,
-                x(last.connections(), most) + 8,
-                y(top, last.value(), roof) + 4,
+                x(last.connections(), maxConnections) + 8,
+                y(top, last.value(), axisLimit) + 4,
                 "start",
                 "<tspan fill=\"" + colour + "\">" + escaped(curve.name()) + "</tspan>");
     }
@@ -139,22 +140,22 @@ public final class Plot {
         return text.replace("&", "&amp;").replace("<", "&lt;");
     }
 
-    private static double x(double connections, double most) {
-        return LEFT + (WIDTH - RIGHT - LEFT) * Math.log(connections) / Math.log(most);
+    private static double x(double connections, double maxConnections) {
+        return LEFT + (WIDTH - RIGHT - LEFT) * Math.log(connections) / Math.log(maxConnections);
     }
 
-    private static double y(int top, double value, double roof) {
-        return top + PANEL_HEIGHT - BOTTOM - (PANEL_HEIGHT - BOTTOM - TOP) * value / roof;
+    private static double y(int top, double value, double axisLimit) {
+        return top + PANEL_HEIGHT - BOTTOM - (PANEL_HEIGHT - BOTTOM - TOP) * value / axisLimit;
     }
 
-    /** The next of 1, 2, 5, 10, … */
-    static double roof(double largest) {
+    /** Returns the least of 1, 2, 5, 10, 20, … that is not below {@code largest}. */
+    static double axisLimit(double largest) {
         double power = Math.pow(10, Math.floor(Math.log10(largest)));
         for (double factor : new double[] {1, 2, 5, 10}) {
             if (largest <= factor * power) {
                 return factor * power;
             }
         }
-        throw new IllegalArgumentException(String.format(Locale.ROOT, "no roof for %f", largest));
+        throw new IllegalArgumentException(String.format(Locale.ROOT, "no axis limit for %f", largest));
     }
 }

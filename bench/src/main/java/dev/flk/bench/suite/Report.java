@@ -17,9 +17,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/** Results as a table for people, and as JSON for programs. */
+/** The results as a table for people and as JSON for programs. */
 public final class Report {
-    /** At most 100 columns. */
+    /** The format of a row, which has at most 100 columns. */
     private static final String ROW = "%-28s %10s %4s %5s %8s %7s %8s %7s %6s %7s";
 
     private static final JsonMapper JSON =
@@ -27,14 +27,14 @@ public final class Report {
 
     private Report() {}
 
-    private record Everything(Map<String, String> machine, List<Results> suites) {}
+    private record Document(Map<String, String> machine, List<Results> suites) {}
 
     /** Writes every round of every subject. */
     public static void writeJson(Path file, Map<String, String> machine, List<Results> all) throws IOException {
-        JSON.writeValue(file.toFile(), new Everything(machine, all));
+        JSON.writeValue(file.toFile(), new Document(machine, all));
     }
 
-    /** The machine, as names and values in order. */
+    /** Returns properties of the machine by name, in order. */
     public static Map<String, String> machine(Path data) throws IOException {
         Map<String, String> machine = new LinkedHashMap<>();
         machine.put("when", Instant.now().truncatedTo(ChronoUnit.MINUTES).toString());
@@ -58,7 +58,7 @@ public final class Report {
                 .orElse("unknown");
     }
 
-    /** The lines of one suite: medians of the rounds, then the targets. */
+    /** Returns the lines of one suite: the medians of the rounds, then the targets. */
     public static List<String> table(Results results) {
         List<String> lines = new ArrayList<>();
         lines.add(results.suite());

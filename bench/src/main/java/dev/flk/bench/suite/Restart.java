@@ -18,10 +18,11 @@ import java.util.Map;
 import org.HdrHistogram.Histogram;
 
 /**
- * A backend with many outcomes in store and log: the time of its start, its throughput, and the rate of {@code wal replay}.
+ * A backend with many outcomes in its store and log: the duration of its start, its throughput, and the rate of
+ * {@code wal replay}.
  *
- * @param records in the log
- * @param elements of {@code v_star} in each certificate
+ * @param records the number of records in the log
+ * @param elements the number of elements in {@code v_star} of each certificate
  */
 record Restart(long records, int elements) {
     private static final String READY = "start until ready";
@@ -32,13 +33,13 @@ record Restart(long records, int elements) {
     private static final int REQUESTS_AT_ONCE = 100;
 
     String description() {
-        return "start, throughput and wal replay with %,d outcomes in store and log, beside an empty backend"
+        return "start, throughput and wal replay with %,d outcomes in store and log, next to an empty backend"
                 .formatted(records);
     }
 
     Results run(Workbench bench) throws IOException, InterruptedException {
         Path directory = bench.directory("full");
-        try (Server backend = bench.started(directory)) {
+        try (Server backend = bench.start(directory)) {
             fill(bench, backend);
             backend.program().terminate();
         }
@@ -49,7 +50,7 @@ record Restart(long records, int elements) {
                 List.of(
                         new Subject(READY, plan -> start(bench, directory)),
                         new Subject(REPLAY, plan -> replay(directory))));
-        Server full = bench.keep(bench.started(directory));
+        Server full = bench.keep(bench.start(directory));
         Results busy = bench.measure(
                 "certificates",
                 EMPTY,
@@ -80,7 +81,7 @@ record Restart(long records, int elements) {
 
     private static Sample start(Workbench bench, Path directory) throws IOException, InterruptedException {
         long begun = System.nanoTime();
-        try (Server backend = bench.started(directory)) {
+        try (Server backend = bench.start(directory)) {
             Histogram nanos = new Histogram(3);
             nanos.recordValue(System.nanoTime() - begun);
             double resident = backend.program().residentMebibytes();
@@ -89,7 +90,7 @@ record Restart(long records, int elements) {
         }
     }
 
-    /** The whole command, JVM included. */
+    /** Measures the complete command, including the start of its JVM. */
     private Sample replay(Path directory) throws IOException, InterruptedException {
         long begun = System.nanoTime();
         try (Program replay = Program.jar("backend", directory, Map.of(), List.of(), "wal", "replay")) {

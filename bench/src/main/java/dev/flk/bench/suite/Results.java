@@ -14,11 +14,11 @@ import org.HdrHistogram.Histogram;
 import org.apache.commons.math3.stat.StatUtils;
 
 /**
- * The figures of a suite. As JSON, the file of {@code --json} has one of these for each suite.
+ * The results of a suite. The JSON file of {@code --json} contains one such object for each suite.
  *
- * @param suite its name
- * @param unit of the rates
- * @param base the subject that the others are compared with; "" for none
+ * @param suite the name of the suite
+ * @param unit the unit of the rates
+ * @param base the subject that the others are compared with; "" if there is none
  */
 public record Results(
         @JsonProperty("name") String suite,
@@ -26,25 +26,27 @@ public record Results(
         String base,
         @JsonProperty("subjects") List<Figures> figures,
         List<Target> targets) {
-    /** Keeps copies. */
     public Results {
         figures = List.copyOf(figures);
         targets = List.copyOf(targets);
     }
 
-    /** The figures of one subject. */
+    /** Returns the figures of one subject. */
     public Figures of(String subject) {
         return figures.stream()
                 .filter(one -> one.subject().equals(subject))
                 .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException("nothing was measured of " + subject));
+                .orElseThrow(() -> new IllegalArgumentException("no figures for " + subject));
     }
 
     double rate(String subject) {
         return of(subject).median(Sample::perSecond);
     }
 
-    /** The median of the rounds' ratios: what slows the machine down for some rounds slows both down. */
+    /**
+     * Returns the median of the ratios of the rounds. Activity that slows the machine down for some rounds affects both
+     * subjects.
+     */
     double ratio(String subject, String other) {
         List<Sample> ones = of(subject).samples();
         List<Sample> others = of(other).samples();
@@ -55,25 +57,24 @@ public record Results(
         return StatUtils.percentile(ratios, 50);
     }
 
-    Results with(Target... asked) {
-        return new Results(suite, unit, base, figures, List.of(asked));
+    Results with(Target... targets) {
+        return new Results(suite, unit, base, figures, List.of(targets));
     }
 
-    /** All rounds of one subject. */
+    /** The rounds of one subject. */
     public record Figures(
             @JsonProperty("name") String subject,
             @JsonProperty("rounds") List<Sample> samples) {
-        /** Keeps a copy. */
         public Figures {
             samples = List.copyOf(samples);
         }
 
-        /** The median of the rounds. */
+        /** Returns the median over the rounds. */
         public double median(ToDoubleFunction<Sample> figure) {
             return StatUtils.percentile(samples.stream().mapToDouble(figure).toArray(), 50);
         }
 
-        /** Half of the distance between the lowest and the highest rate, as a part of the median. */
+        /** Returns half the difference between the highest and the lowest rate, relative to the median. */
         public double noise() {
             double[] rates = samples.stream().mapToDouble(Sample::perSecond).toArray();
             return (Arrays.stream(rates).max().orElse(0)
@@ -84,13 +85,13 @@ public record Results(
     }
 
     /**
-     * The figures of one round of one subject. A figure that does not apply is {@link Double#NaN}.
+     * The figures of one subject in one round. A figure that does not apply is {@link Double#NaN}.
      *
-     * @param perSecond certificates, records or forces a second
-     * @param p50Millis median latency
-     * @param cpuMicros processor time of the server for each certificate
-     * @param residentMebibytes resident memory of the server
-     * @param allocatedBytes of the heap, for each operation of a single step
+     * @param perSecond certificates, records or forces per second
+     * @param p50Millis the median latency
+     * @param cpuMicros the server's processor time per certificate
+     * @param residentMebibytes the server's resident memory
+     * @param allocatedBytes the heap allocated per operation of a single step
      */
     public record Sample(
             double perSecond,
@@ -111,24 +112,24 @@ public record Results(
                     Double.NaN);
         }
 
-        /** Without latencies. */
+        /** Returns a sample without latencies. */
         static Sample ofRate(double perSecond, double cpuMicros, double residentMebibytes) {
             return new Sample(perSecond, Double.NaN, Double.NaN, Double.NaN, cpuMicros, residentMebibytes, Double.NaN);
         }
 
-        /** Of a single step in one thread. */
+        /** Returns the sample of a single step in one thread. */
         static Sample ofStep(double micros, double allocatedBytes) {
             return new Sample(1e6 / micros, Double.NaN, Double.NaN, Double.NaN, micros, Double.NaN, allocatedBytes);
         }
 
-        /** The rate, or the median time of a sample without a rate. */
+        /** Returns the rate, or the median time if the sample has no rate. */
         String summary(String unit) {
             return Double.isNaN(perSecond)
                     ? String.format(Locale.ROOT, "%,12.0f ms", p50Millis)
                     : String.format(Locale.ROOT, "%,12.0f %s/s", perSecond, unit);
         }
 
-        /** The figures that apply, by their names in JSON. */
+        /** Returns the figures that apply, by their names in JSON. */
         @JsonValue
         public Map<String, Double> byName() {
             Map<String, Double> figures = new LinkedHashMap<>();
@@ -145,18 +146,18 @@ public record Results(
     }
 
     /**
-     * A limit of a figure.
+     * A limit for a figure.
      *
-     * @param what the figure and its limit, in words
+     * @param what a text that names the figure and its limit
      * @param reached whether the measured value is within the limit
      */
     public record Target(String what, double value, boolean reached) {
-        static Target atLeast(String what, double value, double least) {
-            return new Target(what + " >= " + trim(least), value, value >= least);
+        static Target atLeast(String what, double value, double min) {
+            return new Target(what + " >= " + trim(min), value, value >= min);
         }
 
-        static Target atMost(String what, double value, double most) {
-            return new Target(what + " <= " + trim(most), value, value <= most);
+        static Target atMost(String what, double value, double max) {
+            return new Target(what + " <= " + trim(max), value, value <= max);
         }
 
         private static String trim(double number) {

@@ -36,11 +36,14 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 
-/** The state of agents, beside a bare gRPC server and etcd: keys of 64 clients, 250 bytes a value. */
+/**
+ * The state of agents compared with a bare gRPC server and etcd. 64 clients have keys of their own with values of 250
+ * bytes.
+ */
 final class StateSuite {
     private static final int CLIENTS = 64;
-    private static final int KEYS_A_CLIENT = 1_000;
-    private static final int TOGETHER = 100;
+    private static final int KEYS_PER_CLIENT = 1_000;
+    private static final int OPERATIONS_PER_COMMIT = 100;
     private static final int REPLAYED = 200_000;
     private static final String BARE = "bare gRPC, commits, 64";
     private static final String BARE_READS = "bare gRPC, reads, 64";
@@ -71,7 +74,7 @@ final class StateSuite {
             subjects.add(calls("state, commits, " + clients, state, clients, 1, StateSuite::commit));
             subjects.add(calls("etcd, commits, " + clients, etcd, clients, 1, StateSuite::put));
         }
-        subjects.add(calls("state, 100 operations, 16", state, 16, TOGETHER, StateSuite::commitTogether));
+        subjects.add(calls("state, 100 operations, 16", state, 16, OPERATIONS_PER_COMMIT, StateSuite::commitTogether));
         subjects.add(calls(BARE_READS, bare, CLIENTS, 1, StateSuite::get));
         subjects.add(calls(READS, state, CLIENTS, 1, StateSuite::get));
         subjects.add(calls("etcd, reads, 64", etcd, CLIENTS, 1, StateSuite::range));
@@ -103,11 +106,11 @@ final class StateSuite {
         return new Subject(name, plan -> {
             try (CallLoad load = new CallLoad(server.port(), clients, calls)) {
                 long[] cpu = new long[2];
-                int[] looks = new int[1];
+                int[] reads = new int[1];
                 Load done = load.run(
                         plan.warmUp(),
                         plan.measured(),
-                        () -> cpu[looks[0]++] = server.program().cpuNanos());
+                        () -> cpu[reads[0]++] = server.program().cpuNanos());
                 long count = Math.max(1, done.calls() * operations);
                 return Sample.of(
                         count / plan.measuredSeconds(),
@@ -143,16 +146,17 @@ final class StateSuite {
     }
 
     /**
-     * Of what the load before has left, the middle: it rests at first, and ends as it finds no more. Nothing is measured beside it, so
-     * that it comes right behind that load and waits for the end.
+     * Measures the rate at which the record catches up with the backlog that the previous load has left. Only the
+     * middle part counts, because the record pauses at first and slows down at the end. This subject must directly
+     * follow that load, without any other load in parallel; it waits until the backlog is empty.
      */
     private static Sample catchUp(Server server) throws IOException, InterruptedException {
         Gauge lag = new Gauge(server.port(), "flk_record_lag_records");
-        long left = lag.awaitAtMost(Long.MAX_VALUE);
-        long from = lag.awaitAtMost(left * 9 / 10);
+        long backlog = lag.awaitAtMost(Long.MAX_VALUE);
+        long from = lag.awaitAtMost(backlog * 9 / 10);
         long cpu = server.program().cpuNanos();
         long begun = System.nanoTime();
-        long count = from - lag.awaitAtMost(left / 10);
+        long count = from - lag.awaitAtMost(backlog / 10);
         double seconds = (System.nanoTime() - begun) / 1e9;
         long spent = server.program().cpuNanos() - cpu;
         long unused = lag.awaitAtMost(0);
@@ -163,13 +167,13 @@ final class StateSuite {
     }
 
     private static String name(int client, long number) {
-        return String.format(Locale.ROOT, "agent-%d/key-%d", client, number % KEYS_A_CLIENT);
+        return String.format(Locale.ROOT, "agent-%d/key-%d", client, number % KEYS_PER_CLIENT);
     }
 
     private static Key key(int client, long number) {
         return Key.newBuilder()
                 .setAgentId("agent-" + client)
-                .setKey("key-" + number % KEYS_A_CLIENT)
+                .setKey("key-" + number % KEYS_PER_CLIENT)
                 .build();
     }
 
@@ -181,62 +185,62 @@ final class StateSuite {
 
     private static Call commit(Channel channel) {
         var stub = StateGrpc.newStub(channel);
-        return (client, number, answer) -> stub.apply(
-                ApplyRequest.newBuilder().addOperations(write(client, number)).build(), answers(answer));
+        return (client, number, response) -> stub.apply(
+                ApplyRequest.newBuilder().addOperations(write(client, number)).build(), observing(response));
     }
 
     private static Call commitTogether(Channel channel) {
         var stub = StateGrpc.newStub(channel);
-        return (client, number, answer) -> {
+        return (client, number, response) -> {
             ApplyRequest.Builder request = ApplyRequest.newBuilder();
-            for (int i = 0; i < TOGETHER; i++) {
-                request.addOperations(write(client, number * TOGETHER + i));
+            for (int i = 0; i < OPERATIONS_PER_COMMIT; i++) {
+                request.addOperations(write(client, number * OPERATIONS_PER_COMMIT + i));
             }
-            stub.apply(request.build(), answers(answer));
+            stub.apply(request.build(), observing(response));
         };
     }
 
     private static Call get(Channel channel) {
         var stub = StateGrpc.newStub(channel);
-        return (client, number, answer) ->
-                stub.get(GetRequest.newBuilder().addKeys(key(client, number)).build(), answers(answer));
+        return (client, number, response) ->
+                stub.get(GetRequest.newBuilder().addKeys(key(client, number)).build(), observing(response));
     }
 
     private static Call put(Channel channel) {
         var stub = KVGrpc.newStub(channel);
-        return (client, number, answer) -> stub.put(
+        return (client, number, response) -> stub.put(
                 PutRequest.newBuilder()
                         .setKey(ByteString.copyFromUtf8(name(client, number)))
                         .setValue(ByteString.copyFromUtf8(StateServers.value()))
                         .build(),
-                answers(answer));
+                observing(response));
     }
 
     private static Call range(Channel channel) {
         var stub = KVGrpc.newStub(channel);
-        return (client, number, answer) -> stub.range(
+        return (client, number, response) -> stub.range(
                 RangeRequest.newBuilder()
                         .setKey(ByteString.copyFromUtf8(name(client, number)))
                         .build(),
-                answers(answer));
+                observing(response));
     }
 
-    /** Whatever the answer is. */
-    private static <T> StreamObserver<T> answers(StreamObserver<Object> answer) {
+    /** Adapts an observer of any response to one of a certain type. */
+    private static <T> StreamObserver<T> observing(StreamObserver<Object> response) {
         return new StreamObserver<>() {
             @Override
             public void onNext(T value) {
-                answer.onNext(value);
+                response.onNext(value);
             }
 
             @Override
             public void onError(Throwable cause) {
-                answer.onError(cause);
+                response.onError(cause);
             }
 
             @Override
             public void onCompleted() {
-                answer.onCompleted();
+                response.onCompleted();
             }
         };
     }

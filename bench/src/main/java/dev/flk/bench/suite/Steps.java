@@ -22,7 +22,7 @@ import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
 import org.openjdk.jmh.runner.options.VerboseMode;
 
-/** JMH on single steps, one thread each, in a JVM of its own. */
+/** The suite of single steps by JMH, each in one thread, in a JVM of their own. */
 final class Steps {
     private Steps() {}
 

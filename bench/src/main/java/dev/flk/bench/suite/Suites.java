@@ -17,84 +17,85 @@ public final class Suites {
     public static final String OVER_CONNECTIONS = "singles";
 
     private static final Restart MILLION = new Restart(1_000_000, 3);
-    /** 10 GB of log. */
+    /** A restart with 10 GB of log. */
     private static final Restart TEN_MILLION = new Restart(10_000_000, 50);
 
-    private static final List<Suite> USUAL = List.of(
+    private static final List<Suite> DEFAULT = List.of(
             new Suite(
                     OVER_CONNECTIONS,
-                    "one certificate a request at 1, 16, 64 and 256 connections, beside a bare Netty server and the disk",
+                    "one certificate per request at 1, 16, 64 and 256 connections, next to a bare Netty server and the disk",
                     HttpSuites::singles),
-            new Suite("rates", "singles at 1,000 to 20,000 a second over 64 connections, open loop", HttpSuites::rates),
+            new Suite(
+                    "rates", "singles at 1,000 to 20,000 per second over 64 connections, open loop", HttpSuites::rates),
             new Suite("sizes", "singles of 0.5, 4, 16 and 64 KiB over 64 connections", HttpSuites::sizes),
             new Suite(
                     "batches",
-                    "batches of 10, 100 and 1,000 over 16 connections, beside singles over 64",
+                    "batches of 10, 100 and 1,000 over 16 connections, next to singles over 64",
                     HttpSuites::batches),
             new Suite(
                     "signatures",
-                    "Ed25519 (also in batches), duplicates and wrong signatures, beside HMAC",
+                    "Ed25519 (also in batches), duplicates and wrong signatures, next to HMAC",
                     HttpSuites::signatures),
             new Suite(
                     "stores",
-                    "singles over 64 connections with the embedded store, in memory, and Redis beside it",
+                    "singles over 64 connections with the embedded, the memory and the Redis store",
                     HttpSuites::stores),
             new Suite(
                     "agent",
-                    "an agent with -Xmx64m takes in from 16 connections, and ships a backlog of 200,000",
+                    "an agent with -Xmx64m that accepts from 16 connections, and sends a backlog of 200,000",
                     AgentSuite::run),
             new Suite(
                     "state",
-                    "the state of agents: commits, reads and replay, beside a bare gRPC server and etcd",
+                    "the state of agents: commits, reads and replay, next to a bare gRPC server and etcd",
                     StateSuite::run),
             new Suite("restart", MILLION.description(), MILLION::run),
             new Suite(
                     "slow-disk",
-                    "singles at 1 to 1,024 connections, and batches, where each force takes 5 ms more",
+                    "singles at 1 to 1,024 connections, and batches, on a disk whose forces take 5 ms longer",
                     HttpSuites::slowDisk),
-            new Suite("steps", "each step of a certificate's way by itself, in one thread, by JMH", Steps::run));
-    /** These run only when named: they take ten minutes and more, or 10 GB of disk. */
+            new Suite("steps", "each step of processing a certificate by itself, in one thread, by JMH", Steps::run));
+    /** The suites that run only if they are named: they take ten minutes or more, or 10 GB of disk. */
     private static final List<Suite> LARGE = List.of(
             new Suite(
                     "sustained",
-                    "ten minutes of singles over 64 connections to a backend in -Xmx256m",
+                    "ten minutes of singles over 64 connections to a backend with -Xmx256m",
                     HttpSuites::sustained),
             new Suite("restart-10m", TEN_MILLION.description(), TEN_MILLION::run));
 
     private Suites() {}
 
-    /** Subjects that are compared in one run. */
+    /** A set of subjects that are compared in one run. */
     private record Suite(String name, String description, Measurement measurement) {}
 
     private interface Measurement {
         Results run(Workbench bench) throws IOException, InterruptedException;
     }
 
-    /** Names and descriptions of all suites. */
+    /** Returns the names and descriptions of all suites. */
     public static Map<String, String> names() {
         Map<String, String> names = new LinkedHashMap<>();
         all().forEach(suite -> names.put(suite.name(), suite.description()));
         return names;
     }
 
-    /** The suites that run by default, in order. */
-    public static List<String> usual() {
-        return USUAL.stream().map(Suite::name).toList();
+    /** Returns the names of the suites that run by default, in order. */
+    public static List<String> defaultNames() {
+        return DEFAULT.stream().map(Suite::name).toList();
     }
 
     private static Stream<Suite> all() {
-        return Stream.concat(USUAL.stream(), LARGE.stream());
+        return Stream.concat(DEFAULT.stream(), LARGE.stream());
     }
 
     /**
      * Runs one suite.
      *
-     * @param data a directory on the disk to be measured
+     * @param data a directory on the disk to measure
      * @param backendJvm options for the JVM of each backend
-     * @param rounds whose median is reported
-     * @param warmUp before each round, not counted
-     * @param measured time of each round
-     * @param progress gets a line for each round
+     * @param rounds the number of rounds, whose median is reported
+     * @param warmUp the time before each round that is not counted
+     * @param measured the duration of each round
+     * @param progress the stream to which a line is printed for each round
      */
     public static Results run(
             String name,

@@ -36,13 +36,13 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.HdrHistogram.Histogram;
 
-/** The servers, directories and rounds of one suite. Closing it ends all servers and deletes all directories. */
+/** The servers, directories and rounds of one suite. Closing it stops all servers and deletes all directories. */
 final class Workbench implements Closeable {
     static final String SUBMIT = "/v1/pcs/submit";
     static final String BATCH = "/v1/pcs/batch";
     static final String PLAIN_FORCES = "plain disk force";
-    /** The stock of a round for the rate of the round before, times this. */
-    private static final double SPARE = 1.5;
+    /** The size of a round's stock, relative to the number of requests at the rate of the previous round. */
+    private static final double STOCK_FACTOR = 1.5;
 
     private static final int WARM_UPS = 6;
     private static final int FORCED_FILE_BYTES = 64 << 20;
@@ -56,7 +56,7 @@ final class Workbench implements Closeable {
     private final Deque<Closeable> open = new ArrayDeque<>();
     private final SecureRandom random = new SecureRandom();
 
-    /** @param parent a directory on the disk to be measured */
+    /** Creates a temporary directory in {@code parent}, which is on the disk to measure. */
     Workbench(String suite, Path parent, List<String> backendJvm, Plan plan, PrintStream progress) throws IOException {
         this.suite = suite;
         this.backendJvm = backendJvm;
@@ -77,7 +77,7 @@ final class Workbench implements Closeable {
         return plan;
     }
 
-    /** For subjects that are compared within a tenth: a backend gets faster over its first 100,000 requests. */
+    /** Warms up subjects that are compared to within a tenth: a backend gets faster over its first 100,000 requests. */
     void warmUp(List<Subject> subjects) throws IOException, InterruptedException {
         for (int round = 1; round <= WARM_UPS; round++) {
             progress.printf("%s, warm-up %d of %d of %d subjects%n", suite, round, WARM_UPS, subjects.size());
@@ -91,11 +91,11 @@ final class Workbench implements Closeable {
         return measure(plan, unit, base, subjects);
     }
 
-    /** Rounds of all subjects in turn, so that other activity on the machine affects all of them. */
+    /** Measures all subjects in turn in each round, so that other activity on the machine affects all of them. */
     Results measure(Plan plan, String unit, String base, List<Subject> subjects)
             throws IOException, InterruptedException {
         Map<String, List<Sample>> samples = new LinkedHashMap<>();
-        // round 0 warms the servers up
+        // Round 0 warms up the servers.
         for (int round = 0; round <= plan.rounds(); round++) {
             for (Subject subject : subjects) {
                 Sample sample = subject.round().measure(plan);
@@ -121,26 +121,29 @@ final class Workbench implements Closeable {
     }
 
     /**
-     * A closed loop of requests.
+     * Returns a subject that sends requests in a closed loop.
      *
-     * @param firstGuess how many requests a second will be answered in the first round, so that the stock suffices
-     * @param expected the beginning of every status
+     * @param firstGuess the expected requests per second in the first round, from which the stock is sized
+     * @param expected the prefix of every status
      */
     static Subject load(String name, Server server, int connections, Stock stock, double firstGuess, String expected) {
         return new Subject(name, new HttpLoad(server, connections, stock, expected, firstGuess, false));
     }
 
-    /** The same with single, fresh certificates for a backend. */
+    /** Returns a subject that sends single, new certificates to a backend in a closed loop. */
     Subject singles(String name, Server backend, int connections, double firstGuess) {
         return load(name, backend, connections, Stock.ofSingles(SUBMIT, certificates()), firstGuess, "200");
     }
 
-    /** The same in batches. */
+    /** Returns a subject that sends batches of new certificates to a backend in a closed loop. */
     Subject batches(String name, Server backend, int connections, int lines, double firstGuess) {
         return load(name, backend, connections, Stock.ofBatches(BATCH, certificates(), lines), firstGuess, "200");
     }
 
-    /** An open loop: requests at a steady rate, whatever the server does; latencies count from the time at which a request was due. */
+    /**
+     * Returns a subject that sends requests in an open loop, at a constant rate independent of the server; latencies
+     * count from the time at which a request was due.
+     */
     static Subject steady(String name, Server backend, int connections, Stock stock, double perSecond) {
         return new Subject(name, new HttpLoad(backend, connections, stock, "200", perSecond, true));
     }
@@ -171,7 +174,7 @@ final class Workbench implements Closeable {
         @Override
         public Sample measure(Plan plan) throws IOException {
             double seconds = plan.warmUp().plus(plan.measured()).toNanos() / 1e9;
-            stock.fill(Math.round(requestsPerSecond * seconds * SPARE) + connections);
+            stock.fill(Math.round(requestsPerSecond * seconds * STOCK_FACTOR) + connections);
             try (LoadClient client = new LoadClient(server.port(), connections, stock, expected)) {
                 if (isOpen) {
                     var unused = client.open(requestsPerSecond);
@@ -194,7 +197,9 @@ final class Workbench implements Closeable {
         }
     }
 
-    /** One write and {@code fdatasync} after the other, in a file that was filled with zeros before. */
+    /**
+     * Returns a subject that alternates a write and an {@code fdatasync} in a file that was filled with zeros before.
+     */
     Subject plainForces() throws IOException {
         FileChannel channel = keep(FileChannel.open(
                 directory("force").resolve("file"), StandardOpenOption.CREATE, StandardOpenOption.WRITE));
@@ -214,22 +219,22 @@ final class Workbench implements Closeable {
         });
     }
 
-    /** A step that can fail. */
+    /** An operation that can fail. */
     interface Step {
-        void take() throws IOException;
+        void run() throws IOException;
     }
 
     /**
-     * A step, again and again in this thread.
+     * Returns a subject that repeats a step in this thread.
      *
-     * @param cpuShare processor time of a step as a share of its time
+     * @param cpuShare the processor time of a step as a fraction of its duration
      */
     static Subject timed(String name, double cpuShare, Step step) {
         return new Subject(name, plan -> {
             Histogram nanos = new Histogram(3);
             long end = System.nanoTime() + plan.measured().toNanos();
             for (long begun = System.nanoTime(); begun < end; begun = System.nanoTime()) {
-                step.take();
+                step.run();
                 nanos.recordValue(System.nanoTime() - begun);
             }
             return Sample.of(
@@ -253,19 +258,19 @@ final class Workbench implements Closeable {
         return backend(name, Map.of());
     }
 
-    Server backend(String name, Map<String, String> more) throws IOException, InterruptedException {
-        return keep(Server.backend(directory(name), backendJvm, more));
+    Server backend(String name, Map<String, String> settings) throws IOException, InterruptedException {
+        return keep(Server.backend(directory(name), backendJvm, settings));
     }
 
-    /** A backend with one more option for its JVM. */
+    /** Starts a backend with one additional option for its JVM. */
     Server backendWith(String jvmOption, String name) throws IOException, InterruptedException {
         List<String> all = new ArrayList<>(backendJvm);
         all.add(jvmOption);
         return keep(Server.backend(directory(name), all, Map.of()));
     }
 
-    /** A backend in a directory that may have data; the caller closes it. */
-    Server started(Path directory) throws IOException, InterruptedException {
+    /** Starts a backend in a directory that may contain data; the caller closes it. */
+    Server start(Path directory) throws IOException, InterruptedException {
         return Server.backend(directory, backendJvm, Map.of());
     }
 
@@ -277,12 +282,12 @@ final class Workbench implements Closeable {
         return new Certificates(signer, freshRoot());
     }
 
-    /** About 9 bytes more for each element of {@code v_star}. */
+    /** Returns a source of certificates with about 9 bytes for each element of {@code v_star}. */
     Certificates certificates(int elements) {
         return new Certificates(new HmacSigner(Server.SECRET), freshRoot(), elements);
     }
 
-    /** A Merkle root that no other certificates have, so that their ids are new. */
+    /** Returns a random Merkle root, so that the ids of certificates with it are new. */
     private String freshRoot() {
         byte[] root = new byte[32];
         random.nextBytes(root);
@@ -296,7 +301,7 @@ final class Workbench implements Closeable {
             try {
                 open.pop().close();
             } catch (IOException e) {
-                failure = e; // the others are closed all the same
+                failure = e; // Close the others nevertheless.
             }
         }
         if (failure != null) {
@@ -316,19 +321,19 @@ final class Workbench implements Closeable {
         }
     }
 
-    /** Something that is measured in rounds. */
+    /** A subject that is measured in rounds. */
     record Subject(String name, Round round) {
-        /** Measures one round. */
+        /** A function that measures one round. */
         interface Round {
             Sample measure(Plan plan) throws IOException, InterruptedException;
         }
 
         /**
-         * How long to measure.
+         * The number and duration of the rounds.
          *
-         * @param rounds whose median is reported
-         * @param warmUp before each round, not counted
-         * @param measured time of each round
+         * @param rounds the number of rounds, whose median is reported
+         * @param warmUp the time before each round that is not counted
+         * @param measured the duration of each round
          */
         record Plan(int rounds, Duration warmUp, Duration measured) {
             double measuredSeconds() {

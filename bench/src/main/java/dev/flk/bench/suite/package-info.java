@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The suites: subjects, rounds, results; results as a table, as JSON and as a plot; single steps as JMH benchmarks. */
+/**
+ * The suites: their subjects, rounds and results; results as a table, as JSON and as a plot; single steps as JMH
+ * benchmarks.
+ */
 @NullMarked
 package dev.flk.bench.suite;
 

@@ -65,11 +65,12 @@ class LoadClientTest {
     }
 
     @Test
-    void run_sendsEachCertificateOnceAndCountsAllAnswers() throws Exception {
+    void run_sendsEachCertificateOnceAndCountsAllResponses() throws Exception {
         try (LoadClient client = new LoadClient(server.getAddress().getPort(), 4, singles(100), "2")) {
             Load load = client.run(NONE, LONG, () -> {});
 
-            assertThat(load.items()).isBetween(96L, 100L); // the last of each connection may be answered after the end
+            // The last response on each connection may arrive after the end of the measured time.
+            assertThat(load.items()).isBetween(96L, 100L);
         }
         assertThat(bodies).hasSize(100).doesNotHaveDuplicates();
         for (String body : bodies) {
@@ -90,7 +91,7 @@ class LoadClientTest {
     }
 
     @Test
-    void run_anotherStatus_failsWithTheAnswer() throws Exception {
+    void run_anotherStatus_failsWithTheResponse() throws Exception {
         status = 401;
         answer = "{\"error\":\"no\"}";
         try (LoadClient client = new LoadClient(server.getAddress().getPort(), 1, singles(1), "200")) {
@@ -114,13 +115,13 @@ class LoadClientTest {
     }
 
     @Test
-    void open_aServerThatStalls_isChargedWithWhatCouldNotBeSent() throws Exception {
+    void open_stalledServer_countsWaitingTimeAsLatency() throws Exception {
         Stock stock = singles(200);
         try (LoadClient client = new LoadClient(server.getAddress().getPort(), 1, stock, "2").open(100_000)) {
             Load load = client.run(NONE, LONG, () -> {});
 
-            // all were due within 2 ms: each is charged with those before it, so that together they are many times the
-            // run
+            // All requests were due within 2 ms. The latency of each includes the requests before it, so the sum of the
+            // latencies is many times the duration of the run.
             assertThat(load.latencies().getMean() * 200).isGreaterThan(5e9 * load.seconds());
         }
         assertThat(List.copyOf(bodies)).hasSize(200);

@@ -35,7 +35,7 @@ class PlotTest {
 
     @ParameterizedTest
     @CsvSource({"0.3, 0.5", "1, 1", "1.1, 2", "47000, 50000", "51000, 100000"})
-    void roof_isTheNextRoundNumber(double largest, double roof) {
-        assertThat(Plot.roof(largest)).isEqualTo(roof);
+    void axisLimit_isTheNextRoundNumber(double largest, double limit) {
+        assertThat(Plot.axisLimit(largest)).isEqualTo(limit);
     }
 }

@@ -62,7 +62,7 @@ public final class EmbeddedStorage implements Storage {
     private volatile boolean isClosing;
 
     /** What ended the connection; null while nothing has. */
-    private volatile @Nullable Trouble trouble;
+    private volatile @Nullable Problem problem;
 
     /** Taken by those who change what a commit is decided on: the writer, and those who remove. */
     private final Object commitLock = new Object();
@@ -72,7 +72,7 @@ public final class EmbeddedStorage implements Storage {
     private volatile Consumer<String> toldOfMissing = cause -> {};
 
     /** @param isFinal whether the files must not be used any more */
-    private record Trouble(StateException what, boolean isFinal) {}
+    private record Problem(StateException what, boolean isFinal) {}
 
     /**
      * Nothing is opened yet.
@@ -91,7 +91,7 @@ public final class EmbeddedStorage implements Storage {
     public void open() {
         lock.writeLock().lock();
         try {
-            Trouble met = trouble;
+            Problem met = problem;
             if (isClosed) {
                 throw closed();
             }
@@ -109,7 +109,7 @@ public final class EmbeddedStorage implements Storage {
             open = db;
             lockKey = lockKey();
             head = withAnswered(db, readHead(db));
-            trouble = null;
+            problem = null;
         } catch (RocksDBException | IllegalArgumentException | BufferUnderflowException e) {
             closeFiles();
             throw failed(e);
@@ -133,7 +133,7 @@ public final class EmbeddedStorage implements Storage {
         if (found != Layout.FORMAT) {
             StateException what = Reason.STORE_DOWN.because("the state in " + directory + " has format " + found
                     + ", this version reads " + Layout.FORMAT + ": run the version that wrote it");
-            trouble = new Trouble(what, true);
+            problem = new Problem(what, true);
             throw what;
         }
         byte[] historyId = db.required(db.meta(), Layout.HISTORY_KEY, "the id of the history");
@@ -174,7 +174,7 @@ public final class EmbeddedStorage implements Storage {
             if (events.isValid()) {
                 StateException what = Reason.STORE_DOWN.because("the state in " + directory
                         + " is half a restore that was broken off: empty the directory and restore again");
-                trouble = new Trouble(what, true);
+                problem = new Problem(what, true);
                 throw what;
             }
             events.status();
@@ -239,7 +239,7 @@ public final class EmbeddedStorage implements Storage {
                         + "; another process may use this state, so this one no longer does: find out which directory is"
                         + " the right one, and start the backend again",
                 Map.of("cause", "LOCK_LOST"));
-        trouble = new Trouble(lost, true);
+        problem = new Problem(lost, true);
         throw lost;
     }
 
@@ -254,10 +254,10 @@ public final class EmbeddedStorage implements Storage {
     }
 
     @Override
-    public void commit(Set<Key> keys, Set<RequestKey> requests, Function<Standing, Batch> decide) {
+    public void commit(Set<Key> keys, Set<RequestKey> requests, Function<Existing, Batch> decide) {
         Object unused = using(db -> {
             synchronized (commitLock) {
-                Batch batch = decide.apply(new Reads(db, this::requireHead, trimmed).standing(keys, requests));
+                Batch batch = decide.apply(new Reads(db, this::requireHead, trimmed).existing(keys, requests));
                 if (!batch.isEmpty()) {
                     write(db, batch);
                     for (Event event : batch.events()) {
@@ -350,9 +350,9 @@ public final class EmbeddedStorage implements Storage {
     }
 
     @Override
-    public List<Document> standing(
+    public List<Document> existing(
             String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes) {
-        return reading(reads -> reads.standing(namespace, agentId, floor, after, limit, maxBytes));
+        return reading(reads -> reads.existing(namespace, agentId, floor, after, limit, maxBytes));
     }
 
     @Override
@@ -592,7 +592,7 @@ public final class EmbeddedStorage implements Storage {
             if (isClosed) {
                 throw closed();
             }
-            Trouble met = trouble;
+            Problem met = problem;
             if (met != null) {
                 throw met.what();
             }
@@ -622,9 +622,9 @@ public final class EmbeddedStorage implements Storage {
                                         : " failed: ")
                                 + e.getMessage(),
                 e);
-        Trouble met = trouble;
+        Problem met = problem;
         if (met == null || !met.isFinal()) {
-            trouble = new Trouble(what, isDamage);
+            problem = new Problem(what, isDamage);
         }
         return what;
     }

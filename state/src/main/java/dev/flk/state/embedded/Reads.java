@@ -6,12 +6,12 @@ import dev.flk.state.Event.Change;
 import dev.flk.state.Key;
 import dev.flk.state.Storage.Answered;
 import dev.flk.state.Storage.Document;
+import dev.flk.state.Storage.Existing;
 import dev.flk.state.Storage.Head;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Newest;
 import dev.flk.state.Storage.Page;
 import dev.flk.state.Storage.RequestKey;
-import dev.flk.state.Storage.Standing;
 import dev.flk.state.Version;
 import dev.flk.state.embedded.Layout.Header;
 import dev.flk.state.embedded.Layout.Pointer;
@@ -39,7 +39,7 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
     private static final int LOOKED_AT_AT_ONCE = 10_000;
 
     /** What a commit is decided on. */
-    Standing standing(Set<Key> keys, Set<RequestKey> requests) throws RocksDBException {
+    Existing existing(Set<Key> keys, Set<RequestKey> requests) throws RocksDBException {
         Map<Key, Newest> newest = new HashMap<>();
         for (Key key : keys) {
             byte[] pointer = db.rocks().get(db.latest(), Layout.latest(key));
@@ -55,7 +55,7 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
                 answered.put(request, Layout.answered(answer));
             }
         }
-        return new Standing(head.get(), newest, answered);
+        return new Existing(head.get(), newest, answered);
     }
 
     List<Optional<Version>> newest(List<Key> keys, long upToRevision) throws RocksDBException {
@@ -320,7 +320,7 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         return agentId.isEmpty() ? Layout.path(namespace, "") : Layout.path(namespace, agentId, "");
     }
 
-    List<Document> standing(String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes)
+    List<Document> existing(String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes)
             throws RocksDBException {
         byte[] prefix = prefix(namespace, agentId);
         List<Document> page = new ArrayList<>();

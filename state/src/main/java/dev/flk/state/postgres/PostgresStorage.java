@@ -224,9 +224,9 @@ public final class PostgresStorage implements Storage {
     }
 
     @Override
-    public void commit(Set<Key> keys, Set<RequestKey> requests, Function<Standing, Batch> decide) {
+    public void commit(Set<Key> keys, Set<RequestKey> requests, Function<Existing, Batch> decide) {
         Done<Batch> done = lockingHead((connection, head) -> {
-            Batch batch = decide.apply(new Standing(head, standing(connection, keys), answered(connection, requests)));
+            Batch batch = decide.apply(new Existing(head, existing(connection, keys), answered(connection, requests)));
             insertAnswers(connection, batch.answered());
             if (!batch.events().isEmpty()) {
                 allowTime(connection, bytes(batch));
@@ -260,18 +260,18 @@ public final class PostgresStorage implements Storage {
         }
     }
 
-    private static Map<Key, Newest> standing(Connection connection, Set<Key> keys) throws SQLException {
+    private static Map<Key, Newest> existing(Connection connection, Set<Key> keys) throws SQLException {
         List<Key> asked = List.copyOf(keys);
-        Map<Key, Newest> standing = new HashMap<>();
+        Map<Key, Newest> existing = new HashMap<>();
         Jdbc.each(
                 connection,
                 Sql.STANDING,
                 row -> {
-                    standing.put(asked.get(row.getInt(1) - 1), new Newest(row.getLong(2), row.getBoolean(3)));
+                    existing.put(asked.get(row.getInt(1) - 1), new Newest(row.getLong(2), row.getBoolean(3)));
                     return true;
                 },
                 (Object[]) keyArrays(asked));
-        return standing;
+        return existing;
     }
 
     private static Map<RequestKey, Answered> answered(Connection connection, Set<RequestKey> requests)
@@ -720,7 +720,7 @@ public final class PostgresStorage implements Storage {
     }
 
     @Override
-    public List<Document> standing(
+    public List<Document> existing(
             String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes) {
         return connections.reading(connection -> {
             Limited<Document> page = new Limited<>(maxBytes);
@@ -754,7 +754,7 @@ public final class PostgresStorage implements Storage {
             requireEmpty(head(connection, Sql.HEAD + Sql.LOCKED));
             long revision = floor;
             long atMicros = floorAtMicros;
-            List<Event> standing = new ArrayList<>();
+            List<Event> existing = new ArrayList<>();
             List<Event> some = new ArrayList<>();
             long bytes = 0;
             int stood = 0;
@@ -765,15 +765,15 @@ public final class PostgresStorage implements Storage {
                     revision = event.revision();
                     atMicros = event.committedAtMicros();
                 } else {
-                    standing.add(event);
+                    existing.add(event);
                 }
                 bytes += event.bytes();
                 if (bytes >= RESTORED_BYTES_AT_ONCE || !events.hasNext()) {
-                    insertVersions(connection, standing, stood);
-                    stood += standing.size();
+                    insertVersions(connection, existing, stood);
+                    stood += existing.size();
                     insertEvents(connection, some);
                     insertVersions(connection, some, -1);
-                    standing.clear();
+                    existing.clear();
                     some.clear();
                     bytes = 0;
                 }

@@ -151,8 +151,8 @@ public class FaultyFiles implements FileOps {
     }
 
     @Override
-    public Optional<Standing> standing(Path file) throws IOException {
-        return disk.standing(file);
+    public Optional<FileStatus> status(Path file) throws IOException {
+        return disk.status(file);
     }
 
     @Override

@@ -353,9 +353,9 @@ public final class SimulatedDisk implements FileOps {
     }
 
     @Override
-    public Optional<Standing> standing(Path file) throws IOException {
+    public Optional<FileStatus> status(Path file) throws IOException {
         operation(file);
-        return Optional.ofNullable(entries.get(name(file))).map(inode -> new Standing(inode, inode.cached.length));
+        return Optional.ofNullable(entries.get(name(file))).map(inode -> new FileStatus(inode, inode.cached.length));
     }
 
     @Override
@@ -399,6 +399,14 @@ public final class SimulatedDisk implements FileOps {
     public void removeLock() {
         locked = false;
         lockNumber++;
+    }
+
+    /** Somebody puts a copy in the place of the directory, durably; a process that has files open writes to the old ones. */
+    public void replaceByCopy() {
+        removeLock();
+        durableEntries.clear();
+        pendingEntries.clear();
+        names().forEach(name -> put(name, content(name)));
     }
 
     private final class Handle implements OpenFile {

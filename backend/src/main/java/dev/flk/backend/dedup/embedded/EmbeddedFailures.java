@@ -22,13 +22,13 @@ final class EmbeddedFailures {
     private final LongSupplier nanoTicker;
 
     /** What ended the last connection; null while nothing has. */
-    private volatile @Nullable Trouble trouble;
+    private volatile @Nullable Problem problem;
 
     // guarded by this
     private OptionalLong failedToReadNanos = OptionalLong.empty();
 
     /** @param isSpoiled whether the files are no longer to be used; else they are opened again */
-    record Trouble(String what, boolean isSpoiled) {}
+    record Problem(String what, boolean isSpoiled) {}
 
     /** What a failure says of the files. */
     enum Failure {
@@ -85,13 +85,13 @@ final class EmbeddedFailures {
 
     /** What ended the connection; null while nothing has. */
     @Nullable
-    Trouble trouble() {
-        return trouble;
+    Problem problem() {
+        return problem;
     }
 
     /** Notes a failure, and returns what ended the connection: the first one. */
-    synchronized Trouble note(Exception e, Failure failure) {
-        Trouble before = trouble;
+    synchronized Problem note(Exception e, Failure failure) {
+        Problem before = problem;
         if (before != null) {
             return before;
         }
@@ -101,9 +101,9 @@ final class EmbeddedFailures {
     }
 
     /** Ends the connection. */
-    synchronized Trouble end(String what, boolean isSpoiled) {
-        Trouble met = new Trouble(what, isSpoiled);
-        trouble = met;
+    synchronized Problem end(String what, boolean isSpoiled) {
+        Problem met = new Problem(what, isSpoiled);
+        problem = met;
         return met;
     }
 
@@ -119,7 +119,7 @@ final class EmbeddedFailures {
 
     /** The files are about to be opened again. */
     void reconnecting() {
-        trouble = null;
+        problem = null;
     }
 
     /** The files that failed are set aside. */

@@ -2,11 +2,11 @@
 package dev.flk.backend.dedup.embedded;
 
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.dedup.Sweeper;
 import dev.flk.backend.dedup.embedded.EmbeddedFailures.Failure;
-import dev.flk.backend.dedup.embedded.EmbeddedFailures.Trouble;
+import dev.flk.backend.dedup.embedded.EmbeddedFailures.Problem;
 import dev.flk.backend.dedup.embedded.Layout.Position;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
@@ -124,7 +124,7 @@ public final class EmbeddedStore implements DedupStore {
             store.openFiles();
         } catch (RocksDBException e) {
             Failure failure = Failure.of(e);
-            Trouble met = store.failures.note(e, failure);
+            Problem met = store.failures.note(e, failure);
             if (failure == Failure.ELSEWHERE) {
                 throw new StoreUnavailableException(
                         "can't open the embedded store in " + directory + ": " + reason(e), e);
@@ -162,7 +162,7 @@ public final class EmbeddedStore implements DedupStore {
         try {
             return useNow(used -> position(used).flatMap(Position::logId));
         } catch (StoreUnavailableException e) {
-            Trouble met = failures.trouble();
+            Problem met = failures.problem();
             if (met != null && met.isSpoiled()) {
                 return Optional.empty();
             }
@@ -232,7 +232,7 @@ public final class EmbeddedStore implements DedupStore {
             String id = Objects.requireNonNull(logId, "whose log it is for is not known");
             Optional<String> owner = found.flatMap(Position::logId);
             if (owner.isPresent() && !owner.get().equals(id)) {
-                Trouble unused =
+                Problem unused =
                         failures.end("it belongs to another log (" + owner.get() + ", this one is " + id + ")", true);
                 reopenIfNeeded();
                 found = Optional.empty();
@@ -253,7 +253,7 @@ public final class EmbeddedStore implements DedupStore {
 
     /** With the lock for writing. Where setting aside fails, the next connect tries it again. */
     private void reopenIfNeeded() throws RocksDBException, IOException {
-        Trouble met = failures.trouble();
+        Problem met = failures.problem();
         if (met == null && db != null) {
             return;
         }
@@ -271,35 +271,36 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     @Override
-    public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+    public CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids) {
         return use(used -> {
             long now = clock.millis();
-            List<Optional<Recorded>> found = new ArrayList<>(ids.size());
+            List<Optional<StoredOutcome>> found = new ArrayList<>(ids.size());
             for (PcsId id : ids) {
                 Object look = foundAbsent.begin(id);
                 byte[] value = read(used, id);
                 foundAbsent.end(id, look, value == null);
-                found.add(standing(id, value, now));
+                found.add(existing(id, value, now));
             }
             return found;
         });
     }
 
     @Override
-    public synchronized CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+    public synchronized CompletionStage<List<StoredOutcome>> putIfAbsent(
+            List<StoredOutcome> decisions, long completeUpTo) {
         return use(used -> {
             Position next = Objects.requireNonNull(written, "connected before").next(completeUpTo);
             long now = clock.millis();
-            List<Recorded> standing = new ArrayList<>(decisions.size());
+            List<StoredOutcome> existing = new ArrayList<>(decisions.size());
             try (WriteBatch batch = new WriteBatch()) {
-                for (Recorded decision : decisions) {
+                for (StoredOutcome decision : decisions) {
                     PcsId id = decision.id();
-                    Optional<Recorded> earlier =
-                            foundAbsent.forget(id) ? Optional.empty() : standing(id, read(used, id), now);
+                    Optional<StoredOutcome> earlier =
+                            foundAbsent.forget(id) ? Optional.empty() : existing(id, read(used, id), now);
                     if (earlier.isEmpty()) {
                         batch.put(id.toBytes(), decision.encode());
                     }
-                    standing.add(earlier.orElse(decision));
+                    existing.add(earlier.orElse(decision));
                 }
                 batch.put(Layout.POSITION_KEY, next.encode());
                 write(used, batch);
@@ -307,7 +308,7 @@ public final class EmbeddedStore implements DedupStore {
             // also what a look-up found that read before the write, and ended after it began
             decisions.forEach(decision -> foundAbsent.forget(decision.id()));
             written = next;
-            return standing;
+            return existing;
         });
     }
 
@@ -326,7 +327,7 @@ public final class EmbeddedStore implements DedupStore {
         return length == RocksDB.NOT_FOUND ? null : Arrays.copyOf(value, length);
     }
 
-    private static Optional<Recorded> standing(PcsId id, byte @Nullable [] value, long nowMillis) {
+    private static Optional<StoredOutcome> existing(PcsId id, byte @Nullable [] value, long nowMillis) {
         return value == null
                 ? Optional.empty()
                 : Optional.of(Layout.outcome(id, value)).filter(recorded -> !recorded.isExpired(nowMillis));
@@ -420,7 +421,7 @@ public final class EmbeddedStore implements DedupStore {
             }
             closed = true;
             try {
-                if (db != null && failures.trouble() == null) {
+                if (db != null && failures.problem() == null) {
                     flush(db);
                 }
             } catch (WriteFailedException e) {
@@ -467,7 +468,7 @@ public final class EmbeddedStore implements DedupStore {
             if (closed) {
                 throw isClosed();
             }
-            Trouble met = failures.trouble();
+            Problem met = failures.problem();
             RocksDB used = db;
             if (met != null || used == null) {
                 throw new StoreUnavailableException(

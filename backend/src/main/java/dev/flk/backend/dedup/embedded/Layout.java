@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.embedded;
 
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.nio.ByteBuffer;
@@ -13,7 +13,7 @@ import java.util.Optional;
  *
  * <pre>
  * key                                bytes   value
- * the id                             32      {@link Recorded#encode}
+ * the id                             32      {@link StoredOutcome#encode}
  * the id, then the content digest    64      when this note of evidence ends, milliseconds since the epoch, 8 bytes
  * zero                               1       {@link Position}
  * </pre>
@@ -97,8 +97,8 @@ final class Layout {
      *
      * @throws IllegalArgumentException if the value is none, or that of another id
      */
-    static Recorded outcome(PcsId id, byte[] value) {
-        Recorded recorded = Recorded.decode(value);
+    static StoredOutcome outcome(PcsId id, byte[] value) {
+        StoredOutcome recorded = StoredOutcome.decode(value);
         if (!recorded.id().equals(id)) {
             throw new IllegalArgumentException("the outcome of " + recorded.id() + " stands under " + id);
         }
@@ -108,7 +108,7 @@ final class Layout {
     /** When an entry has expired, milliseconds since the epoch; never for one that does not expire. */
     static long expiryMillis(byte[] key, byte[] value) {
         return switch (key.length) {
-            case ID_BYTES -> Recorded.decode(value).expiresAtMillis();
+            case ID_BYTES -> StoredOutcome.decode(value).expiresAtMillis();
             case EVIDENCE_BYTES -> decode(value);
             default -> Long.MAX_VALUE;
         };

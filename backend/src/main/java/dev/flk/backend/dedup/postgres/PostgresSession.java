@@ -3,8 +3,8 @@ package dev.flk.backend.dedup.postgres;
 
 import com.zaxxer.hikari.HikariDataSource;
 import com.zaxxer.hikari.HikariPoolMXBean;
-import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.dedup.postgres.Statements.PositionRow;
 import dev.flk.backend.postgres.PostgresConnector;
 import dev.flk.backend.postgres.PostgresFailures;
@@ -106,7 +106,7 @@ final class PostgresSession {
         return acknowledged.counter();
     }
 
-    List<Optional<Recorded>> get(List<PcsId> ids, long atLeast, long nowMillis) throws SQLException {
+    List<Optional<StoredOutcome>> get(List<PcsId> ids, long atLeast, long nowMillis) throws SQLException {
         Statements.Found found = use(connection -> Statements.lookUp(connection, position.logId(), ids, nowMillis));
         if (!isMine(Optional.ofNullable(found.token()), atLeast)) {
             throw failed(positionLost());
@@ -122,7 +122,7 @@ final class PostgresSession {
                 || (atLeast == 0 && found.equals(atConnect.map(PositionRow.Position::token)));
     }
 
-    List<Recorded> put(List<Recorded> decisions, long completeUpTo, long nowMillis) throws SQLException {
+    List<StoredOutcome> put(List<StoredOutcome> decisions, long completeUpTo, long nowMillis) throws SQLException {
         try {
             return use(connection -> {
                 connection.setAutoCommit(false);
@@ -142,7 +142,8 @@ final class PostgresSession {
         }
     }
 
-    private List<Recorded> putOnce(Connection connection, List<Recorded> decisions, long completeUpTo, long nowMillis)
+    private List<StoredOutcome> putOnce(
+            Connection connection, List<StoredOutcome> decisions, long completeUpTo, long nowMillis)
             throws SQLException {
         Token written = acknowledged;
         Optional<String> expected =
@@ -152,10 +153,10 @@ final class PostgresSession {
             connection.rollback();
             throw positionLost();
         }
-        List<Recorded> standing = Statements.putIfAbsent(connection, decisions, nowMillis);
+        List<StoredOutcome> existing = Statements.putIfAbsent(connection, decisions, nowMillis);
         connection.commit();
         acknowledged = last;
-        return standing;
+        return existing;
     }
 
     private StoreUnavailableException positionLost() {

@@ -3,8 +3,8 @@ package dev.flk.backend.dedup.postgres;
 
 import com.zaxxer.hikari.HikariPoolMXBean;
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.PostgresConnector;
 import dev.flk.certificate.ContentDigest;
@@ -31,13 +31,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Outcomes in PostgreSQL. A put is one transaction, with the position; it is durable when it returns as far as the server's
- * {@code synchronous_commit} promises. Serialization failures and deadlocks are tried again here; after any other failure
- * of a put nothing works until {@link #connect} was called.
+ * Outcomes in PostgreSQL. A put is one transaction, with the position; it is durable when it returns as far as the
+ * server's {@code synchronous_commit} promises. Serialization failures and deadlocks are tried again here; after any
+ * other failure of a put nothing works until {@link #connect} was called.
  *
- * <p>JDBC blocks, so there are threads of its own: one for the puts, in their order, the rest of {@code POSTGRES_POOL_SIZE} for the
- * reads, one for connecting; stages complete on them. No one who calls ever waits. Puts and reads that wait for their thread are bounded, and
- * a read that waited longer than {@code DEDUP_TIMEOUT} fails.
+ * <p>JDBC blocks, so there are threads of its own: one for the puts, in their order, the rest of {@code
+ * POSTGRES_POOL_SIZE} for the reads, one for connecting; stages complete on them. No one who calls ever waits. Puts and
+ * reads that wait for their thread are bounded, and a read that waited longer than {@code DEDUP_TIMEOUT} fails.
  */
 public final class PostgresStore implements DedupStore {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
@@ -159,14 +159,14 @@ public final class PostgresStore implements DedupStore {
     }
 
     @Override
-    public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+    public CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids) {
         PostgresSession current = session;
         long atLeast = current == null ? 0 : current.acknowledged();
         return read(current, using -> using.get(ids, atLeast, clock.millis()));
     }
 
     @Override
-    public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+    public CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
         PostgresSession current = session;
         return use(writer, current, using -> using.put(decisions, completeUpTo, clock.millis()), full -> {
             if (current != null) {
@@ -196,7 +196,10 @@ public final class PostgresStore implements DedupStore {
         return session != null;
     }
 
-    /** What a {@link dev.flk.backend.dedup.Sweeper} does in one second: up to 20,000 rows, a batch after the other between the reads of others. */
+    /**
+     * What a {@link dev.flk.backend.dedup.Sweeper} does in one second: up to 20,000 rows, a batch after the other
+     * between the reads of others.
+     */
     public void removeStretch(BooleanSupplier goesOn) {
         int removed = REMOVED_AT_ONCE;
         for (int batch = 0; batch < BATCHES_A_SECOND && removed >= REMOVED_AT_ONCE && goesOn.getAsBoolean(); batch++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.postgres;
 
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.dedup.postgres.PostgresSession.Token;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
@@ -77,8 +77,8 @@ final class Statements {
      *
      * @param token of the position in the same snapshot; null if there is none
      */
-    record Found(@Nullable String token, Map<PcsId, Recorded> outcomes) {
-        List<Optional<Recorded>> inOrderOf(List<PcsId> ids) {
+    record Found(@Nullable String token, Map<PcsId, StoredOutcome> outcomes) {
+        List<Optional<StoredOutcome>> inOrderOf(List<PcsId> ids) {
             return ids.stream().map(id -> Optional.ofNullable(outcomes.get(id))).toList();
         }
     }
@@ -90,11 +90,11 @@ final class Statements {
             statement.setLong(3, nowMillis);
             try (ResultSet rows = statement.executeQuery()) {
                 String token = null;
-                Map<PcsId, Recorded> outcomes = new HashMap<>();
+                Map<PcsId, StoredOutcome> outcomes = new HashMap<>();
                 while (rows.next()) {
                     token = rows.getString(1);
                     if (rows.getBytes(2) != null) {
-                        Recorded outcome = read(rows, 2);
+                        StoredOutcome outcome = read(rows, 2);
                         outcomes.put(outcome.id(), outcome);
                     }
                 }
@@ -104,25 +104,26 @@ final class Statements {
     }
 
     /** What stands for each in the transaction that this is part of, in their order. */
-    static List<Recorded> putIfAbsent(Connection connection, List<Recorded> decisions, long nowMillis)
+    static List<StoredOutcome> putIfAbsent(Connection connection, List<StoredOutcome> decisions, long nowMillis)
             throws SQLException {
-        List<Recorded> sorted =
-                decisions.stream().sorted(Comparator.comparing(Recorded::id)).toList();
-        Map<PcsId, Recorded> standing = new HashMap<>();
+        List<StoredOutcome> sorted = decisions.stream()
+                .sorted(Comparator.comparing(StoredOutcome::id))
+                .toList();
+        Map<PcsId, StoredOutcome> existing = new HashMap<>();
         for (int from = 0; from < sorted.size(); from += ROWS_AT_ONCE) {
-            List<Recorded> part = sorted.subList(from, Math.min(sorted.size(), from + ROWS_AT_ONCE));
-            insert(connection, part, nowMillis, standing);
+            List<StoredOutcome> part = sorted.subList(from, Math.min(sorted.size(), from + ROWS_AT_ONCE));
+            insert(connection, part, nowMillis, existing);
         }
         List<PcsId> others = sorted.stream()
-                .map(Recorded::id)
-                .filter(id -> !standing.containsKey(id))
+                .map(StoredOutcome::id)
+                .filter(id -> !existing.containsKey(id))
                 .toList();
         if (!others.isEmpty()) {
-            readStanding(connection, others, standing);
+            readExisting(connection, others, existing);
         }
-        List<Recorded> inOrder = new ArrayList<>(decisions.size());
-        for (Recorded decision : decisions) {
-            Recorded winner = standing.get(decision.id());
+        List<StoredOutcome> inOrder = new ArrayList<>(decisions.size());
+        for (StoredOutcome decision : decisions) {
+            StoredOutcome winner = existing.get(decision.id());
             if (winner == null) {
                 throw new IllegalStateException("neither inserted nor there: " + decision.id());
             }
@@ -132,43 +133,43 @@ final class Statements {
     }
 
     private static void insert(
-            Connection connection, List<Recorded> decisions, long nowMillis, Map<PcsId, Recorded> standing)
+            Connection connection, List<StoredOutcome> decisions, long nowMillis, Map<PcsId, StoredOutcome> existing)
             throws SQLException {
-        Map<PcsId, Recorded> given = new HashMap<>();
+        Map<PcsId, StoredOutcome> given = new HashMap<>();
         decisions.forEach(decision -> given.put(decision.id(), decision));
         try (PreparedStatement statement = connection.prepareStatement(INSERT)) {
             statement.setArray(1, array(connection, "bytea", decisions, d -> d.id().toBytes(), new byte[0][]));
             statement.setArray(2, array(connection, "int2", decisions, d -> (short) d.status(), new Short[0]));
-            statement.setArray(3, array(connection, "bytea", decisions, Recorded::body, new byte[0][]));
+            statement.setArray(3, array(connection, "bytea", decisions, StoredOutcome::body, new byte[0][]));
             statement.setArray(
                     4, array(connection, "bytea", decisions, d -> d.digest().toBytes(), new byte[0][]));
-            statement.setArray(5, array(connection, "text", decisions, Recorded::signedDigest, new String[0]));
-            statement.setArray(6, array(connection, "int8", decisions, Recorded::expiresAtMillis, new Long[0]));
+            statement.setArray(5, array(connection, "text", decisions, StoredOutcome::signedDigest, new String[0]));
+            statement.setArray(6, array(connection, "int8", decisions, StoredOutcome::expiresAtMillis, new Long[0]));
             statement.setLong(7, nowMillis);
             try (ResultSet inserted = statement.executeQuery()) {
                 while (inserted.next()) {
                     PcsId id = id(inserted.getBytes(1));
-                    standing.put(id, given.get(id));
+                    existing.put(id, given.get(id));
                 }
             }
         }
     }
 
-    private static void readStanding(Connection connection, List<PcsId> ids, Map<PcsId, Recorded> standing)
+    private static void readExisting(Connection connection, List<PcsId> ids, Map<PcsId, StoredOutcome> existing)
             throws SQLException {
         try (PreparedStatement statement = connection.prepareStatement(STANDING)) {
             statement.setArray(1, bytes(connection, ids));
             try (ResultSet rows = statement.executeQuery()) {
                 while (rows.next()) {
-                    Recorded present = read(rows, 1);
-                    standing.put(present.id(), present);
+                    StoredOutcome present = read(rows, 1);
+                    existing.put(present.id(), present);
                 }
             }
         }
     }
 
-    private static Recorded read(ResultSet row, int first) throws SQLException {
-        return new Recorded(
+    private static StoredOutcome read(ResultSet row, int first) throws SQLException {
+        return new StoredOutcome(
                 id(row.getBytes(first)),
                 row.getInt(first + 1),
                 row.getBytes(first + 2),

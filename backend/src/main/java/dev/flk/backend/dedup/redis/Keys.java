@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.redis;
 
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.util.Optional;
@@ -14,7 +14,7 @@ import java.util.regex.Pattern;
  *
  * <pre>
  * key                               value                                                       ends
- * flk:outcome:{pcs_id}              {@link Recorded#encode}                                     with the outcome
+ * flk:outcome:{pcs_id}              {@link StoredOutcome#encode}                                     with the outcome
  * flk:evidence:{pcs_id}:{digest}    when this note ends, milliseconds since the epoch, decimal  then
  * flk:position:{log id}             {@link Position#text}                                       never
  * </pre>
@@ -36,9 +36,9 @@ final class Keys {
      *
      * @throws IllegalArgumentException naming the key if these bytes are none of this id
      */
-    static Recorded outcome(PcsId id, byte[] value) {
+    static StoredOutcome outcome(PcsId id, byte[] value) {
         try {
-            Recorded outcome = Recorded.decode(value);
+            StoredOutcome outcome = StoredOutcome.decode(value);
             if (outcome.id().equals(id)) {
                 return outcome;
             }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.redis;
 
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import io.lettuce.core.RedisFuture;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.api.async.RedisAsyncCommands;
@@ -53,7 +53,7 @@ final class PutCall {
     private static final int MOST_BYTES = 1 << 20;
 
     private final long nowMillis;
-    private final List<Recorded> outcomes = new ArrayList<>();
+    private final List<StoredOutcome> outcomes = new ArrayList<>();
     private final List<byte[]> values = new ArrayList<>();
     private int bytes;
 
@@ -62,11 +62,11 @@ final class PutCall {
     }
 
     /** As many calls as it takes, in order; at least one. */
-    static List<PutCall> of(List<Recorded> outcomes, long nowMillis) {
+    static List<PutCall> of(List<StoredOutcome> outcomes, long nowMillis) {
         List<PutCall> calls = new ArrayList<>();
         PutCall last = new PutCall(nowMillis);
         calls.add(last);
-        for (Recorded outcome : outcomes) {
+        for (StoredOutcome outcome : outcomes) {
             byte[] value = outcome.encode();
             if (!last.hasRoomFor(value)) {
                 last = new PutCall(nowMillis);
@@ -81,7 +81,7 @@ final class PutCall {
         return outcomes.isEmpty() || (outcomes.size() < MOST_OUTCOMES && bytes + value.length <= MOST_BYTES);
     }
 
-    private void add(Recorded outcome, byte[] value) {
+    private void add(StoredOutcome outcome, byte[] value) {
         outcomes.add(outcome);
         values.add(value);
         bytes += value.length;
@@ -117,13 +117,13 @@ final class PutCall {
      *
      * @throws IllegalArgumentException if something stands that is no outcome; names its key
      */
-    List<Recorded> standing(List<Object> reply) {
-        List<Recorded> standing = new ArrayList<>(outcomes);
+    List<StoredOutcome> existing(List<Object> reply) {
+        List<StoredOutcome> existing = new ArrayList<>(outcomes);
         for (int i = 1; i < reply.size(); i += 2) {
             int index = ((Long) reply.get(i)).intValue();
-            standing.set(index, Keys.outcome(outcomes.get(index).id(), (byte[]) reply.get(i + 1)));
+            existing.set(index, Keys.outcome(outcomes.get(index).id(), (byte[]) reply.get(i + 1)));
         }
-        return standing;
+        return existing;
     }
 
     private static byte[] ascii(String text) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.redis;
 
-import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.dedup.redis.Keys.Position;
 import dev.flk.certificate.PcsId;
 import io.lettuce.core.KeyValue;
@@ -173,7 +173,7 @@ final class RedisSession {
     }
 
     /** As {@link RedisStore#putIfAbsent}. */
-    CompletionStage<List<Recorded>> put(List<Recorded> decisions, long completeUpTo) {
+    CompletionStage<List<StoredOutcome>> put(List<StoredOutcome> decisions, long completeUpTo) {
         long now = clock.millis();
         List<Integer> kept = new ArrayList<>(decisions.size());
         for (int i = 0; i < decisions.size(); i++) {
@@ -181,7 +181,7 @@ final class RedisSession {
                 kept.add(i); // a server takes no time to live of zero
             }
         }
-        List<CompletionStage<List<Recorded>>> parts = new ArrayList<>();
+        List<CompletionStage<List<StoredOutcome>>> parts = new ArrayList<>();
         List<PutCall> batches = PutCall.of(kept.stream().map(decisions::get).toList(), now);
         synchronized (this) {
             Position last = sent;
@@ -194,23 +194,23 @@ final class RedisSession {
                 last = next;
             }
         }
-        CompletionStage<List<Recorded>> recorded = CompletableFuture.completedStage(new ArrayList<>(kept.size()));
-        for (CompletionStage<List<Recorded>> part : parts) {
+        CompletionStage<List<StoredOutcome>> recorded = CompletableFuture.completedStage(new ArrayList<>(kept.size()));
+        for (CompletionStage<List<StoredOutcome>> part : parts) {
             recorded = recorded.thenCombine(part, (before, more) -> {
                 before.addAll(more);
                 return before;
             });
         }
         return recorded.thenApply(ofKept -> {
-            List<Recorded> standing = new ArrayList<>(decisions);
+            List<StoredOutcome> existing = new ArrayList<>(decisions);
             for (int i = 0; i < ofKept.size(); i++) {
-                standing.set(kept.get(i), ofKept.get(i));
+                existing.set(kept.get(i), ofKept.get(i));
             }
-            return standing;
+            return existing;
         });
     }
 
-    private synchronized CompletionStage<List<Recorded>> put(
+    private synchronized CompletionStage<List<StoredOutcome>> put(
             RedisAsyncCommands<String, byte[]> redis, PutCall batch, String expected, Position next) {
         sent = next;
         return ask(() -> batch.send(redis, positionKey, expected, next.text()), reply -> {
@@ -222,7 +222,7 @@ final class RedisSession {
                 acknowledged = next;
             }
             try {
-                return batch.standing(reply);
+                return batch.existing(reply);
             } catch (IllegalArgumentException e) {
                 throw connector.unavailable(e);
             }
@@ -230,10 +230,10 @@ final class RedisSession {
     }
 
     /** As {@link RedisStore#get}. */
-    CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+    CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids) {
         long now = clock.millis();
         return read(ids.stream().map(Keys::outcome).toList(), values -> {
-            List<Optional<Recorded>> found = new ArrayList<>(ids.size());
+            List<Optional<StoredOutcome>> found = new ArrayList<>(ids.size());
             for (int i = 0; i < ids.size(); i++) {
                 byte[] value = values.get(i);
                 found.add(

@@ -3,7 +3,7 @@ package dev.flk.backend.dedup.redis;
 
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.security.SecureRandom;
@@ -93,7 +93,7 @@ public final class RedisStore implements DedupStore {
     }
 
     @Override
-    public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+    public CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids) {
         return session.get(ids);
     }
 
@@ -102,7 +102,7 @@ public final class RedisStore implements DedupStore {
      * expired is not sent.
      */
     @Override
-    public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+    public CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
         return session.put(decisions, completeUpTo);
     }
 

@@ -11,30 +11,33 @@ import java.util.List;
 import org.bouncycastle.crypto.params.Ed25519PublicKeyParameters;
 import org.bouncycastle.math.ec.rfc8032.Ed25519;
 
-/** A key that may have made a signature that does not verify, perhaps in a way that is a mistake. It never shows itself. */
-public final class SuspectKey {
+/**
+ * A key that is tested for having made a signature that does not verify, possibly because the signer used the key in a
+ * wrong way. It never discloses the key.
+ */
+public final class CandidateKey {
     private final KeyId id;
     private final SigningAlgorithm algorithm;
     private final List<String> secrets;
     private final byte[] publicKey;
 
-    /** What became of a secret's text before it was used. */
+    /** The way in which a secret's text was converted before it was used. */
     public enum KeyForm {
         AS_CONFIGURED,
-        /** From base64 or hex. */
+        /** The text was decoded from base64 or hex. */
         DECODED,
-        /** With a line end behind it, or without the white space around it. */
+        /** A line ending was appended to the text, or the white space around it was removed. */
         OTHER_WHITE_SPACE
     }
 
-    /** What the signature is made over, given a text. */
+    /** The message that a signature covers, derived from a text. */
     public enum Message {
         TEXT,
         SHA256,
         SHA256_IN_HEX;
 
-        /** The one that certificates are signed over. */
-        public static Message proper(SigningAlgorithm algorithm) {
+        /** Returns the message that signatures of certificates cover. */
+        public static Message ofCertificates(SigningAlgorithm algorithm) {
             return algorithm == SigningAlgorithm.HMAC ? TEXT : SHA256;
         }
 
@@ -47,7 +50,7 @@ public final class SuspectKey {
         }
     }
 
-    private SuspectKey(KeyId id, SigningAlgorithm algorithm, List<String> secrets, byte[] publicKey) {
+    private CandidateKey(KeyId id, SigningAlgorithm algorithm, List<String> secrets, byte[] publicKey) {
         this.id = id;
         this.algorithm = algorithm;
         this.secrets = List.copyOf(secrets);
@@ -55,21 +58,21 @@ public final class SuspectKey {
     }
 
     /**
-     * A secret for HMAC.
+     * Returns a key from an HMAC secret.
      *
      * @throws IllegalArgumentException if it is empty
      */
-    public static SuspectKey secret(String secret) {
-        return new SuspectKey(new HmacSigner(secret).keyId(), SigningAlgorithm.HMAC, List.of(secret), new byte[0]);
+    public static CandidateKey secret(String secret) {
+        return new CandidateKey(new HmacSigner(secret).keyId(), SigningAlgorithm.HMAC, List.of(secret), new byte[0]);
     }
 
     /**
-     * A public key for Ed25519.
+     * Returns a key from an Ed25519 public key.
      *
-     * @throws IllegalArgumentException unless it is one, 32 bytes in base64
+     * @throws IllegalArgumentException unless it is a valid key, 32 bytes in base64
      */
-    public static SuspectKey publicKey(String base64) {
-        return new SuspectKey(
+    public static CandidateKey publicKey(String base64) {
+        return new CandidateKey(
                 Ed25519Signer.PublicKey.parse(base64).keyId(),
                 SigningAlgorithm.ED25519,
                 List.of(base64),
@@ -77,14 +80,14 @@ public final class SuspectKey {
     }
 
     /**
-     * A private key for Ed25519, and the public one that belongs to it.
+     * Returns a key from an Ed25519 private key and the corresponding public key.
      *
      * @throws IllegalArgumentException unless it is the base64 of 32 bytes
      */
-    public static SuspectKey privateKey(String seedBase64) {
+    public static CandidateKey privateKey(String seedBase64) {
         Ed25519Signer signer = Ed25519Signer.ofBase64(seedBase64);
         String publicKey = signer.publicKeyBase64();
-        return new SuspectKey(
+        return new CandidateKey(
                 signer.keyId(), SigningAlgorithm.ED25519, List.of(publicKey, seedBase64), decoded(publicKey));
     }
 
@@ -96,14 +99,14 @@ public final class SuspectKey {
         return id;
     }
 
-    /** What it is a key for. */
+    /** Returns the algorithm that the key is meant for. */
     public SigningAlgorithm algorithm() {
         return algorithm;
     }
 
     /**
-     * Whether the key, used so, made exactly this signature of {@code text}. The text of an Ed25519 key may have served as the secret of an
-     * HMAC; a secret makes no Ed25519 signature.
+     * Returns whether the key, used in this way, made exactly this signature of {@code text}. The text of an Ed25519
+     * key may have been used as an HMAC secret; a secret can't make an Ed25519 signature.
      */
     public boolean made(byte[] signature, byte[] text, SigningAlgorithm with, KeyForm form, Message message) {
         byte[] signed = message.of(text);
@@ -134,12 +137,12 @@ public final class SuspectKey {
         try {
             found.add(Base64.getDecoder().decode(text.replace('-', '+').replace('_', '/')));
         } catch (IllegalArgumentException e) {
-            // it is not base64
+            // not base64
         }
         try {
             found.add(HexFormat.of().parseHex(text));
         } catch (IllegalArgumentException e) {
-            // it is not hex
+            // not hex
         }
         return found;
     }

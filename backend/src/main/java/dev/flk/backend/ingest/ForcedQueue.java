@@ -21,7 +21,7 @@ import org.slf4j.LoggerFactory;
  * write and force; so do the store's answers. Adding never waits; the queue is bounded by the ids that may be in flight. It is also
  * what the log's writer reports to, for metrics and log lines.
  */
-final class RecorderQueue implements LogListener {
+final class ForcedQueue implements LogListener {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
     private final LinkedBlockingQueue<Group> groups = new LinkedBlockingQueue<>();
@@ -50,7 +50,7 @@ final class RecorderQueue implements LogListener {
         void run() throws IOException;
     }
 
-    RecorderQueue(Meters meters) {
+    ForcedQueue(Meters meters) {
         this.meters = meters;
     }
 

@@ -19,11 +19,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The way to ingest: {@code POST /v1/pcs/submit} and {@code GET /v1/pcs/{pcs_id}}. What arrives on all connections of an event loop in one turn
- * is handed over as one list: a task put into the loop runs when every connection that had something to read was read.
+ * The way to ingest: {@code POST /v1/pcs/submit} and {@code GET /v1/pcs/{pcs_id}}. What arrives on all connections of
+ * an event loop in one turn is handed over as one list: a task put into the loop runs when every connection that had
+ * something to read was read.
  */
-final class Turns {
-    private static final Logger LOG = LoggerFactory.getLogger(Turns.class);
+final class SubmissionBatcher {
+    private static final Logger LOG = LoggerFactory.getLogger(SubmissionBatcher.class);
     /** Longer than a usual batch of 100 certificates; parsing as much takes about two milliseconds. */
     private static final long LONG_BYTES = 256 << 10;
 
@@ -39,7 +40,7 @@ final class Turns {
     private final ThreadLocal<List<Submission>> arrived = ThreadLocal.withInitial(ArrayList::new);
 
     /** @param maxParsingBytes what parsing long bodies may take */
-    Turns(Ingest ingest, Meters meters, LongSupplier nanoTicker, long maxParsingBytes) {
+    SubmissionBatcher(Ingest ingest, Meters meters, LongSupplier nanoTicker, long maxParsingBytes) {
         this.parsing = new Bound(maxParsingBytes);
         this.lines = new LineLimit(1, Duration.ofSeconds(10), nanoTicker);
         this.ingest = ingest;

@@ -10,8 +10,8 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 
 /** What the JDK's exceptions of files mean; their own messages often say no more than the path. */
-public final class IoTrouble {
-    private IoTrouble() {}
+public final class IoMessages {
+    private IoMessages() {}
 
     /** A sentence: {@code can't use /x/y: there is no such file or directory}. */
     public static String inWords(IOException failure) {

@@ -10,7 +10,7 @@ import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /** Explains why TLS with a backend fails, and what to do, from the JDK's messages. */
-public final class TlsTrouble {
+public final class TlsMessages {
     private static final int LONGEST_QUOTE = 160;
 
     /** What the JDK, or the other side by an alert, says; and what that means here. The first that fits. */
@@ -60,7 +60,7 @@ public final class TlsTrouble {
         }
     }
 
-    private TlsTrouble() {}
+    private TlsMessages() {}
 
     /** In words, for people; empty if it is not TLS that failed. */
     public static Optional<String> what(@Nullable Throwable failure) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.backend.ingest.StoreLink.RetryAdvice;
@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * the backlog, which drains beside live traffic, a batch at a time. A thread loops over {@link #step}; whatever happens behind
  * the force happens there.
  */
-final class Recorder {
+final class OutcomeWriter {
     private final StoreLink link;
     private final Inbox inbox;
     private final Completion completion;
@@ -34,7 +34,7 @@ final class Recorder {
     private boolean draining;
     private boolean ending;
 
-    Recorder(
+    OutcomeWriter(
             StoreLink link,
             Inbox inbox,
             Completion completion,
@@ -55,7 +55,7 @@ final class Recorder {
 
     /** Records one group if there is one; false if there was nothing to do. */
     boolean step() {
-        RecorderQueue.Group group = inbox.groups().poll();
+        ForcedQueue.Group group = inbox.groups().poll();
         if (group == null) {
             return false;
         }
@@ -105,7 +105,7 @@ final class Recorder {
         }
     }
 
-    private void record(RecorderQueue.Group group) {
+    private void record(ForcedQueue.Group group) {
         putOrLeave(group.submissions(), () -> {});
         group.others().forEach(this::guarded);
     }
@@ -145,21 +145,21 @@ final class Recorder {
             then.run();
             return;
         }
-        link.record(recordable.stream().map(InFlight::outcome).toList(), (standing, failure) -> {
-            settle(recordable, standing);
+        link.record(recordable.stream().map(InFlight::outcome).toList(), (existing, failure) -> {
+            settle(recordable, existing);
             then.run();
         });
     }
 
-    private void settle(List<InFlight> group, @Nullable List<Recorded> standing) {
-        if (standing == null) {
+    private void settle(List<InFlight> group, @Nullable List<StoredOutcome> existing) {
+        if (existing == null) {
             Outcome down = advice.storeDown();
             group.forEach(inFlight -> guarded(() -> leaveWaiting(inFlight, down)));
             return;
         }
         for (int i = 0; i < group.size(); i++) {
             InFlight inFlight = group.get(i);
-            Recorded winner = standing.get(i);
+            StoredOutcome winner = existing.get(i);
             guarded(() -> {
                 if (winner.equals(inFlight.outcome())) {
                     completion.recorded(inFlight);
@@ -171,7 +171,7 @@ final class Recorder {
     }
 
     /** Another was first: that is logged before anyone is told, so that a start asserts it and not ours. */
-    private void keepOverruling(InFlight inFlight, Recorded winner) {
+    private void keepOverruling(InFlight inFlight, StoredOutcome winner) {
         log.overruled(inFlight.outcome(), winner);
         boolean taken = inbox.append(
                 new Entry(

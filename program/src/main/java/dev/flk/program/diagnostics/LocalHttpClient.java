@@ -18,7 +18,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /** What a program answers that runs on this machine. */
-public final class Asked {
+public final class LocalHttpClient {
     private static final Duration PATIENCE = Duration.ofSeconds(10);
     private static final int MOST_BYTES = 16 << 20;
 
@@ -32,7 +32,7 @@ public final class Asked {
         HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(url));
         login.ifPresent(basic -> request.header("Authorization", "Basic " + basic));
         CompletableFuture<String> answer = client().sendAsync(request.build(), BodyHandlers.ofInputStream())
-                .thenApplyAsync(Asked::text);
+                .thenApplyAsync(LocalHttpClient::text);
         try {
             return answer.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
         } catch (ExecutionException e) {

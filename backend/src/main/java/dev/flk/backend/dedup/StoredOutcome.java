@@ -21,11 +21,11 @@ import java.util.HexFormat;
  * @param signedDigest 16 hex digits that tell whether other content differs in what is signed
  * @param expiresAtMillis wall time at which it ends, milliseconds since the epoch
  */
-public record Recorded(
+public record StoredOutcome(
         PcsId id, int status, byte[] body, ContentDigest digest, String signedDigest, long expiresAtMillis) {
 
     /** Whether both give the same answer: status and body are equal. */
-    public boolean isAnsweredAs(Recorded other) {
+    public boolean isAnsweredAs(StoredOutcome other) {
         return status == other.status && Arrays.equals(body, other.body);
     }
 
@@ -48,7 +48,7 @@ public record Recorded(
      *
      * @throws IllegalArgumentException if these are no such bytes
      */
-    public static Recorded decode(byte[] bytes) {
+    public static StoredOutcome decode(byte[] bytes) {
         int lineEnd = 0;
         while (lineEnd < bytes.length && bytes[lineEnd] != '\n') {
             lineEnd++;
@@ -58,7 +58,7 @@ public record Recorded(
         if (lineEnd == bytes.length || fields.length != 5) {
             throw new IllegalArgumentException("not a recorded outcome: " + line);
         }
-        return new Recorded(
+        return new StoredOutcome(
                 PcsId.parse(fields[0])
                         .orElseThrow(() -> new IllegalArgumentException("not a recorded outcome's id: " + fields[0])),
                 Integer.parseInt(fields[1]),
@@ -70,7 +70,7 @@ public record Recorded(
 
     @Override
     public boolean equals(Object other) {
-        return other instanceof Recorded that
+        return other instanceof StoredOutcome that
                 && id.equals(that.id)
                 && status == that.status
                 && Arrays.equals(body, that.body)

@@ -8,23 +8,23 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
 
 /** SIGHUP, which ends a process that does not listen to it. Safe for any thread. */
-public final class HangUp {
+public final class ReloadSignal {
     private final List<Runnable> actions = new CopyOnWriteArrayList<>();
-    private @Nullable String trouble;
+    private @Nullable String problem;
 
-    private HangUp() {}
+    private ReloadSignal() {}
 
     /**
-     * From now on SIGHUP does nothing but what is {@link #add added}. By reflection: the JDK has nothing else for signals, and javac warns of
-     * each use of this without a way to say that it is meant.
+     * From now on SIGHUP does nothing but what is {@link #add added}. By reflection: the JDK has nothing else for
+     * signals, and javac warns of each use of this without a way to say that it is meant.
      */
-    public static HangUp listen() {
-        HangUp hangUp = new HangUp();
+    public static ReloadSignal listen() {
+        ReloadSignal hangUp = new ReloadSignal();
         try {
             Class<?> signal = Class.forName("sun.misc.Signal");
             Class<?> handler = Class.forName("sun.misc.SignalHandler");
             Object acting = Proxy.newProxyInstance(
-                    HangUp.class.getClassLoader(), new Class<?>[] {handler}, (proxy, method, arguments) -> {
+                    ReloadSignal.class.getClassLoader(), new Class<?>[] {handler}, (proxy, method, arguments) -> {
                         if (method.getName().equals("handle")) {
                             hangUp.act();
                         }
@@ -34,17 +34,17 @@ public final class HangUp {
                     .invoke(null, signal.getConstructor(String.class).newInstance("HUP"), acting);
             if (before == handler.getField("SIG_IGN").get(null)) {
                 // the JVM leaves it so
-                hangUp.trouble = "SIGHUP is ignored in this process, as nohup does";
+                hangUp.problem = "SIGHUP is ignored in this process, as nohup does";
             }
         } catch (ReflectiveOperationException | IllegalArgumentException e) {
-            hangUp.trouble = "SIGHUP can't be listened to here (" + e + ")";
+            hangUp.problem = "SIGHUP can't be listened to here (" + e + ")";
         }
         return hangUp;
     }
 
     /** Why nothing will be heard of the signal; empty if it will. */
-    public Optional<String> trouble() {
-        return Optional.ofNullable(trouble);
+    public Optional<String> problem() {
+        return Optional.ofNullable(problem);
     }
 
     /** Runs {@code action}, too, at each SIGHUP from now on; it must not throw. */

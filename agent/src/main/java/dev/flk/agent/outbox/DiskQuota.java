@@ -15,7 +15,7 @@ import java.util.function.LongSupplier;
  * Space: the bytes of the outbox's files, without the {@link Reserve}, of {@code OUTBOX_MAX_BYTES}, and the free space of the disk above
  * {@code OUTBOX_MIN_FREE_BYTES}. Looked up once a second at most; what was taken since is counted. Safe for several threads.
  */
-final class Room {
+final class DiskQuota {
     /** What a record takes beside its body: its header, and its share of the note that settles it. */
     static final int OVERHEAD_BYTES = 100;
 
@@ -30,7 +30,7 @@ final class Room {
     private long freeBytes;
     private long arrivingBytes;
 
-    Room(FileOps files, OutboxOptions options, LongSupplier nanoTicker) {
+    DiskQuota(FileOps files, OutboxOptions options, LongSupplier nanoTicker) {
         this.files = files;
         this.options = options;
         this.nanoTicker = nanoTicker;
@@ -107,8 +107,8 @@ final class Room {
         long used = 0;
         for (String name : files.list(directory)) {
             if (!name.equals(Reserve.FILE)) {
-                used += files.standing(directory.resolve(name))
-                        .map(FileOps.Standing::bytes)
+                used += files.status(directory.resolve(name))
+                        .map(FileOps.FileStatus::bytes)
                         .orElse(0L);
             }
         }
@@ -137,7 +137,7 @@ final class Room {
 
         /** Frees the space; false if there was none. */
         boolean release() throws IOException {
-            if (files.standing(file).isEmpty()) {
+            if (files.status(file).isEmpty()) {
                 return false;
             }
             files.delete(file);
@@ -147,7 +147,7 @@ final class Room {
 
         /** Takes the space, if it was not taken and the disk has twice that; false if it could not be taken. */
         boolean restore() throws IOException {
-            if (files.standing(file).map(FileOps.Standing::bytes).orElse(0L) == BYTES) {
+            if (files.status(file).map(FileOps.FileStatus::bytes).orElse(0L) == BYTES) {
                 return true;
             }
             if (files.usableBytes(directory) < 2L * BYTES) {

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class TlsTroubleTest {
+class TlsMessagesTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
             PKIX path building failed: unable to find valid certification path to requested target | set TLS_CA_FILE
@@ -27,7 +27,7 @@ class TlsTroubleTest {
             something new                                                            | check TLS_CA, TLS_CERT and TLS_KEY
             """)
     void what_saysWhatToDo_andQuotes(String said, String meant) {
-        assertThat(TlsTrouble.what(new CompletionException(new SSLHandshakeException(said))))
+        assertThat(TlsMessages.what(new CompletionException(new SSLHandshakeException(said))))
                 .get()
                 .asString()
                 .startsWith("TLS fails: ")
@@ -37,13 +37,13 @@ class TlsTroubleTest {
 
     @Test
     void what_isEmpty_whereNoTlsFailed() {
-        assertThat(TlsTrouble.what(new IOException("bad_certificate"))).isEmpty();
-        assertThat(TlsTrouble.what(null)).isEmpty();
+        assertThat(TlsMessages.what(new IOException("bad_certificate"))).isEmpty();
+        assertThat(TlsMessages.what(null)).isEmpty();
     }
 
     @Test
     void what_quotesALittle() {
-        assertThat(TlsTrouble.what(new SSLException("x".repeat(5_000))))
+        assertThat(TlsMessages.what(new SSLException("x".repeat(5_000))))
                 .get()
                 .asString()
                 .hasSizeLessThan(300);

@@ -8,13 +8,13 @@ import java.time.format.DateTimeFormatter;
 import java.util.Locale;
 
 /** Counts, sizes, durations and times as people read them. */
-public final class InWords {
+public final class ErrorMessages {
     private static final DateTimeFormatter MILLIS = DateTimeFormatter.ofPattern(
                     "uuuu-MM-dd'T'HH:mm:ss.SSSX", Locale.ROOT)
             .withZone(ZoneOffset.UTC);
     private static final String[] UNITS = {"KiB", "MiB", "GiB", "TiB", "PiB"};
 
-    private InWords() {}
+    private ErrorMessages() {}
 
     /** {@code 1 record}, {@code 2 records}. */
     public static String count(long count, String singular) {
