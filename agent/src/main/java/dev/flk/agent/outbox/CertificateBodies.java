@@ -49,7 +49,7 @@ final class CertificateBodies implements Closeable {
         kept.forget(sequence);
     }
 
-    /** The certificates of these entries, by sequence; one that the disk has lost, or can't read now, is missing. */
+    /** The certificates of these entries, by sequence; one that the disk has lost is missing. */
     Map<Long, byte[]> of(List<OutboxEntry> entries) throws IOException {
         Map<Long, byte[]> found = new HashMap<>();
         List<OutboxEntry> missing = new ArrayList<>();

@@ -14,8 +14,10 @@ import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Predicate;
 
@@ -96,69 +98,49 @@ public record DeadLetter(
     /**
      * Reads a line.
      *
-     * @throws IOException if it is no dead letter
+     * @throws IOException if it is not a dead letter
      */
     static DeadLetter decode(byte[] line) throws IOException {
-        Reading reading = new Reading(line);
+        Map<String, String> fields = new HashMap<>();
+        byte[] certificate = {};
         try (JsonParser json = UnboundedJson.FACTORY.createParser(line)) {
             if (json.nextToken() != JsonToken.START_OBJECT) {
                 throw new IOException("not a JSON object");
             }
             while (json.nextToken() == JsonToken.FIELD_NAME) {
                 String field = json.currentName();
-                json.nextToken();
-                reading.take(field, json);
-            }
-            if (json.nextToken() != null) {
-                throw new IOException("something stands behind the object");
-            }
-        } catch (JsonProcessingException e) {
-            throw new IOException("not a JSON object", e); // its message would show what stands there
-        } catch (DateTimeException e) {
-            throw new IOException("its when is no time", e);
-        }
-        return reading.letter();
-    }
-
-    private static final class Reading {
-        private final byte[] line;
-        private Instant when = Instant.EPOCH;
-        private long sequence = -1;
-        private long addedMillis = -1;
-        private String pcsId = "";
-        private int status;
-        private String reason = "";
-        private int attempts;
-        private byte[] certificate = {};
-
-        Reading(byte[] line) {
-            this.line = line;
-        }
-
-        void take(String field, JsonParser json) throws IOException {
-            switch (field) {
-                case "when" -> when = Instant.parse(json.getText());
-                case "outbox_seq" -> sequence = json.getLongValue();
-                case "added" -> addedMillis = json.getLongValue();
-                case "pcs_id" -> pcsId = json.getText();
-                case "status" -> status = json.getIntValue();
-                case "reason" -> reason = json.getText();
-                case "attempts" -> attempts = json.getIntValue();
-                case "certificate" -> {
-                    int start = (int) json.currentTokenLocation().getByteOffset();
+                boolean scalar = json.nextToken().isScalarValue();
+                int start = (int) json.currentTokenLocation().getByteOffset();
+                if (field.equals("certificate")) {
                     json.skipChildren();
                     certificate = Arrays.copyOfRange(
                             line, start, (int) json.currentLocation().getByteOffset());
+                } else if (scalar) {
+                    fields.put(field, json.getText());
+                } else {
+                    json.skipChildren();
                 }
-                default -> json.skipChildren();
             }
-        }
-
-        DeadLetter letter() throws IOException {
-            if (sequence < 0 || addedMillis < 0 || certificate.length == 0) {
-                throw new IOException("outbox_seq, added or certificate is missing");
+            if (json.nextToken() != null) {
+                throw new IOException("more text follows the object");
             }
-            return new DeadLetter(when, sequence, addedMillis, pcsId, status, reason, attempts, certificate, line);
+            if (certificate.length == 0) {
+                throw new IOException("certificate is missing");
+            }
+            return new DeadLetter(
+                    Instant.parse(fields.getOrDefault("when", Instant.EPOCH.toString())),
+                    Long.parseLong(fields.getOrDefault("outbox_seq", "")),
+                    Long.parseLong(fields.getOrDefault("added", "")),
+                    fields.getOrDefault("pcs_id", ""),
+                    Integer.parseInt(fields.getOrDefault("status", "0")),
+                    fields.getOrDefault("reason", ""),
+                    Integer.parseInt(fields.getOrDefault("attempts", "0")),
+                    certificate,
+                    line);
+        } catch (JsonProcessingException e) {
+            throw new IOException("not a JSON object", e); // its message would show the content
+        } catch (DateTimeException | NumberFormatException e) {
+            throw new IOException("when, outbox_seq, added, status or attempts is missing or malformed", e);
         }
     }
 

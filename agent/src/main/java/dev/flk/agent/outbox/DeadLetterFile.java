@@ -4,11 +4,11 @@ package dev.flk.agent.outbox;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.files.RegularFile;
 import dev.flk.wal.DiskFiles;
-import dev.flk.wal.FileOps;
 import dev.flk.wal.FileOps.OpenFile;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -22,29 +22,61 @@ public final class DeadLetterFile {
 
     private DeadLetterFile() {}
 
-    /** Takes one line after the other. */
+    /** Accepts one line after another. */
     interface Lines {
         void take(byte[] line) throws IOException;
     }
 
-    /** Takes one letter after the other. */
+    /** Accepts one letter after another. */
     public interface Letters {
-        /** Takes the next letter. */
+        /** Accepts the next letter. */
         void take(DeadLetter letter) throws IOException;
     }
 
-    /** Whole lines in a file, but for blank ones; 0 if there is none. */
+    private interface Contents {
+        void read(OpenFile file) throws IOException;
+    }
+
+    /** Returns the number of complete, non-blank lines in a file; 0 if there is no file. */
     public static int count(Path path) throws IOException {
         int[] count = new int[1];
-        read(new DiskFiles(), path, line -> count[0]++);
+        read(path, file -> lines(file, line -> count[0]++));
         return count[0];
     }
 
-    /** All letters in a file, in its order; none if there is no file. Other lines are skipped, and logged at the end. */
+    /** Passes on all letters of a file, in order; none if there is no file. */
     public static void letters(Path path, Letters letters) throws IOException {
+        read(path, file -> letters(path, file, letters));
+    }
+
+    private static void read(Path path, Contents contents) throws IOException {
+        requireFile(path);
+        if (Files.exists(path)) {
+            try (OpenFile file = new DiskFiles().openForReading(path)) {
+                contents.read(file);
+            }
+        }
+    }
+
+    /** Returns why a path can't be used for dead letters; empty for a regular file, and if nothing exists there. */
+    public static Optional<String> objection(Path path) throws IOException {
+        return RegularFile.otherKind(path)
+                .map(kind -> "DLQ_PATH: " + path + " is " + kind + ", not a regular file; name another file");
+    }
+
+    /** Throws an {@link InvalidConfig} unless the path is that of a regular file, or nothing exists there. */
+    static void requireFile(Path path) throws IOException {
+        Optional<String> objection = objection(path);
+        if (objection.isPresent()) {
+            throw new InvalidConfig(List.of(objection.get()));
+        }
+    }
+
+    /** Passes on all letters of a file, in order. Skips lines that are not letters, and logs how many there are. */
+    static void letters(Path path, OpenFile file, Letters letters) throws IOException {
         String[] firstReason = {""};
         int[] others = new int[1];
-        read(new DiskFiles(), path, line -> {
+        lines(file, line -> {
             DeadLetter letter;
             try {
                 letter = DeadLetter.decode(line);
@@ -57,35 +89,17 @@ public final class DeadLetterFile {
             letters.take(letter);
         });
         if (others[0] > 0) {
-            LOG.warn("{} has lines that are no dead letters: {}, the first: {}", path, others[0], firstReason[0]);
+            LOG.warn("{} has lines that are not dead letters: {}, the first: {}", path, others[0], firstReason[0]);
         }
     }
 
-    /** Returns what is wrong with a path for dead letters; empty for a regular file, or for nothing. */
-    public static Optional<String> objection(Path path) throws IOException {
-        return RegularFile.otherKind(path)
-                .map(kind -> "DLQ_PATH: " + path + " is " + kind + ", not a regular file; name another file");
-    }
-
-    /** Throws an {@link InvalidConfig} unless the path is that of a regular file, or of nothing. */
-    static void requireFile(Path path) throws IOException {
-        Optional<String> objection = objection(path);
-        if (objection.isPresent()) {
-            throw new InvalidConfig(List.of(objection.get()));
-        }
-    }
-
-    private static void read(FileOps files, Path path, Lines lines) throws IOException {
-        requireFile(path);
-        if (files.status(path).isPresent()) {
-            try (OpenFile file = files.openForReading(path)) {
-                lines(file, lines);
-            }
-        }
-    }
-
-    /** Every line that has its end, but for blank ones. */
+    /** Passes on every complete line that is not blank, without its line end. */
     static void lines(OpenFile file, Lines lines) throws IOException {
+        byte[] unused = linesAndRest(file, lines);
+    }
+
+    /** Passes on the same lines, and returns what follows the last line end. */
+    static byte[] linesAndRest(OpenFile file, Lines lines) throws IOException {
         ByteBuffer block = ByteBuffer.allocate(BLOCK_BYTES);
         var line = new ByteArrayOutputStream();
         boolean blank = true;
@@ -106,5 +120,6 @@ public final class DeadLetterFile {
                 blank = true;
             }
         }
+        return line.toByteArray();
     }
 }

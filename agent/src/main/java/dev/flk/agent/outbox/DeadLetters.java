@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
 import dev.flk.agent.outbox.OutboxRecords.Name;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.files.RegularFile;
-import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.FileOps.OpenFile;
@@ -20,6 +17,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Predicate;
 import org.slf4j.Logger;
@@ -34,40 +32,40 @@ public final class DeadLetters implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetters.class);
     private static final long NOT_TORN = -1;
     private static final int PORTION_BYTES = 1 << 20;
+    /** The first bytes of every letter. */
+    private static final byte[] BEGINNING = "{\"when\":\"".getBytes(StandardCharsets.US_ASCII);
 
     private final FileOps files;
     private final Path path;
     private final Path directory;
     private final Outbox outbox;
-    private final LineLimit limit = LineLimit.ofOutages(System::nanoTime);
     private OpenFile file;
     private Object identity;
     private volatile int count;
-    /** Where part of a line may be that could not be removed yet. */
+    /** The offset of an incomplete line that could not be removed yet. */
     private long tornFrom = NOT_TORN;
 
-    private DeadLetters(FileOps files, Path path, Path directory, Outbox outbox, OpenFile file) throws IOException {
+    private DeadLetters(FileOps files, Path path, Outbox outbox) throws IOException {
         this.files = files;
         this.path = path;
-        this.directory = directory;
+        this.directory = Objects.requireNonNullElse(path.getParent(), Path.of("."));
         this.outbox = outbox;
-        this.file = file;
-        this.identity = status();
-        LastLine.makeWhole(path, file);
-        file.force();
-        files.forceDirectory(directory);
-        boolean requeued = settleKnown();
-        if (requeued) {
-            takeOutRequeued();
+        files.createDirectories(directory);
+        file = openCompleted();
+        try {
+            identity = status();
+            settleKnown();
+        } catch (IOException | RuntimeException e) {
+            file.close();
+            throw e;
         }
-        outbox.requeuedAreOut();
     }
 
     /**
-     * Opens the file, makes it end after a whole line, and does what a crash has left undone: settles the entries that are in it, and
-     * takes out what was requeued. A last line that was cut off is removed.
+     * Opens the file, makes it end after a complete line, and finishes what a crash interrupted: settles the entries whose letters are
+     * in it, and removes letters that were requeued. An incomplete last line is removed.
      *
-     * @throws InvalidConfig if the file is of another kind, and was left alone
+     * @throws InvalidConfig if the file is not one of dead letters, and was left alone
      */
     public static DeadLetters open(Path path, Outbox outbox) throws IOException {
         return open(path, outbox, new DiskFiles());
@@ -75,23 +73,60 @@ public final class DeadLetters implements Closeable {
 
     static DeadLetters open(Path path, Outbox outbox, FileOps files) throws IOException {
         DeadLetterFile.requireFile(path);
-        Path directory = Objects.requireNonNullElse(path.getParent(), Path.of("."));
-        files.createDirectories(directory);
-        OpenFile file = openOrCreate(files, path);
         try {
-            return new DeadLetters(files, path, directory, outbox, file);
+            return new DeadLetters(files, path, outbox);
         } catch (NotOurs e) {
-            file.close();
             throw new InvalidConfig(List.of("DLQ_PATH: " + e.getMessage()));
+        }
+    }
+
+    /** Opens or creates the file, and makes it end after a complete line. */
+    private OpenFile openCompleted() throws IOException {
+        RegularFile.requireOrNothing(path);
+        OpenFile opened = files.status(path).isPresent() ? files.openForWriting(path) : files.create(path);
+        try {
+            count = completeLastLine(opened);
+            opened.force();
+            files.forceDirectory(directory);
+            return opened;
         } catch (IOException | RuntimeException e) {
-            file.close();
+            opened.close();
             throw e;
         }
     }
 
-    private static OpenFile openOrCreate(FileOps files, Path path) throws IOException {
-        RegularFile.requireOrNothing(path);
-        return files.status(path).isPresent() ? files.openForWriting(path) : files.create(path);
+    /**
+     * Repairs the end of the file after a crash or an editor: removes an incomplete letter, whose entry was not settled, and adds the line
+     * end that a complete letter lacks. Returns how many lines the file has then.
+     */
+    private int completeLastLine(OpenFile opened) throws IOException {
+        int[] lines = new int[1];
+        byte[] rest = DeadLetterFile.linesAndRest(opened, line -> lines[0]++);
+        long end = opened.size();
+        if (letterIn(rest).isPresent()) {
+            opened.write(ByteBuffer.wrap(new byte[] {'\n'}), end);
+            return lines[0] + 1;
+        }
+        for (int i = 0; i < Math.min(rest.length, BEGINNING.length); i++) {
+            // data that a crash kept from being written may be zeros
+            if (rest[i] != 0 && rest[i] != BEGINNING[i]) {
+                throw new NotOurs(
+                        "the last line of " + path + " is not a dead letter; name another file, or move this one away");
+            }
+        }
+        if (rest.length > 0) {
+            LOG.warn("{}: a crash has cut the last line, it is removed; its certificate is still in the outbox", path);
+            opened.truncate(end - rest.length);
+        }
+        return lines[0];
+    }
+
+    private static Optional<DeadLetter> letterIn(byte[] line) {
+        try {
+            return Optional.of(DeadLetter.decode(line));
+        } catch (IOException e) {
+            return Optional.empty();
+        }
     }
 
     private Object status() throws IOException {
@@ -119,35 +154,19 @@ public final class DeadLetters implements Closeable {
         count++;
     }
 
-    /** The file may have been moved away, as logrotate does: lines go to the file that has the name. */
+    /** Reopens the file if it was moved away, as logrotate does: letters go to the file that has the name. */
     private void followRotation() throws IOException {
-        if (status().equals(identity)) {
-            return;
+        if (!status().equals(identity)) {
+            use(openCompleted());
         }
-        OpenFile opened = openOrCreate(files, path);
-        try {
-            files.forceDirectory(directory);
-            LastLine.makeWhole(path, opened);
-        } catch (IOException | RuntimeException e) {
-            opened.close();
-            throw e;
-        }
-        take(opened);
-        countLines();
     }
 
-    private void take(OpenFile opened) throws IOException {
+    private void use(OpenFile opened) throws IOException {
         OpenFile left = file;
         file = opened;
         identity = status();
         tornFrom = NOT_TORN;
         left.close();
-    }
-
-    private void countLines() throws IOException {
-        int[] lines = new int[1];
-        DeadLetterFile.lines(file, line -> lines[0]++);
-        count = lines[0];
     }
 
     private static ByteBuffer withEnd(byte[] line) {
@@ -191,14 +210,9 @@ public final class DeadLetters implements Closeable {
             });
             requeued[0] += requeue(portion);
         } finally {
-            takeOutRequeued();
+            removeRequeued();
         }
         return requeued[0];
-    }
-
-    private void takeOutRequeued() throws IOException {
-        rewriteWithout(outbox::wasRequeued);
-        outbox.requeuedAreOut();
     }
 
     private int requeue(List<DeadLetter> portion) throws IOException {
@@ -206,7 +220,12 @@ public final class DeadLetters implements Closeable {
         return portion.size();
     }
 
-    /** Removes letters for good; how many. */
+    private void removeRequeued() throws IOException {
+        rewriteWithout(outbox::wasRequeued);
+        outbox.requeuedAreOut();
+    }
+
+    /** Removes letters for good; returns how many. */
     public synchronized int purge(Predicate<DeadLetter> which) throws IOException {
         Set<Name> names = new HashSet<>();
         letters(letter -> {
@@ -221,36 +240,23 @@ public final class DeadLetters implements Closeable {
     private void letters(DeadLetterFile.Letters letters) throws IOException {
         followRotation();
         cutTorn();
-        DeadLetterFile.lines(file, line -> {
-            DeadLetter letter;
-            try {
-                letter = DeadLetter.decode(line);
-            } catch (IOException e) {
-                limit.say(
-                        "no letter",
-                        leftOut -> LOG.warn(
-                                "{} has a line that is no dead letter ({}); it is left there{}",
-                                path,
-                                e.getMessage(),
-                                leftOut));
-                return;
-            }
-            letters.take(letter);
-        });
+        DeadLetterFile.letters(path, file, letters);
     }
 
-    /** Settles entries that are in the file; whether any letter in it was requeued. */
-    private boolean settleKnown() throws IOException {
+    /** Settles the entries whose letters are in the file, and removes the letters that were requeued. */
+    private void settleKnown() throws IOException {
         boolean[] requeued = new boolean[1];
         letters(letter -> {
             requeued[0] |= outbox.wasRequeued(letter.name());
             outbox.settleIfPending(letter.name());
         });
-        countLines();
-        return requeued[0];
+        if (requeued[0]) {
+            removeRequeued();
+        }
+        outbox.requeuedAreOut();
     }
 
-    /** The new file is whole and on disk before it replaces the old one. */
+    /** Replaces the file by one without these letters, which is complete and on disk before. */
     private void rewriteWithout(Predicate<Name> gone) throws IOException {
         Path next = directory.resolve(path.getFileName() + ".next");
         RegularFile.requireOrNothing(next, LinkOption.NOFOLLOW_LINKS);
@@ -258,9 +264,17 @@ public final class DeadLetters implements Closeable {
             files.delete(next); // a crash left it
         }
         OpenFile target = files.create(next);
-        int kept;
+        int[] kept = new int[1];
         try {
-            kept = copyWithout(gone, target);
+            long[] end = new long[1];
+            DeadLetterFile.lines(file, line -> {
+                // lines that are not letters are not ours, and stay
+                if (letterIn(line).filter(letter -> gone.test(letter.name())).isEmpty()) {
+                    target.write(withEnd(line), end[0]);
+                    end[0] += line.length + 1;
+                    kept[0]++;
+                }
+            });
             target.force();
             if (!status().equals(identity)) {
                 throw new IOException(path + " was moved away while it was being rewritten; run the command again");
@@ -271,29 +285,8 @@ public final class DeadLetters implements Closeable {
             target.close();
             throw e;
         }
-        take(target);
-        count = kept;
-    }
-
-    private int copyWithout(Predicate<Name> gone, OpenFile target) throws IOException {
-        long[] end = new long[1];
-        int[] kept = new int[1];
-        DeadLetterFile.lines(file, line -> {
-            if (!isGone(line, gone)) {
-                target.write(withEnd(line), end[0]);
-                end[0] += line.length + 1;
-                kept[0]++;
-            }
-        });
-        return kept[0];
-    }
-
-    private static boolean isGone(byte[] line, Predicate<Name> gone) {
-        try {
-            return gone.test(DeadLetter.decode(line).name());
-        } catch (IOException e) {
-            return false; // other lines stay: they are not ours
-        }
+        use(target);
+        count = kept[0];
     }
 
     @Override
@@ -307,83 +300,6 @@ public final class DeadLetters implements Closeable {
 
         NotOurs(String message) {
             super(message);
-        }
-    }
-
-    /**
-     * Repairs the end of the file after a crash or an editor. Part of a line is cut off: its entry was not settled, so nothing is lost.
-     * A whole letter without a line end gets one.
-     */
-    private static final class LastLine {
-        private static final int BLOCK_BYTES = 1 << 16;
-        private static final byte[] BEGINNING = "{\"when\":\"".getBytes(StandardCharsets.US_ASCII);
-
-        private LastLine() {}
-
-        /** Makes the file end after a whole line; the caller forces it. */
-        static void makeWhole(Path path, OpenFile file) throws IOException {
-            long end = file.size();
-            long start = startOfLastLine(file, end);
-            if (start == end) {
-                return;
-            }
-            byte[] beginning = read(file, start, (int) Math.min(BEGINNING.length, end - start));
-            if (beginning[0] == BEGINNING[0] && isObject(read(file, start, Math.toIntExact(end - start)))) {
-                file.write(ByteBuffer.wrap(new byte[] {'\n'}), end);
-            } else if (!mayBeTorn(beginning)) {
-                throw new NotOurs(
-                        "the last line of " + path + " is not a dead letter; name another file, or move this one away");
-            } else {
-                LOG.warn(
-                        "{}: a crash has cut the last line, it is removed; its certificate is still in the outbox",
-                        path);
-                file.truncate(start);
-            }
-        }
-
-        /** Returns whether a crash can have left this of a letter; data that was not written may be zeros. */
-        private static boolean mayBeTorn(byte[] beginning) {
-            for (int i = 0; i < beginning.length; i++) {
-                if (beginning[i] != 0 && beginning[i] != BEGINNING[i]) {
-                    return false;
-                }
-            }
-            return true;
-        }
-
-        private static long startOfLastLine(OpenFile file, long end) throws IOException {
-            for (long blockEnd = end; blockEnd > 0; ) {
-                long start = Math.max(0, blockEnd - BLOCK_BYTES);
-                byte[] block = read(file, start, (int) (blockEnd - start));
-                for (int i = block.length - 1; i >= 0; i--) {
-                    if (block[i] == '\n') {
-                        return start + i + 1;
-                    }
-                }
-                blockEnd = start;
-            }
-            return 0;
-        }
-
-        private static byte[] read(OpenFile file, long from, int length) throws IOException {
-            byte[] bytes = new byte[length];
-            ByteBuffer target = ByteBuffer.wrap(bytes);
-            while (target.hasRemaining()) {
-                if (file.read(target, from + target.position()) < 0) {
-                    throw new IOException("the file of dead letters became shorter while it was read");
-                }
-            }
-            return bytes;
-        }
-
-        private static boolean isObject(byte[] line) {
-            try (JsonParser json = UnboundedJson.FACTORY.createParser(line)) {
-                boolean object = json.nextToken() == JsonToken.START_OBJECT;
-                json.skipChildren();
-                return object && json.nextToken() == null;
-            } catch (IOException e) {
-                return false;
-            }
         }
     }
 }

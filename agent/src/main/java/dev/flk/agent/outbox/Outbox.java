@@ -53,15 +53,13 @@ public final class Outbox implements CertificateSink, Closeable {
 
     private static final long MAX_QUEUED_BYTES = 16 << 20;
     private static final long MAX_GROUP_BYTES = 4 << 20;
-    /** By then, a disk or network file system that comes back has done so. */
-    private static final Duration UNREADABLE_FOR_GOOD = Duration.ofHours(1);
 
     private final OutboxOptions options;
     private final InstantSource clock;
     private final Log log;
     private final Contents contents;
     private final Losses losses;
-    private final BadBlocks badBlocks;
+    private final UnreadableBlocks unreadable;
     private final AtomicLong lostSince = new AtomicLong();
     private final DiskQuota room;
     private final Notes notes;
@@ -71,7 +69,7 @@ public final class Outbox implements CertificateSink, Closeable {
     private boolean started;
     private volatile Runnable arrival = () -> {};
 
-    private Outbox(OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, BadBlocks files, Log log)
+    private Outbox(OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, UnreadableBlocks files, Log log)
             throws IOException {
         this.options = options;
         this.clock = clock;
@@ -82,7 +80,7 @@ public final class Outbox implements CertificateSink, Closeable {
             damages.addAll(reader.damages());
         }
         losses = Losses.of(damages);
-        badBlocks = files;
+        unreadable = files;
         LineLimit limit = LineLimit.ofOutages(nanoTicker);
         room = new DiskQuota(files, options, nanoTicker);
         notes = new Notes(log, limit);
@@ -112,7 +110,7 @@ public final class Outbox implements CertificateSink, Closeable {
     static Outbox openStepped(
             OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, FileOps disk, RandomGenerator random)
             throws IOException {
-        BadBlocks files = new BadBlocks(disk, nanoTicker);
+        UnreadableBlocks files = new UnreadableBlocks(disk);
         Log log = locked(files, options, clock, nanoTicker, random);
         try {
             return new Outbox(options, clock, nanoTicker, files, log);
@@ -284,14 +282,9 @@ public final class Outbox implements CertificateSink, Closeable {
         return contents.pending().after(sequence, most);
     }
 
-    /** The certificates of these entries, by sequence; one that the disk has lost, or can't read now, is missing. */
+    /** The certificates of these entries, by sequence; one that the disk has lost is missing. */
     public Map<Long, byte[]> bodies(List<OutboxEntry> entries) throws IOException {
         return bodies.of(entries);
-    }
-
-    /** Whether what is missing may come back: reading began to fail not long ago. */
-    public boolean mayBeReadLater() {
-        return badBlocks.hasYoungerThan(UNREADABLE_FOR_GOOD);
     }
 
     /**
@@ -348,20 +341,24 @@ public final class Outbox implements CertificateSink, Closeable {
         }
     }
 
-    /** Settles entries. Returns before that is on disk. */
+    /**
+     * Settles entries. Returns before that is on disk. Lost entries are only counted: the next start reads the disk again, and finds
+     * those that it can read by then.
+     */
     public void settle(SettledAs how, List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
         }
         entries.forEach(entry -> bodies.forget(entry.sequence()));
-        if (how == SettledAs.LOST) {
-            lostSince.addAndGet(entries.size());
-        }
         // ordered with moves of compaction, so that the log never has a record of an entry after it was settled
         synchronized (this) {
             entries.forEach(entry -> contents.pending().remove(entry.sequence()));
-            notes.add(OutboxRecords.record(
-                    OutboxRecords.SETTLED, clock.millis(), OutboxRecords.settled(how, sequences(entries))));
+            if (how == SettledAs.LOST) {
+                lostSince.addAndGet(entries.size());
+            } else {
+                notes.add(OutboxRecords.record(
+                        OutboxRecords.SETTLED, clock.millis(), OutboxRecords.settled(how, sequences(entries))));
+            }
         }
     }
 
@@ -475,16 +472,17 @@ public final class Outbox implements CertificateSink, Closeable {
         return contents.pending().shardName(entry.sequence());
     }
 
-    /** What the disk has lost, a sentence for each stretch of records and each file with blocks that can't be read. */
+    /** Returns a sentence for each range of records that the disk has lost, and for each file that it failed to read. */
     public List<String> losses() {
         List<String> sentences = new ArrayList<>(losses.describe());
-        sentences.addAll(badBlocks.describe());
+        sentences.addAll(unreadable.describe());
         return sentences;
     }
 
     /** How many records the disk has lost; at least that many, if they stood at the end of the log. */
     public long lostRecords() {
-        return Math.max(losses.records() + lostSince.get(), badBlocks.hasAny() ? 1 : 0);
+        return Math.max(
+                losses.records() + lostSince.get(), unreadable.describe().isEmpty() ? 0 : 1);
     }
 
     /** Accepts nothing more, finishes what is in flight and unlocks the outbox. */

@@ -19,7 +19,7 @@ import java.util.List;
 
 /** Checks an outbox, and sets damaged files aside. */
 public final class OutboxCheck {
-    private final BadBlocks files = BadBlocks.ofDisk();
+    private final UnreadableBlocks files = UnreadableBlocks.ofDisk();
     private final Path directory;
 
     /** For the outbox in this directory. */
@@ -31,7 +31,7 @@ public final class OutboxCheck {
      * What was found.
      *
      * @param records that can be read
-     * @param missing a sentence for each stretch of records that is gone, and each file that can't be read in places
+     * @param missing a sentence for each range of records that is gone, and for each file that the disk failed to read
      * @param missingRecords how many those are
      * @param givenUp the same of those that an earlier check has given up
      * @param tornBytes what a crash has left behind the last whole record; the next start sets it aside

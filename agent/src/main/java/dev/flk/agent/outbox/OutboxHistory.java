@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import dev.flk.wal.FileOps;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogReader.LogWalk;
 import dev.flk.wal.LogRecord;
@@ -9,10 +8,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,16 +19,12 @@ import org.jspecify.annotations.Nullable;
 public final class OutboxHistory {
     private static final int PAGE = 4096;
 
-    private final FileOps files = BadBlocks.ofDisk();
-    private final Path directory;
-    /** In pages, by sequence; null while an entry waits. */
+    /** How entries were settled, in pages by sequence; null while an entry waits. */
     private final Map<Long, @Nullable SettledAs[]> settled = new HashMap<>();
+    /** The newest record of each entry that compaction has moved. */
+    private final Map<Long, Long> movedTo = new HashMap<>();
 
-    private final Set<Long> moved = new HashSet<>();
-
-    private OutboxHistory(Path directory) {
-        this.directory = directory;
-    }
+    private OutboxHistory() {}
 
     /**
      * An entry.
@@ -50,29 +43,39 @@ public final class OutboxHistory {
     /** Passes on the entries in the order of their certificates in the log; a directory that does not exist has none. */
     public static void read(Path directory, Listener listener) throws IOException {
         if (Files.exists(directory)) {
-            OutboxHistory history = new OutboxHistory(directory);
-            history.learn();
-            history.tell(listener);
+            LogInspector log = new LogInspector(UnreadableBlocks.ofDisk(), directory, OutboxRecords.PREFIX);
+            OutboxHistory history = new OutboxHistory();
+            try (LogWalk walk = log.walk(1)) {
+                for (LogRecord record = walk.next(); record != null; record = walk.next()) {
+                    history.learn(record);
+                }
+            }
+            try (LogWalk walk = log.walk(1)) {
+                for (LogRecord record = walk.next(); record != null; record = walk.next()) {
+                    history.tell(record, listener);
+                }
+            }
         }
     }
 
-    private LogWalk walk() {
-        return new LogInspector(files, directory, OutboxRecords.PREFIX).walk(1);
+    private void learn(LogRecord record) {
+        if (record.kind() == OutboxRecords.MOVED) {
+            movedTo.put(OutboxRecords.entry(record).sequence(), record.sequence());
+        } else if (record.kind() == OutboxRecords.SETTLED) {
+            SettledAs how = OutboxRecords.settlement(record.body());
+            for (long sequence : OutboxRecords.settledSequences(record.body())) {
+                settled.computeIfAbsent(sequence / PAGE, page -> new @Nullable SettledAs[PAGE])[
+                        (int) (sequence % PAGE)] = how;
+            }
+        }
     }
 
-    /** Reads which entries were settled, and which were moved. */
-    private void learn() throws IOException {
-        try (LogWalk walk = walk()) {
-            for (LogRecord record = walk.next(); record != null; record = walk.next()) {
-                if (record.kind() == OutboxRecords.MOVED) {
-                    moved.add(OutboxRecords.entry(record).sequence());
-                } else if (record.kind() == OutboxRecords.SETTLED) {
-                    SettledAs how = OutboxRecords.settlement(record.body());
-                    for (long sequence : OutboxRecords.settledSequences(record.body())) {
-                        settled.computeIfAbsent(sequence / PAGE, page -> new @Nullable SettledAs[PAGE])[
-                                (int) (sequence % PAGE)] = how;
-                    }
-                }
+    /** Passes on an entry, unless a later record has it, too: a moved entry is in the log twice while its old segment exists. */
+    private void tell(LogRecord record, Listener listener) throws IOException {
+        if (OutboxRecords.holdsCertificate(record.kind())) {
+            OutboxEntry entry = OutboxRecords.entry(record);
+            if (movedTo.getOrDefault(entry.sequence(), record.sequence()) == record.sequence()) {
+                listener.take(new Told(entry, settlement(entry.sequence()), OutboxRecords.certificate(record)));
             }
         }
     }
@@ -80,21 +83,5 @@ public final class OutboxHistory {
     private Optional<SettledAs> settlement(long sequence) {
         @Nullable SettledAs[] page = settled.get(sequence / PAGE);
         return page == null ? Optional.empty() : Optional.ofNullable(page[(int) (sequence % PAGE)]);
-    }
-
-    /** An entry that was moved is in the log twice while its old segment is there; it is passed on once. */
-    private void tell(Listener listener) throws IOException {
-        Set<Long> toldBefore = new HashSet<>();
-        try (LogWalk walk = walk()) {
-            for (LogRecord record = walk.next(); record != null; record = walk.next()) {
-                if (OutboxRecords.holdsCertificate(record.kind())) {
-                    OutboxEntry entry = OutboxRecords.entry(record);
-                    boolean twice = moved.contains(entry.sequence()) && !toldBefore.add(entry.sequence());
-                    if (!twice) {
-                        listener.take(new Told(entry, settlement(entry.sequence()), OutboxRecords.certificate(record)));
-                    }
-                }
-            }
-        }
     }
 }

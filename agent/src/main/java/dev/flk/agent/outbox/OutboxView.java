@@ -38,7 +38,7 @@ public record OutboxView(
         if (!Files.exists(directory)) {
             return new OutboxView(0, 0, Optional.empty(), 0, 0);
         }
-        FileOps files = BadBlocks.ofDisk();
+        FileOps files = UnreadableBlocks.ofDisk();
         try (LogReader reader = LogReader.open(files, directory, OutboxRecords.PREFIX, 0, OnDamage.SKIP)) {
             Pending pending = Contents.replay(reader).pending();
             long lost = Losses.of(reader.damages()).records();

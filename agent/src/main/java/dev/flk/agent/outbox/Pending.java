@@ -9,23 +9,21 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The entries that are not settled, in the order of their sequences, without their certificates: 14 to 18 bytes each while they came
- * one after the other, some 130 bytes for one that stands alone or was moved, and some 80 bytes more while nobody knows whether it
- * arrived. Safe for several threads.
+ * The entries that are not settled, in the order of their sequences, without their certificates: 14 to 18 bytes each if their neighbours
+ * wait, too, about 220 bytes for one that is alone among settled ones, some 80 bytes more for one that compaction has moved, and the same
+ * while it is not known whether an entry arrived. Safe for several threads.
  */
 final class Pending {
-    /** A chunk with no more entries than this is dissolved into single ones. */
-    private static final int FEW = 8;
-
-    /** By the sequence of the first that was ever in it. */
+    /** By the first sequence of their ranges, which do not overlap. */
     private final TreeMap<Long, Chunk> chunks = new TreeMap<>();
-
-    private final TreeMap<Long, Lone> lone = new TreeMap<>();
+    /** The sequences of the records that hold the certificates of moved entries, by entry. */
+    private final Map<Long, Long> moved = new HashMap<>();
     /** When they were first sent without an answer, by sequence. */
     private final Map<Long, Long> unanswered = new HashMap<>();
 
@@ -33,104 +31,85 @@ final class Pending {
     private int size;
     private long bytes;
 
-    /** An entry on its own; {@code location} is the sequence of the record that holds its certificate. */
-    private record Lone(OutboxEntry entry, long location, short shard) {}
-
     /** An entry, and the sequence of the record that holds its certificate. */
     record Located(OutboxEntry entry, long location) {}
 
-    /** Adds an entry of a shard whose certificate stands in the record of its sequence, which is higher than all before it. */
+    private interface Visitor {
+        /** Looks at an entry; returns whether it wants to see the next one. */
+        boolean wantsMoreAfter(Chunk chunk, int index);
+    }
+
+    /** Adds an entry of a shard whose certificate is in the record of its sequence. */
     synchronized void add(OutboxEntry entry, String shard) {
-        short number = shards.number(shard);
-        Chunk last = chunks.isEmpty() ? null : chunks.lastEntry().getValue();
-        if (last != null && last.takes(entry)) {
-            last.add(entry, number);
-        } else {
-            chunks.put(entry.sequence(), new Chunk(entry, number));
-            if (last != null) {
-                dissolveIfFew(entry.sequence() - 1);
+        Chunk before = chunkOf(entry.sequence());
+        if (before != null && before.lastSequence() > entry.sequence()) {
+            // a moved entry whose old record the disk has lost
+            Chunk tail = before.splitAfter(entry.sequence());
+            if (tail.live > 0) {
+                chunks.put(tail.from, tail);
             }
         }
-        came(entry, number);
-    }
-
-    private void came(OutboxEntry entry, short shard) {
+        if (before == null || !before.takes(entry)) {
+            before = new Chunk(entry);
+            chunks.put(before.from, before);
+        }
+        short number = shards.number(shard);
+        before.add(entry, number);
+        shards.came(number);
         size++;
         bytes += entry.bodyBytes();
-        shards.came(shard);
     }
 
-    private void went(int bodyBytes, short shard) {
-        size--;
-        bytes -= bodyBytes;
-        shards.went(shard);
+    private @Nullable Chunk chunkOf(long sequence) {
+        Map.Entry<Long, Chunk> chunk = chunks.floorEntry(sequence);
+        return chunk == null ? null : chunk.getValue();
     }
 
-    /** The certificate of an entry stands in another record from now on; the entry is added if it is not there. */
+    /** Notes that the certificate of an entry is in another record from now on; adds the entry if it is missing. */
     synchronized void relocate(OutboxEntry entry, String shard, long location) {
-        relocate(entry, shards.number(shard), location);
-    }
-
-    private void relocate(OutboxEntry entry, short shard, long location) {
-        takeOut(entry.sequence());
-        lone.put(entry.sequence(), new Lone(entry, location, shard));
-        came(entry, shard);
+        if (!contains(entry.sequence())) {
+            add(entry, shard);
+        }
+        moved.put(entry.sequence(), location);
         if (entry.unansweredSinceMillis() >= 0) {
             unanswered.put(entry.sequence(), entry.unansweredSinceMillis());
         }
     }
 
-    /** The certificate of an entry stands in another record from now on; nothing happens if it does not wait any more. */
+    /** Notes that the certificate of an entry is in another record from now on; does nothing if it does not wait any more. */
     synchronized void relocateIfThere(long sequence, long location) {
-        short shard = shard(sequence);
-        if (shard >= 0) {
-            relocate(after(sequence - 1, 1).get(0), shard, location);
+        if (contains(sequence)) {
+            moved.put(sequence, location);
         }
     }
 
     /** Forgets an entry; returns whether it was there. */
     synchronized boolean remove(long sequence) {
+        Chunk chunk = chunkOf(sequence);
+        int index = chunk == null ? -1 : chunk.find(sequence);
+        if (chunk == null || index < 0) {
+            return false;
+        }
         unanswered.remove(sequence);
-        return takeOut(sequence);
-    }
-
-    private boolean takeOut(long sequence) {
-        Lone alone = lone.remove(sequence);
-        if (alone != null) {
-            went(alone.entry().bodyBytes(), alone.shard());
-            return true;
+        moved.remove(sequence);
+        size--;
+        bytes -= chunk.bytes[index];
+        shards.went(chunk.shards[index]);
+        chunk.remove(index);
+        if (chunk.live == 0) {
+            chunks.remove(chunk.from);
         }
-        Map.Entry<Long, Chunk> chunk = chunks.floorEntry(sequence);
-        if (chunk == null) {
-            return false;
-        }
-        short shard = chunk.getValue().shard(sequence);
-        if (shard < 0) {
-            return false;
-        }
-        went(chunk.getValue().remove(sequence), shard);
-        dissolveIfFew(sequence);
         return true;
     }
 
-    private void dissolveIfFew(long sequence) {
-        Map.Entry<Long, Chunk> of = chunks.floorEntry(sequence);
-        boolean last = of == null || of.getKey().equals(chunks.lastKey());
-        if (of == null || of.getValue().size() > FEW || (last && of.getValue().size() > 0)) {
-            return;
-        }
-        chunks.remove(of.getKey());
-        of.getValue().forEach((entry, shard) -> lone.put(entry.sequence(), new Lone(entry, entry.sequence(), shard)));
-    }
-
-    /** It is being sent, and it is not known whether it arrives; the first such time counts. */
+    /** Notes that an entry is being sent, and that it is not known whether it arrives; the first such time counts. */
     synchronized void beingSent(long sequence, long millis) {
         if (contains(sequence)) {
             unanswered.putIfAbsent(sequence, millis);
         }
     }
 
-    /** None of its attempts arrived. */
+    /** Notes that no attempt to send an entry arrived. */
     synchronized void notArrived(long sequence) {
         unanswered.remove(sequence);
     }
@@ -141,23 +120,15 @@ final class Pending {
     }
 
     synchronized boolean contains(long sequence) {
-        return shard(sequence) >= 0;
-    }
-
-    /** The number of an entry's shard; -1 if it does not wait. */
-    private short shard(long sequence) {
-        Lone alone = lone.get(sequence);
-        if (alone != null) {
-            return alone.shard();
-        }
-        Map.Entry<Long, Chunk> chunk = chunks.floorEntry(sequence);
-        return chunk == null ? -1 : chunk.getValue().shard(sequence);
+        Chunk chunk = chunkOf(sequence);
+        return chunk != null && chunk.find(sequence) >= 0;
     }
 
     /** The name that an entry's shard counts under; that of the others if it does not wait. */
     synchronized String shardName(long sequence) {
-        short shard = shard(sequence);
-        return shard < 0 ? Shards.OTHERS : shards.name(shard);
+        Chunk chunk = chunkOf(sequence);
+        int index = chunk == null ? -1 : chunk.find(sequence);
+        return chunk == null || index < 0 ? Shards.OTHERS : shards.name(chunk.shards[index]);
     }
 
     /** The log was replayed: from now on a shard that has a name of its own keeps it. */
@@ -167,48 +138,28 @@ final class Pending {
 
     /** What waits of each shard that has a name, and of all others together. Reads every entry at worst. */
     synchronized Map<String, ShardBacklog> byShard() {
-        @Nullable OutboxEntry[] first = new @Nullable OutboxEntry[Shards.MOST_NAMED + 1];
-        int[] alone = new int[Shards.MOST_NAMED + 1];
-        for (Lone one : lone.values()) {
-            if (alone[one.shard()]++ == 0) {
-                first[one.shard()] = one.entry();
+        long[] oldest = new long[Shards.MOST_NAMED + 1];
+        Arrays.fill(oldest, -1);
+        int[] sought = new int[1];
+        shards.all().keySet().forEach(number -> sought[0] += shards.waiting(number) > 0 ? 1 : 0);
+        visit(0, (chunk, index) -> {
+            short shard = chunk.shards[index];
+            if (oldest[shard] < 0) {
+                oldest[shard] = chunk.entry(index).addedMillis();
+                sought[0]--;
             }
-        }
-        noteFirstInChunks(first, alone);
-        Map<String, ShardBacklog> backlogs = new LinkedHashMap<>();
-        shards.all().forEach((number, name) -> {
-            OutboxEntry oldest = first[number];
-            backlogs.put(name, new ShardBacklog(shards.waiting(number), oldest == null ? -1 : oldest.addedMillis()));
+            return sought[0] > 0;
         });
+        Map<String, ShardBacklog> backlogs = new LinkedHashMap<>();
+        shards.all()
+                .forEach(
+                        (number, name) -> backlogs.put(name, new ShardBacklog(shards.waiting(number), oldest[number])));
         return backlogs;
-    }
-
-    /** Replaces first entries by older ones in chunks; {@code alone} is how many are in no chunk. */
-    private void noteFirstInChunks(@Nullable OutboxEntry[] first, int[] alone) {
-        int sought = 0;
-        for (short number : shards.all().keySet()) {
-            sought += shards.waiting(number) > alone[number] ? 1 : 0;
-        }
-        @Nullable OutboxEntry[] found = new @Nullable OutboxEntry[first.length];
-        for (Chunk chunk : chunks.values()) {
-            if (sought == 0) {
-                break;
-            }
-            sought -= chunk.noteFirst(found);
-        }
-        for (int number = 0; number < first.length; number++) {
-            OutboxEntry inChunk = found[number];
-            OutboxEntry standingAlone = first[number];
-            if (inChunk != null && (standingAlone == null || inChunk.sequence() < standingAlone.sequence())) {
-                first[number] = inChunk;
-            }
-        }
     }
 
     /** The sequence of the record that holds the certificate. */
     synchronized long location(long sequence) {
-        Lone alone = lone.get(sequence);
-        return alone == null ? sequence : alone.location();
+        return moved.getOrDefault(sequence, sequence);
     }
 
     synchronized int size() {
@@ -221,184 +172,169 @@ final class Pending {
     }
 
     synchronized Optional<OutboxEntry> oldest() {
-        List<OutboxEntry> first = after(-1, 1);
-        return first.isEmpty() ? Optional.empty() : Optional.of(first.get(0));
+        return after(-1, 1).stream().findFirst();
     }
 
-    /** The next entries behind a sequence, in order, {@code most} of them. */
+    /** The next entries after a sequence, in order, {@code most} of them. */
     synchronized List<OutboxEntry> after(long sequence, int most) {
         List<OutboxEntry> found = new ArrayList<>();
-        Long from = chunks.floorKey(sequence);
-        for (Chunk chunk :
-                chunks.tailMap(from == null ? Long.MIN_VALUE : from, true).values()) {
-            if (found.size() >= most) {
-                break;
+        visit(sequence + 1, (chunk, index) -> {
+            if (found.size() < most) {
+                found.add(asKnown(chunk.entry(index)));
             }
-            chunk.collect(sequence, most, found);
-        }
-        int fromChunks = found.size();
-        for (Lone alone : lone.tailMap(sequence, false).values()) {
-            if (found.size() - fromChunks >= most) {
-                break;
+            return found.size() < most;
+        });
+        return List.copyOf(found);
+    }
+
+    /** Passes on the entries from a sequence on, in order, until the visitor wants no more. */
+    private void visit(long from, Visitor visitor) {
+        Long first = chunks.floorKey(from);
+        for (Chunk chunk : chunks.tailMap(first == null ? from : first, true).values()) {
+            for (int i = 0; i < chunk.used; i++) {
+                if (chunk.bytes[i] != Chunk.HOLE && chunk.sequence(i) >= from && !visitor.wantsMoreAfter(chunk, i)) {
+                    return;
+                }
             }
-            found.add(alone.entry());
         }
-        found.sort(Comparator.comparingLong(OutboxEntry::sequence));
-        return found.stream().limit(most).map(this::asKnown).toList();
     }
 
     private OutboxEntry asKnown(OutboxEntry entry) {
         return entry.unansweredSince(unansweredSinceMillis(entry.sequence()));
     }
 
-    /** The entries whose certificates stand in records up to this sequence, in the order of those records; {@code most} of them. */
+    /** The entries whose certificates are in records up to this sequence, in the order of those records; {@code most} of them. */
     synchronized List<Located> locatedUpTo(long location, int most) {
         List<Located> found = new ArrayList<>();
-        for (Chunk chunk : chunks.headMap(location, true).values()) {
-            List<OutboxEntry> entries = new ArrayList<>();
-            chunk.collect(-1, Integer.MAX_VALUE, entries);
-            for (OutboxEntry entry : entries) {
-                if (entry.sequence() <= location && found.size() < most) {
-                    found.add(new Located(asKnown(entry), entry.sequence()));
-                }
+        visit(0, (chunk, index) -> {
+            long sequence = chunk.sequence(index);
+            if (sequence <= location && !moved.containsKey(sequence)) {
+                found.add(new Located(asKnown(chunk.entry(index)), sequence));
             }
-        }
-        for (Lone alone : lone.values()) {
-            if (alone.location() <= location) {
-                found.add(new Located(asKnown(alone.entry()), alone.location()));
+            return sequence < location && found.size() < most;
+        });
+        moved.forEach((sequence, at) -> {
+            if (at <= location) {
+                found.add(new Located(entry(sequence), at));
             }
-        }
+        });
         found.sort(Comparator.comparingLong(Located::location));
         return List.copyOf(found.subList(0, Math.min(most, found.size())));
     }
 
-    /** How many entries are kept one by one. */
-    synchronized int standingAlone() {
-        return lone.size();
+    private OutboxEntry entry(long sequence) {
+        Chunk chunk = Objects.requireNonNull(chunkOf(sequence));
+        return asKnown(chunk.entry(chunk.find(sequence)));
+    }
+
+    /** How many entries compaction has moved. */
+    synchronized int moved() {
+        return moved.size();
     }
 
     /** The first record that is still needed; {@link Long#MAX_VALUE} if none is. */
     synchronized long firstLocation() {
-        long first = lone.values().stream().mapToLong(Lone::location).min().orElse(Long.MAX_VALUE);
-        List<OutboxEntry> dense = new ArrayList<>();
-        for (Chunk chunk : chunks.values()) {
-            chunk.collect(-1, 1, dense);
-            if (!dense.isEmpty()) {
-                return Math.min(first, dense.get(0).sequence());
-            }
-        }
-        return first;
+        long[] first = {Long.MAX_VALUE};
+        moved.values().forEach(location -> first[0] = Math.min(first[0], location));
+        visit(0, (chunk, index) -> {
+            boolean isMoved = moved.containsKey(chunk.sequence(index));
+            first[0] = isMoved ? first[0] : Math.min(first[0], chunk.sequence(index));
+            return isMoved;
+        });
+        return first[0];
     }
 
     /**
-     * Entries that came one after the other, 14 bytes each: sequence and time as differences from the first, the length, and the number of
-     * the shard. One that is done leaves a hole; when there are more holes than a few, they are closed up. Not for several threads.
+     * Entries in the order of their sequences, 14 bytes each: sequence and time as differences from the first, the length, and the number
+     * of the shard. A removed entry leaves a hole; the holes are closed up once they are most of the chunk. Not for several threads.
      */
     private static final class Chunk {
         private static final int CAPACITY = 512;
         private static final int HOLE = -1;
 
-        private final long firstSequence;
-        private final long firstMillis;
-        private int[] sequences = new int[8];
-        private int[] millis = new int[8];
-        private int[] bytes = new int[8];
-        private short[] shards = new short[8];
+        /** The first sequence of its range. */
+        private final long from;
+
+        private final long baseSequence;
+        private final long baseMillis;
+        private int[] sequences = new int[4];
+        private int[] millis = new int[4];
+        private int[] bytes = new int[4];
+        private short[] shards = new short[4];
         private int used;
         private int live;
 
-        Chunk(OutboxEntry first, short shard) {
-            firstSequence = first.sequence();
-            firstMillis = first.addedMillis();
-            add(first, shard);
+        Chunk(OutboxEntry first) {
+            this(first.sequence(), first.sequence(), first.addedMillis());
         }
 
-        /** Takes an entry with the number of its shard. */
-        interface Taker {
-            void take(OutboxEntry entry, short shard);
+        private Chunk(long from, long baseSequence, long baseMillis) {
+            this.from = from;
+            this.baseSequence = baseSequence;
+            this.baseMillis = baseMillis;
         }
 
         /** Whether this entry, of a higher sequence than all of them, can be added. */
         boolean takes(OutboxEntry entry) {
             return used < CAPACITY
-                    && entry.sequence() - firstSequence <= Integer.MAX_VALUE
-                    && Math.abs(entry.addedMillis() - firstMillis) <= Integer.MAX_VALUE;
+                    && entry.sequence() - baseSequence <= Integer.MAX_VALUE
+                    && Math.abs(entry.addedMillis() - baseMillis) <= Integer.MAX_VALUE;
         }
 
         void add(OutboxEntry entry, short shard) {
             if (used == sequences.length) {
                 resize(2 * used);
             }
-            sequences[used] = (int) (entry.sequence() - firstSequence);
-            millis[used] = (int) (entry.addedMillis() - firstMillis);
+            sequences[used] = (int) (entry.sequence() - baseSequence);
+            millis[used] = (int) (entry.addedMillis() - baseMillis);
             bytes[used] = entry.bodyBytes();
             shards[used] = shard;
             used++;
             live++;
         }
 
-        int size() {
-            return live;
-        }
-
-        /** The number of an entry's shard; -1 if the entry is not there. */
-        short shard(long sequence) {
-            int index = find(sequence);
-            return index < 0 ? -1 : shards[index];
-        }
-
-        /** Takes an entry out; its length in bytes, or -1 if it is not there. */
-        int remove(long sequence) {
-            int index = find(sequence);
-            if (index < 0) {
-                return -1;
+        /** Moves the entries after a sequence, which is below the last one, to a chunk of their own. */
+        Chunk splitAfter(long sequence) {
+            int kept = 0;
+            while (sequence(kept) <= sequence) {
+                kept++;
             }
-            int length = bytes[index];
+            Chunk tail = new Chunk(sequence(kept), baseSequence, baseMillis);
+            for (int i = kept; i < used; i++) {
+                if (bytes[i] != HOLE) {
+                    tail.add(entry(i), shards[i]);
+                }
+            }
+            used = kept;
+            live -= tail.live;
+            return tail;
+        }
+
+        void remove(int index) {
             bytes[index] = HOLE;
             live--;
             if (live * 4 <= used) {
                 closeUp();
             }
-            return length;
         }
 
-        /** Adds the entries behind {@code sequence} to a list, in order, until it has {@code most}; none of them as unanswered. */
-        void collect(long sequence, int most, List<OutboxEntry> into) {
-            for (int i = 0; i < used && into.size() < most; i++) {
-                if (bytes[i] != HOLE && firstSequence + sequences[i] > sequence) {
-                    into.add(entry(i));
-                }
-            }
+        long sequence(int index) {
+            return baseSequence + sequences[index];
         }
 
-        /** All entries in order, each with the number of its shard; none of them as unanswered. */
-        void forEach(Taker taker) {
-            for (int i = 0; i < used; i++) {
-                if (bytes[i] != HOLE) {
-                    taker.take(entry(i), shards[i]);
-                }
-            }
+        long lastSequence() {
+            return used == 0 ? from : sequence(used - 1);
         }
 
-        /** Writes down the first entry of each shard that has none yet, by the number of the shard; how many were written down. */
-        int noteFirst(@Nullable OutboxEntry[] first) {
-            int noted = 0;
-            for (int i = 0; i < used; i++) {
-                if (bytes[i] != HOLE && first[shards[i]] == null) {
-                    first[shards[i]] = entry(i);
-                    noted++;
-                }
-            }
-            return noted;
+        /** The entry at an index, as if it had never been sent. */
+        OutboxEntry entry(int index) {
+            return new OutboxEntry(sequence(index), baseMillis + millis[index], bytes[index], -1);
         }
 
-        private OutboxEntry entry(int index) {
-            return new OutboxEntry(firstSequence + sequences[index], firstMillis + millis[index], bytes[index], -1);
-        }
-
-        private int find(long sequence) {
-            long difference = sequence - firstSequence;
-            if (difference < 0 || difference > Integer.MAX_VALUE) {
+        /** The index of an entry; negative if it is not there. */
+        int find(long sequence) {
+            long difference = sequence - baseSequence;
+            if (difference > Integer.MAX_VALUE) {
                 return -1;
             }
             int index = Arrays.binarySearch(sequences, 0, used, (int) difference);
@@ -417,7 +353,7 @@ final class Pending {
                 }
             }
             used = kept;
-            resize(Math.max(8, kept));
+            resize(Math.max(1, kept));
         }
 
         private void resize(int length) {

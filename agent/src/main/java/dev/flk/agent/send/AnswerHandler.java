@@ -152,8 +152,8 @@ final class AnswerHandler {
         limit.say(
                 "lost",
                 leftOut -> LOG.error(
-                        "the certificate with outbox sequence {} can't be read from the disk any more; flk-agent outbox cat"
-                                + " tells which are lost{}",
+                        "the certificate with outbox sequence {} can't be read from the disk any more; flk-agent fsck"
+                                + " names the lost records{}",
                         queued.entry.sequence(),
                         leftOut));
         meters.lost(1);

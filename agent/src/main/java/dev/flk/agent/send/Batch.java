@@ -76,9 +76,7 @@ record Batch(List<Item> items) {
             List<Item> items = new ArrayList<>(due.size());
             for (Queued queued : due) {
                 byte[] stored = bodies.get(queued.entry.sequence());
-                if (stored == null && outbox.mayBeReadLater()) {
-                    handler.unreadable(List.of(queued), "the disk can't read it now");
-                } else if (stored == null) {
+                if (stored == null) {
                     handler.lost(queued);
                 } else {
                     item(queued, stored, sentAt, offset, age).ifPresent(items::add);

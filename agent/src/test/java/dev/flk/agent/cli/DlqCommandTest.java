@@ -280,7 +280,7 @@ class DlqCommandTest extends CommandTest {
             assertThat(done("dlq", "list")).endsWith("\n3 dead letters\n");
             assertThat(log.lines(""))
                     .containsExactly("WARN " + cli.deadLetters()
-                            + " has lines that are no dead letters: 3, the first: not a JSON object");
+                            + " has lines that are not dead letters: 3, the first: not a JSON object");
         }
         assertThat(done("dlq", "purge", "--all")).isEqualTo("3 dead letters purged\n");
         assertThat(letters()).containsExactly("nonsense", "nonsense", "nonsense");

@@ -304,32 +304,25 @@ class OutboxTest {
     }
 
     @Test
-    void open_aBlockThatCanBeReadAfterAFewTries_losesNothing() throws Exception {
-        fillBlocks();
-        FaultyFiles files = new FaultyFiles();
-        files.failReads(segment(directory).getFileName().toString(), 16384, 20480, BadBlocks.TRIES - 1);
-
-        try (Outbox outbox = Outbox.open(options(), CLOCK, files)) {
-            assertThat(files.readFailuresLeft()).isZero();
-            assertThat(outbox.pendingEntries()).isEqualTo(40);
-            assertThat(outbox.losses()).isEmpty();
-        }
-    }
-
-    @Test
-    void bodies_aBlockGoneBadWhileRunning_areReadAgainOnceItCanBe() throws Exception {
+    void bodies_aBlockGoneBadWhileRunning_skipsItsEntries_andTheNextStartReadsThemAgain() throws Exception {
         fillBlocks();
         FaultyFiles files = new FaultyFiles();
         try (Outbox outbox = Outbox.open(options(), CLOCK, files)) {
-            List<OutboxEntry> all = all(outbox);
             files.failReads(segment(directory).getFileName().toString(), 16384, 20480, Integer.MAX_VALUE);
 
-            assertThat(outbox.bodies(all)).hasSizeBetween(40 - 6, 40 - 4);
-            assertThat(outbox.mayBeReadLater()).isTrue();
+            var bodies = outbox.bodies(all(outbox));
+            assertThat(bodies).hasSizeBetween(40 - 6, 40 - 4);
+            outbox.settle(
+                    SettledAs.LOST,
+                    all(outbox).stream()
+                            .filter(entry -> !bodies.containsKey(entry.sequence()))
+                            .toList());
 
-            files.failReads("", 0, 0, 0);
-            assertThat(outbox.bodies(all)).hasSize(40);
-            assertThat(outbox.mayBeReadLater()).isFalse();
+            assertThat(outbox.pendingEntries()).isEqualTo(bodies.size());
+            assertThat(outbox.lostRecords()).isEqualTo(40 - bodies.size());
+        }
+        try (Outbox outbox = open()) {
+            assertThat(bodies(outbox)).hasSize(40);
             assertThat(outbox.lostRecords()).isZero();
         }
     }

@@ -84,7 +84,7 @@ class PendingTest {
         int addedInTen = random.nextInt(10);
         for (int step = 0; step < STEPS; step++) {
             long some = random.nextInt(10) == 0 ? random.nextLong(next + 1) : model.anyOf(random);
-            int what = random.nextInt(14);
+            int what = random.nextInt(15);
             if (what <= addedInTen) {
                 OutboxEntry entry = new OutboxEntry(next, random.nextLong(1L << 33), random.nextInt(1000), -1);
                 String shard = "shard-" + random.nextInt(shards);
@@ -99,6 +99,16 @@ class PendingTest {
                 if (model.locations.replace(some, next) != null) {
                     next++;
                 }
+            } else if (what == 14) {
+                // a record of a moved entry whose old record the disk has lost
+                long old = Math.min(some, next - 1);
+                OutboxEntry lost = new OutboxEntry(old, random.nextLong(1L << 33), random.nextInt(1000), -1);
+                String shard = "shard-" + random.nextInt(shards);
+                if (!model.entries.containsKey(old)) {
+                    model.add(lost, shard);
+                }
+                pending.relocate(lost, shard, next);
+                model.locations.put(old, next++);
             } else {
                 boolean sent = what == 12;
                 if (sent) {
