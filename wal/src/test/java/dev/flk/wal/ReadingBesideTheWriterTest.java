@@ -92,7 +92,7 @@ final class ReadingBesideTheWriterTest {
 
     /** The disk for a reader, where something happens before a file is read. */
     private FileOps watched() {
-        return readOnly(FileOps.class, disk, Set.of("list", "openForReading", "standing", "usableBytes"));
+        return readOnly(FileOps.class, disk, Set.of("list", "openForReading", "status", "usableBytes"));
     }
 
     private <T> T readOnly(Class<T> type, T target, Set<String> allowed) {
