@@ -158,7 +158,7 @@ final class BackendLink {
         measuring = false;
         lastAnswerAt = Optional.of(clock.instant());
         if (reply.date().isEmpty()) {
-            offset.assumeNone();
+            offset.keep();
         }
         learn(reply, sentNanos);
         if (offset.unknown()) {

@@ -33,6 +33,9 @@ final class ClockOffset {
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private boolean unknown = true;
+    /** Whether any measurement was believed. */
+    private boolean measured;
+
     private Duration offset = Duration.ZERO;
     private Instant learntAt;
     private long learntAtNanos;
@@ -72,10 +75,11 @@ final class ClockOffset {
                 || isWithin(tolerance, measured.minus(byElapsedTime(now)))
                 || isConfirmed(now.plus(measured), tolerance)) {
             set(isWithin(RESOLUTION.plus(roundTrip), measured) ? Duration.ZERO : measured);
+            this.measured = true;
             return Optional.empty();
         }
         if (unknown && doubts >= MOST_DOUBTED) {
-            set(byElapsedTime(now));
+            keep();
         }
         return Optional.of(measured);
     }
@@ -99,9 +103,19 @@ final class ClockOffset {
         return difference.abs().compareTo(tolerance) <= 0;
     }
 
-    /** Assumes that the agent's clock is right: an answer had no {@code Date}. */
-    void assumeNone() {
-        set(Duration.ZERO);
+    /**
+     * Keeps to the last measurement, whatever the own clock did since; without one, assumes that the agent's clock is right. Called
+     * when an answer had no {@code Date}.
+     */
+    void keep() {
+        set(measured ? byElapsedTime(clock.instant()) : Duration.ZERO);
+    }
+
+    /** Returns the time of the backend's clock by elapsed time since the last measurement; empty before the first one. */
+    Optional<Instant> backendTime() {
+        return measured
+                ? Optional.of(learntAt.plus(offset).plusNanos(nanoTicker.getAsLong() - learntAtNanos))
+                : Optional.empty();
     }
 
     private void set(Duration learnt) {

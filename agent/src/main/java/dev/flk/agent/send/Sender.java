@@ -266,7 +266,7 @@ public final class Sender {
         try {
             Duration offset = link.offset().get();
             Instant sentAt = clock.instant().plus(offset);
-            Instant age = ages.now(offset);
+            Instant age = ages.now(link.offset().backendTime());
             Batch batch = configured.batches.build(taken, sentAt, offset, age);
             if (batch.items().isEmpty()) {
                 link.nothingSent();

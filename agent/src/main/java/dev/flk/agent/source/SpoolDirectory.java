@@ -8,13 +8,16 @@ import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -101,10 +104,11 @@ final class SpoolDirectory {
 
     private void beginRound() throws IOException {
         Set<Path> found = new TreeSet<>();
+        List<Path> taken = new ArrayList<>();
         try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, "*.{json,ndjson}")) {
             for (Path file : files) {
                 if (SpoolFile.isTaken(file)) {
-                    SpoolFile.giveBack(file);
+                    taken.add(file);
                 } else if (!file.getFileName().toString().startsWith(".")) {
                     found.add(file);
                 }
@@ -115,7 +119,18 @@ final class SpoolDirectory {
         begun.keySet().retainAll(found);
         told.retainAll(problems);
         problems.clear();
+        taken.forEach(this::giveBack);
         round.addAll(found);
+    }
+
+    private void giveBack(Path taken) {
+        try {
+            SpoolFile.giveBack(taken);
+        } catch (NoSuchFileException e) {
+            // somebody has removed it
+        } catch (IOException | InvalidPathException e) {
+            tell("spool: cannot give back " + taken + ": " + reason(e), "; it is left there and tried again");
+        }
     }
 
     /** Takes one portion of the first file; it goes on in the next round if there is more of it, and stays if there is no room. */
@@ -145,7 +160,7 @@ final class SpoolDirectory {
             throw e;
         } catch (NoSuchFileException e) {
             begun.remove(file);
-        } catch (IOException e) {
+        } catch (IOException | InvalidPathException e) {
             tell("spool: cannot take in or remove " + file + ": " + reason(e), "; it is left there and tried again");
         }
         round.remove();
@@ -159,7 +174,15 @@ final class SpoolDirectory {
         }
     }
 
-    private static String reason(IOException e) {
+    /** Returns a text that is the same each time: the other name of a file contains a UUID. */
+    private static String reason(Exception e) {
+        if (e instanceof InvalidPathException) {
+            return "its name has characters that the locale of the agent does not have; rename it, or run the agent with"
+                    + " LC_ALL=C.UTF-8";
+        }
+        if (e instanceof FileSystemException failed && failed.getOtherFile() != null) {
+            return e.getClass().getSimpleName() + ": " + failed.getReason();
+        }
         return e.getClass().getSimpleName() + ": " + e.getMessage();
     }
 }

@@ -50,6 +50,8 @@ final class SpoolFile {
     private static final long PORTION_BYTES = 1 << 20;
     /** No producer writes under this name, and a round does not take it in. */
     private static final String TAKEN = ".taken-";
+    /** The number of code points that a file which is put back keeps of its name: together with a UUID less than 255 bytes. */
+    private static final int KEPT = 50;
     /** The beginning of a file tells it from another one with the same inode. */
     private static final int BEGINNING_BYTES = 4096;
     /** A producer that writes in place has this long to go on before a broken end counts as broken. */
@@ -59,6 +61,9 @@ final class SpoolFile {
     private static final LinkOption NO_LINKS = LinkOption.NOFOLLOW_LINKS;
 
     private final Path path;
+    /** The name of the file while it is removed. */
+    private final Path taken;
+
     private final Intake intake;
     private final InstantSource clock;
     private final LineLimit limit;
@@ -74,9 +79,11 @@ final class SpoolFile {
     /** Nothing more is read of it. */
     private boolean givenUp;
 
+    /** @throws java.nio.file.InvalidPathException if the locale of this process cannot express the name of the file */
     SpoolFile(Path path, BasicFileAttributes found, Intake intake, InstantSource clock, LineLimit limit) {
         this.limit = limit;
         this.path = path;
+        this.taken = path.resolveSibling(TAKEN + path.getFileName());
         this.intake = intake;
         this.clock = clock;
         this.identity = identity(found);
@@ -135,7 +142,6 @@ final class SpoolFile {
      * one may get its name.
      */
     private boolean remove() throws IOException {
-        Path taken = path.resolveSibling(TAKEN + path.getFileName());
         Files.move(path, taken, StandardCopyOption.ATOMIC_MOVE);
         if (!is(taken) || hasMore(taken)) {
             giveBack(taken);
@@ -151,7 +157,7 @@ final class SpoolFile {
                 Files.delete(taken);
             }
         } catch (IOException e) {
-            putBack(taken, e);
+            putBack(e);
             throw e;
         }
         return true;
@@ -172,7 +178,7 @@ final class SpoolFile {
     }
 
     /** Under its own name it is known: it is not taken in again, only removed later. */
-    private void putBack(Path taken, IOException why) {
+    private void putBack(IOException why) {
         try {
             Files.move(taken, path);
         } catch (IOException e) {
@@ -185,11 +191,16 @@ final class SpoolFile {
         return file.getFileName().toString().startsWith(TAKEN);
     }
 
-    /** Puts such a file back, under a name that nobody else has. */
+    /**
+     * Puts such a file back, under a name that nobody else has and that is not too long.
+     *
+     * @throws java.nio.file.InvalidPathException if the locale of this process cannot express the name of the file
+     */
     static void giveBack(Path taken) throws IOException {
         String name = taken.getFileName().toString().substring(TAKEN.length());
         int dot = name.lastIndexOf('.');
-        String free = name.substring(0, dot) + "-" + UUID.randomUUID() + name.substring(dot);
+        String beginning = name.substring(0, name.offsetByCodePoints(0, Math.min(KEPT, name.codePointCount(0, dot))));
+        String free = beginning + "-" + UUID.randomUUID() + name.substring(dot);
         Files.move(taken, taken.resolveSibling(free), StandardCopyOption.ATOMIC_MOVE);
     }
 

@@ -216,17 +216,59 @@ class SenderOutageTest extends SendingTest {
         rig.assertNoDeadLetters();
     }
 
-    @ParameterizedTest
-    @ValueSource(longs = {20, -20_000})
-    void restart_longerThanMaxAgeAfterTheSending_deadLetters_whateverTheOwnClock(long ownDays) throws Exception {
+    @Test
+    void restart_longerThanMaxAgeAfterTheSending_deadLetters() throws Exception {
         leaveOneUnanswered();
         SendingRig rig = rig(SendingRig.singles());
-        rig.clockError = Duration.ofDays(ownDays);
+        rig.clockError = Duration.ofDays(20);
         rig.backend.health = dated(Said.of(200, "OK"), rig.start.plus(Duration.ofDays(20)));
 
         rig.untilEmpty();
 
         assertThat(rig.deadLetterLines()).singleElement().asString().contains("older than MAX_AGE");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"P20D, PT-60S", "P20D, PT-1S", "PT-60S, P20D", "P-20000D, P20D"})
+    void restart_oneClockWentBack_theOtherAloneMakesNoCertificateOld(Duration own, Duration backend) throws Exception {
+        leaveOneUnanswered();
+        SendingRig rig = rig(SendingRig.singles());
+        rig.clockError = own;
+        rig.backend.health = dated(Said.of(200, "OK"), rig.start.plus(backend));
+
+        rig.untilEmpty();
+
+        rig.assertNoDeadLetters();
+    }
+
+    @Test
+    void restart_ownClockWasSetAndNoAnswerHasADate_makesNoCertificateOld() throws Exception {
+        leaveOneUnanswered();
+        SendingRig rig = rig(SendingRig.singles());
+        rig.clockError = Duration.ofDays(20);
+        rig.backend.health = undated(Said.of(200, "OK"));
+        rig.backend.submit = c -> undated(Said.recorded(c));
+
+        rig.untilEmpty();
+
+        rig.assertNoDeadLetters();
+    }
+
+    @Test
+    void date_missingAfterTheOwnClockWasSet_makesNoCertificateOld_andChangesNoTime() throws Exception {
+        SendingRig rig = rig(SendingRig.singles());
+        rig.backend.submit = ScriptedBackend.first(Said.nothing());
+        rig.add(certificate(1));
+        rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
+
+        rig.clockError = Duration.ofDays(20);
+        rig.backend.health = undated(Said.of(200, "OK"));
+        rig.untilEmpty();
+
+        rig.assertNoDeadLetters();
+        assertThat(rig.backend.received)
+                .hasSize(2)
+                .allSatisfy(sent -> assertThat(hoursFrom(rig.start, sent)).isZero());
     }
 
     @Test
@@ -253,6 +295,10 @@ class SenderOutageTest extends SendingTest {
 
     private static Said dated(Said said, Instant date) {
         return said.with("Date", ScriptedBackend.date(date));
+    }
+
+    private static Said undated(Said said) {
+        return said.with("Date", "none");
     }
 
     /** How many hours after an instant a certificate says that it was sent. */

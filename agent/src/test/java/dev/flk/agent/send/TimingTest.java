@@ -128,7 +128,7 @@ class TimingTest {
     @CsvSource({"4, true", "-4, true", "6, false", "-6, false", "1728000, false", "-1728000, false"})
     void offset_oneDate_isBelievedIfItFitsTheLastMeasurement(long aheadSeconds, boolean believed) {
         ClockOffset offset = new ClockOffset(() -> NOW, () -> 0);
-        offset.assumeNone();
+        offset.keep();
 
         assertThat(offset.learn(NOW.plusSeconds(aheadSeconds), 0).isEmpty()).isEqualTo(believed);
 
@@ -141,7 +141,7 @@ class TimingTest {
         AtomicLong seconds = new AtomicLong();
         ClockOffset offset =
                 new ClockOffset(() -> NOW.plusSeconds(seconds.get()), () -> TimeUnit.SECONDS.toNanos(seconds.get()));
-        offset.assumeNone();
+        offset.keep();
 
         assertThat(learn(offset, seconds, 3600)).isPresent();
         assertThat(learn(offset, seconds, 3600)).isPresent();
@@ -178,7 +178,7 @@ class TimingTest {
     void offset_forgotten_isUnknownAgain() {
         ClockOffset offset = new ClockOffset(() -> NOW, () -> 0);
         assertThat(offset.unknown()).isTrue();
-        offset.assumeNone();
+        offset.keep();
         assertThat(offset.unknown()).isFalse();
 
         offset.forget();
@@ -202,7 +202,7 @@ class TimingTest {
         AtomicLong wall = new AtomicLong();
         AtomicLong ticker = new AtomicLong();
         ClockOffset offset = new ClockOffset(() -> NOW.plusSeconds(wall.get()), ticker::get);
-        offset.assumeNone();
+        offset.keep();
         wall.set(wallSeconds);
         ticker.set(TimeUnit.SECONDS.toNanos(tickerSeconds));
         offset.forgetIfClockJumped();

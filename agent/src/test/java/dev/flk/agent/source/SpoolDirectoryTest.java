@@ -21,6 +21,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -328,6 +329,40 @@ class SpoolDirectoryTest {
         assertThat(files()).isEmpty();
     }
 
+    @Test
+    void step_takenFileWithALongName_isTakenIn() throws Exception {
+        write(".taken-" + "x".repeat(214) + ".ndjson", GOOD + "\n");
+        write(".taken-" + "\ud83d\ude00".repeat(60) + ".json", GOOD);
+        write("b.json", GOOD);
+        SpoolDirectory directory = directory();
+
+        directory.step();
+        directory.step();
+
+        assertThat(outbox.pendingEntries()).isEqualTo(3);
+        assertThat(files()).isEmpty();
+    }
+
+    @Test
+    void step_namesThatTheLocaleCannotExpress_areReportedOnceAndLeftAlone() throws Exception {
+        write("a.ndjson", GOOD + "\n");
+        write("b-gr\u00f6\u00dfe.ndjson", GOOD + "\n");
+        write(".taken-gr\u00f6\u00dfe.json", GOOD);
+        write("z.json", GOOD);
+
+        List<String> lines = stepInTheCLocale();
+
+        assertThat(lines).filteredOn(line -> line.contains("appended")).hasSize(2);
+        assertThat(lines)
+                .filteredOn(line -> line.matches(".*/b-gr.+e\\.ndjson: its name has .*"))
+                .hasSize(1);
+        assertThat(lines)
+                .filteredOn(line -> line.matches(".*/\\.taken-gr.+e\\.json: its name has .*"))
+                .hasSize(1);
+        assertThat(lines).as("nothing else").hasSize(6);
+        assertThat(files()).containsExactly(".taken-gr\u00f6\u00dfe.json", "b-gr\u00f6\u00dfe.ndjson");
+    }
+
     private List<String> bodies() throws IOException {
         return outbox.bodies(outbox.pendingAfter(-1, 100)).entrySet().stream()
                 .sorted(Map.Entry.comparingByKey())
@@ -415,6 +450,62 @@ class SpoolDirectoryTest {
             assertThat(log.lines("\n")).isEmpty();
         }
         assertThat(Files.readAllLines(spool.resolve("a.ndjson.error"))).hasSize(5_000);
+    }
+
+    /** Returns the output of {@link InTheCLocale}. */
+    private List<String> stepInTheCLocale() throws Exception {
+        Path out = temporary.resolve("out");
+        ProcessBuilder command = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-XX:TieredStopAtLevel=1",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        InTheCLocale.class.getName(),
+                        spool.toString())
+                .redirectErrorStream(true)
+                .redirectOutput(out.toFile());
+        command.environment().put("LC_ALL", "C");
+        Process process = command.start();
+        try {
+            assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        } finally {
+            process.destroyForcibly();
+        }
+        List<String> lines = Files.readAllLines(out, StandardCharsets.ISO_8859_1);
+        assertThat(process.exitValue()).as(String.join("\n", lines)).isZero();
+        return lines;
+    }
+
+    /** A process that takes three steps and prints what it appends and logs. */
+    static final class InTheCLocale {
+        private InTheCLocale() {}
+
+        public static void main(String[] args) {
+            CertificateSink printing = new CertificateSink() {
+                @Override
+                public void append(List<byte[]> certificates) {
+                    certificates.forEach(certificate -> System.out.println("appended"));
+                }
+
+                @Override
+                public long maxBytes() {
+                    return 1 << 20;
+                }
+
+                @Override
+                public String name() {
+                    return "outbox";
+                }
+            };
+            SpoolDirectory directory = new SpoolDirectory(
+                    Path.of(args[0]), new Intake(printing), InstantSource.system(), LineLimit.ofOutages(() -> 0));
+            try (LogCapture log = new LogCapture()) {
+                for (int i = 0; i < 3; i++) {
+                    var unused = directory.step();
+                }
+                log.lines("").forEach(System.out::println);
+            }
+        }
     }
 
     private boolean step() {
