@@ -165,7 +165,7 @@ class RewoundPostgresTest {
             }
 
             assertNewHistory(backend, before, 7);
-            assertThat(missing.get(0)).contains("revision 5").contains("another commit");
+            assertThat(missing.get(0)).contains("revision 5").contains("is not the commit");
         }
     }
 

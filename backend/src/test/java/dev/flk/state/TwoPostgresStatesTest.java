@@ -197,7 +197,8 @@ class TwoPostgresStatesTest {
             part.events().forEach(event -> seen.add(event.revision()));
             if (part.next() == next) {
                 Semaphore more = new Semaphore(0);
-                Runnable end = engine.whenBeyond(engine.head().historyId(), next - 1, more::release);
+                String historyId = again(() -> engine.head().historyId());
+                Runnable end = engine.whenBeyond(historyId, next - 1, more::release);
                 more.acquire();
                 end.run();
             }

@@ -49,7 +49,7 @@ class DiagnosticsArchiveTest {
             archive.addMachine("build-1", List.of(directory, directory.resolve("missing")));
         });
 
-        assertThat(summary).startsWith(file + ", ").contains("         512  block.txt\n", "   not there  bad.txt\n");
+        assertThat(summary).startsWith(file + ", ").contains("         512  block.txt\n", "     missing  bad.txt\n");
         assertThat(entries(file).keySet())
                 .containsExactly("plain.txt", "forms.txt", "bad.txt", "block.txt", "versions.txt", "disks.txt");
         assertThat(content(file, "plain.txt")).isEqualTo("*** *** *** *** ***");
