@@ -188,7 +188,7 @@ final class RedisStoreOutageTest {
     void connect_noSentinelAnswers_saysThatItIsTheSentinels() {
         String sentinel = "127.0.0.1:" + FreePort.choose();
         assertThat(failureOf(storeOf(sentinel + "#flk").connect()))
-                .isEqualTo("the primary flk of the Sentinels " + sentinel + "  can't be looked up: the last Sentinel"
+                .isEqualTo("the primary flk of the Sentinels " + sentinel + " can't be looked up: the last Sentinel"
                         + " refused the connection at " + sentinel
                         + "; start it, or correct REDIS_URI or REDIS_ADDR");
     }
