@@ -32,7 +32,7 @@ final class SecondAgentIT {
             home.succeed(environment, "submit", second.toString());
 
             assertThat(running.awaitExit()).as(running.allLines()).isEqualTo(1);
-            assertThat(running.allLines()).contains("lock was removed or replaced");
+            assertThat(running.allLines()).contains("lock or its directory was removed or replaced");
         }
         try (Program status = home.start(environment, "status", "--json")) {
             int unused = status.awaitExit(); // 1: no agent runs

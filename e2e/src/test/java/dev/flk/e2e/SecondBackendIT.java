@@ -34,7 +34,7 @@ final class SecondBackendIT {
             Files.delete(wal().resolve("lock"));
             try (BackendProcess second = BackendProcess.start(directory, IN_MEMORY)) {
                 submitAnswered(second, answered, 2);
-                assertGivesUp(first, "data/wal/lock was removed or replaced");
+                assertGivesUp(first, "data/wal/lock or its directory was removed or replaced");
                 submitAnswered(second, answered, 3);
                 assertAllKnown(second, answered);
             }
@@ -59,7 +59,7 @@ final class SecondBackendIT {
             }
             try (BackendProcess second = BackendProcess.start(directory, IN_MEMORY)) {
                 submitAnswered(second, answered, 2);
-                assertGivesUp(first, "data/wal/lock was removed or replaced");
+                assertGivesUp(first, "data/wal/lock or its directory was removed or replaced");
                 submitAnswered(second, answered, 3);
             }
         }

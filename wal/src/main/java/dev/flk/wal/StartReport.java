@@ -59,7 +59,7 @@ public record StartReport(
 
     /** Describes a segment with a damaged header in one line. */
     public static String describeBrokenHeader(String segment) {
-        return "segment " + segment + " has a damaged header; its records are readable";
+        return "segment " + segment + " has a damaged header; an intact copy of the header was used";
     }
 
     /** Describes a segment of another log in one line. */

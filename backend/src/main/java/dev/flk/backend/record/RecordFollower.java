@@ -351,12 +351,13 @@ public final class RecordFollower implements AutoCloseable {
             throw new IOException("the position of the record can't be read from the state: " + e.getMessage(), e);
         }
         // at the start: records written since may have reused known sequences
-        if (known > (hasPosition ? log.last() : log.lastAtStart())) {
+        long end = hasPosition ? log.last() : log.lastAtStart();
+        if (known > end) {
             LOG.error(
-                    "the record of outcomes has read the log up to record {}, but the log ends with record {}: the log was restored from"
+                    "the record of outcomes has read the log up to record {}, but the log ended with record {}: the log was restored from"
                             + " an older copy. The record reads it again from the oldest segment",
                     known,
-                    log.last());
+                    end);
             return 0;
         }
         if (!digest.isEmpty() && !isRecordAt(known, digest)) {
