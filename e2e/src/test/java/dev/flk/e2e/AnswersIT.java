@@ -140,7 +140,7 @@ final class AnswersIT {
                 "--output",
                 archive.toString())) {
             assertThat(alone.awaitExit()).as(alone.allLines()).isZero();
-            assertThat(alone.out()).contains("not there  metrics.txt", "not there  wal-verify.txt", "versions.txt");
+            assertThat(alone.out()).contains("missing  metrics.txt", "missing  wal-verify.txt", "versions.txt");
         }
         assertThat(Archive.read(archive).get("health.txt")).contains("could not be obtained: ", "it is not running");
     }
