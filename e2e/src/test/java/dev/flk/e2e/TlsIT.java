@@ -88,8 +88,9 @@ final class TlsIT {
             Client.awaitUntil(() -> client.metric(failures("protocol")) == 1);
             backend.program()
                     .awaitLine(line -> line.contains(" WARN ")
-                            && line.contains("TLS handshake failed with 127.0.0.1: protocol: the client knows neither"
-                                    + " TLS 1.2 nor 1.3"));
+                            && line.contains(
+                                    "TLS handshake failed with 127.0.0.1: protocol: the client supports neither"
+                                            + " TLS 1.2 nor 1.3"));
             assertThat(client.metric("flk_tls_not_after_seconds")).isPositive();
             assertThat(backend.program().allLines()).doesNotContain("Exception", "\tat ", "ERROR");
         }
