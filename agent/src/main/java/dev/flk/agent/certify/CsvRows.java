@@ -205,7 +205,7 @@ public final class CsvRows {
             throw unknown(name);
         }
         if (found != header.lastIndexOf(name)) {
-            throw malformed("column " + shown(name) + " stands twice; rename one of them");
+            throw malformed("column " + shown(name) + " occurs twice; rename one of them");
         }
         return found;
     }

@@ -123,7 +123,7 @@ class CsvRowsTest {
                 "timestamp,a | line 1: there is no column x, the columns are timestamp, a; name yours with --time COLUMN --value COLUMN[,COLUMN[,COLUMN]]",
                 "timestamp\tx y | line 1: there is no column x, the columns are timestamp, \"x y\"; name yours with --time COLUMN --value COLUMN[,COLUMN[,COLUMN]]",
                 "1,2,3,4     | line 1: there is no column timestamp, this line is data; write a line that names the columns above it",
-                "timestamp,x,x | line 1: column x stands twice; rename one of them",
+                "timestamp,x,x | line 1: column x occurs twice; rename one of them",
             })
     void header_thatHasNotTheColumns_isRefusedWithTheOption(String header, String message) {
         assertThatExceptionOfType(MalformedCsv.class)

@@ -56,7 +56,7 @@ class AgentConfigFuzzTest {
                 .allMatch(entry -> entry.getValue().indexOf('\uFFFD') < 0
                         && key(entry.getKey().replaceFirst("_FILE$", "")).isPresent());
         boolean inFileOnly = problems.stream()
-                .anyMatch(problem -> problem.startsWith("--config ") || problem.contains("stands twice"));
+                .anyMatch(problem -> problem.startsWith("--config ") || problem.contains("is set twice"));
         if (sayable && !inFileOnly) {
             assertThat(load(entries, null).isEmpty()).isEqualTo(problems.isEmpty());
         }

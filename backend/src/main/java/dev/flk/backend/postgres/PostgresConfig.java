@@ -5,16 +5,16 @@ import dev.flk.program.config.Secret;
 import java.time.Duration;
 
 /**
- * A server that several backends may share.
+ * The connection settings of a Postgres server, which several backends may share.
  *
- * @param jdbcUrl without user and password
- * @param user empty: the name of the account that the backend runs under
- * @param poolSize connections at most
- * @param timeout how long a statement may take, and a connection to come up
+ * @param jdbcUrl the URL without user and password
+ * @param user the user; if empty, the account that the backend runs under
+ * @param poolSize the maximum number of connections
+ * @param timeout the time-out of a statement, and of connecting
  */
 public record PostgresConfig(String jdbcUrl, String user, Secret password, int poolSize, Duration timeout) {
 
-    /** {@code host:port/database}: all of the URL that may be shown, since its parameters may hold secrets, as that of a key file. */
+    /** Returns {@code host:port/database}, the part of the URL that contains no secrets. */
     public String server() {
         int query = jdbcUrl.indexOf('?');
         return jdbcUrl.substring(jdbcUrl.indexOf("//") + 2, query < 0 ? jdbcUrl.length() : query);

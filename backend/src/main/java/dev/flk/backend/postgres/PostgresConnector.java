@@ -11,37 +11,40 @@ import javax.sql.DataSource;
 import org.postgresql.ds.PGSimpleDataSource;
 
 /**
- * How connections are made, pooled and timed. The time-out holds for a statement on the server and, a little
- * longer, for the socket, so that a server that is only slow gets to say so, and one that is gone is given up. The driver's own
- * query time-out stays off: it cancels, and a commit that is cancelled while it waits for a standby counts as done.
+ * A factory of connections and connection pools with time-outs. The time-out applies to a statement on the server and, slightly longer, to
+ * the socket: a slow server can report that it was too slow, and a vanished one is given up. The driver's own query time-out is off because
+ * it cancels the statement, and a commit that is cancelled while it waits for a standby is committed all the same.
  */
 public final class PostgresConnector {
     private static final String APPLICATION = "flk-backend";
 
-    /** The pool takes no less. */
+    /** The minimum time-out that the pool accepts. */
     private static final long SHORTEST_POOL_TIMEOUT_MILLIS = 250;
 
-    /** Longer than any migration of ours takes, and than another backend's that is waited for. */
+    /** The time-out of migrations: longer than any migration takes, including one of another backend that this one waits for. */
     private static final int MIGRATION_SECONDS = 60;
 
     private final PostgresConfig config;
 
-    /** Connects nothing yet. */
+    /** Creates a connector without connecting. */
     public PostgresConnector(PostgresConfig config) {
         this.config = config;
     }
 
-    /** {@code host:port/database}. */
+    /** Returns {@code host:port/database}. */
     public String name() {
         return config.server();
     }
 
-    /** How many the pool has. */
+    /** Returns the size of the pool. */
     int connections() {
         return config.poolSize();
     }
 
-    /** As many connections as there are threads that use them: none waits for another's. All are opened at once and kept. */
+    /**
+     * Opens a pool with one connection for each thread that uses it, so that no thread waits. All connections are
+     * opened at once and kept.
+     */
     public HikariDataSource pool() {
         HikariConfig pool = new HikariConfig();
         pool.setPoolName(APPLICATION);
@@ -49,13 +52,13 @@ public final class PostgresConnector {
         pool.setMaximumPoolSize(config.poolSize());
         pool.setConnectionTimeout(Math.max(SHORTEST_POOL_TIMEOUT_MILLIS, timeoutMillis()));
         pool.setValidationTimeout(Math.max(SHORTEST_POOL_TIMEOUT_MILLIS, timeoutMillis()));
-        pool.setInitializationFailTimeout(-1); // it is made after a connection succeeded, and never blocks
+        pool.setInitializationFailTimeout(-1); // do not block: a connection has succeeded before
         pool.setTransactionIsolation("TRANSACTION_READ_COMMITTED");
         pool.setConnectionInitSql(limits());
         return new HikariDataSource(pool);
     }
 
-    /** A connection outside the pool. */
+    /** Opens a connection outside the pool. */
     public Connection connect() throws SQLException {
         Connection connection = source(socketSeconds()).getConnection();
         try (Statement statement = connection.createStatement()) {
@@ -68,12 +71,12 @@ public final class PostgresConnector {
         }
     }
 
-    /** Where the migrations get their connections. */
+    /** Returns a source of connections for migrations. */
     public DataSource forMigrations() {
         return source(MIGRATION_SECONDS);
     }
 
-    /** The driver takes whole seconds; this is what is really meant. */
+    /** Sets the exact time-out, because the driver accepts only whole seconds. */
     public void limitSocket(Connection connection) throws SQLException {
         connection.setNetworkTimeout(Runnable::run, (int) socketMillis());
     }
@@ -95,7 +98,7 @@ public final class PostgresConnector {
         return source;
     }
 
-    /** The second one frees the rows that a vanished backend has locked. */
+    /** Sets the time-outs of the session; the second one releases the rows that a vanished backend has locked. */
     private String limits() {
         return "SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d"
                 .formatted(timeoutMillis(), 2 * timeoutMillis());

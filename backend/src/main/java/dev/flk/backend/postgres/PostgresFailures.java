@@ -16,20 +16,20 @@ import org.postgresql.util.PSQLException;
 import org.postgresql.util.ServerErrorMessage;
 
 /**
- * What went wrong, as an operator needs to hear it: what, where, and what to do. Never a user's name or password, nor a row.
+ * Messages for failures of Postgres that say what happened, where, and what to do. They never contain a user's name, a password or a row.
  *
  * @param server {@code host:port/database}
- * @param limit the time-out: what is set, and to how much
+ * @param limit the setting of the time-out and its value
  */
 public record PostgresFailures(String server, String limit) {
     private static final Set<String> UNDONE_FOR_OTHERS = Set.of("40001", "40P01");
 
-    /** Whether the transaction certainly had no effect, and is worth trying again. */
+    /** Returns whether the transaction certainly had no effect and can be tried again. */
     public static boolean isUndoneForOthers(SQLException e) {
         return UNDONE_FOR_OTHERS.contains(state(e));
     }
 
-    /** In words, with the server. */
+    /** Returns the message of a failure with the server's address. */
     public String of(Exception thrown) {
         if (thrown instanceof FlywayException) {
             for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
@@ -42,12 +42,12 @@ public record PostgresFailures(String server, String limit) {
         return of(thrown instanceof SQLException e ? what(root(e)) : thrown.toString());
     }
 
-    /** With the server before it. */
+    /** Prefixes a text with the server's address. */
     public String of(String what) {
         return "Postgres at " + server + ": " + what;
     }
 
-    /** The pool's time-out holds what kept it from connecting, if anything did. */
+    /** Returns the innermost failure, such as the one that kept the pool from connecting until its time-out. */
     private static SQLException root(SQLException thrown) {
         return thrown.getCause() instanceof SQLException cause ? root(cause) : thrown;
     }
@@ -82,7 +82,7 @@ public record PostgresFailures(String server, String limit) {
         };
     }
 
-    /** What to do where the driver itself found TLS wanting; it has no code for that. */
+    /** Returns the advice for a TLS failure that the driver detected, for which there is no SQL state. */
     private static String withoutTls(SQLException e) {
         String message = withoutNull(e.getMessage());
         if (message.contains("could not be verified by hostnameverifier")) {
@@ -93,7 +93,7 @@ public record PostgresFailures(String server, String limit) {
                 : "";
     }
 
-    /** What became of a connection. */
+    /** Describes the failure of a connection. */
     private String broken(SQLException e, Throwable cause) {
         if (cause instanceof ConnectException) {
             return "can't be reached: " + cause.getMessage();
@@ -111,7 +111,7 @@ public record PostgresFailures(String server, String limit) {
                 + cause.getClass().getSimpleName() + ")";
     }
 
-    /** The message alone: the server's details may hold what a row holds. */
+    /** Returns only the message, because the server's details may contain values of a row. */
     private static String said(SQLException e) {
         ServerErrorMessage message = e instanceof PSQLException driver ? driver.getServerErrorMessage() : null;
         return message == null

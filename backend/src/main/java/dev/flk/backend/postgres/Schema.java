@@ -9,17 +9,17 @@ import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
 
 /**
- * Makes tables and brings them up to date, in the first schema of the connection's search path. Backends that do it at the same
- * time wait for each other; tables of others in that schema are left alone.
+ * The tables of a store, created and updated by migrations in the first schema of the connection's search path. Backends that migrate
+ * concurrently wait for each other; other tables in that schema are not touched.
  *
- * @param history the table of what was applied
- * @param migrations where the scripts are, on the class path
- * @param turn any number that others of the same database are unlikely to lock
+ * @param history the table of applied migrations
+ * @param migrations the location of the scripts on the class path
+ * @param turn the number of the advisory lock; other users of the database are unlikely to use it
  */
 public record Schema(String history, String migrations, long turn) {
     /**
-     * Refuses a server that takes no writes, and a user who may not make tables: at once what Flyway says after ten tries, a second
-     * apart.
+     * Rejects a server that accepts no writes, and a user who may not create tables. Flyway would report that only
+     * after ten attempts, a second apart.
      */
     public void requireRights(Connection connection) throws SQLException {
         try (Statement statement = connection.createStatement()) {
@@ -39,10 +39,10 @@ public record Schema(String history, String migrations, long turn) {
     }
 
     /**
-     * Does nothing where they are up to date, or newer. Backends take turns under a lock of ours: Flyway's own comes too late for the
-     * decision whether the tables in the schema are those of others.
+     * Migrates the tables, unless they are up to date or newer. An advisory lock serialises backends: Flyway's own lock
+     * comes too late for the decision whether the tables in the schema belong to others.
      *
-     * @throws FlywayException if that failed; nothing is half done then
+     * @throws FlywayException if the migration failed; it is applied completely or not at all
      */
     public void migrate(PostgresConnector connector) throws SQLException {
         try (Connection inTurn = connector.forMigrations().getConnection();

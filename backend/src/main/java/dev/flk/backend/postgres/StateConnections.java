@@ -12,7 +12,7 @@ import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 
-/** The state's connections to a server. Nothing is asked before {@link #prepare}, so that a server that is down is an outage. */
+/** The state's connections to a server. They are not used before {@link #prepare}, so that a server that is down counts as an outage. */
 public final class StateConnections implements StateDatabase {
     private static final Schema SCHEMA =
             new Schema("flk_state_schema_history", StateDatabase.MIGRATIONS, 0x666c6b5f73746174L);
@@ -23,7 +23,7 @@ public final class StateConnections implements StateDatabase {
     private @Nullable HikariDataSource pool;
     private boolean isClosed;
 
-    /** Connects nothing yet. */
+    /** Creates the connections without connecting. */
     public StateConnections(PostgresConfig config) {
         this.connector = new PostgresConnector(config);
         this.failures = new PostgresFailures(config.server(), config.timeout().toMillis() + " ms");
@@ -58,12 +58,12 @@ public final class StateConnections implements StateDatabase {
         return connector.connections();
     }
 
-    /** Connections of the pool that are used just now. */
+    /** Returns the number of connections in use. */
     public int activeConnections() {
         return ofPool(HikariPoolMXBean::getActiveConnections);
     }
 
-    /** Connections of the pool that are open and unused. */
+    /** Returns the number of open, unused connections. */
     public int idleConnections() {
         return ofPool(HikariPoolMXBean::getIdleConnections);
     }

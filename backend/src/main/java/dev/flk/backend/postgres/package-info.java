@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** How a Postgres server is reached, how tables are made there, and what its failures mean; for the stores on it. */
+/** Connections, migrations and failure messages for the stores on a Postgres server. */
 @NullMarked
 package dev.flk.backend.postgres;
 

@@ -68,7 +68,7 @@ class BackendConfigFuzzTest {
                         && (key(entry.getKey()).isPresent()
                                 || key(entry.getKey().replaceFirst("_FILE$", ""))
                                         .isPresent()));
-        boolean twice = problems.stream().anyMatch(problem -> problem.contains("stands twice"));
+        boolean twice = problems.stream().anyMatch(problem -> problem.contains("is set twice"));
         boolean unread = problems.stream().anyMatch(problem -> problem.startsWith("--config "));
         if (sayable && !twice && !unread) {
             assertThat(load(entries, null).isEmpty()).isEqualTo(problems.isEmpty());

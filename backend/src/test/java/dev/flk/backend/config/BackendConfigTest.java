@@ -72,7 +72,7 @@ class BackendConfigTest {
     @ParameterizedTest
     @CsvSource({
         "token_rat=5, TOKEN_RATE?",
-        "'PORT=1\nPORT=2', PORT: stands twice",
+        "'PORT=1\nPORT=2', PORT: is set twice",
         "#\u00e4, not UTF-8",
         ", none.properties: can't be read: there is no such file"
     })

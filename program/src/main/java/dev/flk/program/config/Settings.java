@@ -97,7 +97,7 @@ public final class Settings {
         if (!gone.contains(name) && names().noneMatch(name::equals)) {
             problems.add("%s: no such key in %s; did you mean %s?".formatted(name, path, nearest(name, names())));
         } else if (file.put(name, value) != null) {
-            problems.add("%s: stands twice in %s; remove one of the two".formatted(name, path));
+            problems.add("%s: is set twice in %s; remove one of the two".formatted(name, path));
         }
     }
 

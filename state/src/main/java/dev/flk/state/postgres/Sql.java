@@ -71,7 +71,7 @@ final class Sql {
      * exist.
      */
     static final String KEYS = """
-            SELECT looked.key, stood.version, stood.revision, coalesce(stood.is_there, false), looked.n = 10000
+            SELECT looked.key, existing.version, existing.revision, coalesce(existing.is_there, false), looked.n = 10000
             FROM (
                 SELECT namespace, agent_id, key, row_number() OVER (ORDER BY key) AS n FROM flk_state_newest
                 WHERE namespace = ? AND agent_id = ? AND key >= ? AND key <> ? AND key < ?
@@ -79,8 +79,8 @@ final class Sql {
             LEFT JOIN LATERAL (
                 SELECT version, revision, value IS NOT NULL AS is_there FROM flk_state_versions AS v
                 WHERE v.namespace = looked.namespace AND v.agent_id = looked.agent_id AND v.key = looked.key AND v.revision <= ?
-                ORDER BY version DESC LIMIT 1) AS stood ON true
-            WHERE stood.is_there OR looked.n = 10000
+                ORDER BY version DESC LIMIT 1) AS existing ON true
+            WHERE existing.is_there OR looked.n = 10000
             ORDER BY looked.key LIMIT ?""";
 
     static final String AGENTS = names("agent_id", "namespace = ?");
@@ -137,7 +137,7 @@ final class Sql {
 
     /** The removal of old versions. Only keys that were changed since the last removal have any. */
     static final String REMOVE_VERSIONS = """
-            WITH stood AS (
+            WITH existing AS (
                 SELECT changed.*, newest.version, newest.revision, newest.is_deleted
                 FROM (
                     SELECT DISTINCT namespace, agent_id, key FROM flk_state_versions
@@ -148,16 +148,16 @@ final class Sql {
                         AND v.revision <= ?
                     ORDER BY version DESC LIMIT 1) AS newest),
             forgotten AS (
-                DELETE FROM flk_state_newest AS newest USING stood
-                WHERE stood.is_deleted AND newest.namespace = stood.namespace AND newest.agent_id = stood.agent_id
-                    AND newest.key = stood.key AND newest.version = stood.version),
+                DELETE FROM flk_state_newest AS newest USING existing
+                WHERE existing.is_deleted AND newest.namespace = existing.namespace AND newest.agent_id = existing.agent_id
+                    AND newest.key = existing.key AND newest.version = existing.version),
             noted AS (
                 INSERT INTO flk_state_removed AS before
-                SELECT namespace, agent_id, max(revision) FROM stood WHERE is_deleted GROUP BY namespace, agent_id
+                SELECT namespace, agent_id, max(revision) FROM existing WHERE is_deleted GROUP BY namespace, agent_id
                 ON CONFLICT (namespace, agent_id) DO UPDATE SET revision = greatest(before.revision, EXCLUDED.revision))
-            DELETE FROM flk_state_versions AS v USING stood
-            WHERE v.namespace = stood.namespace AND v.agent_id = stood.agent_id AND v.key = stood.key
-                AND (v.version < stood.version OR stood.is_deleted AND v.version = stood.version)""";
+            DELETE FROM flk_state_versions AS v USING existing
+            WHERE v.namespace = existing.namespace AND v.agent_id = existing.agent_id AND v.key = existing.key
+                AND (v.version < existing.version OR existing.is_deleted AND v.version = existing.version)""";
 
     static final String REMOVE_EVENTS = "DELETE FROM flk_state_events WHERE revision > ? AND revision <= ?";
 
@@ -195,7 +195,7 @@ final class Sql {
                 FROM flk_state_versions
                 WHERE revision <= ? AND (? = '' OR namespace = ?) AND (? = '' OR agent_id = ?)
                     AND (namespace, agent_id, key) > (?, ?, ?)
-                ORDER BY namespace, agent_id, key, version DESC) AS stood
+                ORDER BY namespace, agent_id, key, version DESC) AS existing
             WHERE value IS NOT NULL ORDER BY namespace, agent_id, key LIMIT ?""";
 
     static final String RESTORED = """

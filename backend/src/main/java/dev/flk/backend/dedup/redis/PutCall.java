@@ -33,13 +33,13 @@ final class PutCall {
             for i = 2, #KEYS do
               local value, ttl = ARGV[2 * i], ARGV[2 * i + 1]
               if not redis.call('SET', KEYS[i], value, 'NX', 'PX', ttl) then
-                local standing = redis.call('GET', KEYS[i])
-                local expiry = string.match(standing, '^%x+ %d+ (%d+) ')
+                local existing = redis.call('GET', KEYS[i])
+                local expiry = string.match(existing, '^%x+ %d+ (%d+) ')
                 if expiry and tonumber(expiry) <= tonumber(ARGV[3]) then
                   redis.call('SET', KEYS[i], value, 'PX', ttl)
-                elseif standing ~= value then
+                elseif existing ~= value then
                   reply[#reply + 1] = i - 2
-                  reply[#reply + 1] = standing
+                  reply[#reply + 1] = existing
                 end
               end
             end
