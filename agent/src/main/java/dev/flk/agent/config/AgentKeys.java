@@ -26,12 +26,12 @@ public final class AgentKeys {
                     "Base URLs of backends on one dedup store, the preferred one first, separated by commas.")
             .mayHoldPassword();
     static final Key<String> TLS_CA = Key.of(
-                    "TLS_CA", Quantities::text, "PEM: authorities to trust instead of those of the JDK.")
+                    "TLS_CA", Quantities::text, "A PEM file of the authorities to trust instead of the JDK's.")
             .secret();
     static final Key<String> TLS_CERT = Key.of(
-                    "TLS_CERT", Quantities::text, "PEM: the certificate that is shown to the backend.")
+                    "TLS_CERT", Quantities::text, "A PEM file with the client certificate.")
             .secret();
-    static final Key<String> TLS_KEY = Key.of("TLS_KEY", Quantities::text, "PEM: its key, PKCS#8 without a password.")
+    static final Key<String> TLS_KEY = Key.of("TLS_KEY", Quantities::text, "A PEM file with the key of that certificate, PKCS#8 without a password.")
             .secret();
     static final Key<Algorithm> PCS_SIGN_ALG =
             Key.of("PCS_SIGN_ALG", oneOf(Algorithm.class), "`hmac`, `ed25519` or `none`.");
@@ -44,48 +44,48 @@ public final class AgentKeys {
     static final Key<String> SHARD_ID =
             Key.of("SHARD_ID", Quantities::text, "The shard that `certify` writes into certificates.");
     static final Key<Path> OUTBOX_PATH =
-            Key.of("OUTBOX_PATH", Quantities::path, "Directory of the outbox.").or("data/outbox.wal");
+            Key.of("OUTBOX_PATH", Quantities::path, "The directory of the outbox.").or("data/outbox.wal");
     static final Key<Long> OUTBOX_MAX_BYTES = Key.of(
-                    "OUTBOX_MAX_BYTES", AgentKeys::outboxBytes, "How large the outbox may grow.")
+                    "OUTBOX_MAX_BYTES", AgentKeys::outboxBytes, "The largest size of the outbox.")
             .or("1GiB");
     static final Key<Long> OUTBOX_MIN_FREE_BYTES = Key.of(
                     "OUTBOX_MIN_FREE_BYTES",
                     Quantities::bytes,
-                    "With less than this free on the disk nothing new is taken.")
+                    "The free disk space below which no certificates are accepted.")
             .or("64MiB");
     static final Key<Path> DLQ_PATH =
-            Key.of("DLQ_PATH", Quantities::path, "File of the dead letters.").or("data/dlq.jsonl");
+            Key.of("DLQ_PATH", Quantities::path, "The file of the dead letters.").or("data/dlq.jsonl");
     static final Key<Path> SPOOL_DIR = Key.of(
             "SPOOL_DIR",
             Quantities::path,
             "A directory whose `.ndjson` and `.json` files are submitted while the agent runs.");
     static final Key<Path> CONTROL_SOCKET = Key.of(
-                    "CONTROL_SOCKET", Quantities::path, "Where the running agent is told what to do.")
+                    "CONTROL_SOCKET", Quantities::path, "The socket for operators' commands to the running agent.")
             .derived("in OUTBOX_PATH");
     static final Key<Path> INTAKE_SOCKET = Key.of(
-            "INTAKE_SOCKET", Quantities::path, "Where programs of its group leave certificates while the agent runs.");
+            "INTAKE_SOCKET", Quantities::path, "A socket through which programs of its group submit certificates to the running agent.");
     static final Key<Integer> INTAKE_PORT =
-            Key.of("INTAKE_PORT", Quantities::port, "The same on a loopback port; 0 takes a free one.");
+            Key.of("INTAKE_PORT", Quantities::port, "A loopback port for the same; 0 takes a free one.");
     static final Key<Duration> BASE_DELAY = Key.of(
                     "BASE_DELAY", Quantities::positive, "The first pause before a submission is tried again.")
             .or("1s");
     static final Key<Duration> MAX_DELAY =
-            Key.of("MAX_DELAY", Quantities::positive, "The longest pause.").or("60s");
+            Key.of("MAX_DELAY", Quantities::positive, "The longest pause between attempts.").or("60s");
     static final Key<Integer> MAX_ATTEMPTS = Key.of(
-                    "MAX_ATTEMPTS", count(0, MANY), "After so many a certificate is a dead letter; 0: never.")
+                    "MAX_ATTEMPTS", count(0, MANY), "The number of attempts after which a certificate is a dead letter; 0: no limit.")
             .or("0");
     static final Key<Duration> MAX_AGE = Key.of(
                     "MAX_AGE",
                     Quantities::positive,
-                    "When older, it is a dead letter; shorter than `DEDUP_TTL` of the backend.")
+                    "The age at which a certificate is a dead letter; shorter than the backend's `DEDUP_TTL`.")
             .or("13d");
     static final Key<Duration> REQUEST_TIMEOUT = Key.of(
-                    "REQUEST_TIMEOUT", Quantities::positive, "How long a request may take.")
+                    "REQUEST_TIMEOUT", Quantities::positive, "The longest duration of a request.")
             .or("10s");
     static final Key<Integer> MAX_IN_FLIGHT = Key.of(
-                    "MAX_IN_FLIGHT", count(1, 100_000), "The most certificates under way at once.")
+                    "MAX_IN_FLIGHT", count(1, 100_000), "The largest number of certificates in flight.")
             .or("256");
-    static final Key<Integer> BATCH_SIZE = Key.of("BATCH_SIZE", count(1, 1_000), "The most certificates of a request.")
+    static final Key<Integer> BATCH_SIZE = Key.of("BATCH_SIZE", count(1, 1_000), "The largest number of certificates in a request.")
             .or("100");
     static final Key<Integer> METRICS_PORT = Key.of(
             "METRICS_PORT",
