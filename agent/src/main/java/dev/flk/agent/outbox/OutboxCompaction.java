@@ -87,7 +87,7 @@ public final class OutboxCompaction {
     }
 
     /**
-     * Removes settled entries in segments that were closed before the horizon.
+     * Removes settled entries in segments that were closed longer ago than {@code horizon}.
      *
      * @throws IOException if the disk fails, even after the reserve was released; completed steps are not undone
      */
@@ -178,8 +178,8 @@ public final class OutboxCompaction {
     }
 
     /**
-     * Returns the largest number of the oldest segments that are past the horizon and of whose bytes at most half must
-     * be moved; without a horizon at most three quarters, because producers wait for room then.
+     * Returns the largest number of the oldest segments that were closed longer ago than {@code horizon} and of whose
+     * bytes at most half must be moved; without a horizon at most three quarters, because producers wait for room then.
      */
     private Way way(Duration horizon, List<SegmentSummary> segments) {
         Way best = new Way(0, 0, 0, List.of());
