@@ -8,21 +8,21 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Makes a certificate of measurements that a program holds: the same, byte for byte, that {@code flk agent certify} makes of a CSV
- * with these numbers. One thread.
+ * A builder of a certificate from measurements in memory. The certificate is identical, byte for byte, to the one that
+ * {@code flk agent certify} computes from a CSV file with these numbers. For one thread.
  */
 public final class CertificateBuilder {
     private final String shardId;
     private final List<Row> rows = new ArrayList<>();
     private long epoch;
 
-    /** @throws IllegalArgumentException if that can't be the id of a shard */
+    /** @throws IllegalArgumentException if the text is not a valid shard id */
     public CertificateBuilder(String shardId) {
         Certifier.checkShardId(shardId);
         this.shardId = shardId;
     }
 
-    /** The number of the window in its shard, 0 if none is given: another window needs another. */
+    /** Sets the number of the window, which must be unique in the shard; the default is 0. */
     public CertificateBuilder epoch(long number) {
         epoch = number;
         return this;
@@ -31,8 +31,9 @@ public final class CertificateBuilder {
     /**
      * Adds measurements.
      *
-     * @param measured each a time in seconds, and one to three values; below 16 the certificate says that they are few
-     * @throws IllegalArgumentException naming the row that is no measurement
+     * @param measured rows of a time in seconds and one to three values; with fewer than 16 rows in total, the
+     *     certificate declares the window short
+     * @throws IllegalArgumentException if a row is not a measurement; the message names the row
      */
     public CertificateBuilder rows(double[][] measured) {
         for (double[] row : measured) {
@@ -57,7 +58,7 @@ public final class CertificateBuilder {
         return new IllegalArgumentException("row " + (rows.size() + 1) + " " + what);
     }
 
-    /** The certificate as JSON in UTF-8, unsigned: the agent signs what it sends. */
+    /** Returns the certificate as JSON in UTF-8, unsigned; the agent signs it before it sends it. */
     public byte[] build() {
         return Certifier.certificate(new Window(epoch, rows, false), shardId);
     }

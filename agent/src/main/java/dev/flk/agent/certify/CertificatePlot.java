@@ -15,7 +15,8 @@ import java.util.stream.IntStream;
 import org.apache.commons.math3.stat.StatUtils;
 
 /**
- * What certificates claim, as SVG: how D̂ comes about in one window, and D̂ and coh★ over all windows, with their regimes as bands. Pure.
+ * An SVG plot of the claims of certificates: the fit of D̂ in one window, and D̂ and coh★ of all windows, with the
+ * regimes as bands. Pure.
  */
 public final class CertificatePlot {
     private static final int WIDTH = 760;
@@ -36,9 +37,9 @@ public final class CertificatePlot {
     private CertificatePlot() {}
 
     /**
-     * The picture of at least one certificate.
+     * Returns the plot of at least one certificate.
      *
-     * @param certificates as {@link Certifier} makes them
+     * @param certificates certificates computed by a {@link Certifier}
      */
     public static String svg(List<byte[]> certificates) {
         if (certificates.isEmpty()) {
@@ -49,7 +50,7 @@ public final class CertificatePlot {
         return plot.svg.toString();
     }
 
-    /** What is drawn of a certificate: occupied boxes by scale, and what follows from them. */
+    /** The plotted claims of a certificate: the occupied boxes by scale, and the values that follow from them. */
     private record Claim(long epoch, double dHat, double cohStar, List<Integer> scales, List<Long> counts) {
         static Claim read(byte[] certificate) {
             try {
@@ -95,7 +96,10 @@ public final class CertificatePlot {
         add("</svg>%n");
     }
 
-    /** The points log2 of scale and occupied boxes, and the line whose slope is D̂; through their middle. */
+    /**
+     * Draws log2 of the occupied boxes over log2 of the scale, and the line with slope D̂ and the median intercept of
+     * these points.
+     */
     private void drawSlope(Claim one) {
         double[] x = one.scales().stream().mapToDouble(CertificatePlot::log2).toArray();
         double[] y = one.counts().stream().mapToDouble(CertificatePlot::log2).toArray();
@@ -219,7 +223,7 @@ public final class CertificatePlot {
         svg.append(String.format(Locale.ROOT, format, values));
     }
 
-    /** A panel below others, and where a value lies in it. */
+    /** A panel of the plot, which maps values to coordinates. */
     private record Panel(int offset, double leastX, double mostX, double least, double most) {
         int top() {
             return offset + TOP;

@@ -30,17 +30,20 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Makes one unsigned certificate of each window. What it claims of D̂, regime and budget is computed by the verifier's own
- * functions under the default policy, so that an honest certificate agrees with what the backend finds. The {@code pcs_id}
- * depends on the rows, the epoch and the shard only. Not for several threads.
+ * Computes an unsigned certificate of each window. The verifier's own functions compute D̂, regime and budget with the
+ * default policy, so that an honest certificate agrees with the backend's results. The {@code pcs_id} depends only on
+ * the rows, the epoch and the shard. Not safe for several threads.
  */
 public final class Certifier {
-    /** The window holds fewer rows than asked for, or too few to measure. */
+    /** The reason that the window has fewer rows than requested, or too few to measure. */
     static final String SHORT_WINDOW = "short_window";
-    /** All points are one: there is no extent to measure a dimension on. */
+    /** The reason that all points are equal, so that no dimension can be measured. */
     static final String SINGLE_POINT = "single_point";
 
-    /** What Java makes of arguments that are no text in the locale: ids of different shards would become one. */
+    /**
+     * The character with which Java replaces arguments that the locale cannot decode; different shard ids would become
+     * equal.
+     */
     private static final char UNREADABLE = '\uFFFD';
 
     private static final JsonFactory JSON = new JsonFactory();
@@ -49,7 +52,7 @@ public final class Certifier {
     private final List<String> shardIds;
     private int dealt;
 
-    /** Windows are dealt to the shards in turn; with one shard, all are its own. */
+    /** Creates a certifier that assigns windows to the shards in turn. */
     public Certifier(List<String> shardIds) {
         shardIds.forEach(Certifier::checkShardId);
         if (shardIds.isEmpty()) {
@@ -71,9 +74,10 @@ public final class Certifier {
     }
 
     /**
-     * Certifies a whole CSV file, or nothing of it: JSON in UTF-8, a certificate for each window, in order.
+     * Returns the certificates of all windows of a CSV file, in order, as JSON in UTF-8; none if the file has a
+     * mistake.
      *
-     * @throws MalformedCsv naming the line, if the file has a mistake anywhere
+     * @throws MalformedCsv if the file has a mistake anywhere; the message names the line
      */
     public List<byte[]> certify(CsvRows csv, Windows windows) throws IOException, MalformedCsv {
         List<byte[]> certificates = new ArrayList<>();
@@ -82,10 +86,12 @@ public final class Certifier {
     }
 
     /**
-     * Certifies a CSV that grows, each window as soon as it is complete; what stands behind the last complete one is left out.
+     * Certifies each window of a growing CSV as soon as it is complete. Ignores the rows after the last complete
+     * window.
      *
-     * @param each takes one certificate after the other
-     * @throws MalformedCsv naming the line of a mistake; what came before it was certified
+     * @param each a consumer of the certificates, in order
+     * @throws MalformedCsv if a line has a mistake, which the message names; the complete windows before it are
+     *     certified
      */
     public void follow(InputStream csv, Columns columns, Windows windows, Consumer<byte[]> each)
             throws IOException, MalformedCsv {
@@ -97,7 +103,7 @@ public final class Certifier {
         });
     }
 
-    /** A window that only the end has completed may not be complete. */
+    /** A stream that records whether it has ended, since a window that is closed by the end may be incomplete. */
     private static final class EndNoticed extends FilterInputStream {
         private boolean ended;
 
@@ -142,7 +148,7 @@ public final class Certifier {
                 Measures.compressibility(text.toString().getBytes(StandardCharsets.US_ASCII)));
     }
 
-    /** On one line; reals in the shortest text that reads back. */
+    /** Returns the certificate on one line, with reals in the shortest text that parses to the same value. */
     private static byte[] json(
             Window window, String shardId, String merkleRoot, long[] boxes, Coherence coherence, double ratio) {
         double cohStar = CanonicalDouble.round9(coherence.share());
@@ -187,7 +193,7 @@ public final class Certifier {
             }
             json.writeEndObject();
         } catch (IOException e) {
-            throw new UncheckedIOException(e); // memory does not fail
+            throw new UncheckedIOException(e); // a write to memory does not fail
         }
         return out.toByteArray();
     }
@@ -197,7 +203,7 @@ public final class Certifier {
         json.writeNumber(CanonicalDouble.print(value));
     }
 
-    /** Why the backend should not take this window at its word; empty for most. */
+    /** Returns the reasons for which the backend should not rely on this window; empty for most windows. */
     private static List<String> fallbacks(Window window, long[] boxes) {
         List<String> fallbacks = new ArrayList<>();
         if (window.isShort()) {
@@ -210,8 +216,9 @@ public final class Certifier {
     }
 
     /**
-     * The Merkle tree hash of RFC 6962, section 2.1: a leaf is {@code SHA-256(0x00 ‖ data)}, a node
-     * {@code SHA-256(0x01 ‖ left ‖ right)}, the left subtree holds the largest power of two of leaves below their number.
+     * The Merkle tree hash of RFC 6962, section 2.1: a leaf is {@code SHA-256(0x00 ‖ data)} and a node {@code
+     * SHA-256(0x01 ‖ left ‖ right)}. The number of leaves in the left subtree is the largest power of two below the
+     * total number.
      */
     static final class MerkleTree {
         private static final byte LEAF = 0;
@@ -219,7 +226,7 @@ public final class Certifier {
 
         private MerkleTree() {}
 
-        /** The root over the leaves' data in this order, as 64 lower-case hex digits. */
+        /** Returns the root of leaves with these data, in this order, as 64 lower-case hex digits. */
         static String root(List<byte[]> leaves) {
             MessageDigest sha256 = sha256();
             return HexFormat.of().formatHex(leaves.isEmpty() ? sha256.digest() : hash(leaves, sha256));

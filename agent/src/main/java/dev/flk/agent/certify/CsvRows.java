@@ -34,18 +34,19 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads a CSV of measurements, a row at a time; owned by one thread.
+ * A reader of the rows of a CSV with measurements, owned by one thread.
  *
  * <pre>
  * timestamp,x,y,z             the first line names the columns
  * 1517363399.650,-122.197,46.2035,3.28
  * </pre>
  *
- * The separator is a comma, a semicolon or a tab: whichever the first line has most of. Where it is no comma, numbers may have a decimal
- * comma. A time is in seconds or, from 1e11 on, in milliseconds since 1970, or as ISO 8601 has it (UTC where it names no zone); a file of
- * one column has no times, and the number of a row stands for them. A row with an empty cell is skipped and counted; {@code NaN},
- * {@code Infinity} and what overflows a double are mistakes, for a certificate of made-up values would be worse than none. Quotes, spaces
- * around a number, blank lines, CRLF line ends, a UTF-8 byte order mark and further columns are let through.
+ * The separator is a comma, a semicolon or a tab, namely the one that is most frequent in the first line. With a
+ * semicolon or a tab, numbers may have a decimal comma. A time is a number of seconds or, from 1e11 on, milliseconds
+ * since 1970, or a text in ISO 8601 (in UTC if it has no zone). A file with one column has no times; row numbers
+ * replace them. Rows with an empty cell are skipped and counted. {@code NaN}, {@code Infinity} and numbers that
+ * overflow a double are mistakes, because a certificate of invented values would be worse than none. Quotes, spaces
+ * around a number, blank lines, CRLF line ends, a UTF-8 byte order mark and further columns are allowed.
  */
 public final class CsvRows {
     private static final int MOST_VALUES = 3;
@@ -55,7 +56,7 @@ public final class CsvRows {
     private static final String HOW = "name yours with --time COLUMN --value COLUMN[,COLUMN[,COLUMN]]";
 
     private static final Pattern NUMBER = Pattern.compile("[+-]?(\\d+(\\.\\d*)?|\\.\\d+)([eE][+-]?\\d+)?");
-    /** From here on a number is milliseconds since 1970: as seconds, it would be in the year 5138. */
+    /** The lowest time that is in milliseconds since 1970; in seconds, it would be in the year 5138. */
     private static final double LEAST_MILLIS = 1e11;
 
     private static final double MOST_MILLIS = 1e14;
@@ -75,7 +76,7 @@ public final class CsvRows {
     private final Iterator<CsvRecord> records;
     private final char separator;
     private final List<String> header;
-    /** -1: the file has none. */
+    /** The index of the time column; -1 if the file has none. */
     private final int timeColumn;
 
     private final List<Integer> valueColumns;
@@ -84,13 +85,13 @@ public final class CsvRows {
     private long skippedRows;
 
     /**
-     * Which columns are read.
+     * The columns to read.
      *
-     * @param time empty: {@code timestamp}
-     * @param values one to three; none: {@code x}, {@code y} and {@code z}, as many of them as there are
+     * @param time the column of the times; {@code timestamp} if empty
+     * @param values one to three columns of values; if empty, those of {@code x}, {@code y} and {@code z} that exist
      */
     public record Columns(Optional<String> time, List<String> values) {
-        /** Where nothing else is asked for. */
+        /** The default columns. */
         public static final Columns USUAL = new Columns(Optional.empty(), List.of());
 
         public Columns {
@@ -102,7 +103,7 @@ public final class CsvRows {
         }
     }
 
-    /** Reads the names of the columns. The stream stays the caller's to close. */
+    /** Reads the names of the columns. The caller closes the stream. */
     public CsvRows(InputStream stream, Columns columns) throws IOException, MalformedCsv {
         byte[] first = firstLine(stream);
         separator = separator(new String(first, StandardCharsets.UTF_8));
@@ -125,7 +126,7 @@ public final class CsvRows {
         valueColumns = valueColumns(columns);
     }
 
-    /** The bytes of the first line, with its end, less a byte order mark. */
+    /** Returns the bytes of the first line, with its line end and without a byte order mark. */
     private static byte[] firstLine(InputStream stream) throws IOException, MalformedCsv {
         ByteArrayOutputStream line = new ByteArrayOutputStream();
         int b;
@@ -157,7 +158,7 @@ public final class CsvRows {
         return best;
     }
 
-    /** Outside quotes. */
+    /** Counts a character outside quotes. */
     private static long count(String text, char wanted) {
         boolean isQuoted = false;
         long count = 0;
@@ -219,7 +220,7 @@ public final class CsvRows {
                         : "the columns are " + names + "; " + HOW));
     }
 
-    /** The next row, or null after the last. */
+    /** Returns the next row, or null after the last. */
     @Nullable
     Row next() throws IOException, MalformedCsv {
         while (true) {
@@ -344,27 +345,27 @@ public final class CsvRows {
         return value;
     }
 
-    /** Where commas do not separate cells, one may be the decimal mark. */
+    /** Replaces a decimal comma with a point, unless commas separate the cells. */
     private String withPoint(String text) {
         return separator == ',' || text.indexOf('.') >= 0 ? text : text.replace(',', '.');
     }
 
-    /** A mistake in the line that was read last. */
+    /** Returns the error for a mistake in the last line. */
     MalformedCsv malformed(String what) {
         return new MalformedCsv("line " + line + ": " + what);
     }
 
-    /** Rows that were given out. */
+    /** Returns the number of returned rows. */
     public long rows() {
         return rows;
     }
 
-    /** Rows that were left out for an empty cell. */
+    /** Returns the number of rows that were skipped because of an empty cell. */
     public long skippedRows() {
         return skippedRows;
     }
 
-    /** What separates the cells, in words. */
+    /** Returns the name of the separator. */
     public String separatorName() {
         return switch (separator) {
             case ';' -> "semicolon";
@@ -373,17 +374,17 @@ public final class CsvRows {
         };
     }
 
-    /** The column of the times; empty: the file has none, and the number of a row stands for its time. */
+    /** Returns the column of the times; empty if the file has none, so that row numbers replace times. */
     public Optional<String> timeName() {
         return timeColumn < 0 ? Optional.empty() : Optional.of(shown(header.get(timeColumn)));
     }
 
-    /** The columns of the values. */
+    /** Returns the columns of the values. */
     public List<String> valueNames() {
         return valueColumns.stream().map(column -> shown(header.get(column))).toList();
     }
 
-    /** The other columns. */
+    /** Returns the other columns. */
     public List<String> ignoredNames() {
         List<String> names = new ArrayList<>();
         for (int i = 0; i < header.size(); i++) {
@@ -394,7 +395,9 @@ public final class CsvRows {
         return names;
     }
 
-    /** Text of the file, shortened and without control characters, so that it can be shown on a terminal; in quotes unless it is a name. */
+    /**
+     * Returns text of the file for a terminal, truncated and without control characters; in quotes unless it is a name.
+     */
     private static String shown(String text) {
         String clean = text.replaceAll("\\p{Cntrl}", "?");
         String cut = clean.length() > 40 ? clean.substring(0, 40) + "…" : clean;
@@ -402,10 +405,10 @@ public final class CsvRows {
     }
 
     /**
-     * One measurement.
+     * A measurement.
      *
-     * @param timestampSeconds seconds since 1970, with a fraction; or the number of the row
-     * @param values how many there are, 1 to 3; what is beyond is 0
+     * @param timestampSeconds the time in seconds since 1970, with a fraction; or the number of the row
+     * @param values the number of values, 1 to 3; the others are 0
      */
     record Row(double timestampSeconds, int values, double x, double y, double z) {
 
@@ -423,8 +426,9 @@ public final class CsvRows {
         }
 
         /**
-         * The row as {@code timestamp,x,y,z}, less the values that are not there, each number in the shortest text that reads back. This,
-         * not the text of the file, is what is hashed and compressed: {@code 1.50} and {@code 1.5} are the same measurement.
+         * Returns the row as {@code timestamp,x,y,z}, without missing values, each number in the shortest text that
+         * parses to the same value. This text is hashed and compressed instead of that of the file, since {@code 1.50}
+         * and {@code 1.5} are the same measurement.
          */
         String text() {
             StringBuilder text = new StringBuilder(CanonicalDouble.print(timestampSeconds));
@@ -436,7 +440,10 @@ public final class CsvRows {
         }
     }
 
-    /** A file that is no CSV of measurements. The message names the line, the column where there is one, and what to do. */
+    /**
+     * An error that reports that a file is not a CSV of measurements. The message names the line, the column if known,
+     * and what to do.
+     */
     public static final class MalformedCsv extends Exception {
 
         MalformedCsv(String message) {

@@ -8,17 +8,17 @@ import java.util.Random;
 import java.util.function.ToDoubleFunction;
 import java.util.zip.Deflater;
 
-/** What is measured on the points of a window. Pure. */
+/** The measures of the points of a window. Pure. */
 final class Measures {
     private static final int ZLIB_LEVEL = 6;
-    /** The scales of every certificate made here: boxes along an edge of the cube. */
+    /** The scales of every computed certificate, in boxes along an edge of the cube. */
     static final int[] SCALES = {2, 4, 8, 16};
 
     private Measures() {}
 
     /**
-     * Box counting: the unit cube is cut into {@code scale³} boxes; the occupied boxes at each of {@link #SCALES}: at
-     * least 1, at most the number of points.
+     * Returns the number of occupied boxes at each of {@link #SCALES}, where the unit cube is divided into {@code
+     * scale³} boxes: at least 1, at most the number of points.
      */
     static long[] boxCounts(UnitCube points) {
         long[] counts = new long[SCALES.length];
@@ -36,14 +36,15 @@ final class Measures {
         return boxes.cardinality();
     }
 
-    /** The last box is closed on both sides: 1.0 lies in it. */
+    /** Returns the index of the box of a coordinate; the last box includes 1.0. */
     private static int slot(double coordinate, int scale) {
         return Math.min(scale - 1, (int) (coordinate * scale));
     }
 
     /**
-     * How far bytes compress: the size after zlib at level {@value #ZLIB_LEVEL} by the size before, 0 to 1; 1 for no bytes and for
-     * what only grows. Two builds of zlib may differ by some bytes here, and only here; the {@code pcs_id} does not depend on it.
+     * Returns the ratio of the size after zlib at level {@value #ZLIB_LEVEL} to the size before, 0 to 1; 1 for no bytes
+     * and for bytes that do not compress. Only this value may differ slightly between builds of zlib; the {@code
+     * pcs_id} does not depend on it.
      */
     static double compressibility(byte[] bytes) {
         if (bytes.length == 0) {
@@ -64,17 +65,17 @@ final class Measures {
     }
 
     /**
-     * How strongly the points of a window gather: the largest share of them that falls into one of {@value #BINS} equal bins
-     * along any of {@value #DIRECTIONS} directions. The bins divide the shadow that the whole unit cube throws on the
-     * direction, not that of the points, so that a tight cluster counts as one.
+     * The concentration of the points of a window: the largest share of them in one of {@value #BINS} equal bins along
+     * any of {@value #DIRECTIONS} directions. The bins divide the projection of the whole unit cube onto the direction,
+     * not that of the points, so that a tight cluster falls into one bin.
      *
      * @param share coh★, above 0 and at most 1
-     * @param direction the unit vector along which it was found (the first, if several do as well)
+     * @param direction the unit vector with the largest share; the first of several
      */
     record Coherence(double share, double[] direction) {
         static final int BINS = 16;
         static final int DIRECTIONS = 64;
-        /** The seed that is written into the certificate; {@link Random} is specified to the bit, so it names the directions. */
+        /** The seed in the certificate, which determines the directions because {@link Random} is specified exactly. */
         static final long SEED = 1;
 
         private static final double[][] FIXED = directions();
@@ -99,14 +100,14 @@ final class Measures {
             int fullest = 0;
             for (int i = 0; i < points.size(); i++) {
                 double shadow = points.x(i) * d[0] + points.y(i) * d[1] + points.z(i) * d[2];
-                // rounding may put a corner of the cube a hair outside of its own shadow
+                // rounding may place a corner of the cube slightly outside the projection of the cube
                 int bin = Math.max(0, Math.min(BINS - 1, (int) ((shadow - low) / (high - low) * BINS)));
                 fullest = Math.max(fullest, ++bins[bin]);
             }
             return (double) fullest / points.size();
         }
 
-        /** Uniform on the sphere (Archimedes: the height of a uniform point is uniform). */
+        /** Returns directions that are uniform on the sphere (Archimedes: the height of a uniform point is uniform). */
         private static double[][] directions() {
             Random random = new Random(SEED);
             double[][] directions = new double[DIRECTIONS][];
@@ -121,8 +122,8 @@ final class Measures {
     }
 
     /**
-     * The points of a window, each axis stretched to [0, 1] on its own: degrees and kilometres have no common measure. An axis
-     * along which nothing varies is 0 throughout.
+     * The points of a window, with each axis scaled to [0, 1] independently, since degrees and kilometres have no
+     * common unit. All coordinates on an axis without variation are 0.
      */
     static final class UnitCube {
         private final double[][] axes;
@@ -131,7 +132,10 @@ final class Measures {
             this.axes = axes;
         }
 
-        /** Three values are the axes; two leave the third at 0; one is a curve over time. */
+        /**
+         * Returns the points of rows: three values are the coordinates, two leave the third at 0, and one is a curve
+         * over time.
+         */
         static UnitCube of(List<Row> rows) {
             return rows.get(0).values() == 1
                     ? of(rows, Row::timestampSeconds, Row::x, row -> 0)
@@ -167,7 +171,7 @@ final class Measures {
                 min = StrictMath.min(min, value);
                 max = StrictMath.max(max, value);
             }
-            // values of both signs near the largest double are as far apart as no double can tell
+            // the difference of values with opposite signs near the largest double overflows
             double shrink = Double.isFinite(max - min) ? 1.0 : 0.25;
             double extent = max * shrink - min * shrink;
             for (int i = 0; i < values.length; i++) {

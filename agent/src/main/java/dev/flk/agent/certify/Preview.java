@@ -16,14 +16,14 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 
 /**
- * How a CSV is understood.
+ * A preview of the columns, rows and windows of a CSV.
  *
- * @param text for people, lines of at most 80 columns but for long names
+ * @param text the text for a terminal, in lines of at most 80 columns except for long names
  */
 public record Preview(String text) {
     private static final int SHOWN_ROWS = 5;
 
-    /** Reads the whole file. */
+    /** Returns the preview of a file, which is read completely. */
     public static Preview of(String file, CsvRows csv, Windows windows) throws IOException, MalformedCsv {
         List<Row> shown = new ArrayList<>();
         long[] counts = new long[2];

@@ -9,28 +9,28 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 
-/** A way to cut a sequence of rows into windows. */
+/** A rule that divides a sequence of rows into windows. */
 public sealed interface Windows {
 
-    /** Cuts after every {@code rows} rows; the windows are numbered from {@code firstNumber}. */
+    /** Returns windows of {@code rows} rows each, numbered from {@code firstNumber}. */
     static Windows byCount(int rows, long firstNumber) {
         return new ByCount(rows, firstNumber);
     }
 
     /**
-     * Cuts by the clock: window {@code n} holds what was measured in {@code [n·length, (n+1)·length)} since 1970. Rows
-     * may be in any order within a window, but no row may belong to an earlier window than the row before it.
+     * Returns windows by time: window {@code n} contains the rows with times in {@code [n·length, (n+1)·length)} since
+     * 1970. Rows may be in any order within a window, but no row may belong to an earlier window than the previous row.
      */
     static Windows byTime(Duration length) {
         return new ByTime(length);
     }
 
-    /** Hands each window to {@code each}, in order, as soon as it is complete; windows without rows do not exist. */
+    /** Passes each window to {@code each}, in order, as soon as it is complete; skips windows without rows. */
     void cut(CsvRows rows, Consumer<Window> each) throws IOException, MalformedCsv;
 
-    /** See {@link Windows#byCount}. */
+    /** The rule of {@link Windows#byCount}. */
     record ByCount(int rowsPerWindow, long firstNumber) implements Windows {
-        /** Rows that are held in memory at most, some 40 bytes each. */
+        /** The maximum number of rows in memory, about 40 bytes each. */
         static final int MOST_ROWS = 10_000_000;
 
         public ByCount {
@@ -60,7 +60,7 @@ public sealed interface Windows {
         }
     }
 
-    /** See {@link Windows#byTime}. */
+    /** The rule of {@link Windows#byTime}. */
     record ByTime(Duration length) implements Windows {
         public ByTime {
             if (length.compareTo(Duration.ofMillis(1)) < 0) {
@@ -86,7 +86,7 @@ public sealed interface Windows {
                 open.add(row);
             }
             if (!open.isEmpty()) {
-                // nobody can tell whether more would have come: judged by its rows alone
+                // it is unknown whether more rows would follow, so only the number of rows decides whether it is short
                 each.accept(new Window(number, open, false));
             }
         }
@@ -102,14 +102,14 @@ public sealed interface Windows {
     }
 
     /**
-     * The rows that one certificate speaks for.
+     * The rows of one certificate.
      *
-     * @param number its place in the sequence of windows; it becomes the epoch of the certificate
+     * @param number the number of the window, which becomes the epoch of the certificate
      * @param cut whether the data ended before the window was full
      */
     record Window(long number, List<Row> rows, boolean cut) {
 
-        /** Fewer rows than this fill too few boxes for a slope to mean much. */
+        /** The minimum number of rows; fewer occupy too few boxes for a meaningful slope. */
         static final int FEWEST_ROWS = 16;
 
         public Window {
@@ -122,7 +122,7 @@ public sealed interface Windows {
             rows = List.copyOf(rows);
         }
 
-        /** Whether it holds less than was asked for, or too little to measure. */
+        /** Returns whether the window has fewer rows than requested, or too few to measure. */
         boolean isShort() {
             return cut || rows.size() < FEWEST_ROWS;
         }

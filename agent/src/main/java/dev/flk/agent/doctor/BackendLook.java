@@ -27,12 +27,15 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** Looks at one backend: is it reached, trusted, ready, what is its time, and does it know the key. */
+/** The checks of one backend: whether it is reachable, trusted and ready, has the right time, and knows the key. */
 final class BackendLook {
-    /** Less than any rule about time forgives. */
+    /** The clock difference above which a finding is reported; lower than the tolerance of every rule about time. */
     private static final Duration NOTEWORTHY = Duration.ofSeconds(5);
 
-    /** Has all that is signed, and no valid schema: a backend that knows the key refuses it for that, and keeps nothing of it. */
+    /**
+     * A certificate with all signed fields and an invalid schema: a backend that knows the key rejects it because of
+     * the schema, and stores nothing.
+     */
     private static final String PROBE =
             "{\"pcs_id\":\"doctor\",\"schema\":\"doctor\",\"version\":\"0.1\",\"shard_id\":\"%s\","
                     + "\"epoch\":0,\"merkle_root\":\"doctor\",\"D_hat\":0.0,\"coh_star\":0.0,\"r\":0.0,\"budget\":0.0}";
@@ -165,7 +168,10 @@ final class BackendLook {
         return "no answer: " + (e == null ? "" : e.getMessage());
     }
 
-    /** The HTTP client wraps it several times over. */
+    /**
+     * Returns whether a failure has an unresolved host among its causes; the HTTP client wraps that exception several
+     * times.
+     */
     private static boolean isUnresolved(@Nullable Throwable failure) {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
             if (cause instanceof UnknownHostException || cause instanceof UnresolvedAddressException) {

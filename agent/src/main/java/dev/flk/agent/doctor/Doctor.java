@@ -18,11 +18,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** Looks at everything; the configuration could be read, or there would be none of this. */
+/** The checks of an agent's surroundings. They require a valid configuration. */
 public final class Doctor {
     private Doctor() {}
 
-    /** Looks, at most for some time-outs; endpoint and key must have been asked for. */
+    /**
+     * Runs all checks, which may take several request timeouts. The configuration must have been read with endpoint and
+     * key required.
+     */
     public static List<Finding> look(AgentConfig config, InstantSource clock) throws InterruptedException {
         List<Finding> found = new ArrayList<>();
         found.add(Finding.good("settings", "can be read"));
@@ -34,13 +37,13 @@ public final class Doctor {
     }
 
     /**
-     * What one look found.
+     * The result of a check.
      *
-     * @param subject what was looked at
-     * @param text what was found, and, if that is not good, what to do
+     * @param subject the checked object
+     * @param text the result, and, unless it is good, what to do
      */
     public record Finding(Grade grade, String subject, String text) {
-        /** How good it is. */
+        /** The grade of a finding. */
         public enum Grade {
             GOOD,
             DOUBTFUL,
@@ -60,7 +63,7 @@ public final class Doctor {
         }
     }
 
-    /** Looks at the agent's files and their disk. */
+    /** The checks of the agent's files and their disk. */
     private static final class Places {
         private final AgentConfig config;
 
@@ -98,7 +101,7 @@ public final class Doctor {
                         .map(objection -> Finding.bad("dead letters", objection))
                         .orElseGet(() -> directory("dead letters", parent(file)));
             } catch (IOException e) {
-                return directory("dead letters", parent(file)); // which names what is in the way
+                return directory("dead letters", parent(file)); // its finding names the obstacle
             }
         }
 
@@ -181,7 +184,7 @@ public final class Doctor {
             return Optional.ofNullable(file.getParent()).orElse(Path.of("."));
         }
 
-        /** The directory, or the nearest above it that is there. */
+        /** Returns the directory, or its nearest existing parent. */
         private static Path existing(Path directory) {
             Path there = directory.toAbsolutePath().normalize();
             while (!Files.exists(there) && there.getParent() != null) {

@@ -1,6 +1,6 @@
 /**
- * Looks for what may keep an agent from doing its work: configuration, key, files, disk, backends. Changes nothing, and leaves nothing
- * with a backend but a refused request.
+ * The checks for problems that may prevent an agent from working: configuration, key, files, disk, backends. They
+ * change nothing; a backend only sees rejected requests.
  */
 @NullMarked
 package dev.flk.agent.doctor;

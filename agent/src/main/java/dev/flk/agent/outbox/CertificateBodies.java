@@ -19,11 +19,12 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The certificates of entries: kept in memory up to a bound, else read from the log. Reading goes on where it ended, so that a backlog
- * is read once from its beginning to its end. Safe for several threads; what is kept is never waited for.
+ * The certificates of entries, kept in memory up to a bound and otherwise read from the log. A read continues where the
+ * previous one ended, so that a backlog is read only once from beginning to end. Safe for several threads; a lookup in
+ * memory never waits for the disk.
  */
 final class CertificateBodies implements Closeable {
-    /** Beyond this many sequences it is cheaper to look a record up than to read on. */
+    /** The number of sequences to skip above which looking a record up is cheaper than reading on. */
     private static final long READ_ON = 4096;
 
     private static final long MAX_KEPT_BYTES = 8 << 20;
@@ -32,7 +33,7 @@ final class CertificateBodies implements Closeable {
     private final Pending pending;
     private final Kept kept = new Kept();
     private @Nullable LogWalk walk;
-    /** The sequence that the walk comes to next. */
+    /** The lowest sequence that the walk can return next. */
     private long next;
 
     CertificateBodies(FileOps files, Path directory, Pending pending) {
@@ -49,7 +50,7 @@ final class CertificateBodies implements Closeable {
         kept.forget(sequence);
     }
 
-    /** The certificates of these entries, by sequence; one that the disk has lost is missing. */
+    /** Returns the certificates of these entries by sequence, without those that the disk has lost. */
     Map<Long, byte[]> of(List<OutboxEntry> entries) throws IOException {
         Map<Long, byte[]> found = new HashMap<>();
         List<OutboxEntry> missing = new ArrayList<>();
@@ -61,19 +62,19 @@ final class CertificateBodies implements Closeable {
         Map<Long, Long> wanted = locate(missing);
         while (!wanted.isEmpty() && !wanted.equals(before)) {
             read(wanted, found);
-            // compaction may have moved one while it was looked for where it was before
+            // compaction may have moved a certificate during the read of its old location
             missing.removeIf(entry -> found.containsKey(entry.sequence()));
             before = wanted;
             wanted = locate(missing);
             if (wanted.equals(before) && !wanted.isEmpty()) {
-                close(); // a listing of the directory may have missed a file that just got another name
+                close(); // a listing of the directory may miss a file that is renamed at the same time
                 read(wanted, found);
             }
         }
         return found;
     }
 
-    /** The sequences of entries, by the records that hold their certificates. */
+    /** Returns the sequences of entries, by the sequence of the record that holds the certificate. */
     private Map<Long, Long> locate(List<OutboxEntry> entries) {
         Map<Long, Long> located = new HashMap<>();
         entries.forEach(entry -> located.put(pending.location(entry.sequence()), entry.sequence()));
@@ -85,7 +86,7 @@ final class CertificateBodies implements Closeable {
                 .forEach((location, body) -> found.put(Objects.requireNonNull(located.get(location)), body));
     }
 
-    /** The certificates of these records; one that the disk has lost is missing. */
+    /** Returns the certificates of these records, without those that the disk has lost. */
     synchronized Map<Long, byte[]> read(Iterable<Long> locations) throws IOException {
         NavigableSet<Long> wanted = new TreeSet<>();
         locations.forEach(wanted::add);
@@ -109,12 +110,12 @@ final class CertificateBodies implements Closeable {
             if (record == null) {
                 close();
                 if (fresh) {
-                    wanted.clear(); // the log ends before them
+                    wanted.clear(); // the log ends before these records
                 }
                 return;
             }
             next = record.sequence() + 1;
-            wanted.headSet(record.sequence()).clear(); // passed over: lost
+            wanted.headSet(record.sequence()).clear(); // the log has skipped these records: they are lost
             if (wanted.remove(record.sequence()) && OutboxRecords.holdsCertificate(record.kind())) {
                 found.put(record.sequence(), OutboxRecords.certificate(record));
             }

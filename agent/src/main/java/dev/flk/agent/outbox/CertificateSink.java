@@ -4,27 +4,30 @@ package dev.flk.agent.outbox;
 import java.io.IOException;
 import java.util.List;
 
-/** Accepts certificates to be sent: an outbox of this process, or that of a running agent. */
+/** A destination for certificates to be sent: the outbox of this process, or that of a running agent. */
 public interface CertificateSink {
     /**
-     * Adds certificates, all of them or none, and waits until they are on disk.
+     * Adds all of the certificates or none, and blocks until they are on disk.
      *
      * @throws OutboxFull if there is no room; nothing was added
-     * @throws IOException if the disk refused, or nobody knows; nothing counts as added
+     * @throws IOException if the disk failed or the result is unknown; none counts as added
      */
     void append(List<byte[]> certificates) throws IOException;
 
-    /** Its capacity in bytes. */
+    /** Returns the capacity in bytes. */
     long maxBytes();
 
-    /** Where it is, for people. */
+    /** Returns the location for messages. */
     String name();
 
-    /** The outbox accepts nothing now; what it has is safe. The message says which bound was reached and what to do. */
+    /**
+     * The outbox has no room for more certificates; those in it are safe. The message says which bound was reached and
+     * what to do.
+     */
     final class OutboxFull extends IOException {
         private static final long serialVersionUID = 1;
 
-        /** Saying what is full, and what to do. */
+        /** Creates an exception; the message says what is full and what to do. */
         public OutboxFull(String message) {
             super(message);
         }

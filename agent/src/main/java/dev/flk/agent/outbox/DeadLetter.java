@@ -22,22 +22,22 @@ import java.util.Optional;
 import java.util.function.Predicate;
 
 /**
- * A certificate that was given up, and its line in the file of dead letters, a JSON object:
+ * A certificate that the agent has given up, with its line in the file of dead letters, a JSON object:
  *
  * <pre>
  * {"when":"2026-11-20T08:00:00Z","outbox_seq":7,"added":1795161600000,"pcs_id":"…","status":400,"reason":"…",
  *  "attempts":1,"certificate":{…}}
  * </pre>
  *
- * <p>{@code outbox_seq} and {@code added} name the entry that it was; {@code status} is there if an answer ended it. The certificate has
- * the bytes that it was taken in with, but for line breaks.
+ * <p>{@code outbox_seq} and {@code added} identify the former entry of the outbox; {@code status} is present if an
+ * answer was the reason. The certificate has its original bytes, except that spaces replace line breaks.
  *
- * @param when it was given up
- * @param sequence with {@code addedMillis}: which entry of the outbox it was
- * @param pcsId empty if it has none
- * @param status of the answer that ended it, 0 if none did
- * @param attempts how often it was sent since the agent's start
- * @param line the whole line, without its end
+ * @param when the time at which the agent gave the certificate up
+ * @param sequence the sequence of the former entry, which {@code sequence} and {@code addedMillis} identify
+ * @param pcsId the certificate's {@code pcs_id}; empty if it has none
+ * @param status the status of the answer that was the reason; 0 if there was none
+ * @param attempts the number of attempts since the agent's start
+ * @param line the complete line, without its line end
  */
 public record DeadLetter(
         Instant when,
@@ -53,7 +53,7 @@ public record DeadLetter(
         return new Name(sequence, addedMillis);
     }
 
-    /** The letter of an entry with this certificate, JSON in UTF-8 as it was taken in. */
+    /** Returns the letter of an entry with this certificate, which is JSON in UTF-8 as the agent accepted it. */
     public static DeadLetter of(
             Instant when,
             OutboxEntry entry,
@@ -75,13 +75,13 @@ public record DeadLetter(
             json.writeStringField("reason", reason);
             json.writeNumberField("attempts", attempts);
             json.writeFieldName("certificate");
-            // line breaks stand between tokens only, so a space means the same
+            // line breaks occur only between tokens, where a space is equivalent
             json.writeRawValue(new String(certificate, StandardCharsets.UTF_8)
                     .replace('\n', ' ')
                     .replace('\r', ' '));
             json.writeEndObject();
         } catch (IOException e) {
-            throw new UncheckedIOException(e); // memory does not fail
+            throw new UncheckedIOException(e); // a write to memory does not fail
         }
         return new DeadLetter(
                 when,
@@ -145,20 +145,20 @@ public record DeadLetter(
     }
 
     /**
-     * Selects the dead letters that match all of this.
+     * A filter that selects the dead letters that match every part of it.
      *
-     * @param reason part of the reason, in any case
-     * @param since not given up before
-     * @param ids {@code pcs_id}s or outbox sequences, any of them; empty for all
+     * @param reason a part of the reason; case is ignored
+     * @param since the earliest time at which a letter was given up
+     * @param ids {@code pcs_id}s or outbox sequences, of which a letter must match one; empty for all
      */
     public record DeadLetterFilter(Optional<String> reason, Optional<Instant> since, List<String> ids)
             implements Predicate<DeadLetter> {
-        /** Keeps a copy. */
+        /** Copies the list. */
         public DeadLetterFilter {
             ids = List.copyOf(ids);
         }
 
-        /** Whether it selects every letter. */
+        /** Returns whether the filter selects every letter. */
         public boolean isAll() {
             return reason.isEmpty() && since.isEmpty() && ids.isEmpty();
         }

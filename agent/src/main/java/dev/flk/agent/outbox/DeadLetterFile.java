@@ -22,12 +22,12 @@ public final class DeadLetterFile {
 
     private DeadLetterFile() {}
 
-    /** Accepts one line after another. */
+    /** A consumer of lines. */
     interface Lines {
         void take(byte[] line) throws IOException;
     }
 
-    /** Accepts one letter after another. */
+    /** A consumer of letters. */
     public interface Letters {
         /** Accepts the next letter. */
         void take(DeadLetter letter) throws IOException;
@@ -72,7 +72,7 @@ public final class DeadLetterFile {
         }
     }
 
-    /** Passes on all letters of a file, in order. Skips lines that are not letters, and logs how many there are. */
+    /** Passes on all letters of a file, in order. Skips lines that are not letters, and logs their number. */
     static void letters(Path path, OpenFile file, Letters letters) throws IOException {
         String[] firstReason = {""};
         int[] others = new int[1];

@@ -24,9 +24,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The file of certificates that are given up, a {@link DeadLetter} each, in the order they were given up. A line is on disk when
- * {@link #add} returns; only then may its entry be settled. Owned by the process that owns the outbox. Safe for several threads; while
- * letters are taken out, the others wait.
+ * The file of the certificates that the agent has given up, with one {@link DeadLetter} for each, in order. A line is
+ * on disk when {@link #add} returns; only then may its entry be settled. The process that owns the outbox owns the
+ * file. Safe for several threads; other calls wait while letters are requeued or purged.
  */
 public final class DeadLetters implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetters.class);
@@ -62,10 +62,10 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Opens the file, makes it end after a complete line, and finishes what a crash interrupted: settles the entries whose letters are
-     * in it, and removes letters that were requeued. An incomplete last line is removed.
+     * Opens the file, makes it end after a complete line, and finishes what a crash interrupted: settles the entries
+     * whose letters are in it, and removes letters that were requeued. An incomplete last line is removed.
      *
-     * @throws InvalidConfig if the file is not one of dead letters, and was left alone
+     * @throws InvalidConfig if the file does not contain dead letters; it is left unchanged
      */
     public static DeadLetters open(Path path, Outbox outbox) throws IOException {
         return open(path, outbox, new DiskFiles());
@@ -96,8 +96,8 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Repairs the end of the file after a crash or an editor: removes an incomplete letter, whose entry was not settled, and adds the line
-     * end that a complete letter lacks. Returns how many lines the file has then.
+     * Repairs the end of the file after a crash or an edit by hand: removes an incomplete letter, whose entry was not
+     * settled, and adds the line end that a complete letter lacks. Returns the number of lines after the repair.
      */
     private int completeLastLine(OpenFile opened) throws IOException {
         int[] lines = new int[1];
@@ -108,7 +108,7 @@ public final class DeadLetters implements Closeable {
             return lines[0] + 1;
         }
         for (int i = 0; i < Math.min(rest.length, BEGINNING.length); i++) {
-            // data that a crash kept from being written may be zeros
+            // a crash may leave zeros in place of data that was not written
             if (rest[i] != 0 && rest[i] != BEGINNING[i]) {
                 throw new NotOurs(
                         "the last line of " + path + " is not a dead letter; name another file, or move this one away");
@@ -133,7 +133,10 @@ public final class DeadLetters implements Closeable {
         return files.status(path).map(FileOps.FileStatus::identity).orElse("");
     }
 
-    /** Adds a line and waits until it is on disk. On failure nothing of it stays, or the next call removes it. */
+    /**
+     * Appends a letter and blocks until it is on disk. On failure removes the incomplete line; if that fails, too, the
+     * next call removes it.
+     */
     public synchronized void add(DeadLetter letter) throws IOException {
         followRotation();
         cutTorn();
@@ -154,7 +157,7 @@ public final class DeadLetters implements Closeable {
         count++;
     }
 
-    /** Reopens the file if it was moved away, as logrotate does: letters go to the file that has the name. */
+    /** Opens the file that has the path now if logrotate, for example, has moved the previous one away. */
     private void followRotation() throws IOException {
         if (!status().equals(identity)) {
             use(openCompleted());
@@ -180,16 +183,17 @@ public final class DeadLetters implements Closeable {
         }
     }
 
-    /** Lines in the file. */
+    /** Returns the number of lines in the file. */
     public int count() {
         return count;
     }
 
     /**
-     * Adds letters to the outbox again, and removes them from the file. A letter that was requeued before is only removed.
+     * Adds letters to the outbox again, and removes them from the file. A letter that was already requeued is only
+     * removed.
      *
-     * @return how many were requeued
-     * @throws OutboxFull if there is no room for all of them: those before were requeued and removed
+     * @return the number of requeued letters
+     * @throws OutboxFull if there is no room for all of them; those that fit are requeued and removed
      */
     public synchronized int requeue(Predicate<DeadLetter> which) throws IOException {
         Set<Name> done = new HashSet<>();
@@ -225,7 +229,7 @@ public final class DeadLetters implements Closeable {
         outbox.requeuedAreOut();
     }
 
-    /** Removes letters for good; returns how many. */
+    /** Removes letters permanently and returns their number. */
     public synchronized int purge(Predicate<DeadLetter> which) throws IOException {
         Set<Name> names = new HashSet<>();
         letters(letter -> {
@@ -256,19 +260,19 @@ public final class DeadLetters implements Closeable {
         outbox.requeuedAreOut();
     }
 
-    /** Replaces the file by one without these letters, which is complete and on disk before. */
+    /** Replaces the file with a copy without these letters, which is complete and on disk before the rename. */
     private void rewriteWithout(Predicate<Name> gone) throws IOException {
         Path next = directory.resolve(path.getFileName() + ".next");
         RegularFile.requireOrNothing(next, LinkOption.NOFOLLOW_LINKS);
         if (files.status(next).isPresent()) {
-            files.delete(next); // a crash left it
+            files.delete(next); // left by a crash
         }
         OpenFile target = files.create(next);
         int[] kept = new int[1];
         try {
             long[] end = new long[1];
             DeadLetterFile.lines(file, line -> {
-                // lines that are not letters are not ours, and stay
+                // lines that are not letters were not written by an agent, and are kept
                 if (letterIn(line).filter(letter -> gone.test(letter.name())).isEmpty()) {
                     target.write(withEnd(line), end[0]);
                     end[0] += line.length + 1;

@@ -12,11 +12,12 @@ import java.time.Duration;
 import java.util.function.LongSupplier;
 
 /**
- * Space: the bytes of the outbox's files, without the {@link Reserve}, of {@code OUTBOX_MAX_BYTES}, and the free space of the disk above
- * {@code OUTBOX_MIN_FREE_BYTES}. Looked up once a second at most; what was taken since is counted. Safe for several threads.
+ * The limits of the outbox's space: its files, without the {@link Reserve}, have at most {@code OUTBOX_MAX_BYTES}, and
+ * the disk keeps {@code OUTBOX_MIN_FREE_BYTES} free. Reads the sizes from the file system at most once a second, and
+ * counts what is added in between. Safe for several threads.
  */
 final class DiskQuota {
-    /** What a record takes beside its body: its header, and its share of the note that settles it. */
+    /** The bytes that a record needs besides its body: its header, and its share of the record that settles it. */
     static final int OVERHEAD_BYTES = 100;
 
     private static final long LOOK_EVERY_NANOS = Duration.ofSeconds(1).toNanos();
@@ -37,11 +38,12 @@ final class DiskQuota {
     }
 
     /**
-     * Takes room for certificates.
+     * Reserves space for certificates.
      *
-     * @param waitingBytes what waits to be sent, for the message
-     * @return how much was taken; {@link #arrived} must follow once they wait to be sent, or were refused
-     * @throws OutboxFull if there is none
+     * @param waitingBytes the bytes that wait to be sent, for the message
+     * @return the reserved bytes; the caller must pass them to {@link #arrived} once the certificates are pending or
+     *     were rejected
+     * @throws OutboxFull if there is not enough space
      */
     synchronized long take(int certificates, long bytes, long waitingBytes) throws IOException {
         lookNowAndThen();
@@ -61,17 +63,17 @@ final class DiskQuota {
         return needed;
     }
 
-    /** What was taken is on disk, or was refused. */
+    /** Records that certificates with this reserved space are on disk, or were rejected. */
     synchronized void arrived(long taken) {
         arrivingBytes -= taken;
     }
 
-    /** Bytes that are being appended. */
+    /** Returns the bytes that are being appended. */
     synchronized long arrivingBytes() {
         return arrivingBytes;
     }
 
-    /** Whether so little is left that settled segments should be removed whatever their age. */
+    /** Returns whether space is so scarce that settled segments should be removed regardless of their age. */
     synchronized boolean isTight() throws IOException {
         lookNowAndThen();
         return usedBytes > options.maxBytes() - options.maxBytes() / 8 || freeBytes < options.minFreeBytes();
@@ -82,7 +84,7 @@ final class DiskQuota {
         return lastSpace();
     }
 
-    /** The space that was seen, or computed, last. */
+    /** Returns the most recently read or computed space. */
     synchronized Space lastSpace() {
         return new Space(usedBytes, freeBytes);
     }
@@ -93,7 +95,7 @@ final class DiskQuota {
         }
     }
 
-    /** Looks it up now. */
+    /** Reads the sizes from the file system now. */
     synchronized void look() throws IOException {
         Path directory = options.directory();
         usedBytes = used(files, directory);
@@ -102,7 +104,7 @@ final class DiskQuota {
         looked = true;
     }
 
-    /** What the files of a directory take, but for the reserve. */
+    /** Returns the bytes of the files in a directory, without the reserve. */
     static long used(FileOps files, Path directory) throws IOException {
         long used = 0;
         for (String name : files.list(directory)) {
@@ -116,11 +118,11 @@ final class DiskQuota {
     }
 
     /**
-     * A file of a mebibyte that is there to be deleted: on a full disk, compaction needs that space to move entries before it can give
-     * space back. One thread at a time.
+     * A file of one mebibyte that exists to be deleted: on a full disk, compaction needs its space to move entries
+     * before it can free segments. For one thread at a time.
      */
     static final class Reserve {
-        /** Its name in the outbox's directory. */
+        /** The name of the file in the outbox's directory. */
         static final String FILE = "reserve";
 
         static final int BYTES = 1 << 20;
@@ -135,7 +137,7 @@ final class DiskQuota {
             this.file = directory.resolve(FILE);
         }
 
-        /** Frees the space; false if there was none. */
+        /** Deletes the file; returns false if it did not exist. */
         boolean release() throws IOException {
             if (files.status(file).isEmpty()) {
                 return false;
@@ -145,7 +147,7 @@ final class DiskQuota {
             return true;
         }
 
-        /** Takes the space, if it was not taken and the disk has twice that; false if it could not be taken. */
+        /** Creates the file unless it exists; returns false if the disk has less than twice its size free. */
         boolean restore() throws IOException {
             if (files.status(file).map(FileOps.FileStatus::bytes).orElse(0L) == BYTES) {
                 return true;

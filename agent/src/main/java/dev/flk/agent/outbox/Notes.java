@@ -15,8 +15,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Records that nobody waits for: that entries are settled, or did not arrive. What the disk refuses is kept, up to a bound, and appended
- * again; what is lost by that bound or a crash is sent once more and answered as a duplicate. Safe for several threads.
+ * The appends that no caller waits for: records that entries are settled, or did not arrive. Records that the disk
+ * fails to write are kept, up to a bound, and appended again. If a record is lost because of the bound or a crash, its
+ * certificates are sent once more and answered as duplicates. Safe for several threads.
  */
 final class Notes {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
@@ -39,7 +40,7 @@ final class Notes {
         });
     }
 
-    /** Keeps a record that the disk has refused. */
+    /** Keeps a record that the disk has failed to write, for {@link #retry}. */
     void keep(Entry note, Throwable failure) {
         synchronized (this) {
             if (refused.size() < MOST_KEPT) {
@@ -55,7 +56,7 @@ final class Notes {
                         leftOut));
     }
 
-    /** Appends again what was refused. */
+    /** Appends the kept records again. */
     void retry() {
         List<Entry> again;
         synchronized (this) {
@@ -68,12 +69,12 @@ final class Notes {
     /**
      * An append to the log.
      *
-     * @param onDisk called with the first sequence, on the log's thread, before the future completes there
-     * @param ended completes with nothing once it is on disk
+     * @param onDisk a callback for the first sequence; runs on the log's thread, before the future completes there
+     * @param ended a future that completes once the records are on disk
      */
     record ForcedAppend(List<Entry> entries, LongConsumer onDisk, CompletableFuture<Void> ended) implements Append {
 
-        /** Appends to a log, all or nothing; a log that can take no more refuses at once, by a failed future. */
+        /** Appends all records to a log or none. Returns a failed future at once if the log accepts no more. */
         static CompletableFuture<Void> to(Log log, List<Entry> entries, LongConsumer onDisk) {
             ForcedAppend append = new ForcedAppend(entries, onDisk);
             if (!log.append(append)) {

@@ -41,14 +41,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Certificates on their way, in a log that one process owns. Safe for several threads; those that add at the same time share a force.
- * {@link #add} completes only when its certificates are on disk; {@link #settle} does not wait, for what a crash makes it forget is
- * sent once more and answered as a duplicate. Damage of the log is skipped and told by {@link #losses}; the rest goes on.
+ * The certificates that wait to be sent, in a log that one process owns. Safe for several threads; concurrent additions
+ * share an fsync. {@link #add} completes only when its certificates are on disk. {@link #settle} does not wait for the
+ * disk: if a crash loses its record, the certificates are sent once more and answered as duplicates. Damaged parts of
+ * the log are skipped and reported by {@link #losses}; all other entries remain usable.
  */
 public final class Outbox implements CertificateSink, Closeable {
-    /** Small, so that settled segments are removed soon, and one is read quickly. */
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
 
+    /** A small size, so that settled segments are removed soon and a segment is read quickly. */
     private static final int SEGMENT_BYTES = 8 << 20;
 
     private static final long MAX_QUEUED_BYTES = 16 << 20;
@@ -90,9 +91,9 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Locks the outbox and reads it.
+     * Locks the outbox and reads its log.
      *
-     * @throws OutboxLocked naming the process that owns it
+     * @throws OutboxLocked if another process owns the outbox; the message names it
      */
     public static Outbox open(OutboxOptions options, InstantSource clock) throws IOException {
         return open(options, clock, new DiskFiles());
@@ -106,7 +107,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return outbox;
     }
 
-    /** The same without threads: the simulation calls {@link #step}. */
+    /** Opens an outbox without threads, for the simulation, which calls {@link #step}. */
     static Outbox openStepped(
             OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, FileOps disk, RandomGenerator random)
             throws IOException {
@@ -141,29 +142,34 @@ public final class Outbox implements CertificateSink, Closeable {
                 .with(OnDamage.SKIP);
     }
 
-    /** Why this process does not own the outbox any more, so that it takes nothing and notes nothing; empty while it does. */
+    /**
+     * Returns why this process no longer owns the outbox, so that no append succeeds; empty while it owns the outbox.
+     */
     public Optional<IOException> lockLost() {
         return log.lockLost().map(cause -> cause);
     }
 
-    /** One step of the log's writer, for the simulation; false if there was nothing to do. */
+    /** Runs one step of the log's writer, for the simulation; returns false if there was nothing to do. */
     boolean step() {
         return log.step();
     }
 
     /**
-     * Adds certificates, all of them or none, and waits until they are on disk. If the outbox is full, space of settled
-     * certificates is given back first.
+     * Adds all of the certificates or none, and blocks until they are on disk. If the outbox is full, first frees the
+     * space of settled certificates and tries again.
      *
      * @throws OutboxFull if there is no room; nothing was added
-     * @throws IOException if the disk refused; nothing counts as added
+     * @throws IOException if the disk failed; none counts as added
      */
     @Override
     public void append(List<byte[]> added) throws IOException {
         append(added, first -> {});
     }
 
-    /** The same; {@code onFirst} is told the sequence of the first of them, on the log's thread, before any of them can be sent. */
+    /**
+     * Adds certificates as {@link #append(List)} does, and passes the sequence of the first one to {@code onFirst}, on
+     * the log's thread, before any of them can be sent.
+     */
     public void append(List<byte[]> added, LongConsumer onFirst) throws IOException {
         try {
             await(add(OutboxRecords.CERTIFICATE, added, added, onFirst));
@@ -174,7 +180,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * The same without waiting. Completes on the log's thread; exceptionally, with an {@link IOException}, if the disk refused.
+     * Adds certificates without blocking. The future completes on the log's thread, with an {@link IOException} if the
+     * disk failed.
      *
      * @throws OutboxFull if there is no room; nothing was added
      */
@@ -183,8 +190,9 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Adds dead letters as new entries; the letters must be removed after it completes. Known by their old names, so that a letter
-     * that a crash has left is not requeued twice.
+     * Adds dead letters as new entries; the caller must remove the letters from their file after the future completes.
+     * The records contain the names of the former entries, so that a letter that a crash leaves in the file is not
+     * requeued twice.
      */
     CompletableFuture<Void> requeue(List<DeadLetter> letters) throws IOException {
         List<byte[]> plain = letters.stream().map(DeadLetter::certificate).toList();
@@ -195,22 +203,25 @@ public final class Outbox implements CertificateSink, Closeable {
                 .thenRun(() -> letters.forEach(letter -> contents.requeued().add(letter.name())));
     }
 
-    /** Whether the dead letter of this entry was taken back, and {@link #requeuedAreOut} was not called since. */
+    /** Returns whether the dead letter of this entry was requeued since the last call of {@link #requeuedAreOut}. */
     boolean wasRequeued(Name name) {
         return contents.wasRequeued(name);
     }
 
-    /** Whether there are such dead letters. */
+    /** Returns whether requeued letters may still be in the file of dead letters. */
     boolean remembersRequeued() {
         return !contents.requeued().isEmpty();
     }
 
-    /** No requeued letter is in the file of dead letters any more. */
+    /** Forgets the requeued letters, since none is in the file of dead letters any more. */
     void requeuedAreOut() {
         contents.requeued().clear();
     }
 
-    /** Repeats in the newest segment which requeued letters may still be in the file of dead letters. */
+    /**
+     * Appends a record of the requeued letters that may still be in the file of dead letters, so that older segments
+     * can be removed.
+     */
     CompletableFuture<Void> repeatRequeued() {
         List<Name> names = List.copyOf(contents.requeued());
         if (names.isEmpty()) {
@@ -232,7 +243,7 @@ public final class Outbox implements CertificateSink, Closeable {
                 records.stream().mapToLong(body -> body.length).sum(),
                 contents.pending().bytes());
         long now = Math.max(0, clock.millis());
-        // here, and not on the log's thread
+        // parsed here, since the log's thread must not spend time on it
         List<String> shards = added.stream().map(body -> ShardField.of(body, 0)).toList();
         ForcedAppend append = new ForcedAppend(
                 records.stream()
@@ -250,7 +261,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return append.ended();
     }
 
-    /** Waits until the log has done something; without threads it takes the log's steps itself. */
+    /** Blocks until the future completes; without threads, runs the steps of the log itself. */
     void await(CompletableFuture<Void> something) throws IOException {
         while (!started && !something.isDone() && log.step()) {
             // one step after the other
@@ -272,26 +283,29 @@ public final class Outbox implements CertificateSink, Closeable {
         arrival.run();
     }
 
-    /** Calls the listener whenever certificates were added, on the log's thread: it must return at once. */
+    /**
+     * Registers a listener that is called after each addition of certificates, on the log's thread; it must not block.
+     */
     public void onArrival(Runnable listener) {
         arrival = listener;
     }
 
-    /** The next entries behind a sequence, in order, {@code most} of them. */
+    /** Returns the next entries after a sequence, in order, at most {@code most}. */
     public List<OutboxEntry> pendingAfter(long sequence, int most) {
         return contents.pending().after(sequence, most);
     }
 
-    /** The certificates of these entries, by sequence; one that the disk has lost is missing. */
+    /** Returns the certificates of these entries by sequence, without those that the disk has lost. */
     public Map<Long, byte[]> bodies(List<OutboxEntry> entries) throws IOException {
         return bodies.of(entries);
     }
 
     /**
-     * Remembers that entries are about to be sent, so that even after a crash it is known since when one may have arrived.
+     * Records that entries are about to be sent, so that even after a crash the earliest time at which one may have
+     * arrived is known.
      *
-     * @param millis by the clock that {@code MAX_AGE} is measured on
-     * @param then called once that is on disk, or the disk has refused; on any thread
+     * @param millis the time on the clock that measures {@code MAX_AGE}, in milliseconds since 1970
+     * @param then a callback that runs once the record is on disk, or the disk has failed; on any thread
      */
     public void beingSent(List<OutboxEntry> entries, long millis, Runnable then) {
         List<Long> first = new ArrayList<>();
@@ -319,17 +333,20 @@ public final class Outbox implements CertificateSink, Closeable {
         });
     }
 
-    /** Returns the last sending that was noted, by this process or an earlier one; empty if none was. */
+    /** Returns the last recorded sending of this process or an earlier one; empty if there is none. */
     public Optional<LastSending> lastSending() {
         return contents.lastSending();
     }
 
-    /** When an entry was first sent without an answer, milliseconds since 1970; -1 if it never was. */
+    /**
+     * Returns the time at which an entry was first sent without an answer, in milliseconds since 1970; -1 if it never
+     * was.
+     */
     public long unansweredSinceMillis(OutboxEntry entry) {
         return contents.pending().unansweredSinceMillis(entry.sequence());
     }
 
-    /** Notes that entries did not arrive, although they were sent. Returns before that is on disk. */
+    /** Records that sent entries did not arrive. Returns before the record is on disk. */
     public void notArrived(List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
@@ -342,15 +359,15 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Settles entries. Returns before that is on disk. Lost entries are only counted: the next start reads the disk again, and finds
-     * those that it can read by then.
+     * Settles entries. Returns before the record is on disk. Lost entries are only counted: the next start reads the
+     * disk again, and includes the entries that are readable by then.
      */
     public void settle(SettledAs how, List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
         }
         entries.forEach(entry -> bodies.forget(entry.sequence()));
-        // ordered with moves of compaction, so that the log never has a record of an entry after it was settled
+        // compaction moves entries under the same lock, so that no record of an entry follows the one that settles it
         synchronized (this) {
             entries.forEach(entry -> contents.pending().remove(entry.sequence()));
             if (how == SettledAs.LOST) {
@@ -362,7 +379,7 @@ public final class Outbox implements CertificateSink, Closeable {
         }
     }
 
-    /** Settles an entry as dead, if this very one still waits. */
+    /** Settles an entry as dead if it is pending; compares both its sequence and its time. */
     void settleIfPending(Name name) {
         List<OutboxEntry> found = contents.pending().after(name.sequence() - 1, 1);
         if (!found.isEmpty()
@@ -372,7 +389,7 @@ public final class Outbox implements CertificateSink, Closeable {
         }
     }
 
-    /** Appends entries that still wait again; completes when that is on disk. */
+    /** Appends those of the entries again that are still pending; the future completes once they are on disk. */
     CompletableFuture<Void> move(Map<OutboxEntry, byte[]> entries) {
         synchronized (this) {
             List<OutboxEntry> moved = new ArrayList<>();
@@ -387,7 +404,7 @@ public final class Outbox implements CertificateSink, Closeable {
             if (moved.isEmpty()) {
                 return CompletableFuture.completedFuture(null);
             }
-            // the note of that sending may be in a segment that is removed now
+            // the record of the last sending may be in a segment that compaction is about to remove
             contents.lastSending().ifPresent(last -> records.add(OutboxRecords.beingSent(last, List.of())));
             return ForcedAppend.to(log, records, first -> {
                 long location = first;
@@ -406,12 +423,12 @@ public final class Outbox implements CertificateSink, Closeable {
         return entries.stream().map(OutboxEntry::sequence).toList();
     }
 
-    /** Gives space back; see {@link OutboxCompaction#run}. */
+    /** Frees the space of settled entries; see {@link OutboxCompaction#run}. */
     public OutboxCompaction.Report compact(Duration horizon, OutboxCompaction.Mode mode) throws IOException {
         return compaction.run(horizon, mode);
     }
 
-    /** Where it is kept. */
+    /** Returns the directory of the outbox. */
     public Path directory() {
         return options.directory();
     }
@@ -427,47 +444,47 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Bytes on its disk.
+     * The used and free bytes on the disk of the outbox.
      *
-     * @param usedBytes of its files
-     * @param freeBytes what the file system has left for this process
+     * @param usedBytes the bytes of the outbox's files
+     * @param freeBytes the bytes of the file system that this process can still use
      */
     public record Space(long usedBytes, long freeBytes) {}
 
-    /** As of now, or of a second ago. */
+    /** Returns the space, which is at most one second old. */
     public Space space() throws IOException {
         return room.space();
     }
 
-    /** As of the last look. */
+    /** Returns the most recently read space, without reading the file system. */
     public Space lastSpace() {
         return room.lastSpace();
     }
 
-    /** How many entries wait. */
+    /** Returns the number of pending entries. */
     public int pendingEntries() {
         return contents.pending().size();
     }
 
-    /** What they have, in bytes. */
+    /** Returns the size of the pending certificates in bytes. */
     public long pendingBytes() {
         return contents.pending().bytes();
     }
 
-    /** The entry that has waited longest. */
+    /** Returns the pending entry with the lowest sequence; empty if no entry is pending. */
     public Optional<OutboxEntry> oldest() {
         return contents.pending().oldest();
     }
 
     /**
-     * What waits, by the names of shards: the first 64 that came since the start, those first that waited then, and {@code (others)} for
-     * the rest, which is always there.
+     * Returns the pending entries by the names of shards: at most 64 names, first those with entries that were pending
+     * at the start, then those that came first. {@code (others)}, which is always present, counts the rest.
      */
     public Map<String, ShardBacklog> byShard() {
         return contents.pending().byShard();
     }
 
-    /** The name under which the shard of a waiting entry is counted. */
+    /** Returns the name under which the shard of a pending entry is counted. */
     public String shardName(OutboxEntry entry) {
         return contents.pending().shardName(entry.sequence());
     }
@@ -479,13 +496,13 @@ public final class Outbox implements CertificateSink, Closeable {
         return sentences;
     }
 
-    /** How many records the disk has lost; at least that many, if they stood at the end of the log. */
+    /** Returns the number of records that the disk has lost; a lower bound if they were at the end of the log. */
     public long lostRecords() {
         return Math.max(
                 losses.records() + lostSince.get(), unreadable.describe().isEmpty() ? 0 : 1);
     }
 
-    /** Accepts nothing more, finishes what is in flight and unlocks the outbox. */
+    /** Rejects further appends, finishes those in flight and unlocks the outbox. */
     @Override
     public void close() throws IOException {
         care.close();
@@ -497,22 +514,23 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * What waits of one shard.
+     * The pending entries of one shard.
      *
-     * @param entries how many
-     * @param oldestAddedMillis when the one that has waited longest was added, milliseconds since 1970; -1 if none waits
+     * @param entries the number of pending entries
+     * @param oldestAddedMillis the time at which the oldest of them was added, in milliseconds since 1970; -1 if there
+     *     is none
      */
     public record ShardBacklog(int entries, long oldestAddedMillis) {}
 
     /**
-     * A moment at which certificates were sent.
+     * A time at which certificates were sent.
      *
-     * @param own by the agent's clock
-     * @param age by the clock that {@code MAX_AGE} is measured on
+     * @param own the time on the agent's clock
+     * @param age the time on the clock that measures {@code MAX_AGE}
      */
     public record LastSending(Instant own, Instant age) {}
 
-    /** Another process owns the outbox. The message names it. */
+    /** An error that reports that another process owns the outbox; the message names the process. */
     public static final class OutboxLocked extends IOException {
         private static final long serialVersionUID = 1;
 

@@ -13,12 +13,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Housekeeping of a running outbox, once a second on a thread of its own: when its files near {@code OUTBOX_MAX_BYTES}, or the disk its
- * floor, settled segments are removed whatever their age; and records that the disk has refused are appended again.
+ * The housekeeping of a running outbox, once a second on its own thread: appends the records again that the disk has
+ * failed to write, and removes settled segments regardless of their age when the files approach {@code
+ * OUTBOX_MAX_BYTES}, or the free space of the disk is below {@code OUTBOX_MIN_FREE_BYTES}.
  */
 final class OutboxCare implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
-    /** A run that removed nothing is repeated only after this time, or when much more is settled. */
+    /** The time until a compaction that removed nothing is repeated, unless many more entries are settled earlier. */
     private static final long FRUITLESS_NANOS = Duration.ofMinutes(1).toNanos();
 
     private static final long EVERY_NANOS = Duration.ofSeconds(1).toNanos();
@@ -74,7 +75,10 @@ final class OutboxCare implements Closeable {
         }
     }
 
-    /** Removes settled segments if that is worth it. A second caller waits for the first, and mostly finds it done. */
+    /**
+     * Removes settled segments if enough bytes are settled. A second caller waits for the first, after which there is
+     * usually nothing left to remove.
+     */
     synchronized void makeRoom() throws IOException {
         long used = room.space().usedBytes();
         long needed = pending.bytes() + (long) pending.size() * DiskQuota.OVERHEAD_BYTES;
@@ -97,7 +101,7 @@ final class OutboxCare implements Closeable {
         }
     }
 
-    /** Waits for a step that is under way. */
+    /** Ends the thread and waits for the current step. */
     @Override
     public void close() {
         closing = true;

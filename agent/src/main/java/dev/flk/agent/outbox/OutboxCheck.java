@@ -17,26 +17,26 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Checks an outbox, and sets damaged files aside. */
+/** A check of an outbox, which can set damaged files aside. */
 public final class OutboxCheck {
     private final UnreadableBlocks files = UnreadableBlocks.ofDisk();
     private final Path directory;
 
-    /** For the outbox in this directory. */
+    /** Creates a check of the outbox in this directory. */
     public OutboxCheck(Path directory) {
         this.directory = directory;
     }
 
     /**
-     * What was found.
+     * The result of a check.
      *
-     * @param records that can be read
-     * @param missing a sentence for each range of records that is gone, and for each file that the disk failed to read
-     * @param missingRecords how many those are
-     * @param givenUp the same of those that an earlier check has given up
-     * @param tornBytes what a crash has left behind the last whole record; the next start sets it aside
-     * @param brokenHeaders a sentence for each file whose header is damaged, although its records can be read
-     * @param foreign a sentence for each file of another outbox
+     * @param records the number of readable records
+     * @param missing a sentence for each range of missing records, and for each file that the disk failed to read
+     * @param missingRecords the number of missing records
+     * @param givenUp a sentence for each range of records that an earlier repair has declared lost
+     * @param tornBytes the bytes that a crash has left after the last complete record; the next start sets them aside
+     * @param brokenHeaders a sentence for each file with a damaged header and readable records
+     * @param foreign a sentence for each file that belongs to another outbox
      */
     public record Found(
             long records,
@@ -46,13 +46,13 @@ public final class OutboxCheck {
             long tornBytes,
             List<String> brokenHeaders,
             List<String> foreign) {
-        /** Whether nothing is missing that was not given up. */
+        /** Returns whether no records are missing, apart from those declared lost. */
         public boolean isWhole() {
             return missing.isEmpty();
         }
     }
 
-    /** Reads all of it, every checksum; also while an agent runs. Changes nothing. */
+    /** Reads the whole outbox and verifies every checksum, also while an agent runs. Changes nothing. */
     public Found look() throws IOException {
         if (!Files.exists(directory)) {
             return new Found(0, List.of(), 0, List.of(), 0, List.of(), List.of());
@@ -74,11 +74,11 @@ public final class OutboxCheck {
     }
 
     /**
-     * Copies every damaged file to a {@code ….broken} one, keeps all whole records, and declares the others lost, so that no start
-     * speaks of them again.
+     * Copies every damaged file to a {@code ….broken} one, keeps all complete records, and declares the others lost, so
+     * that later starts do not report them again.
      *
-     * @return the files that were set aside
-     * @throws OutboxLocked if a process owns the outbox
+     * @return the files that were set aside, each with the name of its copy
+     * @throws OutboxLocked if another process owns the outbox
      */
     public List<String> repair() throws IOException {
         try {
@@ -97,9 +97,9 @@ public final class OutboxCheck {
     }
 
     /**
-     * Checks that no process owns the outbox; changes nothing.
+     * Checks that no other process owns the outbox; changes nothing.
      *
-     * @throws OutboxLocked naming the process that owns it
+     * @throws OutboxLocked if another process owns the outbox; the message names it
      */
     public void requireFree() throws IOException {
         Path lock = directory.resolve(Log.LOCK_FILE);

@@ -20,18 +20,18 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Gives back the space of settled entries: seals the segment that is written to, then removes whole segments, oldest first, and
- * compresses the closed ones of a day ago. Entries that still wait are never removed: where a few of them stand in the way, they are
- * appended again, and on disk, before their segment is removed. A crash at any point loses nothing. Works beside senders and producers; one
- * run at a time.
+ * The compaction of the outbox, which frees the space of settled entries: it seals the active segment, then removes
+ * entire segments, oldest first, and compresses segments that were closed at least a day ago. It never loses a pending
+ * entry: if a segment contains only a few of them, they are appended again, and are on disk before the segment is
+ * removed. A crash at any point loses nothing. Runs concurrently with senders and producers; one run at a time.
  */
 public final class OutboxCompaction {
     private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
     private static final int PORTION_BYTES = 1 << 20;
-    /** Fits into the reserve, with all that is written beside it. */
+    /** A size that fits into the reserve together with everything else that a run writes. */
     private static final int PORTION_OF_RESERVE_BYTES = Reserve.BYTES / 4;
 
-    /** Moved entries cost memory; beyond this many, segments stay. */
+    /** The maximum number of moved entries, which cost memory; segments that would exceed it are kept. */
     static final int MOST_MOVED = 100_000;
 
     private final FileOps files;
@@ -43,24 +43,24 @@ public final class OutboxCompaction {
     private final Outbox outbox;
     private final Reserve reserve;
 
-    /** Whether to do it, or only to report what would be done. */
+    /** Whether a run changes the outbox, or only reports what it would do. */
     public enum Mode {
         DRY_RUN,
         RUN
     }
 
     /**
-     * What was done, or would be.
+     * The result of a run, or the expected result of a dry run.
      *
-     * @param removedSegments segments that went
-     * @param freedBytes by how much the files became smaller
-     * @param movedEntries entries that were rewritten
-     * @param compressedSegments segments that were compressed
-     * @param pending entries that wait, untouched
+     * @param removedSegments the number of removed segments
+     * @param freedBytes the number of bytes by which the files became smaller
+     * @param movedEntries the number of entries that were appended again
+     * @param compressedSegments the number of compressed segments
+     * @param pending the number of pending entries, which a run does not change
      */
     public record Report(int removedSegments, long freedBytes, int movedEntries, int compressedSegments, int pending) {}
 
-    /** The oldest segments that can go, after these entries were moved. */
+    /** The oldest segments, which can be removed after these entries were moved. */
     private record Way(int segments, long bytes, long lastLocation, List<Located> inTheWay) {}
 
     OutboxCompaction(
@@ -81,15 +81,15 @@ public final class OutboxCompaction {
         this.reserve = new Reserve(files, directory);
     }
 
-    /** Reserves the space that a run needs on a full disk; false if there is none now. */
+    /** Reserves the space that a run needs on a full disk; returns false if the disk lacks it now. */
     synchronized boolean keepReserve() throws IOException {
         return reserve.restore();
     }
 
     /**
-     * Removes what was settled, in segments that were closed longer ago than the horizon.
+     * Removes settled entries in segments that were closed longer ago than {@code horizon}.
      *
-     * @throws IOException if the disk refuses, even after the reserve was given free; what was done stays done
+     * @throws IOException if the disk fails, even after the reserve was released; completed steps are not undone
      */
     synchronized Report run(Duration horizon, Mode mode) throws IOException {
         if (mode == Mode.DRY_RUN) {
@@ -121,7 +121,7 @@ public final class OutboxCompaction {
 
     private Report run(Duration horizon, int portionBytes) throws IOException {
         List<SegmentSummary> before = segments();
-        // first remove what needs no write: that may make room for the rest
+        // first removes segments that need no write, which may make room for the rest
         int removed = outbox.remembersRequeued()
                 ? 0
                 : remove(horizon, Math.min(pending.firstLocation(), closedEnd(before)) - 1);
@@ -139,7 +139,7 @@ public final class OutboxCompaction {
                 removed, bytes(before) - bytes(segments()), way.inTheWay().size(), compressed, pending.size());
     }
 
-    /** As a run finds them after it has sealed the active segment, if there is a record in it. */
+    /** Returns the segments as they are after a run has sealed the active one, provided that it has a record. */
     private List<SegmentSummary> asSealed(List<SegmentSummary> segments) {
         SegmentSummary newest = segments.get(segments.size() - 1);
         if (newest.end() <= newest.next()) {
@@ -160,7 +160,7 @@ public final class OutboxCompaction {
         return sealed;
     }
 
-    /** The end of what stands in closed segments: whatever was added there is among what is pending, or settled. */
+    /** Returns the end of the closed segments, all of whose entries are in {@code pending} or settled. */
     private static long closedEnd(List<SegmentSummary> segments) {
         return segments.size() < 2 ? 1 : segments.get(segments.size() - 2).end();
     }
@@ -178,8 +178,8 @@ public final class OutboxCompaction {
     }
 
     /**
-     * As many of the oldest segments as may go by their age, while not too much of what stands in them must be rewritten: half of it,
-     * or three quarters where there is no horizon, for then producers wait for room.
+     * Returns the largest number of the oldest segments that were closed longer ago than {@code horizon} and of whose
+     * bytes at most half must be moved; without a horizon at most three quarters, because producers wait for room then.
      */
     private Way way(Duration horizon, List<SegmentSummary> segments) {
         Way best = new Way(0, 0, 0, List.of());
@@ -210,7 +210,7 @@ public final class OutboxCompaction {
     }
 
     private boolean isOlder(SegmentSummary next, Duration horizon) {
-        // without a horizon whatever its age, and whatever the clock was then
+        // without a horizon, neither the age nor the clock matters
         return horizon.isZero() || clock.millis() - next.openedMillis() >= horizon.toMillis();
     }
 
@@ -219,7 +219,7 @@ public final class OutboxCompaction {
         long bytes = 0;
         for (Located located : entries) {
             byte[] body = bodies.read(List.of(located.location())).get(located.location());
-            if (body != null) { // otherwise the disk has lost it
+            if (body != null) { // the disk has lost a missing one
                 portion.put(located.entry(), body);
                 bytes += body.length;
             }

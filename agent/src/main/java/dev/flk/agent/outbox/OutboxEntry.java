@@ -4,11 +4,12 @@ package dev.flk.agent.outbox;
 /**
  * A certificate in the outbox.
  *
- * @param sequence its number in the outbox
- * @param addedMillis when it was added, milliseconds since 1970; with the sequence it names the entry even after the outbox
- *     was deleted and was started again
- * @param bodyBytes length of the certificate
- * @param unansweredSinceMillis when it was first sent without an answer, milliseconds since 1970; -1 if it never was
+ * @param sequence the number of the certificate in the outbox
+ * @param addedMillis the time at which it was added, in milliseconds since 1970; together with the sequence it
+ *     identifies the entry even if the outbox is deleted and recreated
+ * @param bodyBytes the length of the certificate
+ * @param unansweredSinceMillis the time at which it was first sent without an answer, in milliseconds since 1970; -1 if
+ *     it never was
  */
 public record OutboxEntry(long sequence, long addedMillis, int bodyBytes, long unansweredSinceMillis) {
 

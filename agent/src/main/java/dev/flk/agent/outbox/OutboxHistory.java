@@ -13,34 +13,34 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Every entry that is still in the outbox's log, and how it was settled; read without owning it, also while an agent runs. Some four
- * bytes per entry, more for those that compaction has moved.
+ * A reader of all entries that are still in the outbox's log, with their settlements. It does not own the outbox and
+ * works while an agent runs. Needs about four bytes of memory per entry, and more for each that compaction has moved.
  */
 public final class OutboxHistory {
     private static final int PAGE = 4096;
 
-    /** How entries were settled, in pages by sequence; null while an entry waits. */
+    /** The settlements of entries, in pages by sequence; null for a pending entry. */
     private final Map<Long, @Nullable SettledAs[]> settled = new HashMap<>();
-    /** The newest record of each entry that compaction has moved. */
+    /** The sequence of the newest record of each entry that compaction has moved. */
     private final Map<Long, Long> movedTo = new HashMap<>();
 
     private OutboxHistory() {}
 
     /**
-     * An entry.
+     * An entry with its settlement.
      *
-     * @param settlement how it was settled; empty while it waits
-     * @param certificate as it was taken in
+     * @param settlement the way in which it was settled; empty while it is pending
+     * @param certificate the certificate as the agent accepted it
      */
     public record Told(OutboxEntry entry, Optional<SettledAs> settlement, byte[] certificate) {}
 
-    /** Takes one entry after the other. */
+    /** A consumer of entries. */
     public interface Listener {
-        /** Takes the next entry. */
+        /** Accepts the next entry. */
         void take(Told told) throws IOException;
     }
 
-    /** Passes on the entries in the order of their certificates in the log; a directory that does not exist has none. */
+    /** Passes on the entries in the order of their certificates in the log; none if the directory does not exist. */
     public static void read(Path directory, Listener listener) throws IOException {
         if (Files.exists(directory)) {
             LogInspector log = new LogInspector(UnreadableBlocks.ofDisk(), directory, OutboxRecords.PREFIX);
@@ -70,7 +70,10 @@ public final class OutboxHistory {
         }
     }
 
-    /** Passes on an entry, unless a later record has it, too: a moved entry is in the log twice while its old segment exists. */
+    /**
+     * Passes on an entry, unless a later record contains it, too: a moved entry is in the log twice while its old
+     * segment exists.
+     */
     private void tell(LogRecord record, Listener listener) throws IOException {
         if (OutboxRecords.holdsCertificate(record.kind())) {
             OutboxEntry entry = OutboxRecords.entry(record);

@@ -4,15 +4,16 @@ package dev.flk.agent.outbox;
 import java.nio.file.Path;
 
 /**
- * How the outbox is kept.
+ * The options of an outbox.
  *
- * @param directory of the log's segments
- * @param maxBytes certificates that may wait, in bytes; beyond it intake is refused
- * @param minFreeBytes space of the file system below which intake is refused, so that settling can still write
+ * @param directory the directory of the log's segments
+ * @param maxBytes the capacity in bytes, beyond which the outbox rejects certificates
+ * @param minFreeBytes the free bytes of the file system below which the outbox rejects certificates, so that
+ *     settlements can still be written
  */
 public record OutboxOptions(Path directory, long maxBytes, long minFreeBytes) {
 
-    /** Checks what can't work. */
+    /** Checks the bounds. */
     public OutboxOptions {
         if (maxBytes < 1 || minFreeBytes < 0) {
             throw new IllegalArgumentException("need maxBytes >= 1 and minFreeBytes >= 0");

@@ -19,17 +19,17 @@ import java.util.stream.Stream;
  *
  * <pre>
  * kind   body
- * c      a certificate as it was taken in, JSON in UTF-8; the record's sequence is the entry's
- * r      a certificate taken back from the dead letters: sequence and time of the entry it was, a line feed, the certificate;
- *        the record's sequence is that of the entry it is now
- * m      an entry that waits, rewritten so that its old segment can go: its sequence, the time it was added, the time of its
- *        first sending that nobody answered (or -1), a line feed, the certificate
- * s      settled: how (200, 202, dead, lost), and the sequences of entries
- * b      about to be sent: when, by the clock that ages are measured on (the record's own time is by the agent's clock), and the
- *        sequences of entries, of which a note that repeats an earlier one has none; whether they arrived is not known until s or n tells
- * n      did not arrive: the sequences of entries
- * q      dead letters that were taken back and may still stand in their file: sequence and time of each entry that they were; written
- *        when the segments go that said so before
+ * c      a certificate as the agent accepted it, JSON in UTF-8; the sequence of the record is that of the entry
+ * r      a requeued dead letter: sequence and time of the former entry, a line feed, the certificate;
+ *        the sequence of the record is that of the new entry
+ * m      a pending entry, appended again so that its old segment can be removed: its sequence, the time at which it was added,
+ *        the time of its first unanswered sending (or -1), a line feed, the certificate
+ * s      settled entries: the settlement (200, 202, dead, lost), and their sequences
+ * b      entries about to be sent: the time on the clock that measures ages (the record itself has the time of the agent's clock),
+ *        and their sequences, of which a repetition of an earlier record has none; whether they arrived is unknown until s or n follows
+ * n      entries that did not arrive: their sequences
+ * q      requeued dead letters that may still be in their file: sequence and time of each former entry; written
+ *        before the segments with the earlier records of it are removed
  * </pre>
  */
 final class OutboxRecords {
@@ -41,12 +41,12 @@ final class OutboxRecords {
     static final char NOT_ARRIVED = 'n';
     static final char STILL_IN_FILE = 'q';
     static final String PREFIX = "outbox";
-    /** No record of the outbox has a key: certificates are signed when they are sent. */
+    /** The key of every record: none, since certificates are signed when they are sent. */
     private static final String NO_KEY = "-";
 
     private OutboxRecords() {}
 
-    /** A record of the log, to be appended. */
+    /** Returns a record to append to the log. */
     static Entry record(char kind, long millis, byte[] body) {
         return new Entry(kind, NO_KEY, Math.max(0, millis), body);
     }
@@ -55,7 +55,7 @@ final class OutboxRecords {
         return ascii(join(numbers));
     }
 
-    /** Returns a note that certificates are about to be sent. */
+    /** Returns a record that certificates are about to be sent. */
     static Entry beingSent(LastSending when, List<Long> sequences) {
         List<Long> numbers = new ArrayList<>(List.of(when.age().toEpochMilli()));
         numbers.addAll(sequences);
@@ -108,7 +108,7 @@ final class OutboxRecords {
         return new Name(numbers[0], numbers[1]);
     }
 
-    /** The entry that a record holds the certificate of; its length counts without what stands before it. */
+    /** Returns the entry whose certificate a record contains; the length is that of the certificate alone. */
     static OutboxEntry entry(LogRecord record) {
         int bytes = record.body().length - headBytes(record);
         if (record.kind() != MOVED) {
@@ -118,24 +118,24 @@ final class OutboxRecords {
         return new OutboxEntry(numbers[0], numbers[1], bytes, numbers[2]);
     }
 
-    /** Whether a record holds a certificate. */
+    /** Returns whether records of a kind contain a certificate. */
     static boolean holdsCertificate(char kind) {
         return kind == CERTIFICATE || kind == REQUEUED || kind == MOVED;
     }
 
-    /** The certificate of a record that holds one. */
+    /** Returns the certificate of a record that contains one. */
     static byte[] certificate(LogRecord record) {
         byte[] body = record.body();
         int from = headBytes(record);
         return from == 0 ? body : Arrays.copyOfRange(body, from, body.length);
     }
 
-    /** The name that the shard of such a record's certificate counts under. */
+    /** Returns the name under which the shard of a record's certificate is counted. */
     static String shard(LogRecord record) {
         return ShardField.of(record.body(), headBytes(record));
     }
 
-    /** Of a kind that this version does not know. */
+    /** Returns the error for a record of a kind that this version does not know. */
     static IOException unknown(LogRecord record) {
         return new IOException("the outbox has a record of the unknown kind " + record.kind() + " at sequence "
                 + record.sequence() + "; it was written by a newer version, use that one");
@@ -173,10 +173,10 @@ final class OutboxRecords {
     }
 
     /**
-     * What names an entry for good: its sequence, and when it was added, so that names stay different even after the outbox was deleted and
-     * was started again.
+     * The permanent name of an entry: its sequence and the time at which it was added, so that names remain unique even
+     * if the outbox is deleted and recreated.
      *
-     * @param addedMillis milliseconds since 1970
+     * @param addedMillis the time at which the entry was added, in milliseconds since 1970
      */
     record Name(long sequence, long addedMillis) {}
 }

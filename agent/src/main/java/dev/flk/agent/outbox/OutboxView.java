@@ -22,18 +22,18 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The outbox as it is on disk, read without owning it, also while an agent runs.
+ * The state of an outbox on disk, read without owning it, also while an agent runs.
  *
- * @param pendingEntries certificates that wait
- * @param pendingBytes their size
- * @param oldest the one that has waited longest
- * @param lostRecords records that the disk has lost
- * @param usedBytes what its files take
+ * @param pendingEntries the number of pending certificates
+ * @param pendingBytes the size of the pending certificates in bytes
+ * @param oldest the pending entry with the lowest sequence; empty if there is none
+ * @param lostRecords the number of records that the disk has lost
+ * @param usedBytes the bytes of its files, without the reserve
  */
 public record OutboxView(
         int pendingEntries, long pendingBytes, Optional<OutboxEntry> oldest, long lostRecords, long usedBytes) {
 
-    /** Reads a directory; one that does not exist is an empty outbox. */
+    /** Reads a directory; a missing directory is an empty outbox. */
     public static OutboxView read(Path directory) throws IOException {
         if (!Files.exists(directory)) {
             return new OutboxView(0, 0, Optional.empty(), 0, 0);
@@ -48,8 +48,8 @@ public record OutboxView(
     }
 
     /**
-     * What the disk has lost of the outbox. The log reports a gap once for each segment that should have held it; here each
-     * missing record counts once.
+     * The records that the disk has lost. The log may report a gap several times, once for each segment that should
+     * contain it; this class counts each missing record once.
      */
     record Losses(List<Damage> gaps) {
 
@@ -69,20 +69,20 @@ public record OutboxView(
             return new Losses(gaps);
         }
 
-        /** Records that are gone. */
+        /** Returns the number of missing records. */
         long records() {
             return gaps.stream()
                     .mapToLong(gap -> gap.lastMissing() - gap.firstMissing() + 1)
                     .sum();
         }
 
-        /** A sentence for each gap. */
+        /** Returns a sentence for each gap. */
         List<String> describe() {
             return gaps.stream().map(Damage::describe).toList();
         }
     }
 
-    /** What the whole log says. */
+    /** The state that results from all records of the log. */
     static final class Contents {
         private final Pending pending = new Pending();
         private final Set<Name> requeued = ConcurrentHashMap.newKeySet();
@@ -130,7 +130,7 @@ public record OutboxView(
             }
         }
 
-        /** What waits. */
+        /** Returns the pending entries. */
         Pending pending() {
             return pending;
         }
@@ -145,12 +145,12 @@ public record OutboxView(
             return Optional.ofNullable(lastSending);
         }
 
-        /** The dead letters that were taken back and may still stand in their file. */
+        /** Returns the former entries of requeued dead letters that may still be in their file. */
         Set<Name> requeued() {
             return requeued;
         }
 
-        /** Whether the dead letter of this entry was taken back. */
+        /** Returns whether the dead letter of this entry was requeued. */
         boolean wasRequeued(Name name) {
             return requeued.contains(name);
         }

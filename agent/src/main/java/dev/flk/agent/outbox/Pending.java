@@ -15,16 +15,16 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The entries that are not settled, in the order of their sequences, without their certificates: 14 to 18 bytes each if their neighbours
- * wait, too, about 220 bytes for one that is alone among settled ones, some 80 bytes more for one that compaction has moved, and the same
- * while it is not known whether an entry arrived. Safe for several threads.
+ * The entries that are not settled, in the order of their sequences, without their certificates. An entry needs 14 to
+ * 18 bytes of memory if its neighbours are pending, too, and about 220 bytes if they are settled. A moved entry needs
+ * about 80 bytes more, and so does an entry while it is unknown whether it arrived. Safe for several threads.
  */
 final class Pending {
-    /** By the first sequence of their ranges, which do not overlap. */
+    /** The chunks by the first sequence of their ranges, which do not overlap. */
     private final TreeMap<Long, Chunk> chunks = new TreeMap<>();
     /** The sequences of the records that hold the certificates of moved entries, by entry. */
     private final Map<Long, Long> moved = new HashMap<>();
-    /** When they were first sent without an answer, by sequence. */
+    /** The times of the first sendings without an answer, by sequence. */
     private final Map<Long, Long> unanswered = new HashMap<>();
 
     private final Shards shards = new Shards();
@@ -35,15 +35,15 @@ final class Pending {
     record Located(OutboxEntry entry, long location) {}
 
     private interface Visitor {
-        /** Looks at an entry; returns whether it wants to see the next one. */
+        /** Visits an entry; returns whether to continue with the next one. */
         boolean wantsMoreAfter(Chunk chunk, int index);
     }
 
-    /** Adds an entry of a shard whose certificate is in the record of its sequence. */
+    /** Adds an entry of a shard; the record with the entry's sequence contains the certificate. */
     synchronized void add(OutboxEntry entry, String shard) {
         Chunk before = chunkOf(entry.sequence());
         if (before != null && before.lastSequence() > entry.sequence()) {
-            // a moved entry whose old record the disk has lost
+            // the entry was moved, and the disk has lost its old record
             Chunk tail = before.splitAfter(entry.sequence());
             if (tail.live > 0) {
                 chunks.put(tail.from, tail);
@@ -65,7 +65,7 @@ final class Pending {
         return chunk == null ? null : chunk.getValue();
     }
 
-    /** Notes that the certificate of an entry is in another record from now on; adds the entry if it is missing. */
+    /** Stores the new location of an entry's certificate; adds the entry if it is missing. */
     synchronized void relocate(OutboxEntry entry, String shard, long location) {
         if (!contains(entry.sequence())) {
             add(entry, shard);
@@ -76,14 +76,14 @@ final class Pending {
         }
     }
 
-    /** Notes that the certificate of an entry is in another record from now on; does nothing if it does not wait any more. */
+    /** Stores the new location of an entry's certificate; does nothing if the entry is no longer pending. */
     synchronized void relocateIfThere(long sequence, long location) {
         if (contains(sequence)) {
             moved.put(sequence, location);
         }
     }
 
-    /** Forgets an entry; returns whether it was there. */
+    /** Removes an entry; returns whether it was pending. */
     synchronized boolean remove(long sequence) {
         Chunk chunk = chunkOf(sequence);
         int index = chunk == null ? -1 : chunk.find(sequence);
@@ -102,19 +102,22 @@ final class Pending {
         return true;
     }
 
-    /** Notes that an entry is being sent, and that it is not known whether it arrives; the first such time counts. */
+    /** Records that an entry is being sent and may arrive unnoticed; keeps the earliest time. */
     synchronized void beingSent(long sequence, long millis) {
         if (contains(sequence)) {
             unanswered.putIfAbsent(sequence, millis);
         }
     }
 
-    /** Notes that no attempt to send an entry arrived. */
+    /** Records that no attempt to send an entry arrived. */
     synchronized void notArrived(long sequence) {
         unanswered.remove(sequence);
     }
 
-    /** When it was first sent without an answer, milliseconds since 1970; -1 if it never was. */
+    /**
+     * Returns the time at which an entry was first sent without an answer, in milliseconds since 1970; -1 if it never
+     * was.
+     */
     synchronized long unansweredSinceMillis(long sequence) {
         return unanswered.getOrDefault(sequence, -1L);
     }
@@ -124,19 +127,22 @@ final class Pending {
         return chunk != null && chunk.find(sequence) >= 0;
     }
 
-    /** The name that an entry's shard counts under; that of the others if it does not wait. */
+    /** Returns the name under which an entry's shard is counted; {@link Shards#OTHERS} if the entry is not pending. */
     synchronized String shardName(long sequence) {
         Chunk chunk = chunkOf(sequence);
         int index = chunk == null ? -1 : chunk.find(sequence);
         return chunk == null || index < 0 ? Shards.OTHERS : shards.name(chunk.shards[index]);
     }
 
-    /** The log was replayed: from now on a shard that has a name of its own keeps it. */
+    /** Makes the names of shards permanent; called after the log was replayed. */
     synchronized void keepShardNames() {
         shards.keepNames();
     }
 
-    /** What waits of each shard that has a name, and of all others together. Reads every entry at worst. */
+    /**
+     * Returns the pending entries of each named shard, and of all others together. Visits every entry in the worst
+     * case.
+     */
     synchronized Map<String, ShardBacklog> byShard() {
         long[] oldest = new long[Shards.MOST_NAMED + 1];
         Arrays.fill(oldest, -1);
@@ -157,7 +163,7 @@ final class Pending {
         return backlogs;
     }
 
-    /** The sequence of the record that holds the certificate. */
+    /** Returns the sequence of the record that contains the certificate. */
     synchronized long location(long sequence) {
         return moved.getOrDefault(sequence, sequence);
     }
@@ -166,7 +172,7 @@ final class Pending {
         return size;
     }
 
-    /** Bytes of the certificates. */
+    /** Returns the size of the certificates in bytes. */
     synchronized long bytes() {
         return bytes;
     }
@@ -175,7 +181,7 @@ final class Pending {
         return after(-1, 1).stream().findFirst();
     }
 
-    /** The next entries after a sequence, in order, {@code most} of them. */
+    /** Returns the next entries after a sequence, in order, at most {@code most}. */
     synchronized List<OutboxEntry> after(long sequence, int most) {
         List<OutboxEntry> found = new ArrayList<>();
         visit(sequence + 1, (chunk, index) -> {
@@ -187,7 +193,7 @@ final class Pending {
         return List.copyOf(found);
     }
 
-    /** Passes on the entries from a sequence on, in order, until the visitor wants no more. */
+    /** Visits the entries from a sequence on, in order, until the visitor wants no more. */
     private void visit(long from, Visitor visitor) {
         Long first = chunks.floorKey(from);
         for (Chunk chunk : chunks.tailMap(first == null ? from : first, true).values()) {
@@ -203,7 +209,10 @@ final class Pending {
         return entry.unansweredSince(unansweredSinceMillis(entry.sequence()));
     }
 
-    /** The entries whose certificates are in records up to this sequence, in the order of those records; {@code most} of them. */
+    /**
+     * Returns the entries whose certificates are in records up to this sequence, in the order of those records, at most
+     * {@code most}.
+     */
     synchronized List<Located> locatedUpTo(long location, int most) {
         List<Located> found = new ArrayList<>();
         visit(0, (chunk, index) -> {
@@ -227,12 +236,12 @@ final class Pending {
         return asKnown(chunk.entry(chunk.find(sequence)));
     }
 
-    /** How many entries compaction has moved. */
+    /** Returns the number of pending entries that compaction has moved. */
     synchronized int moved() {
         return moved.size();
     }
 
-    /** The first record that is still needed; {@link Long#MAX_VALUE} if none is. */
+    /** Returns the sequence of the first record that is still needed; {@link Long#MAX_VALUE} if none is. */
     synchronized long firstLocation() {
         long[] first = {Long.MAX_VALUE};
         moved.values().forEach(location -> first[0] = Math.min(first[0], location));
@@ -245,14 +254,15 @@ final class Pending {
     }
 
     /**
-     * Entries in the order of their sequences, 14 bytes each: sequence and time as differences from the first, the length, and the number
-     * of the shard. A removed entry leaves a hole; the holes are closed up once they are most of the chunk. Not for several threads.
+     * A range of entries in the order of their sequences, 14 bytes each: sequence and time relative to those of the
+     * first entry, the length, and the number of the shard. A removed entry leaves a hole; the chunk is compacted once
+     * three quarters of it are holes. Not safe for several threads.
      */
     private static final class Chunk {
         private static final int CAPACITY = 512;
         private static final int HOLE = -1;
 
-        /** The first sequence of its range. */
+        /** The first sequence of the range. */
         private final long from;
 
         private final long baseSequence;
@@ -274,7 +284,7 @@ final class Pending {
             this.baseMillis = baseMillis;
         }
 
-        /** Whether this entry, of a higher sequence than all of them, can be added. */
+        /** Returns whether an entry can be added whose sequence is higher than all in the chunk. */
         boolean takes(OutboxEntry entry) {
             return used < CAPACITY
                     && entry.sequence() - baseSequence <= Integer.MAX_VALUE
@@ -293,7 +303,7 @@ final class Pending {
             live++;
         }
 
-        /** Moves the entries after a sequence, which is below the last one, to a chunk of their own. */
+        /** Moves the entries after a sequence, which must be below the last one, to a new chunk. */
         Chunk splitAfter(long sequence) {
             int kept = 0;
             while (sequence(kept) <= sequence) {
@@ -326,12 +336,12 @@ final class Pending {
             return used == 0 ? from : sequence(used - 1);
         }
 
-        /** The entry at an index, as if it had never been sent. */
+        /** Returns the entry at an index, without the time of an unanswered sending. */
         OutboxEntry entry(int index) {
             return new OutboxEntry(sequence(index), baseMillis + millis[index], bytes[index], -1);
         }
 
-        /** The index of an entry; negative if it is not there. */
+        /** Returns the index of an entry; negative if the chunk does not contain it. */
         int find(long sequence) {
             long difference = sequence - baseSequence;
             if (difference > Integer.MAX_VALUE) {

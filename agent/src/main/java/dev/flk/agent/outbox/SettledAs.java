@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-/** How an entry was settled, as the log keeps it. */
+/** The settlement of an entry, as stored in the log. */
 public enum SettledAs {
-    /** Answered 200: accepted. */
+    /** Accepted: the answer was 200. */
     ACCEPTED("200"),
-    /** Answered 202: escalated, or rejected by verification. */
+    /** Escalated, or rejected by verification: the answer was 202. */
     ESCALATED("202"),
-    /** It is among the dead letters. */
+    /** Given up: the certificate is among the dead letters. */
     DEAD("dead"),
-    /** The disk has lost it. */
+    /** Lost by the disk. */
     LOST("lost");
 
     private final String word;
@@ -18,7 +18,7 @@ public enum SettledAs {
         this.word = word;
     }
 
-    /** As it stands in the log. */
+    /** Returns the word for the settlement in the log. */
     public String word() {
         return word;
     }

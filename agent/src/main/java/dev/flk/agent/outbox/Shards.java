@@ -10,12 +10,13 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Numbers for the names of shards, two bytes each, and how many entries of each wait. Names come from outside: the first 64 have a number
- * of their own, those that come later share one. While the outbox is read, a name of which nothing waits gives way to one that comes; after
- * that no name goes, so that no stranger makes a monitoring system see ever new ones. Not for several threads.
+ * The numbers of shard names, two bytes each, with the number of pending entries of each. Names come from untrusted
+ * certificates: the first 64 have their own numbers, and later names share one. While the outbox is read, a new name
+ * may replace one without pending entries. After that no name is replaced, so that certificates cannot create an
+ * unbounded number of names in a monitoring system. Not safe for several threads.
  */
 final class Shards {
-    /** What has no name of its own counts under this. */
+    /** The name under which shards without their own number are counted. */
     static final String OTHERS = "(others)";
 
     static final int MOST_NAMED = 64;
@@ -31,7 +32,7 @@ final class Shards {
         numbers.put(OTHERS, NUMBER_OF_OTHERS);
     }
 
-    /** The number of a name, which gets one if there is room. */
+    /** Returns the number of a name; assigns one if there is room. */
     short number(String name) {
         Short known = numbers.get(name);
         if (known != null) {
@@ -67,13 +68,13 @@ final class Shards {
         }
     }
 
-    /** From now on a name that has a number keeps it; those of which nothing waits have lost theirs before. */
+    /** Removes the names without pending entries, and makes all other names permanent. */
     void keepNames() {
         forgetIdle();
         namesStay = true;
     }
 
-    /** The name that entries of this number count under. */
+    /** Returns the name under which entries with this number are counted. */
     String name(short number) {
         String name = names[number];
         if (name == null) {
@@ -82,22 +83,25 @@ final class Shards {
         return name;
     }
 
-    /** One more of this number waits. */
+    /** Counts one more pending entry with this number. */
     void came(short number) {
         waiting[number]++;
     }
 
-    /** One of this number waits no more. */
+    /** Counts one pending entry less with this number. */
     void went(short number) {
         waiting[number]--;
     }
 
-    /** How many entries wait, by number. */
+    /** Returns the number of pending entries with this number. */
     int waiting(short number) {
         return waiting[number];
     }
 
-    /** Every number that has a name, and the name, in the order of the numbers; the others' is always among them. */
+    /**
+     * Returns every number that has a name, with its name, in the order of the numbers; always contains {@link
+     * #OTHERS}.
+     */
     Map<Short, String> all() {
         Map<Short, String> all = new LinkedHashMap<>();
         for (short number = 0; number < names.length; number++) {
@@ -110,17 +114,18 @@ final class Shards {
     }
 
     /**
-     * Reads the {@code shard_id} of a certificate, to count by it: no further than that member, and without judging the rest. Pure.
+     * A reader of the {@code shard_id} of a certificate, for counting. It stops at that member and does not validate
+     * the rest. Pure.
      */
     static final class ShardField {
-        /** In code points; no backend takes a longer one. */
+        /** The maximum length in code points; no backend accepts a longer id. */
         private static final int LONGEST = 256;
 
         private ShardField() {}
 
         /**
-         * The name of the shard in the certificate that begins at {@code from}; {@link Shards#OTHERS} if it says none
-         * that a backend takes.
+         * Returns the name of the shard in the certificate that begins at {@code from}; {@link Shards#OTHERS} if it has
+         * none that a backend accepts.
          */
         static String of(byte[] bytes, int from) {
             try (JsonParser json = UnboundedJson.FACTORY.createParser(bytes, from, bytes.length - from)) {
@@ -137,7 +142,7 @@ final class Shards {
                 }
                 return Shards.OTHERS;
             } catch (IOException e) {
-                // counted here, not judged: sending finds the mistake and gives the certificate up with a reason
+                // no validation here: sending finds the mistake and gives the certificate up with a reason
                 return Shards.OTHERS;
             }
         }

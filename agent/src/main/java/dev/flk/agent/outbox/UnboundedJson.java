@@ -4,9 +4,12 @@ package dev.flk.agent.outbox;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 
-/** JSON with tokens of any length: certificates that were accepted, and lines that the agent wrote. The caller bounds the input. */
+/**
+ * A JSON factory without limits on the length of tokens, for accepted certificates and lines that the agent wrote. The
+ * caller bounds the input.
+ */
 public final class UnboundedJson {
-    /** Safe for any thread. */
+    /** The factory, which is safe for several threads. */
     public static final JsonFactory FACTORY = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()
                     .maxNumberLength(Integer.MAX_VALUE)

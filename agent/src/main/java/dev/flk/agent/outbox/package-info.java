@@ -1,6 +1,7 @@
 /**
- * What the agent must not forget: certificates from the moment they were taken until the backend has recorded them, and
- * those it never will. {@code Outbox} and {@code DeadLetters} are the doors; intake appends, sending settles.
+ * The agent's durable certificates: those that wait until the backend has recorded them, and the dead letters, which it
+ * never will. Other packages use {@code Outbox} and {@code DeadLetters}: intake appends entries, and sending settles
+ * them.
  */
 @NullMarked
 package dev.flk.agent.outbox;

@@ -41,19 +41,19 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Owns the outbox and ships what is in it. One thread sends: that of {@link #run}, or one of its own for an application that has
- * called {@link #open(AgentConfig)}; the spool directory, HTTP, the local doors and the log have threads of their own. All methods but
- * {@code run} may be called from any thread.
+ * The agent, which owns the outbox and sends its certificates. One thread sends: the caller of {@link #run}, or the
+ * agent's own thread if an application has called {@link #open(AgentConfig)}. The spool directory, HTTP, the local
+ * servers and the log have their own threads. Any thread may call all methods except {@code run}.
  */
 public final class Agent implements Closeable {
     private static final long LOOK_AT_LOCK_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
-    /** A badly damaged outbox has thousands of gaps. */
+    /** The maximum number of logged losses, since a badly damaged outbox has thousands of gaps. */
     private static final int MOST_LOSSES_TOLD = 20;
 
-    /** How long {@link #stop} waits for answers to what is in flight. */
+    /** The time for which {@link #run} waits after {@link #stop} for answers to certificates in flight. */
     private static final long LAST_ANSWERS_NANOS = Duration.ofSeconds(8).toNanos();
-    /** With the last answers; longer only if the disk hangs. */
+    /** The maximum duration of {@link #close}, including the last answers; exceeded only if the disk hangs. */
     private static final Duration LONGEST_CLOSE = Duration.ofSeconds(12);
 
     private static final long STATE_WITHIN_SECONDS = 5;
@@ -75,10 +75,10 @@ public final class Agent implements Closeable {
     private volatile List<String> leftBehind = List.of();
 
     /**
-     * Opens the outbox and sends what is in it until {@link #close}, on a daemon thread of its own. For an application, which may
-     * {@link #submit} meanwhile; log lines go to its SLF4J, and nowhere if it has none.
+     * Opens the outbox and sends its certificates until {@link #close}, on a new daemon thread. For an application,
+     * which may {@link #submit} at the same time; log lines go to its SLF4J provider, and are discarded if it has none.
      *
-     * @throws dev.flk.agent.outbox.Outbox.OutboxLocked naming the process that owns the outbox
+     * @throws dev.flk.agent.outbox.Outbox.OutboxLocked if another process owns the outbox; the message names it
      */
     public static Agent open(AgentConfig config) throws IOException {
         Agent agent = new Agent(config, Surroundings.real());
@@ -89,9 +89,9 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Opens the outbox and all the rest; sends nothing before {@link #run}.
+     * Opens the outbox and all other parts of the agent; sends nothing before {@link #run}.
      *
-     * @throws dev.flk.agent.outbox.Outbox.OutboxLocked naming the process that owns the outbox
+     * @throws dev.flk.agent.outbox.Outbox.OutboxLocked if another process owns the outbox; the message names it
      */
     public static Agent open(AgentConfig config, Surroundings surroundings) throws IOException {
         return new Agent(config, surroundings);
@@ -176,7 +176,7 @@ public final class Agent implements Closeable {
         return end.map(Instant::getEpochSecond).orElse(0L);
     }
 
-    /** Applies another configuration, as far as possible without a restart; logs what needs one. */
+    /** Applies another configuration as far as possible without a restart; logs the settings that need one. */
     public void reload(AgentConfig next) {
         config.neededRestart(next).forEach(setting -> LOG.warn("{} was changed; that needs a restart", setting));
         sender.reconfigure(next.sending());
@@ -184,13 +184,14 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Takes a certificate to be sent, as JSON; it is on disk when this returns.
+     * Adds a certificate, as JSON, to be sent; it is on disk when this method returns.
      *
-     * @return completes with what became of it, once that is known, on a thread of the common pool; with an {@link IOException} if the
-     *     agent was closed before: the certificate then waits in the outbox, and is sent when the outbox is opened again
-     * @throws IllegalArgumentException saying what is wrong with the certificate; it was not taken
-     * @throws dev.flk.agent.outbox.CertificateSink.OutboxFull if there is no room; it was not taken
-     * @throws IOException if the disk refused, or the agent is closed; it does not count as taken
+     * @return a future that completes with the settlement of the certificate, on a thread of the common pool. It
+     *     completes with an {@link IOException} if the agent is closed first: the certificate then remains in the
+     *     outbox, and is sent after the outbox is opened again
+     * @throws IllegalArgumentException if the certificate is invalid; it was not added, and the message says why
+     * @throws dev.flk.agent.outbox.CertificateSink.OutboxFull if there is no room; it was not added
+     * @throws IOException if the disk failed, or the agent is closed; it does not count as added
      */
     public CompletionStage<Settlement> submit(byte[] certificate) throws IOException {
         Optional<String> objection = new Intake(outbox).objection(certificate);
@@ -202,7 +203,7 @@ public final class Agent implements Closeable {
         return stage;
     }
 
-    /** Returns why certificates may not be settled at present, for people; empty if no problem is known. */
+    /** Returns why certificates may not be settled at present, as text for a message; empty if no problem is known. */
     public Optional<String> problem() {
         if (lockLost().isPresent()) {
             return lockLost().map(IOException::getMessage);
@@ -261,7 +262,7 @@ public final class Agent implements Closeable {
         loop(true);
     }
 
-    /** Why files were left in the spool directory that should have been taken in; for whoever has called {@link #runUntilEmpty}. */
+    /** Returns why files were left in the spool directory; valid after {@link #runUntilEmpty} has returned. */
     public List<String> leftBehind() {
         return leftBehind;
     }
@@ -309,7 +310,7 @@ public final class Agent implements Closeable {
                     break;
                 }
                 if (lastFiles == null || lastFiles.isDone()) {
-                    // what came since, or had no room before
+                    // one more pass, for files that arrived since or did not fit into the outbox before
                     lastFiles = spool.map(SpoolIntake::pass).orElse(CompletableFuture.completedFuture(false));
                     var unused = lastFiles.thenRun(sender::wake);
                 }
@@ -340,7 +341,7 @@ public final class Agent implements Closeable {
         sender.step();
     }
 
-    /** Makes {@link #run} return as soon as what is in flight was answered, within some seconds. */
+    /** Makes {@link #run} return once the certificates in flight are answered, or after a few seconds. */
     public void stop() {
         stopping = true;
         sender.stop();
@@ -357,9 +358,11 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Ends {@link #run}, takes the answers to what is in flight, and closes the outbox: within twelve seconds, whatever hangs.
+     * Ends {@link #run}, waits for answers to certificates in flight, and closes the outbox. Returns within twelve
+     * seconds, even if the disk or a backend hangs.
      *
-     * @throws IOException if something could not be closed, or its disk does not answer; what waits is on disk all the same
+     * @throws IOException if a part could not be closed, or the disk does not answer; pending certificates are on disk
+     *     nevertheless
      */
     @Override
     public void close() throws IOException {

@@ -21,7 +21,9 @@ import java.util.concurrent.TimeoutException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** What a running agent does for its operators, on the thread of the door that they come in by. */
+/**
+ * The operations of a running agent for its operators. Each runs on the thread of the server that received the request.
+ */
 final class AgentOperations implements Operations {
     private static final Logger LOG = LoggerFactory.getLogger(AgentOperations.class);
     private static final long STATE_WITHIN_SECONDS = 5;

@@ -16,11 +16,11 @@ import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 
 /**
- * Takes certificates into the outbox. Checks just what signing needs: JSON, and the eight signed fields. What else may be
- * wrong with a certificate the backend says, and it lands among the dead letters. One thread.
+ * The intake of certificates into the outbox. It checks only what signing needs: JSON, and the eight signed fields. The
+ * backend rejects a certificate with any other fault, which then becomes a dead letter. For one thread.
  */
 public final class Intake {
-    /** A certificate longer than this no backend takes, even in a batch. */
+    /** The maximum length of a certificate; no backend accepts a longer one, even in a batch. */
     public static final int MAX_CERTIFICATE_BYTES = 8 << 20;
 
     private static final long MAX_APPEND_BYTES = 1 << 20;
@@ -29,33 +29,38 @@ public final class Intake {
     private final LongConsumer progress;
     private long added;
 
-    /** For an outbox of this process, or of another. */
+    /** Creates an intake for an outbox of this process, or of another. */
     public Intake(CertificateSink outbox) {
         this(outbox, added -> {});
     }
 
-    /** The same, telling after each append how many were taken so far. */
+    /** Creates an intake that passes the number of certificates added so far to {@code progress} after each append. */
     public Intake(CertificateSink outbox, LongConsumer progress) {
         this.outbox = outbox;
         this.progress = progress;
     }
 
-    /** What could not be taken: the number of its line, from 1, and why. */
+    /** A rejected certificate: the number of its line, from 1, and the reason. */
     public record Refused(long line, String reason) {}
 
-    /** Certificates that were taken so far, all of them on disk; also after a failure. */
+    /** Returns the number of certificates added so far, all of which are on disk; valid after a failure, too. */
     public long added() {
         return added;
     }
 
-    /** Takes certificates as they are; every one is on disk when it returns, in several appends if they are many. */
+    /**
+     * Adds certificates without checks, in several appends if there are many; all are on disk when this method returns.
+     */
     public void add(Collection<byte[]> certificates) throws IOException {
         addFrom(new ArrayDeque<>(certificates));
     }
 
-    /** The same; takes out of the queue what is on disk, so that the rest can be tried again after a failure. */
+    /**
+     * Adds certificates as {@link #add} does, and removes from the queue those that are on disk, so that the caller can
+     * retry the others after a failure.
+     */
     void addFrom(Deque<byte[]> certificates) throws IOException {
-        // so that a small outbox takes a long source piece by piece
+        // so that a small outbox accepts a long source in pieces
         long maxBytes = Math.min(MAX_APPEND_BYTES, outbox.maxBytes() / 8);
         while (!certificates.isEmpty()) {
             List<byte[]> append = new ArrayList<>();
@@ -74,7 +79,7 @@ public final class Intake {
         }
     }
 
-    /** Takes a source that holds one certificate, on any number of lines. */
+    /** Adds the only certificate of a source, which may have any number of lines. */
     public void addOne(InputStream in, Consumer<Refused> refused) throws IOException {
         byte[] certificate = in.readNBytes(MAX_CERTIFICATE_BYTES + 1);
         Optional<String> objection = objection(certificate);
@@ -85,7 +90,7 @@ public final class Intake {
         }
     }
 
-    /** The lines of a source that can be taken; nothing is added. */
+    /** Returns the lines of a source that can be added; adds nothing. */
     public List<byte[]> goodLines(InputStream in, Consumer<Refused> refused) throws IOException {
         List<byte[]> good = new ArrayList<>();
         Lines lines = new Lines(in, MAX_CERTIFICATE_BYTES);
@@ -100,7 +105,7 @@ public final class Intake {
         return good;
     }
 
-    /** The lines of a source that are not blank. */
+    /** Returns the number of lines of a source that are not blank. */
     public static long countLines(InputStream in) throws IOException {
         Lines lines = new Lines(in, 0);
         long count = 0;
@@ -110,7 +115,7 @@ public final class Intake {
         return count;
     }
 
-    /** Takes a source with a certificate on each line; blank lines are skipped, a line that is refused spoils no other. */
+    /** Adds a source with a certificate on each line. Skips blank lines; a rejected line does not affect the others. */
     public void addLines(InputStream in, Consumer<Refused> refused) throws IOException {
         Lines lines = new Lines(in, MAX_CERTIFICATE_BYTES);
         Deque<byte[]> good = new ArrayDeque<>();
@@ -131,7 +136,7 @@ public final class Intake {
         addFrom(good);
     }
 
-    /** What is wrong with a certificate; empty if it can be taken. */
+    /** Returns the fault of a certificate; empty if it can be added. */
     public Optional<String> objection(byte[] certificate) {
         if (certificate.length > longest()) {
             return Optional.of("longer than " + longest() + " bytes");
@@ -144,7 +149,10 @@ public final class Intake {
         }
     }
 
-    /** In bytes; a certificate that is longer than the whole outbox is refused rather than waited for. */
+    /**
+     * Returns the maximum length in bytes. A certificate that is longer than the outbox's capacity is rejected, since
+     * it would never fit.
+     */
     long longest() {
         return Math.min(MAX_CERTIFICATE_BYTES, outbox.maxBytes());
     }

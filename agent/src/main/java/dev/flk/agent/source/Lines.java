@@ -7,7 +7,10 @@ import java.io.IOException;
 import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
-/** The lines of a stream as bytes, without their ends; of a line that is too long, one byte more than the bound. */
+/**
+ * The lines of a stream as bytes, without line ends. A line that is too long is truncated to one byte more than the
+ * maximum.
+ */
 final class Lines {
     private final InputStream in;
     private final int maxBytes;
@@ -17,14 +20,14 @@ final class Lines {
     private boolean ended = true;
     private boolean cut;
 
-    /** All lines, however much stands between them. */
+    /** Creates a reader of all lines. */
     Lines(InputStream stream, int maxBytes) {
         this(stream, maxBytes, Long.MAX_VALUE);
     }
 
     /**
-     * Lines of an untrusted source: it ends with the first line that is too long, and with the first line that begins behind so many
-     * bytes.
+     * Creates a reader of an untrusted source, which ends after the first line that is too long, and after the line in
+     * which the limit {@code stopsBehind}, in bytes, is reached.
      */
     Lines(InputStream stream, int maxBytes, long stopsBehind) {
         this.stopsBehind = stopsBehind;
@@ -32,7 +35,7 @@ final class Lines {
         this.maxBytes = maxBytes;
     }
 
-    /** The next line that is not blank, or null at the end. */
+    /** Returns the next line that is not blank, or null at the end. */
     byte @Nullable [] next() throws IOException {
         if (cut || bytesRead >= stopsBehind) {
             return null;
@@ -72,22 +75,22 @@ final class Lines {
         return b;
     }
 
-    /** Whether the line that was read last is too long, and nothing more is read. */
+    /** Returns whether the last line was too long, so that reading has ended. */
     boolean isCut() {
         return cut;
     }
 
-    /** The number of the line that was read last, from 1; blank ones count. */
+    /** Returns the number of the last line, from 1, including blank lines. */
     long number() {
         return number;
     }
 
-    /** Bytes up to the end of the line that was read last, its line end included. */
+    /** Returns the number of bytes up to the end of the last line, including its line end. */
     long bytesRead() {
         return bytesRead;
     }
 
-    /** Whether the line that was read last had a line end, and not just the stream its end. */
+    /** Returns whether the last line had a line end; false if the stream ended first. */
     boolean ended() {
         return ended;
     }

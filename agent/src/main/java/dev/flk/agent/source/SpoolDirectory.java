@@ -30,36 +30,37 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A directory that other programs leave certificates in: {@code *.json} with one each, {@code *.ndjson} with one a line.
- * They write under another name and rename, so that a file that is seen is whole. A file is removed only after everything
- * good in it is on disk in the outbox; what is refused goes, with the reason, to {@code <file>.error}, forced before that. A
- * crash in between takes the file in twice, which the backend answers as duplicates. Links are not followed: whoever may write here may
- * have what the agent can read neither signed nor shown to him. A file that can't be read or
- * removed is logged once and delays no other. Owned by one thread.
+ * A directory in which other programs put certificates: one in each {@code *.json} file, and one on each line of a
+ * {@code *.ndjson} file. Producers write under another name and rename the file, so that every file with these names is
+ * complete. A file is removed only after all of its valid certificates are on disk in the outbox, and all rejected
+ * ones, with reasons, in {@code <file>.error}. After a crash in between, the file is read again, and the backend
+ * answers duplicates. Links are not followed, because they would let a producer have files signed or shown that only
+ * the agent can read. A file that can't be read or removed is logged once and does not delay others. Owned by one
+ * thread.
  */
 final class SpoolDirectory {
     private static final Logger LOG = LoggerFactory.getLogger(SpoolDirectory.class);
-    /** Portions of a step, each with a force of its own: so that stopping does not wait for long. */
+    /** The maximum number of portions of a step, each with its own fsync; bounded so that a stop does not wait long. */
     private static final int PORTIONS = 16;
 
     private final Path directory;
     private final Intake intake;
     private final InstantSource clock;
     private final LineLimit limit;
-    /** The files of this round that have not had their turn. */
+    /** The files of this round that are still to be read. */
     private final ArrayDeque<Path> round = new ArrayDeque<>();
-    /** Whether a file was taken in partly and goes on in the next round. */
+    /** Whether a file was read partly and continues in the next round. */
     private boolean more;
 
-    /** Files that were taken in partly, or could not be removed. */
+    /** The files that were read partly, or could not be removed. */
     private final Map<Path, SpoolFile> begun = new HashMap<>();
 
     private final Set<String> told = new HashSet<>();
     private final Set<String> problems = new TreeSet<>();
-    /** Why nothing more is taken in now; empty while there is room. */
+    /** The reason why the outbox accepts nothing now; empty while there is room. */
     private Optional<String> full = Optional.empty();
 
-    /** The directory must exist; the clock is compared with the times of its files. */
+    /** Creates an intake of an existing directory; the clock is compared with the times of its files. */
     SpoolDirectory(Path directory, Intake intake, InstantSource clock, LineLimit limit) {
         this.limit = limit;
         this.directory = directory;
@@ -68,10 +69,10 @@ final class SpoolDirectory {
     }
 
     /**
-     * Takes in some of what is there, in the order of names, a bounded portion. Where the outbox is full it stops, and goes
-     * on there in a later step.
+     * Adds a bounded number of portions of the files, in the order of their names. Stops when the outbox is full, and
+     * resumes there in a later step.
      *
-     * @return whether there is more to take in at once
+     * @return whether more can be added immediately
      */
     boolean step() {
         try {
@@ -95,7 +96,9 @@ final class SpoolDirectory {
         return false;
     }
 
-    /** Why the last round has left something there that it found, a sentence for each file; empty if there was no reason. */
+    /**
+     * Returns why the last round has left files in the directory, a sentence for each file; empty if it has left none.
+     */
     List<String> leftBehind() {
         return Stream.concat(problems.stream(), full.stream())
                 .map(Printable::of)
@@ -127,13 +130,16 @@ final class SpoolDirectory {
         try {
             SpoolFile.giveBack(taken);
         } catch (NoSuchFileException e) {
-            // somebody has removed it
+            // removed in the meantime
         } catch (IOException | InvalidPathException e) {
             tell("spool: cannot give back " + taken + ": " + reason(e), "; it is left there and tried again");
         }
     }
 
-    /** Takes one portion of the first file; it goes on in the next round if there is more of it, and stays if there is no room. */
+    /**
+     * Adds one portion of the first file. The file continues in the next round if there is more, and remains first if
+     * the outbox is full.
+     */
     private void takeIn(Path file) throws OutboxFull {
         try {
             BasicFileAttributes attributes =
@@ -151,7 +157,7 @@ final class SpoolDirectory {
                     begun.put(file, begunFile);
                 }
                 switch (begunFile.step()) {
-                    case MORE -> more = true; // the others have their turn before it goes on
+                    case MORE -> more = true; // after a portion of each other file
                     case DONE -> begun.remove(file);
                     case NOT_YET -> {}
                 }
@@ -166,7 +172,7 @@ final class SpoolDirectory {
         round.remove();
     }
 
-    /** The same trouble comes back every second: it is logged once. */
+    /** Logs a problem once, although it occurs every second. */
     private void tell(String problem, String outlook) {
         problems.add(problem);
         if (told.add(problem)) {
@@ -174,7 +180,7 @@ final class SpoolDirectory {
         }
     }
 
-    /** Returns a text that is the same each time: the other name of a file contains a UUID. */
+    /** Returns a text that is the same each time; the message of the exception may contain a name with a UUID. */
     private static String reason(Exception e) {
         if (e instanceof InvalidPathException) {
             return "its name has characters that the locale of the agent does not have; rename it, or run the agent with"

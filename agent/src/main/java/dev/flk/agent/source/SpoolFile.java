@@ -31,37 +31,37 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One file of the spool directory, and how far it was taken in: a portion a {@link #step}, and after a failure just what was
- * not yet taken. Remembered by this process only; after a restart the file is read from its start, which the backend answers as
- * duplicates. One thread.
+ * A file of the spool directory with its read position. Each {@link #step} adds a portion; after a failure it adds only
+ * the rest. The position is kept in memory only: after a restart the file is read from its beginning, and the backend
+ * answers duplicates. For one thread.
  */
 final class SpoolFile {
-    /** What became of the file in a step. */
+    /** The progress of a file after a step. */
     enum Progress {
-        /** Everything good in it is on disk in the outbox, and the file is gone. */
+        /** All valid certificates are on disk in the outbox, and the file is removed. */
         DONE,
-        /** There is more of it. */
+        /** The file has more to read. */
         MORE,
-        /** It looks as if someone were still writing it. */
+        /** A producer may still be writing the file. */
         NOT_YET
     }
 
     private static final Logger LOG = LoggerFactory.getLogger(SpoolFile.class);
     private static final long PORTION_BYTES = 1 << 20;
-    /** No producer writes under this name, and a round does not take it in. */
+    /** The prefix of files that are being removed; producers do not use it, and a round skips such files. */
     private static final String TAKEN = ".taken-";
-    /** The number of code points that a file which is put back keeps of its name: together with a UUID less than 255 bytes. */
+    /** The number of code points of its name that a restored file keeps: together with a UUID, less than 255 bytes. */
     private static final int KEPT = 50;
-    /** The beginning of a file tells it from another one with the same inode. */
+    /** The length of the beginning that distinguishes a file from another one with the same inode. */
     private static final int BEGINNING_BYTES = 4096;
-    /** A producer that writes in place has this long to go on before a broken end counts as broken. */
+    /** The time in which a producer that writes in place must continue before an incomplete end counts as invalid. */
     private static final Duration STILL_WRITTEN = Duration.ofSeconds(5);
 
-    /** Links are not followed: they could lead to what the producer may not read but the agent can. */
+    /** The option that excludes links, which could lead to files that the agent can read and the producer can't. */
     private static final LinkOption NO_LINKS = LinkOption.NOFOLLOW_LINKS;
 
     private final Path path;
-    /** The name of the file while it is removed. */
+    /** The name of the file during its removal. */
     private final Path taken;
 
     private final Intake intake;
@@ -76,7 +76,7 @@ final class SpoolFile {
     private long added;
     private long refused;
     private boolean tooLong;
-    /** Nothing more is read of it. */
+    /** Whether reading the file has ended early. */
     private boolean givenUp;
 
     /** @throws java.nio.file.InvalidPathException if the locale of this process cannot express the name of the file */
@@ -89,7 +89,7 @@ final class SpoolFile {
         this.identity = identity(found);
     }
 
-    /** Whether the file under a name is still the one that was found first, and begins as it did. */
+    /** Returns whether a path still leads to the same file, with the same beginning. */
     boolean is(Path found) throws IOException {
         BasicFileAttributes now = Files.readAttributes(found, BasicFileAttributes.class, NO_LINKS);
         return now.isRegularFile()
@@ -104,7 +104,7 @@ final class SpoolFile {
         }
     }
 
-    /** Of the file itself, not of what a link leads to. */
+    /** Returns the size of the file itself, not of a link's target. */
     private static long size(Path file) throws IOException {
         return Files.readAttributes(file, BasicFileAttributes.class, NO_LINKS).size();
     }
@@ -114,7 +114,7 @@ final class SpoolFile {
     }
 
     /**
-     * Takes the next portion in.
+     * Adds the next portion to the outbox.
      *
      * @throws dev.flk.agent.outbox.CertificateSink.OutboxFull if the outbox has no room for it now
      */
@@ -138,8 +138,8 @@ final class SpoolFile {
     }
 
     /**
-     * Takes the file away, if it is the one that was taken in, and all of it was. Renamed first: between a look and a removal another
-     * one may get its name.
+     * Removes the file if it is the one that was read, and was read completely. Renames it first, since another file
+     * may get its name between a check and the removal.
      */
     private boolean remove() throws IOException {
         Files.move(path, taken, StandardCopyOption.ATOMIC_MOVE);
@@ -149,7 +149,7 @@ final class SpoolFile {
         }
         try {
             if (tooLong) {
-                // the text that is too long is nowhere else
+                // the text that is too long exists only here
                 Path rejected = freeRejectedName();
                 Files.move(taken, rejected);
                 LOG.info("{} is kept as {}", name(path), name(rejected));
@@ -177,7 +177,10 @@ final class SpoolFile {
         return !givenUp && size(file) > offset;
     }
 
-    /** Under its own name it is known: it is not taken in again, only removed later. */
+    /**
+     * Restores the original name, under which the file is known: a later step only removes it, and does not add it
+     * again.
+     */
     private void putBack(IOException why) {
         try {
             Files.move(taken, path);
@@ -186,13 +189,15 @@ final class SpoolFile {
         }
     }
 
-    /** Whether a file was taken away and not yet removed, when its process ended, say. */
+    /**
+     * Returns whether a file was renamed for its removal and not yet removed, for example because the process ended.
+     */
     static boolean isTaken(Path file) {
         return file.getFileName().toString().startsWith(TAKEN);
     }
 
     /**
-     * Puts such a file back, under a name that nobody else has and that is not too long.
+     * Renames such a file to a unique name in the spool directory that is not too long.
      *
      * @throws java.nio.file.InvalidPathException if the locale of this process cannot express the name of the file
      */
@@ -204,7 +209,7 @@ final class SpoolFile {
         Files.move(taken, taken.resolveSibling(free), StandardCopyOption.ATOMIC_MOVE);
     }
 
-    /** Reads a portion; false if the end may not be whole yet. */
+    /** Reads a portion; returns false if the end may still be incomplete. */
     private boolean read() throws IOException {
         if (beginning.length < BEGINNING_BYTES) {
             beginning = beginning(path, BEGINNING_BYTES);
@@ -284,7 +289,10 @@ final class SpoolFile {
         }
     }
 
-    /** A line each: {@code line N: reason}, a tab, and the text that was refused, on one line; on disk when it returns. */
+    /**
+     * Appends a line for each rejected certificate to the error file: {@code line N: reason}, a tab, and the text on
+     * one line; the lines are on disk when this method returns.
+     */
     private void setAside() throws IOException {
         if (bad.isEmpty()) {
             return;

@@ -13,8 +13,8 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Takes files of a spool directory in on a thread of its own, which alone uses the directory: a file system that hangs delays neither
- * sending nor the end of the process.
+ * The intake of a spool directory on its own thread. No other thread uses the directory, so that a file system that
+ * hangs delays neither sending nor the end of the process.
  */
 public final class SpoolIntake implements Closeable {
     private static final long EVERY_MILLIS = 1000;
@@ -23,7 +23,7 @@ public final class SpoolIntake implements Closeable {
     private final SpoolDirectory spool;
     private final Intake intake;
     private final Thread thread = new Thread(this::run, "flk-agent-spool");
-    /** Passes that were asked for. */
+    /** The requested passes. */
     private final LinkedBlockingQueue<CompletableFuture<Boolean>> asked = new LinkedBlockingQueue<>();
 
     private volatile List<String> leftBehind = List.of();
@@ -36,7 +36,10 @@ public final class SpoolIntake implements Closeable {
         thread.setDaemon(true);
     }
 
-    /** Takes in the files of a directory until it is stopped. The clock is compared with the times of the files. */
+    /**
+     * Starts an intake of the files in a directory, which runs until it is stopped. The clock is compared with the
+     * times of the files.
+     */
     public static SpoolIntake start(Path directory, CertificateSink outbox, InstantSource clock, LineLimit limit) {
         Intake intake = new Intake(outbox);
         SpoolIntake started = new SpoolIntake(new SpoolDirectory(directory, intake, clock, limit), intake);
@@ -63,14 +66,17 @@ public final class SpoolIntake implements Closeable {
         }
     }
 
-    /** Takes in the files of the directory once more; completes with whether it took any certificate, on the thread of the intake. */
+    /**
+     * Requests another pass over the directory. The future completes on the thread of the intake; its value is true if
+     * the pass added a certificate.
+     */
     public CompletableFuture<Boolean> pass() {
         CompletableFuture<Boolean> pass = new CompletableFuture<>();
         asked.add(pass);
         return pass;
     }
 
-    /** Throws if files are no longer taken in because of an unexpected error. */
+    /** Throws if an unexpected error has ended the intake. */
     public void requireNoFailure() {
         Throwable found = failure;
         if (found != null) {
@@ -83,13 +89,13 @@ public final class SpoolIntake implements Closeable {
         return leftBehind;
     }
 
-    /** Takes nothing more in; returns at once. */
+    /** Stops the intake without waiting for it. */
     public void stop() {
         stopping = true;
-        asked.add(new CompletableFuture<>()); // which wakes the thread
+        asked.add(new CompletableFuture<>()); // wakes the thread
     }
 
-    /** Stops, and waits for the step under way, unless it hangs. */
+    /** Stops the intake and waits for the current step, unless it hangs. */
     @Override
     public void close() {
         stop();

@@ -1,6 +1,6 @@
 /**
- * Where certificates come from: files, standard input, the spool directory. All of it ends in the same durable append to
- * the outbox. The command line and the running agent call in.
+ * The sources of certificates: files, standard input, the spool directory. All of them use the same durable append to
+ * the outbox. The callers are the command line and the running agent.
  */
 @NullMarked
 package dev.flk.agent.source;
