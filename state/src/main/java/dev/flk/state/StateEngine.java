@@ -660,13 +660,13 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Calls {@code told} once, as soon as a revision above {@code revision} is durable or the history was replaced. The
+     * Calls {@code listener} once, as soon as a revision above {@code revision} is durable or the history was replaced. The
      * call is made immediately or on the writer's thread, which it must not block.
      *
      * @return cancels the callback
      */
-    public Runnable whenBeyond(String historyId, long revision, Runnable told) {
-        return watches.whenBeyond(historyId, revision, told);
+    public Runnable whenBeyond(String historyId, long revision, Runnable listener) {
+        return watches.whenBeyond(historyId, revision, listener);
     }
 
     /** Returns the number of pending callbacks. */

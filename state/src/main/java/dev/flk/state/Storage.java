@@ -33,10 +33,10 @@ public interface Storage extends AutoCloseable {
     default void whenOthersCommit(LongConsumer toldOfNewest) {}
 
     /**
-     * Calls {@code told} with the cause whenever the history gets a new id because answered commits are missing, or may
+     * Calls {@code listener} with the cause whenever the history gets a new id because answered commits are missing, or may
      * be. The call is made before the storage serves anything under the new id.
      */
-    default void whenAnsweredAreMissing(Consumer<String> told) {}
+    default void whenAnsweredAreMissing(Consumer<String> listener) {}
 
     /** Returns the newest durable revision. */
     Head head();

@@ -80,8 +80,8 @@ public final class GuardedStore implements DedupStore {
      * Sets a callback that receives the number of a lost connection after all outstanding calls have failed. It is
      * called on the thread that detected the failure and must not block.
      */
-    public void whenLost(LongConsumer told) {
-        whenLost = told;
+    public void whenLost(LongConsumer listener) {
+        whenLost = listener;
     }
 
     /** Returns the number of the current or the last connection. */
