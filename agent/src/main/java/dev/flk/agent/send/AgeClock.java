@@ -10,9 +10,10 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The clock that {@code MAX_AGE} is measured on. It starts with the backend's time and advances with elapsed time. Time in which the
- * machine slept or the agent did not run counts as far as both the agent's clock and the backend's confirm it: neither of them makes
- * a certificate old by a jump. Without a measurement of the backend's clock, only elapsed time counts. Owned by the sender's thread.
+ * The clock that {@code MAX_AGE} is measured on. It starts with the backend's time and advances with elapsed time. Time
+ * in which the machine slept or the agent did not run counts only as far as both the agent's clock and the backend's
+ * clock confirm it, so that a jump of one clock does not make a certificate old. Without a measurement of the backend's
+ * clock, only elapsed time counts. Owned by the sender's thread.
  */
 final class AgeClock {
     private final InstantSource clock;
@@ -21,7 +22,7 @@ final class AgeClock {
     /** Whether the backend's clock was measured in this process. */
     private boolean measured;
 
-    /** All clocks at the same moment; the backend's is empty if it was never measured. */
+    /** The readings of all clocks at one moment; {@code backend} is empty if the backend's clock was never measured. */
     private record Start(Instant own, Optional<Instant> backend, Instant age, long nanos) {
         Instant age(Instant nowOwn, Optional<Instant> nowBackend, long nowNanos) {
             Duration elapsed = Duration.ofNanos(nowNanos - nanos);
@@ -34,7 +35,7 @@ final class AgeClock {
         }
     }
 
-    /** @param lastSending the last that the outbox noted before this process */
+    /** @param lastSending the last sending that the outbox noted before this process started */
     AgeClock(InstantSource clock, LongSupplier nanoTicker, Optional<LastSending> lastSending) {
         this.clock = clock;
         this.nanoTicker = nanoTicker;
@@ -44,9 +45,9 @@ final class AgeClock {
     }
 
     /**
-     * Returns the time now.
+     * Returns the current time of this clock.
      *
-     * @param backend the time of the backend's clock; empty if it was never measured
+     * @param backend the current time of the backend's clock; empty if that clock was never measured
      */
     Instant now(Optional<Instant> backend) {
         Instant own = clock.instant();

@@ -29,13 +29,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Applies what was answered to an entry: it is settled, dead-lettered or sent again later. Owned by the sender's
+ * Applies the results of submissions: an entry is settled, dead-lettered or queued for a retry. Owned by the sender's
  * thread. A dead letter is on disk before its entry is settled.
  */
 final class AnswerHandler {
     private static final Logger LOG = LoggerFactory.getLogger(AnswerHandler.class);
     private static final int LONGEST_REASON = 300;
-    /** This answer leaves the certificate in the backend's log: it will be decided whether or not it is sent again. So may a 500. */
+    /**
+     * The error of an answer after which the certificate is in the backend's log and will be decided even if it is not
+     * sent again. The same can be true after a status of 500.
+     */
     private static final String IN_LOG_BUT_UNDECIDED = "dedup store unavailable";
 
     private final Outbox outbox;
@@ -88,7 +91,7 @@ final class AnswerHandler {
         apply(item, result, item.signed().shardId());
     }
 
-    /** Settles what was done since the last call, and logs the longest backoff. */
+    /** Settles the entries that are done since the last call, and logs the longest backoff. */
     void finish() {
         done.forEach((how, entries) -> {
             outbox.settle(how, List.copyOf(entries));
@@ -108,7 +111,7 @@ final class AnswerHandler {
         }
     }
 
-    /** Certificates a second that were settled within the last minute. */
+    /** Returns the number of certificates per second that were settled within the last minute. */
     double settledASecond() {
         return throughput.aSecond(nanoTicker.getAsLong());
     }
@@ -118,7 +121,7 @@ final class AnswerHandler {
         told.put(entry, settlement);
     }
 
-    /** Gives an entry up; if the disk refuses the dead letter, the entry stays and is tried again later. */
+    /** Gives up an entry. If the dead letter can't be written, the entry stays in the outbox and is retried later. */
     void deadLetter(Queued queued, String pcsId, byte[] certificate, int status, String reason) {
         String shown = printable(reason);
         try {
@@ -141,13 +144,13 @@ final class AnswerHandler {
         done(queued.entry, new Settlement(Settlement.Kind.DEAD_LETTERED, pcsId, shown));
     }
 
-    /** Entries that could not be read are tried again later; {@link #finish} must follow. */
+    /** Queues entries that could not be read for a retry; {@link #finish} must follow. */
     void unreadable(List<Queued> unread, String reason) {
         String why = "cannot read the outbox: " + reason;
         unread.forEach(queued -> retry(queued, "outbox", 0, why));
     }
 
-    /** Forgets an entry whose certificate the disk has lost. */
+    /** Settles an entry as lost, because its certificate can't be read from the disk any more. */
     void lost(Queued queued) {
         limit.say(
                 "lost",
@@ -161,7 +164,7 @@ final class AnswerHandler {
         done(queued.entry, new Settlement(Settlement.Kind.LOST, "", "the disk can't read it any more"));
     }
 
-    /** Sends again after the backoff, and after {@code atLeastSeconds} at the earliest; {@code kind} is a status or a word. */
+    /** Queues an entry for a retry after {@code atLeastSeconds} plus the backoff; {@code kind} is a status or a word. */
     private void retry(Queued queued, String kind, long atLeastSeconds, String why) {
         long wait = Duration.ofSeconds(atLeastSeconds).toNanos() + backoff.afterNanos(queued.failures++);
         if (wait > longestWaitNanos) {
@@ -174,14 +177,17 @@ final class AnswerHandler {
         meters.retried(outbox.shardName(queued.entry));
     }
 
-    /** It is known that this sending has left nothing with the backend. */
+    /**
+     * Notes that this attempt is known to have left nothing at the backend; takes effect if no earlier one can have
+     * either.
+     */
     void noteNotArrived(Queued queued) {
         if (queued.neverArrivedBefore) {
             notArrived.add(queued.entry);
         }
     }
 
-    /** An id is printed only if it is one: it came from outside. */
+    /** Returns the id for a log line. Ids come from outside, so that only a well-formed one is printed. */
     private static String idForLog(String pcsId) {
         return PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
     }
@@ -260,7 +266,8 @@ final class AnswerHandler {
             }
         }
         String status = Integer.toString(result.status());
-        // the pause of the backend covers what concerns all of them, and another backend may take this one meanwhile
+        // if the answer concerns all certificates, the backend as a whole is paused; another one may accept this
+        // meanwhile
         long atLeastSeconds = result.concernsAll() ? 0 : result.retryAfterSeconds();
         retry(queued, status, atLeastSeconds, "status " + status + ": " + result.text());
     }
@@ -269,7 +276,7 @@ final class AnswerHandler {
         deadLetter(item.queued(), item.signed().pcsId(), item.stored(), status, reason);
     }
 
-    /** How many certificates a second were settled within the last minute. One thread. */
+    /** The rate of certificates that were settled within the last minute. Not thread-safe. */
     private static final class Throughput {
         private static final int SLOTS = 12;
         private static final long SLOT_NANOS = TimeUnit.SECONDS.toNanos(5);
@@ -278,7 +285,7 @@ final class AnswerHandler {
         private final long startSlot;
         private long lastSlot;
 
-        /** @param nowNanos on a ticker that starts near 0 and never goes back */
+        /** @param nowNanos the time of a ticker that starts near 0 and never goes back */
         Throughput(long nowNanos) {
             startSlot = nowNanos / SLOT_NANOS;
             lastSlot = startSlot;

@@ -22,8 +22,9 @@ import javax.net.ssl.SSLHandshakeException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads what a reply means for each certificate. An answer is the backend's only if its body has the backend's form; what a proxy, a
- * captive portal or a half-started service says is an outage, which costs a certificate no attempt.
+ * Reads the result of each certificate from a reply. An answer counts as the backend's only if its body has the
+ * backend's form. The answer of a proxy, a captive portal or a half-started service is an outage, which does not count
+ * as an attempt.
  */
 final class AnswerReader {
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -33,12 +34,12 @@ final class AnswerReader {
             .build();
     private static final String BAD_SIGNATURE = "Signature verification failed";
     private static final String IN_FUTURE = "timestamp in future";
-    /** Longer waits are cut to this: a wrong header must not stop an agent for good. */
+    /** The upper limit of a wait, so that a wrong header does not stop an agent for good. */
     private static final long LONGEST_RETRY_AFTER_SECONDS = 3600;
 
     private AnswerReader() {}
 
-    /** The result of each certificate of a batch, in its order; {@code reply} is null if there was none. */
+    /** Returns the result of each certificate of a batch, in the order of the batch; {@code reply} is null if none came. */
     static List<SubmitResult> read(Batch batch, @Nullable Reply reply, @Nullable Throwable failure) {
         List<String> ids = batch.pcsIds();
         if (reply == null) {
@@ -50,14 +51,14 @@ final class AnswerReader {
         return ids.stream().map(id -> read(reply, id)).toList();
     }
 
-    /** If all of them are outages, the first: then the backend did not answer. */
+    /** Returns the first result if all results are outages, that is, if the backend did not answer; else empty. */
     static Optional<SubmitResult> outage(List<SubmitResult> answers) {
         return answers.stream().allMatch(SubmitResult::isOutage)
                 ? answers.stream().findFirst()
                 : Optional.empty();
     }
 
-    /** What to make of a request that got no answer. */
+    /** Returns the result of a request without an answer, which depends on whether a connection was made. */
     private static SubmitResult noAnswer(@Nullable Throwable failure) {
         Throwable cause =
                 failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
@@ -67,7 +68,7 @@ final class AnswerReader {
         return connected ? SubmitResult.noAnswer(describe(cause)) : SubmitResult.notSent(describe(cause));
     }
 
-    /** A failed request in words; the JDK has none for some. */
+    /** Describes why a request failed; some exceptions of the JDK have no message. */
     static String describe(@Nullable Throwable failure) {
         if (failure instanceof CompletionException && failure.getCause() != null) {
             return describe(failure.getCause());
@@ -89,7 +90,7 @@ final class AnswerReader {
         return message == null ? "no answer" : "no answer: " + message;
     }
 
-    /** The meaning of the reply to the certificate with this id. */
+    /** Returns the result of the certificate with this id. */
     static SubmitResult read(Reply reply, String pcsId) {
         JsonNode body = parse(reply.body());
         if (reply.status() == 200 || reply.status() == 202) {
@@ -111,7 +112,7 @@ final class AnswerReader {
         };
     }
 
-    /** The meanings of the lines that answer a batch, in the order of its certificates. */
+    /** Returns the results of a batch from the lines of its answer, in the order of its certificates. */
     private static List<SubmitResult> readBatch(Reply reply, List<String> pcsIds) {
         List<String> lines =
                 new String(reply.body(), StandardCharsets.UTF_8).lines().toList();
@@ -138,7 +139,10 @@ final class AnswerReader {
         return answers;
     }
 
-    /** An outcome says what was decided, and that fits the status: an echo of the certificate does not. */
+    /**
+     * Returns the recorded outcome. The body must contain a decision that matches the status; an echo of the
+     * certificate has none.
+     */
     private static SubmitResult recorded(Reply reply, JsonNode body, String pcsId) {
         JsonNode accepted = body.path("accepted");
         JsonNode escalated = body.path("escalated");
@@ -155,7 +159,7 @@ final class AnswerReader {
         return accepted.asBoolean() ? SubmitResult.recorded(reply.status(), reason) : SubmitResult.rejected(reason);
     }
 
-    /** The text of {@code {"error":"…"}}, if the body is exactly that. */
+    /** Returns the text of {@code {"error":"…"}}; empty if the body has any other form. */
     private static Optional<String> error(JsonNode body) {
         JsonNode error = body.path("error");
         return body.size() == 1 && error.isTextual() ? Optional.of(error.asText()) : Optional.empty();

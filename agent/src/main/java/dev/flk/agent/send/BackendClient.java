@@ -27,18 +27,21 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The requests of the wire, over kept-alive HTTP/1.1 connections; follows no redirects. Each call returns at once; its
- * {@link Ended} is called exactly once, on any thread. Safe for several threads.
+ * A client of the backend's HTTP API, with kept-alive HTTP/1.1 connections. It follows no redirects. Each method
+ * returns at once, and calls its {@link Ended} exactly once, on any thread. Thread-safe.
  */
 public final class BackendClient {
-    /** How a request ended. */
+    /** A callback for the end of a request. */
     public interface Ended {
-        /** With a whole reply, or without one within the request's time-out: then {@code reply} is null. */
+        /** Receives a complete reply, or a null {@code reply} if the request failed or timed out. */
         void call(@Nullable Reply reply, @Nullable Throwable failure);
     }
 
     private static final int MAX_SINGLE_BYTES = 64 << 10;
-    /** An outcome repeats little more than the id and a reason, which may quote what the certificate says of itself. */
+    /**
+     * The limit of a batch's answer. An outcome contains little more than the id and a reason, which may quote the
+     * certificate.
+     */
     private static final int MAX_BATCH_BYTES = 16 << 20;
 
     private final HttpClient http;
@@ -46,7 +49,10 @@ public final class BackendClient {
     private final Duration requestTimeout;
     private volatile Optional<Instant> certificateEnd = Optional.empty();
 
-    /** For a base URL, with or without a path and a slash at its end; {@code tls} empty for what the JDK trusts. */
+    /**
+     * Creates a client of a base URL, which may have a path and a slash at its end; without {@code tls}, the JDK's
+     * defaults apply.
+     */
     public BackendClient(URI endpoint, Duration requestTimeout, Optional<ClientTls> tls) {
         this.base = endpoint.toString().replaceAll("/+$", "");
         this.requestTimeout = requestTimeout;
@@ -58,12 +64,12 @@ public final class BackendClient {
         this.http = http.build();
     }
 
-    /** The base URL, for people. */
+    /** Returns the base URL, for messages. */
     public String base() {
         return base;
     }
 
-    /** Until when the chain of certificates is valid that the backend showed last; empty without TLS, and before the first answer. */
+    /** Returns when the backend's latest certificate chain expires; empty without TLS, and before the first answer. */
     Optional<Instant> certificateEnd() {
         return certificateEnd;
     }
@@ -76,9 +82,9 @@ public final class BackendClient {
                 ended);
     }
 
-    /** Sends several certificates, a line each. */
+    /** Sends several certificates, one on each line. */
     void submitBatch(List<byte[]> lines, Ended ended) {
-        // in one piece, so that the request says its length
+        // a single array, so that the request has a Content-Length
         ByteArrayOutputStream body = new ByteArrayOutputStream();
         for (byte[] line : lines) {
             body.writeBytes(line);
@@ -90,12 +96,12 @@ public final class BackendClient {
                 ended);
     }
 
-    /** Asks whether the backend serves, for the {@code Date} of its answer. */
+    /** Requests {@code /health}: whether the backend serves, and its time, from the {@code Date} of the answer. */
     public void health(Ended ended) {
         exchange(request("/health", "text/plain").GET(), MAX_SINGLE_BYTES, ended);
     }
 
-    /** Asks whether the backend is ready. */
+    /** Requests {@code /readyz}: whether the backend is ready. */
     public void readiness(Ended ended) {
         exchange(request("/readyz", "text/plain").GET(), MAX_SINGLE_BYTES, ended);
     }
@@ -109,7 +115,7 @@ public final class BackendClient {
     private void exchange(HttpRequest.Builder request, int maxBytes, Ended ended) {
         CompletableFuture<HttpResponse<byte[]>> exchange =
                 http.sendAsync(request.build(), info -> new BoundedBody(maxBytes));
-        // not the client's own time-out: that ends with the headers, and JDK 17 measures it by the wall clock
+        // the client's own time-out covers only the headers, and JDK 17 measures it with the wall clock
         var unused = exchange.thenApply(this::reply)
                 .orTimeout(requestTimeout.toMillis(), TimeUnit.MILLISECONDS)
                 .whenComplete((reply, failure) -> {
@@ -140,7 +146,7 @@ public final class BackendClient {
         }
     }
 
-    /** Keeps a response body in memory, up to a bound; beyond it the answer fails and the connection is dropped. */
+    /** A response body in memory, bounded in bytes. A longer body fails the request and drops the connection. */
     private static final class BoundedBody implements BodySubscriber<byte[]> {
         private final int maxBytes;
         private final ByteArrayOutputStream received = new ByteArrayOutputStream();
@@ -193,10 +199,10 @@ public final class BackendClient {
     }
 
     /**
-     * What came over the wire for one certificate: a whole HTTP answer, or a line of a batch.
+     * The reply for one certificate or request: a complete HTTP answer, or one line of a batch's answer.
      *
-     * @param date of the answer, in whole seconds
-     * @param body as received, bounded by the client
+     * @param date the {@code Date} of the answer, in whole seconds
+     * @param body the received bytes; the client limits their number
      */
     public record Reply(
             int status, boolean conflict, Optional<String> retryAfter, Optional<Instant> date, byte[] body) {}

@@ -17,8 +17,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One backend as the sender sees it: its connections, its breaker, how far its clock is ahead, and how many certificates it may be
- * sent at once. Owned by the sender's thread.
+ * The sender's state of one backend: its connections, its circuit breaker, the offset of its clock, and the number of
+ * certificates that may be in flight to it. Owned by the sender's thread.
  */
 final class BackendLink {
     private static final int OUTAGES_TO_OPEN = 4;
@@ -36,22 +36,22 @@ final class BackendLink {
     private long pausedUntilNanos;
     private int inFlight;
     private boolean measuring;
-    /** Whether the breaker has let the next request through already. */
+    /** Whether the breaker has already permitted the next request. */
     private boolean permitted;
 
     private Optional<Instant> lastErrorAt = Optional.empty();
     private Optional<String> lastError = Optional.empty();
     private Optional<Instant> lastAnswerAt = Optional.empty();
 
-    /** What may be done with it now. */
+    /** The action that is possible now. */
     enum Readiness {
         /** Certificates may be sent. */
         READY,
-        /** It must first be asked for its time, or whether it serves again. */
+        /** The backend must first be asked for its time, or whether it serves again. */
         ASK,
-        /** It will be ready by itself: as much is in flight as it may be sent at once, or it is being asked for its time. */
+        /** The window is full, or a request for the backend's time is under way; an answer makes the backend ready. */
         FULL,
-        /** It asked for a pause, or does not answer. */
+        /** The backend asked for a pause, or does not answer. */
         WAIT
     }
 
@@ -76,12 +76,12 @@ final class BackendLink {
         return client;
     }
 
-    /** How far its clock is ahead. */
+    /** Returns the offset of the backend's clock. */
     ClockOffset offset() {
         return offset;
     }
 
-    /** Opens after {@value #OUTAGES_TO_OPEN} outages in a row, and waits with backoff. */
+    /** Returns a breaker that opens after {@value #OUTAGES_TO_OPEN} consecutive outages and waits with backoff. */
     static Breaker breaker(Backoff backoff, LongSupplier nanoTicker) {
         return new Breaker(
                 OUTAGES_TO_OPEN,
@@ -89,12 +89,12 @@ final class BackendLink {
                 nanoTicker);
     }
 
-    /** Whether its breaker is open (or probing). */
+    /** Returns whether the breaker is open or half-open. */
     boolean isOpen() {
         return breaker.isOpen();
     }
 
-    /** After READY and ASK a request must follow, or {@link #nothingSent}. */
+    /** Returns the readiness now. After READY and ASK, the caller must send a request or call {@link #nothingSent}. */
     Readiness readiness(long nowNanos) {
         if (pausedUntilNanos > nowNanos) {
             return Readiness.WAIT;
@@ -107,7 +107,7 @@ final class BackendLink {
         if (!permitted) {
             ask |= breaker.isOpen();
             if (ask && inFlight > 0) {
-                return whileItAnswers(); // the answer to what is in flight may tell
+                return whileItAnswers(); // an answer to a request in flight may have a Date
             }
             if (!ask && inFlight >= window.window()) {
                 return Readiness.FULL;
@@ -120,12 +120,15 @@ final class BackendLink {
         return ask ? Readiness.ASK : Readiness.READY;
     }
 
-    /** The next backend is tried only if this one is known not to answer. */
+    /**
+     * Returns the readiness while an answer is awaited. The next backend is tried only if this one is known not to
+     * answer.
+     */
     private Readiness whileItAnswers() {
         return breaker.isOpen() ? Readiness.WAIT : Readiness.FULL;
     }
 
-    /** How many certificates more it may be sent now. */
+    /** Returns the number of further certificates that may be sent now, at least 1. */
     int room() {
         return Math.max(1, window.window() - inFlight);
     }
@@ -144,7 +147,7 @@ final class BackendLink {
         inFlight -= certificates;
     }
 
-    /** It is being asked for its time. */
+    /** Notes that a request for the backend's time is under way. */
     void asked() {
         measuring = true;
     }
@@ -153,7 +156,10 @@ final class BackendLink {
         return measuring;
     }
 
-    /** It was asked, and serves: the request that the breaker has let through is still to be sent. */
+    /**
+     * Notes that the backend serves, as it answered to a request for its time. The breaker's permission remains for the
+     * next request.
+     */
     void serves(Reply reply, long sentNanos) {
         measuring = false;
         lastAnswerAt = Optional.of(clock.instant());
@@ -162,18 +168,18 @@ final class BackendLink {
         }
         learn(reply, sentNanos);
         if (offset.unknown()) {
-            pause(backoff.afterNanos(0)); // and then it is asked again
+            pause(backoff.afterNanos(0)); // then the time is requested again
         }
     }
 
-    /** It was asked, and does not serve. */
+    /** Notes that a request for the backend's time failed, or that something other than a serving backend answered. */
     void doesNotServe(String what) {
         measuring = false;
         permitted = false;
         outage(what);
     }
 
-    /** It answered as a backend does, whatever it said. */
+    /** Notes an answer of the backend with any result. */
     void answered(Reply reply, long sentNanos) {
         boolean open = breaker.isOpen();
         lastAnswerAt = Optional.of(clock.instant());
@@ -197,7 +203,7 @@ final class BackendLink {
                                 leftOut)));
     }
 
-    /** It did not answer, or something else did. */
+    /** Notes that the backend did not answer, or that something else answered. */
     void outage(String what) {
         boolean open = breaker.isOpen();
         breaker.failed();
@@ -214,7 +220,7 @@ final class BackendLink {
         }
     }
 
-    /** Takes from the results what they say about the backend rather than about their certificates. */
+    /** Applies those results that concern the backend rather than their certificates. */
     void heed(List<SubmitResult> results) {
         long atLeastSeconds = -1;
         boolean recorded = false;
@@ -241,12 +247,15 @@ final class BackendLink {
         lastError = Optional.of(Printable.of(what));
     }
 
-    /** It is sent nothing for so long. */
+    /** Sends nothing to the backend for this time. A pause never shortens an earlier one. */
     void pause(long nanos) {
         pausedUntilNanos = Math.max(pausedUntilNanos, nanoTicker.getAsLong() + nanos);
     }
 
-    /** When it may be ready again, on the ticker; {@code idleNanos} from now if only an answer can tell. */
+    /**
+     * Returns when the backend may be ready again, on the ticker; {@code idleNanos} from now if that depends on an
+     * answer.
+     */
     long nextNanos(long nowNanos, long idleNanos) {
         long breakerNanos = breaker.remainingNanos();
         if (pausedUntilNanos > nowNanos || breakerNanos > 0) {
@@ -268,8 +277,9 @@ final class BackendLink {
     }
 
     /**
-     * How many certificates may be in flight to one backend: a batch at first, one after an outage, twice as many with every answer,
-     * half when it says that it can't take more. So agents that come back together after an outage do not overload their backend.
+     * The number of certificates that may be in flight to one backend: a batch at first, one after an outage. It
+     * doubles with each answer that records something, and halves when the backend asks for less. So agents that resume
+     * together after an outage do not overload their backend.
      */
     private static final class SlowStart {
         private final int max;
@@ -284,17 +294,17 @@ final class BackendLink {
             return now;
         }
 
-        /** An answer that recorded something. */
+        /** Doubles the window after an answer that recorded something. */
         void answered() {
             now = (int) Math.min(max, 2L * now);
         }
 
-        /** An answer that asks for less. */
+        /** Halves the window after an answer that asks for less. */
         void refused() {
             now = Math.max(1, now / 2);
         }
 
-        /** No answer. */
+        /** Reduces the window to one certificate after an outage. */
         void outage() {
             now = 1;
         }

@@ -5,8 +5,8 @@ import java.time.Duration;
 import java.util.random.RandomGenerator;
 
 /**
- * How long to wait before another try: {@code min(maxDelay, baseDelay·2ⁿ)} with full jitter, that is, anything between
- * nothing and that, so that agents which failed together do not come back together.
+ * The wait before a retry: a random time between 0 and {@code min(maxDelay, baseDelay·2ⁿ)} (full jitter), so that
+ * agents that failed together do not retry together.
  */
 final class Backoff {
     private final long baseNanos;
@@ -22,19 +22,19 @@ final class Backoff {
         this.random = random;
     }
 
-    /** The wait in nanoseconds after {@code failures} failures before this one. */
+    /** Returns the wait in nanoseconds after a failure with {@code failures} failures before it. */
     long afterNanos(int failures) {
         return jitter(ceilingNanos(failures));
     }
 
-    /** The same, but never less than half: for a breaker, where no wait at all would be no breaker. */
+    /** Returns a wait between half and all of the limit; a breaker uses it, because it must not end a wait at once. */
     long atLeastHalfNanos(int failures) {
         long half = ceilingNanos(failures) / 2;
         return half + jitter(half);
     }
 
     private long ceilingNanos(int failures) {
-        // 2^n by shifting, and no further than where the maximum is reached for sure
+        // 2^n by shifting, limited so that the shift does not overflow
         int doublings = Math.min(Math.max(failures, 0), Long.numberOfLeadingZeros(Math.max(baseNanos, 1)) - 1);
         return Math.min(maxNanos, baseNanos << doublings);
     }

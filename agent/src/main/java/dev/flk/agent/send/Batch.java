@@ -15,13 +15,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** The certificates of one request, one or more. */
+/** The certificates of one request; empty if none can be sent. */
 record Batch(List<Item> items) {
     /**
-     * One certificate of it.
+     * One certificate of a batch.
      *
-     * @param stored the certificate as it is in the outbox
-     * @param line as it is sent
+     * @param stored the certificate as stored in the outbox
+     * @param line the certificate as it is sent
      */
     record Item(Queued queued, SignedFields signed, byte[] stored, byte[] line) {}
 
@@ -29,7 +29,7 @@ record Batch(List<Item> items) {
         return items.size();
     }
 
-    /** Bytes of the lines: the memory that the request takes. */
+    /** Returns the number of bytes of all lines, that is, the memory of the request. */
     long bytes() {
         return items.stream().mapToLong(item -> item.line().length).sum();
     }
@@ -46,7 +46,10 @@ record Batch(List<Item> items) {
         return items.stream().map(item -> item.queued().entry).toList();
     }
 
-    /** Reads, stamps and signs what is due; what can't be sent any more goes to {@link AnswerHandler}. The sender's thread. */
+    /**
+     * Reads, stamps and signs due entries; passes those that can't be sent any more to {@link AnswerHandler}. Owned by
+     * the sender's thread.
+     */
     static final class Builder {
         private final Outbox outbox;
         private final AnswerHandler handler;
@@ -63,12 +66,12 @@ record Batch(List<Item> items) {
         }
 
         /**
-         * A batch of those that can be sent; may be empty.
+         * Returns a batch of the entries that can be sent; may be empty.
          *
-         * @param sentAt now, by the backend's clock
-         * @param offset how far it is ahead of the agent's own
-         * @param age now, by the clock that ages are measured on
-         * @throws IOException if the outbox can't be read now; then nothing has happened to any of them
+         * @param sentAt the current time of the backend's clock
+         * @param offset the offset of the backend's clock from the agent's
+         * @param age the current time of the {@link AgeClock}
+         * @throws IOException if the outbox can't be read now; no entry has changed in this case
          */
         Batch build(List<Queued> due, Instant sentAt, Duration offset, Instant age) throws IOException {
             Map<Long, byte[]> bodies =

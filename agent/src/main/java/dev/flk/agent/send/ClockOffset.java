@@ -9,31 +9,38 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How far the backend's clock is ahead of the agent's, measured by the {@code Date} of its answers. Owned by the sender's thread.
+ * The offset of the backend's clock from the agent's (positive if the backend is ahead), measured by the {@code Date}
+ * of answers. Owned by the sender's thread.
  *
- * <p>A {@code Date} that fits the last measurement, by elapsed time or by the agent's clock, is believed at once. Any other may be
- * a mistake, for example of a proxy: it is believed only after {@value #AGREEING} answers in a row agree. Before the first measurement, the
- * agent's clock is assumed to be right.
+ * <p>A {@code Date} that agrees with the last measurement, by elapsed time or by the agent's clock, is accepted at
+ * once. Any other may be a mistake, for example of a proxy, and is accepted only after {@value #AGREEING} consecutive
+ * answers agree. Before the first measurement, the agent's clock is assumed to be right.
  *
- * <p>{@code Date} counts whole seconds, so on average it is half a second old when it is written; a difference that this
- * alone can explain counts as none. The round trip is measured on the ticker, so that a step of the own clock is no error of
- * the measurement.
+ * <p>{@code Date} counts whole seconds, so on average it is half a second old when it is written; a difference that
+ * this alone can explain counts as zero. The round trip is measured on the ticker, so that a step of the agent's clock
+ * does not distort the measurement.
  */
 final class ClockOffset {
     private static final Duration HALF_A_DATE = Duration.ofMillis(500);
     private static final Duration RESOLUTION = Duration.ofSeconds(1);
 
-    /** More than a clock drifts between two answers, less than any rule about time forgives. */
+    /**
+     * The smallest difference that counts as a jump: more than a clock drifts between two answers, less than the
+     * tolerance of any rule about time.
+     */
     private static final Duration JUMP = Duration.ofSeconds(5);
 
     private static final int AGREEING = 3;
-    /** The number of answers that fit neither the last measurement nor each other, after which that measurement is used. */
+    /**
+     * The number of answers that agree neither with the last measurement nor with each other, after which that
+     * measurement is used.
+     */
     private static final int MOST_DOUBTED = 6;
 
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private boolean unknown = true;
-    /** Whether any measurement was believed. */
+    /** Whether any measurement was accepted. */
     private boolean measured;
 
     private Duration offset = Duration.ZERO;
@@ -42,7 +49,10 @@ final class ClockOffset {
     private @Nullable Doubted doubted;
     private int doubts;
 
-    /** A measurement that is not believed yet: the backend's time, when it was read on the ticker, and how many in a row agree. */
+    /**
+     * A measurement that is not accepted yet: the backend's time, the ticker at that time, and the number of
+     * consecutive answers that agree.
+     */
     private record Doubted(Instant date, long atNanos, int agreeing) {
         boolean agreesWith(Instant later, long nanos, Duration tolerance) {
             return isWithin(tolerance, Duration.between(date.plusNanos(nanos - atNanos), later));
@@ -56,15 +66,15 @@ final class ClockOffset {
         this.learntAtNanos = nanoTicker.getAsLong();
     }
 
-    /** Whether it must be measured before anything is sent. */
+    /** Returns whether the offset must be measured before anything is sent. */
     boolean unknown() {
         return unknown;
     }
 
     /**
-     * Learns from an answer that has just come, {@code roundTripNanos} after its request.
+     * Measures the offset by an answer that has just arrived, {@code roundTripNanos} after its request.
      *
-     * @return empty if the measurement is believed, else how far the backend's clock is ahead by it
+     * @return empty if the measurement is accepted, else the offset that it measured
      */
     Optional<Duration> learn(Instant date, long roundTripNanos) {
         Duration roundTrip = Duration.ofNanos(roundTripNanos);
@@ -84,7 +94,10 @@ final class ClockOffset {
         return Optional.of(measured);
     }
 
-    /** Returns the offset for a backend's clock that was not set since the last measurement, whatever the own clock did. */
+    /**
+     * Returns the offset, assuming that the backend's clock was not set since the last measurement; the agent's clock
+     * may have been.
+     */
     private Duration byElapsedTime(Instant now) {
         return Duration.between(now, learntAt.plusNanos(nanoTicker.getAsLong() - learntAtNanos))
                 .plus(offset);
@@ -104,14 +117,14 @@ final class ClockOffset {
     }
 
     /**
-     * Keeps to the last measurement, whatever the own clock did since; without one, assumes that the agent's clock is right. Called
-     * when an answer had no {@code Date}.
+     * Keeps the last measurement, even if the agent's clock was set since; without one, assumes that the agent's clock
+     * is right. Called when an answer has no {@code Date}, or when too many answers disagree.
      */
     void keep() {
         set(measured ? byElapsedTime(clock.instant()) : Duration.ZERO);
     }
 
-    /** Returns the time of the backend's clock by elapsed time since the last measurement; empty before the first one. */
+    /** Returns the time of the backend's clock, by elapsed time since the last measurement; empty before the first one. */
     Optional<Instant> backendTime() {
         return measured
                 ? Optional.of(learntAt.plus(offset).plusNanos(nanoTicker.getAsLong() - learntAtNanos))
@@ -127,13 +140,16 @@ final class ClockOffset {
         doubts = 0;
     }
 
-    /** Requires another measurement before anything is sent: the last one may be wrong. */
+    /** Requires another measurement before anything is sent, because the last one may be wrong. */
     void forget() {
         unknown = true;
         doubts = 0;
     }
 
-    /** Forgets the measurement if the agent's clock was set since, or the machine slept: clock and ticker then disagree. */
+    /**
+     * Forgets the measurement if the agent's clock was set since, or the machine slept, so that clock and ticker
+     * disagree.
+     */
     void forgetIfClockJumped() {
         Duration wall = Duration.between(learntAt, clock.instant());
         Duration ticker = Duration.ofNanos(nanoTicker.getAsLong() - learntAtNanos);
@@ -142,7 +158,7 @@ final class ClockOffset {
         }
     }
 
-    /** Returns the offset to add to the own clock; while unknown, the last one. */
+    /** Returns the offset to add to the agent's clock; while it is unknown, the last one. */
     Duration get() {
         return offset;
     }
