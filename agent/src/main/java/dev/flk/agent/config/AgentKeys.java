@@ -28,10 +28,12 @@ public final class AgentKeys {
     static final Key<String> TLS_CA = Key.of(
                     "TLS_CA", Quantities::text, "A PEM file of the authorities to trust instead of the JDK's.")
             .secret();
-    static final Key<String> TLS_CERT = Key.of(
-                    "TLS_CERT", Quantities::text, "A PEM file with the client certificate.")
+    static final Key<String> TLS_CERT = Key.of("TLS_CERT", Quantities::text, "A PEM file with the client certificate.")
             .secret();
-    static final Key<String> TLS_KEY = Key.of("TLS_KEY", Quantities::text, "A PEM file with the key of that certificate, PKCS#8 without a password.")
+    static final Key<String> TLS_KEY = Key.of(
+                    "TLS_KEY",
+                    Quantities::text,
+                    "A PEM file with the key of that certificate, PKCS#8 without a password.")
             .secret();
     static final Key<Algorithm> PCS_SIGN_ALG =
             Key.of("PCS_SIGN_ALG", oneOf(Algorithm.class), "`hmac`, `ed25519` or `none`.");
@@ -43,8 +45,8 @@ public final class AgentKeys {
             .secret();
     static final Key<String> SHARD_ID =
             Key.of("SHARD_ID", Quantities::text, "The shard that `certify` writes into certificates.");
-    static final Key<Path> OUTBOX_PATH =
-            Key.of("OUTBOX_PATH", Quantities::path, "The directory of the outbox.").or("data/outbox.wal");
+    static final Key<Path> OUTBOX_PATH = Key.of("OUTBOX_PATH", Quantities::path, "The directory of the outbox.")
+            .or("data/outbox.wal");
     static final Key<Long> OUTBOX_MAX_BYTES = Key.of(
                     "OUTBOX_MAX_BYTES", AgentKeys::outboxBytes, "The largest size of the outbox.")
             .or("1GiB");
@@ -53,8 +55,8 @@ public final class AgentKeys {
                     Quantities::bytes,
                     "The free disk space below which no certificates are accepted.")
             .or("64MiB");
-    static final Key<Path> DLQ_PATH =
-            Key.of("DLQ_PATH", Quantities::path, "The file of the dead letters.").or("data/dlq.jsonl");
+    static final Key<Path> DLQ_PATH = Key.of("DLQ_PATH", Quantities::path, "The file of the dead letters.")
+            .or("data/dlq.jsonl");
     static final Key<Path> SPOOL_DIR = Key.of(
             "SPOOL_DIR",
             Quantities::path,
@@ -63,16 +65,21 @@ public final class AgentKeys {
                     "CONTROL_SOCKET", Quantities::path, "The socket for operators' commands to the running agent.")
             .derived("in OUTBOX_PATH");
     static final Key<Path> INTAKE_SOCKET = Key.of(
-            "INTAKE_SOCKET", Quantities::path, "A socket through which programs of its group submit certificates to the running agent.");
+            "INTAKE_SOCKET",
+            Quantities::path,
+            "A socket through which programs of its group submit certificates to the running agent.");
     static final Key<Integer> INTAKE_PORT =
             Key.of("INTAKE_PORT", Quantities::port, "A loopback port for the same; 0 takes a free one.");
     static final Key<Duration> BASE_DELAY = Key.of(
                     "BASE_DELAY", Quantities::positive, "The first pause before a submission is tried again.")
             .or("1s");
-    static final Key<Duration> MAX_DELAY =
-            Key.of("MAX_DELAY", Quantities::positive, "The longest pause between attempts.").or("60s");
+    static final Key<Duration> MAX_DELAY = Key.of(
+                    "MAX_DELAY", Quantities::positive, "The longest pause between attempts.")
+            .or("60s");
     static final Key<Integer> MAX_ATTEMPTS = Key.of(
-                    "MAX_ATTEMPTS", count(0, MANY), "The number of attempts after which a certificate is a dead letter; 0: no limit.")
+                    "MAX_ATTEMPTS",
+                    count(0, MANY),
+                    "The number of attempts after which a certificate is a dead letter; 0: no limit.")
             .or("0");
     static final Key<Duration> MAX_AGE = Key.of(
                     "MAX_AGE",
@@ -85,7 +92,8 @@ public final class AgentKeys {
     static final Key<Integer> MAX_IN_FLIGHT = Key.of(
                     "MAX_IN_FLIGHT", count(1, 100_000), "The largest number of certificates in flight.")
             .or("256");
-    static final Key<Integer> BATCH_SIZE = Key.of("BATCH_SIZE", count(1, 1_000), "The largest number of certificates in a request.")
+    static final Key<Integer> BATCH_SIZE = Key.of(
+                    "BATCH_SIZE", count(1, 1_000), "The largest number of certificates in a request.")
             .or("100");
     static final Key<Integer> METRICS_PORT = Key.of(
             "METRICS_PORT",
