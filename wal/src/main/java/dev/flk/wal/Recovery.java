@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.BrokenFiles.NewFile;
 import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.FileOps.OpenFile;
 import dev.flk.wal.SegmentOpener.Predecessor;
 import dev.flk.wal.StartReport.CutTail;
 import java.io.IOException;
-import java.nio.file.Path;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -19,6 +20,8 @@ import org.jspecify.annotations.Nullable;
  * proves that they were forced: the last group, and the records that share a 4 KiB block with its beginning.
  */
 final class Recovery {
+    private static final int CHECK_BYTES = 1 << 16;
+
     private Recovery() {}
 
     /**
@@ -60,14 +63,7 @@ final class Recovery {
             CutTail cut = null;
             // a segment that was compressed or renamed is not written to any more and stays as it is
             if (scan.segment().endsWith(SegmentList.SUFFIX)) {
-                long contentEnd = scan.endOfContent(end);
-                if (contentEnd > end) {
-                    String kept = setAside(files, options.directory(), scan, end);
-                    cut = new CutTail(scan.segment(), end, contentEnd - end, cursor.expected(), kept);
-                }
-                if (scan.size() > end) {
-                    cut(files, options.directory().resolve(scan.segment()), end);
-                }
+                cut = cutFrom(files, options, scan, end, cursor.expected());
             }
             long ordinal = scan.header().ordinal() + 1;
             String previous = SegmentList.openedName(scan.segment());
@@ -121,23 +117,49 @@ final class Recovery {
         }
     }
 
-    /** Copies the end of a segment to another file, and returns its name. */
-    private static String setAside(FileOps files, Path directory, SegmentScan scan, long from) throws IOException {
-        long end = scan.endOfContent(from);
-        String name = SegmentList.freeBrokenName(files, directory, scan.segment());
-        try (OpenFile source = files.openForReading(directory.resolve(scan.segment()));
-                OpenFile target = files.create(directory.resolve(name))) {
-            BrokenFiles.copy(source, from, end, target);
-            target.force();
+    /** Truncates a segment, after copying the content that is cut to another file; returns null if only zeros were cut. */
+    private static @Nullable CutTail cutFrom(
+            FileOps files, LogOptions options, SegmentScan scan, long from, long sequence) throws IOException {
+        if (scan.size() <= from) {
+            return null;
         }
-        files.forceDirectory(directory);
-        return name;
+        CutTail cut = null;
+        String segment = scan.segment();
+        try (OpenFile file = files.openForWriting(options.directory().resolve(segment))) {
+            long end = scan.endOfContent(from);
+            if (end > from) {
+                requireReadable(file, segment, from, end);
+                String kept = SegmentList.freeBrokenName(files, options.directory(), segment);
+                NewFile.write(
+                        files,
+                        options.directory(),
+                        options.prefix(),
+                        kept,
+                        target -> BrokenFiles.copy(file, from, end, target));
+                cut = new CutTail(segment, from, end - from, sequence, kept);
+            }
+            file.truncate(from);
+            file.force();
+        }
+        return cut;
     }
 
-    private static void cut(FileOps files, Path segment, long end) throws IOException {
-        try (OpenFile file = files.openForWriting(segment)) {
-            file.truncate(end);
-            file.force();
+    /**
+     * Reads a part of a file through a handle that, unlike the scan's, fails at unreadable blocks. Bytes that the disk
+     * doesn't return now may belong to acknowledged records, and must not be cut off.
+     */
+    private static void requireReadable(OpenFile file, String segment, long from, long end) throws IOException {
+        for (long at = from; at < end; at += CHECK_BYTES) {
+            try {
+                ByteBuffer unused = file.readUpTo(at, (int) Math.min(CHECK_BYTES, end - at));
+            } catch (IOException e) {
+                throw new IOException(
+                        "the end of segment " + segment + " can't be read from byte " + at + " on (" + e.getMessage()
+                                + "), and answered records may be there. Nothing was changed; start again. If the disk"
+                                + " does not recover, replace the file by a copy without the unreadable blocks: their"
+                                + " records are lost",
+                        e);
+            }
         }
     }
 

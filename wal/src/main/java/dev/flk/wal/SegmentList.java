@@ -42,7 +42,7 @@ final class SegmentList {
     /**
      * A segment in the list.
      *
-     * @param isHeaderBroken whether the header was salvaged from a damaged record
+     * @param isHeaderBroken whether the header was salvaged from a damaged record, or derived from the next segment
      * @param countedEnd the first sequence that does not count in this segment any more
      * @param copies other files with the same header that have at most as many complete records, such as one that is
      *     being compressed
@@ -61,6 +61,12 @@ final class SegmentList {
             long missingFrom) {
         static Listed of(String name, SegmentHeader header, boolean isHeaderBroken, List<String> copies) {
             return new Listed(name, header, isHeaderBroken, Long.MAX_VALUE, copies, -1, Long.MAX_VALUE);
+        }
+
+        /** Returns a scan of the file; null if it is not a segment any more. */
+        @Nullable
+        SegmentScan scan(FileOps files, Path directory) throws IOException {
+            return SegmentScan.open(files, directory.resolve(name), isHeaderBroken ? header : null);
         }
 
         Listed endingAt(long end) {
@@ -124,7 +130,7 @@ final class SegmentList {
     private static SegmentList read(FileOps files, Path directory, String prefix, List<String> names)
             throws IOException {
         Map<String, List<Listed>> byId = new LinkedHashMap<>();
-        List<Damage> headless = new ArrayList<>();
+        List<String> withoutHeader = new ArrayList<>();
         for (String name : names) {
             // an empty file is not a segment, and may belong to another user
             if (isSegmentName(name, prefix)
@@ -132,16 +138,26 @@ final class SegmentList {
                             .filter(status -> status.bytes() > 0)
                             .isPresent()) {
                 try (SegmentScan scan = SegmentScan.open(files, directory.resolve(name))) {
-                    Damage lost = scan == null && isOurName(name)
-                            ? SegmentScan.lostWithHeader(files, directory.resolve(name))
-                            : null;
                     if (scan != null) {
                         SegmentHeader header = scan.header();
                         byId.computeIfAbsent(header.id() + " " + header.ordinal(), id -> new ArrayList<>())
                                 .add(Listed.of(name, header, scan.isHeaderBroken(), List.of()));
-                    } else if (lost != null) {
-                        headless.add(lost);
+                    } else if (isOurName(name)) {
+                        withoutHeader.add(name);
                     }
+                }
+            }
+        }
+        List<Damage> headless = new ArrayList<>();
+        for (String name : withoutHeader) {
+            Path file = directory.resolve(name);
+            SegmentHeader derived = derivedHeader(name, byId.values());
+            try (SegmentScan scan = derived == null ? null : SegmentScan.open(files, file, derived)) {
+                Damage lost = scan == null ? SegmentScan.lostWithHeader(files, file) : null;
+                if (derived != null && scan != null) {
+                    byId.put(derived.id(), List.of(Listed.of(name, derived, true, List.of())));
+                } else if (lost != null) {
+                    headless.add(lost);
                 }
             }
         }
@@ -155,6 +171,12 @@ final class SegmentList {
             } else {
                 ours.add(copies);
             }
+        }
+        if (ours.isEmpty() && headless.isEmpty() && !foreign.isEmpty()) {
+            throw new IOException(directory.resolve(LogId.file(prefix)) + " contains the id of log " + logId
+                    + ", but all segments are of other logs: " + String.join(", ", foreign)
+                    + ". If this file is the wrong one, restore or delete it: without it, the id is read from the"
+                    + " segments. Otherwise move the segments away");
         }
         DeclaredLosses losses = DeclaredLosses.read(files, directory, prefix, names, logId);
         List<Listed> found = new ArrayList<>();
@@ -177,6 +199,50 @@ final class SegmentList {
         }
         return new SegmentList(
                 directory, files, prefix, logId, keptId.isPresent(), found, foreign, headless, losses, null);
+    }
+
+    /**
+     * Returns a header for a file whose own is lost, derived from the segment that continues it: that one has the id,
+     * which seeds the checksums, and the name has the first sequence. The context is that of the records which the next
+     * segment repeats; if it repeats none, the same process opened both, and their context is the same. Returns null if
+     * no segment continues the file, or if another file has the id.
+     */
+    private static @Nullable SegmentHeader derivedHeader(String name, Collection<List<Listed>> found) {
+        String opened = openedName(name);
+        List<SegmentHeader> headers = found.stream()
+                .map(copies -> copies.get(0).header())
+                .sorted(Comparator.comparingLong(SegmentHeader::ordinal))
+                .toList();
+        SegmentHeader next = headers.stream()
+                .filter(header ->
+                        header.previous().equals(opened) && !header.previousId().equals(SegmentHeader.NO_ID))
+                .findFirst()
+                .orElse(null);
+        if (next == null || headers.stream().anyMatch(header -> header.id().equals(next.previousId()))) {
+            return null;
+        }
+        String before = found.stream()
+                .flatMap(List::stream)
+                .filter(listed -> listed.header().ordinal() < next.ordinal()
+                        && !isOfAnotherLog(listed.header(), next.logId(), found))
+                .max(Comparator.comparingLong(listed -> listed.header().ordinal()))
+                .map(listed -> openedName(listed.name()))
+                .orElse("-");
+        List<LogRecord> repeated = next.carried();
+        return new SegmentHeader(
+                next.previousId(),
+                next.logId(),
+                next.ordinal() - 1,
+                sequenceIn(opened),
+                sequenceIn(opened),
+                before,
+                0,
+                SegmentHeader.NO_ID,
+                repeated.isEmpty()
+                        ? next.context()
+                        : repeated.get(repeated.size() - 1).context(),
+                next.openedMillis(),
+                List.of());
     }
 
     /**
@@ -313,7 +379,7 @@ final class SegmentList {
      */
     private static long endOf(FileOps files, Path directory, Listed listed, SegmentHeader next) throws IOException {
         long none = listed.header().next();
-        try (SegmentScan scan = SegmentScan.open(files, directory.resolve(listed.name()))) {
+        try (SegmentScan scan = listed.scan(files, directory)) {
             if (scan == null) {
                 return none;
             }
@@ -354,7 +420,7 @@ final class SegmentList {
         Listed fullest = copies.get(0);
         long most = -1;
         for (Listed copy : copies.size() == 1 ? List.<Listed>of() : copies) {
-            try (SegmentScan scan = SegmentScan.open(files, directory.resolve(copy.name()))) {
+            try (SegmentScan scan = copy.scan(files, directory)) {
                 long whole = scan == null ? -1 : scan.countWhole();
                 if (whole > most) {
                     fullest = copy;
@@ -572,7 +638,7 @@ final class SegmentList {
 
     SegmentCursor open(int index) throws IOException {
         Listed listed = segments.get(index);
-        SegmentScan scan = SegmentScan.open(files, directory.resolve(listed.name()));
+        SegmentScan scan = listed.scan(files, directory);
         if (scan == null) {
             throw new NoSuchFileException(
                     directory.resolve(listed.name()).toString(),

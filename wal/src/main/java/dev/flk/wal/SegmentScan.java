@@ -40,6 +40,17 @@ final class SegmentScan implements Closeable {
 
     /** Opens a segment; returns null if the file has neither a header nor a damaged one that can be salvaged. */
     static @Nullable SegmentScan open(FileOps files, Path file) throws IOException {
+        return open(files, file, null);
+    }
+
+    /**
+     * Opens a segment.
+     *
+     * @param derived the header of the segment according to other segments, for a file whose own can't be salvaged; may
+     *     be null
+     * @return null if the file has no header that can be salvaged, and no record that belongs to {@code derived}
+     */
+    static @Nullable SegmentScan open(FileOps files, Path file, @Nullable SegmentHeader derived) throws IOException {
         SegmentBytes bytes = SegmentBytes.open(files, file);
         try {
             String segment = String.valueOf(file.getFileName());
@@ -50,14 +61,34 @@ final class SegmentScan implements Closeable {
             }
             Salvaged salvaged = SegmentHeader.salvage(bytes, segment);
             if (salvaged != null) {
-                return new SegmentScan(
-                        segment, bytes, salvaged.header(), salvaged.bytes(), true, salvaged.isTruncated());
+                SegmentHeader header = salvaged.header();
+                Framed first = firstWhole(bytes, header);
+                // bytes that were inserted into the header, or removed from it, have moved the records
+                long firstOffset =
+                        first != null && first.sequence() == header.next() ? first.offset() : salvaged.bytes();
+                return new SegmentScan(segment, bytes, header, firstOffset, true, salvaged.isTruncated());
+            }
+            Framed first = derived == null ? null : firstWhole(bytes, derived);
+            if (derived != null && first != null) {
+                return new SegmentScan(segment, bytes, derived, first.offset(), true, false);
             }
         } catch (IOException | RuntimeException e) {
             bytes.close();
             throw e;
         }
         bytes.close();
+        return null;
+    }
+
+    private static @Nullable Framed firstWhole(SegmentBytes bytes, SegmentHeader header) throws IOException {
+        for (long at = RecordFormat.findMagic(bytes, 0);
+                at < bytes.size();
+                at = RecordFormat.findMagic(bytes, at + 1)) {
+            Framed record = RecordFormat.read(bytes, at, header.seed());
+            if (record != null) {
+                return record;
+            }
+        }
         return null;
     }
 

@@ -59,7 +59,7 @@ public record StartReport(
 
     /** Describes a segment with a damaged header in one line. */
     public static String describeBrokenHeader(String segment) {
-        return "segment " + segment + " has a damaged header; an intact copy of the header was used";
+        return "segment " + segment + " has a damaged header, which was read from a copy or from the next segment";
     }
 
     /** Describes a segment of another log in one line. */

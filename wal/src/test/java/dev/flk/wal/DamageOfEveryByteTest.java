@@ -158,6 +158,46 @@ final class DamageOfEveryByteTest {
         assertIsPrefix(readAll(repaired), varied.entries.size());
     }
 
+    @Test
+    void firstBlockZeroed_ofASegmentThatAnotherContinues_losesNothing() throws IOException {
+        for (String segment : List.of(varied.oldest, varied.failed)) {
+            SimulatedDisk disk = varied.disk.copy();
+            byte[] changed = disk.content(segment);
+            Arrays.fill(changed, 0, 4096, (byte) 0);
+            disk.put(segment, changed);
+            assertOnlyTheHeaderIsDamaged(disk, segment);
+        }
+    }
+
+    @Test
+    void firstBlockZeroed_andFirstRecordDamaged_losesThatRecord() throws IOException {
+        byte[] changed = varied.disk.content(varied.oldest);
+        Arrays.fill(changed, 0, (int) offsetOf(2) - 3, (byte) 0);
+        varied.disk.put(varied.oldest, changed);
+        assertThat(SimulatedLog.verify(varied.disk).damages())
+                .extracting(Damage::firstMissing, Damage::lastMissing)
+                .containsExactly(tuple(1L, 1L));
+        assertThat(SimulatedLog.readSkipping(varied.disk)).hasSize(varied.entries.size() - 1);
+    }
+
+    @Test
+    void byteInsertedIntoOrRemovedFromAHeader_losesNothing() throws IOException {
+        for (String segment : List.of(varied.oldest, varied.newest)) {
+            byte[] whole = varied.disk.content(segment);
+            int between = 2_000; // between the two copies of the lines
+            byte[] longer = new byte[whole.length + 1];
+            System.arraycopy(whole, 0, longer, 0, between);
+            System.arraycopy(whole, between, longer, between + 1, whole.length - between);
+            byte[] shorter = Arrays.copyOf(whole, whole.length - 1);
+            System.arraycopy(whole, between + 1, shorter, between, shorter.length - between);
+            for (byte[] changed : List.of(longer, shorter)) {
+                SimulatedDisk disk = varied.disk.copy();
+                disk.put(segment, changed);
+                assertOnlyTheHeaderIsDamaged(disk, segment);
+            }
+        }
+    }
+
     /** Destroys both copies of the lines of a header. */
     private static void destroyHeader(byte[] segment) {
         Arrays.fill(segment, 20, 4096, (byte) 0);

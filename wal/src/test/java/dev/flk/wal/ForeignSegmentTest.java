@@ -147,6 +147,20 @@ final class ForeignSegmentTest {
     }
 
     @Test
+    void idOfAnotherLog_stopsTheStart_untilItIsDeleted() throws IOException {
+        SimulatedDisk disk = ours.copy();
+        disk.put("inbox.id", theirs.content("inbox.id"));
+        assertThatThrownBy(() -> SimulatedLog.open(disk))
+                .hasMessageContaining("inbox.id contains the id of log")
+                .hasMessageContaining(segments(ours).get(0));
+        assertThatThrownBy(() -> verify(disk)).hasMessageContaining("all segments are of other logs");
+
+        disk.remove("inbox.id");
+        SimulatedLog.open(disk);
+        assertThat(bodies(readAll(disk))).isEqualTo(oursBefore);
+    }
+
+    @Test
     void lossesOfAnotherLog_declareNothing() throws IOException {
         SimulatedDisk damaged = theirs.copy();
         damaged.remove(segments(theirs).get(4));

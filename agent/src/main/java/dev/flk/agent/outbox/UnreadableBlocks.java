@@ -15,7 +15,8 @@ import java.util.concurrent.ConcurrentSkipListMap;
 /**
  * File operations that survive unreadable blocks. A block that the disk fails to read is returned as bytes that belong to no record,
  * so that the log counts its records as damaged and continues after it. The first block of a file is not replaced: without its header
- * no record of the file can be checked. All other operations go directly to the disk. Safe for several threads.
+ * no record of the file can be checked. All other operations, and reading through a file that is open for writing, go directly to the
+ * disk: a start cuts off the end of a log only if it can be read. Safe for several threads.
  */
 final class UnreadableBlocks implements FileOps {
     private static final int BLOCK_BYTES = 4096;

@@ -304,6 +304,27 @@ class OutboxTest {
     }
 
     @Test
+    void open_theLastGroupCantBeReadOnce_stopsAndCutsNothing() throws Exception {
+        fillBlocks();
+        List<Path> segments = segments(directory);
+        Files.delete(segments.get(segments.size() - 1)); // as if the process had been killed
+        Path newest = segments.get(0);
+        byte[] before = Files.readAllBytes(newest);
+        FaultyFiles files = new FaultyFiles();
+        files.failReads(newest.getFileName().toString(), before.length - 1, before.length, Integer.MAX_VALUE);
+
+        assertThatThrownBy(() -> Outbox.open(options(), CLOCK, files))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("answered records may be there. Nothing was changed");
+        assertThat(newest).hasBinaryContent(before);
+        assertThat(segments(directory)).containsExactly(newest);
+
+        try (Outbox outbox = open()) {
+            assertThat(bodies(outbox)).hasSize(40);
+        }
+    }
+
+    @Test
     void bodies_aBlockGoneBadWhileRunning_skipsItsEntries_andTheNextStartReadsThemAgain() throws Exception {
         fillBlocks();
         FaultyFiles files = new FaultyFiles();
@@ -402,10 +423,14 @@ class OutboxTest {
     }
 
     private static Path segment(Path directory) throws IOException {
+        return segments(directory).get(0);
+    }
+
+    private static List<Path> segments(Path directory) throws IOException {
         try (Stream<Path> files = Files.list(directory)) {
             return files.filter(file -> file.toString().endsWith(".wal"))
-                    .findFirst()
-                    .orElseThrow();
+                    .sorted()
+                    .toList();
         }
     }
 }

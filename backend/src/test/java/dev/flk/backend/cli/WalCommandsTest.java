@@ -134,7 +134,8 @@ class WalCommandsTest {
 
         assertThat(run("wal verify")).isZero();
         assertThat(cli.out())
-                .isEqualTo("segment " + FIRST + " has a damaged header; an intact copy of the header was used;"
+                .isEqualTo("segment " + FIRST
+                        + " has a damaged header, which was read from a copy or from the next segment;"
                         + " 'wal repair' rewrites it\nwhole: 4 records (1 to 4) in " + wal + "\n");
         assertThat(run("wal verify --json")).isZero();
         assertThat(cli.out()).startsWith("{\"type\":\"broken_header\",\"file\":\"" + FIRST + "\"}\n");
