@@ -5,7 +5,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.certificate.Regime;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -32,6 +34,20 @@ public final class CertificatePlot {
     private static final String LINE = "#c2410c";
     private static final String GRID = "#c9ced6";
 
+    /** The first and last lines of every plot, by which {@link #isPlot} recognises it. */
+    private static final String BEGINNING = String.format(
+            Locale.ROOT,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\""
+                    + " font-family=\"sans-serif\" font-size=\"12\" fill=\"#1f2328\">%n"
+                    + "<!-- drawn by flk-agent certify -->%n",
+            WIDTH,
+            3 * PANEL_HEIGHT,
+            WIDTH,
+            3 * PANEL_HEIGHT);
+
+    private static final String END =
+            String.format(Locale.ROOT, "<!-- end of the plot by flk-agent certify -->%n</svg>%n");
+
     private final StringBuilder svg = new StringBuilder();
 
     private CertificatePlot() {}
@@ -48,6 +64,12 @@ public final class CertificatePlot {
         CertificatePlot plot = new CertificatePlot();
         plot.draw(certificates.stream().map(Claim::read).toList());
         return plot.svg.toString();
+    }
+
+    /** Returns whether a stream is a complete plot, as {@link #svg} returns it. */
+    public static boolean isPlot(InputStream in) throws IOException {
+        String beginning = new String(in.readNBytes(BEGINNING.length()), StandardCharsets.UTF_8);
+        return beginning.equals(BEGINNING) && new String(in.readAllBytes(), StandardCharsets.UTF_8).endsWith(END);
     }
 
     /** The plotted claims of a certificate: the occupied boxes by scale, and the values that follow from them. */
@@ -78,11 +100,8 @@ public final class CertificatePlot {
     }
 
     private void draw(List<Claim> all) {
-        add(
-                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\""
-                        + " font-family=\"sans-serif\" font-size=\"12\" fill=\"#1f2328\">%n"
-                        + "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>%n",
-                WIDTH, 3 * PANEL_HEIGHT, WIDTH, 3 * PANEL_HEIGHT);
+        svg.append(BEGINNING);
+        add("<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>%n");
         List<Claim> byDHat =
                 all.stream().sorted(Comparator.comparingDouble(Claim::dHat)).toList();
         drawSlope(byDHat.get(byDHat.size() / 2));
@@ -93,7 +112,7 @@ public final class CertificatePlot {
         Panel cohStar = new Panel(2 * PANEL_HEIGHT, 0, all.size(), 0, 1);
         drawOverWindows(cohStar, "coh★ of each window", all, Claim::cohStar, List.of(0.0, 0.5, 1.0));
         threshold(cohStar, Regime.STICKY_MIN_COH_STAR);
-        add("</svg>%n");
+        svg.append(END);
     }
 
     /**

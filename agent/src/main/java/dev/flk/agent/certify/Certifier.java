@@ -11,11 +11,14 @@ import dev.flk.agent.certify.Measures.UnitCube;
 import dev.flk.agent.certify.Windows.Window;
 import dev.flk.canonical.CanonicalDouble;
 import dev.flk.canonical.CanonicalString;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
 import dev.flk.certificate.Regime;
 import dev.flk.verification.Budget;
 import dev.flk.verification.Policy;
 import dev.flk.verification.TheilSen;
+import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.FilterInputStream;
 import java.io.IOException;
@@ -48,6 +51,8 @@ public final class Certifier {
 
     private static final JsonFactory JSON = new JsonFactory();
     private static final int LONGEST_SHARD_ID = 256;
+    private static final String BEGINNING = "{\"pcs_id\":\"";
+    private static final int LONGEST_CERTIFICATE_BYTES = 1 << 16;
 
     private final List<String> shardIds;
     private int dealt;
@@ -123,6 +128,37 @@ public final class Certifier {
             int read = super.read(target, offset, length);
             ended |= read < 0;
             return read;
+        }
+    }
+
+    /**
+     * Returns whether every line of a stream is a certificate as a certifier returns it, unsigned; true for an empty
+     * stream.
+     */
+    public static boolean areCertificates(InputStream stream) throws IOException {
+        InputStream in = new BufferedInputStream(stream);
+        var line = new ByteArrayOutputStream();
+        for (int b = in.read(); b >= 0; b = in.read()) {
+            if (b != '\n') {
+                line.write(b);
+                if (line.size() > LONGEST_CERTIFICATE_BYTES) {
+                    return false;
+                }
+            } else if (isCertificate(line.toByteArray())) {
+                line.reset();
+            } else {
+                return false;
+            }
+        }
+        return line.size() == 0;
+    }
+
+    private static boolean isCertificate(byte[] line) {
+        try {
+            return new String(line, StandardCharsets.UTF_8).startsWith(BEGINNING)
+                    && CertificateReader.parse(line).sig() == null;
+        } catch (MalformedCertificate e) {
+            return false;
         }
     }
 

@@ -142,8 +142,8 @@ final class CertifyCommand implements Callable<Integer> {
         if (plot != null && (target.follow || target.dryRun)) {
             throw usage("--plot draws certificates of a whole file: leave out --follow and --dry-run");
         }
-        requireReplaceable("--plot", plot, "<svg");
-        requireReplaceable("--out", target.file, "{");
+        requireReplaceable("--plot", plot, CertificatePlot::isPlot);
+        requireReplaceable("--out", target.file, Certifier::areCertificates);
         if (target.follow) {
             return follow(config);
         }
@@ -244,8 +244,13 @@ final class CertifyCommand implements Callable<Integer> {
         out.flush();
     }
 
-    /** Requires that a file is new, empty, or begins like a file that this command has written. */
-    private void requireReplaceable(String option, @Nullable Path path, String beginning) throws IOException {
+    /** Recognises a file that this command has written. */
+    private interface Recognition {
+        boolean test(InputStream in) throws IOException;
+    }
+
+    /** Requires that a file is new, empty, or one that this command has written completely. */
+    private void requireReplaceable(String option, @Nullable Path path, Recognition own) throws IOException {
         if (path == null) {
             return;
         }
@@ -253,10 +258,9 @@ final class CertifyCommand implements Callable<Integer> {
         if (kind.isPresent()) {
             throw usage(option + ": " + path + " is " + kind.get() + ", not a regular file; name another file");
         }
-        if (Files.exists(path)) {
+        if (Files.exists(path) && Files.size(path) > 0) {
             try (InputStream in = Files.newInputStream(path)) {
-                String found = new String(in.readNBytes(beginning.length()), StandardCharsets.US_ASCII);
-                if (!found.isEmpty() && !found.equals(beginning)) {
+                if (!own.test(in)) {
                     throw usage(
                             option + ": " + path + " exists and was not written by this command; name another file");
                 }

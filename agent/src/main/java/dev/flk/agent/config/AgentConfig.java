@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.config;
 
+import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.send.SenderConfig;
 import dev.flk.agent.send.SenderConfig.ClientTls;
@@ -130,6 +131,10 @@ public record AgentConfig(
                 port(settings, AgentKeys.METRICS_PORT),
                 LogConfig.read(settings));
         config.requireDifferentPaths(settings);
+        settings.require(
+                !DeadLetterFile.isInside(config.deadLetters(), outbox.directory()),
+                "DLQ_PATH: " + config.deadLetters() + " is inside OUTBOX_PATH, whose files belong to the outbox;"
+                        + " name a file in another directory");
         settings.check();
         return config;
     }

@@ -8,17 +8,24 @@ import dev.flk.wal.FileOps.OpenFile;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Reads the file of dead letters line by line, also while an agent writes it. */
+/**
+ * Reads the file of dead letters line by line, also while an agent writes it. A file whose first line is not a dead
+ * letter belongs to someone else: it is neither read nor changed.
+ */
 public final class DeadLetterFile {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetterFile.class);
     private static final int BLOCK_BYTES = 1 << 16;
+    /** The first bytes of every letter that an agent writes. */
+    private static final byte[] BEGINNING = "{\"when\":\"".getBytes(StandardCharsets.US_ASCII);
 
     private DeadLetterFile() {}
 
@@ -37,10 +44,20 @@ public final class DeadLetterFile {
         void read(OpenFile file) throws IOException;
     }
 
-    /** Returns the number of complete, non-blank lines in a file; 0 if there is no file. */
+    /** A file, or a line of it, that no agent wrote. */
+    static final class NotDeadLetters extends IOException {
+        private static final long serialVersionUID = 1;
+
+        NotDeadLetters(String line, Path path) {
+            super("the " + line + " line of " + path
+                    + " is not a dead letter; name another file, or move this one away");
+        }
+    }
+
+    /** Returns the number of letters in a file; 0 if there is no file. */
     public static int count(Path path) throws IOException {
         int[] count = new int[1];
-        read(path, file -> lines(file, line -> count[0]++));
+        read(path, file -> lines(file, line -> count[0] += letterIn(line).isPresent() ? 1 : 0));
         return count[0];
     }
 
@@ -58,18 +75,110 @@ public final class DeadLetterFile {
         }
     }
 
-    /** Returns why a path can't be used for dead letters; empty for a regular file, and if nothing exists there. */
+    /** Returns why a path can't be used for dead letters; empty for a file of dead letters, an empty file, and none. */
     public static Optional<String> objection(Path path) throws IOException {
-        return RegularFile.otherKind(path)
-                .map(kind -> "DLQ_PATH: " + path + " is " + kind + ", not a regular file; name another file");
+        Optional<String> kind = RegularFile.otherKind(path);
+        if (kind.isPresent()) {
+            return Optional.of("DLQ_PATH: " + path + " is " + kind.get() + ", not a regular file; name another file");
+        }
+        if (!Files.exists(path)) {
+            return Optional.empty();
+        }
+        try (OpenFile file = new DiskFiles().openForReading(path)) {
+            requireLetters(path, file);
+            return Optional.empty();
+        } catch (NotDeadLetters e) {
+            return Optional.of("DLQ_PATH: " + e.getMessage());
+        }
     }
 
-    /** Throws an {@link InvalidConfig} unless the path is that of a regular file, or nothing exists there. */
+    /** Returns whether a path names a file in a directory or below it; links are followed as far as they exist. */
+    public static boolean isInside(Path file, Path directory) {
+        Path real = real(file.toAbsolutePath());
+        Path realDirectory = real(directory.toAbsolutePath());
+        return real.startsWith(realDirectory) && !real.equals(realDirectory);
+    }
+
+    private static Path real(Path absolute) {
+        Path parent = absolute.getParent();
+        try {
+            return absolute.toRealPath();
+        } catch (IOException e) {
+            return parent == null
+                    ? absolute
+                    : real(parent).resolve(absolute.getFileName()).normalize();
+        }
+    }
+
+    /** Throws an {@link InvalidConfig} if {@link #objection} returns one. */
     static void requireFile(Path path) throws IOException {
         Optional<String> objection = objection(path);
         if (objection.isPresent()) {
             throw new InvalidConfig(List.of(objection.get()));
         }
+    }
+
+    /**
+     * Requires that a file is empty or that its first non-blank line is a dead letter, possibly cut or damaged by a
+     * crash.
+     */
+    static void requireLetters(Path path, OpenFile file) throws IOException {
+        var line = new ByteArrayOutputStream();
+        boolean complete = false;
+        ByteBuffer block = ByteBuffer.allocate(BLOCK_BYTES);
+        long at = 0;
+        while (!complete && file.read(block.clear(), at) > 0) {
+            at += block.flip().remaining();
+            while (!complete && block.hasRemaining()) {
+                byte b = block.get();
+                if (line.size() > 0 || !(isBlank(b) || b == '\n')) {
+                    complete = b == '\n';
+                    line.write(b);
+                }
+                if (line.size() == 1 && b != '{' && b != 0) {
+                    throw new NotDeadLetters("first", path); // the rest may be too long for memory
+                }
+            }
+        }
+        byte[] first = line.toByteArray();
+        boolean isLetter = complete
+                ? isLetterOrDamaged(Arrays.copyOf(first, first.length - 1))
+                : letterIn(first).isPresent() || mayBeCut(first);
+        if (!isLetter) {
+            throw new NotDeadLetters("first", path);
+        }
+    }
+
+    private static boolean isLetterOrDamaged(byte[] line) {
+        if (letterIn(line).isPresent()) {
+            return true;
+        }
+        String text = new String(line, StandardCharsets.ISO_8859_1);
+        return mayBeCut(line) && text.endsWith("}") && (text.indexOf(0) >= 0 || text.contains("\"outbox_seq\":"));
+    }
+
+    /** Returns whether a line may be a letter of which a crash left only parts, and zeros in place of the others. */
+    static boolean mayBeCut(byte[] line) {
+        for (int i = 0; i < line.length; i++) {
+            byte b = line[i];
+            boolean fits = i < BEGINNING.length ? b == BEGINNING[i] : b < 0 || b >= ' ' || isBlank(b);
+            if (b != 0 && !fits) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    static Optional<DeadLetter> letterIn(byte[] line) {
+        try {
+            return Optional.of(DeadLetter.decode(line));
+        } catch (IOException e) {
+            return Optional.empty();
+        }
+    }
+
+    private static boolean isBlank(byte b) {
+        return b == ' ' || b == '\t' || b == '\r';
     }
 
     /** Passes on all letters of a file, in order. Skips lines that are not letters, and logs their number. */
@@ -110,7 +219,7 @@ public final class DeadLetterFile {
                 byte b = block.get();
                 if (b != '\n') {
                     line.write(b);
-                    blank &= b == ' ' || b == '\t' || b == '\r';
+                    blank &= isBlank(b);
                     continue;
                 }
                 if (!blank) {

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.agent.outbox.DeadLetterFile.NotDeadLetters;
 import dev.flk.agent.outbox.OutboxRecords.Name;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.files.RegularFile;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;
+import dev.flk.wal.FileOps.FileStatus;
 import dev.flk.wal.FileOps.OpenFile;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -32,18 +34,26 @@ public final class DeadLetters implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetters.class);
     private static final long NOT_TORN = -1;
     private static final int PORTION_BYTES = 1 << 20;
-    /** The first bytes of every letter. */
-    private static final byte[] BEGINNING = "{\"when\":\"".getBytes(StandardCharsets.US_ASCII);
 
     private final FileOps files;
     private final Path path;
     private final Path directory;
     private final Outbox outbox;
     private OpenFile file;
-    private Object identity;
-    private volatile int count;
+    private volatile Known known;
     /** The offset of an incomplete line that could not be removed yet. */
     private long tornFrom = NOT_TORN;
+
+    /** The file after the last operation of this object. */
+    private record Known(Object identity, long bytes, int letters) {
+        static Known of(FileStatus status, int letters) {
+            return new Known(status.identity(), status.bytes(), letters);
+        }
+
+        boolean isSameFile(Optional<FileStatus> status) {
+            return status.map(FileStatus::identity).filter(identity::equals).isPresent();
+        }
+    }
 
     private DeadLetters(FileOps files, Path path, Outbox outbox) throws IOException {
         this.files = files;
@@ -51,9 +61,9 @@ public final class DeadLetters implements Closeable {
         this.directory = Objects.requireNonNullElse(path.getParent(), Path.of("."));
         this.outbox = outbox;
         files.createDirectories(directory);
-        file = openCompleted();
+        file = openExisting();
         try {
-            identity = status();
+            known = completed(file);
             settleKnown();
         } catch (IOException | RuntimeException e) {
             file.close();
@@ -75,62 +85,50 @@ public final class DeadLetters implements Closeable {
         DeadLetterFile.requireFile(path);
         try {
             return new DeadLetters(files, path, outbox);
-        } catch (NotOurs e) {
+        } catch (NotDeadLetters e) {
             throw new InvalidConfig(List.of("DLQ_PATH: " + e.getMessage()));
         }
     }
 
-    /** Opens or creates the file, and makes it end after a complete line. */
-    private OpenFile openCompleted() throws IOException {
+    private OpenFile openExisting() throws IOException {
         RegularFile.requireOrNothing(path);
-        OpenFile opened = files.status(path).isPresent() ? files.openForWriting(path) : files.create(path);
-        try {
-            count = completeLastLine(opened);
-            opened.force();
-            files.forceDirectory(directory);
-            return opened;
-        } catch (IOException | RuntimeException e) {
-            opened.close();
-            throw e;
-        }
+        return files.status(path).isPresent() ? files.openForWriting(path) : files.create(path);
+    }
+
+    /** Makes a file end after a complete line, and on disk. */
+    private Known completed(OpenFile opened) throws IOException {
+        int letters = completeLastLine(opened);
+        opened.force();
+        files.forceDirectory(directory);
+        return Known.of(status(), letters);
     }
 
     /**
      * Repairs the end of the file after a crash or an edit by hand: removes an incomplete letter, whose entry was not
-     * settled, and adds the line end that a complete letter lacks. Returns the number of lines after the repair.
+     * settled, and adds the line end that a complete letter lacks. Returns the number of letters after the repair.
      */
     private int completeLastLine(OpenFile opened) throws IOException {
-        int[] lines = new int[1];
-        byte[] rest = DeadLetterFile.linesAndRest(opened, line -> lines[0]++);
+        DeadLetterFile.requireLetters(path, opened);
+        int[] letters = new int[1];
+        byte[] rest = DeadLetterFile.linesAndRest(
+                opened, line -> letters[0] += DeadLetterFile.letterIn(line).isPresent() ? 1 : 0);
         long end = opened.size();
-        if (letterIn(rest).isPresent()) {
+        if (DeadLetterFile.letterIn(rest).isPresent()) {
             opened.write(ByteBuffer.wrap(new byte[] {'\n'}), end);
-            return lines[0] + 1;
+            return letters[0] + 1;
         }
-        for (int i = 0; i < Math.min(rest.length, BEGINNING.length); i++) {
-            // a crash may leave zeros in place of data that was not written
-            if (rest[i] != 0 && rest[i] != BEGINNING[i]) {
-                throw new NotOurs(
-                        "the last line of " + path + " is not a dead letter; name another file, or move this one away");
-            }
+        if (!DeadLetterFile.mayBeCut(rest)) {
+            throw new NotDeadLetters("last", path);
         }
         if (rest.length > 0) {
             LOG.warn("{}: a crash has cut the last line, it is removed; its certificate is still in the outbox", path);
             opened.truncate(end - rest.length);
         }
-        return lines[0];
+        return letters[0];
     }
 
-    private static Optional<DeadLetter> letterIn(byte[] line) {
-        try {
-            return Optional.of(DeadLetter.decode(line));
-        } catch (IOException e) {
-            return Optional.empty();
-        }
-    }
-
-    private Object status() throws IOException {
-        return files.status(path).map(FileOps.FileStatus::identity).orElse("");
+    private FileStatus status() throws IOException {
+        return files.status(path).orElseThrow(() -> new NoSuchFileException(path.toString()));
     }
 
     /**
@@ -138,13 +136,13 @@ public final class DeadLetters implements Closeable {
      * next call removes it.
      */
     public synchronized void add(DeadLetter letter) throws IOException {
-        followRotation();
-        cutTorn();
-        long end = file.size();
+        followChanges();
+        long end = known.bytes();
         tornFrom = end;
         try {
             file.write(withEnd(letter.line()), end);
             file.force();
+            known = new Known(known.identity(), end + letter.line().length + 1, known.letters() + 1);
             tornFrom = NOT_TORN;
         } catch (IOException e) {
             try {
@@ -154,20 +152,35 @@ public final class DeadLetters implements Closeable {
             }
             throw e;
         }
-        count++;
     }
 
-    /** Opens the file that has the path now if logrotate, for example, has moved the previous one away. */
-    private void followRotation() throws IOException {
-        if (!status().equals(identity)) {
-            use(openCompleted());
+    /**
+     * Opens the file that has the path now if logrotate, for example, has moved the previous one away. Checks the file
+     * again if another program has changed its length.
+     */
+    private void followChanges() throws IOException {
+        if (!known.isSameFile(files.status(path))) {
+            OpenFile opened = openExisting();
+            try {
+                use(opened, completed(opened));
+            } catch (IOException | RuntimeException e) {
+                if (file != opened) {
+                    opened.close();
+                }
+                throw e;
+            }
+            return;
+        }
+        cutTorn();
+        if (file.size() != known.bytes()) {
+            known = completed(file);
         }
     }
 
-    private void use(OpenFile opened) throws IOException {
+    private void use(OpenFile opened, Known now) throws IOException {
         OpenFile left = file;
         file = opened;
-        identity = status();
+        known = now;
         tornFrom = NOT_TORN;
         left.close();
     }
@@ -183,9 +196,18 @@ public final class DeadLetters implements Closeable {
         }
     }
 
-    /** Returns the number of lines in the file. */
+    /** Returns the number of letters in the file after the last operation; does not access the disk. */
     public int count() {
-        return count;
+        return known.letters();
+    }
+
+    /** Returns the number of letters in the file, also after another program has moved it or changed its length. */
+    public int countInFile() throws IOException {
+        Known last = known;
+        Optional<FileStatus> now = files.status(path);
+        boolean unchanged = last.isSameFile(now)
+                && now.filter(status -> status.bytes() == last.bytes()).isPresent();
+        return unchanged ? last.letters() : DeadLetterFile.count(path);
     }
 
     /**
@@ -242,8 +264,7 @@ public final class DeadLetters implements Closeable {
     }
 
     private void letters(DeadLetterFile.Letters letters) throws IOException {
-        followRotation();
-        cutTorn();
+        followChanges();
         DeadLetterFile.letters(path, file, letters);
     }
 
@@ -265,22 +286,26 @@ public final class DeadLetters implements Closeable {
         Path next = directory.resolve(path.getFileName() + ".next");
         RegularFile.requireOrNothing(next, LinkOption.NOFOLLOW_LINKS);
         if (files.status(next).isPresent()) {
+            try (OpenFile left = files.openForReading(next)) {
+                DeadLetterFile.requireLetters(next, left);
+            }
             files.delete(next); // left by a crash
         }
         OpenFile target = files.create(next);
         int[] kept = new int[1];
+        long[] end = new long[1];
         try {
-            long[] end = new long[1];
             DeadLetterFile.lines(file, line -> {
                 // lines that are not letters were not written by an agent, and are kept
-                if (letterIn(line).filter(letter -> gone.test(letter.name())).isEmpty()) {
+                Optional<DeadLetter> letter = DeadLetterFile.letterIn(line);
+                if (letter.filter(one -> gone.test(one.name())).isEmpty()) {
                     target.write(withEnd(line), end[0]);
                     end[0] += line.length + 1;
-                    kept[0]++;
+                    kept[0] += letter.isPresent() ? 1 : 0;
                 }
             });
             target.force();
-            if (!status().equals(identity)) {
+            if (!known.isSameFile(files.status(path))) {
                 throw new IOException(path + " was moved away while it was being rewritten; run the command again");
             }
             files.move(next, path);
@@ -289,21 +314,11 @@ public final class DeadLetters implements Closeable {
             target.close();
             throw e;
         }
-        use(target);
-        count = kept[0];
+        use(target, new Known(status().identity(), end[0], kept[0]));
     }
 
     @Override
     public synchronized void close() throws IOException {
         file.close();
-    }
-
-    /** A file whose last line was not written by an agent. */
-    private static final class NotOurs extends IOException {
-        private static final long serialVersionUID = 1;
-
-        NotOurs(String message) {
-            super(message);
-        }
     }
 }

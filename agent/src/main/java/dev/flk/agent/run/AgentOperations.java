@@ -74,7 +74,7 @@ final class AgentOperations implements Operations {
                         .toList(),
                 sending.heldShards(),
                 config.deadLetters().toString(),
-                deadLetters.count(),
+                deadLetters.countInFile(),
                 outbox.lostRecords(),
                 space.usedBytes(),
                 outbox.maxBytes(),

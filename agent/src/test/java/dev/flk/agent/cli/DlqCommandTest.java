@@ -11,6 +11,7 @@ import dev.flk.agent.send.ScriptedBackend.Said;
 import dev.flk.agent.testing.LogCapture;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.util.List;
@@ -284,6 +285,52 @@ class DlqCommandTest extends CommandTest {
         }
         assertThat(done("dlq", "purge", "--all")).isEqualTo("3 dead letters purged\n");
         assertThat(letters()).containsExactly("nonsense", "nonsense", "nonsense");
+    }
+
+    @Test
+    void linesThatAreNoLetters_areNotCounted_aloneAndBeside() throws Exception {
+        Files.writeString(cli.deadLetters(), "nonsense\n{}\n", StandardOpenOption.APPEND);
+        assertThat(done("status")).contains("given up  3 in ");
+
+        cli.startAgent();
+        assertThat(done("status")).contains("given up  3 in ");
+        Files.write(cli.deadLetters(), letters().subList(1, 4));
+
+        assertThat(done("dlq", "list")).endsWith("\n2 dead letters\n");
+        assertThat(done("status")).contains("given up  2 in ");
+    }
+
+    @Test
+    void fileOfAnotherKind_is2AndLeftAlone() throws Exception {
+        Path notes = Files.writeString(directory.resolve("notes.txt"), "buy milk\n");
+        cli.with("DLQ_PATH", notes.toString());
+        String reason = "DLQ_PATH: the first line of " + notes
+                + " is not a dead letter; name another file, or move this one away";
+
+        for (String command : List.of("run", "dlq list", "dlq show 1", "dlq requeue --all", "dlq purge --all", "status")) {
+            Ended ended = cli.run(command.split(" "));
+            assertThat(ended.exitCode()).as(command).isEqualTo(2);
+            assertThat(unwrapped(ended.err())).as(command).contains(reason);
+        }
+        assertThat(unwrapped(cli.run("doctor").out())).contains("BAD dead letters: " + reason);
+        assertThat(notes).hasContent("buy milk\n");
+    }
+
+    @Test
+    void fileOfTheOutbox_is2AndLeftAlone() throws Exception {
+        Path segment = cli.segment();
+        byte[] before = Files.readAllBytes(segment);
+        Path link = Files.createSymbolicLink(directory.resolve("link"), segment);
+
+        for (Path file : List.of(segment, link)) {
+            cli.with("DLQ_PATH", file.toString());
+            for (String command : List.of("dlq list", "dlq purge --all", "status", "doctor")) {
+                Ended ended = cli.run(command.split(" "));
+                assertThat(ended.exitCode()).as(command).isEqualTo(2);
+                assertThat(unwrapped(ended.err())).contains("DLQ_PATH: " + file + " is inside OUTBOX_PATH");
+            }
+        }
+        assertThat(Files.readAllBytes(segment)).isEqualTo(before);
     }
 
     @Test

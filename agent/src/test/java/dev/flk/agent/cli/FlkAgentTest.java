@@ -7,6 +7,7 @@ import dev.flk.agent.cli.Cli.Ended;
 import dev.flk.agent.outbox.Outbox;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -122,6 +123,30 @@ class FlkAgentTest {
                 .isEqualTo(2);
 
         assertThat(other).hasContent("precious");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--out", "--plot"})
+    void certify_outputBeginsAlikeOrWasChanged_is2AndLeavesItAlone(String option) throws Exception {
+        Path file = directory.resolve("output");
+        assertThat(run("certify", "--shard", "q", option, file.toString(), EARTHQUAKES))
+                .isZero();
+        String own = Files.readString(file);
+
+        for (String text : List.of(
+                "{\"mine\":1}\n",
+                "<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n",
+                own + "mine\n",
+                own.substring(0, own.length() - 2),
+                "mine\n" + own)) {
+            Files.writeString(file, text);
+
+            assertThat(run("certify", "--shard", "q", option, file.toString(), EARTHQUAKES))
+                    .isEqualTo(2);
+
+            assertThat(err()).contains(option + ": " + file + " exists and was not written by this command");
+            assertThat(Files.readString(file)).isEqualTo(text);
+        }
     }
 
     @Test

@@ -67,6 +67,20 @@ class AgentConfigTest {
                 .withMessage(problem + "; name another path");
     }
 
+    @ParameterizedTest
+    @CsvSource({"o/dlq.jsonl, o", "o/sub/dlq.jsonl, ./o", "x/../o/dlq.jsonl, o", "link/dlq.jsonl, real/o"})
+    void load_deadLettersInTheOutbox_isAProblem(String letters, String outbox) throws Exception {
+        Path real = Files.createDirectories(directory.resolve("real/o"));
+        Files.createSymbolicLink(directory.resolve("link"), real);
+        String file = directory.resolve(letters).toString();
+
+        assertThatExceptionOfType(InvalidConfig.class)
+                .isThrownBy(() -> AgentConfig.load(
+                        Map.of("DLQ_PATH", file, "OUTBOX_PATH", directory.resolve(outbox).toString()), null, Set.of()))
+                .withMessage("DLQ_PATH: " + file + " is inside OUTBOX_PATH, whose files belong to the outbox;"
+                        + " name a file in another directory");
+    }
+
     @Test
     void load_nothingSet_givesTheDefaultsOfTheContract() throws Exception {
         AgentConfig config = load(Map.of());

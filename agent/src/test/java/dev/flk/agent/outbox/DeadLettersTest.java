@@ -144,21 +144,40 @@ class DeadLettersTest {
     }
 
     @Test
-    void count_whileALineIsWritten_countsWholeOnes() throws Exception {
-        Files.createDirectories(file.getParent());
-        Files.write(file, utf8("{}\n \n{}\n{\"a\":\""));
+    void count_otherLinesAndOneThatIsBeingWritten_countsLetters() throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            giveUp(letters, letter(0, "no"));
+        }
+        Files.write(file, utf8(" \n{}\nhello\n{\"when\":\""), StandardOpenOption.APPEND);
         Files.write(file, new byte[] {(byte) 0xc3}, StandardOpenOption.APPEND);
 
-        assertThat(DeadLetterFile.count(file)).isEqualTo(2);
+        assertThat(DeadLetterFile.count(file)).isEqualTo(1);
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            assertThat(letters.count()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void countInFile_afterAnEditByHand_isWhatTheFileHas() throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            giveUp(letters, letter(0, "no"), letter(0, "no"));
+            List<String> lines = Files.readAllLines(file);
+            Files.writeString(file, lines.get(1) + "\n");
+            assertThat(letters.countInFile()).isEqualTo(1);
+
+            Files.move(file, file.resolveSibling("dlq.jsonl.1"));
+            assertThat(letters.countInFile()).isZero();
+        }
     }
 
     @Test
     void open_lineThatIsNoLetter_isLeftThere() throws Exception {
-        Files.createDirectories(file.getParent());
-        Files.writeString(file, "hello\n");
-
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             letters.add(letter(0, "no"));
+        }
+        Files.writeString(file, "hello\n", StandardOpenOption.APPEND);
+
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             assertThat(letters.purge(any -> true)).isEqualTo(1);
         }
 
@@ -229,17 +248,79 @@ class DeadLettersTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"PCS_HMAC_KEY=secret", "a line\nPCS_HMAC_KEY=secret", "{\"log\": {\"level\":", "x"})
+    @ValueSource(strings = {"PCS_HMAC_KEY=secret", "a line\nPCS_HMAC_KEY=secret", "{\"log\": {\"level\":", "x", "hello\n", "\n{}\n",
+        "{\"when\":\"2026\",\"event\":1}\n", "\0\0\0\0\0\0\0\0\0\0\1\2"})
     void open_fileOfAnotherKind_isAConfigurationErrorAndLeftAlone(String text) throws Exception {
         Files.createDirectories(file.getParent());
         Files.writeString(file, text);
 
         assertThatExceptionOfType(InvalidConfig.class)
                 .isThrownBy(() -> DeadLetters.open(file, outbox))
-                .withMessage("DLQ_PATH: the last line of " + file
+                .withMessage("DLQ_PATH: the first line of " + file
                         + " is not a dead letter; name another file, or move this one away");
 
-        assertThat(file).hasContent(text);
+        assertThat(Files.readString(file)).isEqualTo(text);
+    }
+
+    @Test
+    void open_lastLineOfAnotherKind_isAConfigurationErrorAndLeftAlone() throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "no"));
+        }
+        Files.writeString(file, "PCS_HMAC_KEY=secret", StandardOpenOption.APPEND);
+        byte[] before = Files.readAllBytes(file);
+
+        assertThatExceptionOfType(InvalidConfig.class)
+                .isThrownBy(() -> DeadLetters.open(file, outbox))
+                .withMessageStartingWith("DLQ_PATH: the last line of " + file + " is not a dead letter;");
+
+        assertThat(Files.readAllBytes(file)).isEqualTo(before);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"{", "{\"when\":\"20", "\0\0\0", "{\"when\":\"2026\0\0"})
+    void open_crashWithinTheFirstLine_cutsIt(String text) throws Exception {
+        Files.createDirectories(file.getParent());
+        Files.writeString(file, text);
+        assertThat(DeadLetterFile.count(file)).isZero();
+
+        DeadLetters.open(file, outbox).close();
+
+        assertThat(file).isEmptyFile();
+    }
+
+    @Test
+    void open_firstLineThatACrashDamaged_isKept() throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "no"));
+        }
+        byte[] damaged = Files.readAllBytes(file);
+        Arrays.fill(damaged, 0, 100, (byte) 0);
+        Files.write(file, damaged);
+
+        DeadLetters.open(file, outbox).close();
+
+        assertThat(Files.readAllBytes(file)).isEqualTo(damaged);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"moved", "overwritten"})
+    void change_fileBecameOneOfAnotherKind_failsAndLeavesItAlone(String how) throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "no"));
+            if (how.equals("moved")) {
+                Files.move(file, file.resolveSibling("dlq.jsonl.1"));
+            }
+            Files.writeString(file, "hello\n");
+
+            assertThatIOException().isThrownBy(() -> letters.add(letter(1, "no")));
+            assertThatIOException()
+                    .isThrownBy(() -> letters.purge(any -> true))
+                    .withMessage("the first line of " + file
+                            + " is not a dead letter; name another file, or move this one away");
+        }
+
+        assertThat(file).hasContent("hello\n");
     }
 
     @ParameterizedTest
