@@ -171,6 +171,12 @@ public final class Meters implements HttpEvents {
                     + " or without a token.",
             "cause",
             List.of("calls", "without_token"));
+    private final Counter stateConnectionsRefused = counter(
+            "flk_state_connections_refused_total",
+            "Connections to the state's port that were closed because there were too many: in total, or of those that"
+                    + " have shown a token (connections), or without a token (without_token).",
+            "cause",
+            List.of("connections", "without_token"));
     private final Timing stateCommit =
             timing("flk_state_commit_seconds", "Time from a client's commit to its answer.", SUBMIT_SECONDS);
 
@@ -269,6 +275,11 @@ public final class Meters implements HttpEvents {
     /** Counts a refused call; the cause is {@code calls} or {@code without_token}. */
     public void stateCallRefused(String cause) {
         stateCallsRefused.labels(cause).inc();
+    }
+
+    /** Counts a connection that was closed; the cause is {@code connections} or {@code without_token}. */
+    public void stateConnectionRefused(String cause) {
+        stateConnectionsRefused.labels(cause).inc();
     }
 
     public void stateConflict() {

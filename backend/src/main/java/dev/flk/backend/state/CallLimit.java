@@ -4,7 +4,6 @@ package dev.flk.backend.state;
 import com.google.protobuf.MessageLite;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.client.proto.CommitResponse;
-import dev.flk.program.logging.LineLimit;
 import dev.flk.state.StateException.Reason;
 import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
@@ -47,8 +46,6 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private static final int MAX_SMALL_BYTES = 4_096;
     /** The time in which a caller without a token must complete a request. */
     static final long STRANGER_REQUEST_NANOS = TimeUnit.SECONDS.toNanos(10);
-    /** The time for which {@link #refusing} reports a refusal. */
-    private static final long REPORTED_NANOS = TimeUnit.SECONDS.toNanos(10);
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
 
@@ -59,7 +56,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private final long maxBytes;
     private final LongSupplier nanoTicker;
     private final Meters meters;
-    private final LineLimit lines;
+    private final Refusals refusals;
     /** The calls of callers other than strangers. */
     private final AtomicInteger calls = new AtomicInteger();
 
@@ -68,7 +65,6 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     /** The calls of strangers whose requests are incomplete. */
     private final Set<Counted<?>> incomplete = ConcurrentHashMap.newKeySet();
 
-    private volatile @Nullable Refused lastRefused;
     private final AtomicLong requestBytes = new AtomicLong();
     private final AtomicLong answerBytes = new AtomicLong();
     /**
@@ -76,9 +72,6 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
      * reader does not block other callers.
      */
     private final AtomicLong streamedBytes = new AtomicLong();
-
-    /** @param until the time on the ticker until which the refusal is reported */
-    private record Refused(String what, long until) {}
 
     /**
      * Creates a limit without calls.
@@ -93,13 +86,12 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         this.maxBytes = maxBytes;
         this.nanoTicker = nanoTicker;
         this.meters = meters;
-        this.lines = LineLimit.ofOutages(nanoTicker);
+        this.refusals = new Refusals(nanoTicker);
     }
 
     /** Returns a description of the calls that are being refused because there are too many; empty if no call is. */
     Optional<String> refusing() {
-        Refused last = lastRefused;
-        return last == null || last.until() - nanoTicker.getAsLong() <= 0 ? Optional.empty() : Optional.of(last.what());
+        return refusals.latest();
     }
 
     /** Ends the calls of strangers that have not completed their requests in time. */
@@ -131,9 +123,9 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     /** @param who the caller, for the log only: strangers may read the result of {@link #refusing} */
     private String refused(String cause, String what, String who) {
         meters.stateCallRefused(cause);
-        lastRefused = new Refused(what, nanoTicker.getAsLong() + REPORTED_NANOS);
-        lines.say(
+        refusals.report(
                 cause,
+                what,
                 leftOut ->
                         LOG.warn("there are {} to the state{}; more are refused until some end{}", what, who, leftOut));
         return what;

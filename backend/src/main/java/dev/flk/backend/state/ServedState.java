@@ -293,8 +293,8 @@ public final class ServedState implements AutoCloseable {
     }
 
     /**
-     * Describes for {@code /readyz} the problem, the missing answered commits, or the calls that are refused; otherwise
-     * returns that the state is up.
+     * Describes for {@code /readyz} the problem, the missing answered commits, or the connections and calls that
+     * are refused; otherwise returns that the state is up.
      */
     public String detail() {
         return problem()

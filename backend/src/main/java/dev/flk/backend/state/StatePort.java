@@ -24,12 +24,14 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The port that serves a state engine over gRPC, with health and reflection. The caller keeps ownership of the engine.
  */
 final class StatePort implements AutoCloseable {
+    /** The maximum number of connections; with tokens, of those that have shown one. */
     static final int MAX_CONNECTIONS = 4_096;
     /** The format number that Info returns. */
     static final int FORMAT = 1;
@@ -57,7 +59,7 @@ final class StatePort implements AutoCloseable {
     private final StateService service;
     private final CallLimit limit;
     private final @Nullable Tokens tokens;
-    private final Listener listener;
+    private final Connections connections;
     private final Server server;
 
     /**
@@ -87,9 +89,10 @@ final class StatePort implements AutoCloseable {
         executor = threads;
         service = new StateService(engine, engineName, FORMAT, threads, meters);
         this.tokens = tokens;
-        listener = new Listener(maxConnections);
+        connections = new Connections(maxConnections, tokens != null, System::nanoTime, meters);
         limit = new CallLimit(MAX_CALLS, MAX_CALLS_OF_STRANGERS, maxRequestBytes(), System::nanoTime, meters);
-        NettyServerBuilder builder = listener.listenFor(NettyServerBuilder.forAddress(address))
+        NettyServerBuilder builder = connections
+                .listenFor(NettyServerBuilder.forAddress(address))
                 .executor(threads)
                 .maxInboundMessageSize(MAX_MESSAGE_BYTES)
                 .maxConcurrentCallsPerConnection(MAX_CALLS_A_CONNECTION)
@@ -109,14 +112,15 @@ final class StatePort implements AutoCloseable {
                 .addService(bounded(ProtoReflectionServiceV1.newInstance()))
                 .addService(bounded(reflectionV1Alpha()));
         if (tokens != null) {
-            builder = builder.intercept(tokens);
+            // the one added last runs first
+            builder = builder.intercept(connections).intercept(tokens);
         }
         server = (tls == null ? builder : builder.sslContext(new CurrentTls(tls))).build();
         try {
             Server unused = server.start();
         } catch (IOException e) {
             executor.shutdownNow();
-            listener.close();
+            connections.close();
             throw new IOException(
                     "can't listen on %s port %d for the state: %s; choose another STATE_PORT, or off"
                             .formatted(address.getHostString(), address.getPort(), cause(e)),
@@ -156,9 +160,14 @@ final class StatePort implements AutoCloseable {
         service.tellProgress();
     }
 
-    /** Returns a description of the calls that are being refused because there are too many; empty if no call is. */
+    /**
+     * Returns a description of the connections and calls that are being refused because there are too many; empty if
+     * none is.
+     */
     Optional<String> refusing() {
-        return limit.refusing();
+        return Stream.of(connections.refusing(), limit.refusing())
+                .flatMap(Optional::stream)
+                .reduce((ofConnections, ofCalls) -> ofConnections + " and " + ofCalls);
     }
 
     /**
@@ -202,6 +211,6 @@ final class StatePort implements AutoCloseable {
             Thread.currentThread().interrupt();
         }
         executor.shutdown();
-        listener.close();
+        connections.close();
     }
 }

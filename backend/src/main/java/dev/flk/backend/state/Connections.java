@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import dev.flk.backend.metrics.Meters;
+import io.grpc.Grpc;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
+import io.grpc.netty.NettyServerBuilder;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler.Sharable;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.ServerChannel;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import java.net.SocketAddress;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Accepts connections of the state's port up to a maximum number, and owns the threads that read and write.
+ *
+ * <p>With tokens, a connection has one of these places only after a call with a valid token. Until then it is one of the
+ * connections without a token, which share a quarter as many places of their own. When these are taken, a new connection
+ * replaces the oldest one, so that idle connections never keep a caller from showing its token. Add it to a server as an
+ * interceptor that runs directly after {@link Tokens}.
+ */
+@Sharable
+final class Connections extends ChannelInboundHandlerAdapter implements ServerInterceptor, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
+    private static final long CLOSE_MILLIS = 1_000;
+    /** The number of places for each place of connections without a token. */
+    private static final int PART_WITHOUT_TOKEN = 4;
+
+    private final int maxConnections;
+    private final int maxWithoutToken;
+    private final boolean needsToken;
+    private final Meters meters;
+    private final Refusals refusals;
+    private final boolean isEpoll = Epoll.isAvailable();
+    private final EventLoopGroup loops =
+            new MultiThreadIoEventLoopGroup(isEpoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
+
+    // guarded by this; by the address of the client, which is unique among open connections
+    private final Map<SocketAddress, Channel> known = new HashMap<>();
+    /** The connections without a token, the oldest first. */
+    private final Map<SocketAddress, Channel> withoutToken = new LinkedHashMap<>();
+
+    /**
+     * Creates the threads; accepts nothing yet.
+     *
+     * @param needsToken whether the port has tokens
+     * @param nanoTicker monotonic time
+     */
+    Connections(int maxConnections, boolean needsToken, LongSupplier nanoTicker, Meters meters) {
+        this.maxConnections = maxConnections;
+        this.maxWithoutToken = Math.max(1, maxConnections / PART_WITHOUT_TOKEN);
+        this.needsToken = needsToken;
+        this.meters = meters;
+        this.refusals = new Refusals(nanoTicker);
+    }
+
+    NettyServerBuilder listenFor(NettyServerBuilder builder) {
+        return builder.channelFactory(this::listening).bossEventLoopGroup(loops).workerEventLoopGroup(loops);
+    }
+
+    private ServerChannel listening() {
+        ServerChannel listening = isEpoll ? new EpollServerSocketChannel() : new NioServerSocketChannel();
+        listening.pipeline().addLast(this);
+        return listening;
+    }
+
+    /** Returns a description of the connections that are being refused; empty if none is. */
+    Optional<String> refusing() {
+        return refusals.latest();
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext context, Object accepted) {
+        Channel connection = (Channel) accepted;
+        SocketAddress address = connection.remoteAddress();
+        if (needsToken) {
+            Channel oldest = addWithoutToken(address, connection);
+            if (oldest != null) {
+                refused(
+                        "without_token",
+                        "too many connections without a token",
+                        "the oldest ones are closed in favour of new ones");
+                closeNow(oldest);
+            }
+        } else if (!addKnown(address, connection)) {
+            refused();
+            connection.unsafe().closeForcibly();
+            return;
+        }
+        connection.closeFuture().addListener(closed -> remove(address, connection));
+        context.fireChannelRead(accepted);
+    }
+
+    /** Returns the connection that lost its place, or null. */
+    private synchronized @Nullable Channel addWithoutToken(SocketAddress address, Channel connection) {
+        Channel oldest = null;
+        if (withoutToken.size() == maxWithoutToken) {
+            Iterator<Channel> oldestFirst = withoutToken.values().iterator();
+            oldest = oldestFirst.next();
+            oldestFirst.remove();
+        }
+        withoutToken.put(address, connection);
+        return oldest;
+    }
+
+    private synchronized boolean addKnown(SocketAddress address, Channel connection) {
+        if (known.size() >= maxConnections) {
+            return false;
+        }
+        known.put(address, connection);
+        return true;
+    }
+
+    private synchronized void remove(SocketAddress address, Channel connection) {
+        // the address may already belong to a newer connection
+        if (!withoutToken.remove(address, connection)) {
+            boolean unused = known.remove(address, connection);
+        }
+    }
+
+    @Override
+    public <Q, A> ServerCall.Listener<Q> interceptCall(
+            ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
+        // the token is valid: Tokens checks it before the call starts, and again when the request is complete
+        if (!needsToken || Caller.CURRENT.get().equals(Caller.STRANGER) || isKnown(call)) {
+            return next.startCall(call, headers);
+        }
+        return new ServerCall.Listener<>() {}; // the call ends with its connection
+    }
+
+    /** Returns whether the connection of a call with a token keeps its place; if not, it is being closed. */
+    private boolean isKnown(ServerCall<?, ?> call) {
+        SocketAddress address = call.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR);
+        Channel connection;
+        synchronized (this) {
+            if (known.containsKey(address)) {
+                return true;
+            }
+            connection = withoutToken.remove(address);
+            if (connection == null) {
+                return false;
+            }
+            if (addKnown(address, connection)) {
+                return true;
+            }
+        }
+        refused();
+        closeNow(connection);
+        return false;
+    }
+
+    /** Closes a connection without waiting for its client, which may never read what is sent to it. */
+    private static void closeNow(Channel connection) {
+        connection
+                .eventLoop()
+                .execute(() -> connection.unsafe().close(connection.unsafe().voidPromise()));
+    }
+
+    private void refused() {
+        refused("connections", "too many connections", "more are closed until some end");
+    }
+
+    /** Called before the connection is closed, so that its client finds the refusal reported. */
+    private void refused(String cause, String what, String effect) {
+        meters.stateConnectionRefused(cause);
+        refusals.report(cause, what, leftOut -> LOG.warn("there are {} to the state; {}{}", what, effect, leftOut));
+    }
+
+    /** Stops the threads. Called after the server has been closed. */
+    @Override
+    public void close() {
+        var unused = loops.shutdownGracefully(0, CLOSE_MILLIS, TimeUnit.MILLISECONDS);
+    }
+}

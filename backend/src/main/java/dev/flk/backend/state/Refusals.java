@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import dev.flk.program.logging.LineLimit;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/** Reports refusals in a limited number of log lines, and the latest refusal for a few seconds. */
+final class Refusals {
+    /** The time for which {@link #latest} reports a refusal. */
+    private static final long REPORTED_NANOS = TimeUnit.SECONDS.toNanos(10);
+
+    private final LongSupplier nanoTicker;
+    private final LineLimit lines;
+    private volatile @Nullable Refused last;
+
+    /** @param until the time on the ticker until which the refusal is reported */
+    private record Refused(String what, long until) {}
+
+    /** @param nanoTicker monotonic time */
+    Refusals(LongSupplier nanoTicker) {
+        this.nanoTicker = nanoTicker;
+        this.lines = LineLimit.ofOutages(nanoTicker);
+    }
+
+    /**
+     * Reports a refusal.
+     *
+     * @param cause the kind of log line
+     * @param what a description that strangers may read
+     * @param line writes the log line, given the text to append to it
+     */
+    void report(String cause, String what, Consumer<String> line) {
+        last = new Refused(what, nanoTicker.getAsLong() + REPORTED_NANOS);
+        lines.say(cause, line);
+    }
+
+    /** Returns the description of the latest refusal; empty if there was none in the last seconds. */
+    Optional<String> latest() {
+        Refused refused = last;
+        return refused == null || refused.until() - nanoTicker.getAsLong() <= 0
+                ? Optional.empty()
+                : Optional.of(refused.what());
+    }
+}
