@@ -736,7 +736,10 @@ public final class StateEngine implements AutoCloseable {
             return found;
         }
         long revision = ((At.Revision) at).revision();
-        if (revision < 0 || revision > head.revision()) {
+        if (revision < 0) {
+            throw Reason.INVALID.because("revision " + revision + " is negative; the first revision is 1");
+        }
+        if (revision > head.revision()) {
             throw changed("revision " + revision + " does not exist; the newest is " + head.revision(), head);
         }
         return revision;

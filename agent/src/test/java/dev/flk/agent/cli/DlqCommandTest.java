@@ -307,7 +307,8 @@ class DlqCommandTest extends CommandTest {
         String reason = "DLQ_PATH: the first line of " + notes
                 + " is not a dead letter; name another file, or move this one away";
 
-        for (String command : List.of("run", "dlq list", "dlq show 1", "dlq requeue --all", "dlq purge --all", "status")) {
+        for (String command :
+                List.of("run", "dlq list", "dlq show 1", "dlq requeue --all", "dlq purge --all", "status")) {
             Ended ended = cli.run(command.split(" "));
             assertThat(ended.exitCode()).as(command).isEqualTo(2);
             assertThat(unwrapped(ended.err())).as(command).contains(reason);

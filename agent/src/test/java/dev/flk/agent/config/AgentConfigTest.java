@@ -76,7 +76,13 @@ class AgentConfigTest {
 
         assertThatExceptionOfType(InvalidConfig.class)
                 .isThrownBy(() -> AgentConfig.load(
-                        Map.of("DLQ_PATH", file, "OUTBOX_PATH", directory.resolve(outbox).toString()), null, Set.of()))
+                        Map.of(
+                                "DLQ_PATH",
+                                file,
+                                "OUTBOX_PATH",
+                                directory.resolve(outbox).toString()),
+                        null,
+                        Set.of()))
                 .withMessage("DLQ_PATH: " + file + " is inside OUTBOX_PATH, whose files belong to the outbox;"
                         + " name a file in another directory");
     }

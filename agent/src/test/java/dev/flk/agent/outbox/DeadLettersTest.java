@@ -248,8 +248,17 @@ class DeadLettersTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"PCS_HMAC_KEY=secret", "a line\nPCS_HMAC_KEY=secret", "{\"log\": {\"level\":", "x", "hello\n", "\n{}\n",
-        "{\"when\":\"2026\",\"event\":1}\n", "\0\0\0\0\0\0\0\0\0\0\1\2"})
+    @ValueSource(
+            strings = {
+                "PCS_HMAC_KEY=secret",
+                "a line\nPCS_HMAC_KEY=secret",
+                "{\"log\": {\"level\":",
+                "x",
+                "hello\n",
+                "\n{}\n",
+                "{\"when\":\"2026\",\"event\":1}\n",
+                "\0\0\0\0\0\0\0\0\0\0\1\2"
+            })
     void open_fileOfAnotherKind_isAConfigurationErrorAndLeftAlone(String text) throws Exception {
         Files.createDirectories(file.getParent());
         Files.writeString(file, text);

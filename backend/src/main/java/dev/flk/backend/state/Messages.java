@@ -12,6 +12,7 @@ import dev.flk.state.Event;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.At;
 import dev.flk.state.StateEngine.Token;
+import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Version;
 import java.nio.charset.StandardCharsets;
@@ -206,10 +207,19 @@ final class Messages {
 
     /** Decodes the output of {@link #pageToken}. */
     static String after(String pageToken) {
+        String after;
         try {
-            return new String(Base64.getUrlDecoder().decode(pageToken), StandardCharsets.UTF_8);
+            after = new String(Base64.getUrlDecoder().decode(pageToken), StandardCharsets.UTF_8);
         } catch (IllegalArgumentException e) {
-            throw Reason.INVALID.because("page_token was not returned by a list");
+            throw notFromAList();
         }
+        if (!pageToken(after).equals(pageToken)) { // bytes that are not UTF-8, or another encoding
+            throw notFromAList();
+        }
+        return after;
+    }
+
+    private static StateException notFromAList() {
+        return Reason.INVALID.because("page_token was not returned by a list");
     }
 }

@@ -220,6 +220,18 @@ class StatePortTest {
         assertRefused(
                 Code.INVALID_ARGUMENT,
                 "INVALID",
+                () -> state.get(GetRequest.newBuilder()
+                        .addKeys(key("a", "k"))
+                        .setAt(At.newBuilder().setRevision(-1))
+                        .build()));
+        assertRefused(
+                Code.INVALID_ARGUMENT,
+                "INVALID",
+                () -> state.listNamespaces(
+                        ListNamespacesRequest.newBuilder().setPageToken("zz").build()));
+        assertRefused(
+                Code.INVALID_ARGUMENT,
+                "INVALID",
                 () -> state.begin(BeginRequest.newBuilder()
                         .setTimeout(Duration.newBuilder().setSeconds(Long.MAX_VALUE))
                         .build()));
