@@ -216,7 +216,7 @@ public final class LocalServer implements Closeable {
                         String host = headers.get(HttpHeaderNames.HOST, "").replaceFirst(":\\d+$", "");
                         return headers.contains(HttpHeaderNames.ORIGIN) || !OWN_NAMES.contains(host)
                                 ? Optional.of(
-                                        Answer.error(403, "only local programs may use this port, by the name localhost"))
+                                        Answer.error(403, "only local programs may use this port, as localhost"))
                                 : Optional.empty();
                     }
                 };

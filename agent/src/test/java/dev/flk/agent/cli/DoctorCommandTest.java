@@ -41,7 +41,7 @@ class DoctorCommandTest extends CommandTest {
         assertThat(ended.exitCode()).as(ended.out()).isEqualTo(exitCode);
         assertThat(ended.err()).isEmpty();
         assertThat(ended.out())
-                .endsWith(exitCode == 0 ? "nothing stands in the way\n" : "something has to be done, see above\n");
+                .endsWith(exitCode == 0 ? "no problems found\n" : "problems found, see above\n");
         return ended.out().replace("\n    ", " ");
     }
 
