@@ -121,7 +121,7 @@ final class AgentTlsIT {
                 try (Program doctor = home.start(Map.of(), "doctor", "--config", settings.toString())) {
                     doctor.awaitExit();
                     assertThat(doctor.out())
-                            .contains("is reached and serves", "tells elsewhere whether it is ready", "knows it");
+                            .contains("is reachable and serves", "reports its readiness elsewhere", "knows it");
                 }
                 assertThat(agent.terminate()).isEqualTo(143);
             }

@@ -34,9 +34,9 @@ import picocli.CommandLine.Spec;
         description = {
             "The archive contains versions, disks, the configuration without secrets,",
             "metrics and status of the running agent, the number of dead letters by reason,",
-            "and the ends of log files. The command changes nothing, and works without a running",
-            "agent. Run it with the agent's configuration: it removes the secrets in that",
-            "configuration from everything, including log files."
+            "and the ends of log files. The command changes nothing, and works without a",
+            "running agent. Run it with the agent's configuration: it removes the secrets in",
+            "that configuration from everything, including log files."
         })
 final class DiagnosticsCommand implements Callable<Integer> {
     private static final int MOST_LOG_MIB = 64;

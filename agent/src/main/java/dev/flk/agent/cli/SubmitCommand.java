@@ -25,8 +25,8 @@ import picocli.CommandLine.Parameters;
         header = "Put certificates into the outbox.",
         description = {
             "Puts certificates into the outbox; they are on disk when the command returns,",
-            "and are signed when they are sent. Invalid certificates are reported and skipped.",
-            "Also works while an agent runs, through it."
+            "and are signed when they are sent. Invalid certificates are reported and",
+            "skipped. Also works while an agent runs, through it."
         })
 final class SubmitCommand implements Callable<Integer> {
     private final Context context;

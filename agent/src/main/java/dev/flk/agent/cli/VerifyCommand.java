@@ -34,8 +34,8 @@ import picocli.CommandLine.Spec;
         header = "Check a certificate and its signature, and explain what is wrong.",
         description = {
             "Checks the signature of a certificate with the configured key, and the rules",
-            "for all certificates. If the signature is invalid, it tries to find out what was",
-            "signed instead: with another algorithm or key, over numbers that were not",
+            "for all certificates. If the signature is invalid, it tries to find out what",
+            "was signed instead: with another algorithm or key, over numbers that were not",
             "rounded, or over another text.",
             ""
         },
