@@ -25,18 +25,18 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The agent's configuration. All values are checked here, before anything starts; a value that a command needs but that is not set counts as a
-  * problem, too.
+ * The agent's configuration. All values are checked here, before anything starts; a missing value that a command needs is
+ * reported with all other problems.
  *
  * @param endpoints base URLs of backends on one dedup store, the preferred one first
  * @param tls the trusted authorities and the client certificate; empty for the JDK's defaults
-  * @param signing the key; empty unless {@link Need#SIGNING} was requested
-  * @param shardId the shard for {@code certify}
-  * @param spoolDirectory the directory whose files are added to the outbox while the agent runs
-  * @param controlSocket the socket for operators' commands to the running agent
-  * @param intakeSocket the socket on which programs of its group submit certificates
-  * @param intakePort the loopback port for the same; 0 takes a free one; empty for none
-  * @param metricsPort the port for metrics; 0 takes a free one; empty for none
+ * @param signing the key; empty unless {@link Need#SIGNING} was requested
+ * @param shardId the shard for {@code certify}
+ * @param spoolDirectory the directory whose files are added to the outbox while the agent runs
+ * @param controlSocket the socket for operators' commands to the running agent
+ * @param intakeSocket the socket on which programs of its group submit certificates
+ * @param intakePort the loopback port for the same; 0 takes a free one; empty for none
+ * @param metricsPort the port for metrics; 0 takes a free one; empty for none
  */
 public record AgentConfig(
         List<URI> endpoints,
@@ -81,9 +81,9 @@ public record AgentConfig(
     }
 
     /**
-     * A report about a configuration, valid or not, that is safe to show to others.
+     * A configuration for diagnostics, valid or not.
      *
-     * @param text the settings and their problems; for secrets and PEM data it only says whether they are set
+     * @param text the settings and their problems, safe to show to others; for secrets and PEM data it only says whether they are set
      * @param secrets the values of all secrets that are set
      * @param config the configuration; empty if it is invalid
      */

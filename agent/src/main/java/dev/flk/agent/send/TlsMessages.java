@@ -9,11 +9,11 @@ import java.util.stream.Collectors;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
-/** Explains why TLS with a backend fails, and what to do, from the JDK's messages. */
+/** Messages that explain, from the JDK's messages, why TLS with a backend fails and what to do. */
 public final class TlsMessages {
     private static final int LONGEST_QUOTE = 160;
 
-    /** What the JDK, or the other side by an alert, says; and what that means here. The first that fits. */
+    /** Fragments of the JDK's messages and of the peer's alerts, with their meaning; the first match counts. */
     private enum Sign {
         UNTRUSTED(
                 "its certificate is of an authority that is not trusted here; set TLS_CA_FILE to the certificate of that authority",
@@ -62,7 +62,7 @@ public final class TlsMessages {
 
     private TlsMessages() {}
 
-    /** In words, for people; empty if it is not TLS that failed. */
+    /** Returns an explanation of a TLS failure; empty for any other failure. */
     public static Optional<String> what(@Nullable Throwable failure) {
         Sign sign = null;
         String quote = "";

@@ -122,7 +122,7 @@ class DoctorCommandTest extends CommandTest {
     void noBackendButAWebServer_isBad() {
         backend.health = Said.of(404, "<html>");
 
-        assertThat(findings(1)).contains("/health says 404; is ENDPOINT the base URL of a backend?");
+        assertThat(findings(1)).contains("/health answers 404; is ENDPOINT a backend's base URL?");
     }
 
     @Test
