@@ -86,7 +86,7 @@ final class CertificateCommands {
     final class Keygen implements Callable<Integer> {
         private static final int KEY_BYTES = 32;
 
-        @Option(names = "--alg", paramLabel = "ALG", description = "hmac (the preset) or ed25519.")
+        @Option(names = "--alg", paramLabel = "ALG", description = "hmac (the default) or ed25519.")
         private Algorithm algorithm = Algorithm.hmac;
 
         /** The algorithms, named as users write them. */

@@ -49,17 +49,17 @@ final class DiagnosticsCommand implements Callable<Integer> {
     @Option(
             names = "--output",
             paramLabel = "FILE",
-            description = "The archive, a new file; by default in this directory, named after the time.")
+            description = "The archive, a new file (default: in this directory, named after the time).")
     private @Nullable Path output;
 
-    @Option(names = "--log", paramLabel = "FILE", description = "A log file; repeatable.")
+    @Option(names = "--log", paramLabel = "FILE", description = "A log file to include; may be repeated.")
     private List<Path> logs = List.of();
 
     @Option(
             names = "--log-mib",
             paramLabel = "N",
             defaultValue = "8",
-            description = "The size of the end of each log file; preset: ${DEFAULT-VALUE}.")
+            description = "MiB to include from the end of each log file (default: ${DEFAULT-VALUE}).")
     private int logMib = 8;
 
     @Spec

@@ -182,7 +182,7 @@ final class OutboxCommands {
                 names = "--horizon-days",
                 paramLabel = "N",
                 defaultValue = "14",
-                description = "How long settled certificates are kept; preset: ${DEFAULT-VALUE}.")
+                description = "How long settled certificates are kept (default: ${DEFAULT-VALUE}).")
         private int horizonDays;
 
         @Option(names = "--dry-run", description = "Only report what would be done.")

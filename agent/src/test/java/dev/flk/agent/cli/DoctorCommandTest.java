@@ -144,7 +144,7 @@ class DoctorCommandTest extends CommandTest {
 
             assertThat(findings(1))
                     .contains(
-                            "TLS fails: its certificate is of an authority that is not trusted here; set TLS_CA_FILE");
+                            "TLS fails: its certificate was issued by an authority that is not trusted here; set TLS_CA_FILE");
         } finally {
             server.stop(0);
         }
