@@ -49,9 +49,9 @@ final class AgentReloadIT {
                 agent.hangUp();
                 agent.awaitLine(line -> line.contains(
                                 " ERROR SIGHUP: ENDPOINT: the value is 'nonsense', which is no base URL; write it")
-                        && line.endsWith("; the agent goes on as it was"));
+                        && line.endsWith("; the agent keeps its configuration"));
                 agent.awaitLine(line -> line.contains(" ERROR SIGHUP: MAX_AGE: 'soon' is not a duration; write it")
-                        && line.endsWith("; the agent goes on as it was"));
+                        && line.endsWith("; the agent keeps its configuration"));
                 // the configuration of the command that adds it is its own
                 configure(second.url(), Pcs.KEY, "");
                 submit(3);

@@ -121,7 +121,7 @@ final class AgentTlsIT {
                 try (Program doctor = home.start(Map.of(), "doctor", "--config", settings.toString())) {
                     doctor.awaitExit();
                     assertThat(doctor.out())
-                            .contains("is reached and serves", "tells elsewhere whether it is ready", "knows it");
+                            .contains("is reachable and serves", "reports its readiness elsewhere", "knows it");
                 }
                 assertThat(agent.terminate()).isEqualTo(143);
             }
@@ -131,15 +131,15 @@ final class AgentTlsIT {
     /** A way in which a certificate is wrong. */
     private enum Wrong {
         NO_CLIENT_CERTIFICATE(
-                "it does not take the certificate of this agent, or misses one", "client certificate missing"),
+                "it rejects the certificate of this agent, or requires one", "client certificate missing"),
         CLIENT_OF_ANOTHER_AUTHORITY(
-                "it does not take the certificate of this agent, or misses one",
+                "it rejects the certificate of this agent, or requires one",
                 "client certificate missing or client certificate refused"),
-        EXPIRED_CLIENT("it does not take the certificate of this agent, or misses one", "client certificate refused"),
-        EXPIRED_BACKEND("its certificate has ended, or is not valid yet; renew it at the backend", CLIENT_CLOSES),
+        EXPIRED_CLIENT("it rejects the certificate of this agent, or requires one", "client certificate refused"),
+        EXPIRED_BACKEND("its certificate has expired, or is not valid yet; renew it at the backend", CLIENT_CLOSES),
         BACKEND_OF_ANOTHER_HOST("its certificate is not for the host of ENDPOINT", CLIENT_CLOSES),
         UNTRUSTED_BACKEND(
-                "its certificate is of an authority that is not trusted here; set TLS_CA_FILE", CLIENT_CLOSES),
+                "its certificate was issued by an authority that is not trusted here; set TLS_CA_FILE", CLIENT_CLOSES),
         PLAIN_HTTP("400", "no tls");
 
         private final String told;

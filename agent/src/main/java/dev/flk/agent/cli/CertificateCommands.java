@@ -33,8 +33,8 @@ final class CertificateCommands {
             name = "canonical",
             header = "Print the bytes that a certificate's signature covers.",
             description = {
-                "Prints exactly the bytes that the signature of a certificate covers:",
-                "no line end follows."
+                "Prints exactly the bytes that the signature of a certificate covers,",
+                "without a line end."
             })
     final class Canonical implements Callable<Integer> {
         @Mixin
@@ -53,8 +53,8 @@ final class CertificateCommands {
             name = "sign",
             header = "Sign a certificate.",
             description = {
-                "Prints a certificate on one line, signed with the configured key; a signature",
-                "that it has is replaced, sent_at is added if missing, all else stays as it is."
+                "Prints a certificate on one line, signed with the configured key. Replaces an",
+                "existing signature and adds sent_at if it is missing; changes nothing else."
             })
     final class Sign implements Callable<Integer> {
         @Mixin
@@ -65,7 +65,7 @@ final class CertificateCommands {
             AgentConfig config = context.config(Need.SIGNING);
             Optional<Signer> signer = config.signing().flatMap(Signing::signer);
             if (signer.isEmpty()) {
-                context.complain("PCS_SIGN_ALG is none; set hmac or ed25519 and a key to sign");
+                context.complain("PCS_SIGN_ALG=none does not sign; set hmac or ed25519, and a key");
                 return 2;
             }
             context.out()
@@ -78,18 +78,18 @@ final class CertificateCommands {
 
     @Command(
             name = "keygen",
-            header = "Make a new key.",
+            header = "Generate a new key.",
             description = {
-                "Makes a new key and prints it as settings, one a line: those of the agent, and",
-                "for ed25519 also the public key for the backend. Keep the output secret."
+                "Generates a key and prints it as settings, one per line: those of the agent,",
+                "and for ed25519 also the public key for the backend. Keep the output secret."
             })
     final class Keygen implements Callable<Integer> {
         private static final int KEY_BYTES = 32;
 
-        @Option(names = "--alg", paramLabel = "ALG", description = "hmac (the preset) or ed25519.")
+        @Option(names = "--alg", paramLabel = "ALG", description = "hmac (the default) or ed25519.")
         private Algorithm algorithm = Algorithm.hmac;
 
-        /** The constants have the names that users write. */
+        /** The algorithms, named as users write them. */
         enum Algorithm {
             hmac,
             ed25519
@@ -115,7 +115,7 @@ final class CertificateCommands {
 
     /** The argument of the commands that read one certificate. */
     static final class CertificateFile {
-        @Parameters(paramLabel = "FILE", description = "A certificate in JSON; - is standard input.")
+        @Parameters(paramLabel = "FILE", description = "A certificate in JSON; - reads standard input.")
         private String name = "";
 
         byte[] read(Context context) throws IOException {

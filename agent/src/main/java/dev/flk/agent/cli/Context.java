@@ -55,7 +55,7 @@ final class Context {
             throw new IOException(name + " is a directory; name a file");
         }
         try {
-            // a pipe can't be positioned, which the stream of java.nio attempts
+            // the stream of java.nio sets a position, which fails on a pipe
             return Files.exists(path) && !Files.isRegularFile(path)
                     ? new FileInputStream(name)
                     : new BufferedInputStream(Files.newInputStream(path));
@@ -90,8 +90,7 @@ final class Context {
     }
 
     /**
-     * Prints a problem to standard error: wrapped at 80 columns on a terminal, otherwise on one line, as journals need
-     * it.
+     * Prints a problem to standard error: wrapped at 80 columns on a terminal, otherwise on one line, for log files.
      */
     void complain(String text) {
         String line = "flk-agent: " + Printable.of(text);
@@ -103,7 +102,7 @@ final class Context {
         return AgentConfig.diagnose(environment, configFile);
     }
 
-    /** Returns another instance of the program with the same settings, which prints everything to one stream. */
+    /** Returns another instance of the program with the same settings that prints everything to one stream. */
     FlkAgent again(InputStream otherIn, PrintStream otherOut) {
         FlkAgent agent = new FlkAgent(environment, otherIn, otherOut, otherOut);
         if (configFile != null) {

@@ -30,17 +30,17 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "diagnostics",
-        header = "Make an archive for a fault report, without secrets.",
+        header = "Create an archive for a bug report, without secrets.",
         description = {
-            "Versions, disks, the configuration without secrets, metrics and status of the",
-            "running agent, counts of dead letters,",
-            "and the ends of log files. It changes nothing, and works without an agent.",
-            "Run it with that agent's configuration: the secrets that it knows from there",
-            "are removed from everything, including log files."
+            "The archive contains versions, disks, the configuration without secrets,",
+            "metrics and status of the running agent, the number of dead letters by reason,",
+            "and the ends of log files. The command changes nothing, and works without a",
+            "running agent. Run it with the agent's configuration: it removes the secrets in",
+            "that configuration from everything, including log files."
         })
 final class DiagnosticsCommand implements Callable<Integer> {
     private static final int MOST_LOG_MIB = 64;
-    /** The limit of distinct reasons, because backends may return any text. */
+    /** The largest number of distinct reasons; it is limited because backends may return any text. */
     private static final int MOST_REASONS = 100;
 
     private final Context context;
@@ -49,17 +49,17 @@ final class DiagnosticsCommand implements Callable<Integer> {
     @Option(
             names = "--output",
             paramLabel = "FILE",
-            description = "The archive, a new file; without it one in this directory, named by the time.")
+            description = "The archive, a new file (default: in this directory, named after the time).")
     private @Nullable Path output;
 
-    @Option(names = "--log", paramLabel = "FILE", description = "A log file; repeatable.")
+    @Option(names = "--log", paramLabel = "FILE", description = "A log file to include; may be repeated.")
     private List<Path> logs = List.of();
 
     @Option(
             names = "--log-mib",
             paramLabel = "N",
             defaultValue = "8",
-            description = "How much of the end of each log file; preset: ${DEFAULT-VALUE}.")
+            description = "MiB to include from the end of each log file (default: ${DEFAULT-VALUE}).")
     private int logMib = 8;
 
     @Spec
@@ -73,7 +73,7 @@ final class DiagnosticsCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         if (logMib < 1 || logMib > MOST_LOG_MIB) {
-            throw new ParameterException(spec.commandLine(), "--log-mib: write a number from 1 to " + MOST_LOG_MIB);
+            throw new ParameterException(spec.commandLine(), "--log-mib must be a number from 1 to " + MOST_LOG_MIB);
         }
         Instant now = Instant.now();
         AgentConfig.Diagnosed known = context.diagnosedConfig();

@@ -14,12 +14,12 @@ import picocli.CommandLine.Command;
 
 @Command(
         name = "doctor",
-        header = "Look for problems that may stop the agent; say what to do.",
+        header = "Look for problems that may stop the agent, and say what to do.",
         description = {
-            "Looks at settings, key, files, disk, the running agent, and each backend: whether",
-            "it is reached and trusted, its clock, and whether it knows the key (with a",
-            "certificate that it refuses and keeps nothing of). Exit code 1 if something is",
-            "bad, 2 if the settings are."
+            "Checks settings, key, files, disk, the running agent, and each backend: whether",
+            "it is reachable and trusted, its clock, and whether it knows the key (by a",
+            "certificate that it rejects and does not store). Exit code 1 if a check fails,",
+            "2 if the settings are invalid."
         })
 final class DoctorCommand implements Callable<Integer> {
     private final Context context;
@@ -34,7 +34,7 @@ final class DoctorCommand implements Callable<Integer> {
         List<Finding> findings = Doctor.look(config, InstantSource.system());
         findings.forEach(finding -> context.say(inWords(finding)));
         boolean bad = findings.stream().anyMatch(finding -> finding.grade() == Grade.BAD);
-        context.out().println(bad ? "something has to be done, see above" : "nothing stands in the way");
+        context.out().println(bad ? "problems found, see above" : "no problems found");
         return bad ? 1 : 0;
     }
 

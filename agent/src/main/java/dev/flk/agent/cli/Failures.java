@@ -15,7 +15,7 @@ import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 
-/** Translates failures into a sentence for people and an exit code: 2 for usage and configuration, 1 for all others. */
+/** The translation of failures into an error message and an exit code: 2 for usage and configuration, 1 for all others. */
 final class Failures implements CommandLine.IParameterExceptionHandler, CommandLine.IExecutionExceptionHandler {
     private static final Logger LOG = LoggerFactory.getLogger(Failures.class);
 
@@ -53,7 +53,7 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         } else if (e instanceof IOException io) {
             say(IoMessages.inWords(io));
         } else {
-            say("this should not happen: " + e);
+            say("internal error: " + e);
             LOG.debug("unexpected", e);
         }
         return ExitCode.SOFTWARE;

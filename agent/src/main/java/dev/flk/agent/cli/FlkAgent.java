@@ -22,7 +22,7 @@ import picocli.CommandLine.ScopeType;
 /** The command {@code flk-agent} with all of its subcommands. */
 @Command(
         name = "flk-agent",
-        description = {"Certifies measurements and ships the certificates to a backend,", "by way of an outbox on disk."
+        description = {"Certifies measurements and sends the certificates to a backend,", "through an outbox on disk."
         },
         mixinStandardHelpOptions = true,
         versionProvider = FlkAgent.Version.class,
@@ -70,9 +70,7 @@ public final class FlkAgent implements Runnable {
                 .setExecutionExceptionHandler(failures);
     }
 
-    /**
-     * Records that standard error is a terminal: messages are wrapped to fit, and long commands show their progress.
-     */
+    /** Records that standard error is a terminal, so that messages are wrapped to fit and long commands show their progress. */
     public void watched() {
         context.watched();
     }
@@ -91,10 +89,10 @@ public final class FlkAgent implements Runnable {
         return Stream.of(
                         "",
                         "Settings come from the environment, or from --config FILE with NAME=value",
-                        "lines; the environment wins, and NAME_FILE reads NAME from a file:",
+                        "lines; the environment takes precedence. NAME_FILE reads NAME from a file:",
                         Context.at80("  " + names, 2),
                         "",
-                        "Exit codes: 0 done, 1 failed, 2 usage or configuration.")
+                        "Exit codes: 0 success, 1 failure, 2 usage or configuration error.")
                 .flatMap(String::lines)
                 .toArray(String[]::new);
     }
@@ -107,7 +105,7 @@ public final class FlkAgent implements Runnable {
             names = "--config",
             paramLabel = "FILE",
             scope = ScopeType.INHERIT,
-            description = "Properties file with settings.")
+            description = "A properties file with settings.")
     void config(Path file) {
         context.configFile(file);
     }
@@ -117,7 +115,7 @@ public final class FlkAgent implements Runnable {
         throw new CommandLine.ParameterException(commandLine, "a command is missing");
     }
 
-    /** Provides the version from the jar. */
+    /** The version, as stored in the jar. */
     static final class Version implements CommandLine.IVersionProvider {
         @Override
         public String[] getVersion() {

@@ -28,9 +28,9 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * Follows a growing CSV and adds a certificate to the outbox for every complete window. The number of certified windows
- * is stored durably in a file next to the CSV, so that a restart adds none of them again. If a crash loses the count of
- * a window, the window is added twice with the same {@code pcs_id}, and the backend counts it once. Ends when it is
- * stopped, or when the file was replaced or truncated.
+ * is stored durably in a file next to the CSV, so that a restart does not add them again. If a crash loses the count of
+ * a window, the window is added twice with the same {@code pcs_id}, and the backend counts it once. It ends when it is
+ * stopped, or when the file is replaced.
  */
 final class Following {
     private static final long LOOK_EVERY_MILLIS = 500;
@@ -80,7 +80,7 @@ final class Following {
         List<String> lines = Files.readAllLines(state);
         if (lines.size() != 2 || !lines.get(1).matches("\\d{1,18}")) {
             throw new IOException(
-                    state + " is not what certify --follow has written; remove it to certify all of " + csv + " again");
+                    state + " was not written by certify --follow; remove it to certify all of " + csv + " again");
         }
         return lines.get(0).equals(identity) ? Long.parseLong(lines.get(1)) : 0;
     }
@@ -95,7 +95,7 @@ final class Following {
             return false;
         }
         if (!Files.exists(csv) || !identity().equals(identity)) {
-            context.complain(csv + " was replaced; what was complete in it is certified");
+            context.complain(csv + " was replaced; all of its complete windows are certified");
             return false;
         }
         return true;
@@ -162,7 +162,7 @@ final class Following {
         Files.move(next, state, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
-    /** Stops after the complete windows. Any thread. */
+    /** Ends following once all complete windows are in the outbox. Any thread. */
     void stop() {
         stop.countDown();
     }
@@ -171,14 +171,14 @@ final class Following {
         stop();
         try {
             if (!ended.await(9, TimeUnit.SECONDS)) {
-                context.complain("the outbox does not answer; ending without it");
+                context.complain("the outbox does not respond; exiting without waiting for it");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
     }
 
-    /** The CSV as a stream that waits at the end of the file for more, until no more will come. */
+    /** The CSV as a stream that waits for more at the end of the file, and ends when following ends. */
     private final class GrowingFile extends FilterInputStream {
         GrowingFile(InputStream now) {
             super(now);

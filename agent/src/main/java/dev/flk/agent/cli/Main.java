@@ -10,11 +10,11 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import org.slf4j.event.Level;
 
-/** Entry point of {@code flk-agent}. */
+/** The entry point of {@code flk-agent}. */
 public final class Main {
     private Main() {}
 
-    /** Runs the command line; whatever the locale, output is UTF-8. */
+    /** Runs the command line and exits with its exit code. The output is UTF-8 regardless of the locale. */
     public static void main(String[] args) {
         PrintStream out = utf8(FileDescriptor.out);
         PrintStream err = utf8(FileDescriptor.err);

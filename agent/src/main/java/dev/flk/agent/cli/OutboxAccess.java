@@ -8,7 +8,7 @@ import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import java.io.IOException;
 import java.time.InstantSource;
 
-/** Access of a command to the outbox: as its owner, or through the agent that owns it. */
+/** The access of a command to the outbox: as its owner, or through the agent that owns it. */
 final class OutboxAccess {
     private OutboxAccess() {}
 
@@ -23,7 +23,7 @@ final class OutboxAccess {
     }
 
     /**
-     * Runs one of the two operations.
+     * Runs the first operation if this process can own the outbox, otherwise the second one.
      *
      * @throws OutboxLocked if another process owns the outbox and does not answer at its socket
      */

@@ -35,7 +35,7 @@ final class OutboxCommands {
         this.context = context;
     }
 
-    @Command(name = "outbox", header = "Look into the outbox.")
+    @Command(name = "outbox", header = "Show the outbox.")
     final class Look implements Runnable {
         @Spec
         @SuppressWarnings("NullAway.Init") // picocli sets it
@@ -48,14 +48,14 @@ final class OutboxCommands {
 
         @Command(
                 name = "cat",
-                header = "Show every entry, and what became of it.",
+                header = "Show every entry and its outcome.",
                 description = {
-                    "Shows the entries that the outbox still tells of: those that wait, and those",
-                    "that were settled and not yet compacted. Works also while an agent runs."
+                    "Shows the entries in the outbox: those that wait, and those that were settled",
+                    "and not yet compacted. Also works while an agent runs."
                 })
         int cat(
-                @Option(names = "--json", description = "A JSON object a line, the certificate in it.") boolean json,
-                @Option(names = "--waiting", description = "Only those that wait.") boolean waiting)
+                @Option(names = "--json", description = "JSON objects, with the certificates.") boolean json,
+                @Option(names = "--waiting", description = "Show only entries that wait.") boolean waiting)
                 throws Exception {
             OutboxHistory.read(context.config().outbox().directory(), told -> {
                 if (!waiting || told.settlement().isEmpty()) {
@@ -79,7 +79,7 @@ final class OutboxCommands {
                 case ACCEPTED -> "answered 200: accepted";
                 case ESCALATED -> "answered 202: escalated or rejected";
                 case DEAD -> "given up: among the dead letters";
-                case LOST -> "lost by damage of the disk";
+                case LOST -> "lost to disk damage";
             };
         }
 
@@ -98,7 +98,7 @@ final class OutboxCommands {
                     .strip();
         }
 
-        /** Returns an id; any other text would not fit, or could contain control characters. */
+        /** Returns a well-formed id unchanged; any other text may be too long or contain control characters, and is replaced. */
         private static String shown(String pcsId) {
             return PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
         }
@@ -118,15 +118,15 @@ final class OutboxCommands {
 
     @Command(
             name = "fsck",
-            header = "Look whether the outbox is whole; set aside what is not.",
+            header = "Check the outbox for damage, and repair it.",
             description = {
-                "Reads the whole outbox, every checksum, and says exactly which records are",
-                "gone. Damaged files are copied to *.broken* ones and then repaired: every whole",
-                "record stays. Beside a running agent, and with --dry-run, it only looks; the",
-                "agent skips damage by itself. Exit code 1 if something is gone."
+                "Reads the entire outbox, verifies every checksum, and reports exactly which",
+                "records are gone. Damaged files are copied to *.broken* and then repaired:",
+                "every complete record remains. While an agent runs, and with --dry-run, it",
+                "only checks; the agent skips damage by itself. Exit code 1 if a record is gone."
             })
     final class Fsck implements Callable<Integer> {
-        @Option(names = "--dry-run", description = "Only look.")
+        @Option(names = "--dry-run", description = "Only check.")
         private boolean dryRun;
 
         @Override
@@ -134,12 +134,12 @@ final class OutboxCommands {
             AgentConfig config = context.config();
             OutboxCheck check = new OutboxCheck(config.outbox().directory());
             Found found = check.look();
-            context.say(config.outbox().directory() + ": " + ErrorMessages.count(found.records(), "whole record"));
+            context.say(config.outbox().directory() + ": " + ErrorMessages.count(found.records(), "complete record"));
             found.givenUp().forEach(line -> context.say("given up before: " + line));
             if (found.tornBytes() > 0) {
                 context.say(ErrorMessages.count(found.tornBytes(), "byte") + " at the end "
                         + (found.tornBytes() == 1 ? "is" : "are")
-                        + " not whole: a crash has left that, or a running agent is writing");
+                        + " not a complete record: left by a crash, or a running agent is writing");
             }
             found.brokenHeaders().forEach(context::say);
             found.foreign().forEach(context::say);
@@ -158,10 +158,10 @@ final class OutboxCommands {
                 check.repair().forEach(file -> context.say("set aside: " + file));
                 context.say(
                         found.isWhole()
-                                ? "the damaged headers are rewritten; nothing is gone"
-                                : "the outbox is whole now, without what is gone");
+                                ? "the damaged headers were rewritten; nothing is gone"
+                                : "the outbox is repaired, without the missing records");
             } catch (OutboxLocked e) {
-                context.say(e.getMessage() + "; nothing is set aside while it runs: it skips what is gone");
+                context.say(e.getMessage() + "; nothing is repaired while it runs: it skips the missing records");
             }
             return found.isWhole() ? 0 : 1;
         }
@@ -169,11 +169,11 @@ final class OutboxCommands {
 
     @Command(
             name = "compact",
-            header = "Give the space of certificates back that were sent.",
+            header = "Free the space of certificates that were sent.",
             description = {
-                "Removes what was settled longer ago than the horizon, in whole segments, and",
-                "compresses segments that were closed a day ago. What waits is never removed.",
-                "For cron; works also while an agent runs, through it, and on a full disk."
+                "Removes what was settled longer ago than the horizon, a segment at a time, and",
+                "compresses segments that were closed a day ago. Never removes a waiting",
+                "certificate. For cron; also works through a running agent, and on a full disk."
             })
     final class Compact implements Callable<Integer> {
         private static final int MOST_DAYS = 36_500;
@@ -182,10 +182,10 @@ final class OutboxCommands {
                 names = "--horizon-days",
                 paramLabel = "N",
                 defaultValue = "14",
-                description = "How long what was settled is kept; preset: ${DEFAULT-VALUE}.")
+                description = "How long settled certificates are kept (default: ${DEFAULT-VALUE}).")
         private int horizonDays;
 
-        @Option(names = "--dry-run", description = "Only say what would be done.")
+        @Option(names = "--dry-run", description = "Only report what would be done.")
         private boolean dryRun;
 
         @Spec

@@ -19,15 +19,15 @@ import picocli.CommandLine.Option;
 
 @Command(
         name = "run",
-        header = "Ship what is in the outbox to the backend.",
+        header = "Send the certificates in the outbox to the backend.",
         description = {
-            "Ships the contents of the outbox, and files that arrive in SPOOL_DIR, until told",
-            "to stop (SIGTERM). SIGHUP reads the key and the configuration again."
+            "Sends the contents of the outbox, and of files that arrive in SPOOL_DIR, until",
+            "it is stopped (SIGTERM). SIGHUP reloads the key and the configuration."
         })
 final class RunCommand implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(RunCommand.class);
 
-    /** The longest wait at the end: a process has 10 s to stop, and this leaves time for the rest. */
+    /** The longest wait for the agent to close: the process has 10 s to stop, and this leaves time for the rest. */
     private static final long LONGEST_END_MILLIS = 9_500;
 
     private static final long LONGEST_WAIT_MILLIS = 5_000;
@@ -38,8 +38,8 @@ final class RunCommand implements Callable<Integer> {
     @Option(
             names = "--until-empty",
             description = {
-                "End as soon as nothing waits any more; for cron, and for trials.",
-                "Exit code 1 if files of SPOOL_DIR could not be taken in."
+                "Exit as soon as no certificate waits; for cron, and for trials.",
+                "Exit code 1 if files in SPOOL_DIR could not be read."
             })
     private boolean untilEmpty;
 
@@ -79,12 +79,12 @@ final class RunCommand implements Callable<Integer> {
     /** Rereads the configuration and the key on SIGHUP; an invalid configuration changes nothing. */
     private void readAgainOnHangUp(Agent agent) {
         ReloadSignal hangUp = ReloadSignal.listen();
-        hangUp.problem().ifPresent(problem -> LOG.warn("{}; a restart reads the configuration", problem));
+        hangUp.problem().ifPresent(problem -> LOG.warn("{}; restart the agent to change its configuration", problem));
         hangUp.add(() -> {
             try {
                 agent.reload(context.config(Need.ENDPOINT, Need.SIGNING));
             } catch (InvalidConfig e) {
-                e.problems().forEach(problem -> LOG.error("SIGHUP: {}; the agent goes on as it was", problem));
+                e.problems().forEach(problem -> LOG.error("SIGHUP: {}; the agent keeps its configuration", problem));
             }
         });
     }
@@ -111,7 +111,7 @@ final class RunCommand implements Callable<Integer> {
         agent.stop();
         try {
             if (!ended.await(LONGEST_END_MILLIS, TimeUnit.MILLISECONDS)) {
-                System.err.println("flk-agent: the disk does not answer; ending without it");
+                System.err.println("flk-agent: the disk does not respond; exiting without waiting for it");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

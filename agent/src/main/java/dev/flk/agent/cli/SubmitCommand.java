@@ -24,9 +24,9 @@ import picocli.CommandLine.Parameters;
         name = "submit",
         header = "Put certificates into the outbox.",
         description = {
-            "Puts certificates into the outbox; they are on disk when it returns. They are",
-            "signed when they are sent. What is no certificate is named and left out.",
-            "Works also while an agent runs, through it."
+            "Puts certificates into the outbox; they are on disk when the command returns,",
+            "and are signed when they are sent. Invalid certificates are reported and",
+            "skipped. Also works while an agent runs, through it."
         })
 final class SubmitCommand implements Callable<Integer> {
     private final Context context;
@@ -35,8 +35,8 @@ final class SubmitCommand implements Callable<Integer> {
             arity = "1..*",
             paramLabel = "FILE",
             description = {
-                "A certificate; *.ndjson and *.jsonl have one a line, and so has",
-                "standard input, which is called -."
+                "A certificate; *.ndjson and *.jsonl files contain one per line, and",
+                "so does standard input, written as -."
             })
     private List<String> files = List.of();
 

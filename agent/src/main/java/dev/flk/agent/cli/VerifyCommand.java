@@ -31,18 +31,18 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "verify",
-        header = "Check a certificate and its signature, and say why it is bad.",
+        header = "Check a certificate and its signature, and explain what is wrong.",
         description = {
             "Checks the signature of a certificate with the configured key, and the rules",
-            "that every certificate must keep. If the signature is bad, it tries to find",
-            "out what was signed instead: with another algorithm or key, over numbers that",
-            "were not rounded, or over another text.",
+            "for all certificates. If the signature is invalid, it tries to find out what",
+            "was signed instead: with another algorithm or key, over numbers that were not",
+            "rounded, or over another text.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {
-            "0:the backend would take it, if it has the same key",
-            "1:the backend would refuse it, or it can't be read",
+            "0:the backend would accept it, if it has the same key",
+            "1:the backend would reject it, or it can't be read",
             "2:usage or configuration"
         })
 final class VerifyCommand implements Callable<Integer> {
@@ -55,9 +55,9 @@ final class VerifyCommand implements Callable<Integer> {
             names = "--key",
             paramLabel = "KEYFILE",
             description = {
-                "Check with the key in this file, not with the configured one: settings as"
+                "Check with the key in this file instead of the configured one: settings as"
                         + " keygen prints them, or a bare secret.",
-                "Further ones are tried if the first does not fit."
+                "Further files are only used to explain an invalid signature."
             })
     private List<String> keyFiles = new ArrayList<>();
 
@@ -67,7 +67,7 @@ final class VerifyCommand implements Callable<Integer> {
             description = "Check with this Ed25519 key instead of the configured one.")
     private @Nullable String publicKey;
 
-    @Option(names = "--json", description = "As one JSON object.")
+    @Option(names = "--json", description = "Print one JSON object.")
     private boolean json;
 
     @Spec

@@ -26,18 +26,18 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The agent's configuration. All values are checked here, before anything starts; a missing value that a command needs is a problem
- * like any other.
+ * The agent's configuration. All values are checked here, before anything starts; a missing value that a command needs is
+ * reported with all other problems.
  *
  * @param endpoints base URLs of backends on one dedup store, the preferred one first
- * @param tls own authorities and client certificate; empty for what the JDK trusts
- * @param signing the key; empty unless it was asked for
- * @param shardId for {@code certify}
- * @param spoolDirectory files of it are taken in while the agent runs
- * @param controlSocket where the running agent is told what to do
- * @param intakeSocket where programs of its group leave certificates too
- * @param intakePort the same on a loopback port, 0 for a free one; empty for none
- * @param metricsPort 0 for a free one; empty for no metrics
+ * @param tls the trusted authorities and the client certificate; empty for the JDK's defaults
+ * @param signing the key; empty unless {@link Need#SIGNING} was requested
+ * @param shardId the shard for {@code certify}
+ * @param spoolDirectory the directory whose files are added to the outbox while the agent runs
+ * @param controlSocket the socket for operators' commands to the running agent
+ * @param intakeSocket the socket on which programs of its group submit certificates
+ * @param intakePort the loopback port for the same; 0 takes a free one; empty for none
+ * @param metricsPort the port for metrics; 0 takes a free one; empty for none
  */
 public record AgentConfig(
         List<URI> endpoints,
@@ -55,7 +55,7 @@ public record AgentConfig(
         OptionalInt metricsPort,
         LogConfig log) {
 
-    /** What a command needs. */
+    /** The settings that a command requires in addition to valid values. */
     public enum Need {
         ENDPOINT,
         SIGNING
@@ -64,28 +64,29 @@ public record AgentConfig(
     /**
      * Reads the environment and the properties file.
      *
-     * @param file Java properties with the names of the environment; null: none
-     * @throws InvalidConfig with everything that is wrong
+     * @param file a Java properties file with the names of the environment variables; null for none
+     * @throws InvalidConfig if the configuration is invalid; lists all problems
      */
     public static AgentConfig load(Map<String, String> environment, @Nullable Path file, Set<Need> needs) {
         return read(new Settings(AgentKeys.ALL, AgentKeys.GONE, environment, file), needs);
     }
 
     /**
-     * Of an application that sends certificates: the settings of {@code docs/configuration.md} by their names, such as {@code ENDPOINT}.
+     * Returns the configuration of an application that sends certificates. The names are those of
+     * {@code docs/configuration.md}, such as {@code ENDPOINT}.
      *
-     * @throws InvalidConfig with everything that is wrong
+     * @throws InvalidConfig if the configuration is invalid; lists all problems
      */
     public static AgentConfig of(Map<String, String> settings) {
         return load(settings, null, EnumSet.allOf(Need.class));
     }
 
     /**
-     * A configuration to be looked at by others, valid or not.
+     * A configuration for diagnostics, valid or not.
      *
-     * @param text what is set, and what is wrong with it; of secrets, and of what is in PEM, only whether it is set
-     * @param secrets all that are set
-     * @param config empty if something is wrong with it
+     * @param text the settings and their problems, safe to show to others; for secrets and PEM data it only says whether they are set
+     * @param secrets the values of all secrets that are set
+     * @param config the configuration; empty if it is invalid
      */
     public record Diagnosed(String text, List<String> secrets, Optional<AgentConfig> config) {
         public Diagnosed {
@@ -93,14 +94,14 @@ public record AgentConfig(
         }
     }
 
-    /** As {@link #load} for all commands, but never fails. */
+    /** Reads the configuration as {@link #load} does, with all needs, but reports problems instead of throwing. */
     public static Diagnosed diagnose(Map<String, String> environment, @Nullable Path file) {
         Settings settings = new Settings(AgentKeys.ALL, AgentKeys.GONE, environment, file);
         Optional<AgentConfig> config = Optional.empty();
         try {
             config = Optional.of(read(settings, EnumSet.allOf(Need.class)));
         } catch (InvalidConfig e) {
-            // its problems are in the report
+            // the report contains its problems
         }
         return new Diagnosed(settings.report(), settings.secrets(), config);
     }
@@ -139,7 +140,7 @@ public record AgentConfig(
         return config;
     }
 
-    /** Requires that no two settings name the same path: one would replace or delete what belongs to the other. */
+    /** Requires that no two settings name the same path, because one would replace or delete the files of the other. */
     private void requireDifferentPaths(Settings settings) {
         Map<Path, String> owners = new HashMap<>();
         Map<String, Path> paths = new LinkedHashMap<>();
@@ -150,7 +151,8 @@ public record AgentConfig(
         intakeSocket.ifPresent(path -> paths.put("INTAKE_SOCKET", path));
         paths.forEach((setting, path) -> {
             String owner = owners.putIfAbsent(path.toAbsolutePath().normalize(), setting);
-            settings.require(owner == null, setting + ": " + path + " is that of " + owner + "; name another path");
+            settings.require(
+                    owner == null, setting + ": " + path + " is also the path of " + owner + "; name another path");
         });
     }
 
@@ -175,8 +177,8 @@ public record AgentConfig(
     }
 
     /**
-     * What is wrong with the spool directory, if one is set. It is not made by the agent: those who leave files there must be able to
-     * write to it, and a mistyped name would go unseen.
+     * Returns the problem of the spool directory; empty if none is set or it exists. The agent does not create the directory, because
+     * its producers must be able to write to it, and a mistyped name would go unnoticed.
      */
     public Optional<String> spoolObjection() {
         return spoolDirectory
@@ -184,10 +186,10 @@ public record AgentConfig(
                 .map(directory -> "SPOOL_DIR: " + directory
                         + (Files.exists(directory)
                                 ? " is a file; name a directory"
-                                : " does not exist; create it, for those who leave files there to write to"));
+                                : " does not exist; create it, writable for the programs that put files there"));
     }
 
-    /** Throws if a spool directory is set and is not there. */
+    /** Throws an {@link InvalidConfig} if a spool directory is set and does not exist. */
     public void requireSpoolDirectory() {
         Optional<String> objection = spoolObjection();
         if (objection.isPresent()) {
@@ -195,7 +197,7 @@ public record AgentConfig(
         }
     }
 
-    /** The settings in which another configuration differs that only a restart can change. */
+    /** Returns the settings in which another configuration differs and that only a restart can change. */
     public List<String> neededRestart(AgentConfig other) {
         List<String> changed = new ArrayList<>();
         if (!outbox.equals(other.outbox)) {
@@ -218,7 +220,7 @@ public record AgentConfig(
         return changed;
     }
 
-    /** How certificates are sent; the endpoint must have been asked for. */
+    /** Returns the sender's configuration; requires that this one was read with {@link Need#ENDPOINT}. */
     public SenderConfig sending() {
         return new SenderConfig(endpoints, tls, requestTimeout, signing.flatMap(Signing::signer), send);
     }

@@ -16,7 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** Every setting of the agent. */
+/** The settings of the agent. */
 public final class AgentKeys {
     private static final int MANY = 1_000_000_000;
 
@@ -100,7 +100,7 @@ public final class AgentKeys {
             Quantities::port,
             "A port for metrics, on all addresses; 0 takes a free one. Not set: none.");
 
-    /** All of them, in the order of the docs. */
+    /** All settings, in the order of the docs. */
     public static final List<Key<?>> ALL = List.of(
             ENDPOINT,
             TLS_CA,
@@ -129,7 +129,7 @@ public final class AgentKeys {
             LogConfig.LEVEL,
             LogConfig.FORMAT);
 
-    /** Settings of earlier versions, with what to do instead. */
+    /** Removed settings of earlier versions, with advice. */
     static final Map<String, String> GONE =
             Map.of("DEBUG_PORT", "is gone; jcmd, jstack and jfr of the JDK look into a running agent");
 
@@ -153,7 +153,7 @@ public final class AgentKeys {
 
     private static URI baseUrl(String text) {
         String advice = "; write it like http://localhost:8080";
-        // what has an @ may hold a password
+        // a text with an @ may contain a password
         String mistake = (text.indexOf('@') < 0 ? "'" + text + "', which is " : "") + "no base URL" + advice;
         try {
             URI uri = new URI(text);

@@ -12,10 +12,10 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * The configured key. It never shows itself.
+ * The configured key. It is never printed.
  *
- * @param signer makes signatures; empty for {@code PCS_SIGN_ALG=none}
- * @param check checks them with the same key
+ * @param signer the signer; empty for {@code PCS_SIGN_ALG=none}
+ * @param check the check of signatures with the same key
  */
 public record Signing(Optional<Signer> signer, SignatureCheck check) {
 

@@ -16,11 +16,14 @@ import java.time.Instant;
 import java.util.Optional;
 import javax.net.ssl.SSLException;
 
-/** TLS to the backend: the authorities to trust, and the agent's own certificate; all of it PEM text. */
+/** TLS to the backend: the authorities to trust and the agent's own certificate, all as PEM text. */
 final class Tls {
     private Tls() {}
 
-    /** Empty if nothing of it is set: then the JDK's authorities are trusted, and no client certificate is shown. */
+    /**
+     * Returns the TLS configuration; empty if no setting is set, so that the JDK's authorities are trusted and no client certificate is
+     * sent.
+     */
     static Optional<ClientTls> read(Settings settings) {
         Optional<String> authorities = settings.find(AgentKeys.TLS_CA);
         Optional<String> certificate = settings.find(AgentKeys.TLS_CERT);
@@ -31,7 +34,7 @@ final class Tls {
             return Optional.empty();
         }
         if (certificate.isPresent() != key.isPresent()) {
-            return Optional.empty(); // that the file of the other can't be read is told
+            return Optional.empty(); // the unreadable file of the other one is already reported
         }
         if (authorities.isEmpty() && certificate.isEmpty()) {
             return Optional.empty();
@@ -57,7 +60,7 @@ final class Tls {
             builder.keyManager(pem(certificate), pem(key));
             return true;
         } catch (IllegalArgumentException e) {
-            // without the cause: it may quote the key
+            // omits the cause, which may quote the key
             settings.problem("TLS_CERT, TLS_KEY: can't be used; they must be a certificate and its PKCS#8 key without a"
                     + " password, both in PEM");
             return false;

@@ -1,6 +1,6 @@
 /**
- * What the agent is told: the environment, a properties file, and their problems, all at once. The command line calls in
- * through {@code AgentConfig}; everything else is given plain values.
+ * The agent's configuration from the environment and a properties file; all of its problems are reported at once. The command line
+ * reads it through {@code AgentConfig}; all other packages receive plain values.
  */
 @NullMarked
 package dev.flk.agent.config;

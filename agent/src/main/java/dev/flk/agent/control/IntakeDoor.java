@@ -20,9 +20,9 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code POST /v1/pcs}: a certificate, or one a line with the content type {@code application/x-ndjson}. Answered 202 only once what was
- * taken is on disk; 400 if nothing could be taken; 503 if there is no room now; 500 if the disk refuses, and then it may be there all
- * the same. Any thread.
+ * The endpoint {@code POST /v1/pcs}. Its body is a certificate or, with the content type {@code application/x-ndjson}, one per line.
+ * The answer is 202 once all accepted certificates are on disk, 400 if none is valid, 503 if the outbox has no room now, and 500 if
+ * writing failed; after a 500, the certificates may be on disk nevertheless. Any thread.
  */
 final class IntakeDoor {
     private final Outbox outbox;
@@ -33,7 +33,7 @@ final class IntakeDoor {
         this.intake = new Intake(outbox);
     }
 
-    /** Takes what a request brings. */
+    /** Adds the certificates of a request to the outbox, and answers the request. */
     void take(Request request, Exchange exchange) {
         byte[] body = request.body().exact();
         String type = request.header("Content-Type");
@@ -52,10 +52,10 @@ final class IntakeDoor {
         try {
             good = intake.goodLines(new ByteArrayInputStream(body), refused::add);
         } catch (IOException e) {
-            throw new UncheckedIOException(e); // memory does not fail
+            throw new UncheckedIOException(e); // reading from memory does not fail
         }
         if (good.isEmpty()) {
-            return done(Answer.json(400, report("nothing could be taken", 0, refused)));
+            return done(Answer.json(400, report("no line is a valid certificate", 0, refused)));
         }
         return take(good, refused);
     }
@@ -73,7 +73,7 @@ final class IntakeDoor {
         }
     }
 
-    /** What became of the lines of a request. */
+    /** The results for the lines of a request. */
     private record Report(
             @Nullable String error, int added, @Nullable List<Refused> refused) {}
 

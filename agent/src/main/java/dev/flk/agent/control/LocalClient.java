@@ -29,14 +29,14 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/** Talks to a running agent through its socket, a connection a request. Close it. */
+/** An HTTP client for the socket of a running agent, with one connection per request. Callers must close it. */
 public final class LocalClient implements Closeable {
     private static final int MAX_ANSWER_BYTES = 16 << 20;
 
     private final MultiThreadIoEventLoopGroup loops = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
     private final Path socket;
 
-    /** For the socket of an agent that may run. */
+    /** Creates a client for the socket of an agent that may be running; does not connect yet. */
     public LocalClient(Path socket) {
         this.socket = socket;
     }
@@ -44,8 +44,8 @@ public final class LocalClient implements Closeable {
     /**
      * Sends a request and waits for the answer.
      *
-     * @throws RunningAgent.NotThere if nobody listens there
-     * @throws IOException if the answer does not come within the time given
+     * @throws RunningAgent.NotThere if no process listens on the socket
+     * @throws IOException if the connection fails, or no answer arrives within the timeout
      */
     public Answer ask(String method, String uri, String contentType, byte[] body, Duration timeout) throws IOException {
         CompletableFuture<Answer> answer = new CompletableFuture<>();
@@ -87,9 +87,9 @@ public final class LocalClient implements Closeable {
             return answer.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
             throw new IOException(
-                    "the agent at " + socket + " has not answered within " + timeout.toSeconds() + " s", e);
+                    "the agent at " + socket + " did not answer within " + timeout.toSeconds() + " s", e);
         } catch (ExecutionException e) {
-            throw new IOException("the agent at " + socket + " has hung up: " + e.getMessage(), e);
+            throw new IOException("the agent at " + socket + " did not answer: " + e.getMessage(), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted", e);
@@ -110,7 +110,7 @@ public final class LocalClient implements Closeable {
 
         @Override
         public void channelInactive(ChannelHandlerContext context) {
-            answer.completeExceptionally(new IOException("the connection ended before the answer"));
+            answer.completeExceptionally(new IOException("the connection was closed before the answer was complete"));
         }
 
         @Override

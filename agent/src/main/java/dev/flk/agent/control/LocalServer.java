@@ -41,17 +41,18 @@ import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Serves local programs and operators: a Unix socket beside the outbox, for its owner only, takes certificates and operations; a second
- * one, for its group too, and a loopback port take certificates. One event loop.
+ * The HTTP server for operators and for programs on the same machine. A Unix socket, by default in the outbox's directory and
+ * accessible only to its owner, accepts certificates and operators' commands. A second socket, also open to its group, and a loopback
+ * port accept only certificates; both are optional. One event loop serves all of them.
  */
 public final class LocalServer implements Closeable {
     static final int MAX_BODY_BYTES = 8 << 20;
     private static final long MAX_BODIES_BYTES = 4L * MAX_BODY_BYTES;
-    /** What Linux has room for. */
+    /** The longest path of a Unix socket on Linux. */
     private static final int LONGEST_SOCKET_PATH_BYTES = 107;
 
     static final int MAX_CONNECTIONS = 256;
-    /** Of those, kept back from who hands certificates in, so that he can't shut operators out. */
+    /** The number of connections reserved for operators, so that programs that submit certificates cannot lock them out. */
     private static final int FOR_OPERATORS = 16;
 
     private static final int MOST_LOOKS = 10;
@@ -79,7 +80,13 @@ public final class LocalServer implements Closeable {
     private final IntakeDoor intake;
     private int port;
 
-    /** Where it is to be found: the operators' socket, and if wanted the programs' socket and loopback port (0 for a free one). */
+    /**
+     * The addresses of the server.
+     *
+     * @param control the operators' socket
+     * @param intake the programs' socket, if configured
+     * @param intakePort the programs' loopback port, if configured; 0 takes a free one
+     */
     public record Doors(Path control, Optional<Path> intake, OptionalInt intakePort) {}
 
     private LocalServer(Outbox outbox, Operations operations) {
@@ -88,10 +95,10 @@ public final class LocalServer implements Closeable {
     }
 
     /**
-     * Opens the doors. Sockets on which nobody listens are replaced.
+     * Starts listening on all addresses. A socket file on which no process listens is replaced.
      *
-     * @throws InvalidConfig if something else has the name of a socket
-     * @throws IOException saying which door can't be opened, and what to do
+     * @throws InvalidConfig if a socket's path belongs to another process or is not a socket
+     * @throws IOException if an address cannot be opened; the message says which one and what to do
      */
     public static LocalServer start(Doors doors, Outbox outbox, Operations operations) throws IOException {
         LocalServer server = new LocalServer(outbox, operations);
@@ -122,13 +129,13 @@ public final class LocalServer implements Closeable {
         }
     }
 
-    /** The loopback port; 0 if there is none. */
+    /** Returns the loopback port; 0 if none is open. */
     public int port() {
         return port;
     }
 
     private Routes routes() {
-        return new Routes(Endpoint.always(Answer.error(404, "there is nothing here; POST certificates to /v1/pcs")))
+        return new Routes(Endpoint.always(Answer.error(404, "no such endpoint; POST certificates to /v1/pcs")))
                 .post("/v1/pcs", Endpoint.withBody(MAX_BODY_BYTES, intake::take))
                 .get("/health", Endpoint.always(Answer.json(200, "{}".getBytes(StandardCharsets.US_ASCII))));
     }
@@ -137,15 +144,15 @@ public final class LocalServer implements Closeable {
             throws IOException {
         int bytes = socket.toString().getBytes(StandardCharsets.UTF_8).length;
         if (bytes > LONGEST_SOCKET_PATH_BYTES) {
-            throw new IOException("the path of a Unix socket has room for " + LONGEST_SOCKET_PATH_BYTES + " bytes, "
-                    + socket + " has " + bytes + "; set " + setting + " to a shorter one");
+            throw new IOException("the path of a Unix socket can have " + LONGEST_SOCKET_PATH_BYTES + " bytes, but "
+                    + socket + " has " + bytes + "; set " + setting + " to a shorter path");
         }
         removeOld(setting, socket);
         int unused = listen(setting, socket.toString(), UnixDomainSocketAddress.of(socket), routes, admission);
         Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString(permissions));
     }
 
-    /** Removes the socket of an agent that was killed. Anything else under that name stays: it is not ours. */
+    /** Removes the socket that a killed agent left behind. Any other file at that path stays, because the agent did not create it. */
     private static void removeOld(String setting, Path socket) throws IOException {
         if (!Files.exists(socket, LinkOption.NOFOLLOW_LINKS)) {
             return;
@@ -155,7 +162,7 @@ public final class LocalServer implements Closeable {
             throw new InvalidConfig(
                     List.of(setting + ": " + socket + " is " + kind + ", not a socket; name another path"));
         }
-        // the socket of a killed agent may listen for a moment after its lock is free
+        // the socket of a killed agent may accept connections for a moment after its lock is released
         for (int look = 0; isListening(socket); look++) {
             if (look == MOST_LOOKS) {
                 throw new InvalidConfig(List.of(setting + ": " + socket
@@ -166,10 +173,10 @@ public final class LocalServer implements Closeable {
         Files.deleteIfExists(socket);
     }
 
-    /** Returns whether somebody may listen on a socket; only a refused connection proves that nobody does. */
+    /** Returns whether a process may be listening on a socket; only a refused connection proves that none is. */
     private static boolean isListening(Path socket) {
         try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            channel.configureBlocking(false); // a full queue of connections would block
+            channel.configureBlocking(false); // a blocking connect would wait while the backlog is full
             boolean unused = channel.connect(UnixDomainSocketAddress.of(socket));
             return true;
         } catch (ConnectException e) {
@@ -185,7 +192,7 @@ public final class LocalServer implements Closeable {
                 address,
                 setting + " " + value,
                 setting,
-                "too many connections to " + setting + ": closed one at once, there may be " + MAX_CONNECTIONS,
+                "too many connections to " + setting + ": closed a new one, the limit is " + MAX_CONNECTIONS,
                 routes,
                 admission,
                 null));
@@ -199,7 +206,7 @@ public final class LocalServer implements Closeable {
         return server.load().connections().held() <= MAX_CONNECTIONS - FOR_OPERATORS;
     }
 
-    /** A page in a browser can reach a loopback port: nothing it sends is taken. */
+    /** Rejects requests that a web page may have sent, because a page in a local browser can reach a loopback port. */
     private @Nullable Visitor connectByPort(@Nullable SocketAddress remote) {
         return !hasRoomForPrograms()
                 ? null
@@ -209,31 +216,34 @@ public final class LocalServer implements Closeable {
                         String host = headers.get(HttpHeaderNames.HOST, "").replaceFirst(":\\d+$", "");
                         return headers.contains(HttpHeaderNames.ORIGIN) || !OWN_NAMES.contains(host)
                                 ? Optional.of(
-                                        Answer.error(403, "only programs of this machine, calling it by localhost"))
+                                        Answer.error(403, "only local programs may use this port, as localhost"))
                                 : Optional.empty();
                     }
                 };
     }
 
-    /** Closes the doors, and waits for the operation under way. */
+    /** Waits for the operation in progress, then closes all sockets and connections. */
     @Override
     public void close() {
         operators.close();
         server.close();
     }
 
-    /** What operators ask of a running agent. Called one after the other, on a thread of their own; may take their time. */
+    /**
+     * The operations of a running agent that operators request. The server calls them one at a time, on a separate thread; they may
+     * block.
+     */
     public interface Operations {
-        /** How the agent is. */
+        /** Returns the state of the agent. */
         StatusReport status() throws IOException;
 
-        /** Gives the space of what is settled back. */
+        /** Frees the disk space of certificates that were settled longer ago than the horizon. */
         OutboxCompaction.Report compact(Duration horizon, OutboxCompaction.Mode mode) throws IOException;
 
-        /** Takes dead letters back to be sent again; how many. */
+        /** Moves the selected dead letters back to the outbox to be sent again; returns their number. */
         int requeue(DeadLetterFilter which) throws IOException;
 
-        /** Removes dead letters for good; how many. */
+        /** Removes the selected dead letters permanently; returns their number. */
         int purge(DeadLetterFilter which) throws IOException;
     }
 }

@@ -27,9 +27,9 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What operators ask of a running agent, as HTTP has it: {@code GET /v1/status}, {@code POST /v1/compact?horizon_days=14&dry_run=true},
- * {@code POST /v1/dlq/requeue} and {@code /v1/dlq/purge} with {@code reason}, {@code since}, {@code id} (any number of times), or
- * {@code all=true}. One after the other; a few may wait.
+ * The HTTP endpoints for operators: {@code GET /v1/status}, {@code POST /v1/compact?horizon_days=14&dry_run=true}, and
+ * {@code POST /v1/dlq/requeue} and {@code /v1/dlq/purge} with {@code reason}, {@code since} and {@code id} (which may be repeated) or
+ * with {@code all=true}. One operation runs at a time; a few more may wait.
  */
 final class OperatorDoor implements Closeable {
     private static final int WAITING = 16;
@@ -43,9 +43,9 @@ final class OperatorDoor implements Closeable {
         this.operations = operations;
     }
 
-    /** Does one of them. */
+    /** The code that runs an operation. */
     private interface Operation {
-        /** The result, which becomes the answer's JSON. */
+        /** Runs the operation; returns the result, which the answer contains as JSON. */
         Object run(QueryStringDecoder query) throws IOException;
     }
 
@@ -61,7 +61,7 @@ final class OperatorDoor implements Closeable {
             try {
                 executor.execute(() -> exchange.safely(() -> exchange.answer(run(operation, request))));
             } catch (RejectedExecutionException e) {
-                exchange.answer(busy("other operations are under way; try again"));
+                exchange.answer(busy("other operations are in progress; try again"));
             }
         });
     }
@@ -102,7 +102,7 @@ final class OperatorDoor implements Closeable {
                 query.parameters().getOrDefault("id", List.of()));
         boolean all = first(query, "all").map(Boolean::parseBoolean).orElse(false);
         if (filter.isAll() != all) {
-            throw new IllegalArgumentException("name letters by reason, since or id, or say all=true, not both");
+            throw new IllegalArgumentException("select letters by reason, since or id, or set all=true, not both");
         }
         return filter;
     }
@@ -120,7 +120,7 @@ final class OperatorDoor implements Closeable {
         return query.parameters().getOrDefault(name, List.of()).stream().findFirst();
     }
 
-    /** Waits for the one under way; no other begins. */
+    /** Waits for the operation in progress; operations that have not started are dropped. */
     @Override
     public void close() {
         executor.getQueue().clear();

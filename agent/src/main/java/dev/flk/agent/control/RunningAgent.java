@@ -18,13 +18,13 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 
-/** A running agent, used by another process of its machine. One thread. */
+/** A running agent, as another process on the same machine uses it. One thread. */
 public final class RunningAgent implements CertificateSink, Operations, Closeable {
     private static final JsonMapper JSON = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
             .build();
     private static final Duration SOON = Duration.ofSeconds(10);
-    /** For what reads or writes a lot. */
+    /** The timeout of operations that read or write large amounts of data. */
     private static final Duration PATIENCE = Duration.ofMinutes(30);
 
     private final LocalClient client;
@@ -35,7 +35,7 @@ public final class RunningAgent implements CertificateSink, Operations, Closeabl
         this.outbox = outbox;
     }
 
-    /** Nobody answers at the socket. */
+    /** The failure to connect to an agent's socket. */
     public static final class NotThere extends IOException {
         private static final long serialVersionUID = 1;
 
@@ -44,7 +44,7 @@ public final class RunningAgent implements CertificateSink, Operations, Closeabl
         }
     }
 
-    /** The agent that owns this outbox, at its socket; every call may find that it is {@link NotThere}. */
+    /** Returns the agent that owns an outbox and listens on a socket. Each call on the result may throw {@link NotThere}. */
     public static RunningAgent at(Path socket, Path outbox) {
         return new RunningAgent(new LocalClient(socket), outbox);
     }
@@ -54,7 +54,7 @@ public final class RunningAgent implements CertificateSink, Operations, Closeabl
         var lines = new ByteArrayOutputStream();
         for (byte[] certificate : certificates) {
             for (byte b : certificate) {
-                lines.write(b == '\n' || b == '\r' ? ' ' : b); // they stand between tokens only
+                lines.write(b == '\n' || b == '\r' ? ' ' : b); // in valid JSON, line ends only occur between tokens
             }
             lines.write('\n');
         }
@@ -65,12 +65,12 @@ public final class RunningAgent implements CertificateSink, Operations, Closeabl
         }
         int added = JSON.readTree(require(answered, 202)).path("added").asInt();
         if (added != certificates.size()) {
-            throw new IOException("the agent took " + added + " of " + certificates.size()
-                    + " certificates; it is of another version, use its own flk-agent");
+            throw new IOException("the agent accepted " + added + " of " + certificates.size()
+                    + " certificates; it has another version, use the flk-agent of that version");
         }
     }
 
-    /** As much as one request may have; whether there is room the agent says. */
+    /** Returns a size that fits into one request; the running agent itself checks that the outbox has room. */
     @Override
     public long maxBytes() {
         return LocalServer.MAX_BODY_BYTES / 2;

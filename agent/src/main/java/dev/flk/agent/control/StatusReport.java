@@ -9,17 +9,17 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How an agent is; as JSON an object with these names in snake case, and without those that are null. Times are RFC 3339.
+ * The state of an agent. In JSON it is an object with these names in snake case that omits null values. Times are in RFC 3339.
  *
- * @param pid of the agent that runs; null if none does, and then what only it can know is null too
- * @param pending certificates that wait
- * @param oldestAdded when the one was added that has waited longest; null if none waits
- * @param settledPerSecond within the last minute
- * @param drainSeconds until nothing waits any more, at that rate; null if that is not to be foreseen
- * @param heldShards shards whose signatures the backend refuses
- * @param lostRecords records that the disk has lost
- * @param outboxBytes what the outbox's files take, of {@code outboxMaxBytes}
- * @param diskFreeBytes what is left of the file system; intake stops below {@code diskMinFreeBytes}
+ * @param pid the process id of the running agent; null if none runs, and then everything that only a running agent knows is null too
+ * @param pending the number of waiting certificates
+ * @param oldestAdded the time at which the oldest waiting certificate was added; null if none waits
+ * @param settledPerSecond the rate at which certificates were settled within the last minute
+ * @param drainSeconds the time until none waits any more, at that rate; null if the rate is 0
+ * @param heldShards the number of shards that are on hold because the backend rejected a signature
+ * @param lostRecords the number of records lost to disk damage
+ * @param outboxBytes the size of the outbox's files; at most {@code outboxMaxBytes}
+ * @param diskFreeBytes the free space of the file system; the outbox accepts nothing below {@code diskMinFreeBytes}
  */
 public record StatusReport(
         @Nullable Long pid,
@@ -48,11 +48,11 @@ public record StatusReport(
     /**
      * A backend as the agent sees it.
      *
-     * @param answering false while nothing but a look now and then is sent to it; while nothing waits nobody looks
-     * @param lastAnsweredAt null if it has not answered this agent yet
-     * @param pausedSeconds how long it asked to be left alone
-     * @param window certificates that it may be sent at once
-     * @param clockAheadMs how far its clock is ahead of ours
+     * @param answering false during an outage, while the agent sends only probes, and those only while certificates wait
+     * @param lastAnsweredAt the time of its last answer; null if it has not answered since the agent's start or the last reload
+     * @param pausedSeconds the remaining pause that it asked for
+     * @param window the number of certificates that may be in flight to it
+     * @param clockAheadMs the offset of its clock from the agent's; negative if it is behind
      */
     public record Backend(
             String url,
@@ -64,7 +64,7 @@ public record StatusReport(
             @Nullable String lastErrorAt,
             @Nullable String lastError) {}
 
-    /** Of what {@link dev.flk.program.cli.Json#bytes} made. */
+    /** Parses the JSON that {@link dev.flk.program.cli.Json#bytes} wrote. */
     public static StatusReport decode(byte[] json) throws IOException {
         return JSON.readValue(json, StatusReport.class);
     }

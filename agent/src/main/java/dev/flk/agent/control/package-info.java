@@ -1,6 +1,6 @@
 /**
- * The doors to a running agent for the programs of its machine: certificates come in by HTTP on a Unix socket or a loopback port, and
- * operators ask and tell it what it does. The only room beside the configuration that knows Netty.
+ * The HTTP interfaces of a running agent for its machine: programs submit certificates on a Unix socket or a loopback port, and
+ * operators query and control the agent. Besides {@code config}, this is the only package of the agent that uses Netty.
  */
 @NullMarked
 package dev.flk.agent.control;

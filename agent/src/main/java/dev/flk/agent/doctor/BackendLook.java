@@ -68,21 +68,21 @@ final class BackendLook {
     private void health(Reply answer) {
         if (answer.status() != 200) {
             found.add(
-                    Finding.bad(base, "/health says " + answer.status() + "; is ENDPOINT the base URL of a backend?"));
+                    Finding.bad(base, "/health answers " + answer.status() + "; is ENDPOINT a backend's base URL?"));
             return;
         }
-        found.add(Finding.good(base, "is reached and serves"));
+        found.add(Finding.good(base, "is reachable and serves"));
         Optional<Duration> ahead = answer.date().map(date -> Duration.between(clock.instant(), date));
         if (ahead.isEmpty()) {
-            found.add(Finding.doubtful("clock", base + " tells no Date; the own clock is taken for right"));
+            found.add(Finding.doubtful("clock", base + " sends no Date; the local clock is assumed to be right"));
         } else if (ahead.get().abs().compareTo(NOTEWORTHY) > 0) {
             found.add(Finding.doubtful(
                     "clock",
-                    "that of " + base + " is " + ahead.get().abs().toSeconds() + " s "
+                    "the clock of " + base + " is " + ahead.get().abs().toSeconds() + " s "
                             + (ahead.get().isNegative() ? "behind" : "ahead")
                             + "; sending allows for it, but set up time synchronisation"));
         } else {
-            found.add(Finding.good("clock", "agrees with that of " + base));
+            found.add(Finding.good("clock", "agrees with the clock of " + base));
         }
     }
 
@@ -93,12 +93,12 @@ final class BackendLook {
     private Finding readyFinding(Reply answer) {
         return switch (answer.status()) {
             case 200 -> Finding.good(base, "is ready");
-            case 404 -> Finding.good(base, "tells elsewhere whether it is ready (its OPS_PORT)");
+            case 404 -> Finding.good(base, "reports its readiness elsewhere (on its OPS_PORT)");
             default ->
                 Finding.doubtful(
                         base,
                         "is not ready: " + firstLine(new String(answer.body(), StandardCharsets.UTF_8))
-                                + "; what is sent waits");
+                                + "; certificates wait");
         };
     }
 
@@ -112,10 +112,10 @@ final class BackendLook {
                             clock.instant())
                     .line();
         } catch (MalformedCertificate e) {
-            throw new IllegalStateException("the probe has all that is signed", e);
+            throw new IllegalStateException("the probe has all signed fields", e);
         }
         if (setup.signer().isEmpty()) {
-            found.add(Finding.doubtful("key", "PCS_SIGN_ALG is none: certificates go out as they are"));
+            found.add(Finding.doubtful("key", "PCS_SIGN_ALG=none: certificates are sent without a new signature"));
             return;
         }
         ask(ended -> client.submit(probe, ended)).ifPresent(answer -> found.add(keyFinding(answer)));
@@ -129,8 +129,8 @@ final class BackendLook {
                         "key",
                         base + " does not know it, or not for shard " + shard
                                 + "; compare PCS_SIGN_ALG and the key on both sides");
-            case 429, 503 -> Finding.doubtful("key", base + " is busy (" + answer.status() + "); look again");
-            default -> Finding.bad("key", base + " says " + answer.status() + " to a certificate; is it a backend?");
+            case 429, 503 -> Finding.doubtful("key", base + " is busy (" + answer.status() + "); try again");
+            default -> Finding.bad("key", base + " answers " + answer.status() + " to a certificate; is it a backend?");
         };
     }
 
@@ -160,10 +160,10 @@ final class BackendLook {
             return "does not answer within " + setup.requestTimeout().toSeconds() + " s; a firewall, or a hung backend";
         }
         if (isUnresolved(e)) {
-            return "its host's name is not known; check ENDPOINT and the name service";
+            return "its host name cannot be resolved; check ENDPOINT and the name service";
         }
         if (e instanceof ConnectException) {
-            return "nothing listens there; check ENDPOINT, and whether the backend runs";
+            return "no process listens there; check ENDPOINT, and whether the backend runs";
         }
         return "no answer: " + (e == null ? "" : e.getMessage());
     }

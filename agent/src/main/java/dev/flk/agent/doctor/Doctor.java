@@ -85,13 +85,13 @@ public final class Doctor {
         private static Finding directory(String subject, Path directory) {
             Path there = existing(directory);
             if (!Files.isDirectory(there)) {
-                return Finding.bad(subject, there + " is a file, a directory is needed");
+                return Finding.bad(subject, there + " is a file, but must be a directory");
             }
             if (!Files.isWritable(there)) {
                 return Finding.bad(
                         subject, "this user may not write to " + there + "; change its owner, or run as another user");
             }
-            return Finding.good(subject, directory + (there.equals(directory) ? "" : " will be made"));
+            return Finding.good(subject, directory + (there.equals(directory) ? "" : " will be created"));
         }
 
         private Finding deadLetters() {
@@ -124,17 +124,17 @@ public final class Doctor {
                     return Finding.bad(
                             "disk",
                             there + " has " + ErrorMessages.bytes(free) + " left, OUTBOX_MIN_FREE_BYTES keeps "
-                                    + ErrorMessages.bytes(keep) + ": nothing is taken; make room");
+                                    + ErrorMessages.bytes(keep) + ": no certificate is accepted; free space");
                 }
                 return free < keep + config.outbox().maxBytes()
                         ? Finding.doubtful(
                                 "disk",
                                 there + " has " + ErrorMessages.bytes(free) + " left; the outbox may grow to "
                                         + ErrorMessages.bytes(config.outbox().maxBytes())
-                                        + "; make room, or set OUTBOX_MAX_BYTES")
+                                        + "; free space, or lower OUTBOX_MAX_BYTES")
                         : Finding.good("disk", ErrorMessages.bytes(free) + " free");
             } catch (IOException e) {
-                return Finding.bad("disk", "cannot be looked at: " + e.getMessage());
+                return Finding.bad("disk", "cannot be checked: " + e.getMessage());
             }
         }
 
@@ -148,7 +148,7 @@ public final class Doctor {
             } catch (RunningAgent.NotThere e) {
                 return withoutAgent();
             } catch (IOException e) {
-                return Finding.bad("agent", e.getMessage() + "; look into its log");
+                return Finding.bad("agent", e.getMessage() + "; see its log");
             }
         }
 
@@ -174,7 +174,7 @@ public final class Doctor {
                         ? Finding.good("records", found.records() + ", and none is missing")
                         : Finding.bad(
                                 "records",
-                                "not whole, " + found.missingRecords() + " gone; flk-agent fsck tells which");
+                                "damaged, " + found.missingRecords() + " gone; flk-agent fsck lists them");
             } catch (IOException e) {
                 return Finding.bad("records", "cannot be read: " + e.getMessage());
             }

@@ -19,7 +19,7 @@ import java.time.InstantSource;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Serves {@code GET /metrics} on a port of its own, with one thread. */
+/** The HTTP server of {@code GET /metrics}, with its own port and one thread. */
 public final class MetricsServer implements Closeable {
     private static final int MAX_CONNECTIONS = 64;
     private static final int MAX_SKIPPED_BYTES = 64 << 10;
@@ -52,13 +52,13 @@ public final class MetricsServer implements Closeable {
                 new InetSocketAddress(wanted),
                 "METRICS_PORT " + wanted,
                 "METRICS_PORT",
-                "too many connections to METRICS_PORT: closed one at once, there may be " + MAX_CONNECTIONS,
+                "too many connections to METRICS_PORT: closed a new one, the limit is " + MAX_CONNECTIONS,
                 new Routes(Endpoint.always(Refusal.notFound())).get("/metrics", metrics),
                 Admission.ALL,
                 null));
     }
 
-    /** Listens on all addresses; port 0 takes a free one. */
+    /** Starts a server on all addresses; port 0 takes a free one. */
     public static MetricsServer start(int port, AgentMeters meters) throws IOException {
         return new MetricsServer(port, meters);
     }

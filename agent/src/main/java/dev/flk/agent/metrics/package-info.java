@@ -1,6 +1,6 @@
 /**
- * What the agent counts, under the names that dashboards know, and the page they are read from. Everything of the agent
- * may count here; nothing is decided by it.
+ * The agent's metrics, under the names that dashboards use, and the HTTP server that exposes them. Every package of the agent may
+ * update metrics; no decision depends on them.
  */
 @NullMarked
 package dev.flk.agent.metrics;

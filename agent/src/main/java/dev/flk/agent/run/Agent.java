@@ -48,7 +48,7 @@ import org.slf4j.LoggerFactory;
 public final class Agent implements Closeable {
     private static final long LOOK_AT_LOCK_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
-    /** The maximum number of logged losses, since a badly damaged outbox has thousands of gaps. */
+    /** The maximum number of logged losses; a badly damaged outbox may have thousands of gaps. */
     private static final int MOST_LOSSES_TOLD = 20;
 
     /** The time for which {@link #run} waits after {@link #stop} for answers to certificates in flight. */
@@ -142,7 +142,7 @@ public final class Agent implements Closeable {
                 () -> sender.breakerOpen() ? 1 : 0);
         meters.gauge(
                 "flk_agent_tls_not_after_seconds",
-                "Until when certificates of TLS are valid, in seconds since 1970; 0 while there is none.",
+                "The time at which TLS certificates expire, in seconds since 1970; 0 without one.",
                 "certificate",
                 Map.of(
                         "client", () -> seconds(sender.certificateEnds().client()),
@@ -150,12 +150,12 @@ public final class Agent implements Closeable {
         meters.gauge("flk_agent_in_flight", "Certificates that wait for an answer.", sender::inFlight);
         meters.gauge(
                 "flk_agent_outbox_bytes",
-                "What the files of the outbox take.",
+                "The size of the outbox's files.",
                 () -> outbox.lastSpace().usedBytes());
-        meters.gauge("flk_agent_outbox_max_bytes", "What they may take.", outbox::maxBytes);
+        meters.gauge("flk_agent_outbox_max_bytes", "The limit of that size.", outbox::maxBytes);
         meters.gauge(
                 "flk_agent_disk_free_bytes",
-                "What is left of their file system.",
+                "The free space of their file system.",
                 () -> outbox.lastSpace().freeBytes());
     }
 
@@ -180,7 +180,7 @@ public final class Agent implements Closeable {
     public void reload(AgentConfig next) {
         config.neededRestart(next).forEach(setting -> LOG.warn("{} was changed; that needs a restart", setting));
         sender.reconfigure(next.sending());
-        LOG.info("configuration was read again; what waits goes out with it");
+        LOG.info("configuration was read again; waiting certificates are sent with it");
     }
 
     /**
@@ -215,7 +215,7 @@ public final class Agent implements Closeable {
             Thread.currentThread().interrupt();
             return Optional.of("interrupted");
         } catch (ExecutionException | TimeoutException e) {
-            return Optional.of(stopping ? "the agent is closed" : "sending does not go on; its disk may hang");
+            return Optional.of(stopping ? "the agent is closed" : "sending has stalled; its disk may hang");
         }
         if (state.heldShards() > 0) {
             return Optional.of(
@@ -323,10 +323,10 @@ public final class Agent implements Closeable {
     private static void tellLosses(List<String> losses) {
         losses.stream()
                 .limit(MOST_LOSSES_TOLD)
-                .forEach(loss -> LOG.error("outbox: {}; the certificates that stood there are gone", loss));
+                .forEach(loss -> LOG.error("outbox: {}; its certificates are lost", loss));
         if (losses.size() > MOST_LOSSES_TOLD) {
             LOG.error(
-                    "outbox: {} more such stretches are gone; flk-agent fsck --dry-run names them all",
+                    "outbox: {} more gaps like these; flk-agent fsck --dry-run lists them all",
                     losses.size() - MOST_LOSSES_TOLD);
         }
     }

@@ -90,7 +90,7 @@ final class AgentOperations implements Operations {
             throw new IOException("interrupted", e);
         } catch (ExecutionException | TimeoutException e) {
             throw new IOException(
-                    "sending has not answered within " + STATE_WITHIN_SECONDS + " s; its disk may hang", e);
+                    "sending did not respond within " + STATE_WITHIN_SECONDS + " s; its disk may hang", e);
         }
     }
 

@@ -51,7 +51,7 @@ final class AnswerReader {
         return ids.stream().map(id -> read(reply, id)).toList();
     }
 
-    /** Returns the first result if all results are outages, that is, if the backend did not answer; else empty. */
+    /** Returns the first result if all results are outages because the backend did not answer; else empty. */
     static Optional<SubmitResult> outage(List<SubmitResult> answers) {
         return answers.stream().allMatch(SubmitResult::isOutage)
                 ? answers.stream().findFirst()

@@ -29,7 +29,7 @@ record Batch(List<Item> items) {
         return items.size();
     }
 
-    /** Returns the number of bytes of all lines, that is, the memory of the request. */
+    /** Returns the number of bytes of all lines, which the request keeps in memory. */
     long bytes() {
         return items.stream().mapToLong(item -> item.line().length).sum();
     }

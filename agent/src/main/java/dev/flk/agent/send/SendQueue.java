@@ -14,16 +14,16 @@ import java.util.PriorityQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What is sent next: entries to be retried and entries that were never sent, taken in turn, so that neither starves the other. Of
- * those never sent, only a page is held here, in the order of the outbox; the rest costs nothing but its place there. One thread.
+ * The queue of entries to send. Retries and entries that were never sent alternate, so that neither starves the other. Only a page of
+ * the entries that were never sent is in memory, in the order of the outbox; the others take no memory here. One thread.
  */
 final class SendQueue {
     private static final int PAGE = 256;
-    /** A retry costs memory; beyond this no entry that was never sent is read, until some retries are settled. */
+    /** The number of retries from which on no new entries are read until some retries are settled, because retries take memory. */
     static final int MAX_RETRIES = 50_000;
 
     private final Outbox outbox;
-    /** The one that is due first in front; equally due ones in the order of the outbox. */
+    /** The retries by due time, and for the same time in the order of the outbox. */
     private final PriorityQueue<Queued> retries =
             new PriorityQueue<>(Comparator.comparingLong((Queued queued) -> queued.dueNanos)
                     .thenComparingLong(queued -> queued.entry.sequence()));
@@ -42,25 +42,25 @@ final class SendQueue {
     /** An entry and its attempts since the agent's start. Owned by the sender's thread. */
     static final class Queued {
         final OutboxEntry entry;
-        /** When it may be sent next, on the ticker. */
+        /** The time on the ticker from which on the entry may be sent. */
         long dueNanos;
-        /** How often it was sent, answered or not: the certificate's {@code attempt}. */
+        /** The number of times it was sent, answered or not: the certificate's {@code attempt}. */
         int sent;
-        /** Failures so far, for the backoff. */
+        /** The number of failures so far, for the backoff. */
         int failures;
-        /** Answers that count against {@code MAX_ATTEMPTS}: not those that would be given to any certificate, and no outage. */
+        /** The number of answers that count towards {@code MAX_ATTEMPTS}; outages and answers that concern all certificates do not. */
         int attemptsSpent;
-        /** Whether no earlier attempt can have arrived: if this one does not either, none has. */
+        /** Whether no earlier attempt can have arrived, so that none has arrived if this one does not. */
         boolean neverArrivedBefore;
-        /** The mark of its last refused signature; negative while there is none. See {@link SignatureHold}. */
+        /** The mark of its last rejected signature; negative without one. See {@link SignatureHold}. */
         long refusedAt = -1;
-        /** The mark when it was sent last; see {@link SignatureHold}. */
+        /** The mark at the time it was last sent; see {@link SignatureHold}. */
         long sentAtMark;
-        /** When it was sent last, another of its shard, sent after its refusal, had been accepted. */
+        /** Whether, at the time it was last sent, another entry of its shard that was sent after its rejection had been accepted. */
         boolean keyKnownGood;
-        /** Is sent to find out whether its shard's signatures are accepted again. */
+        /** Whether it is a probe, which tests whether signatures of its shard are accepted again. */
         boolean probe;
-        /** How many may share its request: fewer after a batch with it was refused as a whole, or not answered in time. */
+        /** The largest number of entries in its request; reduced after a batch with it was rejected as a whole or timed out. */
         int maxTogether = Integer.MAX_VALUE;
 
         Queued(OutboxEntry entry, long dueNanos) {
@@ -69,17 +69,17 @@ final class SendQueue {
         }
     }
 
-    /** Adds an entry that is to be sent again once it is due. */
+    /** Adds an entry to send again once it is due. */
     void retry(Queued queued) {
         retries.add(queued);
     }
 
-    /** An entry that was taken and not sent is to be read again. */
+    /** Makes an entry that was taken but never sent be read again. */
     void release(long sequence) {
         released.add(sequence);
     }
 
-    /** When there is something to send, on the ticker; empty if nothing waits. */
+    /** Returns the time on the ticker at which the first entry is due; empty if none waits. */
     OptionalLong firstDueNanos(long nowNanos) {
         if (hasFresh(nowNanos)) {
             return OptionalLong.of(nowNanos);
@@ -88,7 +88,7 @@ final class SendQueue {
         return first == null ? OptionalLong.empty() : OptionalLong.of(first.dueNanos);
     }
 
-    /** What may share a request now: up to {@code max}, up to {@code maxBytes}, at least one if any is due. */
+    /** Removes and returns due entries for one request: at most {@code max} with {@code maxBytes}, but at least one if any is due. */
     List<Queued> take(long nowNanos, int max, long maxBytes) {
         List<Queued> taken = new ArrayList<>();
         long bytes = 0;
@@ -108,7 +108,7 @@ final class SendQueue {
         return taken;
     }
 
-    /** The next one; null if none is due. */
+    /** Returns the next entry; null if none is due. */
     private @Nullable Queued peek(long nowNanos) {
         Queued retry = retries.peek();
         boolean due = retry != null && retry.dueNanos <= nowNanos;
@@ -124,7 +124,7 @@ final class SendQueue {
         return isFresh ? fresh.removeFirst() : retries.remove();
     }
 
-    /** The entry of this sequence, if it still waits. */
+    /** Returns the entry with this sequence, if it still waits. */
     Optional<Queued> read(long sequence, long nowNanos) {
         return outbox.pendingAfter(sequence - 1, 1).stream()
                 .filter(entry -> entry.sequence() == sequence)
@@ -132,7 +132,7 @@ final class SendQueue {
                 .map(entry -> new Queued(entry, nowNanos));
     }
 
-    /** Reads a page where there is none; whether there is an entry that was never sent. */
+    /** Returns whether there is an entry that was never sent; reads a page from the outbox if the last one is used up. */
     private boolean hasFresh(long nowNanos) {
         if (fresh.isEmpty() && retries.size() < MAX_RETRIES) {
             while (!released.isEmpty() && fresh.size() < PAGE) {
@@ -146,7 +146,7 @@ final class SendQueue {
         return !fresh.isEmpty();
     }
 
-    /** Numbers in the order they were added, eight bytes each: there may be a million of them. One thread. */
+    /** A FIFO queue of numbers with eight bytes each, because it may contain a million of them. One thread. */
     static final class LongQueue {
         private long[] numbers = new long[16];
         private int head;
@@ -165,7 +165,7 @@ final class SendQueue {
             size++;
         }
 
-        /** Takes out the oldest; there must be one. */
+        /** Removes and returns the oldest number; the queue must not be empty. */
         long remove() {
             long number = numbers[head];
             head = (head + 1) % numbers.length;

@@ -31,16 +31,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Sends what is in the outbox. All of it happens in {@link #step}, on the one thread that loops over it; other threads only add tasks.
- * Up to {@code maxInFlight} certificates wait for an answer at the same time, the rest waits in the outbox. Before a certificate is
- * sent, the outbox notes that on disk, since it may never be known whether it arrived. Durations are measured on a ticker that starts
- * near 0.
+ * The sender of the certificates in the outbox. All work is done in {@link #step} and {@link #await}, on the one thread that calls them
+ * in a loop; other threads only add tasks. Up to {@code maxInFlight} certificates wait for an answer at the same time; the others wait
+ * in the outbox. Before a certificate is sent, the outbox records the attempt on disk, because the agent may never learn whether the
+ * certificate arrived. Durations are measured on a ticker that starts near 0.
  */
 public final class Sender {
     private static final Logger LOG = LoggerFactory.getLogger(Sender.class);
-    /** Half of what the backend takes, so that what stamping adds never matters. */
+    /** The size limit of a batch: half of the backend's limit, so that the fields added by stamping always fit. */
     private static final long MAX_BATCH_BYTES = 4 << 20;
-    /** What waits for answers takes memory; a single certificate may be longer. */
+    /** The limit of the memory for certificates in flight; a single certificate may be longer. */
     private static final long MAX_IN_FLIGHT_BYTES = 8 << 20;
 
     private static final int MOST_REQUESTS_A_STEP = 64;
@@ -58,7 +58,7 @@ public final class Sender {
     private final AgeClock ages;
     private final SignatureHold hold;
     private final Settlement.Awaited awaited = new Settlement.Awaited();
-    /** What other threads want done on the sender's thread. */
+    /** The tasks that other threads have added for the sender's thread. */
     private final LinkedBlockingQueue<Runnable> tasks = new LinkedBlockingQueue<>();
 
     private final AtomicBoolean woken = new AtomicBoolean();
@@ -69,7 +69,7 @@ public final class Sender {
     private volatile CertificateEnds certificateEnds;
     private volatile boolean stopping;
 
-    /** Sends nothing before {@link #step} is called. */
+    /** Creates a sender, which sends nothing before {@link #step} is called. */
     public Sender(
             SenderConfig config,
             Outbox outbox,
@@ -94,14 +94,15 @@ public final class Sender {
     }
 
     /**
-     * Until when the certificates of TLS are valid.
+     * The times at which TLS certificates expire.
      *
-     * @param client the own one; empty if none is shown
-     * @param endpoint what the endpoints showed last, of which the first to end counts; empty if none has answered over TLS yet
+     * @param client the expiry of the agent's own certificate; empty without one
+     * @param endpoint the earliest expiry of the certificates that the endpoints presented last; empty if none has answered over TLS
+     *     yet
      */
     public record CertificateEnds(Optional<Instant> client, Optional<Instant> endpoint) {}
 
-    /** What is made from the configuration, and replaced with it. */
+    /** The objects that depend on the configuration, and are replaced when it changes. */
     private final class Configured {
         private final SendOptions options;
         private final Backoff backoff;
@@ -137,7 +138,7 @@ public final class Sender {
         }
     }
 
-    /** Goes on with another key, other endpoints or other options, from the next request on. Any thread may call. */
+    /** Applies another configuration (key, endpoints, options) from the next request on. Any thread. */
     public void reconfigure(SenderConfig config) {
         tasks.add(() -> {
             configured = new Configured(config);
@@ -145,13 +146,13 @@ public final class Sender {
         });
     }
 
-    /** Handles the answers that have come and sends what is due; returns how many nanoseconds there is nothing more to do. */
+    /** Handles the answers that have arrived and sends entries that are due; returns the time in nanoseconds until there is more to do. */
     public long step() {
         woken.set(false);
         runTasks();
         int requests = 0;
         while (!stopping && inFlight.get() < configured.options.maxInFlight() && sendOne()) {
-            // of a held shard, many entries may be taken and none sent
+            // many entries of a held shard may be taken although none is sent
             runTasks();
             if (++requests >= MOST_REQUESTS_A_STEP) {
                 return 0;
@@ -168,7 +169,7 @@ public final class Sender {
         all.forEach(Runnable::run);
     }
 
-    /** Waits for a task, {@code nanos} at the longest, and runs it. */
+    /** Waits for a task for at most {@code nanos} nanoseconds, and runs it. The sender's thread. */
     public void await(long nanos) throws InterruptedException {
         Runnable first = tasks.poll(nanos, TimeUnit.NANOSECONDS);
         if (first != null) {
@@ -176,45 +177,45 @@ public final class Sender {
         }
     }
 
-    /** Makes {@link #await} return. Any thread may call. */
+    /** Makes {@link #await} return. Any thread. */
     public void wake() {
         if (woken.compareAndSet(false, true)) {
             tasks.add(() -> {});
         }
     }
 
-    /** Sends nothing more; answers that are under way are still taken in. Any thread may call. */
+    /** Stops sending; answers to certificates in flight are still handled. Any thread. */
     public void stop() {
         stopping = true;
         tasks.add(() -> {});
     }
 
-    /** Who waits for what becomes of a certificate. */
+    /** Returns the futures of certificates whose settlement an application awaits. */
     public Settlement.Awaited awaited() {
         return awaited;
     }
 
-    /** Certificates that wait for their answers. */
+    /** Returns the number of certificates that wait for an answer. */
     public int inFlight() {
         return inFlight.get();
     }
 
-    /** Whether an answer of any kind is under way. The sender's thread. */
+    /** Returns whether any request has no answer yet. The sender's thread. */
     boolean awaitsAnswer() {
         return inFlight.get() > 0 || configured.links.stream().anyMatch(BackendLink::isAsked);
     }
 
-    /** Whether sending is stopped because nobody answers. */
+    /** Returns whether the breakers of all backends are open, as of the last step. Any thread. */
     public boolean breakerOpen() {
         return breakerOpen;
     }
 
-    /** As of the last step. Any thread may call. */
+    /** Returns when TLS certificates expire, as of the last step. Any thread. */
     public CertificateEnds certificateEnds() {
         return certificateEnds;
     }
 
-    /** The state of sending; completes on the sender's thread, at its next step. Any thread may call. */
+    /** Returns the state of sending; the future completes on the sender's thread, at its next step. Any thread. */
     public CompletableFuture<SendingState> state() {
         CompletableFuture<SendingState> state = new CompletableFuture<>();
         tasks.add(() -> state.complete(stateNow()));
@@ -230,7 +231,7 @@ public final class Sender {
                 hold.heldShards());
     }
 
-    /** Sends one request, to the first backend that takes one; false if nothing may or need be sent now. */
+    /** Sends one request to the first backend that is ready; returns false if nothing can be sent or is due now. */
     private boolean sendOne() {
         long now = nanoTicker.getAsLong();
         hold.step(now);
@@ -282,7 +283,7 @@ public final class Sender {
         configured.handler.finish();
     }
 
-    /** Notes that the batch is being sent, and sends it once that is on disk. */
+    /** Records in the outbox that the batch is being sent, and sends it once the record is on disk. */
     private void send(Batch batch, BackendLink link, Instant age) {
         AnswerHandler handler = configured.handler;
         inFlight.addAndGet(batch.size());
@@ -317,7 +318,7 @@ public final class Sender {
         link.ended(batch.size());
     }
 
-    /** Asks a backend for its time, and whether it serves; it is sent nothing before the answer. */
+    /** Asks a backend whether it serves, and for its time; sends it nothing else before the answer. */
     private void askForItsTime(BackendLink link) {
         long sentNanos = nanoTicker.getAsLong();
         link.asked();
@@ -341,7 +342,10 @@ public final class Sender {
                 }));
     }
 
-    /** Anything else that answers 200, a captive portal say, must not set the offset. */
+    /**
+     * Returns whether a reply is a serving backend's. Any other server that answers 200, such as a captive portal, must not set the
+     * offset.
+     */
     private static boolean serves(Reply reply) {
         return reply.status() == 200
                 && new String(reply.body(), StandardCharsets.UTF_8).strip().equals("OK");
@@ -372,7 +376,7 @@ public final class Sender {
         handler.finish();
     }
 
-    /** Whether the request was refused for good as a whole, which says nothing about any one certificate in it. */
+    /** Returns whether a batch was rejected permanently as a whole, which says nothing about a single certificate in it. */
     private static boolean refusesBatch(Batch batch, Reply reply, List<SubmitResult> results) {
         return batch.size() > 1 && reply.status() != 200 && results.get(0).kind() == SubmitResult.Kind.NEVER;
     }
@@ -385,7 +389,7 @@ public final class Sender {
         }
     }
 
-    /** A batch that is not answered may be too large, or one certificate of it may be what makes the backend fail. */
+    /** Halves the next batch of an unanswered entry: the batch may be too large, or one of its certificates may make the backend fail. */
     private static void sendFewerTogether(Queued queued, int together, SubmitResult result) {
         if (together > 1 && result.kind() == SubmitResult.Kind.NO_ANSWER) {
             queued.maxTogether = Math.max(1, together / 2);
@@ -405,7 +409,7 @@ public final class Sender {
                 .min()
                 .orElse(now + IDLE_NANOS);
         long dueNanos = Math.min(due.orElse(Long.MAX_VALUE), probe.orElse(Long.MAX_VALUE));
-        // an entry that is due waits for a backend, another for its time
+        // if an entry is due, it waits for a backend; otherwise the first one waits until it is due
         long wait = (dueNanos > now ? dueNanos : ready) - now;
         return Math.max(SHORTEST_WAIT_NANOS, Math.min(wait, IDLE_NANOS));
     }
@@ -413,13 +417,13 @@ public final class Sender {
     /**
      * Time and randomness, passed in so that tests control them.
      *
-     * @param clock wall time
-     * @param nanoTicker measures durations; starts near 0 and never goes back
-     * @param random source of jitter
+     * @param clock the wall clock
+     * @param nanoTicker a ticker that measures durations, starts near 0 and never goes back
+     * @param random the source of jitter
      */
     public record Surroundings(InstantSource clock, LongSupplier nanoTicker, RandomGenerator random) {
 
-        /** The machine's. */
+        /** Returns the clock, ticker and randomness of this machine. */
         public static Surroundings real() {
             long startNanos = System.nanoTime();
             return new Surroundings(
@@ -430,21 +434,21 @@ public final class Sender {
     /**
      * The state of sending at one moment.
      *
-     * @param inFlight certificates that wait for an answer
-     * @param settledASecond within the last minute
-     * @param heldShards shards whose signatures are refused
+     * @param inFlight the number of certificates that wait for an answer
+     * @param settledASecond the rate of settled certificates within the last minute
+     * @param heldShards the number of shards that are on hold because a signature was rejected
      */
     public record SendingState(List<Backend> backends, int inFlight, double settledASecond, long heldShards) {
 
         /**
-         * One backend.
+         * The state of one backend.
          *
-         * @param url its base URL
-         * @param answering false while its breaker is open; true says no more than that nothing tells otherwise
-         * @param lastAnswerAt empty until it has answered this agent, as it is configured now
-         * @param pausedSeconds how long it asked not to be sent anything
-         * @param window how many certificates it may be sent at once
-         * @param clockAheadMillis how far its clock is ahead of ours, as far as it is known
+         * @param url the base URL
+         * @param answering false while its breaker is open; true does not prove that it answers
+         * @param lastAnswerAt the time of its last answer; empty before its first answer since the start or the last reload
+         * @param pausedSeconds the remaining time for which nothing is sent to it
+         * @param window the number of certificates that may be in flight to it
+         * @param clockAheadMillis the offset of its clock from the agent's, as last measured
          */
         public record Backend(
                 String url,

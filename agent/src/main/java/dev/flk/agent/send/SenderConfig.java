@@ -16,11 +16,11 @@ import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.SSLSession;
 
 /**
- * Where to and how certificates are sent: what a reload may change.
+ * The part of the configuration that defines how certificates are sent, and that a reload can change.
  *
  * @param endpoints base URLs of backends that share one dedup store, the preferred one first; at least one
- * @param tls own authorities and client certificate; empty for what the JDK trusts
- * @param signer empty where certificates go out as they are
+ * @param tls the trusted authorities and the client certificate; empty for the JDK's defaults
+ * @param signer the signer; empty if certificates are sent without a new signature
  */
 public record SenderConfig(
         List<URI> endpoints,
@@ -29,7 +29,7 @@ public record SenderConfig(
         Optional<Signer> signer,
         SendOptions options) {
 
-    /** Checks what can't work. */
+    /** Validates the fields. */
     public SenderConfig {
         if (endpoints.isEmpty()) {
             throw new IllegalArgumentException("no endpoint");
@@ -38,18 +38,18 @@ public record SenderConfig(
     }
 
     /**
-     * How the sender behaves; see the contract's agent configuration.
+     * The options of the sender; see the agent's settings in {@code docs/configuration.md}.
      *
-     * @param maxAttempts answered attempts before an entry is given up, 0 for no limit
-     * @param maxAge how long after the first sending without an answer an entry may still be sent; shorter than the backend
-     *     remembers outcomes, for after that it would be decided a second time
-     * @param maxInFlight certificates that wait for an answer at the same time
-     * @param batchSize certificates in one request at the most; 1 for requests of their own
+     * @param maxAttempts the number of answered attempts after which an entry is given up; 0 for no limit
+     * @param maxAge the time after the first unanswered attempt during which an entry may still be sent; shorter than the backend
+     *     remembers outcomes, because it would decide the certificate again after that
+     * @param maxInFlight the largest number of certificates that wait for an answer at the same time
+     * @param batchSize the largest number of certificates in one request; 1 for single requests
      */
     public record SendOptions(
             Duration baseDelay, Duration maxDelay, int maxAttempts, Duration maxAge, int maxInFlight, int batchSize) {
 
-        /** Checks what can't work. */
+        /** Validates the fields. */
         public SendOptions {
             if (maxAttempts < 0 || maxInFlight < 1 || batchSize < 1 || maxAge.isNegative()) {
                 throw new IllegalArgumentException(
@@ -59,18 +59,18 @@ public record SenderConfig(
     }
 
     /**
-     * How connections to the backend are secured, where that is not left to the JDK.
+     * The TLS configuration of connections to the backend, if it is not the JDK's default.
      *
-     * @param context whom it trusts, and what it shows
-     * @param ownEnd until when the own certificate, and what it was shown with, is valid; empty if none is shown
+     * @param context the context with the trusted authorities and the client certificate
+     * @param ownEnd the expiry of the client certificate's chain; empty without a client certificate
      */
     public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
 
-        /** Until when a chain of certificates can be valid: to the end of the one that ends first. */
+        /** The expiry of a chain of certificates: that of the certificate that expires first. */
         public static final class CertificateEnd {
             private CertificateEnd() {}
 
-            /** Of certificates; empty if there are none. */
+            /** Returns the expiry of a chain; empty for an empty chain. */
             public static Optional<Instant> of(Stream<? extends Certificate> chain) {
                 return chain.filter(X509Certificate.class::isInstance)
                         .map(certificate ->
@@ -78,7 +78,7 @@ public record SenderConfig(
                         .min(Instant::compareTo);
             }
 
-            /** Of what the other side showed. */
+            /** Returns the expiry of the chain that the peer presented; empty if it presented none. */
             static Optional<Instant> ofPeer(SSLSession session) {
                 try {
                     return of(Arrays.stream(session.getPeerCertificates()));

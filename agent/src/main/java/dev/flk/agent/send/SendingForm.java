@@ -23,24 +23,24 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A certificate as it is sent: signed now, so that a changed key applies to what has waited, and with what is known only when it is
- * sent. Every other member keeps its bytes. Pure.
+ * A certificate as it is sent. It is signed when it is sent, so that a changed key applies to waiting certificates, and stamped with
+ * values that are only known then. All other members keep their bytes. Pure.
  *
- * @param signed the fields under the signature
- * @param line the whole certificate in UTF-8, without a line break
+ * @param signed the signed fields
+ * @param line the complete certificate in UTF-8, without a line break
  */
 public record SendingForm(SignedFields signed, byte[] line) {
 
     private static final String SENT_AT = "sent_at";
 
-    /** What is known only when it is sent. */
+    /** The values that are only known when the certificate is sent. */
     record Stamp(long outboxSequence, int attempt, Instant sentAt, long clockSkewMillis) {}
 
     /**
-     * Signs, replacing the signature that was there; without a signer the certificate keeps what it has.
+     * Returns a certificate with a new signature; without a signer, it keeps the one that it has.
      *
-     * @param now becomes {@code sent_at} where there is none: without it the backend takes no certificate
-     * @throws MalformedCertificate if a signed field is missing or of the wrong type, or it is no JSON
+     * @param now the value of {@code sent_at} if the certificate has none, because the backend requires one
+     * @throws MalformedCertificate if it is not JSON, or a signed field is missing or of the wrong type
      */
     public static SendingForm signed(byte[] certificate, Optional<Signer> signer, Instant now)
             throws MalformedCertificate {
@@ -51,13 +51,13 @@ public record SendingForm(SignedFields signed, byte[] line) {
         });
     }
 
-    /** The same, with the stamp of this sending. */
+    /** Returns a certificate with a new signature and the stamp of this attempt. */
     static SendingForm stamped(byte[] certificate, Optional<Signer> signer, Stamp stamp) throws MalformedCertificate {
         return of(certificate, signer, members -> {
             members.set("attempt", Integer.toString(stamp.attempt()));
             members.set(SENT_AT, time(stamp.sentAt()));
             byte[] given = members.get("ft");
-            // an ft of another type is the backend's to refuse, not ours to heal
+            // an ft of another type stays as it is, and the backend rejects it
             if (given == null || given[0] == '{') {
                 Members ft = Members.parse(given == null ? new byte[] {'{', '}'} : given);
                 ft.set("outbox_seq", Long.toString(stamp.outboxSequence()));
@@ -85,13 +85,13 @@ public record SendingForm(SignedFields signed, byte[] line) {
     }
 
     /**
-     * The members of one JSON object, each value as the bytes it was written with: what is not replaced goes out as it came
-     * in, unknown fields and the spelling of numbers included. Not for several threads.
+     * The members of one JSON object, with the original bytes of each value, so that members that are not replaced stay unchanged,
+     * including unknown fields and the spelling of numbers. Not thread-safe.
      */
     private static final class Members {
         private final Map<String, byte[]> values = new LinkedHashMap<>();
 
-        /** Reads an object that the strict reader of certificates has let through, or a part of one. */
+        /** Reads an object, or part of one, that the strict reader of certificates has accepted. */
         static Members parse(byte[] object) {
             Members members = new Members();
             try (JsonParser parser = UnboundedJson.FACTORY.createParser(object)) {
@@ -113,12 +113,12 @@ public record SendingForm(SignedFields signed, byte[] line) {
             return members;
         }
 
-        /** The bytes of a value, or null. */
+        /** Returns the bytes of a value; null if the member is missing. */
         byte @Nullable [] get(String name) {
             return values.get(name);
         }
 
-        /** Replaces a value in its place, or adds it at the end. */
+        /** Replaces a value in place, or adds the member at the end. */
         void set(String name, String json) {
             set(name, json.getBytes(StandardCharsets.UTF_8));
         }
@@ -127,7 +127,7 @@ public record SendingForm(SignedFields signed, byte[] line) {
             values.put(name, json);
         }
 
-        /** The object on one line: line breaks, which JSON has between tokens only, become spaces. */
+        /** Returns the object on one line; line breaks, which only occur between tokens in JSON, become spaces. */
         byte[] toLine() {
             var out = new ByteArrayOutputStream(2048);
             out.write('{');

@@ -9,24 +9,24 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What became of a certificate in the end.
+ * The final result for a certificate.
  *
- * @param pcsId of the certificate; empty if it could not be read
- * @param reason as the backend names it, or why the agent gave the certificate up; empty for an accepted one
+ * @param pcsId the id of the certificate; empty if it could not be read
+ * @param reason the backend's reason, or why the agent gave the certificate up; empty for an accepted one
  */
 public record Settlement(Kind kind, String pcsId, String reason) {
 
     /** The ways a certificate can leave the outbox. */
     public enum Kind {
-        /** Recorded by the backend, which found what the certificate claims. */
+        /** Recorded by the backend, which confirmed the certificate's claims. */
         ACCEPTED(SettledAs.ACCEPTED),
-        /** Recorded, for a person to look at: the claim is borderline, or measured on too little. */
+        /** Recorded for review by a person: the claim is borderline, or based on too little data. */
         ESCALATED(SettledAs.ESCALATED),
-        /** Recorded as refuted: the backend found something else than the certificate claims. */
+        /** Recorded as refuted: the backend's result contradicts the certificate's claims. */
         REJECTED(SettledAs.ESCALATED),
         /** Given up; it is in the file of dead letters. */
         DEAD_LETTERED(SettledAs.DEAD),
-        /** The disk has lost it before it was answered. */
+        /** Lost to disk damage before it was answered. */
         LOST(SettledAs.LOST);
 
         private final SettledAs how;
@@ -35,18 +35,21 @@ public record Settlement(Kind kind, String pcsId, String reason) {
             this.how = how;
         }
 
-        /** As the outbox notes it. */
+        /** Returns the value that the outbox records. */
         SettledAs how() {
             return how;
         }
     }
 
-    /** The certificates of this process that somebody waits for, by their sequence in the outbox. Any thread. */
+    /** The futures of certificates that callers in this process await, by sequence in the outbox. Any thread. */
     public static final class Awaited {
         private final Map<Long, CompletableFuture<Settlement>> stages = new ConcurrentHashMap<>();
         private volatile @Nullable IOException abandoned;
 
-        /** Completes once the certificate is settled, or nobody will settle it any more; on a thread of the common pool. */
+        /**
+         * Adds a future, which completes on a thread of the common pool once the certificate is settled, and fails once this process
+         * will not settle it any more.
+         */
         public void add(long sequence, CompletableFuture<Settlement> stage) {
             stages.put(sequence, stage);
             IOException cause = abandoned;
@@ -55,7 +58,7 @@ public record Settlement(Kind kind, String pcsId, String reason) {
             }
         }
 
-        /** The certificate was settled; who waits for it does not delay the caller. */
+        /** Completes the future of a certificate, if there is one, without running its callbacks on the calling thread. */
         void settled(long sequence, Settlement settlement) {
             CompletableFuture<Settlement> stage = stages.remove(sequence);
             if (stage != null) {
@@ -63,7 +66,7 @@ public record Settlement(Kind kind, String pcsId, String reason) {
             }
         }
 
-        /** Fails all, and those that are added from now on: the certificates stay in the outbox. */
+        /** Fails all futures, and all that are added later; the certificates remain in the outbox. */
         public void abandon(IOException cause) {
             abandoned = cause;
             stages.values().removeIf(stage -> {

@@ -11,35 +11,35 @@ import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Tells a wrong certificate from a wrong key. After a 401 the entries of its shard are held: the backend may not know the key yet, or
- * not for this shard. One at a time is sent as a probe, with backoff. An entry is at fault only if another entry of its shard, sent
- * after its refusal, was accepted, and it is then sent and refused again: an answer that took long may be about a key that the backend
- * has given up meanwhile. Owned by the sender's thread.
+ * The hold on shards with rejected signatures; it distinguishes a bad certificate from a wrong key. After a 401, the entries of that
+ * shard are held, because the backend may not know the key yet, or not for this shard. One entry at a time is sent as a probe, with
+ * backoff. An entry is at fault only if another entry of its shard, sent after its rejection, was accepted, and it is then sent and
+ * rejected again; a slow answer may concern a key that the backend no longer uses. Owned by the sender's thread.
  */
 final class SignatureHold {
     private final SendQueue queue;
     private Backoff backoff;
-    /** The shards of which a signature was ever refused. */
+    /** The shards with at least one rejected signature. */
     private final Map<String, Shard> shards = new HashMap<>();
 
-    /** Grows with every refusal, and when the key changes. */
+    /** A counter that grows with every rejection, and when the key changes. */
     private long mark;
 
-    /** What was sent and refused up to this mark had an old key's signature. */
+    /** The mark of the last change of the key: entries sent up to this mark were signed with an old key. */
     private long forgotAt = -1;
 
     private static final class Shard {
-        /** The mark at which the youngest was sent that was accepted; -1 while there is none. */
+        /** The highest mark at which an accepted entry was sent; -1 before the first one. */
         private long acceptedOfMark = -1;
 
         private boolean held;
         private int failures;
         private long nextProbeNanos;
-        /** The entry that was sent to find out. */
+        /** The entry that is the current probe. */
         private @Nullable Queued probe;
 
         private final Deque<Queued> refused = new ArrayDeque<>();
-        /** Sequences of entries that were never sent. */
+        /** The sequences of held entries that were never sent. */
         private final LongQueue unsent = new LongQueue();
 
         private boolean isEmpty() {
@@ -52,7 +52,7 @@ final class SignatureHold {
         this.backoff = backoff;
     }
 
-    /** Whether an entry of this shard may be sent now; if not, it is held, and comes back by itself. */
+    /** Returns whether an entry of this shard may be sent now; if not, holds it, and returns it to the queue later. */
     boolean admits(Queued queued, String shardId) {
         Shard shard = shards.get(shardId);
         if (shard == null || !shard.held || queued.probe) {
@@ -63,7 +63,7 @@ final class SignatureHold {
         }
         if (queued.sent == 0) {
             if (shard.failures == 0) {
-                shard.nextProbeNanos = queued.dueNanos; // at once: mostly it is one certificate that is wrong
+                shard.nextProbeNanos = queued.dueNanos; // immediately, because usually only one certificate is bad
             }
             shard.unsent.add(queued.entry.sequence());
         } else {
@@ -72,7 +72,7 @@ final class SignatureHold {
         return false;
     }
 
-    /** An entry of this shard had a good signature. */
+    /** Notes that an entry of this shard had a valid signature, and releases the shard. */
     void accepted(Queued queued, String shardId) {
         queued.probe = false;
         Shard shard = shards.get(shardId);
@@ -94,15 +94,16 @@ final class SignatureHold {
     }
 
     /**
-     * The signature of this entry was refused.
+     * Notes that the signature of an entry was rejected.
      *
-     * @return true if the key is known to be good, so that the entry itself is wrong; false if it is held, and comes back by itself
+     * @return true if the key is known to be good, so that the entry itself is at fault; false if it stays here or in the queue and is
+     *     sent again later
      */
     boolean refused(Queued queued, String shardId, long nowNanos) {
         boolean wasProbe = queued.probe;
         queued.probe = false;
         if (queued.sentAtMark <= forgotAt) {
-            // by an old key, which says nothing of the one it is signed with next
+            // it was signed with an old key, which says nothing about the new one
             queued.dueNanos = nowNanos;
             queue.retry(queued);
             return false;
@@ -126,7 +127,7 @@ final class SignatureHold {
         return false;
     }
 
-    /** The result of an attempt is not known; if it was a probe, another may be sent. */
+    /** Notes that the result of an attempt is unknown; if it was a probe, another one may be sent. */
     void unanswered(Queued queued, String shardId) {
         Shard shard = shards.get(shardId);
         if (shard != null && queued.probe) {
@@ -135,7 +136,7 @@ final class SignatureHold {
         queued.probe = false;
     }
 
-    /** The entry was given up; if it was a probe, another may be sent. */
+    /** Notes that an entry was given up; if it was a probe, another one may be sent. */
     void gone(Queued queued) {
         for (Shard shard : shards.values()) {
             if (shard.probe == queued) {
@@ -144,7 +145,7 @@ final class SignatureHold {
         }
     }
 
-    /** Queues a probe for each held shard where one is due. */
+    /** Queues a probe for each held shard for which one is due. */
     void step(long nowNanos) {
         for (Shard shard : shards.values()) {
             if (shard.held && shard.probe == null && !shard.isEmpty() && shard.nextProbeNanos <= nowNanos) {
@@ -166,7 +167,7 @@ final class SignatureHold {
         }
     }
 
-    /** When the next probe is due, on the ticker; empty if none is. */
+    /** Returns the time on the ticker at which the next probe is due; empty if none is. */
     OptionalLong nextProbeNanos() {
         return shards.values().stream()
                 .filter(shard -> shard.held && shard.probe == null && !shard.isEmpty())
@@ -174,7 +175,7 @@ final class SignatureHold {
                 .min();
     }
 
-    /** The key was replaced, and the backoff: earlier answers say nothing about it. */
+    /** Releases all shards after a change of key and backoff, because earlier answers say nothing about the new key. */
     void forget(Backoff next) {
         backoff = next;
         forgotAt = mark++;
@@ -182,7 +183,7 @@ final class SignatureHold {
         shards.clear();
     }
 
-    /** How many shards are held. */
+    /** Returns the number of held shards. */
     long heldShards() {
         return shards.values().stream().filter(shard -> shard.held).count();
     }

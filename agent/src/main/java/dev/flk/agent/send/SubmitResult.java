@@ -2,14 +2,14 @@
 package dev.flk.agent.send;
 
 /**
- * What the backend said about one certificate, as far as the agent must tell answers apart (contract of the wire, "agent does").
+ * The result of submitting one certificate, as far as the agent's next action depends on it.
  *
- * @param status of the backend's answer; 0 for an outage
- * @param text the backend's error, or what happened instead of an answer; the reason of its outcome if the certificate was recorded
+ * @param status the status of the backend's answer; 0 for an outage
+ * @param text the backend's error, or what happened instead of an answer; for a recorded certificate, the reason of its outcome
  * @param retryAfterSeconds the {@code Retry-After} of {@link Kind#LATER}, else 0
  */
 record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) {
-    /** What the agent has to do next depends on this. */
+    /** The kind of a result, which determines the agent's next action. */
     enum Kind {
         /** 200 or 202 for this very certificate: it is on the backend's disk, and accepted or escalated. */
         RECORDED,
@@ -67,24 +67,24 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
         return new SubmitResult(Kind.NO_ANSWER, 0, what, 0);
     }
 
-    /** Whether it is on the backend's disk, as sent. */
+    /** Returns whether the certificate is on the backend's disk with this content. */
     boolean isRecorded() {
         return kind == Kind.RECORDED || kind == Kind.REJECTED;
     }
 
-    /** What was decided; for recorded ones. */
+    /** Returns the decision on a recorded certificate. */
     Settlement.Kind verdict() {
         return kind == Kind.REJECTED
                 ? Settlement.Kind.REJECTED
                 : status == 200 ? Settlement.Kind.ACCEPTED : Settlement.Kind.ESCALATED;
     }
 
-    /** Whether nobody answered, or something that is not the backend. */
+    /** Returns whether no answer came, or one that is not from the backend. */
     boolean isOutage() {
         return kind == Kind.NOT_SENT || kind == Kind.NO_ANSWER;
     }
 
-    /** Whether any certificate would have got this answer: too many requests, or a backend that can't take any. */
+    /** Returns whether any certificate would have got this answer: too many requests, or a backend that cannot accept any. */
     boolean concernsAll() {
         return kind == Kind.LATER && (status == 429 || status == 503);
     }

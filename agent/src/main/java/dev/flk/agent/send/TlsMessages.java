@@ -9,40 +9,40 @@ import java.util.stream.Collectors;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
-/** Explains why TLS with a backend fails, and what to do, from the JDK's messages. */
+/** Messages that explain, from the JDK's messages, why TLS with a backend fails and what to do. */
 public final class TlsMessages {
     private static final int LONGEST_QUOTE = 160;
 
-    /** What the JDK, or the other side by an alert, says; and what that means here. The first that fits. */
+    /** Fragments of the JDK's messages and of the peer's alerts, with their meaning; the first match counts. */
     private enum Sign {
         UNTRUSTED(
-                "its certificate is of an authority that is not trusted here; set TLS_CA_FILE to the certificate of that authority",
+                "its certificate was issued by an authority that is not trusted here; set TLS_CA_FILE to the certificate of that authority",
                 "unable to find valid certification path",
                 "path building failed",
                 "trustanchors"),
         OTHER_NAME(
-                "its certificate is not for the host of ENDPOINT; write ENDPOINT with a name that it is for, or have it issued for this one",
+                "its certificate is not for the host of ENDPOINT; use one of its names in ENDPOINT, or a certificate with this name",
                 "no subject alternative",
                 "no name matching"),
         NOT_VALID_NOW(
-                "its certificate has ended, or is not valid yet; renew it at the backend (TLS_CERT there), or set the clock here",
+                "its certificate has expired, or is not valid yet; renew it at the backend (TLS_CERT there), or set the clock here",
                 "validity check failed",
                 "notafter:",
                 "notbefore:"),
         OWN_REFUSED(
-                "it does not take the certificate of this agent, or misses one; set TLS_CERT_FILE and TLS_KEY_FILE to one of the"
-                        + " authority that the backend trusts (TLS_CLIENT_CA there), and renew it if it has ended",
+                "it rejects the certificate of this agent, or requires one; set TLS_CERT_FILE and TLS_KEY_FILE to one of an"
+                        + " authority that the backend trusts (TLS_CLIENT_CA there), and renew it if it has expired",
                 "certificate_required",
                 "bad_certificate",
                 "certificate_unknown",
                 "certificate_expired",
                 "unknown_ca"),
         NO_COMMON_VERSION(
-                "it has no version of TLS, or cipher suite, that the agent has, TLS 1.2 and 1.3",
+                "it has no TLS version or cipher suite in common with the agent, which has TLS 1.2 and 1.3",
                 "protocol_version",
                 "handshake_failure"),
-        NO_TLS("what listens there speaks no TLS; is it http?", "unsupported or unrecognized ssl message"),
-        ANY("check TLS_CA, TLS_CERT and TLS_KEY, and the host's name");
+        NO_TLS("the server there does not speak TLS; is it http?", "unsupported or unrecognized ssl message"),
+        ANY("check TLS_CA, TLS_CERT and TLS_KEY, and the host name");
 
         private final String meaning;
         private final Pattern said;
@@ -62,7 +62,7 @@ public final class TlsMessages {
 
     private TlsMessages() {}
 
-    /** In words, for people; empty if it is not TLS that failed. */
+    /** Returns an explanation of a TLS failure; empty for any other failure. */
     public static Optional<String> what(@Nullable Throwable failure) {
         Sign sign = null;
         String quote = "";

@@ -1,6 +1,6 @@
 /**
- * From the outbox to the backend: signing, requests, answers, backoff, the breaker. {@code Sender} is the door; the wiring
- * of the agent constructs it. The command line signs a single certificate with {@code SendingForm}, and the doctor asks a
+ * Sending from the outbox to the backend: signing, requests, answers, backoff, the circuit breaker. {@code Sender} is the
+ * entry point, which the running agent creates. The command line signs a single certificate with {@code SendingForm}, and the doctor asks a
  * backend through {@code BackendClient}.
  */
 @NullMarked

@@ -41,7 +41,7 @@ class DoctorCommandTest extends CommandTest {
         assertThat(ended.exitCode()).as(ended.out()).isEqualTo(exitCode);
         assertThat(ended.err()).isEmpty();
         assertThat(ended.out())
-                .endsWith(exitCode == 0 ? "nothing stands in the way\n" : "something has to be done, see above\n");
+                .endsWith(exitCode == 0 ? "no problems found\n" : "problems found, see above\n");
         return ended.out().replace("\n    ", " ");
     }
 
@@ -54,9 +54,9 @@ class DoctorCommandTest extends CommandTest {
                         "ok  outbox: " + cli.outbox() + "\n",
                         "ok  agent: runs as process " + ProcessHandle.current().pid() + "\n",
                         "ok  disk: ",
-                        "ok  " + backend.endpoint() + ": is reached and serves\n",
+                        "ok  " + backend.endpoint() + ": is reachable and serves\n",
                         "ok  " + backend.endpoint() + ": is ready\n",
-                        "ok  clock: agrees with that of " + backend.endpoint() + "\n",
+                        "ok  clock: agrees with the clock of " + backend.endpoint() + "\n",
                         "ok  key: " + backend.endpoint() + " knows it\n")
                 .doesNotContain("BAD", "?   ");
     }
@@ -107,7 +107,7 @@ class DoctorCommandTest extends CommandTest {
         backend.close();
 
         assertThat(findings(1))
-                .contains("BAD " + backend.endpoint() + ": nothing listens there; check ENDPOINT, and whether the"
+                .contains("BAD " + backend.endpoint() + ": no process listens there; check ENDPOINT, and whether the"
                         + " backend runs\n");
     }
 
@@ -115,14 +115,14 @@ class DoctorCommandTest extends CommandTest {
     void hostUnknown_isBad() {
         cli.with("ENDPOINT", "http://no-such-host.invalid:8080");
 
-        assertThat(findings(1)).contains("its host's name is not known; check ENDPOINT and the name service");
+        assertThat(findings(1)).contains("its host name cannot be resolved; check ENDPOINT and the name service");
     }
 
     @Test
     void noBackendButAWebServer_isBad() {
         backend.health = Said.of(404, "<html>");
 
-        assertThat(findings(1)).contains("/health says 404; is ENDPOINT the base URL of a backend?");
+        assertThat(findings(1)).contains("/health answers 404; is ENDPOINT a backend's base URL?");
     }
 
     @Test
@@ -130,7 +130,7 @@ class DoctorCommandTest extends CommandTest {
         backend.ready = Said.of(503, "{\"ready\":false,\u001b[2J}");
 
         assertThat(findings(0))
-                .contains("?   " + backend.endpoint() + ": is not ready: {\"ready\":false,?[2J}; what is sent waits");
+                .contains("?   " + backend.endpoint() + ": is not ready: {\"ready\":false,?[2J}; certificates wait");
     }
 
     @Test
@@ -144,7 +144,7 @@ class DoctorCommandTest extends CommandTest {
 
             assertThat(findings(1))
                     .contains(
-                            "TLS fails: its certificate is of an authority that is not trusted here; set TLS_CA_FILE");
+                            "TLS fails: its certificate was issued by an authority that is not trusted here; set TLS_CA_FILE");
         } finally {
             server.stop(0);
         }
@@ -154,7 +154,7 @@ class DoctorCommandTest extends CommandTest {
     void noSpace_isBad() {
         cli.with("OUTBOX_MIN_FREE_BYTES", "1000000TiB");
 
-        assertThat(findings(1)).contains("BAD disk: ", "OUTBOX_MIN_FREE_BYTES keeps ", ": nothing is taken; make room");
+        assertThat(findings(1)).contains("BAD disk: ", "OUTBOX_MIN_FREE_BYTES keeps ", ": no certificate is accepted; free space");
     }
 
     @Test
@@ -176,7 +176,7 @@ class DoctorCommandTest extends CommandTest {
                 .with("SPOOL_DIR", directory.resolve("no-spool").toString());
 
         assertThat(findings(1))
-                .contains("BAD dead letters: " + file + " is a file, a directory is needed")
+                .contains("BAD dead letters: " + file + " is a file, but must be a directory")
                 .contains("BAD spool: SPOOL_DIR: ", "does not exist; create it");
     }
 
@@ -185,7 +185,7 @@ class DoctorCommandTest extends CommandTest {
         cli.submit(certificate(1), certificate(2));
         cli.damage("\"epoch\":1,");
 
-        assertThat(findings(1)).contains("BAD records: not whole, 1 gone; flk-agent fsck tells which\n");
+        assertThat(findings(1)).contains("BAD records: damaged, 1 gone; flk-agent fsck lists them\n");
     }
 
     @Test

@@ -234,7 +234,7 @@ class FlkAgentTest {
     @CsvSource({
         "status, 0 certificates",
         "compact, '0 segments removed, 0 compressed, '",
-        "fsck, 0 whole records",
+        "fsck, 0 complete records",
         "outbox cat, ''",
         "dlq list, 0 dead letters",
         "dlq requeue --all, 0 dead letters requeued"

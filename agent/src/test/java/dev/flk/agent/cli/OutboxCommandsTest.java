@@ -111,7 +111,7 @@ class OutboxCommandsTest extends CommandTest {
         Ended ended = withThree().run("fsck");
 
         assertThat(ended.exitCode()).isZero();
-        assertThat(unwrapped(ended.out())).isEqualTo(directory.resolve("outbox") + ": 3 whole records\n");
+        assertThat(unwrapped(ended.out())).isEqualTo(directory.resolve("outbox") + ": 3 complete records\n");
     }
 
     @Test
@@ -135,7 +135,7 @@ class OutboxCommandsTest extends CommandTest {
         assertThat(unwrapped(mended.out()))
                 .startsWith(unwrapped(looked.out()))
                 .contains("\nset aside: " + segment.getFileName() + " to " + segment.getFileName() + ".broken")
-                .endsWith("\nthe outbox is whole now, without what is gone\n");
+                .endsWith("\nthe outbox is repaired, without the missing records\n");
         Path aside = cli.outbox()
                 .resolve(cli.files().stream()
                         .filter(name -> name.contains(".broken"))
@@ -143,7 +143,7 @@ class OutboxCommandsTest extends CommandTest {
                         .orElseThrow());
         assertThat(aside).hasBinaryContent(damaged);
         assertThat(again.exitCode()).isZero();
-        assertThat(unwrapped(again.out())).contains("2 whole records\n", "given up before: " + missing);
+        assertThat(unwrapped(again.out())).contains("2 complete records\n", "given up before: " + missing);
         assertThat(cli.run("status").out()).contains("waiting   2 certificates").doesNotContain("lost");
     }
 
@@ -161,7 +161,7 @@ class OutboxCommandsTest extends CommandTest {
         assertThat(unwrapped(ended.out()))
                 .contains(": record 2 missing\n1 record is gone\n")
                 .contains("is in use by process " + ProcessHandle.current().pid())
-                .endsWith("; nothing is set aside while it runs: it skips what is gone\n");
+                .endsWith("; nothing is repaired while it runs: it skips the missing records\n");
         assertThat(cli.files()).isEqualTo(before);
     }
 

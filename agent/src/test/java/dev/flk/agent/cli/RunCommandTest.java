@@ -96,7 +96,7 @@ class RunCommandTest extends CommandTest {
         assertThat(ended.exitCode()).isEqualTo(2);
         assertThat(ended.err())
                 .isEqualTo("flk-agent: SPOOL_DIR: " + missing
-                        + " does not exist; create it, for those who leave files there to write to\n");
+                        + " does not exist; create it, writable for the programs that put files there\n");
         assertThat(missing).doesNotExist();
     }
 

@@ -55,11 +55,11 @@ class AgentConfigTest {
 
     @ParameterizedTest
     @CsvSource({
-        "DLQ_PATH, a, OUTBOX_PATH, a, DLQ_PATH: a is that of OUTBOX_PATH",
-        "SPOOL_DIR, x/../a, OUTBOX_PATH, ./a, SPOOL_DIR: x/../a is that of OUTBOX_PATH",
-        "CONTROL_SOCKET, a, DLQ_PATH, a, CONTROL_SOCKET: a is that of DLQ_PATH",
-        "INTAKE_SOCKET, a, CONTROL_SOCKET, a, INTAKE_SOCKET: a is that of CONTROL_SOCKET",
-        "INTAKE_SOCKET, o/control.sock, OUTBOX_PATH, o, INTAKE_SOCKET: o/control.sock is that of CONTROL_SOCKET",
+        "DLQ_PATH, a, OUTBOX_PATH, a, DLQ_PATH: a is also the path of OUTBOX_PATH",
+        "SPOOL_DIR, x/../a, OUTBOX_PATH, ./a, SPOOL_DIR: x/../a is also the path of OUTBOX_PATH",
+        "CONTROL_SOCKET, a, DLQ_PATH, a, CONTROL_SOCKET: a is also the path of DLQ_PATH",
+        "INTAKE_SOCKET, a, CONTROL_SOCKET, a, INTAKE_SOCKET: a is also the path of CONTROL_SOCKET",
+        "INTAKE_SOCKET, o/control.sock, OUTBOX_PATH, o, INTAKE_SOCKET: o/control.sock is also the path of CONTROL_SOCKET",
     })
     void load_twoSettingsNameOnePath_isAProblem(String one, String path, String other, String same, String problem) {
         assertThatExceptionOfType(InvalidConfig.class)

@@ -119,13 +119,13 @@ class AgentTest {
                 Agent agent = open()) {
             agent.runUntilEmpty();
 
-            assertThat(log.lines("; the certificates that stood there are gone"))
+            assertThat(log.lines("; its certificates are lost"))
                     .hasSize(20)
                     .allMatch(line ->
                             line.matches("ERROR outbox: segment \\S+ is damaged at byte \\d+: record \\d+ missing;.*"));
-            assertThat(log.lines("more such stretches"))
+            assertThat(log.lines("more gaps like these"))
                     .containsExactly(
-                            "ERROR outbox: 30 more such stretches are gone; flk-agent fsck --dry-run names them all");
+                            "ERROR outbox: 30 more gaps like these; flk-agent fsck --dry-run lists them all");
             assertThat(log.lines("INFO PCS ")).hasSize(150);
         }
     }

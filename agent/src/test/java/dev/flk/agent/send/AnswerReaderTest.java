@@ -126,7 +126,7 @@ class AnswerReaderTest {
                 .containsExactly(SubmitResult.notSent("no connection"), SubmitResult.notSent("no connection"));
         assertThat(AnswerReader.read(Certificates.batch(), null, new SSLHandshakeException("expired")))
                 .containsOnly(SubmitResult.notSent(
-                        "TLS fails: check TLS_CA, TLS_CERT and TLS_KEY, and the host's name (expired)"));
+                        "TLS fails: check TLS_CA, TLS_CERT and TLS_KEY, and the host name (expired)"));
         assertThat(AnswerReader.read(Certificates.batch(), null, new IOException("reset")))
                 .containsOnly(SubmitResult.noAnswer("no answer: reset"));
     }

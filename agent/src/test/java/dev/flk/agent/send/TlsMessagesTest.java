@@ -17,8 +17,8 @@ class TlsMessagesTest {
             PKIX path building failed: unable to find valid certification path to requested target | set TLS_CA_FILE
             No subject alternative DNS name matching localhost found.                | not for the host of ENDPOINT
             No name matching localhost found                                         | not for the host of ENDPOINT
-            PKIX path validation failed: validity check failed                       | has ended, or is not valid yet
-            NotAfter: Fri Nov 20 03:00:00 UTC 2026                                   | has ended, or is not valid yet
+            PKIX path validation failed: validity check failed                       | has expired, or is not valid yet
+            NotAfter: Fri Nov 20 03:00:00 UTC 2026                                   | has expired, or is not valid yet
             Received fatal alert: bad_certificate                                    | set TLS_CERT_FILE and TLS_KEY_FILE
             Received fatal alert: certificate_required                               | set TLS_CERT_FILE and TLS_KEY_FILE
             (certificate_unknown) Received fatal alert: certificate_unknown          | set TLS_CERT_FILE and TLS_KEY_FILE

@@ -166,7 +166,7 @@ final class RecordCommand implements Callable<Integer> {
         void line(String line) throws IOException;
     }
 
-    /** Passes each line to {@code told}, fetching one page after the other. */
+    /** Passes each line to {@code told}, fetching one page after another. */
     private void each(String address, String filters, Told told) throws IOException {
         HttpClient client = HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1)

@@ -120,7 +120,7 @@ final class Sql {
             UPDATE flk_state SET floor = ?, floor_at = (SELECT committed_at FROM flk_state_events WHERE revision = ?)
             WHERE floor < ?""";
 
-    /** The revision before that of the version at an offset, or the next revision if it contains all of them. */
+    /** The revision before the one that contains the version at an offset, but at least the next revision. */
     static final String PART = """
             SELECT greatest(revision - 1, (SELECT min(revision) FROM flk_state_versions WHERE revision > ?))
             FROM flk_state_versions WHERE revision > ? ORDER BY revision, place OFFSET ? LIMIT 1""";
