@@ -32,9 +32,7 @@ final class CertificateCommands {
     @Command(
             name = "canonical",
             header = "Print the bytes that a certificate's signature covers.",
-            description = {
-                "Prints exactly the bytes that the signature of a certificate covers,",
-                "without a line end."
+            description = {"Prints exactly the bytes that the signature of a certificate covers,", "without a line end."
             })
     final class Canonical implements Callable<Integer> {
         @Mixin

@@ -22,8 +22,7 @@ import picocli.CommandLine.ScopeType;
 /** The command {@code flk-agent} with all of its subcommands. */
 @Command(
         name = "flk-agent",
-        description = {"Certifies measurements and sends the certificates to a backend,", "through an outbox on disk."
-        },
+        description = {"Certifies measurements and sends the certificates to a backend,", "through an outbox on disk."},
         mixinStandardHelpOptions = true,
         versionProvider = FlkAgent.Version.class,
         scope = ScopeType.INHERIT,

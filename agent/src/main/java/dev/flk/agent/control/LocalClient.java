@@ -86,8 +86,7 @@ public final class LocalClient implements Closeable {
         try {
             return answer.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
-            throw new IOException(
-                    "the agent at " + socket + " did not answer within " + timeout.toSeconds() + " s", e);
+            throw new IOException("the agent at " + socket + " did not answer within " + timeout.toSeconds() + " s", e);
         } catch (ExecutionException e) {
             throw new IOException("the agent at " + socket + " did not answer: " + e.getMessage(), e);
         } catch (InterruptedException e) {

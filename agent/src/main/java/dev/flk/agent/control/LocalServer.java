@@ -215,8 +215,7 @@ public final class LocalServer implements Closeable {
                     public Optional<Answer> beforeReading(HttpHeaders headers) {
                         String host = headers.get(HttpHeaderNames.HOST, "").replaceFirst(":\\d+$", "");
                         return headers.contains(HttpHeaderNames.ORIGIN) || !OWN_NAMES.contains(host)
-                                ? Optional.of(
-                                        Answer.error(403, "only local programs may use this port, as localhost"))
+                                ? Optional.of(Answer.error(403, "only local programs may use this port, as localhost"))
                                 : Optional.empty();
                     }
                 };

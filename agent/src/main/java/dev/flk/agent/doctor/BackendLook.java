@@ -67,8 +67,7 @@ final class BackendLook {
 
     private void health(Reply answer) {
         if (answer.status() != 200) {
-            found.add(
-                    Finding.bad(base, "/health answers " + answer.status() + "; is ENDPOINT a backend's base URL?"));
+            found.add(Finding.bad(base, "/health answers " + answer.status() + "; is ENDPOINT a backend's base URL?"));
             return;
         }
         found.add(Finding.good(base, "is reachable and serves"));

@@ -173,8 +173,7 @@ public final class Doctor {
                 return found.isWhole()
                         ? Finding.good("records", found.records() + ", and none is missing")
                         : Finding.bad(
-                                "records",
-                                "damaged, " + found.missingRecords() + " gone; flk-agent fsck lists them");
+                                "records", "damaged, " + found.missingRecords() + " gone; flk-agent fsck lists them");
             } catch (IOException e) {
                 return Finding.bad("records", "cannot be read: " + e.getMessage());
             }

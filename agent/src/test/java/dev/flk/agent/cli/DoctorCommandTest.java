@@ -40,8 +40,7 @@ class DoctorCommandTest extends CommandTest {
         Ended ended = cli.run("doctor");
         assertThat(ended.exitCode()).as(ended.out()).isEqualTo(exitCode);
         assertThat(ended.err()).isEmpty();
-        assertThat(ended.out())
-                .endsWith(exitCode == 0 ? "no problems found\n" : "problems found, see above\n");
+        assertThat(ended.out()).endsWith(exitCode == 0 ? "no problems found\n" : "problems found, see above\n");
         return ended.out().replace("\n    ", " ");
     }
 
@@ -154,7 +153,8 @@ class DoctorCommandTest extends CommandTest {
     void noSpace_isBad() {
         cli.with("OUTBOX_MIN_FREE_BYTES", "1000000TiB");
 
-        assertThat(findings(1)).contains("BAD disk: ", "OUTBOX_MIN_FREE_BYTES keeps ", ": no certificate is accepted; free space");
+        assertThat(findings(1))
+                .contains("BAD disk: ", "OUTBOX_MIN_FREE_BYTES keeps ", ": no certificate is accepted; free space");
     }
 
     @Test

@@ -124,8 +124,7 @@ class AgentTest {
                     .allMatch(line ->
                             line.matches("ERROR outbox: segment \\S+ is damaged at byte \\d+: record \\d+ missing;.*"));
             assertThat(log.lines("more gaps like these"))
-                    .containsExactly(
-                            "ERROR outbox: 30 more gaps like these; flk-agent fsck --dry-run lists them all");
+                    .containsExactly("ERROR outbox: 30 more gaps like these; flk-agent fsck --dry-run lists them all");
             assertThat(log.lines("INFO PCS ")).hasSize(150);
         }
     }

@@ -144,7 +144,7 @@ class WalCommandsTest {
     @Test
     void verify_damageJson_isALineADamageAndASummary() throws IOException {
         byte[] content = Files.readAllBytes(wal.resolve(FIRST));
-        Arrays.fill(content, 20, 4_096, (byte) 0);
+        Arrays.fill(content, 20, content.length, (byte) 0);
         Files.write(wal.resolve(FIRST), content);
 
         assertThat(run("wal verify --json")).isEqualTo(1);
