@@ -95,7 +95,7 @@ class WalCareCommandsTest {
     @Test
     void repair_json_isALineALossAFileAndASummary() throws IOException {
         byte[] content = Files.readAllBytes(wal.resolve(SECOND));
-        Arrays.fill(content, 20, 4_096, (byte) 0);
+        Arrays.fill(content, 20, content.length, (byte) 0);
         Files.write(wal.resolve(SECOND), content);
 
         assertThat(run("wal repair --json")).isZero();
