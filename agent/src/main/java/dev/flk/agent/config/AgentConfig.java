@@ -68,7 +68,7 @@ public record AgentConfig(
      * @throws InvalidConfig if the configuration is invalid; lists all problems
      */
     public static AgentConfig load(Map<String, String> environment, @Nullable Path file, Set<Need> needs) {
-        return read(new Settings(AgentKeys.ALL, AgentKeys.GONE, environment, file), needs);
+        return read(new Settings(AgentKeys.ALL, environment, file), needs);
     }
 
     /**
@@ -96,7 +96,7 @@ public record AgentConfig(
 
     /** Reads the configuration as {@link #load} does, with all needs, but reports problems instead of throwing. */
     public static Diagnosed diagnose(Map<String, String> environment, @Nullable Path file) {
-        Settings settings = new Settings(AgentKeys.ALL, AgentKeys.GONE, environment, file);
+        Settings settings = new Settings(AgentKeys.ALL, environment, file);
         Optional<AgentConfig> config = Optional.empty();
         try {
             config = Optional.of(read(settings, EnumSet.allOf(Need.class)));

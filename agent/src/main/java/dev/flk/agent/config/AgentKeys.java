@@ -13,7 +13,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 
 /** The settings of the agent. */
@@ -128,10 +127,6 @@ public final class AgentKeys {
             METRICS_PORT,
             LogConfig.LEVEL,
             LogConfig.FORMAT);
-
-    /** Removed settings of earlier versions, with advice. */
-    static final Map<String, String> GONE =
-            Map.of("DEBUG_PORT", "is gone; jcmd, jstack and jfr of the JDK look into a running agent");
 
     enum Algorithm {
         HMAC,

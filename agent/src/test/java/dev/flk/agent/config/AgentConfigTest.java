@@ -229,7 +229,7 @@ class AgentConfigTest {
     }
 
     private static @Nullable String shown(Map<String, String> environment, @Nullable Path file, Key<?> key) {
-        return new Settings(AgentKeys.ALL, Map.of(), environment, file).shown().get(key.name());
+        return new Settings(AgentKeys.ALL, environment, file).shown().get(key.name());
     }
 
     private static Map<Key<?>, String> good() {

@@ -3,8 +3,6 @@ package dev.flk.backend.cli;
 
 import com.fasterxml.jackson.databind.util.RawValue;
 import dev.flk.backend.cli.LogReplay.ReplayWorkers;
-import dev.flk.backend.config.BackendConfig.LogRules;
-import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
 import dev.flk.backend.ingest.LoggedOutcomes.Compared;
 import dev.flk.backend.ingest.LoggedOutcomes.OutcomeKind;
@@ -24,11 +22,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Predicate;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** The command {@code wal replay}, which decides the records in the log again. */
@@ -38,10 +34,8 @@ import picocli.CommandLine.Spec;
             "Decides the certificates in the log again and counts the outcomes.",
             "",
             "Each is decided under the policy that it was logged with, so the answers are",
-            "exactly those that were given. The command only reads.",
-            "",
-            "With --policy current, it also decides under the configured policy and reports",
-            "which certificates would get a different outcome.",
+            "exactly those that were given. The command only reads. To decide them under",
+            "another policy, use 'policy try'.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
@@ -55,19 +49,8 @@ final class WalReplayCommand implements Callable<Integer> {
     @Option(names = "--to", paramLabel = "SEQ", description = "The last record to decide.")
     private long to = Long.MAX_VALUE;
 
-    @Option(
-            names = "--policy",
-            paramLabel = "POLICY",
-            description = "'current': also decide under the configured policy.")
-    private @Nullable String policy;
-
     @Option(names = "--outcomes", description = "Print each outcome, one JSON object per line.")
     private boolean outcomes;
-
-    @Option(
-            names = "--diff",
-            description = "With --policy: print each outcome that would change, one JSON object per line.")
-    private boolean diff;
 
     @Spec
     private CommandSpec spec = CommandSpec.create();
@@ -78,85 +61,41 @@ final class WalReplayCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        checkUsage();
+        WalSource.checkRange(spec.commandLine(), from, to);
         source.requireLog();
         ReplayCount count = new ReplayCount();
-        DecisionRules current = policy == null ? null : currentRules();
         PrintWriter out = spec.commandLine().getOut();
-        LogReplay replay = new LogReplay(source.inspector(), current, LogReplay.Progress.none());
+        LogReplay replay = new LogReplay(source.inspector(), null, LogReplay.Progress.none());
         Predicate<LogRecord> wanted = record -> {
             count.record(record);
             return LoggedOutcomes.isSubmission(record);
         };
-        ReplayWorkers.Told told = (record, given, other) -> tell(record, given, other, count, out);
-        List<Damage> damages = outcomes || diff
+        ReplayWorkers.Told told = (record, given, other) -> {
+            count.given(given);
+            if (outcomes) {
+                out.print(asOutcome(record.sequence(), given));
+            }
+        };
+        List<Damage> damages = outcomes
                 ? replay.run(from, to, wanted, told)
                 : replay.runAtOnce(from, to, wanted, told, count::overruled);
-        printSummary(count, current != null);
+        printSummary(count);
         return WalSource.report(damages, to, spec.commandLine().getErr());
     }
 
     /** Prints the summary, to standard error if standard output has JSON lines and the summary is text. */
-    private void printSummary(ReplayCount count, boolean compared) {
+    private void printSummary(ReplayCount count) {
         PrintWriter out = spec.commandLine().getOut();
-        PrintWriter target =
-                (outcomes || diff) && !source.json ? spec.commandLine().getErr() : out;
-        target.print(source.json ? count.asJson(compared) : count.asText(compared, source.directory()));
+        PrintWriter target = outcomes && !source.json ? spec.commandLine().getErr() : out;
+        target.print(source.json ? count.asJson() : count.asText(source.directory()));
         out.flush();
         target.flush();
     }
 
-    private void tell(
-            LogRecord record,
-            ReplayedOutcome given,
-            @Nullable ReplayedOutcome other,
-            ReplayCount count,
-            PrintWriter out) {
-        count.given(given, other);
-        // an outcome that the id already had applies under any policy
-        ReplayedOutcome shown = other == null || given.isOverruled() ? given : other;
-        if (diff && isDifferent(given, shown)) {
-            out.print(asDifference(record.sequence(), given, shown));
-        }
-        if (outcomes) {
-            out.print(asOutcome(record.sequence(), shown));
-        }
-    }
-
-    private static boolean isDifferent(ReplayedOutcome given, @Nullable ReplayedOutcome other) {
-        return other != null && !given.isOverruled() && other.ending() != given.ending();
-    }
-
     private record Outcome(long seq, String pcsId, int status, RawValue body) {}
-
-    private record Difference(long seq, String pcsId, OutcomeKind was, OutcomeKind wouldBe, RawValue body) {}
 
     private static String asOutcome(long sequence, ReplayedOutcome given) {
         return Json.line(new Outcome(sequence, given.id().toString(), given.status(), Json.raw(given.body())));
-    }
-
-    private static String asDifference(long sequence, ReplayedOutcome was, ReplayedOutcome wouldBe) {
-        return Json.line(new Difference(
-                sequence, was.id().toString(), was.ending(), wouldBe.ending(), Json.raw(wouldBe.body())));
-    }
-
-    private DecisionRules currentRules() {
-        LogRules rules = source.rules();
-        return new DecisionRules(rules.policy(), rules.dedupTtl());
-    }
-
-    private void checkUsage() {
-        WalSource.checkRange(spec.commandLine(), from, to);
-        if (policy != null && !policy.equals("current")) {
-            throw wrong("--policy: '" + policy + "' is not supported; the only value is 'current'");
-        }
-        if (diff && policy == null) {
-            throw wrong("--diff: needs a policy to compare with; add --policy current");
-        }
-    }
-
-    private ParameterException wrong(String what) {
-        return new ParameterException(spec.commandLine(), what);
     }
 
     /** The counts of a replay. */
@@ -169,7 +108,6 @@ final class WalReplayCommand implements Callable<Integer> {
         private long first;
         private long last;
         private long overruled;
-        private long different;
 
         ReplayCount() {
             RecordKind.names().forEach(kind -> byKind.put(kind, 0L));
@@ -185,20 +123,18 @@ final class WalReplayCommand implements Callable<Integer> {
             byKind.merge(RecordKind.nameOf(record.kind()), 1L, Long::sum);
         }
 
-        void given(ReplayedOutcome given, @Nullable ReplayedOutcome other) {
+        void given(ReplayedOutcome given) {
             byEnding.merge(given.ending(), 1L, Long::sum);
             overruled += given.isOverruled() ? 1 : 0;
-            different += isDifferent(given, other) ? 1 : 0;
         }
 
         /** Corrects the counts for an overruled submission, which was counted with its own outcome before. */
         void overruled(Compared byItself, ReplayedOutcome stood) {
             byEnding.merge(byItself.given().ending(), -1L, Long::sum);
-            different -= isDifferent(byItself.given(), byItself.underOther()) ? 1 : 0;
-            given(stood, null);
+            given(stood);
         }
 
-        String asText(boolean compared, Path directory) {
+        String asText(Path directory) {
             StringBuilder text = new StringBuilder();
             byKind.forEach((kind, count) -> {
                 text.append(ROW.formatted(kind, count));
@@ -207,9 +143,6 @@ final class WalReplayCommand implements Callable<Integer> {
                     text.append(ROW.formatted("  of these, by an earlier one", overruled));
                 }
             });
-            if (compared) {
-                text.append(ROW.formatted("otherwise by current policy", different));
-            }
             String range = records == 0 ? "" : " (" + first + " to " + last + ")";
             return text.append(ErrorMessages.count(records, "record"))
                     .append(range)
@@ -219,7 +152,7 @@ final class WalReplayCommand implements Callable<Integer> {
                     .toString();
         }
 
-        String asJson(boolean compared) {
+        String asJson() {
             Map<String, Object> line = new LinkedHashMap<>();
             line.put("type", "summary");
             line.put("records", records);
@@ -228,9 +161,6 @@ final class WalReplayCommand implements Callable<Integer> {
             line.putAll(byKind);
             byEnding.forEach((ending, count) -> line.put(lowerCase(ending), count));
             line.put("answered_by_an_earlier_one", overruled);
-            if (compared) {
-                line.put("different", different);
-            }
             return Json.line(line);
         }
 

@@ -17,7 +17,6 @@ import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.regex.Pattern;
@@ -334,11 +333,6 @@ public final class ConfigKeys {
     /** The numbers of the policy. */
     static final List<Key<Double>> POLICY =
             List.of(TOL_D, TOL_COH, TOL_BUDGET, BUDGET_BASE, BUDGET_ALPHA, BUDGET_BETA, BUDGET_GAMMA, BUDGET_D0);
-
-    /** Settings of earlier versions, with advice about their replacements. */
-    static final Map<String, String> GONE = Map.of(
-            "FAIR_SHARES", "was removed; SHARD_RATE limits each shard",
-            "DEBUG_PORT", "was removed; set DEBUG=on, and use /debug/threads, /debug/heap and /debug/jfr on OPS_PORT");
 
     /** Returns whether SIGHUP applies a change of this setting. */
     static boolean isReloadable(String name) {

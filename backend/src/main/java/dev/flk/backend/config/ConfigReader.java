@@ -52,7 +52,7 @@ final class ConfigReader {
 
     ConfigReader(Map<String, String> environment, @Nullable Path file) {
         hasFile = file != null;
-        settings = new Settings(ConfigKeys.ALL, ConfigKeys.GONE, environment, file);
+        settings = new Settings(ConfigKeys.ALL, environment, file);
     }
 
     <T> T only(Key<T> key) {

@@ -124,8 +124,6 @@ class CommandLineProgramTest {
                 "wal repair extra",
                 "wal compact --retention 3",
                 "wal compact --retention 1d",
-                "wal replay --policy old",
-                "wal replay --diff",
                 "wal replay --from 2 --to 1"
             })
     void wrongUsage_exits2(String line) {

@@ -59,30 +59,24 @@ public final class Settings {
      * Creates settings from the environment and, if given, a file.
      *
      * @param keys the keys of the program
-     * @param gone settings of earlier versions, each with what to do instead
      * @param path Java properties in UTF-8 with the same names as in the environment and no others; null if there is no
      *     file
      */
-    public Settings(List<Key<?>> keys, Map<String, String> gone, Map<String, String> environment, @Nullable Path path) {
+    public Settings(List<Key<?>> keys, Map<String, String> environment, @Nullable Path path) {
         this.keys = List.copyOf(keys);
         this.environment = environment;
         if (path != null) {
-            load(path, gone.keySet());
+            load(path);
         }
-        gone.forEach((name, instead) -> {
-            if (environment.containsKey(name) || file.containsKey(name)) {
-                problems.add(name + ": " + instead);
-            }
-        });
     }
 
-    private void load(Path path, Set<String> gone) {
+    private void load(Path path) {
         Properties lines = new Properties() {
             private static final long serialVersionUID = 1;
 
             @Override
             public synchronized Object put(Object name, Object value) {
-                take((String) name, (String) value, path, gone);
+                take((String) name, (String) value, path);
                 return "";
             }
         };
@@ -93,8 +87,8 @@ public final class Settings {
         }
     }
 
-    private void take(String name, String value, Path path, Set<String> gone) {
-        if (!gone.contains(name) && names().noneMatch(name::equals)) {
+    private void take(String name, String value, Path path) {
+        if (names().noneMatch(name::equals)) {
             problems.add("%s: no such key in %s; did you mean %s?".formatted(name, path, nearest(name, names())));
         } else if (file.put(name, value) != null) {
             problems.add("%s: is set twice in %s; remove one of the two".formatted(name, path));
