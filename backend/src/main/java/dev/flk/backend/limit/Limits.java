@@ -6,10 +6,9 @@ import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.Meters.LimitedBy;
 import dev.flk.canonical.CanonicalString;
+import dev.flk.program.logging.LineLimit;
 import java.math.BigDecimal;
-import java.util.EnumMap;
-import java.util.Map;
-import java.util.Objects;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
@@ -34,7 +33,7 @@ public final class Limits {
     private static final long BYTES_PER_FAILURE = 64 << 10;
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.limit");
-    private static final long LINE_EVERY_NANOS = 10_000_000_000L;
+    private static final Duration LINE_EVERY = Duration.ofSeconds(10);
 
     private volatile Sizes sizes;
     private final RateLimit all;
@@ -45,13 +44,7 @@ public final class Limits {
     private final ConcurrentHashMap<Long, Integer> connectionsByAddress = new ConcurrentHashMap<>();
     private final LongSupplier nanoTicker;
     private final Meters meters;
-    private final Map<LimitedBy, Line> lines = new EnumMap<>(LimitedBy.class);
-
-    /** The time of a limit's last log line, and the number of its 429 answers that were not logged since. */
-    private static final class Line {
-        private @Nullable Long loggedNanos;
-        private long notLogged;
-    }
+    private final LineLimit lines;
 
     /**
      * The sizes of the limits.
@@ -90,9 +83,7 @@ public final class Limits {
         this.all = new RateLimit(sizes.tokensPerSecond(), sizes.burstTokens(), nanoTicker);
         this.nanoTicker = nanoTicker;
         this.meters = meters;
-        for (LimitedBy limit : LimitedBy.values()) {
-            lines.put(limit, new Line());
-        }
+        this.lines = new LineLimit(1, LINE_EVERY, nanoTicker);
     }
 
     /**
@@ -216,24 +207,10 @@ public final class Limits {
 
     private Throttled held(LimitedBy limit, Submitter sender, long waitNanos, String what) {
         meters.rateLimited(limit);
-        Line line = Objects.requireNonNull(lines.get(limit));
-        long nowNanos = nanoTicker.getAsLong();
-        long notLogged;
-        synchronized (line) {
-            if (line.loggedNanos != null && nowNanos - line.loggedNanos < LINE_EVERY_NANOS) {
-                line.notLogged++;
-                return new Throttled(limit, waitNanos);
-            }
-            line.loggedNanos = nowNanos;
-            notLogged = line.notLogged;
-            line.notLogged = 0;
-        }
-        LOG.warn(
-                "throttled ({}): {} exceeded; from {}{}",
+        lines.say(
                 limit.label(),
-                what,
-                sender.address(),
-                notLogged == 0 ? "" : " (" + notLogged + " more were not logged)");
+                leftOut -> LOG.warn(
+                        "throttled ({}): {} exceeded; from {}{}", limit.label(), what, sender.address(), leftOut));
         return new Throttled(limit, waitNanos);
     }
 
