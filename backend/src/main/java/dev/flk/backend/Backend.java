@@ -121,13 +121,13 @@ public final class Backend implements AutoCloseable {
         DecisionRules rules =
                 new DecisionRules(config.policy(), config.storage().dedupTtl());
         Limits limits = new Limits(config.limit(), System::nanoTime, meters).watch();
-        ReloadSignal hangUp = ReloadSignal.listen();
+        ReloadSignal reloadSignal = ReloadSignal.listen();
         inForce = config;
-        hangUp.add(() -> takeAgain(again, limits));
+        reloadSignal.add(() -> takeAgain(again, limits));
         Optional<BackendServer> ops = config.ops().isEmpty()
                 ? Optional.empty()
                 : Optional.of(startOps(config, config.ops().get()));
-        BackendServer http = startHttp(config, limits, hangUp);
+        BackendServer http = startHttp(config, limits, reloadSignal);
         Path walDir = config.storage().walDir();
         Duration dedupTtl = config.storage().dedupTtl();
         SteadyClock steady = new SteadyClock(clock, System::nanoTime, SteadyClock.maxStep(dedupTtl), dedupTtl);
@@ -153,7 +153,7 @@ public final class Backend implements AutoCloseable {
                 inbox,
                 new IngestService.Parts(
                         limits,
-                        signatures(config.signing(), steady, audit, hangUp),
+                        signatures(config.signing(), steady, audit, reloadSignal),
                         rules,
                         config.maxClockSkew(),
                         clock,
@@ -176,7 +176,7 @@ public final class Backend implements AutoCloseable {
             ServedState served =
                     opened(ServedState.open(config.state().get(), steady, steady.expiry(), tls, audit, meters));
             state = served;
-            hangUp.add(served::hangUp);
+            reloadSignal.add(served::onReloadSignal);
             if (config.state().get().keepsRecord()) {
                 RecordFollower follower = opened(new RecordFollower(
                         ingest.decidedLog(new DiskFiles()), served.engine(), meters, System::nanoTime));
@@ -255,8 +255,8 @@ public final class Backend implements AutoCloseable {
         return opened(server);
     }
 
-    private BackendServer startHttp(BackendConfig config, Limits limits, ReloadSignal hangUp) throws IOException {
-        tls = config.tls().isEmpty() ? null : openTls(config.tls().get(), hangUp);
+    private BackendServer startHttp(BackendConfig config, Limits limits, ReloadSignal reloadSignal) throws IOException {
+        tls = config.tls().isEmpty() ? null : openTls(config.tls().get(), reloadSignal);
         BackendServer server = new BackendServer(
                 parts(config),
                 config.ops().isPresent(),
@@ -280,15 +280,15 @@ public final class Backend implements AutoCloseable {
                 FINISH_WITHIN);
     }
 
-    private static void readAgain(ReloadSignal hangUp, Runnable action) {
-        hangUp.problem().ifPresent(problem -> LOG.warn("{}; changed files are detected nevertheless", problem));
-        hangUp.add(action);
+    private static void readAgain(ReloadSignal reloadSignal, Runnable action) {
+        reloadSignal.problem().ifPresent(problem -> LOG.warn("{}; changed files are detected nevertheless", problem));
+        reloadSignal.add(action);
     }
 
-    private ReloadedTls openTls(TlsFiles files, ReloadSignal hangUp) throws IOException {
+    private ReloadedTls openTls(TlsFiles files, ReloadSignal reloadSignal) throws IOException {
         try {
             ReloadedTls opened = opened(new ReloadedTls(files, clock, meters));
-            readAgain(hangUp, opened::hangUp);
+            readAgain(reloadSignal, opened::onReloadSignal);
             LOG.info("TLS: {}", opened);
             return opened;
         } catch (InvalidTlsException e) {
@@ -301,7 +301,7 @@ public final class Backend implements AutoCloseable {
         parts.push(server);
     }
 
-    private Signatures signatures(SigningConfig signing, SteadyClock steady, Audit audit, ReloadSignal hangUp)
+    private Signatures signatures(SigningConfig signing, SteadyClock steady, Audit audit, ReloadSignal reloadSignal)
             throws IOException {
         if (signing instanceof SigningConfig.Simple simple) {
             return Signatures.anyOf(simple.check());
@@ -310,7 +310,7 @@ public final class Backend implements AutoCloseable {
             try {
                 ReloadedKeys keys = opened(new ReloadedKeys(
                         registered.file(), registered.only(), steady, steady::isInDoubt, System::nanoTime, meters));
-                readAgain(hangUp, keys::hangUp);
+                readAgain(reloadSignal, keys::onReloadSignal);
                 return keys.start(audit);
             } catch (InvalidKeysException e) {
                 throw new IOException("can't use " + registered.file() + ": " + e.getMessage(), e);

@@ -32,13 +32,13 @@ final class AgentReloadIT {
 
                 // a key that was corrected
                 configure(first.url(), Pcs.KEY, "");
-                hangUp(agent, 1);
+                onReloadSignal(agent, 1);
                 agent.awaitLine(line -> line.endsWith(" INFO  PCS " + id(1) + " submitted successfully (status=200)"));
                 assertThat(new Client(first.url()).metric("flk_accepted")).isEqualTo(1);
 
                 // a backend that has moved, and what only a restart can change
                 configure(second.url(), Pcs.KEY, "METRICS_PORT=0\n");
-                hangUp(agent, 2);
+                onReloadSignal(agent, 2);
                 agent.awaitLine(line -> line.endsWith(" WARN  METRICS_PORT was changed; that needs a restart"));
                 submit(2);
                 agent.awaitLine(line -> line.endsWith(" INFO  PCS " + id(2) + " submitted successfully (status=200)"));
@@ -46,7 +46,7 @@ final class AgentReloadIT {
 
                 // mistakes: each is told, and none of it counts
                 configure("nonsense", "not the key", "MAX_AGE=soon\n");
-                agent.hangUp();
+                agent.onReloadSignal();
                 agent.awaitLine(line -> line.contains(
                                 " ERROR SIGHUP: ENDPOINT: the value is 'nonsense', which is no base URL; write it")
                         && line.endsWith("; the agent keeps its configuration"));
@@ -60,7 +60,7 @@ final class AgentReloadIT {
 
                 // lines for programs from now on
                 configure(second.url(), Pcs.KEY, "LOG_FORMAT=json\n");
-                hangUp(agent, 3);
+                onReloadSignal(agent, 3);
                 submit(4);
                 String line = agent.awaitLine(text -> text.contains("PCS " + id(4)));
                 assertThat(StrictJson.read(line).get("message").textValue())
@@ -96,8 +96,8 @@ final class AgentReloadIT {
     }
 
     /** Returns when it has read its configuration for the {@code times}th time. */
-    private static void hangUp(Program agent, int times) throws Exception {
-        agent.hangUp();
+    private static void onReloadSignal(Program agent, int times) throws Exception {
+        agent.onReloadSignal();
         Client.awaitUntil(() ->
                 Pattern.compile(READ_AGAIN).matcher(agent.allLines()).results().count() == times);
     }

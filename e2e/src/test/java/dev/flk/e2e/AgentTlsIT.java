@@ -100,10 +100,10 @@ final class AgentTlsIT {
             }
 
             AUTHORITY.issue("backend", "localhost").writeTo(etc, "backend");
-            backend.program().hangUp();
+            backend.program().onReloadSignal();
             backend.program().awaitLine(line -> line.contains(" was read again: CN=backend"));
             configure(backend.tlsUrl());
-            agent.hangUp();
+            agent.onReloadSignal();
             Client.awaitUntil(() -> operators.metric("flk_accepted") == 3);
             assertThat(home.deadLetters()).isEmpty();
             assertThat(agent.allLines()).doesNotContain("\tat ");
@@ -206,7 +206,7 @@ final class AgentTlsIT {
                 Client.awaitUntil(() -> operators.metric("flk_tls_handshake_failures_total{reason=\"no tls\",}") > 0);
                 assertThat(home.deadLetters()).isEmpty();
                 configure("https://localhost:" + port);
-                agent.hangUp();
+                agent.onReloadSignal();
                 Client.awaitUntil(() -> operators.metric("flk_accepted") == 3);
                 assertThat(home.deadLetters()).isEmpty();
             }

@@ -404,7 +404,7 @@ final class AlertsInPrometheusIT {
                 "ending",
                 () -> {
                     AUTHORITY.issue("next").writeTo(directory, "tls");
-                    agent.hangUp();
+                    agent.onReloadSignal();
                 },
                 "TlsCertificateEnding critical",
                 "TlsCertificateEnding warning");

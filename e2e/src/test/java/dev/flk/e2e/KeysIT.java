@@ -152,7 +152,7 @@ final class KeysIT {
                 traffic.awaitMore(client);
 
                 configure(settings, "second");
-                agent.hangUp();
+                agent.onReloadSignal();
                 agent.awaitLine(line -> line.contains("configuration was read again"));
 
                 edit("first=retiring", "second=active");
@@ -234,7 +234,7 @@ final class KeysIT {
                     .isEqualTo(200);
 
             Files.writeString(keysFile, good.replace("\"active\"", "\"x\""));
-            backend.program().hangUp();
+            backend.program().onReloadSignal();
             backend.program()
                     .awaitLine(line -> line.contains("ERROR")
                             && line.contains("can't be used, the keys that were read before stay in force: key "));

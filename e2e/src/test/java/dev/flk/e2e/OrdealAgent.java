@@ -59,7 +59,7 @@ final class OrdealAgent implements AutoCloseable {
 
     void changeKey(String key) throws IOException, InterruptedException {
         writeKey(key);
-        program.hangUp();
+        program.onReloadSignal();
     }
 
     private void writeKey(String key) throws IOException {

@@ -166,7 +166,7 @@ final class Program implements AutoCloseable {
     }
 
     /** {@code SIGHUP}; says so at once where it is ignored, as by whatever {@code nohup} has started. */
-    void hangUp() throws IOException, InterruptedException {
+    void onReloadSignal() throws IOException, InterruptedException {
         String ignored = Files.readAllLines(Path.of("/proc", Long.toString(pid()), "status")).stream()
                 .filter(line -> line.startsWith("SigIgn:"))
                 .findFirst()

@@ -50,22 +50,22 @@ final class ReloadIT {
             Client.awaitUntil(() -> throttled.get() > 100);
 
             configure("TOKEN_RATE=1000000", "LOG_LEVEL=WARN", "MAX_BATCH=7");
-            backend.program().hangUp();
+            backend.program().onReloadSignal();
             backend.program()
                     .awaitLine(line ->
                             line.endsWith("WARN  backend - SIGHUP: these need a restart: MAX_BATCH=7 (was 1000)"));
             Client.awaitUntil(() -> client.metric("flk_accepted") > 2_000);
             configure("TOKEN_RATE=lots");
-            backend.program().hangUp();
+            backend.program().onReloadSignal();
             backend.program().awaitLine(line -> line.contains("SIGHUP: TOKEN_RATE: ") && line.contains(" ERROR "));
             configure("TOKEN_RATE=1000000", "SHARD_RATE=1", "MAX_BATCH=7");
-            backend.program().hangUp();
+            backend.program().onReloadSignal();
             backend.program()
                     .awaitLine(line -> line.endsWith("INFO  backend - SIGHUP: taken: LOG_LEVEL=INFO (was WARN),"
                             + " SHARD_RATE=1 (was not set)"));
             Client.awaitUntil(() -> client.metric("flk_rate_limited_by_total{limit=\"shard\",}") > 10);
             configure("TOKEN_RATE=1000000", "MAX_BATCH=7");
-            backend.program().hangUp();
+            backend.program().onReloadSignal();
 
             ending.set(true);
             int all = 0;

@@ -215,7 +215,7 @@ final class TlsIT {
             traffic.awaitMore();
 
             AUTHORITY.issue("third", "localhost").writeTo(etc, "tls");
-            backend.program().hangUp();
+            backend.program().onReloadSignal();
             backend.program().awaitLine(line -> line.contains(" was read again: CN=third, valid from "));
             assertThat(shown(backend)).isEqualTo("CN=third");
             traffic.awaitMore();
@@ -272,7 +272,7 @@ final class TlsIT {
     @Test
     void sighupWithNothingToReadAgain_isHarmless() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START)) {
-            backend.program().hangUp();
+            backend.program().onReloadSignal();
             backend.program().awaitLine(line -> line.contains("SIGHUP: no setting to take"));
             assertThat(new Client(backend.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
         }

@@ -17,12 +17,12 @@ final class Watches {
     private static final class Watch {
         private final String historyId;
         private final long beyond;
-        private final Runnable told;
+        private final Runnable callback;
 
-        Watch(String historyId, long beyond, Runnable told) {
+        Watch(String historyId, long beyond, Runnable callback) {
             this.historyId = historyId;
             this.beyond = beyond;
-            this.told = told;
+            this.callback = callback;
         }
 
         /**
@@ -35,11 +35,11 @@ final class Watches {
     }
 
     /** Adds a callback; see {@link StateEngine#whenBeyond}. */
-    Runnable whenBeyond(String historyId, long revision, Runnable told) {
-        Watch watch = new Watch(historyId, revision, told);
+    Runnable whenBeyond(String historyId, long revision, Runnable callback) {
+        Watch watch = new Watch(historyId, revision, callback);
         waiting.add(watch);
         if (watch.isDue(published) && waiting.remove(watch)) {
-            told.run();
+            callback.run();
         }
         return () -> waiting.remove(watch);
     }
@@ -82,7 +82,7 @@ final class Watches {
     /** Calls a watch; its failure must not end the thread on which all commits depend. */
     private static void tell(Watch watch) {
         try {
-            watch.told.run();
+            watch.callback.run();
         } catch (RuntimeException e) {
             Thread thread = Thread.currentThread();
             thread.getUncaughtExceptionHandler().uncaughtException(thread, e);

@@ -32,13 +32,13 @@ final class DoctorCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         AgentConfig config = context.config(Need.ENDPOINT, Need.SIGNING);
         List<Finding> findings = Doctor.look(config, InstantSource.system());
-        findings.forEach(finding -> context.say(inWords(finding)));
+        findings.forEach(finding -> context.say(describe(finding)));
         boolean bad = findings.stream().anyMatch(finding -> finding.grade() == Grade.BAD);
         context.out().println(bad ? "problems found, see above" : "no problems found");
         return bad ? 1 : 0;
     }
 
-    private static String inWords(Finding finding) {
+    private static String describe(Finding finding) {
         String grade = switch (finding.grade()) {
             case GOOD -> "ok  ";
             case DOUBTFUL -> "?   ";

@@ -51,7 +51,7 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         if (e instanceof MalformedCsv || e instanceof MalformedCertificate) {
             say(e.getMessage());
         } else if (e instanceof IOException io) {
-            say(IoMessages.inWords(io));
+            say(IoMessages.describe(io));
         } else {
             say("internal error: " + e);
             LOG.debug("unexpected", e);

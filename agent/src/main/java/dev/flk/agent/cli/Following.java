@@ -117,7 +117,7 @@ final class Following {
 
     /** Adds a certificate; waits while the outbox is full. */
     private void add(byte[] certificate) throws IOException {
-        boolean told = false;
+        boolean reported = false;
         while (true) {
             try {
                 boolean unused = OutboxAccess.either(
@@ -126,9 +126,9 @@ final class Following {
                         agent -> add(new Intake(agent), certificate));
                 return;
             } catch (OutboxFull e) {
-                if (!told) {
+                if (!reported) {
                     context.complain(e.getMessage() + "; waiting");
-                    told = true;
+                    reported = true;
                 }
                 if (!waitForRoom()) {
                     throw e;

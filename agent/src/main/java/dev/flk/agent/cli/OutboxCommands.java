@@ -9,7 +9,7 @@ import dev.flk.agent.outbox.OutboxCheck.Found;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
 import dev.flk.agent.outbox.OutboxHistory;
-import dev.flk.agent.outbox.OutboxHistory.Told;
+import dev.flk.agent.outbox.OutboxHistory.HistoryEntry;
 import dev.flk.agent.outbox.SettledAs;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
@@ -57,24 +57,24 @@ final class OutboxCommands {
                 @Option(names = "--json", description = "JSON objects, with the certificates.") boolean json,
                 @Option(names = "--waiting", description = "Show only entries that wait.") boolean waiting)
                 throws Exception {
-            OutboxHistory.read(context.config().outbox().directory(), told -> {
-                if (!waiting || told.settlement().isEmpty()) {
-                    context.out().println(json ? asJson(told) : asText(told));
+            OutboxHistory.read(context.config().outbox().directory(), found -> {
+                if (!waiting || found.settlement().isEmpty()) {
+                    context.out().println(json ? asJson(found) : asText(found));
                 }
             });
             return 0;
         }
 
-        private static String asText(Told told) {
+        private static String asText(HistoryEntry found) {
             return String.format(
                     "%s  #%-8d %s%n    %s",
-                    time(told),
-                    told.entry().sequence(),
-                    told.settlement().map(Look::inWords).orElse("waits"),
-                    shown(pcsId(told)));
+                    time(found),
+                    found.entry().sequence(),
+                    found.settlement().map(Look::describe).orElse("waits"),
+                    shown(pcsId(found)));
         }
 
-        private static String inWords(SettledAs fate) {
+        private static String describe(SettledAs fate) {
             return switch (fate) {
                 case ACCEPTED -> "answered 200: accepted";
                 case ESCALATED -> "answered 202: escalated or rejected";
@@ -86,13 +86,13 @@ final class OutboxCommands {
         /** An entry as {@code --json} prints it. */
         private record Shown(long outboxSeq, String added, String pcsId, String fate, RawValue certificate) {}
 
-        private static String asJson(Told told) {
+        private static String asJson(HistoryEntry found) {
             return Json.line(new Shown(
-                            told.entry().sequence(),
-                            time(told),
-                            pcsId(told),
-                            told.settlement().map(SettledAs::word).orElse("waits"),
-                            Json.raw(new String(told.certificate(), StandardCharsets.UTF_8)
+                            found.entry().sequence(),
+                            time(found),
+                            pcsId(found),
+                            found.settlement().map(SettledAs::word).orElse("waits"),
+                            Json.raw(new String(found.certificate(), StandardCharsets.UTF_8)
                                     .replace('\n', ' ')
                                     .replace('\r', ' '))))
                     .strip();
@@ -103,13 +103,13 @@ final class OutboxCommands {
             return PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
         }
 
-        private static String time(Told told) {
-            return Instant.ofEpochMilli(told.entry().addedMillis()).toString().replaceFirst("\\.\\d+", "");
+        private static String time(HistoryEntry found) {
+            return Instant.ofEpochMilli(found.entry().addedMillis()).toString().replaceFirst("\\.\\d+", "");
         }
 
-        private static String pcsId(Told told) {
+        private static String pcsId(HistoryEntry found) {
             try {
-                return CertificateReader.parse(told.certificate()).signed().pcsId();
+                return CertificateReader.parse(found.certificate()).signed().pcsId();
             } catch (MalformedCertificate e) {
                 return "(no id)";
             }
@@ -203,11 +203,11 @@ final class OutboxCommands {
             Mode mode = dryRun ? Mode.DRY_RUN : Mode.RUN;
             Report report = OutboxAccess.either(
                     config, outbox -> outbox.compact(horizon, mode), agent -> agent.compact(horizon, mode));
-            inWords(report).forEach(context::say);
+            describe(report).forEach(context::say);
             return 0;
         }
 
-        private List<String> inWords(Report report) {
+        private List<String> describe(Report report) {
             String freed = ErrorMessages.bytes(Math.max(0, report.freedBytes()));
             String waiting =
                     ErrorMessages.count(report.pending(), "certificate") + (report.pending() == 1 ? " waits" : " wait");

@@ -78,9 +78,11 @@ final class RunCommand implements Callable<Integer> {
 
     /** Rereads the configuration and the key on SIGHUP; an invalid configuration changes nothing. */
     private void readAgainOnHangUp(Agent agent) {
-        ReloadSignal hangUp = ReloadSignal.listen();
-        hangUp.problem().ifPresent(problem -> LOG.warn("{}; restart the agent to change its configuration", problem));
-        hangUp.add(() -> {
+        ReloadSignal reloadSignal = ReloadSignal.listen();
+        reloadSignal
+                .problem()
+                .ifPresent(problem -> LOG.warn("{}; restart the agent to change its configuration", problem));
+        reloadSignal.add(() -> {
             try {
                 agent.reload(context.config(Need.ENDPOINT, Need.SIGNING));
             } catch (InvalidConfig e) {

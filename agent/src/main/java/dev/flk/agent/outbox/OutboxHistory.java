@@ -32,12 +32,12 @@ public final class OutboxHistory {
      * @param settlement the way in which it was settled; empty while it is pending
      * @param certificate the certificate as the agent accepted it
      */
-    public record Told(OutboxEntry entry, Optional<SettledAs> settlement, byte[] certificate) {}
+    public record HistoryEntry(OutboxEntry entry, Optional<SettledAs> settlement, byte[] certificate) {}
 
     /** A consumer of entries. */
     public interface Listener {
         /** Accepts the next entry. */
-        void take(Told told) throws IOException;
+        void take(HistoryEntry found) throws IOException;
     }
 
     /** Passes on the entries in the order of their certificates in the log; none if the directory does not exist. */
@@ -78,7 +78,7 @@ public final class OutboxHistory {
         if (OutboxRecords.holdsCertificate(record.kind())) {
             OutboxEntry entry = OutboxRecords.entry(record);
             if (movedTo.getOrDefault(entry.sequence(), record.sequence()) == record.sequence()) {
-                listener.take(new Told(entry, settlement(entry.sequence()), OutboxRecords.certificate(record)));
+                listener.take(new HistoryEntry(entry, settlement(entry.sequence()), OutboxRecords.certificate(record)));
             }
         }
     }

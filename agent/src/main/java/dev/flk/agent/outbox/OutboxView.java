@@ -55,15 +55,15 @@ public record OutboxView(
 
         static Losses of(Collection<Damage> damages) {
             List<Damage> gaps = new ArrayList<>();
-            long told = -1;
+            long reportedUpTo = -1;
             List<Damage> inOrder = damages.stream()
                     .sorted(Comparator.comparingLong(Damage::firstMissing))
                     .toList();
             for (Damage damage : inOrder) {
-                if (damage.lastMissing() > told) {
-                    long first = Math.max(damage.firstMissing(), told + 1);
+                if (damage.lastMissing() > reportedUpTo) {
+                    long first = Math.max(damage.firstMissing(), reportedUpTo + 1);
                     gaps.add(new Damage(damage.kind(), damage.segment(), damage.offset(), first, damage.lastMissing()));
-                    told = damage.lastMissing();
+                    reportedUpTo = damage.lastMissing();
                 }
             }
             return new Losses(gaps);

@@ -43,7 +43,7 @@ final class UnreadableBlocks implements FileOps {
 
     @Override
     public OpenFile openForReading(Path file) throws IOException {
-        return new SkippingFile(file, disk.openForReading(file));
+        return new FilledFile(file, disk.openForReading(file));
     }
 
     @Override
@@ -96,11 +96,11 @@ final class UnreadableBlocks implements FileOps {
         return disk.lock(file, holder);
     }
 
-    private final class SkippingFile implements OpenFile {
+    private final class FilledFile implements OpenFile {
         private final Path path;
         private final OpenFile file;
 
-        SkippingFile(Path path, OpenFile file) {
+        FilledFile(Path path, OpenFile file) {
             this.path = path;
             this.file = file;
         }

@@ -53,7 +53,7 @@ final class AnswerHandler {
     private final Throughput throughput;
     private final Settlement.Awaited awaited;
     private final Map<SettledAs, List<OutboxEntry>> done = new EnumMap<>(SettledAs.class);
-    private final Map<OutboxEntry, Settlement> told = new HashMap<>();
+    private final Map<OutboxEntry, Settlement> settlements = new HashMap<>();
     private final List<OutboxEntry> notArrived = new ArrayList<>();
     private final LineLimit limit;
     private long longestWaitNanos;
@@ -98,8 +98,8 @@ final class AnswerHandler {
             throughput.settled(entries.size(), nanoTicker.getAsLong());
         });
         done.clear();
-        told.forEach((entry, settlement) -> awaited.settled(entry.sequence(), settlement));
-        told.clear();
+        settlements.forEach((entry, settlement) -> awaited.settled(entry.sequence(), settlement));
+        settlements.clear();
         outbox.notArrived(List.copyOf(notArrived));
         notArrived.clear();
         if (longestWaitNanos > 0) {
@@ -118,7 +118,7 @@ final class AnswerHandler {
 
     private void done(OutboxEntry entry, Settlement settlement) {
         done.computeIfAbsent(settlement.kind().how(), any -> new ArrayList<>()).add(entry);
-        told.put(entry, settlement);
+        settlements.put(entry, settlement);
     }
 
     /** Gives up an entry. If the dead letter can't be written, the entry stays in the outbox and is retried later. */

@@ -55,7 +55,7 @@ final class SpoolDirectory {
     /** The files that were read partly, or could not be removed. */
     private final Map<Path, SpoolFile> begun = new HashMap<>();
 
-    private final Set<String> told = new HashSet<>();
+    private final Set<String> reported = new HashSet<>();
     private final Set<String> problems = new TreeSet<>();
     /** The reason why the outbox accepts nothing now; empty while there is room. */
     private Optional<String> full = Optional.empty();
@@ -120,7 +120,7 @@ final class SpoolDirectory {
             throw e.getCause();
         }
         begun.keySet().retainAll(found);
-        told.retainAll(problems);
+        reported.retainAll(problems);
         problems.clear();
         taken.forEach(this::giveBack);
         round.addAll(found);
@@ -175,8 +175,8 @@ final class SpoolDirectory {
     /** Logs a problem once, although it occurs every second. */
     private void tell(String problem, String outlook) {
         problems.add(problem);
-        if (told.add(problem)) {
-            limit.say("trouble", leftOut -> LOG.error("{}{}{}", Printable.of(problem), outlook, leftOut));
+        if (reported.add(problem)) {
+            limit.say("problem", leftOut -> LOG.error("{}{}{}", Printable.of(problem), outlook, leftOut));
         }
     }
 

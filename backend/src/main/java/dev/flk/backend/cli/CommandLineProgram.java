@@ -108,7 +108,7 @@ public final class CommandLineProgram {
     private static String describe(IOException failure) {
         return failure instanceof DamagedLogException
                 ? failure.getMessage() + "; 'flk-backend wal verify' lists all damage, 'wal repair' mends what can be"
-                : IoMessages.inWords(failure);
+                : IoMessages.describe(failure);
     }
 
     private static void report(List<String> problems, PrintWriter err) {

@@ -271,7 +271,7 @@ final class ExplainCommand implements Callable<Integer> {
             SignatureDiagnosis diagnosis = new SignatureDiagnosis(check, others);
             return (body, certificate, now) -> ExplainedSignature.simple(diagnosis.of(body, certificate));
         } catch (IOException e) {
-            throw wrongKeyFile(IoMessages.inWords(e));
+            throw wrongKeyFile(IoMessages.describe(e));
         } catch (IllegalArgumentException e) {
             throw wrongKeyFile(String.valueOf(e.getMessage()));
         }

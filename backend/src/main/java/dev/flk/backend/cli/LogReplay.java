@@ -46,11 +46,12 @@ final class LogReplay {
      * Decides the records from {@code from} to {@code to}.
      *
      * @param wanted a predicate that sees each record and returns true for a submission to decide
-     * @param told a callback that receives the decided submissions in log order
+     * @param onDecided a callback that receives the decided submissions in log order
      * @return the damage found
      * @throws IOException if a record can't be decided; the submissions before it were reported
      */
-    List<Damage> run(long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.Told told) throws IOException {
+    List<Damage> run(long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.OnDecided onDecided)
+            throws IOException {
         LoggedOutcomes logged = new LoggedOutcomes();
         try (LogWalk walk = inspector.walk(from)) {
             for (LogRecord record = walk.next(); record != null; record = walk.next()) {
@@ -59,7 +60,7 @@ final class LogReplay {
             }
         }
         try (LogWalk walk = inspector.walk(from);
-                ReplayWorkers workers = new ReplayWorkers(logged, other, told)) {
+                ReplayWorkers workers = new ReplayWorkers(logged, other, onDecided)) {
             for (LogRecord record = walk.next(); record != null && record.sequence() <= to; record = walk.next()) {
                 if (wanted.test(record)) {
                     workers.add(record);
@@ -81,13 +82,13 @@ final class LogReplay {
      *     that applies
      */
     List<Damage> runAtOnce(
-            long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.Told told, Overruled overruled)
+            long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.OnDecided onDecided, Overruled overruled)
             throws IOException {
         LoggedOutcomes logged = new LoggedOutcomes();
         LoggedOutcomes byItself = new LoggedOutcomes();
         List<Damage> damages;
         try (LogWalk walk = inspector.walk(from);
-                ReplayWorkers workers = new ReplayWorkers(byItself, other, told)) {
+                ReplayWorkers workers = new ReplayWorkers(byItself, other, onDecided)) {
             for (LogRecord record = walk.next(); record != null; record = walk.next()) {
                 logged.note(record);
                 if (record.sequence() <= to && wanted.test(record)) {
@@ -164,7 +165,7 @@ final class LogReplay {
 
         private final LoggedOutcomes logged;
         private final @Nullable DecisionRules other;
-        private final Told told;
+        private final OnDecided onDecided;
         private final ForkJoinPool cores = new ForkJoinPool(Runtime.getRuntime().availableProcessors());
         private Future<List<Decided>> underWay = CompletableFuture.completedFuture(List.of());
         private List<LogRecord> chunk = new ArrayList<>();
@@ -172,7 +173,7 @@ final class LogReplay {
 
         /** A callback that receives each decided submission in log order. */
         @FunctionalInterface
-        interface Told {
+        interface OnDecided {
             /**
              * Receives one submission.
              *
@@ -189,10 +190,10 @@ final class LogReplay {
         /**
          * @param logged the outcomes noted from the complete log
          * @param other the rules for a second decision of each submission; null for none */
-        ReplayWorkers(LoggedOutcomes logged, @Nullable DecisionRules other, Told told) {
+        ReplayWorkers(LoggedOutcomes logged, @Nullable DecisionRules other, OnDecided onDecided) {
             this.logged = logged;
             this.other = other;
-            this.told = told;
+            this.onDecided = onDecided;
         }
 
         /**
@@ -232,7 +233,7 @@ final class LogReplay {
                     throw failure;
                 }
                 Compared compared = Objects.requireNonNull(one.compared());
-                told.submission(one.record(), compared.given(), compared.underOther());
+                onDecided.submission(one.record(), compared.given(), compared.underOther());
             }
         }
 

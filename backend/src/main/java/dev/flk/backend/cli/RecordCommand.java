@@ -162,12 +162,12 @@ final class RecordCommand implements Callable<Integer> {
         }
     }
 
-    private interface Told {
+    private interface LineConsumer {
         void line(String line) throws IOException;
     }
 
-    /** Passes each line to {@code told}, fetching one page after another. */
-    private void each(String address, String filters, Told told) throws IOException {
+    /** Passes each line to {@code consumer}, fetching one page after another. */
+    private void each(String address, String filters, LineConsumer consumer) throws IOException {
         HttpClient client = HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1)
                 .connectTimeout(PATIENCE)
@@ -177,7 +177,7 @@ final class RecordCommand implements Callable<Integer> {
         while (left > 0 && cursor != null) {
             HttpResponse<String> part = ask(client, address + "limit=" + Math.min(PART, left) + filters + cursor);
             for (String line : part.body().lines().toList()) {
-                told.line(line);
+                consumer.line(line);
                 left--;
             }
             cursor = part.headers()

@@ -70,15 +70,15 @@ final class WalReplayCommand implements Callable<Integer> {
             count.record(record);
             return LoggedOutcomes.isSubmission(record);
         };
-        ReplayWorkers.Told told = (record, given, other) -> {
+        ReplayWorkers.OnDecided onDecided = (record, given, other) -> {
             count.given(given);
             if (outcomes) {
                 out.print(asOutcome(record.sequence(), given));
             }
         };
         List<Damage> damages = outcomes
-                ? replay.run(from, to, wanted, told)
-                : replay.runAtOnce(from, to, wanted, told, count::overruled);
+                ? replay.run(from, to, wanted, onDecided)
+                : replay.runAtOnce(from, to, wanted, onDecided, count::overruled);
         printSummary(count);
         return WalSource.report(damages, to, spec.commandLine().getErr());
     }

@@ -292,7 +292,7 @@ final class CatchUp {
         int[] missing = {losers.size()};
         for (Overruled loser : losers) {
             keep(loser, () -> {
-                context.told().remove(loser.sequence());
+                context.reportedLost().remove(loser.sequence());
                 if (--missing[0] == 0 && !ended) {
                     then.run();
                 }
@@ -339,7 +339,7 @@ final class CatchUp {
     /**
      * The collaborators of the catch-up.
      *
-     * @param told the sequences of submissions that have been reported as lost but are not yet known to be overruled;
+     * @param reportedLost the sequences of submissions that have been reported as lost but are not yet known to be overruled;
      *     used by the recorder's thread only
      */
     record AssertionContext(
@@ -349,14 +349,14 @@ final class CatchUp {
             Evidence evidence,
             Meters meters,
             OutcomeLog log,
-            Set<Long> told) {
+            Set<Long> reportedLost) {
 
         /**
          * Reports that a different outcome exists for a submission that the store lacked, that is not in flight and
          * that was not known to be overruled. Its sender may have been answered with our outcome.
          */
         void lost(long sequence, StoredOutcome ours, StoredOutcome existing) {
-            if (!told.add(sequence)) {
+            if (!reportedLost.add(sequence)) {
                 return; // reported before; the record that overrules it could not be logged at that time
             }
             if (ours.isAnsweredAs(existing)) {

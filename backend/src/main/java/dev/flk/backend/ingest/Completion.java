@@ -51,16 +51,16 @@ final class Completion {
         Decision decision = inFlight.decision();
         count(decision);
         log.decided(decision);
-        List<Candidate> told = inFlightIds.end(inFlight);
-        if (told.isEmpty()) {
+        List<Candidate> candidates = inFlightIds.end(inFlight);
+        if (candidates.isEmpty()) {
             meters.decidedLate();
             finished(inFlight);
             return;
         }
         finished(inFlight);
         StoredOutcome existing = decision.recorded();
-        answer(told.get(0), new Decided(existing.status(), existing.body(), Relation.FIRST));
-        told.subList(1, told.size()).forEach(candidate -> answerKnown(candidate, existing));
+        answer(candidates.get(0), new Decided(existing.status(), existing.body(), Relation.FIRST));
+        candidates.subList(1, candidates.size()).forEach(candidate -> answerKnown(candidate, existing));
     }
 
     /** Settles an id for which another outcome was recorded first; the log contains that outcome too. */
@@ -68,9 +68,9 @@ final class Completion {
         meters.overruled();
         StoredOutcome ours = inFlight.outcome();
         evidence.known(ours.id(), ours.digest(), ours.expiresAtMillis());
-        List<Candidate> told = inFlightIds.end(inFlight);
+        List<Candidate> candidates = inFlightIds.end(inFlight);
         finished(inFlight);
-        told.forEach(candidate -> answerKnown(candidate, existing));
+        candidates.forEach(candidate -> answerKnown(candidate, existing));
     }
 
     /**

@@ -142,19 +142,19 @@ final class Evidence {
     }
 
     private void tell(Content content, @Nullable Outcome error) {
-        List<Consumer<@Nullable Outcome>> told;
+        List<Consumer<@Nullable Outcome>> callbacks;
         synchronized (this) {
             Kept kept = index.get(content);
             if (kept == null || kept.waiting == null) {
                 return;
             }
-            told = kept.waiting;
+            callbacks = kept.waiting;
             kept.waiting = null;
             if (error != null) {
                 index.remove(content);
             }
         }
-        told.forEach(then -> then.accept(error));
+        callbacks.forEach(then -> then.accept(error));
     }
 
     /** Returns the number of entries in the index. */

@@ -70,8 +70,8 @@ final class ForcedQueue implements LogListener {
     }
 
     /** Adds a task to run on the recorder's thread. Called on the writer's thread. */
-    void other(Runnable told) {
-        together.others().add(told);
+    void other(Runnable callback) {
+        together.others().add(callback);
     }
 
     /**
@@ -86,8 +86,8 @@ final class ForcedQueue implements LogListener {
     }
 
     /** Queues a task to run on the recorder's thread after everything queued before. Any thread. */
-    void tell(Runnable told) {
-        groups.add(new Group(List.of(), List.of(told)));
+    void tell(Runnable callback) {
+        groups.add(new Group(List.of(), List.of(callback)));
     }
 
     /** Returns the next group, or null if there is none. */

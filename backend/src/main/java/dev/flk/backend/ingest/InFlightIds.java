@@ -74,15 +74,15 @@ final class InFlightIds {
     }
 
     private List<Candidate> dismiss(InFlight inFlight, @Nullable InFlight successor) {
-        List<Candidate> told = new ArrayList<>();
+        List<Candidate> candidates = new ArrayList<>();
         ids.computeIfPresent(inFlight.id(), (id, present) -> {
             if (present != inFlight) {
                 return present; // it ended before; this is another entry for the same id
             }
-            told.addAll(inFlight.dismiss());
+            candidates.addAll(inFlight.dismiss());
             return successor;
         });
-        return told;
+        return candidates;
     }
 
     /** Returns the number of ids in flight. */

@@ -181,7 +181,7 @@ public final class IngestService implements Ingest, AutoCloseable {
     }
 
     /** Takes one step of the recorder, for a simulation; returns false if there was nothing to do. */
-    boolean stepRecorder() {
+    boolean stepOutcomeWriter() {
         return recorder.step();
     }
 
@@ -248,17 +248,17 @@ public final class IngestService implements Ingest, AutoCloseable {
         return arrival.isEmpty() ? 0 : Math.max(0, parts.clock().millis() - arrival.getAsLong()) / 1000.0;
     }
 
-    /** Runs {@code told} once, on any thread, as soon as the next submission would be decided. */
-    public void whenReady(Runnable told) {
-        whenReady.set(told);
+    /** Runs {@code callback} once, on any thread, as soon as the next submission would be decided. */
+    public void whenReady(Runnable callback) {
+        whenReady.set(callback);
         tellIfReady();
     }
 
     private void tellIfReady() {
         if (whenReady.get() != null && storeTrouble().isEmpty() && problem().isEmpty()) {
-            Runnable told = whenReady.getAndSet(null);
-            if (told != null) {
-                told.run();
+            Runnable callback = whenReady.getAndSet(null);
+            if (callback != null) {
+                callback.run();
             }
         }
     }

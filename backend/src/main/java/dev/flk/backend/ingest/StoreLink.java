@@ -60,7 +60,7 @@ final class StoreLink {
     private boolean positionIsAhead;
 
     private volatile long recordedUpTo;
-    private volatile String told = "connecting";
+    private volatile String statusText = "connecting";
 
     private enum State {
         LOST,
@@ -104,7 +104,7 @@ final class StoreLink {
         if (position == null) {
             state = State.LOST;
             lastFailure = failure;
-            told = "unavailable";
+            statusText = "unavailable";
             return;
         }
         long last = inbox.last();
@@ -127,7 +127,7 @@ final class StoreLink {
             return;
         }
         state = State.ASSERTING;
-        told = rebuilding ? "being rebuilt from the log" : "asserting what the log says";
+        statusText = rebuilding ? "being rebuilt from the log" : "asserting what the log says";
         CatchUp begun = new CatchUp(inbox, store, context, this, complete + 1, last);
         catchUp = begun;
         begun.step();
@@ -146,7 +146,7 @@ final class StoreLink {
         inbox.lowWater().allAsserted();
         state = State.UP;
         lastFailure = null;
-        told = "up";
+        statusText = "up";
         store.open();
         done.end();
         LOG.info(
@@ -166,7 +166,7 @@ final class StoreLink {
         boolean usable = state == State.ASSERTING || state == State.UP;
         if (usable && connection == store.connection()) {
             state = State.LOST;
-            told = "unavailable";
+            statusText = "unavailable";
             endCatchUp();
         }
     }
@@ -175,7 +175,7 @@ final class StoreLink {
     void giveUp(Throwable cause) {
         lastFailure = cause;
         state = State.LOST;
-        told = cause instanceof DamagedLogException
+        statusText = cause instanceof DamagedLogException
                 ? "the log is damaged"
                 : rebuilding ? "the log can't rebuild it" : "unavailable";
         store.giveUp(cause instanceof DamagedLogException damaged ? withAdvice(damaged) : cause);
@@ -265,7 +265,7 @@ final class StoreLink {
 
     /** Returns the reason, for an operator, why no outcomes are recorded; empty while they are. Any thread. */
     Optional<String> problem() {
-        return store.isOpen() ? Optional.empty() : Optional.of(told);
+        return store.isOpen() ? Optional.empty() : Optional.of(statusText);
     }
 
     /** Saves the position of a store that is up. The caller ensures that nothing is in flight. */

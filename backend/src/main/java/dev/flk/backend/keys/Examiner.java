@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.keys;
 
-import dev.flk.backend.keys.Signatures.Told;
+import dev.flk.backend.keys.Signatures.ReasonConsumer;
 import dev.flk.backend.metrics.SignatureRefusal;
 import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -41,27 +41,27 @@ final class Examiner implements AutoCloseable {
     /** A certificate without a good signature, with the keys and the time at which it was refused. */
     record Refused(KeyRegistry registry, byte[] canonical, String shard, String sig, long nowMillis) {}
 
-    void examine(Refused refused, Told told) {
+    void examine(Refused refused, ReasonConsumer consumer) {
         if (refused.canonical().length > MAX_BYTES) {
-            told.because(SignatureRefusal.NOT_EXAMINED, null);
+            consumer.because(SignatureRefusal.NOT_EXAMINED, null);
             return;
         }
         try {
-            thread.execute(() -> look(refused, told));
+            thread.execute(() -> look(refused, consumer));
         } catch (RejectedExecutionException e) {
-            told.because(SignatureRefusal.NOT_EXAMINED, null);
+            consumer.because(SignatureRefusal.NOT_EXAMINED, null);
         }
     }
 
-    private void look(Refused refused, Told told) {
+    private void look(Refused refused, ReasonConsumer consumer) {
         long began = nanoTicker.getAsLong();
         try {
             Optional<KeyEntry> signer = refused.registry().signer(refused.canonical(), refused.sig());
             if (signer.isPresent()) {
                 KeyEntry key = signer.get();
-                told.because(KeyRegistry.why(key, refused.shard(), refused.nowMillis()), key.id());
+                consumer.because(KeyRegistry.why(key, refused.shard(), refused.nowMillis()), key.id());
             } else {
-                told.because(SignatureRefusal.UNKNOWN_KEY, null);
+                consumer.because(SignatureRefusal.UNKNOWN_KEY, null);
             }
         } catch (RuntimeException e) {
             LOG.error("a refused signature could not be examined", e);

@@ -91,7 +91,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     }
 
     /** Reads the files again, even if they look the same. */
-    public void hangUp() {
+    public void onReloadSignal() {
         watch.now(() -> lookAgain(true));
     }
 
@@ -217,18 +217,18 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     }
 
     @Override
-    public void examine(ParsedCertificate refused, Told told) {
+    public void examine(ParsedCertificate refused, ReasonConsumer consumer) {
         String sig = refused.sig();
         if (sig == null || sig.isEmpty()) {
-            told.because(SignatureRefusal.MISSING, null);
+            consumer.because(SignatureRefusal.MISSING, null);
             return;
         }
         if (!KeyRegistry.mayBeSignature(sig)) {
-            told.because(SignatureRefusal.UNKNOWN_KEY, null);
+            consumer.because(SignatureRefusal.UNKNOWN_KEY, null);
             return;
         }
         if (!inForce.registry().hasAlgorithmOf(sig)) {
-            told.because(SignatureRefusal.OTHER_ALGORITHM, null);
+            consumer.because(SignatureRefusal.OTHER_ALGORITHM, null);
             return;
         }
         examiner.examine(
@@ -238,7 +238,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
                         refused.signed().shardId(),
                         sig,
                         clock.millis()),
-                told);
+                consumer);
     }
 
     @Override

@@ -25,13 +25,13 @@ public interface Signatures {
 
     /**
      * Finds out why {@link #verify} was empty. Expensive work is done later on another thread, so that the time of the answer
-     * reveals nothing. Calls {@code told} once.
+     * reveals nothing. Calls {@code consumer} once.
      */
-    void examine(ParsedCertificate refused, Told told);
+    void examine(ParsedCertificate refused, ReasonConsumer consumer);
 
     /** A callback that receives the reason for a refusal. */
     @FunctionalInterface
-    interface Told {
+    interface ReasonConsumer {
         /**
          * Receives the reason, once.
          *
@@ -50,8 +50,8 @@ public interface Signatures {
             }
 
             @Override
-            public void examine(ParsedCertificate refused, Told told) {
-                told.because(reason(refused), null);
+            public void examine(ParsedCertificate refused, ReasonConsumer consumer) {
+                consumer.because(reason(refused), null);
             }
 
             private SignatureRefusal reason(ParsedCertificate refused) {

@@ -49,7 +49,7 @@ final class ReplayStream {
      * The revision up to which no token is due: that of the last token, or a later one up to which there was nothing to
      * read.
      */
-    private volatile long told;
+    private volatile long lastReported;
 
     private volatile boolean isProgressDue;
     private volatile @Nullable Status toEndWith;
@@ -91,7 +91,7 @@ final class ReplayStream {
         this.executor = executor;
         this.answer = answer;
         this.next = span.from();
-        this.told = span.from() - 1;
+        this.lastReported = span.from() - 1;
         this.span = span;
         this.follows = follows;
         this.wantsProgress = wantsProgress;
@@ -122,7 +122,7 @@ final class ReplayStream {
      * Sends a token soon if the last one is old, so that a caller without new events can resume at its current place.
      */
     void tellProgress() {
-        if (wantsProgress && told < next - 1) {
+        if (wantsProgress && lastReported < next - 1) {
             isProgressDue = true;
             wake();
         }
@@ -183,7 +183,7 @@ final class ReplayStream {
                 throw e;
             }
             next = engine.resume(new Token(historyId, next - 1), namespace, agentId, wanted) + 1;
-            told = next - 1; // no token is sent for it, because its commit time is unknown here
+            lastReported = next - 1; // no token is sent for it, because its commit time is unknown here
             return engine.events(historyId, next, span.to(), namespace, wanted, PART_BYTES);
         }
     }
@@ -196,7 +196,7 @@ final class ReplayStream {
             }
             if (event.committedAtMicros() >= span.fromMicros()) {
                 answer.onNext(Messages.event(event, historyId));
-                told = event.revision();
+                lastReported = event.revision();
             }
         }
         boolean isAll = part.next() == next;
@@ -204,9 +204,9 @@ final class ReplayStream {
             next = part.next();
             lastAtMicros = part.lastAtMicros();
         }
-        if (isProgressDue && told < next - 1) {
+        if (isProgressDue && lastReported < next - 1) {
             answer.onNext(Messages.progress(historyId, next - 1, lastAtMicros));
-            told = next - 1;
+            lastReported = next - 1;
         }
         isProgressDue = false;
         if (isAll) {

@@ -319,9 +319,9 @@ public final class ServedState implements AutoCloseable {
     }
 
     /** Reads the tokens again. */
-    public void hangUp() {
+    public void onReloadSignal() {
         if (tokens != null) {
-            tokens.hangUp();
+            tokens.onReloadSignal();
         }
     }
 

@@ -50,7 +50,7 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
     }
 
     /** Reads the file again, even if it looks unchanged. */
-    void hangUp() {
+    void onReloadSignal() {
         watch.now(() -> lookAgain(true));
     }
 

@@ -75,7 +75,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     }
 
     /** Reads the files again, even if they look the same. */
-    public void hangUp() {
+    public void onReloadSignal() {
         watch.now(() -> lookAgain(true, Mistake.AT_ONCE));
     }
 

@@ -79,11 +79,11 @@ final class LogCareTest {
         store.setMood(Mood.DOWN);
         simulation.submit(Pcs.number(1));
         simulation.stepWriter();
-        simulation.stepRecorder();
+        simulation.stepOutcomeWriter();
         for (int day = 0; day < 40; day++) {
             simulation.submit(Pcs.number(100 + day));
             simulation.stepWriter();
-            simulation.stepRecorder();
+            simulation.stepOutcomeWriter();
             world.advance(Duration.ofDays(1));
         }
         careForAll();

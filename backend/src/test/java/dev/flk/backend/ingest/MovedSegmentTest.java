@@ -214,7 +214,7 @@ final class MovedSegmentTest {
             simulation.submit(Pcs.number(day));
             for (int i = 0; i < 10; i++) {
                 simulation.stepWriter();
-                simulation.stepRecorder();
+                simulation.stepOutcomeWriter();
             }
             world.advance(Duration.ofDays(1));
         }

@@ -117,7 +117,7 @@ final class OneBackend {
         switch (random.nextInt(21)) {
             case 0, 1, 2, 3, 4, 5 -> submit();
             case 6, 7, 8, 9, 10 -> simulation.stepWriter();
-            case 11, 12, 13 -> simulation.stepRecorder();
+            case 11, 12, 13 -> simulation.stepOutcomeWriter();
             case 14 -> simulation.stepLogCare();
             case 15 -> simulation.tick();
             case 16 -> store.setMood(MOODS.get(random.nextInt(MOODS.size())));
@@ -150,7 +150,7 @@ final class OneBackend {
         switch (random.nextInt(8)) {
             case 0, 1 -> simulation.stepDisplaced(this::submit);
             case 2, 3 -> simulation.stepDisplaced(simulation::stepWriter);
-            case 4, 5 -> simulation.stepDisplaced(simulation::stepRecorder);
+            case 4, 5 -> simulation.stepDisplaced(simulation::stepOutcomeWriter);
             case 6 -> simulation.stepDisplaced(simulation::tick);
             default -> simulation.stepDisplaced(random.nextBoolean() ? simulation::stepWatch : simulation::stepLogCare);
         }

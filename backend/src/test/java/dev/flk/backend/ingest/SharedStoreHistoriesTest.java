@@ -73,9 +73,9 @@ final class SharedStoreHistoriesTest {
         Outcome won = one.submit(first);
         assertThat(relation(won)).isEqualTo(Relation.FIRST);
         zero.simulation.stepWriter();
-        zero.simulation.stepRecorder();
+        zero.simulation.stepOutcomeWriter();
         zero.client.step(); // the put loses
-        zero.simulation.stepRecorder();
+        zero.simulation.stepOutcomeWriter();
         assertThat(lost.get())
                 .as("nothing is told before the overruled record is on disk")
                 .isNull();
@@ -89,7 +89,7 @@ final class SharedStoreHistoriesTest {
         Outcome won = overruleAtZero();
         zero.simulation.disk.failOperation(1, Fault.EIO); // the force of the overruled record
         zero.simulation.stepWriter();
-        zero.simulation.stepRecorder();
+        zero.simulation.stepOutcomeWriter();
         assertThat(zero.submit(Pcs.number(2))).isNotNull();
         zero.simulation.settle();
         zero.simulation.kill();
@@ -187,9 +187,9 @@ final class SharedStoreHistoriesTest {
         Outcome answered = zero.submit(first);
         AtomicReference<Outcome> second = zero.simulation.submit(Pcs.number(2)).get(0);
         zero.client.step();
-        zero.simulation.stepRecorder();
+        zero.simulation.stepOutcomeWriter();
         zero.simulation.stepWriter();
-        zero.simulation.stepRecorder(); // its put is on the way
+        zero.simulation.stepOutcomeWriter(); // its put is on the way
         remote.putBackCopy(); // a failover that nobody noticed
         zero.client.timeOut();
         while (remote.stepLate()) {

@@ -104,10 +104,10 @@ final class SimulatedHistoriesTest {
         simulation.submit(Pcs.number(1));
         simulation.stepWriter();
         store.putByAnother(theirs(Pcs.number(1)));
-        simulation.stepRecorder(); // overruled, and that is to be logged first
+        simulation.stepOutcomeWriter(); // overruled, and that is to be logged first
         failNextForce();
         simulation.stepWriter();
-        simulation.stepRecorder();
+        simulation.stepOutcomeWriter();
         assertThat(relation(recordedOnly(Pcs.number(2)))).isEqualTo(Relation.FIRST);
         assertThat(relation(recordedOnly(Pcs.number(3)))).isEqualTo(Relation.FIRST);
         simulation.stepLogCare(); // the mark is kept, and what the store has
@@ -127,7 +127,7 @@ final class SimulatedHistoriesTest {
     private Outcome recordedOnly(Pcs pcs) {
         AtomicReference<Outcome> outcome = simulation.submit(pcs).get(0);
         simulation.stepWriter();
-        simulation.stepRecorder();
+        simulation.stepOutcomeWriter();
         return outcome.get();
     }
 

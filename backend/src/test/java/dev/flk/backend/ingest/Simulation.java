@@ -296,16 +296,16 @@ final class Simulation {
         running.ingest().stepWatch();
     }
 
-    boolean stepRecorder() {
+    boolean stepOutcomeWriter() {
         world.trace("recorder");
-        return running.ingest().stepRecorder();
+        return running.ingest().stepOutcomeWriter();
     }
 
     /** What a timer does. */
     void tick() {
         world.trace("tick");
         running.ingest().tick();
-        stepRecorder();
+        stepOutcomeWriter();
     }
 
     /** One step of looking after the log, which believes the clock that is given in. */
@@ -326,14 +326,14 @@ final class Simulation {
         boolean stepped = true;
         while (stepped) {
             boolean written = stepWriter();
-            stepped = stepRecorder() || written;
+            stepped = stepOutcomeWriter() || written;
         }
     }
 
     /** One step of what is under way; false if nothing is. */
     boolean step() {
         boolean written = stepWriter();
-        boolean recorded = stepRecorder();
+        boolean recorded = stepOutcomeWriter();
         return store.step() || written || recorded;
     }
 

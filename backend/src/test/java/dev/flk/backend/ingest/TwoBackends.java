@@ -203,7 +203,7 @@ final class TwoBackends {
         } else if (chance < 28) {
             node.simulation.stepWriter();
         } else if (chance < 36) {
-            node.simulation.stepRecorder();
+            node.simulation.stepOutcomeWriter();
         } else if (chance < 44) {
             node.client.step();
         } else if (chance < 74) {

@@ -248,7 +248,7 @@ class ServedStateTest {
             stage(state, kept, "planner-1");
 
             var unused = tokens(token("a", "a-secret", "\"write\":[\"default/planner-\"]"));
-            served.hangUp();
+            served.onReloadSignal();
             await().until(() -> refusal(state, "other-2") == Code.PERMISSION_DENIED);
 
             assertThatThrownBy(() -> state.commit(commit(withdrawn)))
@@ -296,7 +296,7 @@ class ServedStateTest {
                             .getTxId())
                     .isNotEmpty();
             var unused = tokens(token("b", "b-secret", "\"write\":[\"*/\"]"));
-            served.hangUp();
+            served.onReloadSignal();
             await().until(() -> refusal(state(channel, "a-secret"), "agent") == Code.UNAUTHENTICATED);
 
             held.complete();
@@ -411,14 +411,14 @@ class ServedStateTest {
         try (StateClient client = to().token("a-secret").connect()) {
             write(client, "agent");
             Files.writeString(file, "{\"version\":1,\"tokens\":[{}]}");
-            served.hangUp();
+            served.onReloadSignal();
             var seen = new CompletableFuture<Boolean>();
             var ended = CompletableFuture.runAsync(
                     () -> client.replay(Replay.ofAll().follow()).forEach(event -> seen.complete(true)));
             assertThat(seen.get(20, TimeUnit.SECONDS)).isTrue();
 
             var unused = tokens();
-            served.hangUp();
+            served.onReloadSignal();
 
             assertThatThrownBy(() -> ended.get(20, TimeUnit.SECONDS)).hasMessageContaining("revoked");
             assertThat(refusal(() -> client.get("agent", "k"))).isEqualTo(Code.UNAUTHENTICATED);

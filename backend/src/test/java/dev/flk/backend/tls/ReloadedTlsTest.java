@@ -99,11 +99,11 @@ final class ReloadedTlsTest {
     @Test
     void hangUp_readsAtOnce_andTellsAMistakeAtOnce() throws IOException {
         Files.writeString(live.resolve("own.key"), "x");
-        tls.hangUp();
+        tls.onReloadSignal();
         await().until(() -> sample(meters, "flk_tls_files_bad") == 1);
 
         publish(SECOND);
-        tls.hangUp();
+        tls.onReloadSignal();
         await().until(() -> inForce().equals("CN=second") && sample(meters, "flk_tls_files_bad") == 0);
     }
 

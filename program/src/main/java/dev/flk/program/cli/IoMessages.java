@@ -14,7 +14,7 @@ public final class IoMessages {
     private IoMessages() {}
 
     /** Returns a sentence: {@code can't use /x/y: there is no such file or directory}. */
-    public static String inWords(IOException failure) {
+    public static String describe(IOException failure) {
         return failure instanceof FileSystemException file
                 ? "can't use " + file.getFile() + ": " + reason(file)
                 : reason(failure);

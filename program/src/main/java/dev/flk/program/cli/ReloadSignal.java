@@ -19,14 +19,14 @@ public final class ReloadSignal {
      * reflection: the JDK has no other API for signals, and javac's warning about this one can't be suppressed.
      */
     public static ReloadSignal listen() {
-        ReloadSignal hangUp = new ReloadSignal();
+        ReloadSignal onReloadSignal = new ReloadSignal();
         try {
             Class<?> signal = Class.forName("sun.misc.Signal");
             Class<?> handler = Class.forName("sun.misc.SignalHandler");
             Object acting = Proxy.newProxyInstance(
                     ReloadSignal.class.getClassLoader(), new Class<?>[] {handler}, (proxy, method, arguments) -> {
                         if (method.getName().equals("handle")) {
-                            hangUp.act();
+                            onReloadSignal.act();
                         }
                         return method.getReturnType() == int.class ? System.identityHashCode(proxy) : null;
                     });
@@ -34,12 +34,12 @@ public final class ReloadSignal {
                     .invoke(null, signal.getConstructor(String.class).newInstance("HUP"), acting);
             if (before == handler.getField("SIG_IGN").get(null)) {
                 // the JVM does not change an ignored signal
-                hangUp.problem = "SIGHUP is ignored in this process, as nohup does";
+                onReloadSignal.problem = "SIGHUP is ignored in this process, as nohup does";
             }
         } catch (ReflectiveOperationException | IllegalArgumentException e) {
-            hangUp.problem = "SIGHUP can't be handled in this process (" + e + ")";
+            onReloadSignal.problem = "SIGHUP can't be handled in this process (" + e + ")";
         }
-        return hangUp;
+        return onReloadSignal;
     }
 
     /** Returns the reason why the signal can't be received; empty if it can. */

@@ -69,7 +69,7 @@ public final class EmbeddedStorage implements Storage {
 
     private volatile @Nullable Head head;
     private final Map<String, Long> trimmed = new ConcurrentHashMap<>();
-    private volatile Consumer<String> toldOfMissing = cause -> {};
+    private volatile Consumer<String> onMissing = cause -> {};
 
     /** @param isFinal whether the files must not be used any more */
     private record Problem(StateException what, boolean isFinal) {}
@@ -211,7 +211,7 @@ public final class EmbeddedStorage implements Storage {
             db.rocks().put(db.meta(), db.forced(), Layout.ANSWERED_KEY, new byte[0]);
         }
         if (missing.isPresent()) {
-            toldOfMissing.accept(missing.get() + "; the history is now " + now.historyId()
+            onMissing.accept(missing.get() + "; the history is now " + now.historyId()
                     + ", so that clients that follow a replay start over");
         }
         return now;
@@ -247,8 +247,8 @@ public final class EmbeddedStorage implements Storage {
     }
 
     @Override
-    public void whenAnsweredAreMissing(Consumer<String> told) {
-        toldOfMissing = told;
+    public void whenAnsweredAreMissing(Consumer<String> callback) {
+        onMissing = callback;
     }
 
     @Override

@@ -25,7 +25,7 @@ final class Notices implements AutoCloseable {
 
     private final StateDatabase database;
     private final AtomicBoolean isDue = new AtomicBoolean();
-    private volatile LongConsumer told = newest -> {};
+    private volatile LongConsumer listener = newest -> {};
     private final CountDownLatch over = new CountDownLatch(1);
     // guarded by this
     private @Nullable Thread thread;
@@ -35,7 +35,7 @@ final class Notices implements AutoCloseable {
     }
 
     void tell(LongConsumer consumer) {
-        told = consumer;
+        listener = consumer;
     }
 
     /** Starts the thread; does nothing if it is running. */
@@ -72,7 +72,7 @@ final class Notices implements AutoCloseable {
             if (database.awaitNotices(own, WAIT_MILLIS) || waits % LOOK_EVERY_WAITS == 0) {
                 try (ResultSet row = statement.executeQuery("SELECT revision FROM flk_state")) {
                     if (row.next()) {
-                        told.accept(row.getLong(1));
+                        listener.accept(row.getLong(1));
                     }
                 }
             }

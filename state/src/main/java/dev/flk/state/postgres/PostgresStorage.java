@@ -61,7 +61,7 @@ public final class PostgresStorage implements Storage {
     private final Notices notices;
     private final DocumentIndex documents;
     private final KnownHistory known;
-    private volatile Consumer<String> toldOfMissing = cause -> {};
+    private volatile Consumer<String> onMissing = cause -> {};
     private volatile String server = KnownHistory.NONE;
 
     /**
@@ -127,8 +127,8 @@ public final class PostgresStorage implements Storage {
     }
 
     @Override
-    public void whenAnsweredAreMissing(Consumer<String> told) {
-        toldOfMissing = told;
+    public void whenAnsweredAreMissing(Consumer<String> callback) {
+        onMissing = callback;
     }
 
     @Override
@@ -213,7 +213,7 @@ public final class PostgresStorage implements Storage {
                         .orElseGet(() -> "Postgres has history " + head.historyId()
                                 + ", revision " + head.revision() + ", instead of history " + before.historyId()
                                 + ", whose revision " + before.revision() + " was committed");
-                toldOfMissing.accept(cause + before.movedTo(server) + "; the history is now " + head.historyId()
+                onMissing.accept(cause + before.movedTo(server) + "; the history is now " + head.historyId()
                         + ", so that clients that follow a replay start over");
             }
         } else {
