@@ -292,6 +292,9 @@ final class Pending {
         }
 
         void add(OutboxEntry entry, short shard) {
+            if (used > 0 && lastSequence() == entry.sequence()) {
+                used--; // the hole that the entry left when it was removed
+            }
             if (used == sequences.length) {
                 resize(2 * used);
             }
