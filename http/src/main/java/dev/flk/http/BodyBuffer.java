@@ -61,7 +61,7 @@ public final class BodyBuffer {
         return bytes[place];
     }
 
-    /** Returns the index of the first {@code wanted} at or after {@code from}, or {@link #length} if there is none. */
+    /** Returns the index of the first {@code wanted} at or after {@code from}, or {@link #length} if none exists. */
     public int indexOf(byte wanted, int from) {
         int place = from;
         while (place < length && bytes[place] != wanted) {

@@ -46,7 +46,7 @@ public record Endpoint(int maxBodyBytes, boolean takesPlace, Handler handler) {
      * A request whose body is complete.
      *
      * @param path the path without the query
-     * @param query the text after the question mark; empty if there is none
+     * @param query the text after the question mark; empty if the request has none
      * @param body the body; empty if the endpoint reads none. Its bytes count against the budget until the request is
      *     answered
      * @param arrivedNanos the time at which the last byte arrived, in ticks of the server

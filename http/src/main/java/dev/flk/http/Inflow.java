@@ -37,7 +37,7 @@ final class Inflow {
         unread.add(message);
     }
 
-    /** Returns the next message, which the caller must release; null if there is none or reading is paused. */
+    /** Returns the next message, which the caller must release; null if none exists or reading is paused. */
     @Nullable
     Object poll() {
         return paused ? null : unread.poll();

@@ -68,7 +68,7 @@ record RequestHead(HttpRequest request) {
         return HttpUtil.is100ContinueExpected(request) && declaredBytes() != 0;
     }
 
-    /** Returns the announced length of the body; -1 if it is chunked, 0 if there is none. */
+    /** Returns the announced length of the body; -1 if it is chunked, 0 if the request has no body. */
     long declaredBytes() {
         return HttpUtil.isTransferEncodingChunked(request) ? -1 : HttpUtil.getContentLength(request, 0L);
     }

@@ -86,7 +86,7 @@ public final class Routes {
         return start < 0 ? "/" : target.substring(start, query < start ? target.length() : query);
     }
 
-    /** Returns the text after the question mark of a request target; empty if there is none. */
+    /** Returns the text after the question mark of a request target; empty if the target has none. */
     static String query(String target) {
         int query = target.indexOf('?');
         return query < 0 ? "" : target.substring(query + 1);

@@ -78,7 +78,7 @@ public final class StateEngine implements AutoCloseable {
     /** The difference between elapsed time and the ticker; set when the storage is first opened. */
     private volatile @Nullable Long elapsedOffsetMicros;
     /**
-     * The cause of the last change of the history's id because answered commits are missing; null if there was none.
+     * The cause of the last change of the history's id because answered commits are missing; null if none existed.
      */
     private volatile @Nullable String missing;
 
@@ -322,7 +322,7 @@ public final class StateEngine implements AutoCloseable {
         });
     }
 
-    /** Returns the problem of the storage, for operators; empty if there is none. */
+    /** Returns the problem of the storage, for operators; empty if none exists. */
     public Optional<StateException> problem() {
         return Optional.ofNullable(problem);
     }
@@ -394,7 +394,7 @@ public final class StateEngine implements AutoCloseable {
     /**
      * Commits the staged operations, all or none; the transaction ends in any case.
      *
-     * @param requestId the id of the request; empty if there is none
+     * @param requestId the id of the request; empty if the caller gave none
      */
     public CompletionStage<Committed> commit(String caller, String txId, String requestId) {
         return behindItsFirst(caller, txId, () -> commitOnce(caller, txId, requestId));
@@ -460,7 +460,7 @@ public final class StateEngine implements AutoCloseable {
     /**
      * Commits a complete transaction at once. Writes are created by {@link #write}.
      *
-     * @param requestId the id of the request; empty if there is none
+     * @param requestId the id of the request; empty if the caller gave none
      */
     public CompletionStage<Committed> apply(String caller, List<Operation> operations, String requestId) {
         requireUp();

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  *     remain
  * @param shouldBeSigned the canonical form; null if there is no need to compare
  * @param wasSigned the text that was signed instead; null unless the signature is explained
- * @param hint an additional remark; null if there is none
+ * @param hint an additional remark; null if none exists
  */
 public record Diagnosis(
         Verdict verdict,

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * object in ASCII without white space or a line ending:
  * {@code {"pcs_id":…,"accepted":…,"escalated":…,"D_hat":claimed,"recomputed_D_hat":…,"recomputed_budget":…,"regime":…,
  * "reason":…,"policy":…}}. The three recomputed members are missing if D̂ could not be recomputed, and the reason is
- * missing if there is none.
+ * missing if none exists.
  */
 public final class OutcomeBody {
     private OutcomeBody() {}

@@ -155,7 +155,7 @@ final class Recovery {
             } catch (IOException e) {
                 throw new IOException(
                         "the end of segment " + segment + " can't be read from byte " + at + " on (" + e.getMessage()
-                                + "), and answered records may be there. Nothing was changed; start again. If the disk"
+                                + "), and may contain answered records. Nothing was changed; start again. If the disk"
                                 + " does not recover, replace the file by a copy without the unreadable blocks: their"
                                 + " records are lost",
                         e);

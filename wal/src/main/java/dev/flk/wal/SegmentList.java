@@ -202,8 +202,8 @@ final class SegmentList {
     }
 
     /**
-     * Returns a header for a file whose own is lost, derived from the segment that continues it: that one has the id,
-     * which seeds the checksums, and the name has the first sequence. The context is that of the records which the next
+     * Returns a header for a file whose own is lost, derived from the segment that continues it, which has the id
+     * that seeds the checksums; the name has the first sequence. The context is that of the records which the next
      * segment repeats; if it repeats none, the same process opened both, and their context is the same. Returns null if
      * no segment continues the file, or if another file has the id.
      */

@@ -35,7 +35,7 @@ import java.util.function.Predicate;
  * @param when the time at which the agent gave the certificate up
  * @param sequence the sequence of the former entry, which {@code sequence} and {@code addedMillis} identify
  * @param pcsId the certificate's {@code pcs_id}; empty if it has none
- * @param status the status of the answer that was the reason; 0 if there was none
+ * @param status the status of the answer that was the reason; 0 if no answer was
  * @param attempts the number of attempts since the agent's start
  * @param line the complete line, without its line end
  */

@@ -333,7 +333,7 @@ public final class Outbox implements CertificateSink, Closeable {
         });
     }
 
-    /** Returns the last recorded sending of this process or an earlier one; empty if there is none. */
+    /** Returns the last recorded sending of this process or an earlier one; empty if none exists. */
     public Optional<LastSending> lastSending() {
         return contents.lastSending();
     }

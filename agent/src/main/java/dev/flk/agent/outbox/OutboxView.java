@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param pendingEntries the number of pending certificates
  * @param pendingBytes the size of the pending certificates in bytes
- * @param oldest the pending entry with the lowest sequence; empty if there is none
+ * @param oldest the pending entry with the lowest sequence; empty if none exists
  * @param lostRecords the number of records that the disk has lost
  * @param usedBytes the bytes of its files, without the reserve
  */
@@ -140,7 +140,7 @@ public record OutboxView(
             lastSending = now;
         }
 
-        /** Returns the last sending; empty if there was none. */
+        /** Returns the last sending; empty if nothing was sent. */
         Optional<LastSending> lastSending() {
             return Optional.ofNullable(lastSending);
         }

@@ -315,7 +315,7 @@ class OutboxTest {
 
         assertThatThrownBy(() -> Outbox.open(options(), CLOCK, files))
                 .isInstanceOf(IOException.class)
-                .hasMessageContaining("answered records may be there. Nothing was changed");
+                .hasMessageContaining("may contain answered records. Nothing was changed");
         assertThat(newest).hasBinaryContent(before);
         assertThat(segments(directory)).containsExactly(newest);
 

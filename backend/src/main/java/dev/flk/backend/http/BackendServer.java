@@ -51,7 +51,7 @@ public final class BackendServer implements AutoCloseable {
     /**
      * The parts of the backend that a server uses.
      *
-     * @param record the record of outcomes; gives empty if there is none
+     * @param record the record of outcomes; gives empty if none exists
      */
     public record Parts(
             HttpConfig config,

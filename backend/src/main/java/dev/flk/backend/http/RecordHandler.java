@@ -73,7 +73,7 @@ final class RecordHandler implements AutoCloseable {
         }
     }
 
-    /** @param record the record of outcomes; gives empty if there is none */
+    /** @param record the record of outcomes; gives empty if none exists */
     RecordHandler(Supplier<Optional<RecordedOutcomes>> record, MetricsGuard guard) {
         this.record = record;
         this.guard = guard;

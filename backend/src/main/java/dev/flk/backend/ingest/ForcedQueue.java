@@ -90,7 +90,7 @@ final class ForcedQueue implements LogListener {
         groups.add(new Group(List.of(), List.of(callback)));
     }
 
-    /** Returns the next group, or null if there is none. */
+    /** Returns the next group, or null if none exists. */
     @Nullable
     Group poll() {
         return groups.poll();

@@ -242,7 +242,7 @@ public final class IngestService implements Ingest, AutoCloseable {
         return inbox.lowWater().pending();
     }
 
-    /** Returns the age of the oldest unfinished record in seconds; 0 if there is none. */
+    /** Returns the age of the oldest unfinished record in seconds; 0 if none exists. */
     public double oldestPendingSeconds() {
         OptionalLong arrival = inbox.lowWater().oldestArrivalMillis();
         return arrival.isEmpty() ? 0 : Math.max(0, parts.clock().millis() - arrival.getAsLong()) / 1000.0;

@@ -53,7 +53,7 @@ final class OutcomeWriter {
         this.expiry = expiry;
     }
 
-    /** Records one group; returns false if there was none. */
+    /** Records one group; returns false if the queue was empty. */
     boolean step() {
         ForcedQueue.Group group = inbox.groups().poll();
         if (group == null) {

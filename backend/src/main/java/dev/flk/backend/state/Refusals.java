@@ -38,7 +38,7 @@ final class Refusals {
         lines.say(cause, line);
     }
 
-    /** Returns the description of the latest refusal; empty if there was none in the last seconds. */
+    /** Returns the description of the latest refusal; empty if nothing was refused in the last seconds. */
     Optional<String> latest() {
         Refused refused = last;
         return refused == null || refused.until() - nanoTicker.getAsLong() <= 0

@@ -275,7 +275,7 @@ public final class ServedState implements AutoCloseable {
     }
 
     /**
-     * Returns a short description of the problem for {@code /readyz}; empty if there is none. The log has the details.
+     * Returns a short description of the problem for {@code /readyz}; empty if none exists. The log has the details.
      */
     public Optional<String> problem() {
         return refusal().map(e -> {

@@ -44,7 +44,7 @@ public final class LogOutput {
      * @param textLine the Logback pattern of a line in text format
      * @param quiet the minimum levels of loggers that are too verbose for operators
      * @param patientLogger the logger that writes a line for each certificate; its lines at INFO may be delayed
-     *     briefly. Null if there is none
+     *     briefly. Null if none exists
      */
     public record Style(
             String textLine,
@@ -135,7 +135,7 @@ public final class LogOutput {
         private final Thread flusher = new Thread(this::flushNowAndThen, "log-lines");
         private volatile boolean waiting;
 
-        /** @param patientLogger the logger whose lines at INFO may be delayed; null if there is none */
+        /** @param patientLogger the logger whose lines at INFO may be delayed; null if none exists */
         StandardError(Encoder<ILoggingEvent> encoder, @Nullable String patientLogger) {
             this.encoder = encoder;
             this.patientLogger = patientLogger;

@@ -61,7 +61,7 @@ public final class EmbeddedStorage implements Storage {
     private boolean isClosed;
     private volatile boolean isClosing;
 
-    /** The problem that closed the storage; null if there was none. */
+    /** The problem that closed the storage; null if none existed. */
     private volatile @Nullable Problem problem;
 
     /** Held by the threads that change the state on which commits are decided: the writer and removals. */

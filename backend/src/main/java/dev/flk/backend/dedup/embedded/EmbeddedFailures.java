@@ -21,7 +21,7 @@ final class EmbeddedFailures {
 
     private final LongSupplier nanoTicker;
 
-    /** The problem that ended the last connection; null while there is none. */
+    /** The problem that ended the last connection; null while none exists. */
     private volatile @Nullable Problem problem;
 
     // guarded by this
@@ -83,7 +83,7 @@ final class EmbeddedFailures {
         this.nanoTicker = nanoTicker;
     }
 
-    /** Returns the problem that ended the connection; null while there is none. */
+    /** Returns the problem that ended the connection; null while none exists. */
     @Nullable
     Problem problem() {
         return problem;

@@ -109,7 +109,7 @@ final class PutCall {
     }
 
     /**
-     * Returns the entry that existed instead of the expected one, blank if there was none; empty if the call took
+     * Returns the entry that existed instead of the expected one, blank if none existed; empty if the call took
      * effect.
      */
     static Optional<String> refusedFor(List<Object> reply) {
