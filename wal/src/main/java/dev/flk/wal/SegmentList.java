@@ -142,18 +142,20 @@ final class SegmentList {
                         SegmentHeader header = scan.header();
                         byId.computeIfAbsent(header.id() + " " + header.ordinal(), id -> new ArrayList<>())
                                 .add(Listed.of(name, header, scan.isHeaderBroken(), List.of()));
-                    } else if (isOurName(name)) {
+                    } else {
                         withoutHeader.add(name);
                     }
                 }
             }
         }
+        Optional<String> keptId = LogId.read(files, directory, prefix, names);
+        String logId = keptId.isPresent() ? keptId.get() : commonId(directory, prefix, byId.values());
         List<Damage> headless = new ArrayList<>();
         for (String name : withoutHeader) {
             Path file = directory.resolve(name);
-            SegmentHeader derived = derivedHeader(name, byId.values());
+            SegmentHeader derived = derivedHeader(name, logId, byId.values());
             try (SegmentScan scan = derived == null ? null : SegmentScan.open(files, file, derived)) {
-                Damage lost = scan == null ? SegmentScan.lostWithHeader(files, file) : null;
+                Damage lost = scan == null && isOurName(name) ? SegmentScan.lostWithHeader(files, file) : null;
                 if (derived != null && scan != null) {
                     byId.put(derived.id(), List.of(Listed.of(name, derived, true, List.of())));
                 } else if (lost != null) {
@@ -161,8 +163,6 @@ final class SegmentList {
                 }
             }
         }
-        Optional<String> keptId = LogId.read(files, directory, prefix, names);
-        String logId = keptId.isPresent() ? keptId.get() : commonId(directory, prefix, byId.values());
         List<List<Listed>> ours = new ArrayList<>();
         List<String> foreign = new ArrayList<>();
         for (List<Listed> copies : byId.values()) {
@@ -172,9 +172,9 @@ final class SegmentList {
                 ours.add(copies);
             }
         }
-        if (ours.isEmpty() && headless.isEmpty() && !foreign.isEmpty()) {
+        if (foreign.size() > ours.size() + headless.size()) {
             throw new IOException(directory.resolve(LogId.file(prefix)) + " contains the id of log " + logId
-                    + ", but all segments are of other logs: " + String.join(", ", foreign)
+                    + ", but most segments are of other logs: " + String.join(", ", foreign)
                     + ". If this file is the wrong one, restore or delete it: without it, the id is read from the"
                     + " segments. Otherwise move the segments away");
         }
@@ -202,40 +202,45 @@ final class SegmentList {
     }
 
     /**
-     * Returns a header for a file whose own is lost, derived from the segment that continues it, which has the id
-     * that seeds the checksums; the name has the first sequence. The context is that of the records which the next
-     * segment repeats; if it repeats none, the same process opened both, and their context is the same. Returns null if
-     * no segment continues the file, or if another file has the id.
+     * Returns a header for a file whose own is lost, derived from the segment that continues it, which has the id that
+     * seeds the checksums; the name has the first sequence. Returns null if no segment of this log continues the file,
+     * if another file has the id, or if the context of its records is not certain: a next segment that repeats records
+     * has it with them, and one that was opened directly after this one has the same context, because the same process
+     * opened both.
      */
-    private static @Nullable SegmentHeader derivedHeader(String name, Collection<List<Listed>> found) {
+    private static @Nullable SegmentHeader derivedHeader(String name, String logId, Collection<List<Listed>> found) {
         String opened = openedName(name);
-        List<SegmentHeader> headers = found.stream()
-                .map(copies -> copies.get(0).header())
-                .sorted(Comparator.comparingLong(SegmentHeader::ordinal))
+        List<Listed> ours = found.stream()
+                .map(copies -> copies.get(0))
+                .filter(listed -> !isOfAnotherLog(listed.header(), logId, found))
+                .sorted(Comparator.comparingLong(listed -> listed.header().ordinal()))
                 .toList();
-        SegmentHeader next = headers.stream()
+        SegmentHeader next = ours.stream()
+                .map(Listed::header)
                 .filter(header ->
                         header.previous().equals(opened) && !header.previousId().equals(SegmentHeader.NO_ID))
                 .findFirst()
                 .orElse(null);
-        if (next == null || headers.stream().anyMatch(header -> header.id().equals(next.previousId()))) {
+        if (next == null
+                || ours.stream().anyMatch(listed -> listed.header().id().equals(next.previousId()))) {
             return null;
         }
-        String before = found.stream()
-                .flatMap(List::stream)
-                .filter(listed -> listed.header().ordinal() < next.ordinal()
-                        && !isOfAnotherLog(listed.header(), next.logId(), found))
-                .max(Comparator.comparingLong(listed -> listed.header().ordinal()))
-                .map(listed -> openedName(listed.name()))
-                .orElse("-");
+        Listed before = ours.stream()
+                .filter(listed -> listed.header().ordinal() < next.ordinal())
+                .reduce((older, newer) -> newer)
+                .orElse(null);
         List<LogRecord> repeated = next.carried();
+        long ordinalBefore = before == null ? 0 : before.header().ordinal();
+        if (repeated.isEmpty() && next.ordinal() - ordinalBefore != 2) {
+            return null; // an empty segment may have been between the two, and the policy may have changed
+        }
         return new SegmentHeader(
                 next.previousId(),
                 next.logId(),
                 next.ordinal() - 1,
                 sequenceIn(opened),
                 sequenceIn(opened),
-                before,
+                before == null ? "-" : openedName(before.name()),
                 0,
                 SegmentHeader.NO_ID,
                 repeated.isEmpty()

@@ -180,6 +180,30 @@ final class DamageOfEveryByteTest {
         assertThat(SimulatedLog.readSkipping(varied.disk)).hasSize(varied.entries.size() - 1);
     }
 
+    /** A clean end leaves an empty segment, which the next start replaces, perhaps with another policy. */
+    @Test
+    void firstBlockZeroed_contextNotCertain_isDamage() throws IOException {
+        SimulatedDisk disk = new SimulatedDisk(new Random(5));
+        SimulatedLog log = SimulatedLog.open(disk);
+        log.append(entry("before"));
+        log.log.close();
+        LogOptions usual = options();
+        LogOptions changed = new LogOptions(
+                usual.directory(), usual.prefix(), "changed", usual.holder(), usual.sizes(), usual.onDamage());
+        SimulatedLog.open(disk, changed, new Clock()).append(entry("after"));
+        disk.kill();
+        String first = disk.names().stream()
+                .filter(name -> name.endsWith(".wal"))
+                .findFirst()
+                .orElseThrow();
+        assertThat(readAll(disk)).extracting(LogRecord::context).containsExactly(usual.context(), "changed");
+        byte[] content = disk.content(first);
+        Arrays.fill(content, 0, 4096, (byte) 0);
+        disk.put(first, content);
+
+        assertThatThrownBy(() -> readAll(disk)).isInstanceOf(DamagedLogException.class);
+    }
+
     @Test
     void byteInsertedIntoOrRemovedFromAHeader_losesNothing() throws IOException {
         for (String segment : List.of(varied.oldest, varied.newest)) {

@@ -22,6 +22,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -153,11 +154,34 @@ final class ForeignSegmentTest {
         assertThatThrownBy(() -> SimulatedLog.open(disk))
                 .hasMessageContaining("inbox.id contains the id of log")
                 .hasMessageContaining(segments(ours).get(0));
-        assertThatThrownBy(() -> verify(disk)).hasMessageContaining("all segments are of other logs");
+        assertThatThrownBy(() -> verify(disk)).hasMessageContaining("most segments are of other logs");
 
+        String first = segments(theirs).get(0);
+        disk.put(first + ".1", theirs.content(first));
+        assertThatThrownBy(() -> SimulatedLog.open(disk)).hasMessageContaining("most segments are of other logs");
+
+        disk.remove(first + ".1");
         disk.remove("inbox.id");
         SimulatedLog.open(disk);
         assertThat(bodies(readAll(disk))).isEqualTo(oursBefore);
+    }
+
+    /** The first segments of all logs of one day have one name, which the second segments state as their previous one. */
+    @Test
+    void headerLost_besideTheSecondSegmentOfAnotherLog_losesNothing() throws IOException {
+        List<String> names = segments(ours);
+        for (String suffix : List.of("", ".1")) {
+            SimulatedDisk disk = ours.copy();
+            byte[] changed = ours.content(names.get(0));
+            Arrays.fill(changed, 0, 4096, (byte) 0);
+            disk.remove(names.get(0));
+            disk.put(names.get(0) + suffix, changed);
+            disk.put(
+                    segments(theirs).get(1) + ".b",
+                    theirs.content(segments(theirs).get(1)));
+            assertThat(bodies(readAll(disk))).as(suffix).isEqualTo(oursBefore);
+            assertThat(verify(disk).brokenHeaders()).containsExactly(names.get(0) + suffix);
+        }
     }
 
     @Test
