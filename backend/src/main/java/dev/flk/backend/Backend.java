@@ -201,7 +201,9 @@ public final class Backend implements AutoCloseable {
             inForce = before.withTakenFrom(next);
             LOG.info(
                     "SIGHUP: {}",
-                    changes.taken().isEmpty() ? "no setting to take" : "taken: " + String.join(", ", changes.taken()));
+                    changes.taken().isEmpty()
+                            ? "no reloadable setting has changed"
+                            : "taken: " + String.join(", ", changes.taken()));
             if (!changes.needRestart().isEmpty()) {
                 LOG.warn("SIGHUP: these need a restart: {}", String.join(", ", changes.needRestart()));
             }

@@ -273,7 +273,7 @@ final class TlsIT {
     void sighupWithNothingToReadAgain_isHarmless() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START)) {
             backend.program().onReloadSignal();
-            backend.program().awaitLine(line -> line.contains("SIGHUP: no setting to take"));
+            backend.program().awaitLine(line -> line.contains("SIGHUP: no reloadable setting has changed"));
             assertThat(new Client(backend.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
         }
     }

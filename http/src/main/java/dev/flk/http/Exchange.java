@@ -119,7 +119,7 @@ public final class Exchange {
         answerLater(() -> given);
     }
 
-    /** Answers the request as {@link #answer} does; {@code given} is called on the event loop. */
+    /** Answers the request like {@link #answer}, with the answer that {@code given} computes on the event loop. */
     public void answerLater(Supplier<Answer> given) {
         loop.answers().add(this, given);
     }

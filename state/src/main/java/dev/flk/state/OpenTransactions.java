@@ -205,7 +205,9 @@ final class OpenTransactions {
             throw ended(txId, end);
         }
         if (transaction == null && end == null && isOver(txId)) {
-            throw expired(txId, "unless it was committed before, nothing was committed");
+            throw expired(
+                    txId,
+                    "if you sent Commit before, it may have taken effect: read the current state; otherwise, nothing was committed");
         }
         throw Reason.TX_NOT_FOUND.because(
                 "no transaction " + txId + " of this instance; it ended long ago, or another instance began it");

@@ -129,7 +129,10 @@ final class SegmentScan implements Closeable {
         return header;
     }
 
-    /** Returns whether the header is damaged and was salvaged. */
+    /**
+     * Returns whether the segment's own header is damaged; {@link #header} was then salvaged from a copy of its lines,
+     * or derived from other segments.
+     */
     boolean isHeaderBroken() {
         return headerBroken;
     }

@@ -52,7 +52,7 @@ final class DlqCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "a command is missing: list, show, requeue or purge");
+        throw new ParameterException(spec.commandLine(), "name a subcommand: list, show, requeue or purge");
     }
 
     /** The selection of letters; all given conditions must hold. */
@@ -133,8 +133,7 @@ final class DlqCommand implements Runnable {
             String howLong = id.matches("[0-9]+") || id.length() >= LetterIds.SHORTEST_BEGINNING
                     ? ""
                     : "give at least " + LetterIds.SHORTEST_BEGINNING + " characters of its id. ";
-            throw new IOException(
-                    "there is no dead letter " + id + "; " + howLong + "flk-agent dlq list shows those that there are");
+            throw new IOException("no dead letter matches " + id + "; " + howLong + "'flk-agent dlq list' lists all");
         }
         return 0;
     }

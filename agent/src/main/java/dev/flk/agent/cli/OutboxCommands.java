@@ -43,7 +43,7 @@ final class OutboxCommands {
 
         @Override
         public void run() {
-            throw new ParameterException(spec.commandLine(), "a command is missing: cat");
+            throw new ParameterException(spec.commandLine(), "name a subcommand: cat");
         }
 
         @Command(

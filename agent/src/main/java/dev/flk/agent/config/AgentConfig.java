@@ -101,7 +101,7 @@ public record AgentConfig(
         try {
             config = Optional.of(read(settings, EnumSet.allOf(Need.class)));
         } catch (InvalidConfig e) {
-            // the report contains its problems
+            // settings.report() lists the problems
         }
         return new Diagnosed(settings.report(), settings.secrets(), config);
     }

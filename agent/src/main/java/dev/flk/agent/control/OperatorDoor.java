@@ -90,7 +90,8 @@ final class OperatorDoor implements Closeable {
 
     private static long days(String text) {
         if (!text.matches("\\d{1,5}") || Long.parseLong(text) > MAX_DAYS) {
-            throw new IllegalArgumentException("horizon_days is \"" + text + "\"; write a number of days");
+            throw new IllegalArgumentException(
+                    "horizon_days must be a whole number from 0 to " + MAX_DAYS + ", not \"" + text + "\"");
         }
         return Long.parseLong(text);
     }

@@ -14,6 +14,8 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,7 +27,12 @@ public final class DeadLetterFile {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetterFile.class);
     private static final int BLOCK_BYTES = 1 << 16;
     /** The first bytes of every letter that an agent writes. */
-    private static final byte[] BEGINNING = "{\"when\":\"".getBytes(StandardCharsets.US_ASCII);
+    private static final Pattern BEGINNING = Pattern.compile("\\{\"when\":\"[0-9TZ:.+-]{0,35}\",\"outbox_seq\":.*");
+
+    /** The maximum length of a line of zeros that counts as a letter that was never written. */
+    private static final int MAX_ZEROS = 1 << 16;
+    /** The maximum length of a letter, well above that of a certificate. */
+    private static final int MAX_LETTER_BYTES = 16 << 20;
 
     private DeadLetterFile() {}
 
@@ -135,7 +142,7 @@ public final class DeadLetterFile {
                     complete = b == '\n';
                     line.write(b);
                 }
-                if (line.size() == 1 && b != '{' && b != 0) {
+                if ((line.size() == 1 && b != '{' && b != 0) || line.size() > MAX_LETTER_BYTES) {
                     throw new NotDeadLetters("first", path); // the rest may be too long for memory
                 }
             }
@@ -149,24 +156,25 @@ public final class DeadLetterFile {
         }
     }
 
+    /**
+     * Returns whether a line is a letter or one that a crash or the disk has damaged: it begins like a letter and ends
+     * like an object.
+     */
     private static boolean isLetterOrDamaged(byte[] line) {
-        if (letterIn(line).isPresent()) {
-            return true;
-        }
-        String text = new String(line, StandardCharsets.ISO_8859_1);
-        return mayBeCut(line) && text.endsWith("}") && (text.indexOf(0) >= 0 || text.contains("\"outbox_seq\":"));
+        return letterIn(line).isPresent() || (mayBeCut(line) && line[line.length - 1] == '}');
     }
 
-    /** Returns whether a line may be a letter of which a crash left only parts, and zeros in place of the others. */
+    /**
+     * Returns whether a line may be a letter of which a crash left only parts, and zeros in place of the others: up to
+     * the first zero, it must begin like a letter.
+     */
     static boolean mayBeCut(byte[] line) {
-        for (int i = 0; i < line.length; i++) {
-            byte b = line[i];
-            boolean fits = i < BEGINNING.length ? b == BEGINNING[i] : b < 0 || b >= ' ' || isBlank(b);
-            if (b != 0 && !fits) {
-                return false;
-            }
-        }
-        return true;
+        String text = new String(line, StandardCharsets.ISO_8859_1);
+        int zero = text.indexOf(0);
+        Matcher beginning = BEGINNING.matcher(zero < 0 ? text : text.substring(0, zero));
+        boolean isText = text.chars().allMatch(c -> c == 0 || c == '\t' || c == '\r' || c >= ' ');
+        boolean isEmpty = line.length > MAX_ZEROS && text.chars().allMatch(c -> c == 0);
+        return isText && !isEmpty && (beginning.matches() || beginning.hitEnd());
     }
 
     static Optional<DeadLetter> letterIn(byte[] line) {

@@ -12,6 +12,7 @@ import dev.flk.wal.FileOps.OpenFile;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -57,7 +58,7 @@ public final class DeadLetters implements Closeable {
 
     private DeadLetters(FileOps files, Path path, Outbox outbox) throws IOException {
         this.files = files;
-        this.path = path;
+        this.path = Files.isSymbolicLink(path) ? path.toRealPath() : path; // a rewrite would replace the link
         this.directory = Objects.requireNonNullElse(path.getParent(), Path.of("."));
         this.outbox = outbox;
         files.createDirectories(directory);
@@ -121,7 +122,9 @@ public final class DeadLetters implements Closeable {
             throw new NotDeadLetters("last", path);
         }
         if (rest.length > 0) {
-            LOG.warn("{}: a crash has cut the last line, it is removed; its certificate is still in the outbox", path);
+            LOG.warn(
+                    "{}: the last line was incomplete and was removed; if a crash cut it, its certificate is still in the outbox",
+                    path);
             opened.truncate(end - rest.length);
         }
         return letters[0];

@@ -264,7 +264,7 @@ public final class Outbox implements CertificateSink, Closeable {
     /** Blocks until the future completes; without threads, runs the steps of the log itself. */
     void await(CompletableFuture<Void> something) throws IOException {
         while (!started && !something.isDone() && log.step()) {
-            // one step after the other
+            // the condition does the work
         }
         try {
             something.join();

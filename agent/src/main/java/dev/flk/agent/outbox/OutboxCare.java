@@ -95,7 +95,7 @@ final class OutboxCare implements Closeable {
         room.look();
         if (report.removedSegments() > 0) {
             LOG.info(
-                    "outbox: removed {} segments of settled certificates to make room, moved {} that wait",
+                    "outbox: removed {} segments to free space, after moving their {} pending entries",
                     report.removedSegments(),
                     report.movedEntries());
         }

@@ -135,8 +135,8 @@ class DlqCommandTest extends CommandTest {
         assertThat(ended.exitCode()).isEqualTo(1);
         assertThat(ended.out()).isEmpty();
         assertThat(ended.err().replace("\n    ", " "))
-                .isEqualTo("flk-agent: there is no dead letter abcdef0; give at least 8 characters of its id."
-                        + " flk-agent dlq list shows those that there are\n");
+                .isEqualTo("flk-agent: no dead letter matches abcdef0; give at least 8 characters of its id."
+                        + " 'flk-agent dlq list' lists all\n");
     }
 
     @Test
@@ -254,7 +254,7 @@ class DlqCommandTest extends CommandTest {
 
         assertThat(ended.exitCode()).isEqualTo(2);
         assertThat(ended.err())
-                .startsWith("flk-agent: a command is missing: list, show, requeue or purge\n")
+                .startsWith("flk-agent: name a subcommand: list, show, requeue or purge\n")
                 .endsWith("Try: flk-agent dlq --help\n");
     }
 

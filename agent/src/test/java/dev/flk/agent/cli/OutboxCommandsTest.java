@@ -243,6 +243,6 @@ class OutboxCommandsTest extends CommandTest {
         Ended ended = new Cli(directory).run("outbox");
 
         assertThat(ended.exitCode()).isEqualTo(2);
-        assertThat(ended.err()).startsWith("flk-agent: a command is missing: cat\n");
+        assertThat(ended.err()).startsWith("flk-agent: name a subcommand: cat\n");
     }
 }

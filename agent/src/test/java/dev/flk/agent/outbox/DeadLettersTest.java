@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -121,7 +122,9 @@ class DeadLettersTest {
     @Test
     void open_crashWithinALongLine_cutsIt() throws Exception {
         Files.createDirectories(file.getParent());
-        Files.write(file, utf8("\n{\"when\":\"" + "x".repeat(200_000)));
+        Files.write(
+                file,
+                utf8("\n{\"when\":\"2026-11-20T08:00:00Z\",\"outbox_seq\":7,\"reason\":\"" + "x".repeat(200_000)));
 
         DeadLetters.open(file, outbox).close();
 
@@ -148,7 +151,10 @@ class DeadLettersTest {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             giveUp(letters, letter(0, "no"));
         }
-        Files.write(file, utf8(" \n{}\nhello\n{\"when\":\""), StandardOpenOption.APPEND);
+        Files.write(
+                file,
+                utf8(" \n{}\nhello\n{\"when\":\"2026-11-20T08:00:00Z\",\"outbox_seq\":7,\"reason\":\""),
+                StandardOpenOption.APPEND);
         Files.write(file, new byte[] {(byte) 0xc3}, StandardOpenOption.APPEND);
 
         assertThat(DeadLetterFile.count(file)).isEqualTo(1);
@@ -257,6 +263,8 @@ class DeadLettersTest {
                 "hello\n",
                 "\n{}\n",
                 "{\"when\":\"2026\",\"event\":1}\n",
+                "{\"when\":\"2026-11-01T09:00\",\"event\":\"dinner\",\"who\":\"Ann\"}",
+                "{\"when\":\"my own remark",
                 "\0\0\0\0\0\0\0\0\0\0\1\2"
             })
     void open_fileOfAnotherKind_isAConfigurationErrorAndLeftAlone(String text) throws Exception {
@@ -296,6 +304,30 @@ class DeadLettersTest {
         DeadLetters.open(file, outbox).close();
 
         assertThat(file).isEmptyFile();
+    }
+
+    @Test
+    void open_manyZerosOrALineTooLongForALetter_isAConfigurationErrorAndLeftAlone() throws Exception {
+        Files.createDirectories(file.getParent());
+        for (long length : new long[] {1_000_000, 20L << 20}) {
+            try (RandomAccessFile sparse = new RandomAccessFile(file.toFile(), "rw")) {
+                sparse.setLength(length);
+            }
+            assertThatExceptionOfType(InvalidConfig.class).isThrownBy(() -> DeadLetters.open(file, outbox));
+            assertThat(file).hasSize(length);
+        }
+    }
+
+    @Test
+    void purge_pathIsALink_rewritesItsFile() throws Exception {
+        Path real = Files.createFile(Files.createDirectories(file.getParent()).resolve("real.jsonl"));
+        Files.createSymbolicLink(file, real);
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "no"));
+            letters.purge(any -> true);
+        }
+        assertThat(file).isSymbolicLink();
+        assertThat(real).isEmptyFile();
     }
 
     @Test

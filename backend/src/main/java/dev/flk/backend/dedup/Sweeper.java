@@ -74,7 +74,7 @@ public final class Sweeper implements AutoCloseable {
         timer.shutdown();
         try {
             if (!timer.awaitTermination(FINISH_SECONDS, TimeUnit.SECONDS)) {
-                LOG.warn("expired entries are still being removed");
+                LOG.warn("the removal of expired entries did not end in time for the shutdown");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -188,7 +188,8 @@ final class InFlightIds {
         }
 
         /**
-         * Returns whether the waiting list is closed and the outcome has expired. Called only by {@link InFlightIds}.
+         * Returns whether this entry can be dropped: no submission may join it any more, and its outcome has expired.
+         * Called only by {@link InFlightIds}.
          */
         boolean isOver(long nowMillis) {
             return waiting == null && outcome().isExpired(nowMillis);

@@ -210,7 +210,7 @@ public final class Inbox implements AutoCloseable {
      * Throws if records are missing that the store lacks, so that they are not skipped silently.
      *
      * @param beginning the first existing record from {@code from} on
-     * @param nowMillis the time at which expired records are not needed
+     * @param nowMillis the current time; records whose outcomes have expired by then may be missing
      * @throws IOException if the log begins later than it should
      */
     void requireBeginning(long beginning, long from, long nowMillis) throws IOException {

@@ -113,7 +113,7 @@ public final class KeysFile {
         Optional<Path> path = SecretFile.resolve(file, secretFile);
         if (path.isEmpty()) {
             problems.add("key " + entry.id()
-                    + ": secret_file is not a plain name relative to the directory of the keys file, like"
+                    + ": secret_file must be a path below the directory of the keys file, without '..', for example"
                     + " keys/a.secret");
             return Optional.empty();
         }

@@ -46,7 +46,7 @@ import org.slf4j.LoggerFactory;
  * <p>It has its own thread.
  */
 public final class RecordFollower implements AutoCloseable {
-    /** The agent of the positions, with one key for each log id. */
+    /** The agent id under which the state stores the positions of followers, one key for each log id. */
     private static final String WRITER = "record";
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
@@ -175,7 +175,10 @@ public final class RecordFollower implements AutoCloseable {
         String message = failure == null ? null : String.valueOf(failure.getMessage());
         if (message != null && !message.equals(toldFailure)) {
             if (failure instanceof IOException) {
-                LOG.error("the record has stopped after log record {}: {}", position, message);
+                LOG.error(
+                        "the record has stopped after log sequence {} and is retried every second: {}",
+                        position,
+                        message);
             } else {
                 LOG.warn("the record waits for the state: {}", message);
             }

@@ -99,7 +99,8 @@ final class KeysFileTest {
             "{rate}",
             "key k: rate is not a number above 0 and up to 10000000, with at most 20 decimals",
             "{file}",
-            "key k: secret_file is not a plain name relative to the directory of the keys file, like keys/a.secret");
+            "key k: secret_file must be a path below the directory of the keys file, without '..', for example"
+                    + " keys/a.secret");
 
     /** A good key but for one member, or without it. */
     @ParameterizedTest

@@ -624,15 +624,16 @@ public final class EmbeddedStorage implements Storage {
         Status status = e instanceof RocksDBException rocks ? rocks.getStatus() : null;
         boolean isDamage =
                 !(e instanceof IOException) && (status == null || status.getCode() == Status.Code.Corruption);
+        String cause = String.valueOf(e.getMessage());
+        // RocksDB names its LOCK file also if it can't be opened, for example without permission
+        boolean isLocked = cause.contains("While lock file") || cause.contains("lock hold by");
         StateException what = StateException.down(
                 isDamage
                         ? "the state in " + directory + " is damaged: " + e.getMessage()
                                 + "; restore a backup or a dump into an empty directory"
                         : "the state in " + directory
-                                + (String.valueOf(e.getMessage()).contains("LOCK")
-                                        ? " is used by another process: "
-                                        : " failed: ")
-                                + e.getMessage(),
+                                + (isLocked ? " is used by another process: " : " failed: ")
+                                + cause,
                 e);
         Problem met = problem;
         if (met == null || !met.isFinal()) {

@@ -226,7 +226,7 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
                 }
                 if (changes == null) {
                     if (revision <= head.get().floor()) {
-                        break; // removed since the caller read the head, which the caller checks again
+                        break; // removed after the caller read the head; the caller reads the head again and notices
                     }
                     throw new IllegalArgumentException("revision " + revision + " is incomplete");
                 }

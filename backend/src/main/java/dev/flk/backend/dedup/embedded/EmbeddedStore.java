@@ -538,7 +538,7 @@ public final class EmbeddedStore implements DedupStore {
             }
         }
 
-        /** Removes an id and returns whether it was found absent. */
+        /** Forgets an id; returns whether the last look-up found that the store does not have it. */
         boolean forget(PcsId id) {
             return ids.remove(id) == ABSENT;
         }
