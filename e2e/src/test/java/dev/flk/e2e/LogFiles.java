@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
+import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -24,6 +25,9 @@ record LogFiles(Path directory, String name) {
 
     /** A record: its sequence, its kind, the key that signed it, and its body. */
     record Entry(long sequence, char kind, String keyId, String body) {}
+
+    /** Where a record stands. */
+    record Place(String segment, long offset) {}
 
     static LogFiles inbox(Path directory) {
         return new LogFiles(directory, "inbox");
@@ -52,6 +56,22 @@ record LogFiles(Path directory, String name) {
                 .filter(entry -> entry.body().contains(text))
                 .map(Entry::kind)
                 .toList();
+    }
+
+    /** Changes a byte of the first record of this certificate. */
+    Place flip(Pcs certificate) throws IOException {
+        String id = certificate.id().toString();
+        for (Path segment : segments()) {
+            byte[] bytes = Files.readAllBytes(segment);
+            String text = new String(bytes, StandardCharsets.ISO_8859_1);
+            int at = text.indexOf(id);
+            if (at >= 0) {
+                bytes[at] ^= 1;
+                Files.write(segment, bytes);
+                return new Place(String.valueOf(segment.getFileName()), text.lastIndexOf("flk1 ", at));
+            }
+        }
+        throw new AssertionError("not in the log: " + id);
     }
 
     /** Segments that a short log may come to have: strace needs the names before there are files. It may be the next day by then. */

@@ -7,7 +7,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -62,8 +61,8 @@ final class LogRepairIT {
                 assertThat(backend.program().terminate()).isEqualTo(143);
             }
         }
-        Place third = flip(3);
-        Place sixth = flip(6);
+        LogFiles.Place third = LogFiles.inbox(log()).flip(Pcs.number(3));
+        LogFiles.Place sixth = LogFiles.inbox(log()).flip(Pcs.number(6));
         byte[] damaged = Files.readAllBytes(log().resolve(third.segment()));
 
         try (Program refused =
@@ -123,27 +122,9 @@ final class LogRepairIT {
     }
 
     private static String loss(JsonNode line) {
-        return new Place(line.get("segment").textValue(), line.get("offset").longValue()) + " " + line.get("first_lost")
+        return new LogFiles.Place(
+                        line.get("segment").textValue(), line.get("offset").longValue()) + " " + line.get("first_lost")
                 + " to " + line.get("last_lost");
-    }
-
-    /** Where a record stands. */
-    private record Place(String segment, long offset) {}
-
-    /** Changes a byte of the record with this sequence, which holds the certificate of the same number. */
-    private Place flip(int sequence) throws IOException {
-        String id = Pcs.number(sequence).id().toString();
-        for (Path segment : LogFiles.inbox(log()).segments()) {
-            byte[] bytes = Files.readAllBytes(segment);
-            String text = new String(bytes, StandardCharsets.ISO_8859_1);
-            int at = text.indexOf(id);
-            if (at >= 0) {
-                bytes[at] ^= 1;
-                Files.write(segment, bytes);
-                return new Place(String.valueOf(segment.getFileName()), text.lastIndexOf("flk1 ", at));
-            }
-        }
-        throw new AssertionError("not in the log: " + id);
     }
 
     /** Runs {@code wal …} in the backend's directory; it must succeed. */
