@@ -71,6 +71,9 @@ record SegmentHeader(
     /** The number of bytes at the beginning, or before the end of a block, in which to look for the lines. */
     private static final int LINES_WITHIN_BYTES = 4 * BLOCK_BYTES;
 
+    /** The number of bytes by which the second copy may have moved because bytes were inserted or removed before it. */
+    static final int MAX_SHIFT = 16;
+
     /** The maximum length of a context. */
     private static final int CONTEXT_WITHIN_BYTES = BLOCK_BYTES;
 
@@ -255,20 +258,18 @@ record SegmentHeader(
     static @Nullable Salvaged salvage(SegmentBytes bytes, String segment) throws IOException {
         byte[] beginning = copyOf(bytes, 0, LINES_WITHIN_BYTES);
         int at = indexOf(beginning, LINES_BEGIN, 0);
-        Lines lines = at < 0 || at > RecordFormat.MAX_LINE_BYTES ? null : Lines.find(beginning, at, segment);
-        for (long end = BLOCK_BYTES; lines == null && end <= bytes.size(); end += BLOCK_BYTES) {
-            long from = Math.max(0, end - LINES_WITHIN_BYTES);
-            byte[] before = copyOf(bytes, from, (int) (end - 1 - from));
-            int last = lastIndexOf(before, LINES_BEGIN);
-            Lines found = last < 0 ? null : Lines.find(before, last, segment);
-            if (found != null && found.bytes() == before.length - last && found.blocks() * BLOCK_BYTES == end) {
-                lines = found;
-            }
+        Lines first = at < 0 || at > RecordFormat.MAX_LINE_BYTES ? null : Lines.find(beginning, at, segment);
+        SecondCopy second = first == null ? null : SecondCopy.find(bytes, first.blocks() * BLOCK_BYTES, segment);
+        for (long end = BLOCK_BYTES; first == null && second == null && end <= bytes.size() + MAX_SHIFT; ) {
+            second = SecondCopy.find(bytes, end, segment);
+            end += BLOCK_BYTES;
         }
+        Lines lines = second == null ? first : second.lines();
         if (lines == null) {
             return null;
         }
-        long headerBytes = Math.min(lines.blocks() * BLOCK_BYTES, bytes.size());
+        long whole = second == null ? lines.blocks() * BLOCK_BYTES : second.end();
+        long headerBytes = Math.min(whole, bytes.size());
         List<LogRecord> records = new ArrayList<>();
         SegmentHeader header = lines.header();
         for (long from = RecordFormat.findCarried(bytes, 0, headerBytes);
@@ -280,8 +281,7 @@ record SegmentHeader(
                 records.add(SegmentScan.toRecord(record, context, segment));
             }
         }
-        return new Salvaged(
-                header.carrying(header.first(), records), headerBytes, headerBytes < lines.blocks() * BLOCK_BYTES);
+        return new Salvaged(header.carrying(header.first(), records), headerBytes, headerBytes < whole);
     }
 
     /**
@@ -383,6 +383,27 @@ record SegmentHeader(
             } catch (IOException e) {
                 return null; // another program wrote it
             }
+        }
+    }
+
+    /**
+     * The second copy of the lines.
+     *
+     * @param end the offset after the header record
+     */
+    private record SecondCopy(Lines lines, long end) {
+
+        /** Finds the second copy in a header that should end at {@code end}; returns null if it is damaged. */
+        static @Nullable SecondCopy find(SegmentBytes bytes, long end, String segment) throws IOException {
+            long from = Math.max(0, end - LINES_WITHIN_BYTES);
+            byte[] before = copyOf(bytes, from, (int) (end + MAX_SHIFT - from));
+            int last = lastIndexOf(before, LINES_BEGIN);
+            Lines found = last < 0 ? null : Lines.find(before, last, segment);
+            if (found == null || found.blocks() * BLOCK_BYTES != end) {
+                return null;
+            }
+            long endFound = from + last + found.bytes() + 1;
+            return Math.abs(endFound - end) <= MAX_SHIFT ? new SecondCopy(found, endFound) : null;
         }
     }
 

@@ -172,9 +172,9 @@ final class SegmentList {
                 ours.add(copies);
             }
         }
-        if (foreign.size() > ours.size() + headless.size()) {
+        if (!foreign.isEmpty() && foreign.size() >= ours.size() + headless.size()) {
             throw new IOException(directory.resolve(LogId.file(prefix)) + " contains the id of log " + logId
-                    + ", but most segments are of other logs: " + String.join(", ", foreign)
+                    + ", but at least half of the segments are of other logs: " + String.join(", ", foreign)
                     + ". If this file is the wrong one, restore or delete it: without it, the id is read from the"
                     + " segments. Otherwise move the segments away");
         }
@@ -188,6 +188,13 @@ final class SegmentList {
         for (int i = 0; i < found.size(); i++) {
             found.set(i, withPredecessor(files, directory, found, i, losses));
         }
+        List<Damage> strays = new ArrayList<>();
+        for (Damage damage : headless) {
+            if (isWithin(files, directory, found, sequenceIn(damage.segment()))) {
+                strays.add(damage);
+            }
+        }
+        headless.removeAll(strays);
         if (!found.isEmpty() && found.get(found.size() - 1).isHeaderBroken()) {
             addIfRecordsMayBeLost(files, directory, found.get(found.size() - 1), headless);
         }
@@ -252,14 +259,13 @@ final class SegmentList {
 
     /**
      * Adds the newest segment, whose header is damaged, if records may have been lost with it. No records are lost if a
-     * complete one follows the header, or if the file still ends with the last byte of its header, possibly followed by
-     * zeros.
+     * complete one follows the header, or if the file still ends with its header, possibly followed by zeros.
      */
     private static void addIfRecordsMayBeLost(FileOps files, Path directory, Listed newest, List<Damage> headless)
             throws IOException {
         Path file = directory.resolve(newest.name());
         try (SegmentScan scan = SegmentScan.open(files, file)) {
-            boolean isEmpty = scan != null && !scan.isHeaderTruncated() && scan.endOfContent(0) == scan.firstOffset();
+            boolean isEmpty = scan != null && scan.endsWithHeader();
             Damage lost = scan == null || (!isEmpty && scan.nextWhole() == null)
                     ? SegmentScan.lostWithHeader(files, file)
                     : null;
@@ -267,6 +273,37 @@ final class SegmentList {
                 headless.add(lost);
             }
         }
+    }
+
+    /**
+     * Returns whether {@code sequence} was answered in a readable segment or lies before its successor, so that no
+     * segment of this log with records begins with it. A record of the newest segment may be a refused one, unless a
+     * later group follows it.
+     */
+    private static boolean isWithin(FileOps files, Path directory, List<Listed> found, long sequence)
+            throws IOException {
+        for (int i = 0; i + 1 < found.size(); i++) {
+            Listed next = found.get(i + 1);
+            if (next.predecessor() == i
+                    && found.get(i).header().next() <= sequence
+                    && sequence < next.header().next()) {
+                return true;
+            }
+        }
+        Listed newest = found.isEmpty() ? null : found.get(found.size() - 1);
+        if (newest == null || sequence < newest.header().next()) {
+            return false;
+        }
+        try (SegmentScan scan = newest.scan(files, directory)) {
+            for (Framed record = scan == null ? null : scan.nextWhole();
+                    scan != null && record != null;
+                    record = scan.nextWhole()) {
+                if (record.group() > sequence) {
+                    return true;
+                }
+            }
+        }
+        return false;
     }
 
     /** Returns the log id of the segments; {@link SegmentHeader#NO_ID} if none of them has one. Throws if they differ. */

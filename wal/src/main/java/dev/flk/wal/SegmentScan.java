@@ -137,9 +137,20 @@ final class SegmentScan implements Closeable {
         return headerBroken;
     }
 
-    /** Returns whether the file is shorter than its header. */
-    boolean isHeaderTruncated() {
-        return headerTruncated;
+    /**
+     * Returns whether only zeros follow the header, which may be a damaged one. Bytes that were inserted into it, or
+     * removed from it, have moved its end, which two line feeds show.
+     */
+    boolean endsWithHeader() throws IOException {
+        long end = endOfContent(0);
+        if (end == firstOffset) {
+            return !headerTruncated || endsWithTwoLineFeeds(end);
+        }
+        return Math.abs(end - firstOffset) <= SegmentHeader.MAX_SHIFT && endsWithTwoLineFeeds(end);
+    }
+
+    private boolean endsWithTwoLineFeeds(long end) throws IOException {
+        return bytesAt(end - 2, 2).equals(ByteBuffer.wrap(new byte[] {'\n', '\n'}));
     }
 
     /** Returns the offset of the first appended record, after the header. */

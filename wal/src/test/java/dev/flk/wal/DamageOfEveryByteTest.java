@@ -207,17 +207,47 @@ final class DamageOfEveryByteTest {
     @Test
     void byteInsertedIntoOrRemovedFromAHeader_losesNothing() throws IOException {
         for (String segment : List.of(varied.oldest, varied.newest)) {
-            byte[] whole = varied.disk.content(segment);
-            int between = 2_000; // between the two copies of the lines
-            byte[] longer = new byte[whole.length + 1];
-            System.arraycopy(whole, 0, longer, 0, between);
-            System.arraycopy(whole, between, longer, between + 1, whole.length - between);
-            byte[] shorter = Arrays.copyOf(whole, whole.length - 1);
-            System.arraycopy(whole, between + 1, shorter, between, shorter.length - between);
+            assertShiftsLoseNothing(varied.disk, segment);
+        }
+        SimulatedLog closed = SimulatedLog.open(varied.disk.copy());
+        closed.log.close();
+        assertShiftsLoseNothing(closed.disk, SimulatedLog.newest(closed.disk));
+    }
+
+    private void assertShiftsLoseNothing(SimulatedDisk whole, String segment) throws IOException {
+        byte[] content = whole.content(segment);
+        for (int at = 1; at < 4096; at += 37) {
+            byte[] longer = new byte[content.length + 1];
+            System.arraycopy(content, 0, longer, 0, at);
+            longer[at] = '#';
+            System.arraycopy(content, at, longer, at + 1, content.length - at);
+            byte[] shorter = Arrays.copyOf(content, content.length - 1);
+            System.arraycopy(content, at + 1, shorter, at, shorter.length - at);
             for (byte[] changed : List.of(longer, shorter)) {
-                SimulatedDisk disk = varied.disk.copy();
+                SimulatedDisk disk = whole.copy();
                 disk.put(segment, changed);
                 assertOnlyTheHeaderIsDamaged(disk, segment);
+            }
+        }
+    }
+
+    @Test
+    void junkWithTheNameOfASegment_whoseRecordsAreInAnother_losesNothing() throws IOException {
+        long lastGroup = varied.lastGroup();
+        for (long first = 1; first <= lastGroup - 1; first++) {
+            for (byte[] junk : List.of(new byte[5_000], "hello\n".getBytes(StandardCharsets.US_ASCII))) {
+                SimulatedDisk disk = varied.disk.copy();
+                String name = "inbox-20261124-%016d.wal".formatted(first);
+                disk.put(name, junk);
+                assertThat(SimulatedLog.verify(disk).damages()).as(name).isEmpty();
+                assertThat(new LogRepair(disk, DIRECTORY, SimulatedLog.PREFIX, "a test")
+                                .run()
+                                .isNeeded())
+                        .isFalse();
+                assertIsPrefix(readAll(disk), varied.entries.size());
+                assertThat(SimulatedLog.open(disk).append(entry("next")).firstSequence)
+                        .isEqualTo(varied.entries.size() + 1L);
+                assertThat(disk.content(name)).isEqualTo(junk);
             }
         }
     }

@@ -130,6 +130,20 @@ final class ForeignSegmentTest {
         disk.kill();
     }
 
+    /** The other log's id, and as many of its segments as of ours: neither is taken for the right one. */
+    @Test
+    void idAndHalfOfTheSegmentsOfAnother_isRefused() throws IOException {
+        SimulatedDisk mixed = ours.copy();
+        mixed.put("inbox.id", theirs.content("inbox.id"));
+        List<String> names = segments(ours);
+        for (int i = 0; i < names.size() / 2; i++) {
+            mixed.put(names.get(i), theirs.content(segments(theirs).get(i)));
+        }
+
+        assertThatThrownBy(() -> SimulatedLog.open(mixed)).hasMessageContaining("at least half of the segments");
+        assertThatThrownBy(() -> verify(mixed)).hasMessageContaining("at least half of the segments");
+    }
+
     @Test
     void idLost_ofTwoLogs_neitherIsChosen_andOneIsRead() throws IOException {
         SimulatedDisk alone = ours.copy();
@@ -154,11 +168,12 @@ final class ForeignSegmentTest {
         assertThatThrownBy(() -> SimulatedLog.open(disk))
                 .hasMessageContaining("inbox.id contains the id of log")
                 .hasMessageContaining(segments(ours).get(0));
-        assertThatThrownBy(() -> verify(disk)).hasMessageContaining("most segments are of other logs");
+        assertThatThrownBy(() -> verify(disk)).hasMessageContaining("at least half of the segments are of other logs");
 
         String first = segments(theirs).get(0);
         disk.put(first + ".1", theirs.content(first));
-        assertThatThrownBy(() -> SimulatedLog.open(disk)).hasMessageContaining("most segments are of other logs");
+        assertThatThrownBy(() -> SimulatedLog.open(disk))
+                .hasMessageContaining("at least half of the segments are of other logs");
 
         disk.remove(first + ".1");
         disk.remove("inbox.id");
