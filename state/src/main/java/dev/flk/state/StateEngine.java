@@ -740,7 +740,10 @@ public final class StateEngine implements AutoCloseable {
             throw Reason.INVALID.because("revision " + revision + " is negative; the first revision is 1");
         }
         if (revision > head.revision()) {
-            throw changed("revision " + revision + " does not exist; the newest is " + head.revision(), head);
+            throw changed(
+                    "revision " + revision + " does not exist; the newest is " + head.revision()
+                            + ". If it did exist, records were lost",
+                    head);
         }
         return revision;
     }

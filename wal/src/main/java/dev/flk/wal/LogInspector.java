@@ -65,9 +65,9 @@ public final class LogInspector {
         return new LogWalk(files, directory, prefix, from);
     }
 
-    /** Verifies a log that may begin with any sequence. See {@link #verify(long)}. */
+    /** Verifies a log that may begin and end with any sequence. See {@link #verify(long, long)}. */
     public Verification verify() throws IOException {
-        return verify(0);
+        return verify(0, 0);
     }
 
     /**
@@ -75,14 +75,15 @@ public final class LogInspector {
      * Uses memory for the longest record.
      *
      * @param from the first sequence that must exist; 0 if that is not known
+     * @param to the last sequence that is known to have existed; 0 if that is not known
      */
-    public Verification verify(long from) throws IOException {
-        Verification found = look(from);
+    public Verification verify(long from, long to) throws IOException {
+        Verification found = look(from, to);
         // a file may be missing from the listing of a directory that changes meanwhile
-        return found.isWhole() ? found : look(from).alsoMissingIn(found);
+        return found.isWhole() ? found : look(from, to).alsoMissingIn(found);
     }
 
-    private Verification look(long from) throws IOException {
+    private Verification look(long from, long to) throws IOException {
         try (LogWalk walk = walk(1)) {
             long records = 0;
             long first = 0;
@@ -99,6 +100,13 @@ public final class LogInspector {
                 damages.add(list.absentBefore(0, from, begin - 1));
             }
             damages.addAll(walk.damages());
+            long end = Math.max(Math.max(from, last + 1), list.losses().end());
+            for (Damage damage : damages) {
+                end = Math.max(end, damage.lastMissing() + 1);
+            }
+            if (end <= to) {
+                damages.add(list.absentAtEnd(end, to));
+            }
             return new Verification(
                     records,
                     first,

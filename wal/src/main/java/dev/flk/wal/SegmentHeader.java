@@ -9,6 +9,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -20,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * format 2
  * segment 00c1d2e3f4051627          the id of this segment
  * log 0123456789abcdef              the id of its log
- * blocks 000001                     the length of this header in blocks of 4 KiB
+ * blocks 000002                     the length of this header in blocks of 4 KiB
  * ordinal 12                        rises with every segment ever opened; segments are read in this order
  * first 345                         the first sequence that counts in this segment: records of earlier segments with this
  *                                   or a later sequence do not count
@@ -35,7 +37,7 @@ import org.jspecify.annotations.Nullable;
  * checksum 0a1b2c3d                 CRC32C of the preceding lines
  * </pre>
  *
- * <p>The header record fills complete 4 KiB blocks, so that no later write touches one of its blocks. The checksum of
+ * <p>The header record fills complete 4 KiB blocks, two or more, so that no later write touches one of its blocks. The checksum of
  * the record has no seed, because the record contains the id. The second copy of the lines ends with the body, so that
  * damage in one place leaves one copy intact: {@link #salvage} reads the header from that copy, with every carried
  * record that still matches its checksum. Format 1, which is only read, lacks the second copy, the lines {@code
@@ -60,6 +62,9 @@ record SegmentHeader(
         List<LogRecord> carried) {
 
     static final int BLOCK_BYTES = 4096;
+
+    /** The minimum length of a header: two blocks, so that a block that is lost takes only one copy of the lines with it. */
+    private static final int MIN_BYTES = 2 * BLOCK_BYTES;
 
     /** The value of an unknown id. */
     static final String NO_ID = "-";
@@ -143,7 +148,7 @@ record SegmentHeader(
 
     /** Returns the smallest length of a body, at least {@code length}, with which the record fills complete blocks. */
     private int paddedLength(int length) {
-        for (int total = BLOCK_BYTES; ; total += BLOCK_BYTES) {
+        for (int total = MIN_BYTES; ; total += BLOCK_BYTES) {
             // the body's length has as many digits as the total, or one less
             int guess = total - 1 - headerLineBytes(total);
             for (int candidate = guess; candidate <= guess + 1; candidate++) {
@@ -270,18 +275,23 @@ record SegmentHeader(
         }
         long whole = second == null ? lines.blocks() * BLOCK_BYTES : second.end();
         long headerBytes = Math.min(whole, bytes.size());
-        List<LogRecord> records = new ArrayList<>();
+        SortedMap<Long, LogRecord> records = new TreeMap<>();
         SegmentHeader header = lines.header();
         for (long from = RecordFormat.findCarried(bytes, 0, headerBytes);
                 from < headerBytes;
                 from = RecordFormat.findCarried(bytes, from + 1, headerBytes)) {
             Framed record = RecordFormat.readCarried(bytes, from, header.seed());
             String context = record == null ? null : header.contextBefore(bytes, from);
-            if (record != null && context != null) {
-                records.add(SegmentScan.toRecord(record, context, segment));
+            if (record != null
+                    && context != null
+                    && header.first() <= record.sequence()
+                    && record.sequence() < header.next()) {
+                // the damage may have copied a record
+                records.putIfAbsent(record.sequence(), SegmentScan.toRecord(record, context, segment));
             }
         }
-        return new Salvaged(header.carrying(header.first(), records), headerBytes, headerBytes < whole);
+        return new Salvaged(
+                header.carrying(header.first(), List.copyOf(records.values())), headerBytes, headerBytes < whole);
     }
 
     /**

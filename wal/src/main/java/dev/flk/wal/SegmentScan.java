@@ -138,13 +138,13 @@ final class SegmentScan implements Closeable {
     }
 
     /**
-     * Returns whether only zeros follow the header, which may be a damaged one. Bytes that were inserted into it, or
-     * removed from it, have moved its end, which two line feeds show.
+     * Returns whether nothing or only zeros follow the header, which may be a damaged one. Bytes that were inserted into
+     * it, or removed from it, have moved its end, which two line feeds show.
      */
     boolean endsWithHeader() throws IOException {
         long end = endOfContent(0);
-        if (end == firstOffset) {
-            return !headerTruncated || endsWithTwoLineFeeds(end);
+        if (!headerTruncated && (end == firstOffset || bytes.size() == firstOffset)) {
+            return true;
         }
         return Math.abs(end - firstOffset) <= SegmentHeader.MAX_SHIFT && endsWithTwoLineFeeds(end);
     }

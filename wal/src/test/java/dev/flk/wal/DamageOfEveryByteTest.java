@@ -2,6 +2,7 @@
 package dev.flk.wal;
 
 import static dev.flk.wal.SimulatedLog.DIRECTORY;
+import static dev.flk.wal.SimulatedLog.HEADER_BYTES;
 import static dev.flk.wal.SimulatedLog.bodies;
 import static dev.flk.wal.SimulatedLog.entry;
 import static dev.flk.wal.SimulatedLog.options;
@@ -41,7 +42,7 @@ final class DamageOfEveryByteTest {
     @Test
     void cutAtEveryByte_ofNewestSegment_filledWithZerosOrNot_keepsWholeRecordsAndSetsTheRestAside() throws IOException {
         byte[] whole = varied.disk.content(varied.newest);
-        int header = 4096;
+        int header = HEADER_BYTES;
         for (int length = header; length <= whole.length; length++) {
             for (int zeros : new int[] {0, whole.length + 5_000 - length}) {
                 SimulatedDisk disk = varied.disk.copy();
@@ -57,7 +58,7 @@ final class DamageOfEveryByteTest {
     @Test
     void newestSegment_ofWhichNotEvenTheHeaderIsLeft_isDamage() throws IOException {
         byte[] whole = varied.disk.content(varied.newest);
-        for (int length = 0; length < 4096; length += 63) {
+        for (int length = 0; length < HEADER_BYTES; length += 63) {
             SimulatedDisk cut = varied.disk.copy();
             cut.put(
                     varied.newest,
@@ -86,7 +87,7 @@ final class DamageOfEveryByteTest {
             byte[] changed = whole.clone();
             changed[at] ^= (byte) (1 << at % 8);
             disk.put(varied.newest, changed);
-            if (at < 4096) {
+            if (at < HEADER_BYTES) {
                 assertOnlyTheHeaderIsDamaged(disk, varied.newest);
             } else if (at >= lastGroupStart) {
                 int kept = readPrefix(disk);
@@ -109,7 +110,7 @@ final class DamageOfEveryByteTest {
             byte[] changed = whole.clone();
             changed[at] ^= (byte) (1 << at % 8);
             disk.put(varied.oldest, changed);
-            if (at < 4096) {
+            if (at < HEADER_BYTES) {
                 assertOnlyTheHeaderIsDamaged(disk, varied.oldest);
                 continue;
             }
@@ -131,7 +132,7 @@ final class DamageOfEveryByteTest {
                 .reduce((older, newer) -> newer)
                 .orElseThrow();
         byte[] whole = log.disk.content(empty);
-        assertThat(whole).as("a header and nothing else").hasSize(4096);
+        assertThat(whole).as("a header and nothing else").hasSize(HEADER_BYTES);
         for (int at = 0; at < whole.length; at++) {
             SimulatedDisk disk = log.disk.copy();
             byte[] changed = whole.clone();
@@ -159,18 +160,33 @@ final class DamageOfEveryByteTest {
     }
 
     @Test
-    void firstBlockZeroed_ofASegmentThatAnotherContinues_losesNothing() throws IOException {
+    void oneBlockOfAHeaderZeroed_losesNothing() throws IOException {
+        SimulatedLog closed = SimulatedLog.open(varied.disk.copy());
+        closed.log.close();
+        for (String segment : List.of(varied.oldest, varied.failed, varied.newest, SimulatedLog.newest(closed.disk))) {
+            for (int block = 0; block < HEADER_BYTES; block += SegmentHeader.BLOCK_BYTES) {
+                SimulatedDisk disk = closed.disk.copy();
+                byte[] changed = disk.content(segment);
+                Arrays.fill(changed, block, block + SegmentHeader.BLOCK_BYTES, (byte) 0);
+                disk.put(segment, changed);
+                assertOnlyTheHeaderIsDamaged(disk, segment);
+            }
+        }
+    }
+
+    @Test
+    void headerZeroed_ofASegmentThatAnotherContinues_losesNothing() throws IOException {
         for (String segment : List.of(varied.oldest, varied.failed)) {
             SimulatedDisk disk = varied.disk.copy();
             byte[] changed = disk.content(segment);
-            Arrays.fill(changed, 0, 4096, (byte) 0);
+            Arrays.fill(changed, 0, HEADER_BYTES, (byte) 0);
             disk.put(segment, changed);
             assertOnlyTheHeaderIsDamaged(disk, segment);
         }
     }
 
     @Test
-    void firstBlockZeroed_andFirstRecordDamaged_losesThatRecord() throws IOException {
+    void headerZeroed_andFirstRecordDamaged_losesThatRecord() throws IOException {
         byte[] changed = varied.disk.content(varied.oldest);
         Arrays.fill(changed, 0, (int) offsetOf(2) - 3, (byte) 0);
         varied.disk.put(varied.oldest, changed);
@@ -182,7 +198,7 @@ final class DamageOfEveryByteTest {
 
     /** A clean end leaves an empty segment, which the next start replaces, perhaps with another policy. */
     @Test
-    void firstBlockZeroed_contextNotCertain_isDamage() throws IOException {
+    void headerZeroed_contextNotCertain_isDamage() throws IOException {
         SimulatedDisk disk = new SimulatedDisk(new Random(5));
         SimulatedLog log = SimulatedLog.open(disk);
         log.append(entry("before"));
@@ -198,7 +214,7 @@ final class DamageOfEveryByteTest {
                 .orElseThrow();
         assertThat(readAll(disk)).extracting(LogRecord::context).containsExactly(usual.context(), "changed");
         byte[] content = disk.content(first);
-        Arrays.fill(content, 0, 4096, (byte) 0);
+        Arrays.fill(content, 0, HEADER_BYTES, (byte) 0);
         disk.put(first, content);
 
         assertThatThrownBy(() -> readAll(disk)).isInstanceOf(DamagedLogException.class);
@@ -216,7 +232,7 @@ final class DamageOfEveryByteTest {
 
     private void assertShiftsLoseNothing(SimulatedDisk whole, String segment) throws IOException {
         byte[] content = whole.content(segment);
-        for (int at = 1; at < 4096; at += 37) {
+        for (int at = 1; at < HEADER_BYTES; at += 37) {
             byte[] longer = new byte[content.length + 1];
             System.arraycopy(content, 0, longer, 0, at);
             longer[at] = '#';
@@ -254,7 +270,7 @@ final class DamageOfEveryByteTest {
 
     /** Destroys both copies of the lines of a header. */
     private static void destroyHeader(byte[] segment) {
-        Arrays.fill(segment, 20, 4096, (byte) 0);
+        Arrays.fill(segment, 20, HEADER_BYTES, (byte) 0);
     }
 
     /** A start repeats the last group in the header of its segment; the segments before it are gone, as after a compaction. */
@@ -272,7 +288,7 @@ final class DamageOfEveryByteTest {
         disk.remove(before);
         String carrying = SimulatedLog.newest(disk);
         byte[] whole = disk.content(carrying);
-        for (int at = 0; at < 8_192; at++) {
+        for (int at = 0; at < HEADER_BYTES; at++) {
             SimulatedDisk damaged = disk.copy();
             byte[] changed = whole.clone();
             changed[at] ^= (byte) (1 << at % 8);
@@ -283,7 +299,7 @@ final class DamageOfEveryByteTest {
                     .toList();
             assertThat(List.of(1L, 2L, 3L, 4L, 5L)).as("byte %d", at).containsAll(read);
             assertThat(read).as("byte %d", at).hasSizeBetween(4, 5).contains(5L);
-            assertThat(SimulatedLog.inspector(damaged).verify(1).missing())
+            assertThat(SimulatedLog.inspector(damaged).verify(1, 0).missing())
                     .as("byte %d", at)
                     .isEqualTo(5 - read.size());
             Repair repaired = new LogRepair(damaged, DIRECTORY, SimulatedLog.PREFIX, "a test").run();
@@ -296,7 +312,7 @@ final class DamageOfEveryByteTest {
     @Test
     void flipEveryByte_ofFailedSegment_isDamageUnlessItDoesNotCount() throws IOException {
         byte[] whole = varied.disk.content(varied.failed);
-        for (int at = 4096; at < whole.length; at++) {
+        for (int at = HEADER_BYTES; at < whole.length; at++) {
             SimulatedDisk disk = varied.disk.copy();
             byte[] changed = whole.clone();
             changed[at] ^= (byte) (1 << at % 8);
@@ -442,9 +458,9 @@ final class DamageOfEveryByteTest {
     void recordOfAnotherSegment_isDamage() throws IOException {
         byte[] mine = varied.disk.content(varied.oldest);
         byte[] theirs = foreignCopyOfFirstRecords(mine);
-        System.arraycopy(theirs, 4096, mine, 4096, 60);
+        System.arraycopy(theirs, HEADER_BYTES, mine, HEADER_BYTES, 60);
         varied.disk.put(varied.oldest, mine);
-        assertDamaged(varied.disk, 4096);
+        assertDamaged(varied.disk, HEADER_BYTES);
     }
 
     private byte[] foreignCopyOfFirstRecords(byte[] mine) throws IOException {
@@ -499,14 +515,14 @@ final class DamageOfEveryByteTest {
             return new byte[0];
         }
         byte[] torn = disk.content(broken);
-        long offset = Math.max(4096, offsetOf(kept + 1));
+        long offset = Math.max(HEADER_BYTES, offsetOf(kept + 1));
         assertThat(again.log.startReport().cutTail())
                 .isEqualTo(new CutTail(varied.newest, offset, torn.length, kept + 1, broken));
         return torn;
     }
 
     private byte[] tornPart(byte[] whole, int length, int kept) throws IOException {
-        long end = kept == varied.entries.size() ? whole.length : Math.max(4096, offsetOf(kept + 1));
+        long end = kept == varied.entries.size() ? whole.length : Math.max(HEADER_BYTES, offsetOf(kept + 1));
         byte[] torn = Arrays.copyOfRange(whole, (int) end, Math.max((int) end, length));
         int content = torn.length;
         while (content > 0 && torn[content - 1] == 0) {

@@ -70,7 +70,7 @@ final class FaultAtEveryOperationTest {
     private static boolean life(SimulatedDisk disk, List<Recorded> appends, int firstSeed) {
         try {
             LogOptions options =
-                    options(SIZES.withSegments(9_000, Duration.ofDays(1)).withFillAhead(4096));
+                    options(SIZES.withSegments(13_000, Duration.ofDays(1)).withFillAhead(4096));
             SimulatedLog log = SimulatedLog.open(disk, options, new Clock());
             for (int i = 0; i < 9; i++) {
                 Recorded first = new Recorded(entry(firstSeed + 3 * i, 200 * i));

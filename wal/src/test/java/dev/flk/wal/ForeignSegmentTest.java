@@ -188,7 +188,7 @@ final class ForeignSegmentTest {
         for (String suffix : List.of("", ".1")) {
             SimulatedDisk disk = ours.copy();
             byte[] changed = ours.content(names.get(0));
-            Arrays.fill(changed, 0, 4096, (byte) 0);
+            Arrays.fill(changed, 0, SimulatedLog.HEADER_BYTES, (byte) 0);
             disk.remove(names.get(0));
             disk.put(names.get(0) + suffix, changed);
             disk.put(

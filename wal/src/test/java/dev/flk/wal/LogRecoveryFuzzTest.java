@@ -189,8 +189,8 @@ class LogRecoveryFuzzTest {
             byte[] was = withoutZeros(before.content(name));
             byte[] is = withoutZeros(after.content(name));
             int mismatch = Arrays.mismatch(was, is);
-            boolean isReplaced = mismatch >= 0 && mismatch < Math.min(is.length, SegmentHeader.BLOCK_BYTES);
-            byte[] kept = isReplaced ? Arrays.copyOf(was, SegmentHeader.BLOCK_BYTES) : is;
+            boolean isReplaced = mismatch >= 0 && mismatch < Math.min(is.length, SimulatedLog.HEADER_BYTES);
+            byte[] kept = isReplaced ? Arrays.copyOf(was, SimulatedLog.HEADER_BYTES) : is;
             String broken = name + SegmentList.BROKEN;
             byte[] aside = after.names().contains(broken) ? after.content(broken) : new byte[0];
             byte[] both = Arrays.copyOf(kept, kept.length + aside.length);

@@ -56,7 +56,7 @@ final class LogRepairTest {
     void everyByteOfEverySegmentChanged_exactlyTheLostIsGivenUpAndTheRestStays() throws IOException {
         for (String segment : List.of(varied.oldest, varied.failed, varied.newest)) {
             byte[] whole = disk.content(segment);
-            for (int at = 0; at < whole.length; at += at < 4096 ? 397 : 13) {
+            for (int at = 0; at < whole.length; at += at < SimulatedLog.HEADER_BYTES ? 397 : 13) {
                 SimulatedDisk copy = disk.copy();
                 byte[] changed = whole.clone();
                 changed[at] ^= (byte) (1 << at % 8);
@@ -363,7 +363,7 @@ final class LogRepairTest {
         String logId = new String(disk.content("inbox.id"), StandardCharsets.US_ASCII).split(" ", -1)[1];
         SegmentHeader header = new SegmentHeader(
                 "00112233aabbccdd", logId, 9, next, next, previous, 0, "-", "policy-1", new Clock().millis, List.of());
-        byte[] bytes = new byte[4096];
+        byte[] bytes = new byte[SimulatedLog.HEADER_BYTES];
         header.encode().get(bytes);
         return bytes;
     }

@@ -55,7 +55,7 @@ final class LogTest {
     @Test
     void header_fillsWholeBlocks() throws IOException {
         SimulatedLog.open(disk);
-        assertThat(disk.content("inbox-20261120-0000000000000001.wal").length).isEqualTo(4096);
+        assertThat(disk.content("inbox-20261120-0000000000000001.wal").length).isEqualTo(SimulatedLog.HEADER_BYTES);
     }
 
     @Test
@@ -135,15 +135,16 @@ final class LogTest {
     @Test
     void rotation_bySize_cutsTheSegmentToItsLength() throws IOException {
         LogOptions options =
-                options(SIZES.withSegments(10_000, Duration.ofDays(1)).withFillAhead(64 * 1024));
+                options(SIZES.withSegments(14_000, Duration.ofDays(1)).withFillAhead(64 * 1024));
         SimulatedLog log = SimulatedLog.open(disk, options, new Clock());
         assertThat(log.log.fillStep()).isTrue();
-        assertThat(disk.content("inbox-20261120-0000000000000001.wal").length).isEqualTo(4096 + 64 * 1024);
+        assertThat(disk.content("inbox-20261120-0000000000000001.wal").length)
+                .isEqualTo(SimulatedLog.HEADER_BYTES + 64 * 1024);
         for (int i = 0; i < 4; i++) {
             log.append(entry(i, 3000));
         }
         assertThat(disk.names()).contains("inbox-20261120-0000000000000001.wal", "inbox-20261120-0000000000000003.wal");
-        assertThat(disk.content("inbox-20261120-0000000000000001.wal").length).isBetween(10_000, 11_000);
+        assertThat(disk.content("inbox-20261120-0000000000000001.wal").length).isBetween(14_000, 15_000);
         assertThat(readAll(disk)).hasSize(4);
     }
 
@@ -160,7 +161,7 @@ final class LogTest {
 
     @Test
     void read_fromPosition_startsThere() throws IOException {
-        LogOptions options = options(SIZES.withSegments(5_000, Duration.ofDays(1)));
+        LogOptions options = options(SIZES.withSegments(9_000, Duration.ofDays(1)));
         SimulatedLog log = SimulatedLog.open(disk, options, new Clock());
         for (int i = 0; i < 20; i++) {
             log.append(entry(i, 700));
@@ -234,7 +235,8 @@ final class LogTest {
         SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withFillAhead(1 << 20)), new Clock());
         for (int step = 1; step <= 4; step++) {
             assertThat(log.log.fillStep()).isTrue();
-            assertThat(disk.content("inbox-20261120-0000000000000001.wal")).hasSize(4096 + step * 256 * 1024);
+            assertThat(disk.content("inbox-20261120-0000000000000001.wal"))
+                    .hasSize(SimulatedLog.HEADER_BYTES + step * 256 * 1024);
         }
         assertThat(log.log.fillStep()).isFalse();
         log.append(entry("a"));
@@ -249,7 +251,7 @@ final class LogTest {
         SimulatedLog log = SimulatedLog.open(disk, options(sizes), new Clock());
         disk.setUsableBytes(108_191);
         log.log.fillStep();
-        assertThat(disk.content("inbox-20261120-0000000000000001.wal")).hasSize(4096);
+        assertThat(disk.content("inbox-20261120-0000000000000001.wal")).hasSize(SimulatedLog.HEADER_BYTES);
         assertThat(log.append(entry("a")).acknowledged()).isTrue();
     }
 

@@ -47,7 +47,7 @@ final class RandomHistoryTest {
         List<Recorded> appends = new ArrayList<>();
         int next = 0;
         for (int life = 0; life < 6; life++) {
-            LogOptions options = options(SIZES.withSegments(6_000 + random.nextInt(20_000), Duration.ofDays(1))
+            LogOptions options = options(SIZES.withSegments(10_000 + random.nextInt(20_000), Duration.ofDays(1))
                     .withFillAhead(random.nextInt(3) * 4096));
             if (random.nextInt(4) == 0) {
                 disk.failOperation(random.nextInt(15), fault(random));

@@ -96,7 +96,7 @@ final class RealDiskTest {
             Waiting append = Waiting.append(log, "a");
             append.end().get();
         }
-        assertThat(Files.size(segment)).isLessThan(8192);
+        assertThat(Files.size(segment)).isLessThan(SimulatedLog.HEADER_BYTES + 4_096);
     }
 
     @Test

@@ -186,7 +186,7 @@ final class RotatedSegmentTest {
         disk.kill();
         SimulatedLog.open(disk).append(entry("six"));
         byte[] content = disk.content(FIRST);
-        content[4096 + 2 * 5_060] ^= 1;
+        content[SimulatedLog.HEADER_BYTES + 2 * 5_060] ^= 1;
         disk.remove(FIRST);
         disk.put(FIRST + ".1", content);
 

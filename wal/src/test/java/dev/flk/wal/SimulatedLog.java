@@ -20,6 +20,9 @@ import java.util.Random;
 final class SimulatedLog {
     static final Path DIRECTORY = Path.of("log");
     static final String PREFIX = "inbox";
+    /** The length of a header that repeats no records. */
+    static final int HEADER_BYTES = 2 * SegmentHeader.BLOCK_BYTES;
+
     static final LogSizes SIZES = LogSizes.usual().withFillAhead(0);
 
     final SimulatedDisk disk;

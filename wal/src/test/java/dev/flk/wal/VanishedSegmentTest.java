@@ -180,7 +180,7 @@ final class VanishedSegmentTest {
         append(1);
         byte[] failed = disk.content(ACTIVE);
         failed[failed.length - 40] ^= 1; // in what was refused
-        failed[6_000] ^= 1; // in its neighbour
+        failed[10_000] ^= 1; // in its neighbour
         disk.put(ACTIVE, failed);
         return "inbox-20261120-0000000000000002.wal";
     }
@@ -237,7 +237,7 @@ final class VanishedSegmentTest {
         append(3);
         log.log.close();
         byte[] content = disk.content(ACTIVE);
-        content[6_000] ^= 1;
+        content[10_000] ^= 1;
         disk.put(ACTIVE, content);
         SimulatedLog again = SimulatedLog.open(disk);
 

@@ -32,7 +32,8 @@ final class VariedLog {
     final String newest;
 
     VariedLog() throws IOException {
-        SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withSegments(6_500, Duration.ofDays(1))), new Clock());
+        SimulatedLog log = SimulatedLog.open(
+                disk, options(SIZES.withSegments(6_500 + SegmentHeader.BLOCK_BYTES, Duration.ofDays(1))), new Clock());
         append(log, 1, 0);
         append(log, 1, 10);
         append(log, 3, 300);

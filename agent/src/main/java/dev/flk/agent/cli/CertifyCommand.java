@@ -141,6 +141,9 @@ final class CertifyCommand implements Callable<Integer> {
         if (plot != null && (target.follow || target.dryRun)) {
             throw usage("--plot draws certificates of a whole file: leave out --follow and --dry-run");
         }
+        if (plot != null && target.file != null && isSame(plot, target.file)) {
+            throw usage("--plot and --out name the same file, " + plot + "; name two");
+        }
         requireReplaceable("--plot", plot, CertificatePlot::isPlot);
         requireReplaceable("--out", target.file, Certifier::areCertificates);
         if (target.follow) {
@@ -249,6 +252,12 @@ final class CertifyCommand implements Callable<Integer> {
     }
 
     /** Requires that a file is new, empty, or one that this command has written completely. */
+    private static boolean isSame(Path one, Path other) throws IOException {
+        return (Files.exists(one) && Files.exists(other))
+                ? Files.isSameFile(one, other)
+                : one.toAbsolutePath().normalize().equals(other.toAbsolutePath().normalize());
+    }
+
     private void requireReplaceable(String option, @Nullable Path path, Recognition own) throws IOException {
         if (path == null) {
             return;

@@ -103,6 +103,25 @@ class FlkAgentTest {
         }
     }
 
+    @Test
+    void certify_outAndPlotInOneFile_isRefused() {
+        Path file = directory.resolve("both");
+
+        assertThat(run(
+                        "certify",
+                        "--shard",
+                        "q",
+                        "--out",
+                        file.toString(),
+                        "--plot",
+                        directory + "/./both",
+                        EARTHQUAKES))
+                .isEqualTo(2);
+
+        assertThat(err()).contains("--plot and --out name the same file");
+        assertThat(file).doesNotExist();
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"--out", "--plot"})
     @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)

@@ -114,7 +114,7 @@ class OutboxTest {
 
     @Test
     void append_beyondTheBound_isRefusedAndNothingAdded() throws Exception {
-        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 20_000, 0), CLOCK)) {
+        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 25_000, 0), CLOCK)) {
             outbox.append(List.of(new byte[15_000]));
 
             assertThatExceptionOfType(OutboxFull.class)

@@ -186,7 +186,7 @@ class SpoolDirectoryTest {
     @Test
     void step_outboxFull_leavesTheFile() throws Exception {
         outbox.close();
-        outbox = outbox(4096 + GOOD.length() + 150);
+        outbox = outbox(8_192 + GOOD.length() + 150);
         write("a.json", GOOD);
 
         outbox.append(List.of(GOOD.getBytes(StandardCharsets.UTF_8)));

@@ -2,6 +2,7 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.ingest.Inbox;
+import dev.flk.backend.ingest.Inbox.Marked;
 import dev.flk.backend.ingest.RecordKind;
 import dev.flk.backend.ingest.RecordKind.LoggedId;
 import dev.flk.certificate.PcsId;
@@ -25,7 +26,6 @@ import java.util.Iterator;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -234,10 +234,14 @@ final class WalCommand implements Runnable {
 
     /** Verifies the log, twice if the retention of a running backend removed segments meanwhile. */
     private Verification verify(LogInspector inspector) throws IOException {
-        OptionalLong removed = Inbox.removedUpTo(new DiskFiles(), source.directory());
-        Verification found = inspector.verify(removed.isPresent() ? removed.getAsLong() + 1 : 0);
-        OptionalLong removedSince = Inbox.removedUpTo(new DiskFiles(), source.directory());
-        return removedSince.equals(removed) ? found : inspector.verify(removedSince.orElse(-1) + 1);
+        Marked marked = marked();
+        Verification found = inspector.verify(marked.removed() + 1, marked.decided());
+        Marked since = marked();
+        return since.removed() == marked.removed() ? found : inspector.verify(since.removed() + 1, since.decided());
+    }
+
+    private Marked marked() throws IOException {
+        return Inbox.marked(new DiskFiles(), source.directory()).orElse(new Marked(-1, 0));
     }
 
     private record DamageLine(

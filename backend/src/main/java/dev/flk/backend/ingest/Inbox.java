@@ -20,7 +20,6 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BiConsumer;
@@ -297,13 +296,16 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Returns the sequence up to which records were removed after their retention; empty if the directory does not
-     * record it.
+     * The records of which {@code inbox.mark} knows.
+     *
+     * @param removed the sequence up to which records were removed after their retention
+     * @param decided the sequence up to which records were decided
      */
-    public static OptionalLong removedUpTo(FileOps files, Path directory) throws IOException {
-        return Checkpoint.find(files, directory)
-                .map(mark -> OptionalLong.of(mark.removed()))
-                .orElse(OptionalLong.empty());
+    public record Marked(long removed, long decided) {}
+
+    /** Reads {@code inbox.mark}; returns empty if it is missing or damaged. */
+    public static Optional<Marked> marked(FileOps files, Path directory) throws IOException {
+        return Checkpoint.find(files, directory).map(mark -> new Marked(mark.removed(), mark.decided()));
     }
 
     /**

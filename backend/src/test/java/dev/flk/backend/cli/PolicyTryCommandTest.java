@@ -141,7 +141,7 @@ class PolicyTryCommandTest {
                         .filter(name -> name.endsWith("0000000000000001.wal"))
                         .findFirst()
                         .orElseThrow();
-        CommandRun.flip(wal.resolve(oldest), 4_096 + 20);
+        CommandRun.flip(wal.resolve(oldest), 8_192 + 20);
 
         assertThat(run("--since 7d --set TOL_D=0.20")).isZero();
         assertThat(cli.out()).contains("decided  3 certificates since ", "\n1 of 3 outcomes would change");
@@ -149,7 +149,7 @@ class PolicyTryCommandTest {
 
         assertThat(run("--set TOL_D=0.20")).isEqualTo(1);
         assertThat(cli.out()).contains("\n2 of 4 outcomes would change");
-        assertThat(cli.err()).contains("segment " + oldest + " is damaged at byte 4096: record 1 missing");
+        assertThat(cli.err()).contains("segment " + oldest + " is damaged at byte 8192: record 1 missing");
     }
 
     @Test

@@ -50,7 +50,7 @@ class WalCareCommandsTest {
     void writeLog() throws IOException {
         DecisionRules rules = new DecisionRules(Policy.defaults(), Duration.ofDays(14));
         LogOptions options = LogOptions.of(wal, "inbox", rules.context())
-                .with(LogSizes.usual().withSegments(5_000, Duration.ofDays(1)).withFillAhead(0));
+                .with(LogSizes.usual().withSegments(9_000, Duration.ofDays(1)).withFillAhead(0));
         try (Log log = Log.open(new DiskFiles(), options, LogListener.NONE, () -> LONG_AGO, () -> 0, new Random(1))) {
             append(log, entry('s', Pcs.number(1).bytes()));
             append(log, entry('e', Pcs.number(1).with("r", "0.7").bytes()));
@@ -71,14 +71,14 @@ class WalCareCommandsTest {
 
     @Test
     void repair_damage_listsTheLostRecordsAndLeavesAWholeLog() throws IOException {
-        flip(wal.resolve(SECOND), 4_096 + 20);
+        flip(wal.resolve(SECOND), 8_192 + 20);
         byte[] damaged = Files.readAllBytes(wal.resolve(SECOND));
 
         assertThat(run("wal repair")).isZero();
 
         assertThat(cli.out()).isEqualTo("""
                         LOST RECORDS             SEGMENT                             DAMAGED AT BYTE
-                        3                        %1$s            4096
+                        3                        %1$s            8192
 
                         %1$s
                             is kept as %1$s.broken
@@ -110,6 +110,16 @@ class WalCareCommandsTest {
     }
 
     @Test
+    void verify_endMovedAway_saysWhatTheMarkKnows() throws IOException {
+        Files.delete(wal.resolve(THIRD));
+        Files.delete(wal.resolve("inbox-20200101-0000000000000007.wal"));
+
+        assertThat(run("wal verify")).isEqualTo(1);
+
+        assertThat(cli.out()).contains("5 to 6 ").contains("damaged: 2 records missing, 4 records whole (1 to 4)");
+    }
+
+    @Test
     void repair_segmentMovedAway_saysWhich() throws IOException {
         Files.delete(wal.resolve(SECOND));
 
@@ -125,7 +135,7 @@ class WalCareCommandsTest {
     @ParameterizedTest
     @ValueSource(strings = {"wal repair", "wal compact"})
     void besideABackend_isRefusedAndNothingChanges(String line) throws IOException {
-        flip(wal.resolve(SECOND), 4_096 + 20);
+        flip(wal.resolve(SECOND), 8_192 + 20);
         Closeable lock = new DiskFiles().lock(wal.resolve("lock"), "process 1");
         try {
             List<String> before = contents(wal);
@@ -150,7 +160,7 @@ class WalCareCommandsTest {
                 "wal replay --outcomes"
             })
     void dryRunOrReading_changesNothing(String line) throws IOException {
-        flip(wal.resolve(SECOND), 4_096 + 20);
+        flip(wal.resolve(SECOND), 8_192 + 20);
         List<String> before = contents(wal);
 
         run(line);
@@ -247,12 +257,12 @@ class WalCareCommandsTest {
 
     @Test
     void replay_damage_goesOnSaysSoAndExits1() throws IOException {
-        flip(wal.resolve(FIRST), 4_096 + 20);
+        flip(wal.resolve(FIRST), 8_192 + 20);
 
         assertThat(run("wal replay --json")).isEqualTo(1);
 
         assertThat(cli.out()).contains("\"submission\":3");
-        assertThat(cli.err()).contains("segment " + FIRST + " is damaged at byte 4096: record 1 missing");
+        assertThat(cli.err()).contains("segment " + FIRST + " is damaged at byte 8192: record 1 missing");
     }
 
     private int run(String line) {

@@ -43,7 +43,7 @@ class WalCommandsTest {
     @BeforeEach
     void writeLog() throws IOException {
         LogOptions options = LogOptions.of(wal, "inbox", "policy-1")
-                .with(LogSizes.usual().withSegments(5_000, Duration.ofDays(1)).withFillAhead(0));
+                .with(LogSizes.usual().withSegments(9_000, Duration.ofDays(1)).withFillAhead(0));
         try (Log log = Log.open(new DiskFiles(), options, LogListener.NONE, () -> NOON, () -> 0, new Random(1))) {
             append(
                     log,
@@ -117,13 +117,13 @@ class WalCommandsTest {
 
     @Test
     void verify_damage_exits1AndSaysWhichRecordsAreGone() throws IOException {
-        flip(wal.resolve(FIRST), 4_096 + 20);
+        flip(wal.resolve(FIRST), 8_192 + 20);
 
         assertThat(run("wal verify")).isEqualTo(1);
 
         assertThat(cli.out()).isEqualTo("""
                         MISSING RECORDS          SEGMENT                             DAMAGED AT BYTE
-                        1                        %s            4096
+                        1                        %s            8192
                         damaged: 1 record missing, 3 records whole (2 to 4) in %s
                         """.formatted(FIRST, wal));
     }
@@ -197,7 +197,7 @@ class WalCommandsTest {
                                 + "\"key_id\":\"none\",\"pcs_id\":\""
                                 + Pcs.number(2).id() + "\",\"bytes\":"
                                 + Pcs.number(2).bytes().length + ",\"segment\":\"" + SECOND
-                                + "\",\"offset\":4096,\"context\":\"policy-1\"}\n");
+                                + "\",\"offset\":8192,\"context\":\"policy-1\"}\n");
     }
 
     @Test
@@ -239,14 +239,14 @@ class WalCommandsTest {
 
     @Test
     void cat_damageInBetween_goesOnSaysSoAndExits1() throws IOException {
-        flip(wal.resolve(FIRST), 4_096 + 20);
+        flip(wal.resolve(FIRST), 8_192 + 20);
 
         assertThat(run("wal cat --json")).isEqualTo(1);
 
         assertThat(cli.out().lines()).hasSize(3);
         assertThat(cli.err())
                 .isEqualToIgnoringNewLines(
-                        "flk-backend: segment " + FIRST + " is damaged at byte 4096: record 1 missing");
+                        "flk-backend: segment " + FIRST + " is damaged at byte 8192: record 1 missing");
     }
 
     @Test

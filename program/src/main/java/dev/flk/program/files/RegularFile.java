@@ -37,8 +37,8 @@ public final class RegularFile {
     }
 
     /**
-     * Returns what exists under a name, for a message: a directory, a FIFO, a socket, a device or a link. Empty for a regular file,
-     * and if nothing exists.
+     * Returns what exists under a name, for a message: a directory, a FIFO, a socket, a device, a link or a broken link. Empty for
+     * a regular file, and if nothing exists.
      *
      * @param options whether links are followed
      */
@@ -47,7 +47,7 @@ public final class RegularFile {
         try {
             attributes = Files.readAttributes(file, BasicFileAttributes.class, options);
         } catch (NoSuchFileException e) {
-            return Optional.empty();
+            return Files.isSymbolicLink(file) ? Optional.of("a link to a file that does not exist") : Optional.empty();
         }
         if (attributes.isRegularFile()) {
             return Optional.empty();

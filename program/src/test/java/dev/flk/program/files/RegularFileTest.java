@@ -42,6 +42,8 @@ class RegularFileTest {
             assertThat(RegularFile.otherKind(socket)).contains("a socket");
             assertThat(RegularFile.otherKind(Path.of("/dev/null"))).contains("a device");
             assertThat(RegularFile.otherKind(link)).contains("a FIFO");
+            Path broken = Files.createSymbolicLink(directory.resolve("broken"), directory.resolve("nothing"));
+            assertThat(RegularFile.otherKind(broken)).contains("a link to a file that does not exist");
             assertThat(RegularFile.otherKind(link, LinkOption.NOFOLLOW_LINKS)).contains("a link");
         }
     }
