@@ -265,9 +265,10 @@ record SegmentHeader(
         int at = indexOf(beginning, LINES_BEGIN, 0);
         Lines first = at < 0 || at > RecordFormat.MAX_LINE_BYTES ? null : Lines.find(beginning, at, segment);
         SecondCopy second = first == null ? null : SecondCopy.find(bytes, first.blocks() * BLOCK_BYTES, segment);
-        for (long end = BLOCK_BYTES; first == null && second == null && end <= bytes.size() + MAX_SHIFT; ) {
+        for (long end = BLOCK_BYTES;
+                first == null && second == null && end <= bytes.size() + MAX_SHIFT && SecondCopy.isContent(bytes, end);
+                end += BLOCK_BYTES) {
             second = SecondCopy.find(bytes, end, segment);
-            end += BLOCK_BYTES;
         }
         Lines lines = second == null ? first : second.lines();
         if (lines == null) {
@@ -324,20 +325,23 @@ record SegmentHeader(
     }
 
     private static int indexOf(byte[] text, byte[] part, int from) {
-        for (int at = from; at + part.length <= text.length; at++) {
-            if (Arrays.equals(text, at, at + part.length, part, 0, part.length)) {
-                return at;
-            }
+        int at = from;
+        while (at + part.length <= text.length && !isAt(at, text, part)) {
+            at++;
         }
-        return -1;
+        return at + part.length <= text.length ? at : -1;
     }
 
     private static int lastIndexOf(byte[] text, byte[] part) {
-        int last = -1;
-        for (int at = indexOf(text, part, 0); at >= 0; at = indexOf(text, part, at + 1)) {
-            last = at;
+        int at = text.length - part.length;
+        while (at >= 0 && !isAt(at, text, part)) {
+            at--;
         }
-        return last;
+        return Math.max(at, -1);
+    }
+
+    private static boolean isAt(int at, byte[] text, byte[] part) {
+        return text[at] == part[0] && Arrays.equals(text, at, at + part.length, part, 0, part.length);
     }
 
     /**
@@ -402,6 +406,11 @@ record SegmentHeader(
      * @param end the offset after the header record
      */
     private record SecondCopy(Lines lines, long end) {
+
+        /** Returns whether there are bytes before {@code end}; a damaged compressed file has fewer than its size says. */
+        static boolean isContent(SegmentBytes bytes, long end) throws IOException {
+            return bytes.load(Math.max(0, end - LINES_WITHIN_BYTES), LINES_WITHIN_BYTES) > 0;
+        }
 
         /** Finds the second copy in a header that should end at {@code end}; returns null if it is damaged. */
         static @Nullable SecondCopy find(SegmentBytes bytes, long end, String segment) throws IOException {

@@ -82,7 +82,7 @@ final class DamageOfEveryByteTest {
     void flipEveryByte_ofNewestSegment_isTornTailInLastGroupAndDamageBefore() throws IOException {
         byte[] whole = varied.disk.content(varied.newest);
         long lastGroupStart = offsetOf(varied.lastGroup());
-        for (int at = 0; at < whole.length; at++) {
+        for (int at = 0; at < whole.length; at += step(whole, at)) {
             SimulatedDisk disk = varied.disk.copy();
             byte[] changed = whole.clone();
             changed[at] ^= (byte) (1 << at % 8);
@@ -105,7 +105,7 @@ final class DamageOfEveryByteTest {
     @Test
     void flipEveryByte_ofOldestSegment_isDamageThatNamesExactlyWhatIsGone() throws IOException {
         byte[] whole = varied.disk.content(varied.oldest);
-        for (int at = 0; at < whole.length; at++) {
+        for (int at = 0; at < whole.length; at += step(whole, at)) {
             SimulatedDisk disk = varied.disk.copy();
             byte[] changed = whole.clone();
             changed[at] ^= (byte) (1 << at % 8);
@@ -133,13 +133,19 @@ final class DamageOfEveryByteTest {
                 .orElseThrow();
         byte[] whole = log.disk.content(empty);
         assertThat(whole).as("a header and nothing else").hasSize(HEADER_BYTES);
-        for (int at = 0; at < whole.length; at++) {
+        for (int at = 0; at < whole.length; at += step(whole, at)) {
             SimulatedDisk disk = log.disk.copy();
             byte[] changed = whole.clone();
             changed[at] ^= (byte) (1 << at % 8);
             disk.put(empty, changed);
             assertOnlyTheHeaderIsDamaged(disk, empty);
         }
+    }
+
+    /** Returns 1, and more within the spaces between the two copies of a header's lines. */
+    private static int step(byte[] segment, int at) {
+        int far = at + 61;
+        return far < HEADER_BYTES && segment[at] == ' ' && segment[at + 1] == ' ' && segment[far] == ' ' ? 61 : 1;
     }
 
     /** Reading, verification, a start and a repair agree that every record is there. */
@@ -288,7 +294,7 @@ final class DamageOfEveryByteTest {
         disk.remove(before);
         String carrying = SimulatedLog.newest(disk);
         byte[] whole = disk.content(carrying);
-        for (int at = 0; at < HEADER_BYTES; at++) {
+        for (int at = 0; at < HEADER_BYTES; at += step(whole, at)) {
             SimulatedDisk damaged = disk.copy();
             byte[] changed = whole.clone();
             changed[at] ^= (byte) (1 << at % 8);

@@ -47,6 +47,9 @@ class CommandLineProgramTest {
                 Arguments.of(
                         new IOException("can't listen on port 1; choose another"),
                         "can't listen on port 1; choose another"),
+                Arguments.of(
+                        new FileSystemException("/wal/new", "/wal/old", "Is a directory"),
+                        "can't move /wal/new to /wal/old: Is a directory"),
                 Arguments.of(new NoSuchFileException("/wal"), "can't use /wal: there is no such file or directory"),
                 Arguments.of(new AccessDeniedException("/wal"), "can't use /wal: no permission"),
                 Arguments.of(

@@ -13,11 +13,18 @@ import java.nio.file.NotDirectoryException;
 public final class IoMessages {
     private IoMessages() {}
 
-    /** Returns a sentence: {@code can't use /x/y: there is no such file or directory}. */
+    /**
+     * Returns a sentence: {@code can't use /x/y: there is no such file or directory}, or {@code can't move /x/y to /x/z:
+     * Is a directory}.
+     */
     public static String describe(IOException failure) {
-        return failure instanceof FileSystemException file
-                ? "can't use " + file.getFile() + ": " + reason(file)
-                : reason(failure);
+        if (!(failure instanceof FileSystemException file)) {
+            return reason(failure);
+        }
+        String use = file.getOtherFile() == null
+                ? "use " + file.getFile()
+                : "move " + file.getFile() + " to " + file.getOtherFile();
+        return "can't " + use + ": " + reason(file);
     }
 
     /** Returns the reason without the name of the file. */
