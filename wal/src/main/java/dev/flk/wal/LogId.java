@@ -2,8 +2,7 @@
 package dev.flk.wal;
 
 import dev.flk.wal.BrokenFiles.NewFile;
-import dev.flk.wal.files.FileOps;
-import dev.flk.wal.files.FileOps.OpenFile;
+import dev.flk.wal.FileOps.OpenFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;

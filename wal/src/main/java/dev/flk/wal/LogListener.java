@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
-import dev.flk.wal.files.LockLostException;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
