@@ -37,8 +37,8 @@ import org.jspecify.annotations.Nullable;
  * checksum 0a1b2c3d                 CRC32C of the preceding lines
  * </pre>
  *
- * <p>The header record fills complete 4 KiB blocks, two or more, so that no later write touches one of its blocks. The checksum of
- * the record has no seed, because the record contains the id. The second copy of the lines ends with the body, so that
+ * <p>The header record fills complete 4 KiB blocks, two or more, so that no later write touches one of its blocks. The
+ * checksum of the record has no seed, because the record contains the id. The second copy of the lines ends with the body, so that
  * damage in one place leaves one copy intact: {@link #salvage} reads the header from that copy, with every carried
  * record that still matches its checksum. Format 1, which is only read, lacks the second copy, the lines {@code
  * segment}, {@code log}, {@code blocks}, {@code opened} and {@code checksum}, the previous segment's id, and the
@@ -264,12 +264,9 @@ record SegmentHeader(
         byte[] beginning = copyOf(bytes, 0, LINES_WITHIN_BYTES);
         int at = indexOf(beginning, LINES_BEGIN, 0);
         Lines first = at < 0 || at > RecordFormat.MAX_LINE_BYTES ? null : Lines.find(beginning, at, segment);
-        SecondCopy second = first == null ? null : SecondCopy.find(bytes, first.blocks() * BLOCK_BYTES, segment);
-        for (long end = BLOCK_BYTES;
-                first == null && second == null && end <= bytes.size() + MAX_SHIFT && SecondCopy.isContent(bytes, end);
-                end += BLOCK_BYTES) {
-            second = SecondCopy.find(bytes, end, segment);
-        }
+        SecondCopy second = first == null
+                ? SecondCopy.findAnywhere(bytes, segment)
+                : SecondCopy.find(bytes, first.blocks() * BLOCK_BYTES, segment);
         Lines lines = second == null ? first : second.lines();
         if (lines == null) {
             return null;
@@ -407,8 +404,19 @@ record SegmentHeader(
      */
     private record SecondCopy(Lines lines, long end) {
 
-        /** Returns whether there are bytes before {@code end}; a damaged compressed file has fewer than its size says. */
-        static boolean isContent(SegmentBytes bytes, long end) throws IOException {
+        /** Finds the second copy in a header of unknown length; returns null if there is no intact one. */
+        static @Nullable SecondCopy findAnywhere(SegmentBytes bytes, String segment) throws IOException {
+            SecondCopy found = null;
+            for (long end = BLOCK_BYTES;
+                    found == null && end <= bytes.size() + MAX_SHIFT && isContentBefore(bytes, end);
+                    end += BLOCK_BYTES) {
+                found = find(bytes, end, segment);
+            }
+            return found;
+        }
+
+        /** Returns whether bytes precede {@code end}; a damaged compressed file has fewer than its size says. */
+        private static boolean isContentBefore(SegmentBytes bytes, long end) throws IOException {
             return bytes.load(Math.max(0, end - LINES_WITHIN_BYTES), LINES_WITHIN_BYTES) > 0;
         }
 

@@ -276,9 +276,9 @@ final class SegmentList {
     }
 
     /**
-     * Returns whether {@code sequence} was answered in a readable segment or lies before its successor, so that no
-     * segment of this log with records begins with it. A record of the newest segment may be a refused one, unless a
-     * later group follows it.
+     * Returns whether the readable segments follow each other without a gap at {@code sequence}, so that no segment with
+     * records that count is missing there. In the newest segment, a record may have been refused unless a later group
+     * follows it.
      */
     private static boolean isWithin(FileOps files, Path directory, List<Listed> found, long sequence)
             throws IOException {

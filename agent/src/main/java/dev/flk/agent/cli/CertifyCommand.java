@@ -251,13 +251,13 @@ final class CertifyCommand implements Callable<Integer> {
         boolean test(InputStream in) throws IOException;
     }
 
-    /** Requires that a file is new, empty, or one that this command has written completely. */
     private static boolean isSame(Path one, Path other) throws IOException {
         return (Files.exists(one) && Files.exists(other))
                 ? Files.isSameFile(one, other)
                 : one.toAbsolutePath().normalize().equals(other.toAbsolutePath().normalize());
     }
 
+    /** Requires that a file is new or empty, or that this command has written all of it. */
     private void requireReplaceable(String option, @Nullable Path path, Recognition own) throws IOException {
         if (path == null) {
             return;
