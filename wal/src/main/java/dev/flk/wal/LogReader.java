@@ -73,7 +73,8 @@ public final class LogReader implements Closeable {
         while (index < list.segments().size()) {
             SegmentCursor current = cursor == null ? openNext() : cursor;
             LogRecord record = current.next();
-            note(damageMetBy(current, record));
+            Damage damage = current.damage();
+            note(damage != null && record == null ? list.damageAtEnd(index, current, damage) : damage);
             expected = Math.max(expected, current.expected());
             if (record == null) {
                 if (current.torn()) {
@@ -108,14 +109,6 @@ public final class LogReader implements Closeable {
         long first = opened.expected();
         note(first > expected ? list.lostBefore(index, expected, first) : list.missingBefore(index));
         return opened;
-    }
-
-    /** Attributes records that are missing at the end of a segment to its successor, if that is missing. */
-    private @Nullable Damage damageMetBy(SegmentCursor current, @Nullable LogRecord record) {
-        Damage damage = current.damage();
-        return damage != null && record == null && list.isSuccessorAbsent(index)
-                ? list.absentBefore(index + 1, damage.firstMissing(), damage.lastMissing())
-                : damage;
     }
 
     private void note(@Nullable Damage damage) throws DamagedLogException {

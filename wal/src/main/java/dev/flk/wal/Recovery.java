@@ -58,7 +58,10 @@ final class Recovery {
                 }
             }
             long end = scan.offset();
-            damages.add(list, cursor.damage(), 0);
+            Damage atEnd = cursor.damage();
+            if (atEnd != null) {
+                damages.add(list, list.damageAtEnd(list.segments().size() - 1, cursor, atEnd), 0);
+            }
             long next = damages.add(list, list.lostBehind(cursor.expected()), cursor.expected());
             CutTail cut = null;
             // a segment that was compressed or renamed is not written to any more and stays as it is

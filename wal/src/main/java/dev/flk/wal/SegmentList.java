@@ -190,7 +190,8 @@ final class SegmentList {
         }
         List<Damage> strays = new ArrayList<>();
         for (Damage damage : headless) {
-            if (isWithin(files, directory, found, sequenceIn(damage.segment()))) {
+            if (isRepeated(found, damage.segment())
+                    || isWithin(files, directory, found, sequenceIn(damage.segment()))) {
                 strays.add(damage);
             }
         }
@@ -273,6 +274,19 @@ final class SegmentList {
                 headless.add(lost);
             }
         }
+    }
+
+    /** Returns whether the segment that continues a file repeats all records that were appended to the file. */
+    private static boolean isRepeated(List<Listed> found, String name) {
+        for (int i = 0; i < found.size(); i++) {
+            SegmentHeader header = found.get(i).header();
+            if (header.previous().equals(openedName(name))
+                    && header.first() <= sequenceIn(name)
+                    && (i == 0 || header.ordinal() - found.get(i - 1).header().ordinal() == 2)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /**
@@ -551,6 +565,24 @@ final class SegmentList {
             }
         }
         return absentBefore(index, expected, first - 1);
+    }
+
+    /**
+     * Returns damage at the end of a segment. If nothing follows its last record and the segment that continued it is
+     * missing or has no header, the damage is attributed to that one.
+     */
+    Damage damageAtEnd(int index, SegmentCursor cursor, Damage damage) throws IOException {
+        if (isSuccessorAbsent(index)) {
+            return absentBefore(index + 1, damage.firstMissing(), damage.lastMissing());
+        }
+        if (isCutByHeadless(index) && cursor.endsClean()) {
+            return headless.stream()
+                    .filter(lost -> lost.firstMissing() == segments.get(index).countedEnd())
+                    .findFirst()
+                    .orElseThrow()
+                    .withMissing(damage.firstMissing(), damage.lastMissing());
+        }
+        return damage;
     }
 
     /** Returns whether the segment that continues this one is missing. */

@@ -13,7 +13,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.wal.Damage.OnDamage;
+import dev.flk.wal.LogInspector.LogListing.Kind;
+import dev.flk.wal.LogInspector.LogListing.OtherFile;
 import dev.flk.wal.LogRepair.Repair;
+import dev.flk.wal.LogRepair.Repair.SetAside;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.StartReport.CutTail;
 import dev.flk.wal.testing.SimulatedDisk;
@@ -272,6 +275,45 @@ final class DamageOfEveryByteTest {
                 assertThat(disk.content(name)).isEqualTo(junk);
             }
         }
+    }
+
+    @Test
+    void segmentReplacedByZeros_allOfWhichTheNextRepeats_losesNothing() throws IOException {
+        SimulatedDisk disk = new SimulatedDisk(new Random(4));
+        SimulatedLog.open(disk).append(entry("one"), entry("two"));
+        disk.kill();
+        String repeated = SimulatedLog.newest(disk);
+        SimulatedLog.open(disk).append(entry("three"));
+        disk.kill();
+        disk.put(repeated, new byte[20_000]);
+
+        assertThat(SimulatedLog.verify(disk).isWhole()).isTrue();
+        assertThat(SimulatedLog.inspector(disk).list().others())
+                .containsExactly(new OtherFile(repeated, Kind.NO_SEGMENT));
+        assertThat(new LogRepair(disk, DIRECTORY, SimulatedLog.PREFIX, "a test")
+                        .plan()
+                        .isNeeded())
+                .isFalse();
+        assertThat(readAll(disk)).hasSize(3);
+    }
+
+    @Test
+    void junkAfterTheNewestSegment_isNamedInTheError_andNothingElseIsChanged() throws IOException {
+        SimulatedLog closed = SimulatedLog.open(varied.disk.copy());
+        closed.log.close();
+        SimulatedDisk disk = closed.disk;
+        long next = varied.entries.size() + 1L;
+        String junk = "inbox-20261124-%016d.wal".formatted(next + 1);
+        disk.put(junk, new byte[5_000]);
+
+        assertThatThrownBy(() -> SimulatedLog.open(disk))
+                .isInstanceOf(DamagedLogException.class)
+                .hasMessageContaining("segment " + junk + " is damaged at byte 0: record " + next + " missing");
+        Repair repaired = new LogRepair(disk, DIRECTORY, SimulatedLog.PREFIX, "a test").run();
+        assertThat(repaired.setAside()).extracting(SetAside::segment).containsExactly(junk);
+        assertThat(repaired.lost()).extracting(Damage::segment).containsOnly(junk);
+        assertThat(repaired.missing()).isEqualTo(2);
+        assertThat(SimulatedLog.open(disk).append(entry("next")).firstSequence).isEqualTo(next + 2);
     }
 
     /** Destroys both copies of the lines of a header. */
