@@ -7,6 +7,8 @@ import dev.flk.wal.Recovery.UnprovenTail;
 import dev.flk.wal.Segment.SegmentMovedException;
 import dev.flk.wal.SegmentOpener.Predecessor;
 import dev.flk.wal.SegmentOpener.SegmentWatch;
+import dev.flk.wal.files.FileOps;
+import dev.flk.wal.files.LockLostException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.NoSuchFileException;

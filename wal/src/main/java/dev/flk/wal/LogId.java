@@ -2,7 +2,8 @@
 package dev.flk.wal;
 
 import dev.flk.wal.BrokenFiles.NewFile;
-import dev.flk.wal.FileOps.OpenFile;
+import dev.flk.wal.files.FileOps;
+import dev.flk.wal.files.FileOps.OpenFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;

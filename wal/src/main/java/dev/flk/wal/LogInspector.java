@@ -7,6 +7,7 @@ import dev.flk.wal.LogInspector.LogListing.OtherFile;
 import dev.flk.wal.LogReader.LogWalk;
 import dev.flk.wal.RecordFormat.Framed;
 import dev.flk.wal.SegmentList.Listed;
+import dev.flk.wal.files.FileOps;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.files.LockLostException;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 

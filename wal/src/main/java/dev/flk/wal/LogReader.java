@@ -3,6 +3,7 @@ package dev.flk.wal;
 
 import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.Damage.TornTail;
+import dev.flk.wal.files.FileOps;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;

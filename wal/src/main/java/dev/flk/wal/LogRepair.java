@@ -3,9 +3,11 @@ package dev.flk.wal;
 
 import dev.flk.wal.BrokenFiles.NewFile;
 import dev.flk.wal.Damage.OnDamage;
-import dev.flk.wal.FileOps.OpenFile;
 import dev.flk.wal.LogRepair.Repair.SetAside;
 import dev.flk.wal.RecordFormat.Framed;
+import dev.flk.wal.files.FileOps;
+import dev.flk.wal.files.FileOps.OpenFile;
+import dev.flk.wal.files.LogLockedException;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;

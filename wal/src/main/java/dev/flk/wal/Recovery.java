@@ -3,9 +3,10 @@ package dev.flk.wal;
 
 import dev.flk.wal.BrokenFiles.NewFile;
 import dev.flk.wal.Damage.OnDamage;
-import dev.flk.wal.FileOps.OpenFile;
 import dev.flk.wal.SegmentOpener.Predecessor;
 import dev.flk.wal.StartReport.CutTail;
+import dev.flk.wal.files.FileOps;
+import dev.flk.wal.files.FileOps.OpenFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
-import dev.flk.wal.FileOps.OpenFile;
 import dev.flk.wal.SegmentBytes.GzippedFile;
 import dev.flk.wal.SegmentList.Listed;
+import dev.flk.wal.files.FileOps;
+import dev.flk.wal.files.FileOps.OpenFile;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;

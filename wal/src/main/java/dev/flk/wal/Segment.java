@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
-import dev.flk.wal.FileOps.OpenFile;
 import dev.flk.wal.SegmentOpener.SegmentWatch;
+import dev.flk.wal.files.FileOps;
+import dev.flk.wal.files.FileOps.OpenFile;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;

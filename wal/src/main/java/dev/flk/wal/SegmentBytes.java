@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
-import dev.flk.wal.FileOps.OpenFile;
+import dev.flk.wal.files.FileOps;
+import dev.flk.wal.files.FileOps.OpenFile;
 import java.io.Closeable;
 import java.io.EOFException;
 import java.io.IOException;

@@ -2,6 +2,7 @@
 package dev.flk.wal;
 
 import dev.flk.wal.RecordFormat.Framed;
+import dev.flk.wal.files.FileOps;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;

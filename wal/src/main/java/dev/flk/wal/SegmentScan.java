@@ -4,6 +4,7 @@ package dev.flk.wal;
 import dev.flk.wal.LogRecord.Position;
 import dev.flk.wal.RecordFormat.Framed;
 import dev.flk.wal.SegmentHeader.Salvaged;
+import dev.flk.wal.files.FileOps;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -17,6 +17,7 @@ import dev.flk.wal.LogInspector.SegmentSummary.State;
 import dev.flk.wal.LogInspector.Verification;
 import dev.flk.wal.LogReader.LogWalk;
 import dev.flk.wal.SimulatedLog.Clock;
+import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;

@@ -21,6 +21,7 @@ import dev.flk.wal.Damage.Kind;
 import dev.flk.wal.LogRepair.Repair;
 import dev.flk.wal.LogRepair.Repair.SetAside;
 import dev.flk.wal.SimulatedLog.Clock;
+import dev.flk.wal.files.LogLockedException;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;

@@ -14,6 +14,8 @@ import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.SimulatedLog.Recorded;
+import dev.flk.wal.files.DiskFullException;
+import dev.flk.wal.files.LogLockedException;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

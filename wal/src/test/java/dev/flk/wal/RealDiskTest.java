@@ -7,6 +7,8 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.LogOptions.LogSizes;
+import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.files.LogLockedException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -12,6 +12,8 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.SimulatedLog.Recorded;
+import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.files.LockLostException;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

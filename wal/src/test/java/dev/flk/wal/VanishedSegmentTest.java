@@ -12,6 +12,7 @@ import static org.awaitility.Awaitility.await;
 import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.SimulatedLog.Recorded;
+import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;

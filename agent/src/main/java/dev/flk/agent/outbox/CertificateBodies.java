@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import dev.flk.wal.FileOps;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogReader.LogWalk;
 import dev.flk.wal.LogRecord;
+import dev.flk.wal.files.FileOps;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;

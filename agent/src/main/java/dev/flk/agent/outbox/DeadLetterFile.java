@@ -3,8 +3,8 @@ package dev.flk.agent.outbox;
 
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.files.RegularFile;
-import dev.flk.wal.DiskFiles;
-import dev.flk.wal.FileOps.OpenFile;
+import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.files.FileOps.OpenFile;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;

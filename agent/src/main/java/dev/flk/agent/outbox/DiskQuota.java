@@ -3,8 +3,8 @@ package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.Outbox.Space;
-import dev.flk.wal.FileOps;
-import dev.flk.wal.FileOps.OpenFile;
+import dev.flk.wal.files.FileOps;
+import dev.flk.wal.files.FileOps.OpenFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;

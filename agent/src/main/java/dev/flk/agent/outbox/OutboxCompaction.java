@@ -3,13 +3,13 @@ package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.DiskQuota.Reserve;
 import dev.flk.agent.outbox.Pending.Located;
-import dev.flk.wal.DiskFullException;
-import dev.flk.wal.FileOps;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogInspector.SegmentSummary;
 import dev.flk.wal.Retention;
 import dev.flk.wal.Retention.Done;
+import dev.flk.wal.files.DiskFullException;
+import dev.flk.wal.files.FileOps;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;

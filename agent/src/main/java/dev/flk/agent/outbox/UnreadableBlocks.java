@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import dev.flk.wal.DiskFiles;
-import dev.flk.wal.FileOps;
+import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.files.FileOps;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;

@@ -30,7 +30,7 @@ import dev.flk.program.logging.LogOutput.LogConfig;
 import dev.flk.state.StateException;
 import dev.flk.state.Storage;
 import dev.flk.state.Storage.Head;
-import dev.flk.wal.DiskFiles.OwnerOnly;
+import dev.flk.wal.files.DiskFiles.OwnerOnly;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.PrintWriter;

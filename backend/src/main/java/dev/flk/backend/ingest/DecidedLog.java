@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.wal.FileOps;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogReader.LogWalk;
+import dev.flk.wal.files.FileOps;
 
 /** The view of the inbox log for readers that follow it and process decided records. Safe for any thread. */
 public final class DecidedLog {

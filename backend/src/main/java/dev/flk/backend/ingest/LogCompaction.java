@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.wal.FileOps;
 import dev.flk.wal.Retention;
 import dev.flk.wal.Retention.Due;
+import dev.flk.wal.files.FileOps;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;

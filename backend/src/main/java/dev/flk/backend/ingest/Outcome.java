@@ -2,7 +2,7 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.limit.Limits.Throttled;
-import dev.flk.wal.DiskFullException;
+import dev.flk.wal.files.DiskFullException;
 import java.io.IOException;
 
 /** The result of one submission. Only {@code http.OutcomeRenderer} turns it into a status code. */

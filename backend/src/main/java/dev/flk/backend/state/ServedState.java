@@ -16,7 +16,7 @@ import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage;
 import dev.flk.state.embedded.EmbeddedStorage;
 import dev.flk.state.postgres.PostgresStorage;
-import dev.flk.wal.DiskFiles.OwnerOnly;
+import dev.flk.wal.files.DiskFiles.OwnerOnly;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;

@@ -12,7 +12,7 @@ import dev.flk.sample.Pcs;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.At;
 import dev.flk.state.Storage.KeyAt;
-import dev.flk.wal.DiskFiles;
+import dev.flk.wal.files.DiskFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.wal.FileOps;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogInspector.SegmentSummary;
+import dev.flk.wal.files.FileOps;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.nio.file.Path;

@@ -19,7 +19,7 @@ import org.objectweb.asm.Type;
  * by RocksDB, which no request waits for, are not delayed.
  */
 public final class SlowForces implements ClassFileTransformer {
-    private static final String FORCING_CLASS = "dev/flk/wal/DiskFiles$Channel";
+    private static final String FORCING_CLASS = "dev/flk/wal/files/DiskFiles$Channel";
     private static final String FORCING_METHOD = "force";
 
     private static volatile long delayNanos;

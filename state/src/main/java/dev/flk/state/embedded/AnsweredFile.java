@@ -2,7 +2,7 @@
 package dev.flk.state.embedded;
 
 import dev.flk.state.Storage.Head;
-import dev.flk.wal.DiskFiles.OwnerOnly;
+import dev.flk.wal.files.DiskFiles.OwnerOnly;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;

@@ -10,7 +10,7 @@ import dev.flk.state.Storage;
 import dev.flk.state.Version;
 import dev.flk.state.embedded.Layout.Header;
 import dev.flk.state.embedded.Layout.Pointer;
-import dev.flk.wal.DiskFiles.OwnerOnly;
+import dev.flk.wal.files.DiskFiles.OwnerOnly;
 import java.io.IOException;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;

@@ -4,7 +4,7 @@ package dev.flk.state.postgres;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.Head;
-import dev.flk.wal.DiskFiles.OwnerOnly;
+import dev.flk.wal.files.DiskFiles.OwnerOnly;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;

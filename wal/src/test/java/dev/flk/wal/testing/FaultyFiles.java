@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal.testing;
 
-import dev.flk.wal.DiskFiles;
-import dev.flk.wal.DiskFullException;
-import dev.flk.wal.FileOps;
+import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.files.DiskFullException;
+import dev.flk.wal.files.FileOps;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal.testing;
 
-import dev.flk.wal.DiskFullException;
-import dev.flk.wal.FileOps;
-import dev.flk.wal.LockLostException;
-import dev.flk.wal.LogLockedException;
+import dev.flk.wal.files.DiskFullException;
+import dev.flk.wal.files.FileOps;
+import dev.flk.wal.files.LockLostException;
+import dev.flk.wal.files.LogLockedException;
 import java.io.ByteArrayOutputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;

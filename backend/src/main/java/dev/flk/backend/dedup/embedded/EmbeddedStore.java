@@ -11,7 +11,7 @@ import dev.flk.backend.dedup.embedded.Layout.Position;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.state.embedded.NativeLibrary;
-import dev.flk.wal.DiskFiles.OwnerOnly;
+import dev.flk.wal.files.DiskFiles.OwnerOnly;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;

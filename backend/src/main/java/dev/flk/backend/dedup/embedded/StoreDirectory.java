@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.embedded;
 
-import dev.flk.wal.DiskFiles.OwnerOnly;
+import dev.flk.wal.files.DiskFiles.OwnerOnly;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileVisitResult;
