@@ -30,14 +30,14 @@ final class ArchitectureTest {
                 .resideInAPackage("dev.flk.state.embedded")
                 .should()
                 .onlyDependOnClassesThat()
-                .resideInAnyPackage("dev.flk.state..", "dev.flk.wal", "org.rocksdb..", "java..", "org.jspecify..")
+                .resideInAnyPackage("dev.flk.state..", "dev.flk.wal.files", "org.rocksdb..", "java..", "org.jspecify..")
                 .check(CLASSES);
         classes()
                 .that()
                 .resideInAPackage("dev.flk.state.postgres")
                 .should()
                 .onlyDependOnClassesThat()
-                .resideInAnyPackage("dev.flk.state..", "dev.flk.wal", "java..", "org.jspecify..")
+                .resideInAnyPackage("dev.flk.state..", "dev.flk.wal.files", "java..", "org.jspecify..")
                 .check(CLASSES);
     }
 
