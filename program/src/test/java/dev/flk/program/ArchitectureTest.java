@@ -31,6 +31,7 @@ class ArchitectureTest {
                         "net.logstash..",
                         "io.prometheus..",
                         "org.slf4j..",
+                        "picocli..",
                         "dev.flk.program..")
                 .check(CLASSES);
     }

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.program.cli;
+
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/** The output of a command: each result is one JSON object per line with {@code --json}, and text otherwise. */
+public final class Output {
+    private final Consumer<String> out;
+    private final boolean isJson;
+
+    /** @param out prints text that has its own line ends */
+    public Output(Consumer<String> out, boolean isJson) {
+        this.out = out;
+        this.isJson = isJson;
+    }
+
+    /** Prints a result. */
+    public <R> void print(R result, Function<? super R, String> text) {
+        out.accept(isJson ? Json.line(result) : text.apply(result));
+    }
+
+    /** Prints results that are one text, such as a table: {@code printAll(segments, table::of)}. */
+    public <R> void printAll(List<R> results, Function<List<R>, String> text) {
+        if (isJson) {
+            results.forEach(result -> out.accept(Json.line(result)));
+        } else {
+            out.accept(text.apply(results));
+        }
+    }
+
+    /** Prints text that repeats or explains the results; nothing with {@code --json}. */
+    public void note(String text) {
+        if (!isJson) {
+            out.accept(text);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.program.cli;
+
+import java.util.List;
+import java.util.stream.Collectors;
+import picocli.CommandLine.Help;
+import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.Help.Ansi.Text;
+import picocli.CommandLine.Help.ColorScheme;
+import picocli.CommandLine.Help.Column;
+import picocli.CommandLine.Help.Column.Overflow;
+import picocli.CommandLine.Help.TextTable;
+import picocli.CommandLine.Model.UsageMessageSpec;
+
+/** Paragraphs for a terminal of 80 columns, laid out by picocli. Unprintable characters are replaced. */
+public final class Paragraph {
+    static final ColorScheme PLAIN = Help.defaultColorScheme(Ansi.OFF);
+    private static final int COLUMNS = UsageMessageSpec.DEFAULT_USAGE_WIDTH;
+    private static final int LABEL_COLUMNS = 15;
+    private static final char NO_BREAK_SPACE = '\u00a0';
+
+    private Paragraph() {}
+
+    /** Wraps a text, with 15 columns for labels. */
+    public static String wrapped(String text) {
+        return wrapped(LABEL_COLUMNS, text);
+    }
+
+    /**
+     * Wraps each line of a text at spaces; breaks a word that is longer than a line. Spaces at the beginning of a line
+     * also indent its continuation. Text before a tab is a label, and what follows it stays in the columns to the right
+     * of the labels. A no-break space becomes a space at which the line is not broken.
+     *
+     * @param labelColumns the width of the labels
+     */
+    public static String wrapped(int labelColumns, String text) {
+        return text.lines().map(line -> line(labelColumns, line)).collect(Collectors.joining());
+    }
+
+    private static String line(int labelColumns, String line) {
+        int tab = line.indexOf('\t');
+        String words = line.substring(tab + 1).stripLeading();
+        int indent = tab < 0 ? line.length() - words.length() : 0;
+        TextTable table = tab < 0
+                ? TextTable.forColumns(PLAIN, new Column(COLUMNS, indent, Overflow.WRAP))
+                : TextTable.forColumns(
+                        PLAIN,
+                        new Column(labelColumns, 0, Overflow.SPAN),
+                        new Column(COLUMNS - labelColumns, 0, Overflow.WRAP));
+        table.indentWrappedLines = 0;
+        table.addRowValues(tab < 0 ? new Text[] {text(words)} : new Text[] {text(line.substring(0, tab)), text(words)});
+        return table.toString().replace(NO_BREAK_SPACE, ' ');
+    }
+
+    /** Returns a text without interpreting picocli's markup in it. */
+    static Text text(String plain) {
+        return PLAIN.apply(Printable.of(plain).replace('\t', ' '), List.of());
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.program.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class OutputTest {
+    private static final Table<Shard> TABLE = new Table<Shard>()
+            .left("SHARD", Shard::shardId)
+            .right("COUNT", Shard::count)
+            .left("STATE", shard -> "ok");
+
+    private final StringBuilder out = new StringBuilder();
+
+    private record Shard(String shardId, long count) {}
+
+    @Test
+    void table_columnsAreAsWideAsTheirLongestValue() {
+        new Output(out::append, false).printAll(List.of(new Shard("a", 5), new Shard("plant-7", 123_456)), TABLE::of);
+
+        assertThat(out).hasToString("""
+                SHARD     COUNT  STATE
+                a             5  ok
+                plant-7  123456  ok
+                """);
+    }
+
+    @Test
+    void table_afterALongValue_continuesOnTheNextLine() {
+        assertThat(TABLE.row(new Shard("x".repeat(60), 5)))
+                .isEqualTo("x".repeat(47) + "\n" + "x".repeat(13) + "\n" + " ".repeat(40) + "5  ok\n");
+    }
+
+    @Test
+    void table_declaredWidths_alignRowsThatArePrintedSingly() {
+        Table<Shard> table = new Table<Shard>().right("COUNT", 8, Shard::count).left("SHARD", Shard::shardId);
+
+        assertThat(table.heading() + table.row(new Shard("a@|bold b|@\u001b[1m\n", 12)))
+                .isEqualTo("""
+                   COUNT  SHARD
+                      12  a@|bold b|@?[1m?
+                """);
+    }
+
+    @Test
+    void json_isTheRecordOnALine_withoutNotes() {
+        Output output = new Output(out::append, true);
+        output.printAll(List.of(new Shard("a", 1), new Shard("b", 2)), TABLE::of);
+        output.note("2 shards\n");
+        output.print(new Shard("c", 3), TABLE::row);
+
+        assertThat(out).hasToString("""
+                {"shard_id":"a","count":1}
+                {"shard_id":"b","count":2}
+                {"shard_id":"c","count":3}
+                """);
+    }
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.program.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+
+class ParagraphTest {
+    @Test
+    void wrapped_label_leavesItsColumnsFree() {
+        assertThat(Paragraph.wrapped(7, "label\t" + "word ".repeat(20).strip() + "\n\tmore\n\nend"))
+                .isEqualTo("label  " + "word ".repeat(14).strip() + "\n       "
+                        + "word ".repeat(6).strip() + "\n       more\n\nend\n");
+    }
+
+    @Test
+    void wrapped_indentedLine_isContinuedWithItsIndentation() {
+        assertThat(Paragraph.wrapped("    " + "word ".repeat(16).strip()))
+                .isEqualTo("    " + "word ".repeat(15).strip() + "\n    word\n");
+    }
+
+    @Test
+    void wrapped_longWord_isBrokenAtTheEndOfALine() {
+        assertThat(Paragraph.wrapped("  " + "x".repeat(100)))
+                .isEqualTo("  " + "x".repeat(78) + "\n  " + "x".repeat(22) + "\n");
+    }
+
+    @Test
+    void wrapped_noBreakSpaces_keepTheTextExact() {
+        assertThat(Paragraph.wrapped("\u00a0a".repeat(45))).isEqualTo(" a".repeat(40) + "\n" + " a".repeat(5) + "\n");
+    }
+
+    @Test
+    void wrapped_unprintableCharacters_areReplaced() {
+        assertThat(Paragraph.wrapped("a\u001b[1m\u202eé🌋@|bold b|@")).isEqualTo("a?[1m?é🌋@|bold b|@\n");
+    }
+}
