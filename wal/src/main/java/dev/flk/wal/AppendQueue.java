@@ -2,6 +2,8 @@
 package dev.flk.wal;
 
 import dev.flk.wal.Log.Append;
+import dev.flk.wal.segment.Entry;
+import dev.flk.wal.segment.RecordFormat;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;

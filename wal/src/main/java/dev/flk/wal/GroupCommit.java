@@ -2,13 +2,16 @@
 package dev.flk.wal;
 
 import dev.flk.wal.Log.Append;
-import dev.flk.wal.LogRecord.Position;
 import dev.flk.wal.Recovery.UnprovenTail;
 import dev.flk.wal.Segment.SegmentMovedException;
 import dev.flk.wal.SegmentOpener.Predecessor;
 import dev.flk.wal.SegmentOpener.SegmentWatch;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.LockLostException;
+import dev.flk.wal.segment.Entry;
+import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.segment.LogRecord.Position;
+import dev.flk.wal.segment.RecordFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.NoSuchFileException;

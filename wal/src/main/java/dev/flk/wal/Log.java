@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
-import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.Segment.FillAhead;
-import dev.flk.wal.SegmentList.Listed;
 import dev.flk.wal.SegmentOpener.SegmentWatch;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.LockLostException;
 import dev.flk.wal.files.LogLockedException;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.Damage.OnDamage;
+import dev.flk.wal.segment.DamagedLogException;
+import dev.flk.wal.segment.Entry;
+import dev.flk.wal.segment.LogReader;
+import dev.flk.wal.segment.SegmentList;
+import dev.flk.wal.segment.SegmentList.Listed;
+import dev.flk.wal.segment.Vanished;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -206,7 +212,7 @@ public final class Log implements Closeable {
             Segment listed = newest;
             newest = commit.segment();
             if (newest == listed) {
-                return list.endingWith(newest);
+                return list.endingWith(newest.name(), newest.header());
             }
         }
     }

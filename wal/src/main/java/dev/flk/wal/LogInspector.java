@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
-import dev.flk.wal.Damage.TornTail;
 import dev.flk.wal.LogInspector.LogListing.Kind;
 import dev.flk.wal.LogInspector.LogListing.OtherFile;
-import dev.flk.wal.LogReader.LogWalk;
-import dev.flk.wal.RecordFormat.Framed;
-import dev.flk.wal.SegmentList.Listed;
 import dev.flk.wal.files.FileOps;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.Damage.TornTail;
+import dev.flk.wal.segment.DeclaredLosses;
+import dev.flk.wal.segment.LogId;
+import dev.flk.wal.segment.LogReader.LogWalk;
+import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.segment.RecordFormat;
+import dev.flk.wal.segment.RecordFormat.Framed;
+import dev.flk.wal.segment.SegmentCursor;
+import dev.flk.wal.segment.SegmentHeader;
+import dev.flk.wal.segment.SegmentList;
+import dev.flk.wal.segment.SegmentList.Listed;
+import dev.flk.wal.segment.SegmentScan;
+import dev.flk.wal.segment.Vanished;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
-import dev.flk.wal.Damage.OnDamage;
+import dev.flk.wal.segment.Damage.OnDamage;
+import dev.flk.wal.segment.RecordFormat;
 import java.nio.file.Path;
 import java.time.Duration;
 

@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
-import dev.flk.wal.BrokenFiles.NewFile;
-import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.LogRepair.Repair.SetAside;
-import dev.flk.wal.RecordFormat.Framed;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.FileOps.OpenFile;
 import dev.flk.wal.files.LogLockedException;
+import dev.flk.wal.segment.BrokenFiles;
+import dev.flk.wal.segment.BrokenFiles.NewFile;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.Damage.OnDamage;
+import dev.flk.wal.segment.DeclaredLosses;
+import dev.flk.wal.segment.LogReader;
+import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.segment.RecordFormat;
+import dev.flk.wal.segment.RecordFormat.Framed;
+import dev.flk.wal.segment.SegmentBytes;
+import dev.flk.wal.segment.SegmentCursor;
+import dev.flk.wal.segment.SegmentHeader;
+import dev.flk.wal.segment.SegmentList;
+import dev.flk.wal.segment.SegmentScan;
+import dev.flk.wal.segment.Vanished;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -92,7 +104,7 @@ public final class LogRepair {
             if (kept >= 0) {
                 replace(list, name, kept);
             }
-            if (kept < 0 || name.endsWith(Retention.GZIP)) {
+            if (kept < 0 || name.endsWith(SegmentList.GZIP)) {
                 files.move(directory.resolve(name), directory.resolve(copy.getValue())); // over a copy of itself
                 files.forceDirectory(directory);
             }
@@ -172,7 +184,7 @@ public final class LogRepair {
     /** Replaces a segment by one with only its complete records. The replacement of a compressed segment is not compressed. */
     private void replace(SegmentList list, String name, long kept) throws IOException {
         String target =
-                name.endsWith(Retention.GZIP) ? name.substring(0, name.length() - Retention.GZIP.length()) : name;
+                name.endsWith(SegmentList.GZIP) ? name.substring(0, name.length() - SegmentList.GZIP.length()) : name;
         if (!target.equals(name) && files.status(directory.resolve(target)).isPresent()) {
             // another copy of the segment with fewer complete records
             files.move(

@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
-import dev.flk.wal.BrokenFiles.NewFile;
-import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.SegmentOpener.Predecessor;
 import dev.flk.wal.StartReport.CutTail;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.FileOps.OpenFile;
+import dev.flk.wal.segment.BrokenFiles;
+import dev.flk.wal.segment.BrokenFiles.NewFile;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.Damage.OnDamage;
+import dev.flk.wal.segment.DamagedLogException;
+import dev.flk.wal.segment.LogId;
+import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.segment.SegmentCursor;
+import dev.flk.wal.segment.SegmentHeader;
+import dev.flk.wal.segment.SegmentList;
+import dev.flk.wal.segment.SegmentScan;
+import dev.flk.wal.segment.Vanished;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
-import dev.flk.wal.SegmentBytes.GzippedFile;
-import dev.flk.wal.SegmentList.Listed;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.FileOps.OpenFile;
+import dev.flk.wal.segment.BrokenFiles;
+import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.segment.SegmentBytes.GzippedFile;
+import dev.flk.wal.segment.SegmentHeader;
+import dev.flk.wal.segment.SegmentList;
+import dev.flk.wal.segment.SegmentList.Listed;
+import dev.flk.wal.segment.Vanished;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -24,8 +29,6 @@ import java.util.zip.GZIPOutputStream;
  * may run concurrently with the log's writer. A crash at any point loses nothing.
  */
 public final class Retention {
-    static final String GZIP = ".gz";
-    static final String PART = ".part";
     private static final int CHUNK_BYTES = 256 * 1024;
 
     private final FileOps files;
@@ -165,9 +168,9 @@ public final class Retention {
     /** Compresses a segment. The compressed file is complete, on disk and was read back before the original is deleted. */
     private void compress(String name) throws IOException {
         Path raw = directory.resolve(name);
-        Path part = directory.resolve(name + GZIP + PART);
-        Path compressed = directory.resolve(name + GZIP);
-        if (files.list(directory).contains(name + GZIP + PART)) {
+        Path part = directory.resolve(name + SegmentList.GZIP + SegmentList.PART);
+        Path compressed = directory.resolve(name + SegmentList.GZIP);
+        if (files.list(directory).contains(name + SegmentList.GZIP + SegmentList.PART)) {
             files.delete(part); // a crash left it
         }
         try (OpenFile source = files.openForReading(raw);

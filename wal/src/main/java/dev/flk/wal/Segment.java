@@ -4,6 +4,7 @@ package dev.flk.wal;
 import dev.flk.wal.SegmentOpener.SegmentWatch;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.FileOps.OpenFile;
+import dev.flk.wal.segment.SegmentHeader;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.SegmentList;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

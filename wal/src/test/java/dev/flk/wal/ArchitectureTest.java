@@ -44,4 +44,15 @@ final class ArchitectureTest {
         noClasses().should().callMethod(Instant.class, "now").check(CLASSES);
         noClasses().should().callMethod(System.class, "currentTimeMillis").check(CLASSES);
     }
+
+    @Test
+    void formatAndReading_knowNothingOfWritingAndRepair() {
+        noClasses()
+                .that()
+                .resideInAPackage("dev.flk.wal.segment")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("dev.flk.wal")
+                .check(CLASSES);
+    }
 }

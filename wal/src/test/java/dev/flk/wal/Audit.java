@@ -5,6 +5,7 @@ import static dev.flk.wal.SimulatedLog.same;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.wal.SimulatedLog.Recorded;
+import dev.flk.wal.segment.LogRecord;
 import java.util.List;
 
 /** Compares what a log reads back with what was handed to it. */

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.wal.LogOptions.LogSizes;
+import dev.flk.wal.segment.Entry;
+import dev.flk.wal.segment.RecordFormat;
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.io.UncheckedIOException;

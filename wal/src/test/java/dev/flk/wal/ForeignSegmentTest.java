@@ -17,6 +17,7 @@ import static org.assertj.core.api.Assertions.tuple;
 import dev.flk.wal.LogInspector.LogListing.Kind;
 import dev.flk.wal.LogInspector.LogListing.OtherFile;
 import dev.flk.wal.SimulatedLog.Clock;
+import dev.flk.wal.segment.Damage;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

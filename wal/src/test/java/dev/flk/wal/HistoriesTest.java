@@ -12,6 +12,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.SimulatedLog.Clock;
+import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.Mutant;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;

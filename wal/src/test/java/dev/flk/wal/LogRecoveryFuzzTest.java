@@ -12,8 +12,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.api.FuzzedDataProvider;
 import com.code_intelligence.jazzer.junit.FuzzTest;
-import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.LogInspector.Verification;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.Damage.OnDamage;
+import dev.flk.wal.segment.DamagedLogException;
+import dev.flk.wal.segment.LogReader;
+import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.segment.RecordFormat;
+import dev.flk.wal.segment.SegmentList;
+import dev.flk.wal.segment.SegmentScan;
 import dev.flk.wal.testing.FuzzedDamage;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;

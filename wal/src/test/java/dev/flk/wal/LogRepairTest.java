@@ -17,11 +17,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
-import dev.flk.wal.Damage.Kind;
 import dev.flk.wal.LogRepair.Repair;
 import dev.flk.wal.LogRepair.Repair.SetAside;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.files.LogLockedException;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.Damage.Kind;
+import dev.flk.wal.segment.DamagedLogException;
+import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;

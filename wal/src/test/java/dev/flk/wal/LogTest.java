@@ -10,12 +10,16 @@ import static dev.flk.wal.SimulatedLog.readAll;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.SimulatedLog.Recorded;
 import dev.flk.wal.files.DiskFullException;
 import dev.flk.wal.files.LogLockedException;
+import dev.flk.wal.segment.Damage.OnDamage;
+import dev.flk.wal.segment.DamagedLogException;
+import dev.flk.wal.segment.LogReader;
+import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

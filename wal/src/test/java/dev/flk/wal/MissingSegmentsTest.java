@@ -11,8 +11,11 @@ import static dev.flk.wal.SimulatedLog.verify;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.flk.wal.Damage.Kind;
-import dev.flk.wal.Damage.OnDamage;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.Damage.Kind;
+import dev.flk.wal.segment.Damage.OnDamage;
+import dev.flk.wal.segment.DamagedLogException;
+import dev.flk.wal.segment.LogReader;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;

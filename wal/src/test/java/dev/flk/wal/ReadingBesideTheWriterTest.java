@@ -7,11 +7,12 @@ import static dev.flk.wal.SimulatedLog.entry;
 import static dev.flk.wal.SimulatedLog.options;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.LogInspector.Verification;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.FileOps.OpenFile;
+import dev.flk.wal.segment.Damage.OnDamage;
+import dev.flk.wal.segment.LogReader;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;

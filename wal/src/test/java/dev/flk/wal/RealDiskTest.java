@@ -5,10 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.LogLockedException;
+import dev.flk.wal.segment.Damage.OnDamage;
+import dev.flk.wal.segment.LogReader;
+import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.segment.SegmentList;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -12,6 +12,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.wal.Retention.Done;
 import dev.flk.wal.SimulatedLog.Clock;
+import dev.flk.wal.segment.DamagedLogException;
+import dev.flk.wal.segment.Entry;
+import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;

@@ -14,6 +14,7 @@ import dev.flk.wal.LogInspector.Verification;
 import dev.flk.wal.Retention.Done;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.SimulatedLog.Recorded;
+import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;

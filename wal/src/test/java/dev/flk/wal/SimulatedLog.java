@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
-import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.Log.Append;
 import dev.flk.wal.LogInspector.Verification;
 import dev.flk.wal.LogOptions.LogSizes;
+import dev.flk.wal.segment.Damage.OnDamage;
+import dev.flk.wal.segment.Entry;
+import dev.flk.wal.segment.LogReader;
+import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -9,10 +9,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.SimulatedLog.Recorded;
 import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.Damage.OnDamage;
+import dev.flk.wal.segment.DamagedLogException;
+import dev.flk.wal.segment.LogReader;
+import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;

@@ -7,6 +7,8 @@ import static dev.flk.wal.SimulatedLog.options;
 
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.SimulatedLog.Recorded;
+import dev.flk.wal.segment.Entry;
+import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.time.Duration;

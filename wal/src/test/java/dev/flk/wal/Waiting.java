@@ -4,6 +4,7 @@ package dev.flk.wal;
 import static dev.flk.wal.SimulatedLog.entry;
 
 import dev.flk.wal.Log.Append;
+import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;

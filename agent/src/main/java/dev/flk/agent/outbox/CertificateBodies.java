@@ -2,9 +2,9 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.wal.LogInspector;
-import dev.flk.wal.LogReader.LogWalk;
-import dev.flk.wal.LogRecord;
 import dev.flk.wal.files.FileOps;
+import dev.flk.wal.segment.LogReader.LogWalk;
+import dev.flk.wal.segment.LogRecord;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;

@@ -2,9 +2,9 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.program.logging.LineLimit;
-import dev.flk.wal.Entry;
 import dev.flk.wal.Log;
 import dev.flk.wal.Log.Append;
+import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.List;

@@ -2,8 +2,6 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
-import dev.flk.wal.Damage;
-import dev.flk.wal.Damage.TornTail;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogInspector.Verification;
@@ -11,6 +9,8 @@ import dev.flk.wal.LogRepair;
 import dev.flk.wal.LogRepair.Repair;
 import dev.flk.wal.StartReport;
 import dev.flk.wal.files.LogLockedException;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.Damage.TornTail;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -2,8 +2,8 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.wal.LogInspector;
-import dev.flk.wal.LogReader.LogWalk;
-import dev.flk.wal.LogRecord;
+import dev.flk.wal.segment.LogReader.LogWalk;
+import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

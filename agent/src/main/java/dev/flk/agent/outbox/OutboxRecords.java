@@ -3,8 +3,8 @@ package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.Outbox.LastSending;
 import dev.flk.agent.outbox.Shards.ShardField;
-import dev.flk.wal.Entry;
-import dev.flk.wal.LogRecord;
+import dev.flk.wal.segment.Entry;
+import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;

@@ -3,11 +3,11 @@ package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.Outbox.LastSending;
 import dev.flk.agent.outbox.OutboxRecords.Name;
-import dev.flk.wal.Damage;
-import dev.flk.wal.Damage.OnDamage;
-import dev.flk.wal.LogReader;
-import dev.flk.wal.LogRecord;
 import dev.flk.wal.files.FileOps;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.Damage.OnDamage;
+import dev.flk.wal.segment.LogReader;
+import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

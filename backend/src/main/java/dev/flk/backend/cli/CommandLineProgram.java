@@ -9,7 +9,7 @@ import dev.flk.program.cli.IoMessages;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
-import dev.flk.wal.DamagedLogException;
+import dev.flk.wal.segment.DamagedLogException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;

@@ -8,7 +8,7 @@ import dev.flk.diagnosis.Paragraph;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.verification.Policy;
-import dev.flk.wal.LogRecord;
+import dev.flk.wal.segment.LogRecord;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;

@@ -3,11 +3,11 @@ package dev.flk.backend.cli;
 
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
-import dev.flk.wal.Damage;
 import dev.flk.wal.LogRepair;
 import dev.flk.wal.LogRepair.Repair;
 import dev.flk.wal.LogRepair.Repair.SetAside;
 import dev.flk.wal.files.LogLockedException;
+import dev.flk.wal.segment.Damage;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.concurrent.Callable;

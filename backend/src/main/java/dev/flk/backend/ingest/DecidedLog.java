@@ -2,8 +2,8 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.wal.LogInspector;
-import dev.flk.wal.LogReader.LogWalk;
 import dev.flk.wal.files.FileOps;
+import dev.flk.wal.segment.LogReader.LogWalk;
 
 /** The view of the inbox log for readers that follow it and process decided records. Safe for any thread. */
 public final class DecidedLog {

@@ -5,7 +5,7 @@ import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.DecisionRules.Decision;
 import dev.flk.backend.ingest.Submission.Candidate;
 import dev.flk.certificate.PcsId;
-import dev.flk.wal.Entry;
+import dev.flk.wal.segment.Entry;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;

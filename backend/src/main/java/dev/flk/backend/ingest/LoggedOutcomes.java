@@ -11,7 +11,7 @@ import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
 import dev.flk.verification.Verdict;
-import dev.flk.wal.LogRecord;
+import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;

@@ -6,7 +6,7 @@ import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.backend.ingest.StoreLink.RetryAdvice;
 import dev.flk.certificate.PcsId;
-import dev.flk.wal.Entry;
+import dev.flk.wal.segment.Entry;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashSet;

@@ -5,7 +5,7 @@ import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
-import dev.flk.wal.LogRecord;
+import dev.flk.wal.segment.LogRecord;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;

@@ -5,7 +5,7 @@ import dev.flk.backend.ingest.DecisionRules.Decision;
 import dev.flk.backend.limit.Submitter;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
-import dev.flk.wal.Entry;
+import dev.flk.wal.segment.Entry;
 import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.function.Supplier;

@@ -11,7 +11,7 @@ import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.Certificate;
 import dev.flk.state.Key;
 import dev.flk.state.StateException;
-import dev.flk.wal.LogRecord;
+import dev.flk.wal.segment.LogRecord;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.HexFormat;

@@ -18,7 +18,7 @@ import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.backend.limit.Limits;
 import dev.flk.sample.Pcs;
-import dev.flk.wal.LogRecord;
+import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;

@@ -16,7 +16,7 @@ import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
-import dev.flk.wal.LogRecord;
+import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -12,7 +12,7 @@ import dev.flk.backend.keys.KeysFixture;
 import dev.flk.backend.keys.KeysFixture.KeyText;
 import dev.flk.backend.keys.ReloadedKeys;
 import dev.flk.sample.Pcs;
-import dev.flk.wal.LogRecord;
+import dev.flk.wal.segment.LogRecord;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;

@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
-import dev.flk.wal.DamagedLogException;
+import dev.flk.wal.segment.DamagedLogException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;

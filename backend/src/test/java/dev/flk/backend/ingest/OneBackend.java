@@ -7,7 +7,7 @@ import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
-import dev.flk.wal.DamagedLogException;
+import dev.flk.wal.segment.DamagedLogException;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;

@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.ingest.RecordKind.LoggedId;
 import dev.flk.certificate.PcsId;
-import dev.flk.wal.Damage;
-import dev.flk.wal.DamagedLogException;
-import dev.flk.wal.LogRecord;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.DamagedLogException;
+import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.HashMap;

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
-import dev.flk.wal.LogRecord;
+import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;

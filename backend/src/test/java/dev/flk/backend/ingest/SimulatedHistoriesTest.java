@@ -9,7 +9,7 @@ import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
-import dev.flk.wal.LogRecord;
+import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.Mutant;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;

@@ -19,7 +19,7 @@ import dev.flk.signing.SignatureCheck;
 import dev.flk.verification.Policy;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
-import dev.flk.wal.LogRecord;
+import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.math.BigDecimal;

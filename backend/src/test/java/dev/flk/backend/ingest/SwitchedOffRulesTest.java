@@ -92,7 +92,7 @@ final class SwitchedOffRulesTest {
                         0,
                         Mutant.returning(
                                 "nor is it at the beginning of the log", HERE + "Inbox", "requireBeginning", 0)),
-                arguments(840, Mutant.returning("nor at its end", "dev.flk.wal.LogReader", "noteEnd", 0)),
+                arguments(840, Mutant.returning("nor at its end", "dev.flk.wal.segment.LogReader", "noteEnd", 0)),
                 arguments(
                         2,
                         Mutant.returning(

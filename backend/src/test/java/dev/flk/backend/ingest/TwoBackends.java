@@ -8,7 +8,7 @@ import dev.flk.backend.ingest.SimulatedRemote.Flaw;
 import dev.flk.certificate.PcsId;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
-import dev.flk.wal.DamagedLogException;
+import dev.flk.wal.segment.DamagedLogException;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench.suite;
 
-import dev.flk.wal.Entry;
 import dev.flk.wal.Log;
 import dev.flk.wal.Log.Append;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;

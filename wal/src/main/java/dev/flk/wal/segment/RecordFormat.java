@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.wal;
+package dev.flk.wal.segment;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -31,12 +31,12 @@ import org.jspecify.annotations.Nullable;
  * <p>One space separates the fields of the header line; numbers have no sign and no leading zero. Every byte is either
  * fixed or covered by the checksum, so that any change of a single byte is detected.
  */
-final class RecordFormat {
+public final class RecordFormat {
     /** The maximum length of a record's body. */
-    static final int MAX_BODY_BYTES = 1 << 26;
+    public static final int MAX_BODY_BYTES = 1 << 26;
 
     /** The maximum number of bytes that share an fsync. */
-    static final int MAX_GROUP_BYTES = 1 << 27;
+    public static final int MAX_GROUP_BYTES = 1 << 27;
 
     /** The maximum length of a segment header's body, which carries a group and the records of one block. */
     private static final int MAX_HEADER_BODY_BYTES = 1 << 29;
@@ -47,7 +47,7 @@ final class RecordFormat {
     static final int MAX_LINE_BYTES = 5 + 9 + 10 + 3 * 20 + 2 + 65;
 
     /** The maximum length of a record without its body. */
-    static final int MAX_OVERHEAD_BYTES = MAX_LINE_BYTES + 1;
+    public static final int MAX_OVERHEAD_BYTES = MAX_LINE_BYTES + 1;
 
     private static final byte[] MAGIC = "flk1 ".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] CARRIED_MAGIC = "flk1+".getBytes(StandardCharsets.US_ASCII);
@@ -60,7 +60,7 @@ final class RecordFormat {
     private RecordFormat() {}
 
     /** A record in a file; {@code length} is the length of the complete record, in bytes. */
-    record Framed(
+    public record Framed(
             long sequence,
             long group,
             long arrivalMillis,
@@ -71,7 +71,7 @@ final class RecordFormat {
             int length) {}
 
     /** Writes a record at the buffer's position. */
-    static void write(ByteBuffer target, byte[] seed, long sequence, long group, Entry entry) {
+    public static void write(ByteBuffer target, byte[] seed, long sequence, long group, Entry entry) {
         write(target, MAGIC, seed, sequence, group, entry.arrivalMillis(), entry.kind(), entry.keyId(), entry.body());
     }
 
@@ -131,7 +131,7 @@ final class RecordFormat {
     }
 
     /** Reads the record at {@code offset}; returns null if there is no complete one. */
-    static @Nullable Framed read(SegmentBytes bytes, long offset, byte[] seed) throws IOException {
+    public static @Nullable Framed read(SegmentBytes bytes, long offset, byte[] seed) throws IOException {
         Framed framed = read(bytes, offset, MAGIC, seed);
         return framed == null || framed.kind() == SEGMENT_HEADER ? null : framed;
     }
@@ -142,7 +142,7 @@ final class RecordFormat {
     }
 
     /** Reads the header record of a segment; returns null if there is no complete one. */
-    static @Nullable Framed readHeader(SegmentBytes bytes) throws IOException {
+    public static @Nullable Framed readHeader(SegmentBytes bytes) throws IOException {
         Framed framed = read(bytes, 0, MAGIC, new byte[0]);
         return framed == null || framed.kind() != SEGMENT_HEADER ? null : framed;
     }
@@ -251,7 +251,7 @@ final class RecordFormat {
     }
 
     /** Returns the length of a record in a segment, in bytes. */
-    static int lengthOf(LogRecord record) {
+    public static int lengthOf(LogRecord record) {
         int bodyBytes = record.body().length;
         return LENGTH_AT
                 + digits(bodyBytes)

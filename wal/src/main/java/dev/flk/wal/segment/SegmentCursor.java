@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.wal;
+package dev.flk.wal.segment;
 
-import dev.flk.wal.RecordFormat.Framed;
+import dev.flk.wal.segment.RecordFormat.Framed;
 import java.io.Closeable;
 import java.io.IOException;
 import java.util.Iterator;
@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * A cursor over the records of one segment that count, in order: first those that its header carries, then those that were appended. It
  * decides whether a bad record is a torn tail, which ends the log, or damage.
  */
-final class SegmentCursor implements Closeable {
+public final class SegmentCursor implements Closeable {
     private final SegmentScan scan;
     private final SegmentHeader header;
     private final Iterator<LogRecord> carried;
@@ -36,21 +36,21 @@ final class SegmentCursor implements Closeable {
     }
 
     /** Returns the segment's header, without carried records that count in another segment. */
-    SegmentHeader header() {
+    public SegmentHeader header() {
         return header;
     }
 
-    SegmentScan scan() {
+    public SegmentScan scan() {
         return scan;
     }
 
     /** Returns the sequence that the next record should have. */
-    long expected() {
+    public long expected() {
         return expected;
     }
 
     /** Returns whether the segment ends with a torn tail at the scan's offset. Valid after {@link #next} returned null. */
-    boolean torn() {
+    public boolean torn() {
         return torn;
     }
 
@@ -59,18 +59,18 @@ final class SegmentCursor implements Closeable {
      * end; null if none.
      */
     @Nullable
-    Damage damage() {
+    public Damage damage() {
         return damage;
     }
 
     /** Returns whether only zeros follow the last record. Valid after {@link #next} returned null. */
-    boolean endsClean() throws IOException {
+    public boolean endsClean() throws IOException {
         return scan.isEmptyFrom(scan.offset());
     }
 
     /** Returns the next record that counts; null at the end. */
     @Nullable
-    LogRecord next() throws IOException {
+    public LogRecord next() throws IOException {
         LogRecord record = nextHere();
         Damage before = damage;
         while (record != null && losses.contains(record.sequence())) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.wal;
+package dev.flk.wal.segment;
 
-import dev.flk.wal.RecordFormat.Framed;
+import dev.flk.wal.segment.RecordFormat.Framed;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -48,7 +48,7 @@ import org.jspecify.annotations.Nullable;
  * @param logId 16 hex digits, drawn at random when the log is created; {@link #NO_ID} in format 1
  * @param previousId the id of the previous segment; {@link #NO_ID} in the first segment and in format 1
  */
-record SegmentHeader(
+public record SegmentHeader(
         String id,
         String logId,
         long ordinal,
@@ -61,13 +61,13 @@ record SegmentHeader(
         long openedMillis,
         List<LogRecord> carried) {
 
-    static final int BLOCK_BYTES = 4096;
+    public static final int BLOCK_BYTES = 4096;
 
     /** The minimum length of a header: two blocks, so that a block that is lost takes only one copy of the lines with it. */
     private static final int MIN_BYTES = 2 * BLOCK_BYTES;
 
     /** The value of an unknown id. */
-    static final String NO_ID = "-";
+    public static final String NO_ID = "-";
 
     private static final String FORMAT = "format 2";
     private static final String OLD_FORMAT = "format 1";
@@ -82,19 +82,19 @@ record SegmentHeader(
     /** The maximum length of a context. */
     private static final int CONTEXT_WITHIN_BYTES = BLOCK_BYTES;
 
-    byte[] seed() {
+    public byte[] seed() {
         return id.getBytes(StandardCharsets.US_ASCII);
     }
 
     /** Returns the first bytes of the header record, which no other file has. */
-    byte[] firstBytes() {
+    public byte[] firstBytes() {
         byte[] bytes = new byte[RecordFormat.CHECKSUM_END];
         encode().get(bytes);
         return bytes;
     }
 
     /** Encodes the header record in format 2; its length is a multiple of 4 KiB. */
-    ByteBuffer encode() {
+    public ByteBuffer encode() {
         byte[] lines = lines(0);
         int bound = 2 * lines.length;
         for (LogRecord record : carried) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.wal;
+package dev.flk.wal.segment;
 
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.FileOps.OpenFile;
@@ -8,21 +8,21 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 
 /** Copies of damaged files, kept for inspection. */
-final class BrokenFiles {
+public final class BrokenFiles {
     private static final int COPY_BYTES = 256 * 1024;
 
     private final FileOps files;
     private final Path directory;
     private final String prefix;
 
-    BrokenFiles(FileOps files, Path directory, String prefix) {
+    public BrokenFiles(FileOps files, Path directory, String prefix) {
         this.files = files;
         this.directory = directory;
         this.prefix = prefix;
     }
 
     /** Returns the name of a copy that is on disk; reuses an existing copy with the same content. */
-    String copy(String name) throws IOException {
+    public String copy(String name) throws IOException {
         for (String other : files.list(directory)) {
             if (other.startsWith(name + SegmentList.BROKEN) && isSame(name, other)) {
                 files.forceDirectory(directory);
@@ -39,7 +39,7 @@ final class BrokenFiles {
     }
 
     /** Copies a part of a file to the beginning of another. */
-    static void copy(OpenFile source, long from, long end, OpenFile target) throws IOException {
+    public static void copy(OpenFile source, long from, long end, OpenFile target) throws IOException {
         for (long at = from; at < end; ) {
             ByteBuffer chunk = source.readUpTo(at, (int) Math.min(COPY_BYTES, end - at));
             int length = chunk.remaining();
@@ -59,7 +59,7 @@ final class BrokenFiles {
     }
 
     /** Returns whether two files have the same content, compressed or not. */
-    static boolean isSame(OpenFile left, OpenFile right) throws IOException {
+    public static boolean isSame(OpenFile left, OpenFile right) throws IOException {
         long size = left.size();
         boolean same = right.size() == size;
         for (long at = 0; same && at < size; at += COPY_BYTES) {
@@ -74,17 +74,17 @@ final class BrokenFiles {
      * An atomic write of a file into a log's directory. The file is written and forced under a temporary name, which
      * the next start would remove, and is then renamed, replacing an existing file.
      */
-    static final class NewFile {
+    public static final class NewFile {
         private NewFile() {}
 
         /** A writer of a file's content. */
         @FunctionalInterface
-        interface Content {
+        public interface Content {
             void writeTo(OpenFile file) throws IOException;
         }
 
         /** Writes a file; it is on disk under {@code name} when this method returns. */
-        static void write(FileOps files, Path directory, String prefix, String name, Content content)
+        public static void write(FileOps files, Path directory, String prefix, String name, Content content)
                 throws IOException {
             Path opening = directory.resolve(prefix + SegmentList.OPENING + "repair");
             if (files.list(directory).contains(String.valueOf(opening.getFileName()))) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.wal;
+package dev.flk.wal.segment;
 
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.FileOps.OpenFile;
@@ -29,8 +29,8 @@ import java.util.zip.CRC32C;
  * <p>A file in any other form, or of another log, declares nothing, so that the losses are reported as damage again.
  * Version 1 has no line {@code log}.
  */
-final class DeclaredLosses {
-    static final String NAME = "-lost-";
+public final class DeclaredLosses {
+    public static final String NAME = "-lost-";
     private static final String OLD_VERSION = "losses 1 ";
     private static final String VERSION = "losses 2 ";
     private static final String LOG = "log ";
@@ -57,7 +57,7 @@ final class DeclaredLosses {
     }
 
     /** Encodes a file that declares these losses; uses version 1 if the log has no id yet. */
-    static ByteBuffer encode(List<Damage> losses, String logId) {
+    public static ByteBuffer encode(List<Damage> losses, String logId) {
         boolean hasId = !logId.equals(SegmentHeader.NO_ID);
         StringBuilder lines = new StringBuilder(hasId ? LOG + logId + "\n" : "");
         for (Damage loss : losses) {
@@ -135,12 +135,12 @@ final class DeclaredLosses {
     }
 
     /** Returns the sequence after the last declared loss; 1 without losses. No lower sequence is appended. */
-    long end() {
+    public long end() {
         return losses.stream().mapToLong(Damage::lastMissing).max().orElse(0) + 1;
     }
 
     /** Returns the parts of a damage that were not declared lost, in order. */
-    List<Damage> undeclared(Damage damage) {
+    public List<Damage> undeclared(Damage damage) {
         List<Damage> rest = List.of(damage);
         for (Damage loss : losses) {
             List<Damage> next = new ArrayList<>();
@@ -154,7 +154,7 @@ final class DeclaredLosses {
     }
 
     /** Returns the declared losses from a sequence on. */
-    List<Damage> from(long first) {
+    public List<Damage> from(long first) {
         List<Damage> parts = new ArrayList<>();
         for (Damage loss : losses) {
             addUnlessEmpty(parts, loss, Math.max(first, loss.firstMissing()), loss.lastMissing());

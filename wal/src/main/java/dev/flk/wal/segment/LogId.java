@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.wal;
+package dev.flk.wal.segment;
 
-import dev.flk.wal.BrokenFiles.NewFile;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.FileOps.OpenFile;
+import dev.flk.wal.segment.BrokenFiles.NewFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -21,14 +21,14 @@ import java.util.zip.CRC32C;
  * digits, a space, and the CRC32C of the preceding text without its last space in 8 hex digits. If the file is missing
  * or damaged, the id is read from the segments, which must agree.
  */
-final class LogId {
+public final class LogId {
     private static final Pattern LINE = Pattern.compile("(flk-log1 ([0-9a-f]{16})) ([0-9a-f]{8})\n");
     private static final int MAX_BYTES = 64;
 
     private LogId() {}
 
     /** Returns the name of the file for a log with this prefix. */
-    static String file(String prefix) {
+    public static String file(String prefix) {
         return prefix + ".id";
     }
 
@@ -49,7 +49,7 @@ final class LogId {
     }
 
     /** Writes the id, durably. The caller owns the directory. */
-    static void write(FileOps files, Path directory, String prefix, String id) throws IOException {
+    public static void write(FileOps files, Path directory, String prefix, String id) throws IOException {
         String line = "flk-log1 " + id;
         ByteBuffer content = ByteBuffer.wrap((line + " " + checksum(line) + "\n").getBytes(StandardCharsets.US_ASCII));
         NewFile.write(files, directory, prefix, file(prefix), file -> file.write(content, 0));

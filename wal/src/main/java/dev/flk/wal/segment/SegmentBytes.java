@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.wal;
+package dev.flk.wal.segment;
 
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.FileOps.OpenFile;
@@ -15,7 +15,7 @@ import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 
 /** A window over a file that is read mostly forward. One thread. Uses memory for the window or the longest requested record. */
-final class SegmentBytes implements Closeable {
+public final class SegmentBytes implements Closeable {
     private static final int WINDOW_BYTES = 256 * 1024;
 
     private final OpenFile file;
@@ -45,7 +45,7 @@ final class SegmentBytes implements Closeable {
     }
 
     /** Returns a window over a file that the caller closes. */
-    static SegmentBytes of(OpenFile file) throws IOException {
+    public static SegmentBytes of(OpenFile file) throws IOException {
         return new SegmentBytes(file);
     }
 
@@ -119,7 +119,7 @@ final class SegmentBytes implements Closeable {
      * at the beginning again. Content that can't be decompressed reads as the end of the file, so that the missing
      * records are reported as damage.
      */
-    static final class GzippedFile implements OpenFile {
+    public static final class GzippedFile implements OpenFile {
         private static final int TRAILER_BYTES = 4;
         private static final int BUFFER_BYTES = 64 * 1024;
 
@@ -128,7 +128,7 @@ final class SegmentBytes implements Closeable {
         private InputStream content = InputStream.nullInputStream();
         private long at = Long.MAX_VALUE;
 
-        GzippedFile(OpenFile compressed) {
+        public GzippedFile(OpenFile compressed) {
             this.compressed = compressed;
         }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.wal;
+package dev.flk.wal.segment;
 
 /**
  * A record of the log.
@@ -23,7 +23,7 @@ public record LogRecord(
         byte[] body,
         Position position) {
 
-    Entry entry() {
+    public Entry entry() {
         return new Entry(kind, keyId, arrivalMillis, body);
     }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.wal;
+package dev.flk.wal.segment;
 
-import dev.flk.wal.Damage.OnDamage;
-import dev.flk.wal.Damage.TornTail;
 import dev.flk.wal.files.FileOps;
+import dev.flk.wal.segment.Damage.OnDamage;
+import dev.flk.wal.segment.Damage.TornTail;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -42,7 +42,7 @@ public final class LogReader implements Closeable {
      * @param end the end of the log, exclusive; {@code Long.MAX_VALUE} if unknown
      * @param decidedUpTo the last sequence whose records may be missing with their segment
      */
-    LogReader(SegmentList list, long from, long end, OnDamage onDamage, long decidedUpTo) {
+    public LogReader(SegmentList list, long from, long end, OnDamage onDamage, long decidedUpTo) {
         this.list = list;
         this.from = from;
         this.end = end;
@@ -55,7 +55,7 @@ public final class LogReader implements Closeable {
     }
 
     /** Creates a reader of all records of a list of segments. */
-    static LogReader over(SegmentList list, OnDamage onDamage) {
+    public static LogReader over(SegmentList list, OnDamage onDamage) {
         return new LogReader(list, 1, Long.MAX_VALUE, onDamage, 0);
     }
 
@@ -147,7 +147,7 @@ public final class LogReader implements Closeable {
 
     /** Returns the torn tail of the newest segment; null if the segment ends cleanly or the reader has not reached its end. */
     @Nullable
-    TornTail tornTail() {
+    public TornTail tornTail() {
         return tornTail;
     }
 
@@ -171,7 +171,7 @@ public final class LogReader implements Closeable {
         private long from;
         private @Nullable LogReader reader;
 
-        LogWalk(FileOps files, Path directory, String prefix, long from) {
+        public LogWalk(FileOps files, Path directory, String prefix, long from) {
             this.files = files;
             this.directory = directory;
             this.prefix = prefix;
@@ -212,7 +212,7 @@ public final class LogReader implements Closeable {
 
         /** Returns the torn tail of the log; null if the log ends cleanly or the walk has not reached its end. */
         @Nullable
-        TornTail tornTail() {
+        public TornTail tornTail() {
             return reader == null ? null : reader.tornTail();
         }
 

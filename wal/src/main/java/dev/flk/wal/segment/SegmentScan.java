@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.wal;
+package dev.flk.wal.segment;
 
-import dev.flk.wal.LogRecord.Position;
-import dev.flk.wal.RecordFormat.Framed;
-import dev.flk.wal.SegmentHeader.Salvaged;
 import dev.flk.wal.files.FileOps;
+import dev.flk.wal.segment.LogRecord.Position;
+import dev.flk.wal.segment.RecordFormat.Framed;
+import dev.flk.wal.segment.SegmentHeader.Salvaged;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -12,7 +12,7 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /** A forward scan over the records that were appended to one segment. One thread. */
-final class SegmentScan implements Closeable {
+public final class SegmentScan implements Closeable {
     private final String segment;
     private final SegmentBytes bytes;
     private final SegmentHeader header;
@@ -40,7 +40,7 @@ final class SegmentScan implements Closeable {
     }
 
     /** Opens a segment; returns null if the file has neither a header nor a damaged one that can be salvaged. */
-    static @Nullable SegmentScan open(FileOps files, Path file) throws IOException {
+    public static @Nullable SegmentScan open(FileOps files, Path file) throws IOException {
         return open(files, file, null);
     }
 
@@ -51,7 +51,8 @@ final class SegmentScan implements Closeable {
      *     be null
      * @return null if the file has no header that can be salvaged, and no record that belongs to {@code derived}
      */
-    static @Nullable SegmentScan open(FileOps files, Path file, @Nullable SegmentHeader derived) throws IOException {
+    public static @Nullable SegmentScan open(FileOps files, Path file, @Nullable SegmentHeader derived)
+            throws IOException {
         SegmentBytes bytes = SegmentBytes.open(files, file);
         try {
             String segment = String.valueOf(file.getFileName());
@@ -98,7 +99,7 @@ final class SegmentScan implements Closeable {
      * segment. A segment gets its name only after its header was forced, so the file was changed or truncated later. If
      * its records are gone too, their number is unknown and one is assumed.
      */
-    static @Nullable Damage lostWithHeader(FileOps files, Path file) throws IOException {
+    public static @Nullable Damage lostWithHeader(FileOps files, Path file) throws IOException {
         try (SegmentBytes bytes = SegmentBytes.open(files, file)) {
             long first = Long.MAX_VALUE;
             long last = -1;
@@ -122,11 +123,11 @@ final class SegmentScan implements Closeable {
         }
     }
 
-    String segment() {
+    public String segment() {
         return segment;
     }
 
-    SegmentHeader header() {
+    public SegmentHeader header() {
         return header;
     }
 
@@ -134,7 +135,7 @@ final class SegmentScan implements Closeable {
      * Returns whether the segment's own header is damaged; {@link #header} was then salvaged from a copy of its lines,
      * or derived from other segments.
      */
-    boolean isHeaderBroken() {
+    public boolean isHeaderBroken() {
         return headerBroken;
     }
 
@@ -155,20 +156,20 @@ final class SegmentScan implements Closeable {
     }
 
     /** Returns the offset of the first appended record, after the header. */
-    long firstOffset() {
+    public long firstOffset() {
         return firstOffset;
     }
 
     /** Returns the offset at which the next record should begin. */
-    long offset() {
+    public long offset() {
         return offset;
     }
 
-    long size() {
+    public long size() {
         return bytes.size();
     }
 
-    void seek(long newOffset) {
+    public void seek(long newOffset) {
         offset = newOffset;
     }
 
@@ -190,7 +191,7 @@ final class SegmentScan implements Closeable {
 
     /** Reads the next complete record, skipping other bytes, and advances; returns null at the end. */
     @Nullable
-    Framed nextWhole() throws IOException {
+    public Framed nextWhole() throws IOException {
         long candidate = RecordFormat.findMagic(bytes, offset);
         while (candidate < bytes.size()) {
             Framed framed = RecordFormat.read(bytes, candidate, seed);
@@ -236,7 +237,7 @@ final class SegmentScan implements Closeable {
     }
 
     /** Returns a copy of the header's bytes. */
-    ByteBuffer headerBytes() throws IOException {
+    public ByteBuffer headerBytes() throws IOException {
         int length = (int) firstOffset;
         if (bytes.load(0, length) < length) {
             throw new IOException(segment + " was truncated while it was being read");
@@ -245,12 +246,12 @@ final class SegmentScan implements Closeable {
     }
 
     /** Returns a copy of at most {@code length} bytes. */
-    ByteBuffer bytesAt(long from, int length) throws IOException {
+    public ByteBuffer bytesAt(long from, int length) throws IOException {
         return ByteBuffer.wrap(bytes.copy(from, bytes.load(from, length)));
     }
 
     /** Returns the offset after the last nonzero byte from {@code from} on, or {@code from}. */
-    long endOfContent(long from) throws IOException {
+    public long endOfContent(long from) throws IOException {
         int chunk = 64 * 1024;
         long end = from;
         for (long at = from; at < bytes.size(); at += chunk) {

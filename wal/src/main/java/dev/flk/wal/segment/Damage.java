@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.wal;
+package dev.flk.wal.segment;
 
-import dev.flk.wal.RecordFormat.Framed;
+import dev.flk.wal.segment.RecordFormat.Framed;
 import java.io.IOException;
 
 /**
@@ -30,7 +30,7 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
     }
 
     /** Returns the damage of a file that is missing or broken before sequence {@code next} without a gap in the sequences. */
-    static Damage ofUnknown(Kind kind, String segment, long next) {
+    public static Damage ofUnknown(Kind kind, String segment, long next) {
         return new Damage(kind, segment, 0, next, next - 1);
     }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.wal;
+package dev.flk.wal.segment;
 
-import dev.flk.wal.RecordFormat.Framed;
 import dev.flk.wal.files.FileOps;
+import dev.flk.wal.segment.RecordFormat.Framed;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -21,10 +21,12 @@ import org.jspecify.annotations.Nullable;
  * logrotate may rename or compress it. An empty file is not a segment. A file that has the name of a segment, content,
  * and no complete header is damaged.
  */
-final class SegmentList {
-    static final String SUFFIX = ".wal";
-    static final String OPENING = "-opening-";
-    static final String BROKEN = ".broken";
+public final class SegmentList {
+    public static final String SUFFIX = ".wal";
+    public static final String OPENING = "-opening-";
+    public static final String BROKEN = ".broken";
+    public static final String GZIP = ".gz";
+    public static final String PART = ".part";
     private static final int ATTEMPTS = 10;
 
     private final Path directory;
@@ -52,7 +54,7 @@ final class SegmentList {
      * @param missingFrom the first sequence that was in the missing predecessor and is in no earlier segment; unused if
      *     the predecessor exists
      */
-    record Listed(
+    public record Listed(
             String name,
             SegmentHeader header,
             boolean isHeaderBroken,
@@ -108,7 +110,7 @@ final class SegmentList {
     }
 
     /** Reads the headers of all segments; repeats this while files are being renamed, so that no segment is missed. */
-    static SegmentList read(FileOps files, Path directory, String prefix) throws IOException {
+    public static SegmentList read(FileOps files, Path directory, String prefix) throws IOException {
         List<String> names = files.list(directory);
         for (int attempt = 1; ; attempt++) {
             SegmentList list = read(files, directory, prefix, names);
@@ -376,18 +378,16 @@ final class SegmentList {
      * Returns this list for a caller that knows the active segment, even if that is missing: its records do not count
      * in other segments.
      */
-    SegmentList endingWith(Segment newest) {
-        String id = newest.header().id();
+    public SegmentList endingWith(String name, SegmentHeader newest) {
+        String id = newest.id();
         if (segments.stream().anyMatch(listed -> listed.header().id().equals(id))) {
             return this;
         }
         List<Listed> before = new ArrayList<>();
         for (Listed listed : segments) {
-            before.add(listed.endingAt(
-                    Math.min(listed.countedEnd(), newest.header().next())));
+            before.add(listed.endingAt(Math.min(listed.countedEnd(), newest.next())));
         }
-        return new SegmentList(
-                directory, files, prefix, logId, isIdKept, before, foreign, headless, losses, newest.name());
+        return new SegmentList(directory, files, prefix, logId, isIdKept, before, foreign, headless, losses, name);
     }
 
     /** Returns the first sequence that was in the missing predecessor; {@code Long.MAX_VALUE} if the predecessor exists. */
@@ -451,20 +451,17 @@ final class SegmentList {
     }
 
     /** Returns whether a file with this name may be a segment; only its header decides. */
-    static boolean isSegmentName(String name, String prefix) {
-        return name.startsWith(prefix + "-")
-                && name.contains(SUFFIX)
-                && !name.contains(BROKEN)
-                && !name.endsWith(Retention.PART);
+    public static boolean isSegmentName(String name, String prefix) {
+        return name.startsWith(prefix + "-") && name.contains(SUFFIX) && !name.contains(BROKEN) && !name.endsWith(PART);
     }
 
     /** Returns whether the log itself gives such a name. */
     private static boolean isOurName(String name) {
-        return name.endsWith(SUFFIX) || name.endsWith(SUFFIX + Retention.GZIP);
+        return name.endsWith(SUFFIX) || name.endsWith(SUFFIX + GZIP);
     }
 
     /** Returns the name under which a segment was opened, without suffixes that were added later. */
-    static String openedName(String name) {
+    public static String openedName(String name) {
         int suffix = name.indexOf(SUFFIX);
         return suffix < 0 ? name : name.substring(0, suffix + SUFFIX.length());
     }
@@ -518,7 +515,7 @@ final class SegmentList {
     }
 
     /** Returns an unused name for a file that is set aside. */
-    static String freeBrokenName(FileOps files, Path directory, String segment) throws IOException {
+    public static String freeBrokenName(FileOps files, Path directory, String segment) throws IOException {
         List<String> taken = files.list(directory);
         String name = segment + BROKEN;
         for (int n = 2; taken.contains(name); n++) {
@@ -534,7 +531,7 @@ final class SegmentList {
      * @param expected the sequence at which the log continues
      */
     @Nullable
-    Damage lostBehind(long expected) {
+    public Damage lostBehind(long expected) {
         Damage last = null;
         for (Damage damage : headless) {
             boolean later = segments.isEmpty() || isLater(damage.segment(), segments.get(segments.size() - 1));
@@ -546,7 +543,7 @@ final class SegmentList {
     }
 
     /** Returns the first sequence of which a file gives evidence, whether complete, broken or given up; 1 if there are no files. */
-    long firstKnown() {
+    public long firstKnown() {
         long first =
                 segments.isEmpty() ? Long.MAX_VALUE : segments.get(0).header().first();
         for (Damage damage : headless) {
@@ -572,7 +569,7 @@ final class SegmentList {
      * Returns damage at the end of a segment. If nothing follows its last record and the segment that continued it is
      * missing or has no header, the damage is attributed to that one.
      */
-    Damage damageAtEnd(int index, SegmentCursor cursor, Damage damage) throws IOException {
+    public Damage damageAtEnd(int index, SegmentCursor cursor, Damage damage) throws IOException {
         if (isSuccessorAbsent(index)) {
             return absentBefore(index + 1, damage.firstMissing(), damage.lastMissing());
         }
@@ -587,7 +584,7 @@ final class SegmentList {
     }
 
     /** Returns whether the segment that continues this one is missing. */
-    boolean isSuccessorAbsent(int index) {
+    public boolean isSuccessorAbsent(int index) {
         if (index + 1 == segments.size()) {
             return absentNewest != null;
         }
@@ -623,7 +620,7 @@ final class SegmentList {
     }
 
     /** Returns the records that are lost before a segment because files are missing. */
-    Damage absentBefore(int index, long first, long last) {
+    public Damage absentBefore(int index, long first, long last) {
         if (index == segments.size()) {
             return absentAtEnd(first, last);
         }
@@ -634,7 +631,7 @@ final class SegmentList {
     }
 
     /** Returns the records that are lost after the last segment because files are missing. */
-    Damage absentAtEnd(long first, long last) {
+    public Damage absentAtEnd(long first, long last) {
         return new Damage(Damage.Kind.ABSENT, absentNewest == null ? patternFrom(first) : absentNewest, 0, first, last);
     }
 
@@ -655,33 +652,33 @@ final class SegmentList {
     }
 
     /** Returns whether records at the end of a segment do not count because a later file with a broken header had them. */
-    boolean isCutByHeadless(int index) {
+    public boolean isCutByHeadless(int index) {
         Listed listed = segments.get(index);
         return listed.countedEnd() < Long.MAX_VALUE && lostFrom(headless, listed) == listed.countedEnd();
     }
 
     /** Returns the files without a readable header that contain records, with the records that are lost in each. */
-    List<Damage> headless() {
+    public List<Damage> headless() {
         return headless;
     }
 
     /** Returns the id of the log; {@link SegmentHeader#NO_ID} if it has none yet. */
-    String logId() {
+    public String logId() {
         return logId;
     }
 
     /** Returns whether the id was read from its file. */
-    boolean isIdKept() {
+    public boolean isIdKept() {
         return isIdKept;
     }
 
     /** Returns the names of files that are segments of other logs; their records do not count. */
-    List<String> foreign() {
+    public List<String> foreign() {
         return foreign;
     }
 
     /** Returns the names of segments whose damaged header was salvaged. */
-    List<String> brokenHeaders() {
+    public List<String> brokenHeaders() {
         return segments.stream()
                 .filter(Listed::isHeaderBroken)
                 .map(Listed::name)
@@ -689,20 +686,20 @@ final class SegmentList {
     }
 
     /** Returns the losses that repairs declared. */
-    DeclaredLosses losses() {
+    public DeclaredLosses losses() {
         return losses;
     }
 
-    List<Listed> segments() {
+    public List<Listed> segments() {
         return segments;
     }
 
-    boolean isEmpty() {
+    public boolean isEmpty() {
         return segments.isEmpty();
     }
 
     /** Returns the index of a segment. */
-    int indexOf(String name) {
+    public int indexOf(String name) {
         for (int i = 0; i < segments.size(); i++) {
             if (segments.get(i).name().equals(name)) {
                 return i;
@@ -711,7 +708,7 @@ final class SegmentList {
         throw new IllegalArgumentException("not a segment of this log: " + name);
     }
 
-    SegmentCursor open(int index) throws IOException {
+    public SegmentCursor open(int index) throws IOException {
         Listed listed = segments.get(index);
         SegmentScan scan = listed.scan(files, directory);
         if (scan == null) {
