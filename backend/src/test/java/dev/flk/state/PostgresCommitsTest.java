@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.testing.PostgresServer;
-import dev.flk.state.StateEngine.At;
+import dev.flk.state.History.At;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.KeyAt;
 import java.lang.reflect.InvocationTargetException;
@@ -58,6 +58,7 @@ class PostgresCommitsTest {
                     .toArray(Operation[]::new));
 
             assertThat(state.engine
+                            .reads()
                             .find("default", "", "$[*] ? (@ == 250000)", null, 10)
                             .entries())
                     .extracting(found -> found.key().name())
@@ -140,13 +141,14 @@ class PostgresCommitsTest {
             Runnable compaction = () -> {
                 if (reads.getAndIncrement() % 2 == 0) { // the second attempt of each call is left alone
                     beside.apply(beside.write("a", "k", "2"));
-                    beside.engine.compact(new At.Now());
+                    beside.engine.history().compact(new At.Now());
                 }
             };
             try (EngineHarness state = new EngineHarness(
                     () -> beforeReads(PostgresStateTest.storage(server, database, TIMEOUT), compaction))) {
                 assertThat(state.json("a", "k")).isEqualTo("2");
                 assertThat(state.engine
+                                .reads()
                                 .keys("default", "a", "", null, new At.Now(), 10)
                                 .entries())
                         .extracting(KeyAt::name)

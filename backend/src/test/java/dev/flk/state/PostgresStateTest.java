@@ -10,6 +10,7 @@ import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.StateConnections;
 import dev.flk.backend.testing.PostgresServer;
 import dev.flk.program.config.Secret;
+import dev.flk.state.History.At;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.Document;
 import dev.flk.state.postgres.PostgresStorage;
@@ -93,6 +94,7 @@ class PostgresStateTest extends StateContract {
             awaitUse(
                     "flk_state_newest_documents",
                     () -> assertThat(state.engine
+                                    .reads()
                                     .find("default", "", "$.n ? (@ == 77)", null, 10)
                                     .entries())
                             .extracting(Document::key)
@@ -116,8 +118,10 @@ class PostgresStateTest extends StateContract {
 
             awaitUse(
                     "flk_state_newest_there",
-                    () -> assertThat(
-                                    state.engine.agents("default", "", null, 10).entries())
+                    () -> assertThat(state.engine
+                                    .reads()
+                                    .agents("default", "", null, 10)
+                                    .entries())
                             .containsExactly("b"));
         }
     }
@@ -166,7 +170,7 @@ class PostgresStateTest extends StateContract {
                 state.apply(state.write("a", "k", "" + i));
             }
             beside.open();
-            state.engine.compact(new StateEngine.At.Revision(5));
+            state.engine.history().compact(new At.Revision(5));
 
             assertThat(beside.events(2, Long.MAX_VALUE)).isEmpty();
             server.execute(database, "DELETE FROM flk_state_events WHERE revision = 5");
@@ -199,7 +203,7 @@ class PostgresStateTest extends StateContract {
     }
 
     private static List<String> found(EngineHarness state, String path) {
-        return state.engine.find("default", "", path, null, 10).entries().stream()
+        return state.engine.reads().find("default", "", path, null, 10).entries().stream()
                 .map(found -> found.key().name())
                 .toList();
     }
@@ -210,13 +214,14 @@ class PostgresStateTest extends StateContract {
         try (EngineHarness state = new EngineHarness(storages())) {
             state.apply(state.write("a", "k", "{\"n\":1}"), state.write("a", "odd", "\"\\u0000\""));
             assertThat(state.engine
+                            .reads()
                             .find("default", "", "$.n ? (@ == 1)", null, 10)
                             .entries())
                     .extracting(Document::key)
                     .containsExactly(key("a", "k"));
             for (String path :
                     List.of("$.n ? (", "", "$ ? (@ like_regex \"a\" flag \"x\")", "$" + ".a".repeat(9_000))) {
-                assertThat(RandomStates.reasonOf(() -> state.engine.find("default", "", path, null, 10)))
+                assertThat(RandomStates.reasonOf(() -> state.engine.reads().find("default", "", path, null, 10)))
                         .isEqualTo(Reason.INVALID);
             }
             assertThat(state.engine.problem()).isEmpty();

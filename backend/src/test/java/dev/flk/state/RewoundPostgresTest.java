@@ -5,7 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.flk.backend.testing.PostgresServer;
-import dev.flk.state.StateEngine.Token;
+import dev.flk.state.History.At;
+import dev.flk.state.History.Token;
 import dev.flk.state.StateException.Reason;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
@@ -82,7 +83,8 @@ class RewoundPostgresTest {
     private void assertNewHistory(EngineHarness backend, String before, long revision) {
         assertThat(historyId(backend)).isNotEqualTo(before);
         assertThat(backend.engine.head().revision()).isEqualTo(revision);
-        assertThat(RandomStates.reasonOf(() -> backend.engine.resume(new Token(before, 1), "", "", key -> true)))
+        assertThat(RandomStates.reasonOf(
+                        () -> backend.engine.history().resume(new Token(before, 1), "", "", key -> true)))
                 .isEqualTo(Reason.HISTORY_CHANGED);
         assertThat(missing)
                 .singleElement()
@@ -252,7 +254,7 @@ class RewoundPostgresTest {
             try (EngineHarness other = backend("other")) {
                 commit(other, 1);
             }
-            assertThat(backend.engine.history(EngineHarness.key("a", "k"), Long.MAX_VALUE, 1))
+            assertThat(backend.engine.reads().history(EngineHarness.key("a", "k"), Long.MAX_VALUE, 1))
                     .extracting(Version::revision)
                     .containsExactly(4L);
 
@@ -271,7 +273,7 @@ class RewoundPostgresTest {
             backend.engine.close();
             try (EngineHarness other = backend("other")) {
                 commit(other, 5);
-                other.engine.compact(new StateEngine.At.Revision(6));
+                other.engine.history().compact(new At.Revision(6));
             }
 
             backend.restart();

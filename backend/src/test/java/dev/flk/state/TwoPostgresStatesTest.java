@@ -6,12 +6,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.testing.PostgresServer;
-import dev.flk.state.StateEngine.At;
-import dev.flk.state.StateEngine.Events;
-import dev.flk.state.StateEngine.Found;
-import dev.flk.state.StateEngine.Read;
+import dev.flk.state.History.At;
+import dev.flk.state.History.Events;
 import dev.flk.state.StateEngine.Settings;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateReads.Found;
+import dev.flk.state.StateReads.Read;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -67,7 +67,7 @@ class TwoPostgresStatesTest {
                     client.get();
                 }
 
-                Read read = again(() -> first.get(keys(), new At.Now()));
+                Read read = again(() -> first.reads().get(keys(), new At.Now()));
                 assertThat(read.revision()).isEqualTo(TOTAL);
                 assertThat(read.found()).allSatisfy(found -> {
                     Version version = ((Found.Present) found).version();
@@ -77,20 +77,22 @@ class TwoPostgresStatesTest {
                 for (Future<List<Long>> watcher : watchers) {
                     assertThat(watcher.get()).isEqualTo(all);
                 }
-                assertThat(again(() -> first.events(
-                                first.head().historyId(),
-                                1,
-                                Long.MAX_VALUE,
-                                "",
-                                key -> true,
-                                StateEngine.MAX_PAGE_BYTES)))
-                        .isEqualTo(again(() -> second.events(
-                                first.head().historyId(),
-                                1,
-                                Long.MAX_VALUE,
-                                "",
-                                key -> true,
-                                StateEngine.MAX_PAGE_BYTES)));
+                assertThat(again(() -> first.history()
+                                .events(
+                                        first.head().historyId(),
+                                        1,
+                                        Long.MAX_VALUE,
+                                        "",
+                                        key -> true,
+                                        StateEngine.MAX_PAGE_BYTES)))
+                        .isEqualTo(again(() -> second.history()
+                                .events(
+                                        first.head().historyId(),
+                                        1,
+                                        Long.MAX_VALUE,
+                                        "",
+                                        key -> true,
+                                        StateEngine.MAX_PAGE_BYTES)));
             }
         } finally {
             threads.shutdownNow();
@@ -116,8 +118,8 @@ class TwoPostgresStatesTest {
                 }
 
                 assertThat(times).isSorted().first().isEqualTo(now.truncatedTo(ChronoUnit.MICROS));
-                assertThat(behind.revision(new At.Time(now))).isEqualTo(1);
-                assertThat(behind.revision(new At.Time(now.plus(Duration.ofHours(2)))))
+                assertThat(behind.history().revision(new At.Time(now))).isEqualTo(1);
+                assertThat(behind.history().revision(new At.Time(now.plus(Duration.ofHours(2)))))
                         .isEqualTo(6);
             }
         }
@@ -167,7 +169,7 @@ class TwoPostgresStatesTest {
         Random random = new Random(client);
         for (int commit = 0; commit < COMMITS_A_CLIENT; ) {
             Key counter = key("counters", "k" + random.nextInt(KEYS));
-            Found found = again(() -> engine.get(List.of(counter), new At.Now()))
+            Found found = again(() -> engine.reads().get(List.of(counter), new At.Now()))
                     .found()
                     .get(0);
             long version =
@@ -192,13 +194,19 @@ class TwoPostgresStatesTest {
         long next = 1;
         while (next <= TOTAL) {
             long from = next;
-            Events part = again(() -> engine.events(
-                    engine.head().historyId(), from, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES));
+            Events part = again(() -> engine.history()
+                    .events(
+                            engine.head().historyId(),
+                            from,
+                            Long.MAX_VALUE,
+                            "",
+                            key -> true,
+                            StateEngine.MAX_PAGE_BYTES));
             part.events().forEach(event -> seen.add(event.revision()));
             if (part.next() == next) {
                 Semaphore more = new Semaphore(0);
                 String historyId = again(() -> engine.head().historyId());
-                Runnable end = engine.whenBeyond(historyId, next - 1, more::release);
+                Runnable end = engine.history().whenBeyond(historyId, next - 1, more::release);
                 more.acquire();
                 end.run();
             }

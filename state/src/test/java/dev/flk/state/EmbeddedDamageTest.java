@@ -3,9 +3,9 @@ package dev.flk.state;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.state.StateEngine.At;
-import dev.flk.state.StateEngine.Found;
+import dev.flk.state.History.At;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateReads.Found;
 import dev.flk.state.embedded.EmbeddedStorage;
 import java.io.IOException;
 import java.nio.file.Files;

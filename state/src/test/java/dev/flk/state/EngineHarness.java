@@ -3,11 +3,11 @@ package dev.flk.state;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.state.StateEngine.At;
-import dev.flk.state.StateEngine.Events;
-import dev.flk.state.StateEngine.Found;
+import dev.flk.state.History.At;
+import dev.flk.state.History.Events;
 import dev.flk.state.StateEngine.Settings;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateReads.Found;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -123,7 +123,7 @@ final class EngineHarness implements AutoCloseable {
     }
 
     Found get(String agentId, String name, At at) {
-        return engine.get(List.of(key(agentId, name)), at).found().get(0);
+        return engine.reads().get(List.of(key(agentId, name)), at).found().get(0);
     }
 
     /** The value that stands. */
@@ -133,8 +133,8 @@ final class EngineHarness implements AutoCloseable {
 
     /** Some events from a revision on, of the history that there is now. */
     Events events(long from, String namespace, Predicate<Key> wanted) {
-        return engine.events(
-                engine.head().historyId(), from, Long.MAX_VALUE, namespace, wanted, StateEngine.MAX_PAGE_BYTES);
+        return engine.history()
+                .events(engine.head().historyId(), from, Long.MAX_VALUE, namespace, wanted, StateEngine.MAX_PAGE_BYTES);
     }
 
     /** All events from a revision on. */

@@ -3,7 +3,7 @@ package dev.flk.state;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.state.StateEngine.At;
+import dev.flk.state.History.At;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Page;
@@ -138,7 +138,7 @@ final class RandomStates {
     private void compact() {
         if (model.revision() > 0) {
             long floor = random.nextLong(model.revision()) + 1;
-            harness.engine.compact(new At.Revision(Math.max(floor, model.floor) + 1));
+            harness.engine.history().compact(new At.Revision(Math.max(floor, model.floor) + 1));
             if (floor > model.floor) {
                 model.compact(floor);
             }
@@ -147,7 +147,7 @@ final class RandomStates {
 
     private void trim() {
         long upTo = random.nextLong(model.revision() - model.floor + 1) + model.floor;
-        harness.engine.trim(StateModel.TRIMMED, new At.Revision(upTo));
+        harness.engine.history().trim(StateModel.TRIMMED, new At.Revision(upTo));
         model.trim(upTo);
     }
 
@@ -155,7 +155,10 @@ final class RandomStates {
         Key key = key();
         long oldest = model.oldest(key);
         long revision = oldest + random.nextLong(model.revision() - oldest + 1);
-        assertThat(harness.engine.get(List.of(key), new At.Revision(revision)).found())
+        assertThat(harness.engine
+                        .reads()
+                        .get(List.of(key), new At.Revision(revision))
+                        .found())
                 .containsExactly(model.get(key, revision));
     }
 
@@ -169,7 +172,7 @@ final class RandomStates {
             List<Key> keys = model.versions.keySet().stream()
                     .filter(key -> at >= model.oldest(key))
                     .toList();
-            assertThat(harness.engine.get(keys, new At.Revision(at)).found())
+            assertThat(harness.engine.reads().get(keys, new At.Revision(at)).found())
                     .isEqualTo(keys.stream().map(key -> model.get(key, at)).toList());
         }
         for (Map.Entry<Key, List<Version>> entry : model.versions.entrySet()) {
@@ -188,22 +191,23 @@ final class RandomStates {
                     .isEqualTo(model.versions.keySet().stream()
                             .filter(key -> key.namespace().equals(Key.DEFAULT_NAMESPACE))
                             .filter(key -> key.agentId().equals(agentId))
-                            .filter(key -> model.get(key, at) instanceof StateEngine.Found.Present)
+                            .filter(key -> model.get(key, at) instanceof StateReads.Found.Present)
                             .map(Key::name)
                             .toList());
         }
     }
 
     private List<Version> history(Key key, long below) {
-        return harness.engine.history(key, below, 1 + random.nextInt(3));
+        return harness.engine.reads().history(key, below, 1 + random.nextInt(3));
     }
 
     private List<String> names(String agentId, long revision) {
         List<String> names = new ArrayList<>();
         String after = null;
         do {
-            Page<KeyAt> page = harness.engine.keys(
-                    Key.DEFAULT_NAMESPACE, agentId, "", after, new At.Revision(revision), 1 + random.nextInt(3));
+            Page<KeyAt> page = harness.engine
+                    .reads()
+                    .keys(Key.DEFAULT_NAMESPACE, agentId, "", after, new At.Revision(revision), 1 + random.nextInt(3));
             page.entries().forEach(entry -> names.add(entry.name()));
             after = page.next();
         } while (after != null);

@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.state.StateEngine.Token;
+import dev.flk.state.History.Token;
 import dev.flk.state.StateException.Reason;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -54,12 +54,12 @@ class RewoundStateTest {
     @Test
     void followerThatWaits_nobodyCalls_isToldOfTheNewHistory() {
         CountDownLatch told = new CountDownLatch(1);
-        Runnable unused = state.engine.whenBeyond("before", 15, told::countDown);
+        Runnable unused = state.engine.history().whenBeyond("before", 15, told::countDown);
 
         current = after;
 
         await().until(() -> told.getCount() == 0);
-        assertThatThrownBy(() -> state.engine.events("before", 16, Long.MAX_VALUE, "", key -> true, 1_000))
+        assertThatThrownBy(() -> state.engine.history().events("before", 16, Long.MAX_VALUE, "", key -> true, 1_000))
                 .isInstanceOfSatisfying(StateException.class, e -> {
                     assertThat(e.reason()).isEqualTo(Reason.HISTORY_CHANGED);
                     assertThat(e.details()).containsEntry("history_id", "after");
@@ -72,7 +72,7 @@ class RewoundStateTest {
         assertThat(state.engine.head().historyId()).isEqualTo("after");
         CountDownLatch told = new CountDownLatch(1);
 
-        Runnable unused = state.engine.whenBeyond("before", 15, told::countDown);
+        Runnable unused = state.engine.history().whenBeyond("before", 15, told::countDown);
 
         assertThat(told.getCount()).isZero();
     }
@@ -83,9 +83,9 @@ class RewoundStateTest {
         assertThat(state.apply(state.write("a", "k", "0")).revision()).isEqualTo(15);
         assertThat(state.apply(state.write("a", "k", "0")).revision()).isEqualTo(16);
 
-        assertThat(reasonOf(() -> state.engine.resume(new Token("before", 15), "", "", key -> true)))
+        assertThat(reasonOf(() -> state.engine.history().resume(new Token("before", 15), "", "", key -> true)))
                 .isEqualTo(Reason.HISTORY_CHANGED);
-        assertThat(state.engine.resume(new Token("after", 15), "", "", key -> true))
+        assertThat(state.engine.history().resume(new Token("after", 15), "", "", key -> true))
                 .isEqualTo(15);
     }
 

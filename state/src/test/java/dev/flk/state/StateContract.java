@@ -10,12 +10,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.state.Event.Change;
-import dev.flk.state.StateEngine.At;
+import dev.flk.state.History.At;
+import dev.flk.state.History.Token;
 import dev.flk.state.StateEngine.Begun;
-import dev.flk.state.StateEngine.Found;
 import dev.flk.state.StateEngine.Settings;
-import dev.flk.state.StateEngine.Token;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateReads.Found;
 import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.KeyAt;
 import java.time.Duration;
@@ -72,7 +72,7 @@ abstract class StateContract {
 
         assertThat(fourth.revision()).isEqualTo(4);
         assertThat(fourth.versions()).containsExactly(4L);
-        assertThat(state.engine.history(key("a", "k"), Long.MAX_VALUE, 10))
+        assertThat(state.engine.reads().history(key("a", "k"), Long.MAX_VALUE, 10))
                 .extracting(Version::version, Version::json)
                 .containsExactly(tuple(4L, "4"), tuple(3L, null), tuple(2L, "2"), tuple(1L, "1"));
     }
@@ -109,7 +109,11 @@ abstract class StateContract {
         assertThat(committed.versions()).containsExactly(1L, 2L);
         assertThat(state.replay(1).get(0).changes())
                 .containsExactly(new Change(key("a", "k"), 1, "1"), new Change(key("a", "k"), 2, "2"));
-        assertThat(((Found.Present) state.engine.get(key("a", "k"), 1).found().get(0))
+        assertThat(((Found.Present) state.engine
+                                .reads()
+                                .get(key("a", "k"), 1)
+                                .found()
+                                .get(0))
                         .version()
                         .json())
                 .isEqualTo("1");
@@ -278,7 +282,7 @@ abstract class StateContract {
 
             List<String> read = new ArrayList<>();
             for (int from = 0; from < keys.size(); from += 100) {
-                state.engine.get(keys.subList(from, from + 100), new At.Now()).found().stream()
+                state.engine.reads().get(keys.subList(from, from + 100), new At.Now()).found().stream()
                         .map(found -> ((Found.Present) found).version().json())
                         .forEach(read::add);
             }
@@ -334,12 +338,13 @@ abstract class StateContract {
         List<String> keys = new ArrayList<>();
         List<String> agents = new ArrayList<>();
         for (String after = ""; after != null; ) {
-            var page = state.engine.keys("default", "agent", "", after.isEmpty() ? null : after, new At.Now(), 2);
+            var page =
+                    state.engine.reads().keys("default", "agent", "", after.isEmpty() ? null : after, new At.Now(), 2);
             page.entries().stream().map(KeyAt::name).forEach(keys::add);
             after = page.next();
         }
         for (String after = ""; after != null; ) {
-            var page = state.engine.agents("default", "agent-", after.isEmpty() ? null : after, 2);
+            var page = state.engine.reads().agents("default", "agent-", after.isEmpty() ? null : after, 2);
             agents.addAll(page.entries());
             after = page.next();
         }
@@ -348,16 +353,18 @@ abstract class StateContract {
         assertThat(agents)
                 .isEqualTo(inOrder.stream().map(name -> "agent-" + name).toList());
         assertThat(state.engine
+                        .reads()
                         .keys("default", "agent", "a", null, new At.Now(), 10)
                         .entries())
                 .extracting(KeyAt::name)
                 .containsExactly("a", "a/b", "ab");
         assertThat(state.engine
+                        .reads()
                         .keys("default", "agent", "", null, new At.Revision(5), 10)
                         .entries())
                 .extracting(KeyAt::name)
                 .contains("gone");
-        assertThat(state.engine.namespaces("", null, 10).entries()).containsExactly("default");
+        assertThat(state.engine.reads().namespaces("", null, 10).entries()).containsExactly("default");
     }
 
     /** A list looks at so many keys at a time, and goes on behind them. */
@@ -378,13 +385,14 @@ abstract class StateContract {
 
         List<String> keys = new ArrayList<>();
         for (String after = ""; after != null; ) {
-            var page = state.engine.keys("default", "a", "", after.isEmpty() ? null : after, new At.Now(), 3);
+            var page = state.engine.reads().keys("default", "a", "", after.isEmpty() ? null : after, new At.Now(), 3);
             page.entries().stream().map(KeyAt::name).forEach(keys::add);
             after = page.next();
         }
 
         assertThat(keys).containsExactly("k00007", "k09999", "k10000", "k11999");
-        assertThat(state.engine.agents("default", "", null, 10).entries()).containsExactly("a", "b");
+        assertThat(state.engine.reads().agents("default", "", null, 10).entries())
+                .containsExactly("a", "b");
     }
 
     @Test
@@ -404,22 +412,25 @@ abstract class StateContract {
     @Test
     void watcher_isToldOfEachCommitBehindItsRevision() throws InterruptedException {
         CountDownLatch told = new CountDownLatch(2);
-        Runnable unused = state.engine.whenBeyond(historyId(), 1, told::countDown);
-        state.engine.whenBeyond(historyId(), 1, () -> told.countDown()).run();
+        Runnable unused = state.engine.history().whenBeyond(historyId(), 1, told::countDown);
+        state.engine
+                .history()
+                .whenBeyond(historyId(), 1, () -> told.countDown())
+                .run();
 
         state.apply(state.write("a", "k", "1"));
         assertThat(told.getCount()).isEqualTo(2);
         state.apply(state.write("a", "k", "2"));
 
-        assertThat(state.engine.watches()).isZero();
+        assertThat(state.engine.history().watches()).isZero();
         assertThat(told.getCount()).isEqualTo(1);
-        state.engine.whenBeyond(historyId(), 1, told::countDown);
+        state.engine.history().whenBeyond(historyId(), 1, told::countDown);
         assertThat(told.await(10, TimeUnit.SECONDS)).isTrue();
     }
 
     @Test
     void watcherThatFails_stopsNoCommit() {
-        Runnable unused = state.engine.whenBeyond(historyId(), 0, () -> {
+        Runnable unused = state.engine.history().whenBeyond(historyId(), 0, () -> {
             throw new IllegalStateException("a watcher that fails");
         });
 
@@ -446,7 +457,7 @@ abstract class StateContract {
         assertThat(reasonOf(() -> resume(new Token(historyId(), 1, first - 1), "")))
                 .isEqualTo(Reason.HISTORY_CHANGED);
 
-        state.engine.compact(new At.Now());
+        state.engine.history().compact(new At.Now());
 
         assertThat(resume(new Token(historyId(), 2, second), "")).isEqualTo(2);
         assertThat(reasonOf(() -> resume(new Token(historyId(), 2, second - 1), "")))
@@ -461,7 +472,7 @@ abstract class StateContract {
         state.apply(state.write("writing", "k", "2"));
         state.apply(state.write("writing", "k", "3"));
         state.apply(state.write("quiet", "k", "2"));
-        state.engine.compact(new At.Revision(5));
+        state.engine.history().compact(new At.Revision(5));
         state.restart();
 
         assertThat(resume(token(1), "quiet")).isEqualTo(4);
@@ -470,11 +481,13 @@ abstract class StateContract {
         assertThat(reasonOf(() -> resume(token(3), "writing"))).isEqualTo(Reason.COMPACTED);
         assertThat(reasonOf(() -> resume(token(3), ""))).isEqualTo(Reason.COMPACTED);
         assertThat(resume(token(4), "")).isEqualTo(4);
-        assertThat(state.engine.resume(
-                        token(2), "default", "", key -> !key.agentId().equals("writing")))
+        assertThat(state.engine
+                        .history()
+                        .resume(token(2), "default", "", key -> !key.agentId().equals("writing")))
                 .isEqualTo(4);
-        assertThat(reasonOf(() -> state.engine.resume(
-                        token(1), "", "", key -> key.agentId().equals("deleting"))))
+        assertThat(reasonOf(() -> state.engine
+                        .history()
+                        .resume(token(1), "", "", key -> key.agentId().equals("deleting"))))
                 .isEqualTo(Reason.COMPACTED);
     }
 
@@ -485,14 +498,16 @@ abstract class StateContract {
         state.apply(state.engine.write(quiet, "1", -1));
         state.apply(state.engine.write(busy, "1", -1));
         state.apply(state.engine.write(busy, "2", -1));
-        state.engine.trim("flk.x", new At.Revision(2));
+        state.engine.history().trim("flk.x", new At.Revision(2));
         state.restart();
 
-        assertThat(state.engine.resume(token(1), "flk.x", "quiet", key -> true)).isEqualTo(2);
-        assertThat(state.engine.resume(token(2), "flk.x", "busy", key -> true)).isEqualTo(2);
-        assertThat(reasonOf(() -> state.engine.resume(token(1), "flk.x", "busy", key -> true)))
+        assertThat(state.engine.history().resume(token(1), "flk.x", "quiet", key -> true))
+                .isEqualTo(2);
+        assertThat(state.engine.history().resume(token(2), "flk.x", "busy", key -> true))
+                .isEqualTo(2);
+        assertThat(reasonOf(() -> state.engine.history().resume(token(1), "flk.x", "busy", key -> true)))
                 .isEqualTo(Reason.COMPACTED);
-        assertThat(reasonOf(() -> state.engine.resume(token(1), "flk.x", "", key -> true)))
+        assertThat(reasonOf(() -> state.engine.history().resume(token(1), "flk.x", "", key -> true)))
                 .isEqualTo(Reason.COMPACTED);
     }
 
@@ -502,7 +517,9 @@ abstract class StateContract {
 
     /** @param agentId empty: any, of any namespace */
     private long resume(Token token, String agentId) {
-        return state.engine.resume(token, agentId.isEmpty() ? "" : Key.DEFAULT_NAMESPACE, agentId, key -> true);
+        return state.engine
+                .history()
+                .resume(token, agentId.isEmpty() ? "" : Key.DEFAULT_NAMESPACE, agentId, key -> true);
     }
 
     @Test
@@ -510,12 +527,12 @@ abstract class StateContract {
         state.apply(state.write("a", "k", "1"), state.write("a", "gone", "1"));
         state.apply(state.write("a", "k", "2"), delete("a", "gone"));
         state.apply(state.write("b", "k", "1"));
-        state.engine.compact(new At.Revision(3));
+        state.engine.history().compact(new At.Revision(3));
         state.restart();
 
         assertThat(state.json("a", "k")).isEqualTo("2");
         assertThat(state.get("a", "k", new At.Revision(2))).isInstanceOf(Found.Present.class);
-        assertThat(state.engine.get(key("a", "k"), 1).found()).containsExactly(new Found.Compacted());
+        assertThat(state.engine.reads().get(key("a", "k"), 1).found()).containsExactly(new Found.Compacted());
         assertThat(state.get("a", "gone")).isInstanceOf(Found.Absent.class);
         assertThat(state.replay(3)).extracting(Event::revision).containsExactly(3L);
         assertThatThrownBy(() -> state.replay(2)).isInstanceOfSatisfying(StateException.class, e -> {
@@ -534,15 +551,15 @@ abstract class StateContract {
         }
         var third = StateEngine.time(state.replay(3).get(0).committedAtMicros());
 
-        state.engine.compact(new At.Revision(0));
-        assertThat(state.engine.oldest("")).isEqualTo(1);
-        state.engine.compact(new At.Revision(2));
+        state.engine.history().compact(new At.Revision(0));
+        assertThat(state.engine.history().oldest("")).isEqualTo(1);
+        state.engine.history().compact(new At.Revision(2));
         assertThat(state.replay(2)).hasSize(4);
-        assertThat(state.engine.oldest("")).isEqualTo(2);
-        state.engine.compact(new At.Time(third));
-        assertThat(state.engine.oldest("")).isEqualTo(3);
-        state.engine.compact(new At.Revision(6));
-        assertThat(state.engine.oldest("")).isEqualTo(6);
+        assertThat(state.engine.history().oldest("")).isEqualTo(2);
+        state.engine.history().compact(new At.Time(third));
+        assertThat(state.engine.history().oldest("")).isEqualTo(3);
+        state.engine.history().compact(new At.Revision(6));
+        assertThat(state.engine.history().oldest("")).isEqualTo(6);
         assertThat(state.json("a", "k")).isEqualTo("5");
     }
 
@@ -558,13 +575,13 @@ abstract class StateContract {
         for (Instant time : before) {
             assertThat(StateEngine.time(StateEngine.micros(time))).isEqualTo(time);
             assertThat(state.get("a", "k", new At.Time(time))).isInstanceOf(Found.Absent.class);
-            assertThat(state.engine.firstAt(new At.Time(time))).isEqualTo(1);
+            assertThat(state.engine.history().firstAt(new At.Time(time))).isEqualTo(1);
         }
         assertThat(StateEngine.time(StateEngine.micros(last))).isEqualTo(last);
         assertThat(state.get("a", "k", new At.Time(last))).isInstanceOf(Found.Present.class);
-        assertThat(state.engine.firstAt(new At.Time(last))).isEqualTo(2);
+        assertThat(state.engine.history().firstAt(new At.Time(last))).isEqualTo(2);
 
-        state.engine.compact(new At.Now());
+        state.engine.history().compact(new At.Now());
         assertThat(reasonOf(() -> state.get("a", "k", new At.Time(before.get(0)))))
                 .isEqualTo(Reason.COMPACTED);
     }
@@ -578,16 +595,16 @@ abstract class StateContract {
         }
         state.apply(delete("a", "deleted"));
         state.apply(state.write("a", "k", "\"behind\""));
-        state.engine.compact(new At.Revision(5));
+        state.engine.history().compact(new At.Revision(5));
         state.restart();
 
-        assertThat(state.engine.history(key("a", "k"), Long.MAX_VALUE, 10))
+        assertThat(state.engine.reads().history(key("a", "k"), Long.MAX_VALUE, 10))
                 .extracting(Version::version)
                 .containsExactly(2_501L, 2_500L);
-        assertThat(state.engine.history(key("a", "later"), Long.MAX_VALUE, 10))
+        assertThat(state.engine.reads().history(key("a", "later"), Long.MAX_VALUE, 10))
                 .extracting(Version::version)
                 .containsExactly(2_500L);
-        assertThat(state.engine.history(key("a", "deleted"), Long.MAX_VALUE, 10))
+        assertThat(state.engine.reads().history(key("a", "deleted"), Long.MAX_VALUE, 10))
                 .isEmpty();
         assertThat(state.replay(5)).hasSize(1);
     }
@@ -598,27 +615,28 @@ abstract class StateContract {
         state.apply(state.engine.write(existing, "1", -1), state.write("a", "k", "1"));
         state.apply(state.engine.write(existing, "2", -1));
         state.apply(state.engine.write(existing, "3", -1), state.write("a", "k", "2"));
-        state.engine.trim("flk.x", new At.Revision(2));
+        state.engine.history().trim("flk.x", new At.Revision(2));
         state.restart();
 
-        assertThat(state.engine.get(List.of(existing), new At.Now()).found())
+        assertThat(state.engine.reads().get(List.of(existing), new At.Now()).found())
                 .first()
                 .isInstanceOf(Found.Present.class);
-        assertThat(state.engine.get(existing, 1).found()).containsExactly(new Found.Compacted());
+        assertThat(state.engine.reads().get(existing, 1).found()).containsExactly(new Found.Compacted());
         assertThat(state.get("a", "k", new At.Revision(1))).isInstanceOf(Found.Present.class);
-        assertThat(reasonOf(() -> state.engine.get(List.of(existing), new At.Revision(1))))
+        assertThat(reasonOf(() -> state.engine.reads().get(List.of(existing), new At.Revision(1))))
                 .isEqualTo(Reason.COMPACTED);
         assertThat(reasonOf(() -> state.events(2, "flk.x", key -> true))).isEqualTo(Reason.COMPACTED);
-        assertThat(state.engine.oldest("flk.x")).isEqualTo(3);
+        assertThat(state.engine.history().oldest("flk.x")).isEqualTo(3);
         assertThat(state.replay(1))
                 .extracting(Event::revision, event -> event.changes().size(), Event::operationsTotal)
                 .containsExactly(tuple(1L, 1, 2), tuple(3L, 2, 2));
 
-        state.engine.trim("flk.x", new At.Revision(3));
+        state.engine.history().trim("flk.x", new At.Revision(3));
         state.restart();
 
-        assertThat(state.engine.get(List.of(existing), new At.Now()).found()).containsExactly(new Found.Absent());
-        assertThat(state.engine.namespaces("", null, 10).entries()).containsExactly("default");
+        assertThat(state.engine.reads().get(List.of(existing), new At.Now()).found())
+                .containsExactly(new Found.Absent());
+        assertThat(state.engine.reads().namespaces("", null, 10).entries()).containsExactly("default");
         assertThat(state.apply(state.engine.write(existing, "3", -1)).versions())
                 .containsExactly(1L);
     }
@@ -628,9 +646,12 @@ abstract class StateContract {
         Thread removing = new Thread(() -> {
             while (!Thread.currentThread().isInterrupted()
                     && state.engine.head().revision() < 600) {
-                state.engine.compact(new At.Now());
-                state.engine.trim(
-                        "flk.x", new At.Revision(Math.max(0, state.engine.head().revision() - 1)));
+                state.engine.history().compact(new At.Now());
+                state.engine
+                        .history()
+                        .trim(
+                                "flk.x",
+                                new At.Revision(Math.max(0, state.engine.head().revision() - 1)));
             }
         });
         Key trimmed = new Key("flk.x", "a", "k");
@@ -638,9 +659,9 @@ abstract class StateContract {
             while (removing.getState() != Thread.State.TERMINATED) {
                 try {
                     readNow(trimmed);
-                    var unused = state.engine.get(trimmed, 1);
-                    var unusedToo = state.engine.history(key("a", "k"), Long.MAX_VALUE, 10);
-                    long revision = state.engine.revision(new At.Time(state.now()));
+                    var unused = state.engine.reads().get(trimmed, 1);
+                    var unusedToo = state.engine.reads().history(key("a", "k"), Long.MAX_VALUE, 10);
+                    long revision = state.engine.history().revision(new At.Time(state.now()));
                     var unusedEvents = state.events(revision, "", key -> true);
                 } catch (StateException e) {
                     assertThat(e.reason()).isIn(Reason.COMPACTED, Reason.INVALID);
@@ -651,7 +672,7 @@ abstract class StateContract {
         for (int i = 0; i < 300; i++) {
             state.apply(state.write("a", "k", "" + i), state.engine.write(trimmed, "" + i, -1));
             assertThat(state.json("a", "k")).isEqualTo("" + i);
-            assertThat(state.engine.get(List.of(trimmed), new At.Now()).found())
+            assertThat(state.engine.reads().get(List.of(trimmed), new At.Now()).found())
                     .first()
                     .isInstanceOf(Found.Present.class);
             state.apply(delete("a", "k"));
@@ -663,8 +684,8 @@ abstract class StateContract {
 
     private void readNow(Key trimmed) {
         try {
-            var unused = state.engine.get(List.of(key("a", "k"), trimmed), new At.Now());
-            var unusedToo = state.engine.keys("default", "a", "", null, new At.Now(), 10);
+            var unused = state.engine.reads().get(List.of(key("a", "k"), trimmed), new At.Now());
+            var unusedToo = state.engine.reads().keys("default", "a", "", null, new At.Now(), 10);
         } catch (StateException e) {
             throw new AssertionError("a read of now is refused", e);
         }
@@ -678,7 +699,7 @@ abstract class StateContract {
         List<Event> events = new ArrayList<>();
         long floorAtMicros = state.replay(2).get(0).committedAtMicros();
         List<Event> behind = state.replay(3);
-        state.engine.compact(new At.Revision(3));
+        state.engine.history().compact(new At.Revision(3));
         Key last = null;
         for (List<Document> page = existing(last); !page.isEmpty(); page = existing(last)) {
             Version version = page.get(0).version();
@@ -710,13 +731,14 @@ abstract class StateContract {
     }
 
     private List<Document> existing(Key after) {
-        List<Document> page = state.engine.existing(state.engine.head(), "", "", after);
+        List<Document> page = state.engine.history().existing(state.engine.head(), "", "", after);
         return page.isEmpty() ? page : page.subList(0, 1);
     }
 
     private List<Found> all(long revision) {
         return Stream.of(key("a", "k0"), key("a", "k1"), key("b", "k1"), key("b", "k4"))
                 .map(key -> state.engine
+                        .reads()
                         .get(List.of(key), new At.Revision(revision))
                         .found()
                         .get(0))

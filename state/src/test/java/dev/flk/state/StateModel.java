@@ -2,8 +2,8 @@
 package dev.flk.state;
 
 import dev.flk.state.Event.Change;
-import dev.flk.state.StateEngine.Found;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateReads.Found;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;

@@ -8,13 +8,13 @@ import dev.flk.backend.ingest.DecidedLog;
 import dev.flk.backend.ingest.LoggedOutcomes;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.state.ServedState;
+import dev.flk.state.History.At;
 import dev.flk.state.Key;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
-import dev.flk.state.StateEngine.At;
-import dev.flk.state.StateEngine.Found;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateReads.Found;
 import dev.flk.state.Version;
 import dev.flk.wal.segment.LogReader.LogWalk;
 import dev.flk.wal.segment.LogRecord;
@@ -340,7 +340,8 @@ public final class RecordFollower implements AutoCloseable {
 
     /** Reads the position; 0 means that the record of this log begins with the oldest existing log record. */
     private long readPosition() throws IOException {
-        Found found = engine.get(List.of(positionKey()), new At.Now()).found().get(0);
+        Found found =
+                engine.reads().get(List.of(positionKey()), new At.Now()).found().get(0);
         if (!(found instanceof Found.Present present) || present.version().json() == null) {
             return 0;
         }
@@ -536,7 +537,7 @@ public final class RecordFollower implements AutoCloseable {
         Map<Key, Existing> existing = new HashMap<>();
         for (int from = 0; from < keys.size(); from += READ_AT_ONCE) {
             List<Key> some = keys.subList(from, Math.min(keys.size(), from + READ_AT_ONCE));
-            List<Found> found = engine.get(some, new At.Now()).found();
+            List<Found> found = engine.reads().get(some, new At.Now()).found();
             for (int i = 0; i < some.size(); i++) {
                 if (found.get(i) instanceof Found.Present present) {
                     Version version = present.version();

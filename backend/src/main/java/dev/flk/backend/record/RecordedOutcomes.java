@@ -7,11 +7,11 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.flk.backend.state.ServedState;
 import dev.flk.canonical.CanonicalString;
+import dev.flk.state.History.At;
 import dev.flk.state.Key;
 import dev.flk.state.StateEngine;
-import dev.flk.state.StateEngine.At;
-import dev.flk.state.StateEngine.Found;
 import dev.flk.state.StateException;
+import dev.flk.state.StateReads.Found;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Page;
 import java.time.Instant;
@@ -77,7 +77,7 @@ public final class RecordedOutcomes {
 
     /** Returns the shards that have outcomes, in byte order. */
     public Part shards(String prefix, @Nullable String cursor, int limit) {
-        Page<String> page = engine.agents(ServedState.RECORD, prefix, cursor, limit);
+        Page<String> page = engine.reads().agents(ServedState.RECORD, prefix, cursor, limit);
         List<String> lines = new ArrayList<>();
         for (String agentId : page.entries()) {
             ObjectNode line = JSON.createObjectNode();
@@ -111,12 +111,12 @@ public final class RecordedOutcomes {
         long chars = 0;
         int lookedAt = 0;
         while (true) {
-            Page<KeyAt> page = engine.keys(
-                    ServedState.RECORD, agentId, RecordedOutcome.KEY_PREFIX, cursor, new At.Now(), READ_AT_ONCE);
+            Page<KeyAt> page = engine.reads()
+                    .keys(ServedState.RECORD, agentId, RecordedOutcome.KEY_PREFIX, cursor, new At.Now(), READ_AT_ONCE);
             List<Key> keys = page.entries().stream()
                     .map(entry -> new Key(ServedState.RECORD, agentId, entry.name()))
                     .toList();
-            List<Found> found = engine.get(keys, new At.Now()).found();
+            List<Found> found = engine.reads().get(keys, new At.Now()).found();
             for (int i = 0; i < keys.size(); i++) {
                 cursor = keys.get(i).name();
                 if (found.get(i) instanceof Found.Present present

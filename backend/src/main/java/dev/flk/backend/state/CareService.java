@@ -38,7 +38,7 @@ final class CareService extends CareImplBase {
                     .setHistoryId(head.historyId())
                     .setFloor(head.floor())
                     .setFloorAt(Messages.time(head.floorAtMicros()));
-            List<Document> page = engine.existing(head, namespace, agentId, after(request.getPageToken()));
+            List<Document> page = engine.history().existing(head, namespace, agentId, after(request.getPageToken()));
             page.forEach(stood -> response.addEntriesBuilder()
                     .setKey(Messages.key(stood.key()))
                     .setVersion(Messages.version(stood.version())));
@@ -78,9 +78,9 @@ final class CareService extends CareImplBase {
     public void compact(CompactRequest request, StreamObserver<CompactResponse> answer) {
         StateService.answer(answer, () -> {
             Caller.CURRENT.get().requireWriteOfAll();
-            engine.compact(Messages.at(request.getAt()));
+            engine.history().compact(Messages.at(request.getAt()));
             return CompactResponse.newBuilder()
-                    .setOldestRevision(engine.oldest(""))
+                    .setOldestRevision(engine.history().oldest(""))
                     .build();
         });
     }

@@ -9,11 +9,12 @@ import dev.flk.client.proto.Key;
 import dev.flk.client.proto.Operation;
 import dev.flk.state.Committed;
 import dev.flk.state.Event;
+import dev.flk.state.History.At;
+import dev.flk.state.History.Token;
 import dev.flk.state.StateEngine;
-import dev.flk.state.StateEngine.At;
-import dev.flk.state.StateEngine.Token;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateReads;
 import dev.flk.state.Version;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -138,14 +139,14 @@ final class Messages {
                 : message.setJson(version.json()).build();
     }
 
-    static Found found(StateEngine.Found found) {
+    static Found found(StateReads.Found found) {
         Found.Builder message = Found.newBuilder();
-        if (found instanceof StateEngine.Found.Present present) {
+        if (found instanceof StateReads.Found.Present present) {
             message.setState(Found.State.PRESENT).setVersion(version(present.version()));
-        } else if (found instanceof StateEngine.Found.Deleted deleted) {
+        } else if (found instanceof StateReads.Found.Deleted deleted) {
             message.setState(Found.State.DELETED).setVersion(version(deleted.version()));
         } else {
-            message.setState(found instanceof StateEngine.Found.Absent ? Found.State.ABSENT : Found.State.COMPACTED);
+            message.setState(found instanceof StateReads.Found.Absent ? Found.State.ABSENT : Found.State.COMPACTED);
         }
         return message.build();
     }

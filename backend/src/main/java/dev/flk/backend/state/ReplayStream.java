@@ -2,10 +2,10 @@
 package dev.flk.backend.state;
 
 import dev.flk.state.Event;
+import dev.flk.state.History.Events;
+import dev.flk.state.History.Token;
 import dev.flk.state.Key;
 import dev.flk.state.StateEngine;
-import dev.flk.state.StateEngine.Events;
-import dev.flk.state.StateEngine.Token;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import io.grpc.Status;
@@ -177,14 +177,14 @@ final class ReplayStream {
      */
     private Events read() {
         try {
-            return engine.events(historyId, next, span.to(), namespace, wanted, PART_BYTES);
+            return engine.history().events(historyId, next, span.to(), namespace, wanted, PART_BYTES);
         } catch (StateException e) {
             if (e.reason() != Reason.COMPACTED) {
                 throw e;
             }
-            next = engine.resume(new Token(historyId, next - 1), namespace, agentId, wanted) + 1;
+            next = engine.history().resume(new Token(historyId, next - 1), namespace, agentId, wanted) + 1;
             lastReported = next - 1; // no token is sent for it, because its commit time is unknown here
-            return engine.events(historyId, next, span.to(), namespace, wanted, PART_BYTES);
+            return engine.history().events(historyId, next, span.to(), namespace, wanted, PART_BYTES);
         }
     }
 
@@ -226,7 +226,7 @@ final class ReplayStream {
     private void waitOrEnd() {
         if (follows && next < span.to() && engine.head().committedAtMicros() < span.toMicros()) {
             endWatch();
-            endWatch = engine.whenBeyond(historyId, next - 1, this::wake);
+            endWatch = engine.history().whenBeyond(historyId, next - 1, this::wake);
             if (answer.isCancelled()) {
                 endWatch();
             }

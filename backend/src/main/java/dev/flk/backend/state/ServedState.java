@@ -8,9 +8,9 @@ import dev.flk.backend.postgres.StateConnections;
 import dev.flk.backend.state.TokensFile.InvalidTokensException;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.state.History.At;
 import dev.flk.state.MemoryStorage;
 import dev.flk.state.StateEngine;
-import dev.flk.state.StateEngine.At;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage;
@@ -257,9 +257,9 @@ public final class ServedState implements AutoCloseable {
                 .filter(history -> history.compareTo(config.recordHistory()) < 0)
                 .orElse(config.recordHistory());
         for (String namespace : List.of(RECORD, POSITIONS)) {
-            remove(recordHistory, at -> engine.trim(namespace, at));
+            remove(recordHistory, at -> engine.history().trim(namespace, at));
         }
-        config.history().ifPresent(kept -> remove(kept, engine::compact));
+        config.history().ifPresent(kept -> remove(kept, engine.history()::compact));
     }
 
     private void remove(Duration kept, Consumer<At> removal) {

@@ -31,14 +31,14 @@ import dev.flk.client.proto.StateGrpc.StateImplBase;
 import dev.flk.client.proto.WriteRequest;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.state.Committed;
+import dev.flk.state.History.At;
 import dev.flk.state.Key;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
-import dev.flk.state.StateEngine.At;
 import dev.flk.state.StateEngine.Info;
-import dev.flk.state.StateEngine.Read;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateReads.Read;
 import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.Page;
 import dev.flk.state.Version;
@@ -233,7 +233,9 @@ final class StateService extends StateImplBase {
             if (request.hasVersion() && (keys.size() != 1 || !(at instanceof At.Now))) {
                 throw Reason.INVALID.because("a version requires exactly one key, and neither a revision nor a time");
             }
-            Read read = request.hasVersion() ? engine.get(keys.get(0), request.getVersion()) : engine.get(keys, at);
+            Read read = request.hasVersion()
+                    ? engine.reads().get(keys.get(0), request.getVersion())
+                    : engine.reads().get(keys, at);
             return GetResponse.newBuilder()
                     .setRevision(read.revision())
                     .addAllFound(read.found().stream().map(Messages::found).toList())
@@ -248,7 +250,7 @@ final class StateService extends StateImplBase {
             caller().requireRead(key.namespace(), key.agentId());
             long below =
                     request.getPageToken().isEmpty() ? Long.MAX_VALUE : number(Messages.after(request.getPageToken()));
-            List<Version> versions = engine.history(key, below, pageSize(request.getPageSize()));
+            List<Version> versions = engine.reads().history(key, below, pageSize(request.getPageSize()));
             long last =
                     versions.isEmpty() ? 1 : versions.get(versions.size() - 1).version();
             return HistoryResponse.newBuilder()
@@ -271,13 +273,14 @@ final class StateService extends StateImplBase {
         answer(answer, () -> {
             String namespace = Messages.namespace(request.getNamespace());
             caller().requireRead(namespace, request.getAgentId());
-            var page = engine.keys(
-                    namespace,
-                    request.getAgentId(),
-                    request.getPrefix(),
-                    after(request.getPageToken()),
-                    Messages.at(request.getAt()),
-                    pageSize(request.getPageSize()));
+            var page = engine.reads()
+                    .keys(
+                            namespace,
+                            request.getAgentId(),
+                            request.getPrefix(),
+                            after(request.getPageToken()),
+                            Messages.at(request.getAt()),
+                            pageSize(request.getPageSize()));
             ListKeysResponse.Builder response = ListKeysResponse.newBuilder().setNextPageToken(next(page));
             page.entries()
                     .forEach(entry -> response.addEntriesBuilder()
@@ -297,7 +300,7 @@ final class StateService extends StateImplBase {
                     caller().agentPrefixes(namespace, request.getPrefix()),
                     request.getPageToken(),
                     pageSize(request.getPageSize()),
-                    (prefix, after, limit) -> engine.agents(namespace, prefix, after, limit));
+                    (prefix, after, limit) -> engine.reads().agents(namespace, prefix, after, limit));
         });
     }
 
@@ -310,10 +313,11 @@ final class StateService extends StateImplBase {
                             List.of(request.getPrefix()),
                             request.getPageToken(),
                             pageSize(request.getPageSize()),
-                            engine::namespaces)
+                            engine.reads()::namespaces)
                     : ListNamesResponse.newBuilder()
                             .addAllNames(granted.get().stream()
-                                    .filter(namespace -> engine.namespaces(namespace, null, 1)
+                                    .filter(namespace -> engine.reads()
+                                            .namespaces(namespace, null, 1)
                                             .entries()
                                             .contains(namespace))
                                     .toList())
@@ -354,12 +358,13 @@ final class StateService extends StateImplBase {
                 throw Reason.INVALID.because("this token may read only some agents: name one");
             }
             caller().requireRead(namespace, agentId);
-            Page<Document> page = engine.find(
-                    namespace,
-                    agentId,
-                    request.getJsonPath(),
-                    after(request.getPageToken()),
-                    pageSize(request.getPageSize()));
+            Page<Document> page = engine.reads()
+                    .find(
+                            namespace,
+                            agentId,
+                            request.getJsonPath(),
+                            after(request.getPageToken()),
+                            pageSize(request.getPageSize()));
             FindResponse.Builder response = FindResponse.newBuilder().setNextPageToken(next(page));
             page.entries()
                     .forEach(found -> response.addEntriesBuilder()
@@ -408,7 +413,7 @@ final class StateService extends StateImplBase {
         boolean isAhead = to instanceof At.Time && engine.head().committedAtMicros() < toMicros;
         return new ReplayStream.Span(
                 from(request, namespace, wanted),
-                isAhead ? Long.MAX_VALUE : engine.firstAt(to),
+                isAhead ? Long.MAX_VALUE : engine.history().firstAt(to),
                 request.hasFrom() && Messages.at(request.getFrom()) instanceof At.Time time
                         ? StateEngine.micros(time.time())
                         : Long.MIN_VALUE,
@@ -420,9 +425,13 @@ final class StateService extends StateImplBase {
             if (request.hasFrom()) {
                 throw Reason.INVALID.because("only one of from and resume_token may be set");
             }
-            return engine.resume(Messages.token(request.getResumeToken()), namespace, request.getAgentId(), wanted) + 1;
+            return engine.history()
+                            .resume(Messages.token(request.getResumeToken()), namespace, request.getAgentId(), wanted)
+                    + 1;
         }
-        return request.hasFrom() ? engine.firstAt(Messages.at(request.getFrom())) : engine.oldest(namespace);
+        return request.hasFrom()
+                ? engine.history().firstAt(Messages.at(request.getFrom()))
+                : engine.history().oldest(namespace);
     }
 
     @Override

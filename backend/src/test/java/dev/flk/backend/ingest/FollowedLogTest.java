@@ -9,8 +9,8 @@ import dev.flk.backend.record.RecordFollower;
 import dev.flk.backend.state.MemoryEngine;
 import dev.flk.backend.state.ServedState;
 import dev.flk.sample.Pcs;
+import dev.flk.state.History.At;
 import dev.flk.state.StateEngine;
-import dev.flk.state.StateEngine.At;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.wal.files.DiskFiles;
 import java.io.IOException;
@@ -61,7 +61,7 @@ class FollowedLogTest {
     }
 
     private List<String> keys(String namespace, String agentId, String prefix) {
-        return engine.keys(namespace, agentId, prefix, null, new At.Now(), 1_000).entries().stream()
+        return engine.reads().keys(namespace, agentId, prefix, null, new At.Now(), 1_000).entries().stream()
                 .map(KeyAt::name)
                 .toList();
     }
@@ -120,7 +120,8 @@ class FollowedLogTest {
                 await().until(() -> first.position() == 300 && second.position() == 300);
             }
 
-            assertThat(engine.keys(ServedState.RECORD, "shard-1", "", null, new At.Now(), 1_000)
+            assertThat(engine.reads()
+                            .keys(ServedState.RECORD, "shard-1", "", null, new At.Now(), 1_000)
                             .entries())
                     .hasSize(300)
                     .allMatch(key -> key.version() == 1);

@@ -13,11 +13,11 @@ import dev.flk.client.StateEvent;
 import dev.flk.client.proto.Event;
 import dev.flk.client.proto.ReplayRequest;
 import dev.flk.client.proto.StateGrpc;
+import dev.flk.state.History.At;
 import dev.flk.state.Key;
 import dev.flk.state.MemoryStorage;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
-import dev.flk.state.StateEngine.At;
 import dev.flk.state.StateEngine.Settings;
 import dev.flk.state.Storage;
 import io.grpc.ManagedChannel;
@@ -123,7 +123,7 @@ class ReplayStreamTest {
                 write("busy");
             }
             // the last token that it has is none that is accepted for all agents
-            engine.compact(new At.Now());
+            engine.history().compact(new At.Now());
             int number = port.port();
             port.close();
             port = MemoryEngine.port(engine, number);
@@ -140,12 +140,12 @@ class ReplayStreamTest {
         write("quiet");
         write("busy");
         write("busy");
-        beforeEvents.set(() -> engine.compact(new At.Now()));
+        beforeEvents.set(() -> engine.history().compact(new At.Now()));
 
         try (Stream<StateEvent> events = client.replay(Replay.ofAgent("quiet").behind("history-1-1"))) {
             assertThat(events).isEmpty();
         }
-        assertThat(engine.oldest("default")).isEqualTo(4);
+        assertThat(engine.history().oldest("default")).isEqualTo(4);
     }
 
     /** What the wire has, of which the Java client shows only the events with changes. */
@@ -163,11 +163,11 @@ class ReplayStreamTest {
                             .setFollow(true)
                             .setProgress(true)
                             .build());
-            await().until(() -> engine.watches() == 1);
+            await().until(() -> engine.history().watches() == 1);
             for (int i = 0; i < 5; i++) {
                 write("busy");
             }
-            await().until(() -> engine.watches() == 1);
+            await().until(() -> engine.history().watches() == 1);
             port.tellProgress();
 
             Event progress = events.next();
@@ -191,7 +191,7 @@ class ReplayStreamTest {
             token = follower.seen.element().resumeToken();
         }
         write("a");
-        engine.compact(new At.Now());
+        engine.history().compact(new At.Now());
 
         try (Stream<StateEvent> events = client.replay(Replay.ofAgent("a").behind(token))) {
             assertThatThrownBy(events::toList).isInstanceOf(Compacted.class);
@@ -207,7 +207,7 @@ class ReplayStreamTest {
         try (Follower quiet = new Follower(client, Replay.ofAgent("other"));
                 Follower busy = new Follower(client, Replay.ofAll())) {
             busy.awaitEvents(1);
-            await().until(() -> engine.watches() == 2);
+            await().until(() -> engine.history().watches() == 2);
 
             storage = emptyStorage();
 

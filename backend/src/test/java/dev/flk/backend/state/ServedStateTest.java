@@ -28,11 +28,11 @@ import dev.flk.client.proto.StateGrpc.StateBlockingStub;
 import dev.flk.client.proto.Write;
 import dev.flk.client.proto.WriteRequest;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.state.History.At;
 import dev.flk.state.Key;
 import dev.flk.state.Operation;
-import dev.flk.state.StateEngine.At;
-import dev.flk.state.StateEngine.Found;
 import dev.flk.state.StateEngine.Settings;
+import dev.flk.state.StateReads.Found;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.Status.Code;
@@ -153,16 +153,19 @@ class ServedStateTest {
 
         served.removeOld(config(Optional.empty()));
 
-        assertThat(served.engine().get(List.of(recorded, kept), new At.Now()).found())
+        assertThat(served.engine()
+                        .reads()
+                        .get(List.of(recorded, kept), new At.Now())
+                        .found())
                 .extracting(Object::getClass)
                 .containsExactly(Found.Absent.class, Found.Present.class);
-        assertThat(served.engine().get(kept, 1).found()).first().isInstanceOf(Found.Present.class);
+        assertThat(served.engine().reads().get(kept, 1).found()).first().isInstanceOf(Found.Present.class);
 
         now = now.plus(Duration.ofDays(101));
         served.removeOld(config(Optional.empty()));
 
-        assertThat(served.engine().get(kept, 1).found()).containsExactly(new Found.Compacted());
-        assertThat(served.engine().get(kept, 2).found()).first().isInstanceOf(Found.Present.class);
+        assertThat(served.engine().reads().get(kept, 1).found()).containsExactly(new Found.Compacted());
+        assertThat(served.engine().reads().get(kept, 2).found()).first().isInstanceOf(Found.Present.class);
     }
 
     private void apply(Operation operation) {

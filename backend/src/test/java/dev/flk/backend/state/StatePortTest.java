@@ -372,7 +372,7 @@ class StatePortTest {
             token = events.next().getResumeToken();
         }
         apply(write("a", "k", "4"));
-        await().until(() -> engine.watches() == 0);
+        await().until(() -> engine.history().watches() == 0);
 
         Iterator<Event> rest = state.replay(ReplayRequest.newBuilder()
                 .setNamespace("default")

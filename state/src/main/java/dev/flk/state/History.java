@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state;
+
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.Storage.Document;
+import dev.flk.state.Storage.Head;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The events of a {@link StateEngine}: points in history, replay, tokens, and the removal of what is old. Safe for any
+ * thread.
+ */
+public final class History {
+    private final StateEngine engine;
+    private final Watches watches;
+
+    History(StateEngine engine, Watches watches) {
+        this.engine = engine;
+        this.watches = watches;
+    }
+
+    /**
+     * The position in a history after which events are read.
+     *
+     * @param committedAtMicros the time of the revision, which identifies it; null for a token of version 0.1, which
+     *     lacks it
+     */
+    public record Token(
+            String historyId, long revision, @Nullable Long committedAtMicros) {
+        /** Creates a token of version 0.1. */
+        public Token(String historyId, long revision) {
+            this(historyId, revision, null);
+        }
+    }
+
+    /** A point in history. */
+    public sealed interface At {
+        /** The newest revision. */
+        record Now() implements At {}
+
+        record Revision(long revision) implements At {}
+
+        /** The last revision that was committed at or before this time. */
+        record Time(Instant time) implements At {}
+    }
+
+    /**
+     * A page of events.
+     *
+     * @param next the revision at which the next page begins
+     * @param lastAtMicros the time of the last revision read; 0 if none was read
+     */
+    public record Events(List<Event> events, long next, long lastAtMicros) {}
+
+    /**
+     * Returns a page of the events that pass a filter.
+     *
+     * @param historyId the history to read
+     * @param from the first revision
+     * @param to the end of the range, exclusive; may be beyond the newest revision
+     * @param namespace the namespace of the changes; empty for all, where changes that were trimmed are missing
+     * @param wanted selects changes
+     * @param maxBytes the size at which the page ends, after at least one event
+     * @return one page; at the end, {@code next} is {@code to} or the revision after the newest
+     * @throws StateException COMPACTED; HISTORY_CHANGED if the history was replaced
+     */
+    public Events events(String historyId, long from, long to, String namespace, Predicate<Key> wanted, long maxBytes) {
+        long end = Math.min(to, requireReplayable(historyId, from, namespace).revision() + 1);
+        if (from >= end) {
+            return new Events(List.of(), from, 0);
+        }
+        List<Event> read = engine.reading(storage -> storage.events(from, maxBytes));
+        Head unused = requireReplayable(historyId, from, namespace);
+        List<Event> passed = new ArrayList<>(read.size());
+        long next = from;
+        long lastAtMicros = 0;
+        for (Event event : read) {
+            if (event.revision() >= end) {
+                break;
+            }
+            next = event.revision() + 1;
+            lastAtMicros = event.committedAtMicros();
+            List<Event.Change> changes = event.changes().stream()
+                    .filter(change ->
+                            namespace.isEmpty() || namespace.equals(change.key().namespace()))
+                    .filter(change -> wanted.test(change.key()))
+                    .toList();
+            if (!changes.isEmpty()) {
+                passed.add(new Event(event.revision(), event.committedAtMicros(), changes, event.operationsTotal()));
+            }
+        }
+        return new Events(passed, next, lastAtMicros);
+    }
+
+    /**
+     * Calls {@code listener} once, as soon as a revision above {@code revision} is durable or the history was replaced. The
+     * call is made immediately or on the writer's thread, which it must not block.
+     *
+     * @return cancels the callback
+     */
+    public Runnable whenBeyond(String historyId, long revision, Runnable listener) {
+        return watches.whenBeyond(historyId, revision, listener);
+    }
+
+    /** Returns the number of pending callbacks. */
+    public int watches() {
+        return watches.count();
+    }
+
+    /**
+     * Returns the revision after which a replay with a token continues. If revisions after the token were compacted,
+     * they must not contain any change that the replay selects.
+     *
+     * @param namespace the namespace; empty for all
+     * @param agentId the agent; empty for all
+     * @param wanted selects changes; the result must be the same for all keys of an agent
+     * @throws StateException HISTORY_CHANGED if the token belongs to another history or its revision does not exist;
+     *     COMPACTED
+     */
+    public long resume(Token token, String namespace, String agentId, Predicate<Key> wanted) {
+        Head head = requireHistory(token.historyId());
+        if (token.revision() > head.revision()) {
+            throw changed("revision " + token.revision() + " does not exist; the newest is " + head.revision(), head);
+        }
+        Long tokenMicros = token.committedAtMicros();
+        if (tokenMicros != null && !isCommittedAt(head, token.revision(), tokenMicros)) {
+            throw changed("revision " + token.revision() + " is not the commit that the token names", head);
+        }
+        long floor = floor(head, namespace);
+        if (token.revision() >= floor) {
+            return token.revision();
+        }
+        if (engine.reading(storage -> storage.isChanged(namespace, agentId, wanted, token.revision(), floor))) {
+            throw compacted("the history after revision " + token.revision(), floor);
+        }
+        return floor;
+    }
+
+    /** Returns whether a revision was committed at this time, or is no longer retained. */
+    private boolean isCommittedAt(Head head, long revision, long micros) {
+        if (revision == head.floor()) {
+            return micros == head.floorAtMicros();
+        }
+        List<Event> found =
+                revision < head.floor() ? List.of() : engine.reading(storage -> storage.events(revision, 0));
+        return found.isEmpty()
+                || found.get(0).revision() != revision
+                || found.get(0).committedAtMicros() == micros;
+    }
+
+    private Head requireHistory(String historyId) {
+        Head head = engine.head();
+        if (!historyId.equals(head.historyId())) {
+            throw changed("history " + historyId + " was replaced", head);
+        }
+        return head;
+    }
+
+    /** Returns the revision of a point in history, whether or not it is retained. */
+    public long revision(At at) {
+        Head head = engine.head();
+        if (at instanceof At.Now) {
+            return head.revision();
+        }
+        if (at instanceof At.Time time) {
+            long micros = StateEngine.micros(time.time());
+            requireKept(time.time(), head);
+            long found = engine.reading(storage -> storage.revisionAt(micros));
+            requireKept(time.time(), engine.head());
+            return found;
+        }
+        long revision = ((At.Revision) at).revision();
+        if (revision < 0) {
+            throw Reason.INVALID.because("revision " + revision + " is negative; the first revision is 1");
+        }
+        if (revision > head.revision()) {
+            throw changed(
+                    "revision " + revision + " does not exist; the newest is " + head.revision()
+                            + ". If it did exist, records were lost",
+                    head);
+        }
+        return revision;
+    }
+
+    /**
+     * Returns the first revision that was committed at or after a point in history, for the beginning and end of a
+     * replay; the revision after the newest if there is no such one.
+     */
+    public long firstAt(At at) {
+        Head head = engine.head();
+        if (at instanceof At.Revision revision) {
+            if (revision.revision() < 0) {
+                throw Reason.INVALID.because("a revision is negative: " + revision.revision());
+            }
+            return Math.max(1, revision.revision()); // revision 0 is the empty state
+        }
+        if (at instanceof At.Time time) {
+            long micros = StateEngine.micros(time.time());
+            if (micros <= head.floorAtMicros() && head.floor() > 0) {
+                throw compacted("the history from " + time.time() + " on", head.floor());
+            }
+            return engine.reading(storage -> storage.revisionAt(micros - 1)) + 1;
+        }
+        return head.revision() + 1;
+    }
+
+    /**
+     * Requires that the state at a time is retained; before the first commit of a history that was never compacted, it
+     * is empty.
+     */
+    private static void requireKept(Instant time, Head head) {
+        if (head.floor() > 0 && StateEngine.micros(time) < head.floorAtMicros()) {
+            throw compacted("the state at " + time, head.floor());
+        }
+    }
+
+    /** Requires that a revision is retained. Called after reading, because a removal may run concurrently. */
+    void requireKept(long revision, String namespace) {
+        long floor = floor(engine.head(), namespace);
+        if (revision < floor) {
+            throw compacted("the state at revision " + revision, floor);
+        }
+    }
+
+    private Head requireReplayable(String historyId, long from, String namespace) {
+        Head head = requireHistory(historyId);
+        long floor = floor(head, namespace);
+        if (from <= floor) {
+            throw compacted("revision " + from, floor);
+        }
+        return head;
+    }
+
+    private long floor(Head head, String namespace) {
+        return namespace.isEmpty()
+                ? head.floor()
+                : Math.max(head.floor(), engine.reading(storage -> storage.trimmedUpTo(namespace)));
+    }
+
+    private static StateException compacted(String what, long floor) {
+        return Reason.COMPACTED.because(
+                what + " is no longer retained; the oldest revision is " + (floor + 1),
+                Map.of("oldest_revision", Long.toString(floor + 1)));
+    }
+
+    private static StateException changed(String what, Head head) {
+        return Reason.HISTORY_CHANGED.because(
+                what + "; the history is now " + head.historyId() + ": start over",
+                Map.of("history_id", head.historyId()));
+    }
+
+    /** Removes history before a point, whose own state remains readable; see {@link Storage#compact}. */
+    public void compact(At at) {
+        long floor = lastBefore(at);
+        if (floor > engine.head().floor()) {
+            engine.reading(storage -> {
+                storage.compact(floor);
+                return true;
+            });
+        }
+    }
+
+    private long lastBefore(At at) {
+        if (at instanceof At.Revision revision) {
+            return revision(new At.Revision(Math.max(0, revision.revision() - 1)));
+        }
+        return revision(at instanceof At.Time time ? new At.Time(time.time().minus(1, ChronoUnit.MICROS)) : at);
+    }
+
+    /**
+     * Returns the values that existed at the floor; see {@link Storage#existing}.
+     *
+     * @param head the head that the caller has read, with the floor
+     * @throws StateException COMPACTED if the floor has changed
+     */
+    public List<Document> existing(Head head, String namespace, String agentId, @Nullable Key after) {
+        List<Document> page = engine.reading(storage -> storage.existing(
+                namespace, agentId, head.floor(), after, StateEngine.MAX_PAGE, StateEngine.MAX_PAGE_BYTES));
+        Head unused = requireHistory(head.historyId());
+        requireKept(head.floor(), "");
+        return page;
+    }
+
+    /**
+     * Removes everything in a namespace that is older than a point; see {@link Storage#trim}.
+     *
+     * @throws StateException COMPACTED if nothing of that time is retained
+     */
+    public void trim(String namespace, At at) {
+        long upTo = revision(at);
+        if (upTo > 0) {
+            engine.reading(storage -> {
+                storage.trim(namespace, upTo);
+                return true;
+            });
+        }
+    }
+
+    /** Returns the oldest revision of a namespace that can be replayed, or, for an empty name, of all namespaces. */
+    public long oldest(String namespace) {
+        return floor(engine.head(), namespace) + 1;
+    }
+}

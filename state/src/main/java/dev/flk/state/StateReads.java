@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state;
+
+import dev.flk.state.History.At;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.Storage.Document;
+import dev.flk.state.Storage.KeyAt;
+import dev.flk.state.Storage.Page;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.LongFunction;
+import org.jspecify.annotations.Nullable;
+
+/** Reads of values and lists, at the newest or at any retained revision. Safe for any thread. */
+public final class StateReads {
+    /** The maximum size of all values in one read of several keys; gRPC clients accept 4 MiB by default. */
+    private static final long MAX_READ_BYTES = 3L << 20;
+
+    private static final int READ_AT_ONCE = 10;
+
+    private final StateEngine engine;
+    private final History history;
+
+    StateReads(StateEngine engine, History history) {
+        this.engine = engine;
+        this.history = history;
+    }
+
+    /** The result of reading a key. */
+    public sealed interface Found {
+        /** The key had not been written. */
+        record Absent() implements Found {}
+
+        record Deleted(Version version) implements Found {}
+
+        /** The version existed, but is no longer retained. */
+        record Compacted() implements Found {}
+
+        record Present(Version version) implements Found {}
+    }
+
+    /** The results of reading keys, in order and all at one revision. */
+    public record Read(long revision, List<Found> found) {}
+
+    /**
+     * Reads keys at one revision.
+     *
+     * @throws StateException INVALID for too many keys; COMPACTED; HISTORY_CHANGED if the revision does not exist yet
+     */
+    public Read get(List<Key> keys, At at) {
+        if (keys.size() > StateEngine.MAX_PAGE) {
+            throw Reason.INVALID.because("more than " + StateEngine.MAX_PAGE + " keys in one read: " + keys.size());
+        }
+        return readingAt(at, revision -> get(keys, revision));
+    }
+
+    private Read get(List<Key> keys, long revision) {
+        List<Found> found = new ArrayList<>(keys.size());
+        long bytes = 0;
+        for (int from = 0; from < keys.size(); from += READ_AT_ONCE) {
+            List<Key> some = keys.subList(from, Math.min(keys.size(), from + READ_AT_ONCE));
+            for (Optional<Version> newest : engine.reading(storage -> storage.newest(some, revision))) {
+                found.add(newest.map(StateReads::found).orElseGet(Found.Absent::new));
+                bytes += newest.isPresent() ? newest.get().jsonBytes() : 0;
+            }
+            if (bytes > MAX_READ_BYTES && keys.size() > 1) {
+                throw Reason.INVALID.because(
+                        "the values are longer than " + MAX_READ_BYTES + " bytes together; request fewer keys");
+            }
+        }
+        keys.stream().map(Key::namespace).distinct().forEach(namespace -> history.requireKept(revision, namespace));
+        return new Read(revision, found);
+    }
+
+    private static Found found(Version version) {
+        return version.isDeleted() ? new Found.Deleted(version) : new Found.Present(version);
+    }
+
+    /** Reads one version of a key. */
+    public Read get(Key key, long version) {
+        if (version < 1) {
+            throw Reason.INVALID.because("versions begin with 1: " + version);
+        }
+        long revision = history.revision(new At.Now());
+        long above = Math.max(version, version + 1); // Long.MAX_VALUE has no successor
+        List<Version> upTo = engine.reading(storage -> storage.history(key, above, 1, 0));
+        Found found;
+        if (upTo.isEmpty()) {
+            // earlier versions than the oldest one were compacted
+            List<Version> newest = engine.reading(storage -> storage.history(key, Long.MAX_VALUE, 1, 0));
+            found = newest.isEmpty() ? new Found.Absent() : new Found.Compacted();
+        } else {
+            found = upTo.get(0).version() == version ? found(upTo.get(0)) : new Found.Absent();
+        }
+        return new Read(revision, List.of(found));
+    }
+
+    /**
+     * Returns the versions of a key, newest first.
+     *
+     * @param below the version below which to read
+     * @param limit 1 to {@link StateEngine#MAX_PAGE}
+     */
+    public List<Version> history(Key key, long below, int limit) {
+        engine.requireUp();
+        return engine.reading(storage ->
+                storage.history(key, below, Math.min(limit, StateEngine.MAX_PAGE), StateEngine.MAX_PAGE_BYTES));
+    }
+
+    /** Returns the keys of an agent that exist at a point in history, in order. */
+    public Page<KeyAt> keys(String namespace, String agentId, String prefix, @Nullable String after, At at, int limit) {
+        Key.requireNamespace(namespace);
+        Key.requireAgentId(agentId);
+        requireText(prefix, after);
+        return readingAt(at, revision -> {
+            Page<KeyAt> page = engine.reading(storage ->
+                    storage.keys(namespace, agentId, prefix, after, revision, Math.min(limit, StateEngine.MAX_PAGE)));
+            history.requireKept(revision, namespace);
+            return page;
+        });
+    }
+
+    /** Reads at a point in history; a read of the newest revision is repeated if a compaction overtakes it. */
+    private <T> T readingAt(At at, LongFunction<T> read) {
+        while (true) {
+            long revision = history.revision(at);
+            try {
+                return read.apply(revision);
+            } catch (StateException e) {
+                if (e.reason() != Reason.COMPACTED || history.revision(at) == revision) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    /** Returns the agents of a namespace that have keys, in order. */
+    public Page<String> agents(String namespace, String prefix, @Nullable String after, int limit) {
+        Key.requireNamespace(namespace);
+        requireText(prefix, after);
+        engine.requireUp();
+        return engine.reading(
+                storage -> storage.agents(namespace, prefix, after, Math.min(limit, StateEngine.MAX_PAGE)));
+    }
+
+    /** Returns the namespaces that have keys, in order. */
+    public Page<String> namespaces(String prefix, @Nullable String after, int limit) {
+        requireText(prefix, after);
+        engine.requireUp();
+        return engine.reading(storage -> storage.namespaces(prefix, after, Math.min(limit, StateEngine.MAX_PAGE)));
+    }
+
+    /**
+     * Returns keys whose newest value matches an SQL/JSON path; see {@link Storage#find}.
+     *
+     * @param agentId the agent; empty for all agents
+     */
+    public Page<Document> find(String namespace, String agentId, String jsonPath, @Nullable String after, int limit) {
+        Key.requireNamespace(namespace);
+        if (!agentId.isEmpty()) {
+            Key.requireAgentId(agentId);
+        }
+        requireText(jsonPath, null);
+        if (after != null && !after.matches("[^\\p{Cntrl}]+\0[^\\p{Cntrl}]+")) {
+            throw Reason.INVALID.because("page_token was not returned by Find");
+        }
+        engine.requireUp();
+        return engine.reading(storage -> storage.find(
+                namespace,
+                agentId,
+                jsonPath,
+                after,
+                Math.min(limit, StateEngine.MAX_PAGE),
+                StateEngine.MAX_PAGE_BYTES));
+    }
+
+    /** Rejects control characters, which storages use as separators between names. */
+    private static void requireText(String prefix, @Nullable String after) {
+        if ((prefix + (after == null ? "" : after)).chars().anyMatch(Character::isISOControl)) {
+            throw Reason.INVALID.because("a prefix, a path or a page_token has a control character");
+        }
+    }
+}
