@@ -17,14 +17,14 @@ import dev.flk.backend.dedup.redis.RedisStore;
 import dev.flk.backend.http.BackendServer;
 import dev.flk.backend.http.BackendServer.Readiness;
 import dev.flk.backend.http.BackendServer.Readiness.Component;
-import dev.flk.backend.ingest.DecisionRules;
-import dev.flk.backend.ingest.Inbox;
+import dev.flk.backend.inbox.DecidedLog;
+import dev.flk.backend.inbox.DecisionRules;
+import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.inbox.LogCare;
+import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.Ingest;
-import dev.flk.backend.ingest.IngestService;
-import dev.flk.backend.ingest.IngestService.Ready;
-import dev.flk.backend.ingest.LogCare;
-import dev.flk.backend.ingest.Outcome;
-import dev.flk.backend.ingest.Submission;
+import dev.flk.backend.ingest.IngestPipeline;
+import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.backend.keys.ReloadedKeys;
 import dev.flk.backend.keys.Signatures;
@@ -37,7 +37,6 @@ import dev.flk.backend.state.ServedState;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.backend.tls.TlsFiles;
 import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
-import dev.flk.certificate.PcsId;
 import dev.flk.program.cli.ReloadSignal;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.wal.LogOptions;
@@ -57,7 +56,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
-import java.util.function.Consumer;
+import java.util.concurrent.CompletionStage;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -77,12 +76,13 @@ public final class Backend implements AutoCloseable {
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();
     private final InstantSource clock = InstantSource.system();
     private final Meters meters;
-    private final StartupGate gate;
+    private final Ingest.Gate gate;
     private final String version;
     private int port;
     private int opsPort;
     private @Nullable BackendConfig inForce;
-    private @Nullable IngestService started;
+    private @Nullable IngestPipeline started;
+    private @Nullable CompletionStage<LockLostException> lockLost;
     private @Nullable EmbeddedStore embedded;
     private @Nullable ReloadedTls tls;
     private @Nullable ServedState state;
@@ -94,7 +94,7 @@ public final class Backend implements AutoCloseable {
         this.version = version;
         this.meters = new Meters(version, shardMetrics);
         meters.watchJvm();
-        this.gate = new StartupGate(meters);
+        this.gate = new Ingest.Gate(meters);
     }
 
     /**
@@ -131,6 +131,8 @@ public final class Backend implements AutoCloseable {
         Path walDir = config.storage().walDir();
         Duration dedupTtl = config.storage().dedupTtl();
         SteadyClock steady = new SteadyClock(clock, System::nanoTime, SteadyClock.maxStep(dedupTtl), dedupTtl);
+        ForcedQueue forced = new ForcedQueue(meters);
+        lockLost = forced.lockLost();
         Inbox inbox = opened(Inbox.open(
                 LogOptions.of(walDir, Inbox.SEGMENT_PREFIX, rules.context())
                         .with(LogSizes.usual().withKeepFree(config.storage().walMinFreeBytes())),
@@ -140,7 +142,7 @@ public final class Backend implements AutoCloseable {
                 System::nanoTime,
                 new SecureRandom(),
                 () -> embedded(config.storage()).flatMap(EmbeddedStore::logId),
-                meters));
+                forced));
         Audit audit = opened(Audit.open(config.auditDir(), clock, System::nanoTime, meters));
         Map<String, String> begun = new TreeMap<>(config.settings());
         begun.put("version", version);
@@ -149,24 +151,29 @@ public final class Backend implements AutoCloseable {
             tls.start(audit);
         }
         GuardedStore store = openStore(config.storage(), inbox.logId(), steady.expiry());
-        IngestService ingest = opened(IngestService.open(
-                inbox,
-                new IngestService.Parts(
+        IngestPipeline ingest = opened(new IngestPipeline(
+                        inbox,
+                        forced,
+                        store,
                         limits,
                         signatures(config.signing(), steady, audit, reloadSignal),
                         rules,
                         config.maxClockSkew(),
-                        clock,
                         steady,
                         System::nanoTime,
-                        store,
                         meters,
-                        audit),
-                ready(config.storage().store())));
-        meters.dedupUp.watch(() -> ingest.storeTrouble().isEmpty() ? 1 : 0);
+                        audit)
+                .open(ready(config.storage().store())));
+        meters.dedupUp.watch(() -> ingest.storeProblem().isEmpty() ? 1 : 0);
         ingest.start();
-        LogCare care =
-                opened(ingest.startLogCare(new DiskFiles(), config.storage().walRetention()));
+        LogCare care = opened(new LogCare(
+                        inbox,
+                        store,
+                        ingest::recordedUpTo,
+                        new DiskFiles(),
+                        config.storage().walRetention(),
+                        steady))
+                .start();
         meters.inboxPending.watch(ingest::pending);
         meters.inboxOldestPendingSeconds.watch(ingest::oldestPendingSeconds);
         DiskSpace disk = opened(DiskSpace.watch(walDir));
@@ -179,7 +186,7 @@ public final class Backend implements AutoCloseable {
             reloadSignal.add(served::onReloadSignal);
             if (config.state().get().keepsRecord()) {
                 RecordFollower follower = opened(new RecordFollower(
-                        ingest.decidedLog(new DiskFiles()), served.engine(), meters, System::nanoTime));
+                        new DecidedLog(inbox, new DiskFiles()), served.engine(), meters, System::nanoTime));
                 care.waitFor(follower::position);
                 record = new RecordedOutcomes(served.engine());
                 follower.start();
@@ -217,11 +224,11 @@ public final class Backend implements AutoCloseable {
      * called once, by the thread that started the backend.
      */
     public void serve() {
-        IngestService ready = Objects.requireNonNull(started, "did not start");
+        IngestPipeline ready = Objects.requireNonNull(started, "did not start");
         ServedState served = state;
         readiness = () -> {
             List<Component> components = new ArrayList<>(
-                    List.of(component("log", ready.problem()), component("dedup", ready.storeTrouble())));
+                    List.of(component("log", ready.problem()), component("dedup", ready.storeProblem())));
             if (served != null) {
                 // not needed, because an outage of the state is no reason to send certificates elsewhere
                 components.add(new Component("state", served.problem().isEmpty(), served.detail(), false));
@@ -229,7 +236,7 @@ public final class Backend implements AutoCloseable {
             return components;
         };
         gate.open(ready);
-        if (ready.storeTrouble().isPresent()) {
+        if (ready.storeProblem().isPresent()) {
             LOG.info("submissions are logged; they are decided once the dedup store is complete");
         }
         ready.whenReady(() -> LOG.info("ready: submissions are taken"));
@@ -241,8 +248,7 @@ public final class Backend implements AutoCloseable {
      * @return the reason why the process must end
      */
     public LockLostException awaitLoss() throws InterruptedException {
-        LockLostException cause = Objects.requireNonNull(started, "did not start")
-                .lockLost()
+        LockLostException cause = Objects.requireNonNull(lockLost, "did not start")
                 .toCompletableFuture()
                 .join();
         Thread.sleep(LOSS_SHOWN.toMillis());
@@ -399,47 +405,6 @@ public final class Backend implements AutoCloseable {
                 part.close();
             } catch (Exception e) {
                 LOG.error("closing {} failed", part.getClass().getSimpleName(), e);
-            }
-        }
-    }
-
-    /** A gate that answers {@code starting} while the log is read and then forwards everything. Safe for any thread. */
-    private static final class StartupGate implements Ingest {
-        private static final long RETRY_AFTER_SECONDS = 1;
-        private static final Outcome STARTING = new Outcome.Unavailable(Outcome.Cause.STARTING, RETRY_AFTER_SECONDS);
-
-        private final Meters meters;
-        private volatile @Nullable Ingest behind;
-
-        StartupGate(Meters meters) {
-            this.meters = meters;
-        }
-
-        /** Forwards everything to {@code ingest} from this call on. */
-        void open(Ingest ingest) {
-            behind = ingest;
-        }
-
-        @Override
-        public void submit(List<Submission> turn) {
-            Ingest ingest = behind;
-            if (ingest != null) {
-                ingest.submit(turn);
-                return;
-            }
-            for (Submission submission : turn) {
-                meters.unavailable(Outcome.Cause.STARTING.error());
-                submission.answer().accept(STARTING);
-            }
-        }
-
-        @Override
-        public void lookUp(PcsId id, Consumer<LookUp> answer) {
-            Ingest ingest = behind;
-            if (ingest != null) {
-                ingest.lookUp(id, answer);
-            } else {
-                answer.accept(new LookUp.Unavailable(Outcome.Cause.STARTING, RETRY_AFTER_SECONDS));
             }
         }
     }

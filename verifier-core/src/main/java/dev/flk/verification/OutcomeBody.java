@@ -6,7 +6,6 @@ import dev.flk.canonical.CanonicalString;
 import dev.flk.verification.Verdict.Reason;
 import dev.flk.verification.Verdict.Recomputed;
 import java.nio.charset.StandardCharsets;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The response body for a decided certificate, which is stored and returned unchanged for duplicates. It is one JSON
@@ -20,27 +19,13 @@ public final class OutcomeBody {
 
     /** Returns the bytes of the body; {@link Verdict#status} returns the corresponding status. */
     public static byte[] render(Verdict verdict) {
-        return verdict.match(new Verdict.Cases<String>() {
-                    @Override
-                    public String accepted(Verdict.Accepted accepted) {
-                        return text(accepted, "true,\"escalated\":false", accepted.recomputed(), null);
-                    }
-
-                    @Override
-                    public String escalated(Verdict.Escalated escalated) {
-                        return text(escalated, "true,\"escalated\":true", escalated.recomputed(), escalated.reason());
-                    }
-
-                    @Override
-                    public String rejected(Verdict.Rejected rejected) {
-                        return text(rejected, "false,\"escalated\":true", rejected.recomputed(), rejected.reason());
-                    }
-                })
-                .getBytes(StandardCharsets.US_ASCII);
-    }
-
-    private static String text(
-            Verdict verdict, String acceptedAndEscalated, @Nullable Recomputed recomputed, @Nullable Reason reason) {
+        String acceptedAndEscalated = switch (verdict.kind()) {
+            case ACCEPTED -> "true,\"escalated\":false";
+            case ESCALATED -> "true,\"escalated\":true";
+            case REJECTED -> "false,\"escalated\":true";
+        };
+        Recomputed recomputed = verdict.recomputed();
+        Reason reason = verdict.reason();
         StringBuilder text = new StringBuilder(320);
         text.append("{\"pcs_id\":\"").append(verdict.id());
         text.append("\",\"accepted\":").append(acceptedAndEscalated);
@@ -57,6 +42,7 @@ public final class OutcomeBody {
         return text.append(",\"policy\":\"")
                 .append(verdict.policyHash())
                 .append("\"}")
-                .toString();
+                .toString()
+                .getBytes(StandardCharsets.US_ASCII);
     }
 }

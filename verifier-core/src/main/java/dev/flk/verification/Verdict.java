@@ -3,6 +3,7 @@ package dev.flk.verification;
 
 import dev.flk.certificate.PcsId;
 import dev.flk.certificate.Regime;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** The verifier's decision on one certificate. */
@@ -15,28 +16,43 @@ public sealed interface Verdict {
     /** Returns the {@link Policy#hash} of the policy by which the certificate was decided. */
     String policyHash();
 
-    /** Calls the case that applies. A new kind of verdict breaks every caller at compile time. */
-    <R> R match(Cases<R> cases);
+    Kind kind();
+
+    /** Returns the recomputed values; null if D̂ could not be recomputed. */
+    @Nullable
+    Recomputed recomputed();
+
+    /** Returns the reason why the certificate was not simply accepted; null if it was. */
+    @Nullable
+    Reason reason();
 
     /** Returns the HTTP status of the response: 200 if the certificate is accepted and not escalated, otherwise 202. */
     default int status() {
-        return this instanceof Accepted ? 200 : 202;
+        return kind() == Kind.ACCEPTED ? 200 : 202;
     }
 
-    /** A function with one method per kind of verdict. */
-    interface Cases<R> {
-        R accepted(Accepted accepted);
+    /** The kinds of verdicts. */
+    enum Kind {
+        ACCEPTED,
+        ESCALATED,
+        REJECTED;
 
-        R escalated(Escalated escalated);
-
-        R rejected(Rejected rejected);
+        /** Returns the name in lower case, as metrics, records and reports show it. */
+        public String label() {
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 
     /** The verdict that every claim holds. */
     record Accepted(PcsId id, double claimedDHat, Recomputed recomputed, String policyHash) implements Verdict {
         @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.accepted(this);
+        public @Nullable Reason reason() {
+            return null;
+        }
+
+        @Override
+        public Kind kind() {
+            return Kind.ACCEPTED;
         }
     }
 
@@ -44,8 +60,8 @@ public sealed interface Verdict {
     record Escalated(PcsId id, double claimedDHat, Recomputed recomputed, Reason reason, String policyHash)
             implements Verdict {
         @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.escalated(this);
+        public Kind kind() {
+            return Kind.ESCALATED;
         }
     }
 
@@ -57,8 +73,8 @@ public sealed interface Verdict {
     record Rejected(PcsId id, double claimedDHat, @Nullable Recomputed recomputed, Reason reason, String policyHash)
             implements Verdict {
         @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.rejected(this);
+        public Kind kind() {
+            return Kind.REJECTED;
         }
     }
 

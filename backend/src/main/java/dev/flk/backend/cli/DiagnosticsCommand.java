@@ -6,7 +6,7 @@ import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.HttpConfig.OpsConfig;
 import dev.flk.backend.config.StorageConfig;
-import dev.flk.backend.ingest.Inbox;
+import dev.flk.backend.inbox.Inbox;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.diagnostics.DiagnosticsArchive;
 import dev.flk.program.diagnostics.LocalHttpClient;

@@ -142,7 +142,7 @@ final class ExplainCommand implements Callable<Integer> {
             ParsedCertificate parsed = CertificateReader.parse(body);
             signature = signatures.of(body, parsed, now);
             if (!signature.isTaken()) {
-                return new Explained(signature, null, null, OutcomeRenderer.answer(new Outcome.BadSignature()));
+                return new Explained(signature, null, null, OutcomeRenderer.answer(Outcome.Refused.BAD_SIGNATURE));
             }
             Explanation explanation = new Verifier(rules.policy()).explain(parsed.check(now, rules.maxClockSkew()));
             Verdict verdict = explanation.verdict();
@@ -154,7 +154,7 @@ final class ExplainCommand implements Callable<Integer> {
                             new Outcome.Decided(verdict.status(), OutcomeBody.render(verdict), Relation.FIRST)));
         } catch (MalformedCertificate e) {
             String rule = String.valueOf(e.getMessage());
-            return new Explained(signature, rule, null, OutcomeRenderer.answer(new Outcome.Malformed(rule)));
+            return new Explained(signature, rule, null, OutcomeRenderer.answer(Outcome.Refused.malformed(rule)));
         }
     }
 

@@ -3,7 +3,7 @@ package dev.flk.backend.cli;
 
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.ingest.RecordKind.LoggedId;
+import dev.flk.backend.inbox.RecordKind.LoggedId;
 import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.backend.keys.KeysFile;

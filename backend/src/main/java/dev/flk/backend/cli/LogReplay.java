@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
-import dev.flk.backend.ingest.DecisionRules;
-import dev.flk.backend.ingest.LoggedOutcomes;
-import dev.flk.backend.ingest.LoggedOutcomes.Compared;
-import dev.flk.backend.ingest.LoggedOutcomes.ReplayedOutcome;
+import dev.flk.backend.inbox.DecisionRules;
+import dev.flk.backend.inbox.LoggedOutcomes;
+import dev.flk.backend.inbox.LoggedOutcomes.Compared;
+import dev.flk.backend.inbox.LoggedOutcomes.ReplayedOutcome;
 import dev.flk.program.cli.Terminal.RewrittenLine;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.segment.Damage;

@@ -2,12 +2,12 @@
 package dev.flk.backend.cli;
 
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
-import dev.flk.backend.ingest.LoggedOutcomes.OutcomeKind;
-import dev.flk.backend.ingest.LoggedOutcomes.ReplayedOutcome;
+import dev.flk.backend.inbox.LoggedOutcomes.ReplayedOutcome;
 import dev.flk.diagnosis.Paragraph;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.verification.Policy;
+import dev.flk.verification.Verdict;
 import dev.flk.wal.segment.LogRecord;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -55,18 +55,18 @@ final class PolicyTrial {
     private long otherReason;
 
     /** The recorded outcome of a certificate and its outcome under the policy. */
-    private record Change(OutcomeKind before, OutcomeKind after) {}
+    private record Change(Verdict.Kind before, Verdict.Kind after) {}
 
     /** A certificate whose outcome would change. */
     private record Example(long sequence, ReplayedOutcome before, ReplayedOutcome after) {}
 
     /** Counts of outcomes before and after, for a shard or a reason. */
     private static final class Tally {
-        private final Map<OutcomeKind, Long> before = new EnumMap<>(OutcomeKind.class);
-        private final Map<OutcomeKind, Long> after = new EnumMap<>(OutcomeKind.class);
+        private final Map<Verdict.Kind, Long> before = new EnumMap<>(Verdict.Kind.class);
+        private final Map<Verdict.Kind, Long> after = new EnumMap<>(Verdict.Kind.class);
         private long changed;
 
-        private void add(OutcomeKind ending, Map<OutcomeKind, Long> counts) {
+        private void add(Verdict.Kind ending, Map<Verdict.Kind, Long> counts) {
             counts.merge(ending, 1L, Long::sum);
         }
 
@@ -85,7 +85,7 @@ final class PolicyTrial {
         }
 
         /** Returns how many more outcomes of this kind there would be. */
-        long more(OutcomeKind ending) {
+        long more(Verdict.Kind ending) {
             return after.getOrDefault(ending, 0L) - before.getOrDefault(ending, 0L);
         }
     }
@@ -109,19 +109,19 @@ final class PolicyTrial {
     /** Counts a submission. An outcome that another backend recorded for it applies under any policy. */
     void submission(LogRecord record, ReplayedOutcome before, @Nullable ReplayedOutcome underPolicy) {
         ReplayedOutcome after = before.isOverruled() ? before : Objects.requireNonNull(underPolicy);
-        Change change = new Change(before.ending(), after.ending());
+        Change change = new Change(before.kind(), after.kind());
         decided++;
         overruled += before.isOverruled() ? 1 : 0;
         changes.merge(change, 1L, Long::sum);
         Tally shard = byShard.size() < MOST_SHARDS
                 ? byShard.computeIfAbsent(before.shard(), name -> new Tally())
                 : byShard.getOrDefault(before.shard(), laterShards);
-        shard.add(before.ending(), shard.before);
-        shard.add(after.ending(), shard.after);
+        shard.add(before.kind(), shard.before);
+        shard.add(after.kind(), shard.after);
         Tally reasonBefore = reason(before);
         Tally reasonAfter = reason(after);
-        reasonBefore.add(before.ending(), reasonBefore.before);
-        reasonAfter.add(after.ending(), reasonAfter.after);
+        reasonBefore.add(before.kind(), reasonBefore.before);
+        reasonAfter.add(after.kind(), reasonAfter.after);
         if (change.before() != change.after()) {
             otherwise++;
             shard.changed++;
@@ -146,8 +146,8 @@ final class PolicyTrial {
     }
 
     private static List<Change> allChanges() {
-        return Stream.of(OutcomeKind.values())
-                .flatMap(before -> Stream.of(OutcomeKind.values()).map(after -> new Change(before, after)))
+        return Stream.of(Verdict.Kind.values())
+                .flatMap(before -> Stream.of(Verdict.Kind.values()).map(after -> new Change(before, after)))
                 .toList();
     }
 
@@ -210,12 +210,12 @@ final class PolicyTrial {
 
     private void appendMatrix(StringBuilder text) {
         text.append('\n').append(MATRIX.formatted("AS RECORDED", "WOULD BE ACCEPTED", "ESCALATED", "REJECTED"));
-        for (OutcomeKind before : OutcomeKind.values()) {
+        for (Verdict.Kind before : Verdict.Kind.values()) {
             text.append(MATRIX.formatted(
                     name(before),
-                    count(new Change(before, OutcomeKind.ACCEPTED)),
-                    count(new Change(before, OutcomeKind.ESCALATED)),
-                    count(new Change(before, OutcomeKind.REJECTED))));
+                    count(new Change(before, Verdict.Kind.ACCEPTED)),
+                    count(new Change(before, Verdict.Kind.ESCALATED)),
+                    count(new Change(before, Verdict.Kind.REJECTED))));
         }
         text.append('\n')
                 .append(String.format(
@@ -258,9 +258,9 @@ final class PolicyTrial {
                 name,
                 tally.before(),
                 tally.changed,
-                tally.more(OutcomeKind.ACCEPTED),
-                tally.more(OutcomeKind.ESCALATED),
-                tally.more(OutcomeKind.REJECTED)));
+                tally.more(Verdict.Kind.ACCEPTED),
+                tally.more(Verdict.Kind.ESCALATED),
+                tally.more(Verdict.Kind.REJECTED)));
     }
 
     private void appendExamples(StringBuilder text) {
@@ -307,11 +307,11 @@ final class PolicyTrial {
         return codePoint < 0x1100 ? 1 : 2;
     }
 
-    private static String name(OutcomeKind ending) {
+    private static String name(Verdict.Kind ending) {
         return ending.name().toLowerCase(Locale.ROOT);
     }
 
-    private record OutcomeLine(String type, OutcomeKind before, OutcomeKind after, long certificates) {}
+    private record OutcomeLine(String type, Verdict.Kind before, Verdict.Kind after, long certificates) {}
 
     private record ReasonLine(String type, String reason, long before, long after) {}
 
@@ -320,9 +320,9 @@ final class PolicyTrial {
             this(
                     of.before(),
                     of.changed,
-                    of.more(OutcomeKind.ACCEPTED),
-                    of.more(OutcomeKind.ESCALATED),
-                    of.more(OutcomeKind.REJECTED));
+                    of.more(Verdict.Kind.ACCEPTED),
+                    of.more(Verdict.Kind.ESCALATED),
+                    of.more(Verdict.Kind.REJECTED));
         }
     }
 
@@ -340,8 +340,8 @@ final class PolicyTrial {
             long seq,
             String pcsId,
             String shard,
-            OutcomeKind before,
-            OutcomeKind after,
+            Verdict.Kind before,
+            Verdict.Kind after,
             String reasonBefore,
             String reasonAfter) {}
 

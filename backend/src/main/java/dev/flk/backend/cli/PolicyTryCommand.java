@@ -3,8 +3,8 @@ package dev.flk.backend.cli;
 
 import dev.flk.backend.cli.CommandLineProgram.Watched;
 import dev.flk.backend.config.BackendConfig.LogRules;
-import dev.flk.backend.ingest.DecisionRules;
-import dev.flk.backend.ingest.LoggedOutcomes;
+import dev.flk.backend.inbox.DecisionRules;
+import dev.flk.backend.inbox.LoggedOutcomes;
 import dev.flk.program.cli.Terminal.RewrittenLine;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Quantities;

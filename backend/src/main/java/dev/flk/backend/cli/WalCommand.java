@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
-import dev.flk.backend.ingest.Inbox;
-import dev.flk.backend.ingest.Inbox.Marked;
-import dev.flk.backend.ingest.RecordKind;
-import dev.flk.backend.ingest.RecordKind.LoggedId;
+import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.inbox.Inbox.Marked;
+import dev.flk.backend.inbox.RecordKind;
+import dev.flk.backend.inbox.RecordKind.LoggedId;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
@@ -241,7 +241,7 @@ final class WalCommand implements Runnable {
     }
 
     private Marked marked() throws IOException {
-        return Inbox.marked(new DiskFiles(), source.directory()).orElse(new Marked(-1, 0));
+        return Inbox.marked(new DiskFiles(), source.directory()).orElse(new Marked(-1, 0, 0));
     }
 
     private record DamageLine(

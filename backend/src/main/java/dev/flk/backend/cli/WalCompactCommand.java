@@ -2,7 +2,7 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.config.BackendConfig.LogRules;
-import dev.flk.backend.ingest.LogCompaction;
+import dev.flk.backend.inbox.LogCompaction;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.program.config.Quantities;

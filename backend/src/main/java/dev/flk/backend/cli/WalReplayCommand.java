@@ -3,13 +3,13 @@ package dev.flk.backend.cli;
 
 import com.fasterxml.jackson.databind.util.RawValue;
 import dev.flk.backend.cli.LogReplay.ReplayWorkers;
-import dev.flk.backend.ingest.LoggedOutcomes;
-import dev.flk.backend.ingest.LoggedOutcomes.Compared;
-import dev.flk.backend.ingest.LoggedOutcomes.OutcomeKind;
-import dev.flk.backend.ingest.LoggedOutcomes.ReplayedOutcome;
-import dev.flk.backend.ingest.RecordKind;
+import dev.flk.backend.inbox.LoggedOutcomes;
+import dev.flk.backend.inbox.LoggedOutcomes.Compared;
+import dev.flk.backend.inbox.LoggedOutcomes.ReplayedOutcome;
+import dev.flk.backend.inbox.RecordKind;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
+import dev.flk.verification.Verdict;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
@@ -103,7 +103,7 @@ final class WalReplayCommand implements Callable<Integer> {
         private static final String ROW = "%-28s %12d\n";
 
         private final Map<String, Long> byKind = new LinkedHashMap<>();
-        private final Map<OutcomeKind, Long> byEnding = new EnumMap<>(OutcomeKind.class);
+        private final Map<Verdict.Kind, Long> byEnding = new EnumMap<>(Verdict.Kind.class);
         private long records;
         private long first;
         private long last;
@@ -111,7 +111,7 @@ final class WalReplayCommand implements Callable<Integer> {
 
         ReplayCount() {
             RecordKind.names().forEach(kind -> byKind.put(kind, 0L));
-            for (OutcomeKind ending : OutcomeKind.values()) {
+            for (Verdict.Kind ending : Verdict.Kind.values()) {
                 byEnding.put(ending, 0L);
             }
         }
@@ -124,13 +124,13 @@ final class WalReplayCommand implements Callable<Integer> {
         }
 
         void given(ReplayedOutcome given) {
-            byEnding.merge(given.ending(), 1L, Long::sum);
+            byEnding.merge(given.kind(), 1L, Long::sum);
             overruled += given.isOverruled() ? 1 : 0;
         }
 
         /** Corrects the counts for an overruled submission, which was counted with its own outcome before. */
         void overruled(Compared byItself, ReplayedOutcome stood) {
-            byEnding.merge(byItself.given().ending(), -1L, Long::sum);
+            byEnding.merge(byItself.given().kind(), -1L, Long::sum);
             given(stood);
         }
 
@@ -164,7 +164,7 @@ final class WalReplayCommand implements Callable<Integer> {
             return Json.line(line);
         }
 
-        private static String lowerCase(OutcomeKind ending) {
+        private static String lowerCase(Verdict.Kind ending) {
             return ending.name().toLowerCase(Locale.ROOT);
         }
     }

@@ -4,7 +4,7 @@ package dev.flk.backend.cli;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.BackendConfig.LogRules;
-import dev.flk.backend.ingest.Inbox;
+import dev.flk.backend.inbox.Inbox;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogRepair;

@@ -75,6 +75,11 @@ public final class SteadyClock implements InstantSource {
         return part.compareTo(MAX_STEP) < 0 ? part : MAX_STEP;
     }
 
+    /** Returns the system's clock, which may be wrong. */
+    public InstantSource wall() {
+        return wall;
+    }
+
     @Override
     public Instant instant() {
         return Instant.ofEpochMilli(millis());

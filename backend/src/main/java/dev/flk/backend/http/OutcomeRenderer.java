@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import dev.flk.backend.ingest.Ingest.LookUp;
 import dev.flk.backend.ingest.Outcome;
+import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.canonical.CanonicalString;
@@ -13,29 +13,26 @@ import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** The only renderer of outcomes as status codes, headers and bodies. */
 public final class OutcomeRenderer {
-    private static final byte[] BAD_SIGNATURE = errorBody("Signature verification failed");
     private static final byte[] RATE_LIMITED = errorBody("Too many requests");
-    private static final byte[] BROKEN = errorBody("internal error");
-    private static final byte[] LOG_FAILED = errorBody("log append failed");
     private static final List<Header> DUPLICATE = List.of(new Header("X-Flk-Duplicate", "true"));
     private static final List<Header> CONFLICT =
             List.of(new Header("X-Flk-Duplicate", "true"), new Header("X-Flk-Conflict", "true"));
-    private static final Cases CASES = new Cases();
 
     private OutcomeRenderer() {}
 
     /** Returns the answer to a single submission. */
     public static Answer answer(Outcome outcome) {
-        Rendered rendered = outcome.match(CASES);
+        Rendered rendered = render(outcome);
         return new Answer(rendered.status, "application/json", rendered.body, rendered.headers);
     }
 
     /** Appends the line of a batch, with its newline. */
     static void appendLine(ByteArrayOutputStream out, Outcome outcome) {
-        Rendered rendered = outcome.match(CASES);
+        Rendered rendered = render(outcome);
         appendAscii(out, "{\"status\":" + rendered.status + ",\"body\":");
         out.writeBytes(rendered.body);
         appendAscii(
@@ -59,22 +56,15 @@ public final class OutcomeRenderer {
     }
 
     /** Returns the answer to a look-up: the stored body with status 200, whatever the first status was. */
-    static Answer answer(LookUp lookUp) {
-        if (lookUp instanceof LookUp.Found found) {
-            return Answer.json(200, found.body());
+    static Answer lookUpAnswer(Optional<Outcome> found) {
+        if (found.isEmpty()) {
+            return Answer.error(404, "no outcome recorded");
         }
-        if (lookUp instanceof LookUp.Unavailable unavailable) {
-            return answer(new Outcome.Unavailable(unavailable.cause(), unavailable.retryAfterSeconds()));
-        }
-        return Answer.error(404, "no outcome recorded");
+        return found.get() instanceof Decided decided ? Answer.json(200, decided.body()) : answer(found.get());
     }
 
     /** @param retryAfterSeconds the seconds for {@code Retry-After}; 0 for none */
     private record Rendered(int status, byte[] body, List<Header> headers, Relation relation, long retryAfterSeconds) {
-        Rendered(int status, byte[] body) {
-            this(status, body, List.of(), Relation.FIRST, 0);
-        }
-
         static Rendered retry(int status, byte[] body, long seconds, Header... more) {
             long afterSeconds = Math.max(1, seconds);
             List<Header> headers = new ArrayList<>(List.of(more));
@@ -83,9 +73,8 @@ public final class OutcomeRenderer {
         }
     }
 
-    private static final class Cases implements Outcome.Cases<Rendered> {
-        @Override
-        public Rendered decided(Outcome.Decided decided) {
+    private static Rendered render(Outcome outcome) {
+        if (outcome instanceof Decided decided) {
             List<Header> headers = switch (decided.relation()) {
                 case FIRST -> List.of();
                 case DUPLICATE -> DUPLICATE;
@@ -93,41 +82,25 @@ public final class OutcomeRenderer {
             };
             return new Rendered(decided.status(), decided.body(), headers, decided.relation(), 0);
         }
-
-        @Override
-        public Rendered malformed(Outcome.Malformed malformed) {
-            return new Rendered(400, errorBody(malformed.error()));
-        }
-
-        @Override
-        public Rendered badSignature(Outcome.BadSignature badSignature) {
-            return new Rendered(401, BAD_SIGNATURE);
-        }
-
-        @Override
-        public Rendered rateLimited(Outcome.RateLimited rateLimited) {
-            Throttled throttled = rateLimited.throttled();
+        if (outcome instanceof Outcome.RateLimited limited) {
+            Throttled throttled = limited.throttled();
             return Rendered.retry(
                     429,
                     RATE_LIMITED,
                     throttled.waitSeconds(),
                     new Header("X-Flk-Limit", throttled.limit().label()));
         }
-
-        @Override
-        public Rendered logFailed(Outcome.LogFailed logFailed) {
-            return new Rendered(500, LOG_FAILED);
-        }
-
-        @Override
-        public Rendered unavailable(Outcome.Unavailable unavailable) {
-            return Rendered.retry(503, errorBody(unavailable.cause().error()), unavailable.retryAfterSeconds());
-        }
-
-        @Override
-        public Rendered broken(Outcome.Broken broken) {
-            return new Rendered(500, BROKEN);
-        }
+        Outcome.Refused refused = (Outcome.Refused) outcome;
+        int status = switch (refused.why()) {
+            case MALFORMED -> 400;
+            case BAD_SIGNATURE -> 401;
+            case LOG_FAILED, BROKEN -> 500;
+            case STORE_DOWN, DISK_FULL, OVERLOADED, STARTING, UNDECIDED -> 503;
+        };
+        byte[] body = errorBody(refused.error());
+        return status == 503
+                ? Rendered.retry(status, body, refused.retryAfterSeconds())
+                : new Rendered(status, body, List.of(), Relation.FIRST, 0);
     }
 
     /** Renders an error body in ASCII, with all other characters escaped. */

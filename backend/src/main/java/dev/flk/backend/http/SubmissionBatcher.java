@@ -81,7 +81,7 @@ final class SubmissionBatcher {
             Client.answerBadRequest(exchange, "pcs_id is not 64 lower-case hex digits");
             return;
         }
-        ingest.lookUp(id.get(), found -> exchange.answerLater(() -> OutcomeRenderer.answer(found)));
+        ingest.lookUp(id.get(), found -> exchange.answerLater(() -> OutcomeRenderer.lookUpAnswer(found)));
     }
 
     /** Hands over submissions with all others of this turn of the event loop; long ones go to another thread. */
@@ -135,7 +135,7 @@ final class SubmissionBatcher {
             LOG.error("{} submissions could not be accepted", turn.size(), e);
             for (Submission submission : turn) {
                 meters.internalError(); // also counts submissions that ingest had answered before it failed
-                submission.answer().accept(new Outcome.Broken());
+                submission.answer().accept(Outcome.Refused.BROKEN);
             }
         }
     }

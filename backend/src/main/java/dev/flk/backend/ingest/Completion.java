@@ -2,19 +2,19 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.StoredOutcome;
-import dev.flk.backend.ingest.DecisionRules.Decision;
+import dev.flk.backend.inbox.DecisionRules.Decision;
+import dev.flk.backend.inbox.LowWater;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Outcome.Refused;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.ingest.Submission.Candidate;
 import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.Meters.LimitedBy;
 import dev.flk.backend.metrics.Meters.RejectReason;
-import dev.flk.backend.metrics.ShardMeters.ByVerdict;
 import dev.flk.verification.Verdict;
 import java.util.List;
-import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -59,7 +59,7 @@ final class Completion {
         }
         finished(inFlight);
         StoredOutcome existing = decision.recorded();
-        answer(candidates.get(0), new Decided(existing.status(), existing.body(), Relation.FIRST));
+        answer(candidates.get(0), Decided.of(existing, Relation.FIRST));
         candidates.subList(1, candidates.size()).forEach(candidate -> answerKnown(candidate, existing));
     }
 
@@ -113,7 +113,7 @@ final class Completion {
         if (candidate.digest().equals(existing.digest())) {
             meters.dedupHits.increment();
             log.duplicate(candidate.id());
-            answer(candidate, new Decided(existing.status(), existing.body(), Relation.DUPLICATE));
+            answer(candidate, Decided.of(existing, Relation.DUPLICATE));
         } else {
             evidence.keep(candidate, problem -> answerConflict(candidate, existing, problem));
         }
@@ -127,20 +127,21 @@ final class Completion {
         meters.dedupHits.increment();
         meters.conflict();
         log.conflict(candidate.decision().recorded(), existing, candidate.keyId(), candidate.sender());
-        answer(candidate, new Decided(existing.status(), existing.body(), Relation.CONFLICT));
+        answer(candidate, Decided.of(existing, Relation.CONFLICT));
     }
 
     /** Answers one submission with an error and counts the error. */
     void answerError(Candidate candidate, Outcome error) {
-        if (error instanceof Outcome.RateLimited) {
+        if (error instanceof Refused refused) {
+            switch (refused.why()) {
+                case BROKEN -> meters.internalError();
+                case LOG_FAILED, DISK_FULL -> meters.walErrors.increment();
+                case STORE_DOWN, OVERLOADED, STARTING, UNDECIDED -> meters.unavailable(refused.error());
+                case MALFORMED, BAD_SIGNATURE -> {} // counted where they are found
+            }
+        } else {
             meters.rateLimited(LimitedBy.EVIDENCE);
             meters.rateLimitedLate();
-        } else if (error instanceof Outcome.Broken) {
-            meters.internalError();
-        } else if (error instanceof Outcome.Unavailable unavailable && unavailable.cause() != Outcome.Cause.DISK_FULL) {
-            meters.unavailable(unavailable.cause().error());
-        } else {
-            meters.walErrors.increment();
         }
         answer(candidate, error);
     }
@@ -165,33 +166,12 @@ final class Completion {
     }
 
     private void count(Decision decision) {
-        decision.verdict().match(new Verdict.Cases<Void>() {
-            @Override
-            public Void accepted(Verdict.Accepted accepted) {
-                meters.accepted.increment();
-                return ofShard(ByVerdict.ACCEPTED, accepted.recomputed());
-            }
-
-            @Override
-            public Void escalated(Verdict.Escalated escalated) {
-                meters.escalated.increment();
-                return ofShard(ByVerdict.ESCALATED, escalated.recomputed());
-            }
-
-            @Override
-            public Void rejected(Verdict.Rejected rejected) {
-                meters.escalated.increment();
-                meters.rejected(RejectReason.VERIFICATION);
-                return ofShard(ByVerdict.REJECTED, rejected.recomputed());
-            }
-
-            private @Nullable Void ofShard(ByVerdict verdict, Verdict.@Nullable Recomputed recomputed) {
-                meters.shards.decided(
-                        decision.shardId(),
-                        verdict,
-                        recomputed == null ? OptionalDouble.empty() : OptionalDouble.of(recomputed.dHat()));
-                return null;
-            }
-        });
+        Verdict verdict = decision.verdict();
+        (verdict.kind() == Verdict.Kind.ACCEPTED ? meters.accepted : meters.escalated).increment();
+        if (verdict.kind() == Verdict.Kind.REJECTED) {
+            meters.rejected(RejectReason.VERIFICATION);
+        }
+        Verdict.Recomputed recomputed = verdict.recomputed();
+        meters.shards.decided(decision.shardId(), verdict.kind(), recomputed == null ? Double.NaN : recomputed.dHat());
     }
 }

@@ -2,7 +2,9 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.GuardedStore;
-import dev.flk.backend.ingest.Outcome.Unavailable;
+import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.inbox.RecordKind;
+import dev.flk.backend.ingest.Outcome.Refused;
 import dev.flk.backend.ingest.Submission.Candidate;
 import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.backend.limit.RateLimit;
@@ -28,6 +30,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Evidence {
     private final Inbox inbox;
+    private final ForcedQueue queue;
     private final GuardedStore store;
     private final InstantSource expiry;
     private final EvidenceBudget budget;
@@ -56,8 +59,15 @@ final class Evidence {
         }
     }
 
-    Evidence(Inbox inbox, GuardedStore store, InstantSource expiry, EvidenceBudget budget, int maxEntries) {
+    Evidence(
+            Inbox inbox,
+            ForcedQueue queue,
+            GuardedStore store,
+            InstantSource expiry,
+            EvidenceBudget budget,
+            int maxEntries) {
         this.inbox = inbox;
+        this.queue = queue;
         this.store = store;
         this.expiry = expiry;
         this.budget = budget;
@@ -79,66 +89,55 @@ final class Evidence {
     void keep(Candidate candidate, Consumer<@Nullable Outcome> then) {
         Content content = new Content(candidate.id(), candidate.digest());
         long expiresAtMillis = candidate.decision().recorded().expiresAtMillis();
-        switch (register(content, expiresAtMillis, then)) {
-            case KEPT -> then.accept(null);
-            case WAITS -> {}
-            case FULL -> then.accept(Unavailable.OVERLOADED);
-            case NEW ->
-                store.knowsEvidence(content.id(), content.digest()).whenComplete((known, failure) -> {
-                    if (known != null && known) {
-                        tell(content, null);
-                    } else {
-                        append(content, candidate, expiresAtMillis);
-                    }
-                });
+        Kept kept;
+        boolean isNew;
+        synchronized (this) {
+            kept = index.get(content);
+            if (kept != null && kept.waiting != null) {
+                kept.waiting.add(then);
+                return;
+            }
+            isNew = kept == null && makeRoom();
+            if (isNew) {
+                index.put(content, new Kept(new ArrayList<>(List.of(then)), expiresAtMillis));
+            }
         }
+        if (!isNew) {
+            then.accept(kept == null ? Refused.OVERLOADED : null);
+            return;
+        }
+        store.knowsEvidence(content.id(), content.digest()).whenComplete((known, failure) -> {
+            if (known != null && known) {
+                tell(content, null);
+            } else {
+                append(content, candidate, expiresAtMillis);
+            }
+        });
     }
 
     private void append(Content content, Candidate candidate, long expiresAtMillis) {
-        if (inbox.isDiskLow(candidate.submission().bodyBytes())) {
-            tell(content, Unavailable.DISK_FULL);
+        int bytes = candidate.body().length;
+        if (inbox.isDiskLow(bytes)) {
+            tell(content, Refused.DISK_FULL);
             return;
         }
-        Optional<Throttled> throttled = budget.take(candidate.submission().bodyBytes());
+        Optional<Throttled> throttled = budget.take(bytes);
         if (throttled.isPresent()) {
             tell(content, new Outcome.RateLimited(throttled.get()));
             return;
         }
         boolean taken = inbox.append(
                 candidate.entry(RecordKind.EVIDENCE),
-                finish -> {
+                queue.later(finish -> {
                     tell(content, null);
                     // if the note fails, this content is logged once more after a restart
                     store.noteEvidence(content.id(), content.digest(), expiresAtMillis)
                             .whenComplete((noted, failure) -> finish.run());
-                },
-                cause -> tell(content, Outcome.LogFailed.of(cause)));
+                }),
+                queue.later(cause -> tell(content, Refused.appendFailed(cause))));
         if (!taken) {
-            tell(content, Unavailable.OVERLOADED);
+            tell(content, Refused.OVERLOADED);
         }
-    }
-
-    private enum Registered {
-        NEW,
-        WAITS,
-        KEPT,
-        FULL
-    }
-
-    private synchronized Registered register(Content content, long expiresAtMillis, Consumer<@Nullable Outcome> then) {
-        Kept kept = index.get(content);
-        if (kept == null) {
-            if (!makeRoom()) {
-                return Registered.FULL;
-            }
-            index.put(content, new Kept(new ArrayList<>(List.of(then)), expiresAtMillis));
-            return Registered.NEW;
-        }
-        if (kept.waiting == null) {
-            return Registered.KEPT;
-        }
-        kept.waiting.add(then);
-        return Registered.WAITS;
     }
 
     private void tell(Content content, @Nullable Outcome error) {

@@ -10,18 +10,22 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The recorder's queue, in log order. Everything that one fsync completes is added as one group, so that the log's
- * writer only writes and forces; answers of the store are queued as well. Adding never blocks; the number of ids that
- * may be in flight bounds the queue. This class is also the listener of the log's writer, for metrics and log lines.
+ * The queue of the {@link OutcomeWriter}, in log order. Everything that one fsync completes is added as one group, so
+ * that the log's writer only writes and forces; answers of the store are queued as well. Adding never blocks; the number
+ * of ids that may be in flight bounds the queue. This class is also the listener of the log's writer, for metrics and log
+ * lines.
  */
-final class ForcedQueue implements LogListener {
+public final class ForcedQueue implements LogListener {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
     private final LinkedBlockingQueue<Group> groups = new LinkedBlockingQueue<>();
@@ -50,7 +54,7 @@ final class ForcedQueue implements LogListener {
         void run() throws IOException;
     }
 
-    ForcedQueue(Meters meters) {
+    public ForcedQueue(Meters meters) {
         this.meters = meters;
     }
 
@@ -60,7 +64,7 @@ final class ForcedQueue implements LogListener {
     }
 
     /** Returns a stage that completes when this process no longer owns the log. */
-    CompletionStage<LockLostException> lockLost() {
+    public CompletionStage<LockLostException> lockLost() {
         return lockLost;
     }
 
@@ -69,9 +73,9 @@ final class ForcedQueue implements LogListener {
         together.submissions().addAll(submissions);
     }
 
-    /** Adds a task to run on the recorder's thread. Called on the writer's thread. */
-    void other(Runnable callback) {
-        together.others().add(callback);
+    /** Returns a callback for the writer's thread that runs {@code then} on the recorder's thread. */
+    <T> Consumer<T> later(Consumer<T> then) {
+        return value -> together.others().add(() -> then.accept(value));
     }
 
     /**
@@ -88,6 +92,23 @@ final class ForcedQueue implements LogListener {
     /** Queues a task to run on the recorder's thread after everything queued before. Any thread. */
     void tell(Runnable callback) {
         groups.add(new Group(List.of(), List.of(callback)));
+    }
+
+    /** Runs {@code then} on the recorder's thread, immediately if the stage has already completed. That thread. */
+    <T> void whenDone(CompletionStage<T> stage, BiConsumer<@Nullable T, @Nullable Throwable> then) {
+        CompletableFuture<T> future = stage.toCompletableFuture();
+        if (!future.isDone()) {
+            var unused = future.whenComplete((value, failure) -> tell(() -> then.accept(value, failure)));
+            return;
+        }
+        T value;
+        try {
+            value = future.join();
+        } catch (CompletionException e) {
+            then.accept(null, e.getCause());
+            return;
+        }
+        then.accept(value, null);
     }
 
     /** Returns the next group, or null if none exists. */

@@ -2,7 +2,10 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.StoredOutcome;
-import dev.flk.backend.ingest.DecisionRules.Decision;
+import dev.flk.backend.inbox.DecisionRules.Decision;
+import dev.flk.backend.inbox.Inbox.Loggable;
+import dev.flk.backend.inbox.LowWater;
+import dev.flk.backend.inbox.RecordKind;
 import dev.flk.backend.ingest.Submission.Candidate;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.segment.Entry;
@@ -108,13 +111,15 @@ final class InFlightIds {
     /**
      * One id in flight, from its look-up until it is recorded. Submissions of the same id that arrive in the meantime
      * share its outcome. {@link InFlightIds} guards the list of them; the other fields are handed from step to step.
-     * Once the submission is on disk, only its decision is held and not its body.
+     * Once the submission is with the log, only its decision is held and not its body.
      */
-    static final class InFlight {
+    static final class InFlight implements Loggable {
         private final Decision decision;
         private final String keyId;
-        private final long arrivalMillis;
-        private @Nullable Entry entry;
+
+        /** The submission that put the id in flight; null once the log has it. */
+        private @Nullable Candidate opener;
+
         private LowWater.@Nullable Group group;
         private long sequence;
 
@@ -126,8 +131,7 @@ final class InFlightIds {
         InFlight(Candidate opener) {
             this.decision = opener.decision();
             this.keyId = opener.keyId();
-            this.arrivalMillis = opener.arrivalMillis();
-            this.entry = opener.entry(RecordKind.SUBMISSION);
+            this.opener = opener;
             this.waiting = new ArrayList<>(List.of(opener));
         }
 
@@ -147,26 +151,20 @@ final class InFlightIds {
             return keyId;
         }
 
-        long arrivalMillis() {
-            return arrivalMillis;
+        /** Returns the submission that put the id in flight; may be called only before {@link #takeEntry}. */
+        Candidate opener() {
+            return Objects.requireNonNull(opener, "an id in flight is logged once");
         }
 
-        /** Returns the length of the body to log, in bytes. */
-        int bodyBytes() {
-            return Objects.requireNonNull(entry, "the entry has already been handed out")
-                    .body()
-                    .length;
-        }
-
-        /** Returns the entry to log; may be called only once. */
-        Entry takeEntry() {
-            Entry taken = Objects.requireNonNull(entry, "an id in flight is logged once");
-            entry = null;
+        @Override
+        public Entry takeEntry() {
+            Entry taken = opener().entry(RecordKind.SUBMISSION);
+            opener = null;
             return taken;
         }
 
-        /** Notes that the entry is on disk. */
-        void logged(long atSequence, LowWater.Group inGroup) {
+        @Override
+        public void logged(long atSequence, LowWater.Group inGroup) {
             sequence = atSequence;
             group = inGroup;
         }

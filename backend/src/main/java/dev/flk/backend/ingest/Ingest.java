@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.ingest.Outcome.Refusal;
+import dev.flk.backend.ingest.Outcome.Refused;
+import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** The interface of ingest for the HTTP side. Safe to call from several event loops at once; never blocks. */
 public interface Ingest {
@@ -15,21 +20,50 @@ public interface Ingest {
      */
     void submit(List<Submission> turn);
 
-    /** Looks up the stored outcome of one certificate; {@code answer} is called exactly once, on any thread. */
-    void lookUp(PcsId id, Consumer<LookUp> answer);
+    /**
+     * Looks up the stored outcome of one certificate.
+     *
+     * @param answer called exactly once, on any thread: with the stored outcome, with a refusal if the id waits for its
+     *     decision or can't be looked up at the moment, or with nothing if the store does not contain the id
+     */
+    void lookUp(PcsId id, Consumer<Optional<Outcome>> answer);
 
-    /** The result of looking up an id. */
-    sealed interface LookUp {
-        /** A stored outcome: its status (200 or 202) and the exact bytes of its body. */
-        record Found(int status, byte[] body) implements LookUp {}
+    /** A gate that answers {@code starting} while the log is read and then forwards everything. Safe for any thread. */
+    final class Gate implements Ingest {
+        private static final Refused STARTING = new Refused(Refusal.STARTING, 1);
 
-        /** The store does not contain the id. */
-        record Unknown() implements LookUp {}
+        private final Meters meters;
+        private volatile @Nullable Ingest behind;
 
-        /** The id waits for its decision, or can't be looked up at the moment (503). */
-        record Unavailable(Outcome.Cause cause, long retryAfterSeconds) implements LookUp {
-            static Unavailable of(Outcome.Unavailable outcome) {
-                return new Unavailable(outcome.cause(), outcome.retryAfterSeconds());
+        public Gate(Meters meters) {
+            this.meters = meters;
+        }
+
+        /** Forwards everything to {@code ingest} from this call on. */
+        public void open(Ingest ingest) {
+            behind = ingest;
+        }
+
+        @Override
+        public void submit(List<Submission> turn) {
+            Ingest ingest = behind;
+            if (ingest != null) {
+                ingest.submit(turn);
+                return;
+            }
+            for (Submission submission : turn) {
+                meters.unavailable(STARTING.error());
+                submission.answer().accept(STARTING);
+            }
+        }
+
+        @Override
+        public void lookUp(PcsId id, Consumer<Optional<Outcome>> answer) {
+            Ingest ingest = behind;
+            if (ingest != null) {
+                ingest.lookUp(id, answer);
+            } else {
+                answer.accept(Optional.of(STARTING));
             }
         }
     }

@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.inbox.DecisionRules;
+import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.ingest.Evidence.EvidenceBudget;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
-import dev.flk.backend.ingest.Outcome.LogFailed;
-import dev.flk.backend.ingest.Outcome.Unavailable;
+import dev.flk.backend.ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Outcome.Refusal;
+import dev.flk.backend.ingest.Outcome.Refused;
+import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.ingest.StoreLink.RetryAdvice;
 import dev.flk.backend.ingest.Submission.Candidate;
+import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.backend.limit.Submitter;
@@ -18,21 +26,27 @@ import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.certificate.PcsId;
+import dev.flk.wal.files.LockLostException;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The path of a submission, in order: the limits of its address and of all senders, parse, signature, the other rules
  * of the format, decide, look-up, the limit of its key (otherwise of its shard), append to the inbox log and wait for
  * the disk, put-if-absent, answer. The pure steps run before the append, on the caller's thread; after the fsync the
- * {@link OutcomeWriter} continues.
+ * {@link OutcomeWriter} continues. The log is read before the first submission is accepted; {@link #close} finishes the
+ * work in flight and leaves the store complete.
  */
-final class IngestPipeline implements Ingest {
+public final class IngestPipeline implements Ingest, AutoCloseable {
     /** The maximum number of body bytes in one append, unless a single body is longer. */
     private static final long MAX_APPEND_BYTES = 8L << 20;
 
@@ -42,38 +56,115 @@ final class IngestPipeline implements Ingest {
      */
     static final int MAX_LOOK_UPS = 256;
 
-    private final IngestService.Parts parts;
-    private final Limits limits;
-    private final GuardedStore store;
-    private final Meters meters;
-    private final InFlightIds inFlightIds;
-    private final Inbox inbox;
-    private final Completion completion;
-    private final RetryAdvice advice;
-    private final OutcomeLog log;
-    private final AtomicInteger lookUps = new AtomicInteger();
+    private static final int MAX_IDS_IN_FLIGHT = 200_000;
+    private static final int MAX_EVIDENCE = 100_000;
 
-    IngestPipeline(
-            IngestService.Parts parts,
-            InFlightIds inFlightIds,
+    private final Inbox inbox;
+    private final ForcedQueue queue;
+    private final GuardedStore store;
+    private final Limits limits;
+    private final Signatures signatures;
+    private final DecisionRules rules;
+    private final Duration maxClockSkew;
+    private final SteadyClock clock;
+    private final Meters meters;
+    private final OutcomeLog log;
+    private final InFlightIds inFlightIds;
+    private final RetryAdvice advice;
+    private final Completion completion;
+    private final StoreLink link;
+    private final OutcomeWriter writer;
+    private final AtomicInteger lookUps = new AtomicInteger();
+    private final AtomicReference<@Nullable Runnable> whenReady = new AtomicReference<>();
+
+    /** The moment from which submissions are accepted. */
+    public enum Ready {
+        /** When the store contains everything in the log; for a store that does not persist anything. */
+        WHEN_STORE_IS_COMPLETE,
+        /**
+         * When the store contains everything after its position; for an embedded store. A store that fails, or that
+         * must be rebuilt, is treated like any other outage.
+         */
+        WHEN_STORE_HAS_CAUGHT_UP,
+        /** When the log has been read; a store that can't be reached is treated like any other outage. */
+        WHEN_LOG_WAS_READ
+    }
+
+    /**
+     * Creates the pipeline around a log and a store; {@link #open} must follow.
+     *
+     * @param inbox the inbox, opened but not started; owned by the pipeline from now on
+     * @param queue the listener of the inbox's log
+     * @param store owned by the caller
+     * @param maxClockSkew how far {@code sent_at} may lie in the future; zero switches the check off
+     * @param clock the time of arrivals, of expiry and of retention
+     * @param nanoTicker monotonic time
+     */
+    public IngestPipeline(
             Inbox inbox,
-            Completion completion,
-            RetryAdvice advice,
-            OutcomeLog log) {
-        this.parts = parts;
-        this.limits = parts.limits();
-        this.store = parts.store();
-        this.meters = parts.meters();
-        this.inFlightIds = inFlightIds;
+            ForcedQueue queue,
+            GuardedStore store,
+            Limits limits,
+            Signatures signatures,
+            DecisionRules rules,
+            Duration maxClockSkew,
+            SteadyClock clock,
+            LongSupplier nanoTicker,
+            Meters meters,
+            Audit audit) {
         this.inbox = inbox;
-        this.completion = completion;
-        this.advice = advice;
-        this.log = log;
+        this.queue = queue;
+        this.store = store;
+        this.limits = limits;
+        this.signatures = signatures;
+        this.rules = rules;
+        this.maxClockSkew = maxClockSkew;
+        this.clock = clock;
+        this.meters = meters;
+        this.log = new OutcomeLog(audit);
+        this.inFlightIds = new InFlightIds(MAX_IDS_IN_FLIGHT, clock.expiry());
+        this.advice = new RetryAdvice(store, inbox.lowWater());
+        Evidence evidence =
+                new Evidence(inbox, queue, store, clock.expiry(), new EvidenceBudget(nanoTicker), MAX_EVIDENCE);
+        this.completion = new Completion(inFlightIds, inbox.lowWater(), evidence, meters, log);
+        CatchUp catchUp = new CatchUp(inbox, queue, store, inFlightIds, evidence, clock, meters, log);
+        this.link = new StoreLink(store, inbox, queue, catchUp, advice, nanoTicker);
+        this.writer = new OutcomeWriter(link, store, inbox, queue, completion, advice, log, clock);
+        queue.whenVanished(() -> {
+            store.sync();
+            inbox.keepMark();
+        });
+        meters.idsInFlight.watch(inFlightIds::size);
+        meters.walQueueBytes.watch(inbox.log()::queuedBytes);
+        meters.walQueueAppends.watch(inbox.log()::queuedAppends);
+        meters.recorderQueueGroups.watch(queue::size);
+        meters.evidenceEntries.watch(evidence::size);
+    }
+
+    /**
+     * Connects the store, and catches it up with the log if {@code ready} requires that. Starts no thread:
+     * {@link #start} does, or a simulation takes the steps.
+     *
+     * @throws IOException if the log can't be read or written, or records are missing
+     * @throws dev.flk.backend.dedup.StoreUnavailableException if a required store fails
+     */
+    public IngestPipeline open(Ready ready) throws IOException {
+        if (ready != Ready.WHEN_LOG_WAS_READ) {
+            writer.completeStore(ready == Ready.WHEN_STORE_HAS_CAUGHT_UP);
+        }
+        return this;
+    }
+
+    /** Starts the threads. */
+    public IngestPipeline start() {
+        inbox.log().start();
+        writer.start(this::reportReady);
+        return this;
     }
 
     @Override
     public void submit(List<Submission> turn) {
-        List<Opened> opened = new ArrayList<>(turn.size());
+        List<InFlight> opened = new ArrayList<>(turn.size());
         for (Submission submission : turn) {
             if (isAdmitted(submission)) {
                 check(submission).flatMap(this::join).ifPresent(opened::add);
@@ -101,89 +192,92 @@ final class IngestPipeline implements Ingest {
     private Optional<Candidate> check(Submission submission) {
         try {
             return Optional.of(checked(submission));
-        } catch (Refused refused) {
+        } catch (Objection objection) {
             limits.failed(submission.sender(), submission.bodyBytes());
-            submission.answer().accept(refused.outcome);
+            submission.answer().accept(objection.answer);
         } catch (RuntimeException e) {
             log.broken(e);
             meters.internalError();
-            submission.answer().accept(new Outcome.Broken());
+            submission.answer().accept(Refused.BROKEN);
         } catch (OutOfMemoryError e) {
             // parsing a long body of nothing but keys takes many times its length; the parsed part is garbage by now
             log.noMemory(submission.bodyBytes());
-            meters.unavailable(Outcome.Cause.OVERLOADED.error());
-            submission.answer().accept(Unavailable.OVERLOADED);
+            meters.unavailable(Refused.OVERLOADED.error());
+            submission.answer().accept(Refused.OVERLOADED);
         }
         return Optional.empty();
     }
 
     /** Parses a submission, verifies its signature, checks the other rules, and computes the decision. */
-    private Candidate checked(Submission submission) throws Refused {
-        ParsedCertificate parsed = parsed(submission);
-        String keyId = parts.signatures().verify(parsed).orElseThrow(() -> badSignature(parsed, submission.sender()));
-        Certificate certificate = checked(parsed, submission.sender());
-        long arrivalMillis = parts.clock().millis();
-        return new Candidate(submission, keyId, arrivalMillis, parts.rules().decide(certificate, arrivalMillis));
+    private Candidate checked(Submission submission) throws Objection {
+        Submitter sender = submission.sender();
+        byte[] body = submission.body().get();
+        ParsedCertificate parsed = parsed(body, sender);
+        String keyId = signatures.verify(parsed).orElseThrow(() -> badSignature(parsed, sender));
+        Certificate certificate = checked(parsed, sender);
+        long arrivalMillis = clock.millis();
+        return new Candidate(
+                body, sender, submission.answer(), keyId, arrivalMillis, rules.decide(certificate, arrivalMillis));
     }
 
-    private ParsedCertificate parsed(Submission submission) throws Refused {
+    private ParsedCertificate parsed(byte[] body, Submitter sender) throws Objection {
         try {
-            return CertificateReader.parse(submission.body());
+            return CertificateReader.parse(body);
         } catch (MalformedCertificate e) {
-            throw malformed(e, submission.sender(), null);
+            throw malformed(e, sender, null);
         }
     }
 
-    private Certificate checked(ParsedCertificate parsed, Submitter sender) throws Refused {
+    private Certificate checked(ParsedCertificate parsed, Submitter sender) throws Objection {
         try {
-            return parsed.check(parts.wallClock().instant(), parts.maxClockSkew());
+            return parsed.check(clock.wall().instant(), maxClockSkew);
         } catch (MalformedCertificate e) {
             throw malformed(e, sender, parsed.signed().shardId());
         }
     }
 
-    private Refused badSignature(ParsedCertificate parsed, Submitter sender) {
+    private Objection badSignature(ParsedCertificate parsed, Submitter sender) {
         meters.signatureErrors.increment();
         meters.rejected(RejectReason.SIGNATURE);
         String claimedId = parsed.signed().pcsId(); // no other claim of the certificate is kept
-        parts.signatures().examine(parsed, (reason, keyId) -> {
+        signatures.examine(parsed, (reason, keyId) -> {
             meters.signatureRefused(reason);
             log.badSignature(claimedId, reason, keyId, sender);
         });
-        return new Refused(new Outcome.BadSignature());
+        return new Objection(Refused.BAD_SIGNATURE);
     }
 
     /** @param shardId the shard of a certificate with a valid signature; null if the claim is unverified */
-    private Refused malformed(MalformedCertificate cause, Submitter sender, @Nullable String shardId) {
+    private Objection malformed(MalformedCertificate cause, Submitter sender, @Nullable String shardId) {
         String error = String.valueOf(cause.getMessage());
         RejectReason reason = error.startsWith("timestamp in future") ? RejectReason.CLOCK : RejectReason.MALFORMED;
         meters.rejected(reason);
         log.malformed(reason, error, sender, shardId);
-        return new Refused(new Outcome.Malformed(error));
+        return new Objection(Refused.malformed(error));
     }
 
     /** Registers the id; returns empty if the id is already in flight or there is no room for it. */
-    private Optional<Opened> join(Candidate candidate) {
+    private Optional<InFlight> join(Candidate candidate) {
         if (inFlightIds.has(candidate.id())) {
             limits.known(candidate.sender());
         }
         InFlightIds.Join join = inFlightIds.join(candidate);
         switch (join.joined()) {
             case OPENED -> {
-                return join.inFlight().map(inFlight -> new Opened(candidate, inFlight));
+                return join.inFlight();
             }
             case SHARES -> {}
             case LEFT_WAITING ->
                 join.inFlight()
                         .ifPresent(inFlight -> completion.answerWaiting(candidate, inFlight, advice.storeDown()));
-            case FULL -> completion.answerError(candidate, Unavailable.OVERLOADED);
+            case FULL -> completion.answerError(candidate, Refused.OVERLOADED);
         }
         return Optional.empty();
     }
 
     /** Looks up the ids, and logs the submissions that were not decided before. */
-    private void lookUpThenLog(List<Opened> opened) {
-        store.get(opened.stream().map(each -> each.inFlight().id()).toList())
+    private void lookUpThenLog(List<InFlight> opened) {
+        store.get(opened.stream().map(InFlight::id).toList())
                 .whenComplete((existing, failure) -> logUnknown(opened, existing));
     }
 
@@ -191,36 +285,33 @@ final class IngestPipeline implements Ingest {
      * Logs the submissions without a stored outcome. If the look-up failed, it logs all of them: a failed read counts
      * neither as a miss nor as a hit.
      */
-    private void logUnknown(List<Opened> opened, @Nullable List<Optional<StoredOutcome>> existing) {
+    private void logUnknown(List<InFlight> opened, @Nullable List<Optional<StoredOutcome>> existing) {
         try {
             List<InFlight> unknown = new ArrayList<>(opened.size());
             for (int i = 0; i < opened.size(); i++) {
-                Candidate candidate = opened.get(i).candidate();
-                InFlight inFlight = opened.get(i).inFlight();
+                InFlight inFlight = opened.get(i);
                 Optional<StoredOutcome> recorded = existing == null ? Optional.empty() : existing.get(i);
                 if (recorded.isPresent()) {
-                    limits.known(candidate.sender());
+                    limits.known(inFlight.opener().sender());
                     completion.known(inFlight, recorded.get());
                     continue;
                 }
-                Optional<Throttled> throttled = takeNew(candidate);
-                throttled.ifPresentOrElse(limit -> completion.limited(inFlight, limit), () -> unknown.add(inFlight));
+                takeNew(inFlight)
+                        .ifPresentOrElse(
+                                throttled -> completion.limited(inFlight, throttled), () -> unknown.add(inFlight));
             }
             append(unknown);
         } catch (RuntimeException | VirtualMachineError e) { // the completion stage would swallow it
             log.broken(e);
-            opened.forEach(each -> completion.failed(each.inFlight(), new Outcome.Broken()));
+            opened.forEach(inFlight -> completion.failed(inFlight, Refused.BROKEN));
         }
     }
 
     /** Takes from the limits of the key and the shard. */
-    private Optional<Throttled> takeNew(Candidate candidate) {
-        String keyId = candidate.keyId();
+    private Optional<Throttled> takeNew(InFlight inFlight) {
+        String keyId = inFlight.keyId();
         return limits.takeNew(
-                candidate.sender(),
-                candidate.shardId(),
-                keyId,
-                parts.signatures().rateOf(keyId));
+                inFlight.opener().sender(), inFlight.decision().shardId(), keyId, signatures.rateOf(keyId));
     }
 
     /**
@@ -231,13 +322,14 @@ final class IngestPipeline implements Ingest {
         List<InFlight> part = new ArrayList<>();
         long bytes = 0;
         for (InFlight inFlight : unknown) {
-            if (bytes + inFlight.bodyBytes() > MAX_APPEND_BYTES && !part.isEmpty()) {
+            int bodyBytes = inFlight.opener().body().length;
+            if (bytes + bodyBytes > MAX_APPEND_BYTES && !part.isEmpty()) {
                 appendPart(part, bytes);
                 part = new ArrayList<>();
                 bytes = 0;
             }
             part.add(inFlight);
-            bytes += inFlight.bodyBytes();
+            bytes += bodyBytes;
         }
         if (!part.isEmpty()) {
             appendPart(part, bytes);
@@ -246,25 +338,28 @@ final class IngestPipeline implements Ingest {
 
     private void appendPart(List<InFlight> part, long bytes) {
         if (inbox.isDiskLow(bytes)) {
-            part.forEach(inFlight -> completion.failed(inFlight, Unavailable.DISK_FULL));
+            fail(part, Refused.DISK_FULL);
             return;
         }
         boolean room = store.hasRoomFor(inbox.lowWater().pending() + part.size());
-        if (!room || !inbox.append(part, this::appendFailed)) {
-            part.forEach(inFlight -> completion.failed(inFlight, Unavailable.OVERLOADED));
+        if (!room
+                || !inbox.append(
+                        part,
+                        () -> queue.forced(part),
+                        queue.later(cause -> fail(part, Refused.appendFailed(cause))))) {
+            fail(part, Refused.OVERLOADED);
         }
     }
 
-    private void appendFailed(List<InFlight> part, IOException cause) {
-        Outcome error = LogFailed.of(cause);
+    private void fail(List<InFlight> part, Refused error) {
         part.forEach(inFlight -> completion.failed(inFlight, error));
     }
 
     @Override
-    public void lookUp(PcsId id, Consumer<LookUp> answer) {
+    public void lookUp(PcsId id, Consumer<Optional<Outcome>> answer) {
         if (lookUps.incrementAndGet() > MAX_LOOK_UPS) {
             lookUps.decrementAndGet();
-            answer.accept(LookUp.Unavailable.of(Unavailable.OVERLOADED));
+            answer.accept(Optional.of(Refused.OVERLOADED));
             return;
         }
         boolean inFlight = inFlightIds.has(id);
@@ -274,27 +369,118 @@ final class IngestPipeline implements Ingest {
         });
     }
 
-    private LookUp lookUpAnswer(@Nullable List<Optional<StoredOutcome>> existing, boolean inFlight) {
+    private Optional<Outcome> lookUpAnswer(@Nullable List<Optional<StoredOutcome>> existing, boolean inFlight) {
         if (existing == null) {
-            return LookUp.Unavailable.of(advice.storeDown());
+            return Optional.of(advice.storeDown());
         }
         return existing.get(0)
-                .<LookUp>map(recorded -> new LookUp.Found(recorded.status(), recorded.body()))
-                .orElseGet(() -> inFlight ? new LookUp.Unavailable(Outcome.Cause.UNDECIDED, 1) : new LookUp.Unknown());
+                .<Outcome>map(stored -> Decided.of(stored, Relation.DUPLICATE))
+                .or(() -> inFlight ? Optional.of(new Refused(Refusal.UNDECIDED, 1)) : Optional.empty());
     }
 
-    /** A candidate with the id that it has put in flight. */
-    private record Opened(Candidate candidate, InFlight inFlight) {}
+    /** Takes one step of the log's writer, for a simulation; returns false if there was nothing to do. */
+    boolean stepWriter() {
+        return inbox.log().step();
+    }
+
+    /**
+     * Checks, for a simulation, that the active segment was not moved away; if it was, the writer's next step opens
+     * another.
+     */
+    void stepWatch() {
+        inbox.log().watchStep();
+    }
+
+    /** Takes one step after an fsync, for a simulation; returns false if there was nothing to do. */
+    boolean stepOutcomeWriter() {
+        return writer.step();
+    }
+
+    /** Triggers the timer, for a simulation. */
+    void tick() {
+        writer.tick();
+    }
+
+    /** Returns whether outcomes are recorded, for a simulation. */
+    boolean isUp() {
+        return link.isUp();
+    }
+
+    /** Returns the sequence up to which the store has confirmed that it is complete. Any thread. */
+    public long recordedUpTo() {
+        return link.recordedUpTo();
+    }
+
+    /**
+     * Returns the number of unfinished records in the log, most of them submissions that are not yet decided and
+     * recorded.
+     */
+    public long pending() {
+        return inbox.lowWater().pending();
+    }
+
+    /** Returns the age of the oldest unfinished record in seconds; 0 if none exists. */
+    public double oldestPendingSeconds() {
+        OptionalLong arrival = inbox.lowWater().oldestArrivalMillis();
+        return arrival.isEmpty() ? 0 : Math.max(0, clock.millis() - arrival.getAsLong()) / 1000.0;
+    }
+
+    /** Runs {@code callback} once, on any thread, as soon as the next submission would be decided. */
+    public void whenReady(Runnable callback) {
+        whenReady.set(callback);
+        reportReady();
+    }
+
+    private void reportReady() {
+        if (whenReady.get() != null && storeProblem().isEmpty() && problem().isEmpty()) {
+            Runnable callback = whenReady.getAndSet(null);
+            if (callback != null) {
+                callback.run();
+            }
+        }
+    }
+
+    /** Returns why submissions can't be logged; empty while they can. */
+    public Optional<String> problem() {
+        if (!inbox.log().isWriting()) {
+            return Optional.of("the writer has ended");
+        }
+        if (!writer.isRunning()) {
+            return Optional.of("the recorder has ended");
+        }
+        return inbox.isDiskLow(0)
+                ? Optional.of("disk full")
+                : inbox.log()
+                        .problem()
+                        .map(cause ->
+                                (cause instanceof LockLostException ? "" : "append failed: ") + cause.getMessage());
+    }
+
+    /** Returns why no outcomes are recorded at the moment; empty while they are. */
+    public Optional<String> storeProblem() {
+        return link.problem();
+    }
+
+    /** Finishes and records the queued work, and closes the log. Later submissions are rejected. */
+    @Override
+    public void close() throws IOException {
+        try {
+            writer.finish();
+            inbox.keepMark();
+        } finally {
+            inbox.close();
+        }
+    }
 
     /** The rejection of a submission. Any sender can cause it at will, so it has no stack trace. */
-    private static final class Refused extends Exception {
+    private static final class Objection extends Exception {
         private static final long serialVersionUID = 1;
 
-        private final transient Outcome outcome;
+        private final transient Refused answer;
 
-        Refused(Outcome outcome) {
+        Objection(Refused answer) {
             super(null, null, false, false);
-            this.outcome = outcome;
+            this.answer = answer;
         }
     }
 }

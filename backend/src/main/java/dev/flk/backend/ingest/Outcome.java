@@ -1,32 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.wal.files.DiskFullException;
 import java.io.IOException;
 
-/** The result of one submission. Only {@code http.OutcomeRenderer} turns it into a status code. */
+/** The result of one submission or look-up. Only {@code http.OutcomeRenderer} turns it into a status code. */
 public sealed interface Outcome {
-
-    /** Calls the matching case. A new kind of outcome breaks every caller at compile time. */
-    <R> R match(Cases<R> cases);
-
-    /** One method for each kind of outcome. */
-    interface Cases<R> {
-        R decided(Decided decided);
-
-        R malformed(Malformed malformed);
-
-        R badSignature(BadSignature badSignature);
-
-        R rateLimited(RateLimited rateLimited);
-
-        R logFailed(LogFailed logFailed);
-
-        R unavailable(Unavailable unavailable);
-
-        R broken(Broken broken);
-    }
 
     /** The relation of the stored outcome to this submission. */
     enum Relation {
@@ -41,25 +22,31 @@ public sealed interface Outcome {
         CONFLICT
     }
 
-    /** The reason why a submission can't be accepted at the moment. */
-    enum Cause {
-        STORE("dedup store unavailable"),
-        /** The log hit a full disk, or less space is left than must stay free. */
+    /** The reason for a refusal, with the error text of the contract. */
+    enum Refusal {
+        /** The body can never succeed (400); each rule has its own error text. */
+        MALFORMED("malformed"),
+        /** The signature is missing or wrong (401). */
+        BAD_SIGNATURE("Signature verification failed"),
+        /** A write or fsync of the log failed (500). */
+        LOG_FAILED("log append failed"),
+        /** A bug in the program (500); the program's log has the details. */
+        BROKEN("internal error"),
+        /** The store can't record or look up outcomes at the moment (503). */
+        STORE_DOWN("dedup store unavailable"),
+        /** The log hit a full disk, or less space is left than must stay free (503). */
         DISK_FULL("disk full"),
+        /** A bound of memory or of work in flight is reached (503). */
         OVERLOADED("overloaded"),
+        /** The log is being read after a start (503). */
         STARTING("starting"),
-        /** Only for a look-up: the id is in flight. */
+        /** The id of a look-up is in flight (503). */
         UNDECIDED("not decided yet");
 
         private final String error;
 
-        Cause(String error) {
+        Refusal(String error) {
             this.error = error;
-        }
-
-        /** Returns the error text of the contract. */
-        public String error() {
-            return error;
         }
     }
 
@@ -70,65 +57,38 @@ public sealed interface Outcome {
      * @param body the exact bytes of the answer; must not be modified
      */
     record Decided(int status, byte[] body, Relation relation) implements Outcome {
-        @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.decided(this);
+        static Decided of(StoredOutcome stored, Relation relation) {
+            return new Decided(stored.status(), stored.body(), relation);
         }
     }
 
-    /** A body that can never succeed (400). */
-    record Malformed(String error) implements Outcome {
-        @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.malformed(this);
-        }
-    }
+    /** A submission beyond a rate limit (429). */
+    record RateLimited(Throttled throttled) implements Outcome {}
 
-    /** A missing or wrong signature (401). */
-    record BadSignature() implements Outcome {
-        @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.badSignature(this);
-        }
-    }
+    /**
+     * A submission without an outcome.
+     *
+     * @param error the text for the sender
+     * @param retryAfterSeconds when the sender may try again; 0 if the answer does not say so
+     */
+    record Refused(Refusal why, String error, long retryAfterSeconds) implements Outcome {
+        public static final Refused BAD_SIGNATURE = new Refused(Refusal.BAD_SIGNATURE, 0);
+        public static final Refused LOG_FAILED = new Refused(Refusal.LOG_FAILED, 0);
+        public static final Refused BROKEN = new Refused(Refusal.BROKEN, 0);
+        static final Refused OVERLOADED = new Refused(Refusal.OVERLOADED, 1);
+        static final Refused DISK_FULL = new Refused(Refusal.DISK_FULL, 10);
 
-    /** An empty token bucket (429). */
-    record RateLimited(Throttled throttled) implements Outcome {
-        @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.rateLimited(this);
+        public Refused(Refusal why, long retryAfterSeconds) {
+            this(why, why.error, retryAfterSeconds);
         }
-    }
 
-    /** A failed write or fsync of the log (500). */
-    record LogFailed() implements Outcome {
+        public static Refused malformed(String error) {
+            return new Refused(Refusal.MALFORMED, error, 0);
+        }
+
         /** Returns the answer to a submission whose append failed. */
-        static Outcome of(IOException cause) {
-            return cause instanceof DiskFullException ? Unavailable.DISK_FULL : new LogFailed();
-        }
-
-        @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.logFailed(this);
-        }
-    }
-
-    /** A temporary failure; the sender may retry later (503). */
-    record Unavailable(Cause cause, long retryAfterSeconds) implements Outcome {
-        static final Unavailable OVERLOADED = new Unavailable(Cause.OVERLOADED, 1);
-        static final Unavailable DISK_FULL = new Unavailable(Cause.DISK_FULL, 10);
-
-        @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.unavailable(this);
-        }
-    }
-
-    /** A bug in the program (500); the program's log has the details. */
-    record Broken() implements Outcome {
-        @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.broken(this);
+        static Refused appendFailed(IOException cause) {
+            return cause instanceof DiskFullException ? DISK_FULL : LOG_FAILED;
         }
     }
 }

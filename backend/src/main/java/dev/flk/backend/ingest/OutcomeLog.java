@@ -3,7 +3,7 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.StoredOutcome;
-import dev.flk.backend.ingest.DecisionRules.Decision;
+import dev.flk.backend.inbox.DecisionRules.Decision;
 import dev.flk.backend.limit.Submitter;
 import dev.flk.backend.metrics.Meters.RejectReason;
 import dev.flk.backend.metrics.SignatureRefusal;
@@ -48,46 +48,28 @@ final class OutcomeLog {
         this.audit = audit;
     }
 
+    /** The reason may quote any number of names of any length from the certificate, so it is truncated. */
     void decided(Decision decision) {
-        decision.verdict().match(new Verdict.Cases<Void>() {
-            @Override
-            public Void accepted(Verdict.Accepted accepted) {
-                if (LOG.isInfoEnabled()) {
-                    LOG.info(
-                            "PCS {} accepted (D̂={}, coh★={}) (shard={})",
-                            accepted.id(),
-                            twoDecimals(accepted.claimedDHat()),
-                            twoDecimals(decision.cohStar()),
-                            CanonicalString.escape(decision.shardId()));
-                }
-                return null;
+        Verdict verdict = decision.verdict();
+        Reason reason = verdict.reason();
+        if (reason == null) {
+            if (LOG.isInfoEnabled()) {
+                LOG.info(
+                        "PCS {} accepted (D̂={}, coh★={}) (shard={})",
+                        verdict.id(),
+                        twoDecimals(verdict.claimedDHat()),
+                        twoDecimals(decision.cohStar()),
+                        CanonicalString.escape(decision.shardId()));
             }
-
-            @Override
-            public Void escalated(Verdict.Escalated escalated) {
-                return escalatedFor(escalated.id(), escalated.reason(), decision.shardId(), "");
-            }
-
-            @Override
-            public Void rejected(Verdict.Rejected rejected) {
-                return escalatedFor(rejected.id(), rejected.reason(), decision.shardId(), ", rejected");
-            }
-        });
-    }
-
-    /**
-     * Logs an escalation. The reason may quote any number of names of any length from the certificate, so it is
-     * truncated.
-     */
-    private static @Nullable Void escalatedFor(PcsId id, Reason reason, String shardId, String rejected) {
+            return;
+        }
         String text = reason.text();
         LOG.warn(
                 "PCS {} escalated: {} (shard={}{})",
-                id,
+                verdict.id(),
                 text.length() > MAX_REASON_CHARS ? text.substring(0, MAX_REASON_CHARS) + "…" : text,
-                CanonicalString.escape(shardId),
-                rejected);
-        return null;
+                CanonicalString.escape(decision.shardId()),
+                verdict.kind() == Verdict.Kind.REJECTED ? ", rejected" : "");
     }
 
     /** Formats a number like {@code %.2f}. */

@@ -1,18 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.dedup.SteadyClock;
+import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.inbox.RecordKind;
+import dev.flk.backend.inbox.RecordKind.Overruled;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
-import dev.flk.backend.ingest.RecordKind.Overruled;
+import dev.flk.backend.ingest.Outcome.Refused;
 import dev.flk.backend.ingest.StoreLink.RetryAdvice;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.segment.Entry;
+import java.io.IOException;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -22,40 +33,129 @@ import org.jspecify.annotations.Nullable;
  * over {@link #step}; all work after the fsync happens on that thread.
  */
 final class OutcomeWriter {
+    private static final long TICK_MILLIS = 100;
+    private static final long FINISH_MILLIS = 2_000;
+
     private final StoreLink link;
+    private final GuardedStore store;
     private final Inbox inbox;
+    private final ForcedQueue queue;
     private final Completion completion;
-    private final Backlog backlog;
+    private final Backlog backlog = new Backlog();
     private final RetryAdvice advice;
     private final OutcomeLog log;
     private final InstantSource clock;
     private final InstantSource expiry;
+    private final Thread thread = new Thread(this::run, "ingest-recorder");
+    private final ScheduledExecutorService ticks =
+            Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "ingest-ticks"));
     private final AtomicBoolean tickIsDue = new AtomicBoolean();
     private boolean draining;
     private boolean ending;
 
     OutcomeWriter(
             StoreLink link,
+            GuardedStore store,
             Inbox inbox,
+            ForcedQueue queue,
             Completion completion,
-            Backlog backlog,
             RetryAdvice advice,
             OutcomeLog log,
-            InstantSource clock,
-            InstantSource expiry) {
+            SteadyClock clock) {
         this.link = link;
+        this.store = store;
         this.inbox = inbox;
+        this.queue = queue;
         this.completion = completion;
-        this.backlog = backlog;
         this.advice = advice;
         this.log = log;
         this.clock = clock;
-        this.expiry = expiry;
+        this.expiry = clock.expiry();
+    }
+
+    /**
+     * Takes the steps of this object and of the log's writer until the store is complete. Called before the threads
+     * start.
+     *
+     * @param mayBeLost whether to return early if the store fails or must be rebuilt, which then goes on later
+     * @throws IOException if the log can't be read or written, or records are missing
+     * @throws StoreUnavailableException if the store fails
+     */
+    void completeStore(boolean mayBeLost) throws IOException {
+        link.step();
+        while (!link.isUp()) {
+            if (mayBeLost && (link.isRebuilding() || (link.isLost() && !(link.lastFailure() instanceof IOException)))) {
+                return; // the timer continues the catch-up
+            }
+            Throwable failure = link.lastFailure();
+            if (link.isLost() && failure instanceof IOException cause) {
+                throw cause;
+            } else if (link.isLost()) {
+                throw new StoreUnavailableException(
+                        "the dedup store failed during startup: "
+                                + (failure == null ? "no answer" : failure.getMessage()),
+                        failure == null ? new IllegalStateException("no answer") : failure);
+            }
+            boolean recorded = step();
+            if (!inbox.log().step() && !recorded && !link.isLost() && !link.isUp()) {
+                throw new IllegalStateException("an embedded store must answer immediately");
+            }
+        }
+    }
+
+    /**
+     * Starts the thread, and the timer that triggers it.
+     *
+     * @param onTick run after each trigger, on the timer's thread
+     */
+    void start(Runnable onTick) {
+        thread.start();
+        Future<?> unused = ticks.scheduleWithFixedDelay(
+                () -> {
+                    tick();
+                    onTick.run();
+                },
+                0,
+                TICK_MILLIS,
+                TimeUnit.MILLISECONDS);
+    }
+
+    boolean isRunning() {
+        return thread.isAlive();
+    }
+
+    /** Stops the timer, records what was queued before, and ends the thread. */
+    void finish() {
+        ticks.shutdown();
+        inbox.log().finish();
+        queue.tell(() -> ending = true);
+        join(FINISH_MILLIS);
+        if (thread.isAlive()) { // the store does not answer: the next start decides the submissions in flight
+            store.giveUp(new StoreUnavailableException("the backend stops"));
+            join(0);
+        }
+    }
+
+    /** @param millis the longest time to wait; 0 waits without a limit */
+    private void join(long millis) {
+        boolean interrupted = false;
+        boolean joined = false;
+        while (!joined && thread.isAlive()) {
+            try {
+                thread.join(millis);
+                joined = true;
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     /** Records one group; returns false if the queue was empty. */
     boolean step() {
-        ForcedQueue.Group group = inbox.groups().poll();
+        ForcedQueue.Group group = queue.poll();
         if (group == null) {
             return false;
         }
@@ -63,17 +163,12 @@ final class OutcomeWriter {
         return true;
     }
 
-    /** Runs steps until {@link #end} is called and the store has answered all calls in flight. */
-    void run() {
+    /** Runs steps until {@link #finish} is called and the store has answered all calls in flight. */
+    private void run() {
         while (!ending || !link.isIdle()) {
-            record(inbox.groups().take());
+            record(queue.take());
         }
         link.close();
-    }
-
-    /** Ends the loop after everything queued before. Any thread. */
-    void end() {
-        inbox.groups().tell(() -> ending = true);
     }
 
     /**
@@ -81,7 +176,7 @@ final class OutcomeWriter {
      */
     void tick() {
         if (tickIsDue.compareAndSet(false, true)) {
-            inbox.groups().tell(() -> {
+            queue.tell(() -> {
                 tickIsDue.set(false);
                 look();
             });
@@ -102,7 +197,7 @@ final class OutcomeWriter {
             draining = true;
             putOrLeave(oldest, () -> {
                 draining = false;
-                inbox.groups().tell(this::drain);
+                queue.tell(this::drain);
             });
         }
     }
@@ -158,7 +253,7 @@ final class OutcomeWriter {
 
     private void settle(List<InFlight> group, @Nullable List<StoredOutcome> existing) {
         if (existing == null) {
-            Outcome down = advice.storeDown();
+            Refused down = advice.storeDown();
             group.forEach(inFlight -> guarded(() -> leaveWaiting(inFlight, down)));
             return;
         }
@@ -186,18 +281,18 @@ final class OutcomeWriter {
                         inFlight.keyId(),
                         clock.millis(),
                         new Overruled(inFlight.sequence(), winner).encode()),
-                finish -> {
+                queue.later(finish -> {
                     finish.run();
                     completion.overruled(inFlight, winner);
-                },
-                cause -> leaveWaiting(inFlight, Outcome.LogFailed.of(cause)));
+                }),
+                queue.later(cause -> leaveWaiting(inFlight, Refused.appendFailed(cause))));
         if (!taken) {
-            leaveWaiting(inFlight, Outcome.Unavailable.OVERLOADED);
+            leaveWaiting(inFlight, Refused.OVERLOADED);
         }
     }
 
     /** Answers the waiting submissions first: once the id is in the backlog, it may be settled at any moment. */
-    private void leaveWaiting(InFlight inFlight, Outcome error) {
+    private void leaveWaiting(InFlight inFlight, Refused error) {
         completion.leftWaiting(inFlight, error);
         backlog.add(inFlight);
     }

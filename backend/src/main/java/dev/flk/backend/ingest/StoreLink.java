@@ -3,16 +3,18 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.StoredOutcome;
-import dev.flk.backend.ingest.CatchUp.AssertionContext;
-import dev.flk.backend.ingest.Outcome.Unavailable;
+import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.inbox.LowWater;
+import dev.flk.backend.ingest.Outcome.Refusal;
+import dev.flk.backend.ingest.Outcome.Refused;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.DamagedLogException;
 import java.io.IOException;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
@@ -40,12 +42,13 @@ final class StoreLink {
 
     private final GuardedStore store;
     private final Inbox inbox;
-    private final AssertionContext context;
+    private final ForcedQueue queue;
+    private final CatchUp catchUp;
     private final RetryAdvice advice;
     private final LongSupplier nanoTicker;
 
     private State state = State.LOST;
-    private @Nullable CatchUp catchUp;
+    private CatchUp.@Nullable Run assertion;
     private @Nullable Throwable lastFailure;
     private int underWay;
     private long askedNanos;
@@ -69,13 +72,20 @@ final class StoreLink {
         UP
     }
 
-    StoreLink(GuardedStore store, Inbox inbox, AssertionContext context, RetryAdvice advice, LongSupplier nanoTicker) {
+    StoreLink(
+            GuardedStore store,
+            Inbox inbox,
+            ForcedQueue queue,
+            CatchUp catchUp,
+            RetryAdvice advice,
+            LongSupplier nanoTicker) {
         this.store = store;
         this.inbox = inbox;
-        this.context = context;
+        this.queue = queue;
+        this.catchUp = catchUp;
         this.advice = advice;
         this.nanoTicker = nanoTicker;
-        store.whenLost(connection -> inbox.groups().tell(() -> lost(connection)));
+        store.whenLost(connection -> queue.tell(() -> lost(connection)));
     }
 
     /**
@@ -87,7 +97,7 @@ final class StoreLink {
             case LOST -> {
                 if (store.mayConnect()) {
                     state = State.CONNECTING;
-                    onRecorder(store.connect(), this::connected);
+                    queue.whenDone(store.connect(), this::connected);
                 }
             }
             case CONNECTING, ASSERTING -> {}
@@ -128,8 +138,8 @@ final class StoreLink {
         }
         state = State.ASSERTING;
         statusText = rebuilding ? "being rebuilt from the log" : "asserting what the log says";
-        CatchUp begun = new CatchUp(inbox, store, context, this, complete + 1, last);
-        catchUp = begun;
+        CatchUp.Run begun = catchUp.new Run(complete + 1, last, this::asserted);
+        assertion = begun;
         begun.step();
     }
 
@@ -137,11 +147,16 @@ final class StoreLink {
      * Opens the store: the log is asserted up to the end that it had at the connection, and later records are in
      * flight. A position ahead of the log must not come back once other records have its sequences.
      */
-    void asserted(CatchUp done) {
+    private void asserted(@Nullable Throwable failure) {
+        if (failure != null) {
+            giveUp(failure);
+            return;
+        }
+        CatchUp.Run done = Objects.requireNonNull(assertion);
         if (positionIsAhead) {
             store.sync();
         }
-        catchUp = null;
+        assertion = null;
         inbox.decidedBefore();
         inbox.lowWater().allAsserted();
         state = State.UP;
@@ -172,7 +187,7 @@ final class StoreLink {
     }
 
     /** Closes a store that answers, but for which a required step failed. */
-    void giveUp(Throwable cause) {
+    private void giveUp(Throwable cause) {
         lastFailure = cause;
         state = State.LOST;
         statusText = cause instanceof DamagedLogException
@@ -192,8 +207,8 @@ final class StoreLink {
     }
 
     private void endCatchUp() {
-        CatchUp ended = catchUp;
-        catchUp = null;
+        CatchUp.Run ended = assertion;
+        assertion = null;
         if (ended != null) {
             ended.end();
         }
@@ -230,7 +245,7 @@ final class StoreLink {
         askedNanos = startedNanos;
         CompletionStage<List<StoredOutcome>> call = store.putIfAbsent(outcomes, mark);
         underWay++;
-        onRecorder(call, (existing, failure) -> {
+        queue.whenDone(call, (existing, failure) -> {
             underWay--;
             if (existing != null) {
                 recordedUpTo = mark;
@@ -238,24 +253,6 @@ final class StoreLink {
             }
             then.accept(existing, failure);
         });
-    }
-
-    /** Runs {@code then} on the recorder's thread, immediately if the stage has already completed. */
-    <T> void onRecorder(CompletionStage<T> stage, BiConsumer<@Nullable T, @Nullable Throwable> then) {
-        CompletableFuture<T> future = stage.toCompletableFuture();
-        if (!future.isDone()) {
-            var unused =
-                    future.whenComplete((value, failure) -> inbox.groups().tell(() -> then.accept(value, failure)));
-            return;
-        }
-        T value;
-        try {
-            value = future.join();
-        } catch (CompletionException e) {
-            then.accept(null, e.getCause());
-            return;
-        }
-        then.accept(value, null);
     }
 
     /** Returns the sequence up to which the store has confirmed that it is complete. Any thread. */
@@ -311,11 +308,11 @@ final class StoreLink {
         }
 
         /** Returns the answer to a submission that waits for the store. */
-        Unavailable storeDown() {
+        Refused storeDown() {
             double nanos = Math.max(store.untilNextTryNanos(), store.lostForNanos() / 4)
                     + lowWater.pending() * nanosPerOutcome;
             long seconds = (long) Math.ceil(nanos / NANOS_PER_SECOND);
-            return new Unavailable(Outcome.Cause.STORE, Math.max(1, Math.min(MOST_SECONDS, seconds)));
+            return new Refused(Refusal.STORE_DOWN, Math.max(1, Math.min(MOST_SECONDS, seconds)));
         }
     }
 }

@@ -2,6 +2,7 @@
 package dev.flk.backend.metrics;
 
 import dev.flk.canonical.CanonicalString;
+import dev.flk.verification.Verdict;
 import io.prometheus.client.Collector;
 import io.prometheus.client.CounterMetricFamily;
 import io.prometheus.client.GaugeMetricFamily;
@@ -10,7 +11,6 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.OptionalDouble;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.LongSupplier;
@@ -31,29 +31,16 @@ public final class ShardMeters extends Collector {
     private final Map<String, Shard> shards = new ConcurrentHashMap<>();
     private final Shard others = new Shard(OTHERS);
 
-    /** The verdict: the label {@code verdict}. */
-    public enum ByVerdict {
-        ACCEPTED("accepted"),
-        ESCALATED("escalated"),
-        REJECTED("rejected");
-
-        private final String label;
-
-        ByVerdict(String label) {
-            this.label = label;
-        }
-    }
-
     private static final class Shard {
         private final String label;
-        private final Map<ByVerdict, LongAdder> outcomes = new EnumMap<>(ByVerdict.class);
+        private final Map<Verdict.Kind, LongAdder> outcomes = new EnumMap<>(Verdict.Kind.class);
         private volatile double dHat = Double.NaN;
         private volatile long newestNanos;
 
         Shard(String label) {
             this.label = label;
-            for (ByVerdict verdict : ByVerdict.values()) {
-                outcomes.put(verdict, new LongAdder());
+            for (Verdict.Kind kind : Verdict.Kind.values()) {
+                outcomes.put(kind, new LongAdder());
             }
         }
     }
@@ -67,13 +54,15 @@ public final class ShardMeters extends Collector {
     /**
      * Counts an outcome; not to be called for duplicates.
      *
-     * @param dHat the recomputed D̂; empty if it could not be recomputed
+     * @param dHat the recomputed D̂; NaN if it could not be recomputed
      */
-    public void decided(String shardId, ByVerdict verdict, OptionalDouble dHat) {
+    public void decided(String shardId, Verdict.Kind kind, double dHat) {
         Shard shard = shard(shardId);
         shard.newestNanos = nanoTicker.getAsLong();
-        dHat.ifPresent(value -> shard.dHat = value);
-        Objects.requireNonNull(shard.outcomes.get(verdict)).increment();
+        if (!Double.isNaN(dHat)) {
+            shard.dHat = dHat;
+        }
+        Objects.requireNonNull(shard.outcomes.get(kind)).increment();
     }
 
     private Shard shard(String shardId) {
@@ -101,14 +90,14 @@ public final class ShardMeters extends Collector {
         long nowNanos = nanoTicker.getAsLong();
         for (Shard shard : shown) {
             double all = 0;
-            for (ByVerdict verdict : ByVerdict.values()) {
-                all += Objects.requireNonNull(shard.outcomes.get(verdict)).sum();
+            for (Verdict.Kind kind : Verdict.Kind.values()) {
+                all += Objects.requireNonNull(shard.outcomes.get(kind)).sum();
             }
             if (all == 0 || mostShards == 0) {
                 continue;
             }
             shard.outcomes.forEach(
-                    (verdict, count) -> outcomes.addMetric(List.of(shard.label, verdict.label), (double) count.sum()));
+                    (kind, count) -> outcomes.addMetric(List.of(shard.label, kind.label()), (double) count.sum()));
             age.addMetric(List.of(shard.label), Math.max(0, nowNanos - shard.newestNanos) / 1e9);
             if (!Double.isNaN(shard.dHat)) {
                 dHat.addMetric(List.of(shard.label), shard.dHat);

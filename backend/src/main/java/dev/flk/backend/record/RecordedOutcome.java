@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.record;
 
-import dev.flk.backend.ingest.LoggedOutcomes.Compared;
-import dev.flk.backend.ingest.LoggedOutcomes.ReplayedOutcome;
+import dev.flk.backend.inbox.LoggedOutcomes.Compared;
+import dev.flk.backend.inbox.LoggedOutcomes.ReplayedOutcome;
 import dev.flk.backend.state.ServedState;
 import dev.flk.canonical.CanonicalDouble;
 import dev.flk.canonical.CanonicalString;
@@ -53,7 +53,7 @@ record RecordedOutcome(Key key, String json) {
         String agentId = agentId(signed.shardId());
         StringBuilder json = new StringBuilder(1_024)
                 .append("{\"verdict\":\"")
-                .append(given.ending().name().toLowerCase(Locale.ROOT))
+                .append(given.kind().label())
                 .append("\",")
                 .append(
                         given.body(),

@@ -3,12 +3,12 @@ package dev.flk.backend.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.ingest.DecisionRules;
-import dev.flk.backend.ingest.LoggedOutcomes.OutcomeKind;
-import dev.flk.backend.ingest.LoggedOutcomes.ReplayedOutcome;
+import dev.flk.backend.inbox.DecisionRules;
+import dev.flk.backend.inbox.LoggedOutcomes.ReplayedOutcome;
 import dev.flk.diagnosis.Paragraph;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
+import dev.flk.verification.Verdict;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
@@ -202,7 +202,7 @@ class PolicyTryCommandTest {
         PolicyTrial trial = new PolicyTrial(STRICT, Instant.EPOCH, 0, 2);
         for (int i = 0; i < PolicyTrial.MOST_SHARDS + 5; i++) {
             ReplayedOutcome accepted =
-                    new ReplayedOutcome(Pcs.number(1).id(), "s\u202e" + i, 200, "", OutcomeKind.ACCEPTED, "", false);
+                    new ReplayedOutcome(Pcs.number(1).id(), "s\u202e" + i, 200, "", Verdict.Kind.ACCEPTED, "", false);
             trial.submission(
                     new LogRecord(i, i, 0, 's', "k", "", new byte[0], new Position("inbox-1", 0)), accepted, accepted);
         }

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.backend.cli.LogReplay.ReplayWorkers;
-import dev.flk.backend.ingest.DecisionRules;
-import dev.flk.backend.ingest.LoggedOutcomes;
+import dev.flk.backend.inbox.DecisionRules;
+import dev.flk.backend.inbox.LoggedOutcomes;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.segment.LogRecord;

@@ -6,7 +6,7 @@ import static dev.flk.backend.cli.CommandRun.contents;
 import static dev.flk.backend.cli.CommandRun.flip;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.ingest.DecisionRules;
+import dev.flk.backend.inbox.DecisionRules;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.Log;

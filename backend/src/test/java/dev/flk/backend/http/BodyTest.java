@@ -84,7 +84,7 @@ class BodyTest {
 
         server.connect().post("/v1/pcs/submit", body).read();
 
-        assertThat(server.ingest.turns.remove().get(0).body()).isEqualTo(body);
+        assertThat(server.ingest.turns.remove().get(0).body().get()).isEqualTo(body);
     }
 
     @Test

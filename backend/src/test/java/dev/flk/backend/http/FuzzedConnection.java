@@ -199,7 +199,7 @@ final class FuzzedConnection {
         @Override
         public void submit(List<Submission> turn) {
             for (Submission submission : turn) {
-                bodies.add(new String(submission.body(), StandardCharsets.ISO_8859_1));
+                bodies.add(new String(submission.body().get(), StandardCharsets.ISO_8859_1));
                 switch (answering) {
                     case AT_ONCE -> submission.answer().accept(echo(submission));
                     case AT_THE_END -> waiting.push(submission);
@@ -217,12 +217,12 @@ final class FuzzedConnection {
 
         /** With the body in hex, which is a JSON string whatever it says. */
         private static Outcome echo(Submission submission) {
-            return ScriptedIngest.echo(PlainRequests.hex(submission.body()));
+            return ScriptedIngest.echo(PlainRequests.hex(submission.body().get()));
         }
 
         @Override
-        public void lookUp(PcsId id, Consumer<LookUp> answer) {
-            answer.accept(new LookUp.Unknown());
+        public void lookUp(PcsId id, Consumer<Optional<Outcome>> answer) {
+            answer.accept(Optional.empty());
         }
     }
 

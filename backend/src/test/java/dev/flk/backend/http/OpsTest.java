@@ -6,13 +6,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.http.BackendServer.Readiness.Component;
 import dev.flk.backend.http.RawClient.Answer;
-import dev.flk.backend.ingest.Ingest.LookUp;
-import dev.flk.backend.ingest.Outcome.Cause;
+import dev.flk.backend.ingest.Outcome.Refusal;
+import dev.flk.backend.ingest.Outcome.Refused;
 import dev.flk.program.config.Secret;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -42,7 +43,7 @@ class OpsTest {
 
     @Test
     void lookUp_unavailable_is503WithRetryAfter() throws IOException {
-        server.ingest.store(id -> new LookUp.Unavailable(Cause.STARTING, 2));
+        server.ingest.store(id -> Optional.of(new Refused(Refusal.STARTING, 2)));
 
         Answer answer = server.get("/v1/pcs/" + ID);
 

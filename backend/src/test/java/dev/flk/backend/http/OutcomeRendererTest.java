@@ -4,14 +4,15 @@ package dev.flk.backend.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.ingest.Outcome;
-import dev.flk.backend.ingest.Outcome.Cause;
+import dev.flk.backend.ingest.Outcome.Refusal;
+import dev.flk.backend.ingest.Outcome.Refused;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.backend.metrics.Meters.LimitedBy;
 import dev.flk.http.Answer;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -22,13 +23,10 @@ class OutcomeRendererTest {
     private static final String BODY = "{\"pcs_id\":\"ab\",\"r\":1.0}";
 
     static Stream<Arguments> outcomes() {
-        Stream<Arguments> causes = Arrays.stream(Cause.values())
-                .map(cause -> Arguments.of(
-                        new Outcome.Unavailable(cause, 3),
-                        503,
-                        error(cause.error()),
-                        "Retry-After: 3",
-                        "retry_after\":3"));
+        Stream<Arguments> causes = EnumSet.range(Refusal.STORE_DOWN, Refusal.UNDECIDED).stream()
+                .map(why -> new Refused(why, 3))
+                .map(refused ->
+                        Arguments.of(refused, 503, error(refused.error()), "Retry-After: 3", "retry_after\":3"));
         return Stream.concat(
                 causes,
                 Stream.of(
@@ -46,9 +44,8 @@ class OutcomeRendererTest {
                                 BODY,
                                 "X-Flk-Duplicate: true, X-Flk-Conflict: true",
                                 "duplicate\":true,\"conflict\":true"),
-                        Arguments.of(
-                                new Outcome.Malformed("bad \"ä\"\n"), 400, error("bad \\\"\\u00e4\\\"\\n"), "", ""),
-                        Arguments.of(new Outcome.BadSignature(), 401, error("Signature verification failed"), "", ""),
+                        Arguments.of(Refused.malformed("bad \"ä\"\n"), 400, error("bad \\\"\\u00e4\\\"\\n"), "", ""),
+                        Arguments.of(Refused.BAD_SIGNATURE, 401, error("Signature verification failed"), "", ""),
                         Arguments.of(
                                 new Outcome.RateLimited(new Throttled(LimitedBy.SHARD, 7_000_000_000L)),
                                 429,
@@ -61,8 +58,8 @@ class OutcomeRendererTest {
                                 error("Too many requests"),
                                 "Retry-After: 1, X-Flk-Limit: global",
                                 "retry_after\":1"),
-                        Arguments.of(new Outcome.LogFailed(), 500, error("log append failed"), "", ""),
-                        Arguments.of(new Outcome.Broken(), 500, error("internal error"), "", "")));
+                        Arguments.of(Refused.LOG_FAILED, 500, error("log append failed"), "", ""),
+                        Arguments.of(Refused.BROKEN, 500, error("internal error"), "", "")));
     }
 
     @ParameterizedTest

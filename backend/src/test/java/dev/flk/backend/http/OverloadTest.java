@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.http.RawClient.Answer;
-import dev.flk.backend.ingest.Ingest.LookUp;
 import dev.flk.backend.ingest.Submission;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -100,7 +100,7 @@ class OverloadTest {
     @Test
     void lookUp_beyondMaxRequests_isRefusedAndNoSubmission() throws Exception {
         server.maxRequests(1).ingest.keep();
-        server.ingest.store(id -> new LookUp.Unknown());
+        server.ingest.store(id -> Optional.empty());
         server.connect().post("/v1/pcs/submit", "a");
         server.ingest.next();
 

@@ -10,6 +10,7 @@ import dev.flk.certificate.PcsId;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -25,7 +26,7 @@ final class ScriptedIngest implements Ingest {
     private volatile Function<String, Outcome> script = ScriptedIngest::echo;
     private volatile boolean keeping;
     private volatile boolean throwing;
-    private volatile Function<PcsId, LookUp> store = id -> new LookUp.Unknown();
+    private volatile Function<PcsId, Optional<Outcome>> store = id -> Optional.empty();
 
     /** From now on answers every submission with what {@code script} says of its body. */
     void answer(Function<String, Outcome> script) {
@@ -44,7 +45,7 @@ final class ScriptedIngest implements Ingest {
         throwing = true;
     }
 
-    void store(Function<PcsId, LookUp> store) {
+    void store(Function<PcsId, Optional<Outcome>> store) {
         this.store = store;
     }
 
@@ -70,7 +71,10 @@ final class ScriptedIngest implements Ingest {
     }
 
     @Override
-    public void submit(List<Submission> turn) {
+    public void submit(List<Submission> arrived) {
+        List<Submission> turn = arrived.stream()
+                .map(each -> new Submission(each.body().get(), each.sender(), each.answer()))
+                .toList();
         turns.add(turn);
         if (keeping) {
             kept.addAll(turn);
@@ -83,7 +87,7 @@ final class ScriptedIngest implements Ingest {
     }
 
     @Override
-    public void lookUp(PcsId id, Consumer<LookUp> answer) {
+    public void lookUp(PcsId id, Consumer<Optional<Outcome>> answer) {
         answer.accept(store.apply(id));
     }
 
@@ -97,6 +101,6 @@ final class ScriptedIngest implements Ingest {
     }
 
     static String body(Submission submission) {
-        return new String(submission.body(), StandardCharsets.UTF_8);
+        return new String(submission.body().get(), StandardCharsets.UTF_8);
     }
 }

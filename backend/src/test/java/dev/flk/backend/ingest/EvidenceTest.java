@@ -5,6 +5,8 @@ import static dev.flk.backend.ingest.Outcomes.assertDecided;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.inbox.DecisionRules;
+import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.ingest.Evidence.EvidenceBudget;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.ingest.Outcome.Relation;
@@ -77,7 +79,9 @@ final class EvidenceTest {
         byte[] body = Pcs.number(number).bytes();
         Certificate certificate = CertificateReader.parse(body).checkIgnoringClock();
         return new Candidate(
-                new Submission(body, IngestHarness.sender(), answer -> {}),
+                body,
+                IngestHarness.sender(),
+                answer -> {},
                 "-",
                 world.nowMillis(),
                 rules.decide(certificate, world.nowMillis()));
@@ -90,10 +94,11 @@ final class EvidenceTest {
         Meters meters = new Meters("test");
         LogOptions options = LogOptions.of(Path.of("log"), "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0));
-        Inbox inbox = Inbox.open(options, 0, disk, world::now, world::nanos, new Random(1), Optional::empty, meters);
+        ForcedQueue queue = new ForcedQueue(meters);
+        Inbox inbox = Inbox.open(options, 0, disk, world::now, world::nanos, new Random(1), Optional::empty, queue);
         GuardedStore store =
                 new GuardedStore("the store", new SimulatedStore(world), world::nanos, new Random(1), meters);
-        Evidence evidence = new Evidence(inbox, store, world::now, new EvidenceBudget(world::nanos), 10);
+        Evidence evidence = new Evidence(inbox, queue, store, world::now, new EvidenceBudget(world::nanos), 10);
         evidence.known(
                 candidate(0).id(),
                 candidate(0).digest(),
@@ -103,7 +108,7 @@ final class EvidenceTest {
             evidence.keep(candidate(i), told::set);
             disk.failOperation(0, SimulatedDisk.Fault.EIO);
             inbox.log().step();
-            inbox.groups().poll().others().forEach(Runnable::run);
+            queue.poll().others().forEach(Runnable::run);
             assertThat(told.get()).as("failed").isNotNull();
             world.advance(Duration.ofSeconds(30));
         }
@@ -111,7 +116,7 @@ final class EvidenceTest {
         AtomicReference<Outcome> told = new AtomicReference<>();
         evidence.keep(candidate(100), told::set);
         inbox.log().step();
-        ForcedQueue.Group group = inbox.groups().poll();
+        ForcedQueue.Group group = queue.poll();
         if (group != null) {
             group.others().forEach(Runnable::run);
         }

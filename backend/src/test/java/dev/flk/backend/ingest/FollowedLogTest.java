@@ -12,7 +12,6 @@ import dev.flk.sample.Pcs;
 import dev.flk.state.History.At;
 import dev.flk.state.StateEngine;
 import dev.flk.state.Storage.KeyAt;
-import dev.flk.wal.files.DiskFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,8 +40,7 @@ class FollowedLogTest {
     }
 
     private RecordFollower follow(IngestHarness harness) {
-        RecordFollower follower = new RecordFollower(
-                harness.ingest.decidedLog(new DiskFiles()), engine, harness.meters, System::nanoTime);
+        RecordFollower follower = new RecordFollower(harness.decidedLog(), engine, harness.meters, System::nanoTime);
         follower.start();
         return follower;
     }
@@ -100,7 +98,7 @@ class FollowedLogTest {
             await().until(() -> follower.position() == 5);
 
             harness.files.failForces(1);
-            assertThat(harness.submit(Pcs.number(6))).isInstanceOf(Outcome.LogFailed.class);
+            assertThat(harness.submit(Pcs.number(6))).isEqualTo(Outcome.Refused.LOG_FAILED);
             submit(harness, 7, 7);
             await().until(() -> follower.position() == 6);
 
@@ -149,7 +147,7 @@ class FollowedLogTest {
             assertThat(keys(
                             ServedState.POSITIONS,
                             "record",
-                            harness.ingest.decidedLog(new DiskFiles()).logId() + "/"))
+                            harness.decidedLog().logId() + "/"))
                     .singleElement()
                     .asString()
                     .endsWith("/missing/%019d".formatted(4));

@@ -10,6 +10,9 @@ import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.MemoryStore;
 import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
+import dev.flk.backend.inbox.DecidedLog;
+import dev.flk.backend.inbox.DecisionRules;
+import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Submitter;
@@ -50,7 +53,8 @@ final class IngestHarness implements AutoCloseable {
     final Meters meters = new Meters("test");
     final FaultyStore store;
     private final GuardedStore guarded;
-    final IngestService ingest;
+    private final Inbox inbox;
+    final IngestPipeline ingest;
 
     final Submitter sender = sender();
 
@@ -129,7 +133,8 @@ final class IngestHarness implements AutoCloseable {
         store = new FaultyStore(dedup);
         guarded = new GuardedStore("the store", store, System::nanoTime, new Random(), meters);
         DecisionRules rules = new DecisionRules(policy, TTL);
-        Inbox inbox = Inbox.open(
+        ForcedQueue forced = new ForcedQueue(meters);
+        inbox = Inbox.open(
                 LogOptions.of(directory, "inbox", rules.context())
                         .with(LogSizes.usual().withFillAhead(0)),
                 MIN_FREE_BYTES,
@@ -138,27 +143,27 @@ final class IngestHarness implements AutoCloseable {
                 clock::nanos,
                 new Random(),
                 () -> dedup instanceof EmbeddedStore embedded ? embedded.logId() : Optional.empty(),
-                meters);
+                forced);
         if (dedup instanceof EmbeddedStore embedded) {
             embedded.belongsTo(inbox.logId(), clock.expiry());
         }
         try {
-            ingest = IngestService.open(
-                    inbox,
-                    new IngestService.Parts(
+            ingest = new IngestPipeline(
+                            inbox,
+                            forced,
+                            guarded,
                             new Limits(limits, () -> 0, meters),
                             signatures.apply(meters),
                             rules,
                             MAX_CLOCK_SKEW,
-                            clock::wall,
                             clock.steady(),
                             System::nanoTime,
-                            guarded,
                             meters,
-                            Audit.none()),
-                    dedup instanceof EmbeddedStore
-                            ? IngestService.Ready.WHEN_STORE_HAS_CAUGHT_UP
-                            : IngestService.Ready.WHEN_STORE_IS_COMPLETE);
+                            Audit.none())
+                    .open(
+                            dedup instanceof EmbeddedStore
+                                    ? IngestPipeline.Ready.WHEN_STORE_HAS_CAUGHT_UP
+                                    : IngestPipeline.Ready.WHEN_STORE_IS_COMPLETE);
         } catch (IOException | RuntimeException e) {
             inbox.close();
             store.close();
@@ -185,15 +190,19 @@ final class IngestHarness implements AutoCloseable {
         return outcome;
     }
 
-    Ingest.LookUp lookUp(Pcs pcs) {
-        CompletableFuture<Ingest.LookUp> answer = new CompletableFuture<>();
+    Optional<Outcome> lookUp(Pcs pcs) {
+        CompletableFuture<Optional<Outcome>> answer = new CompletableFuture<>();
         ingest.lookUp(pcs.id(), answer::complete);
         return answer.join();
     }
 
+    DecidedLog decidedLog() {
+        return new DecidedLog(inbox, new DiskFiles());
+    }
+
     /** Until outcomes are recorded again. */
     void awaitUp() {
-        await().until(() -> ingest.storeTrouble().isEmpty());
+        await().until(() -> ingest.storeProblem().isEmpty());
     }
 
     /** What one sample of the metrics shows. */

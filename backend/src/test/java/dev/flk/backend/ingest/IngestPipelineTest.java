@@ -12,10 +12,12 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.AppenderBase;
+import dev.flk.backend.inbox.RecordKind.Overruled;
 import dev.flk.backend.ingest.IngestHarness.Clock;
-import dev.flk.backend.ingest.Outcome.Cause;
+import dev.flk.backend.ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Outcome.Refusal;
+import dev.flk.backend.ingest.Outcome.Refused;
 import dev.flk.backend.ingest.Outcome.Relation;
-import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.backend.limit.Limits;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.LogRecord;
@@ -53,7 +55,8 @@ final class IngestPipelineTest {
         try (IngestHarness harness = open()) {
             Outcome outcome = harness.submit(Pcs.number(1));
             assertDecided(outcome, 200, Relation.FIRST);
-            assertThat(harness.lookUp(Pcs.number(1))).isInstanceOf(Ingest.LookUp.Found.class);
+            assertThat(harness.lookUp(Pcs.number(1)))
+                    .hasValueSatisfying(found -> assertThat(found).isInstanceOf(Decided.class));
             assertThat(harness.metric("flk_ingest_total")).isEqualTo(1);
             assertThat(harness.metric("flk_accepted")).isEqualTo(1);
             assertThat(harness.ingest.pending()).isZero();
@@ -89,21 +92,17 @@ final class IngestPipelineTest {
     void lookUps_moreThanTheStoreMayBeAsked_are503_untilItHasAnswered() throws IOException {
         try (IngestHarness harness = open()) {
             var reads = harness.store.holdReads();
-            List<Ingest.LookUp> answers = new ArrayList<>();
+            List<Optional<Outcome>> answers = new ArrayList<>();
             for (int i = 0; i < IngestPipeline.MAX_LOOK_UPS + 10; i++) {
                 harness.ingest.lookUp(Pcs.number(i).id(), answers::add);
             }
             assertThat(reads).hasSize(IngestPipeline.MAX_LOOK_UPS);
-            assertThat(answers)
-                    .hasSize(10)
-                    .allMatch(answer -> answer.equals(new Ingest.LookUp.Unavailable(Cause.OVERLOADED, 1)));
+            assertThat(answers).hasSize(10).allMatch(answer -> answer.equals(Optional.of(Refused.OVERLOADED)));
             answers.clear();
 
             reads.forEach(read -> read.complete(List.of(Optional.empty())));
 
-            assertThat(answers)
-                    .hasSize(IngestPipeline.MAX_LOOK_UPS)
-                    .allMatch(answer -> answer.equals(new Ingest.LookUp.Unknown()));
+            assertThat(answers).hasSize(IngestPipeline.MAX_LOOK_UPS).allMatch(answer -> answer.isEmpty());
             harness.ingest.lookUp(Pcs.number(1).id(), answers::add);
             assertThat(reads).hasSize(IngestPipeline.MAX_LOOK_UPS + 1);
         }
@@ -120,7 +119,7 @@ final class IngestPipelineTest {
             assertThat(first).isNotDone();
             assertThat(duplicate).isNotDone();
             assertThat(conflict).isNotDone();
-            assertThat(harness.lookUp(Pcs.number(1))).isEqualTo(new Ingest.LookUp.Unavailable(Cause.UNDECIDED, 1));
+            assertThat(harness.lookUp(Pcs.number(1))).contains(new Refused(Refusal.UNDECIDED, 1));
             harness.files.letGo();
             assertDecided(first.join(), 200, Relation.FIRST);
             assertDecided(duplicate.join(), 200, Relation.DUPLICATE);
@@ -132,7 +131,7 @@ final class IngestPipelineTest {
     void diskFull_isSaidAndPasses() throws IOException {
         try (IngestHarness harness = open()) {
             harness.files.setDiskFull(true);
-            assertUnavailable(harness.submit(Pcs.number(1)), Cause.DISK_FULL);
+            assertUnavailable(harness.submit(Pcs.number(1)), Refusal.DISK_FULL);
             harness.files.setDiskFull(false);
             assertDecided(harness.submit(Pcs.number(1)), 200, Relation.FIRST);
         }
@@ -144,12 +143,12 @@ final class IngestPipelineTest {
             harness.submit(Pcs.number(1));
             harness.files.setUsableBytes(IngestHarness.MIN_FREE_BYTES - 1);
             clock.millis += 1_000;
-            assertUnavailable(harness.submit(Pcs.number(2)), Cause.DISK_FULL);
+            assertUnavailable(harness.submit(Pcs.number(2)), Refusal.DISK_FULL);
             assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
             assertThat(harness.ingest.problem()).hasValue("disk full");
             assertThat(harness.metric("flk_wal_errors")).isEqualTo(1);
             harness.files.setUsableBytes(IngestHarness.MIN_FREE_BYTES);
-            assertUnavailable(harness.submit(Pcs.number(2)), Cause.DISK_FULL);
+            assertUnavailable(harness.submit(Pcs.number(2)), Refusal.DISK_FULL);
             clock.millis += 1_000;
             assertDecided(harness.submit(Pcs.number(2)), 200, Relation.FIRST);
             assertThat(harness.ingest.problem()).isEmpty();
@@ -161,10 +160,10 @@ final class IngestPipelineTest {
     void storeDown_bodyIsOnDiskAndDecidedWhenItIsBackWithoutAnotherTry() throws IOException {
         try (IngestHarness harness = open()) {
             harness.store.down();
-            assertUnavailable(harness.submit(Pcs.number(1)), Cause.STORE);
-            assertUnavailable(harness.submit(Pcs.number(1).with("attempt", "2")), Cause.STORE);
-            assertUnavailable(harness.submit(Pcs.number(1).with("budget", "0.9")), Cause.STORE);
-            assertThat(harness.lookUp(Pcs.number(1))).isInstanceOf(Ingest.LookUp.Unavailable.class);
+            assertUnavailable(harness.submit(Pcs.number(1)), Refusal.STORE_DOWN);
+            assertUnavailable(harness.submit(Pcs.number(1).with("attempt", "2")), Refusal.STORE_DOWN);
+            assertUnavailable(harness.submit(Pcs.number(1).with("budget", "0.9")), Refusal.STORE_DOWN);
+            assertUnavailable(harness.lookUp(Pcs.number(1)).orElseThrow(), Refusal.STORE_DOWN);
             assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e');
             await().until(() -> harness.ingest.pending() == 1);
             assertThat(harness.metric("flk_ids_in_flight")).isEqualTo(1);
@@ -200,7 +199,7 @@ final class IngestPipelineTest {
             Outcome first = harness.submit(Pcs.number(1));
             harness.store.failReads();
             clock.millis += 1000;
-            assertUnavailable(harness.submit(Pcs.number(1)), Cause.STORE);
+            assertUnavailable(harness.submit(Pcs.number(1)), Refusal.STORE_DOWN);
             harness.store.up();
             await().until(() -> harness.ingest.pending() == 0);
             assertThat(harness.metric("flk_overruled_total")).isEqualTo(1);
@@ -222,12 +221,12 @@ final class IngestPipelineTest {
         Limits.Sizes sizes = new Limits.Sizes(BigDecimal.TEN, 1_000, null, BigDecimal.ONE, 10, 10);
         try (IngestHarness harness = new IngestHarness(directory.resolve("short"), clock, sizes)) {
             for (int i = 0; i < 10; i++) {
-                assertThat(harness.submit(new byte[1_000])).isInstanceOf(Outcome.Malformed.class);
+                assertThat(harness.submit(new byte[1_000])).isInstanceOf(Outcome.Refused.class);
             }
             assertThat(harness.submit(new byte[1_000])).isInstanceOf(Outcome.RateLimited.class);
         }
         try (IngestHarness harness = new IngestHarness(directory.resolve("long"), clock, sizes)) {
-            assertThat(harness.submit(new byte[1 << 20])).isInstanceOf(Outcome.Malformed.class);
+            assertThat(harness.submit(new byte[1 << 20])).isInstanceOf(Outcome.Refused.class);
             assertThat(harness.submit(new byte[1])).isInstanceOf(Outcome.RateLimited.class);
         }
     }

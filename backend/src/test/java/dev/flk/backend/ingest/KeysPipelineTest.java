@@ -65,7 +65,7 @@ final class KeysPipelineTest {
             refused.put("unknown key", signed(9));
             refused.put("missing", signed(1).without("sig"));
             for (Map.Entry<String, Pcs> each : refused.entrySet()) {
-                assertThat(harness.submit(each.getValue())).as(each.getKey()).isEqualTo(new Outcome.BadSignature());
+                assertThat(harness.submit(each.getValue())).as(each.getKey()).isEqualTo(Outcome.Refused.BAD_SIGNATURE);
             }
             for (String reason : refused.keySet()) {
                 String sample = "flk_signature_refused_total{reason=\"" + reason + "\",}";
@@ -97,7 +97,7 @@ final class KeysPipelineTest {
 
             assertThat(harness.metric("flk_rate_limited_by_total{limit=\"key\",}"))
                     .isEqualTo(1);
-            assertThat(harness.lookUp(third)).isEqualTo(new Ingest.LookUp.Unknown());
+            assertThat(harness.lookUp(third)).isEmpty();
             assertDecided(harness.submit(signed(1)), 200, Relation.FIRST);
         }
         assertThat(IngestHarness.logged(directory.resolve("log"))).hasSize(3);

@@ -4,7 +4,8 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.flk.backend.ingest.IngestService.Ready;
+import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.DamagedLogException;
@@ -167,12 +168,12 @@ final class MovedSegmentTest {
     }
 
     private void keepDecided(long mark, long decided) {
-        String kept = new String(simulation.disk.content(Checkpoint.FILE), StandardCharsets.US_ASCII);
+        String kept = new String(simulation.disk.content(Inbox.MARK_FILE), StandardCharsets.US_ASCII);
         String line = kept.substring(0, "flk-mark1 ".length() + 32) + " " + mark + " " + decided + " 0";
         CRC32C crc = new CRC32C();
         crc.update(line.getBytes(StandardCharsets.US_ASCII));
         simulation.disk.put(
-                Checkpoint.FILE, (line + " %08x\n".formatted(crc.getValue())).getBytes(StandardCharsets.US_ASCII));
+                Inbox.MARK_FILE, (line + " %08x\n".formatted(crc.getValue())).getBytes(StandardCharsets.US_ASCII));
     }
 
     /** A day a segment; the store has flushed the first day only; the second segment is moved away; the process is killed. */

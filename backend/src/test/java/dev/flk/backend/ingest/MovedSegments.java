@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.inbox.Inbox;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogInspector.SegmentSummary;
 import dev.flk.wal.files.FileOps;

@@ -3,7 +3,8 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.ingest.RecordKind.LoggedId;
+import dev.flk.backend.inbox.Inbox.Marked;
+import dev.flk.backend.inbox.RecordKind.LoggedId;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.DamagedLogException;
@@ -81,9 +82,9 @@ final class Operator {
     }
 
     private Need need() throws IOException {
-        Optional<Checkpoint> kept = simulation.keptMark();
-        long decided = kept.map(Checkpoint::decided).orElse(0L);
-        long recorded = Math.min(kept.map(Checkpoint::mark).orElse(0L), simulation.durablyRecordedUpTo());
+        Optional<Marked> kept = simulation.keptMark();
+        long decided = kept.map(Marked::decided).orElse(0L);
+        long recorded = Math.min(kept.map(Marked::mark).orElse(0L), simulation.durablyRecordedUpTo());
         Set<Long> missing = sequences(simulation.log());
         missing.removeAll(sequences(simulation.wholeLog.readWhatIsThere()));
         Need need = missing.stream().allMatch(sequence -> sequence <= recorded)

@@ -4,10 +4,10 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.StoredOutcome;
-import dev.flk.backend.ingest.Outcome.Cause;
 import dev.flk.backend.ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Outcome.Refusal;
+import dev.flk.backend.ingest.Outcome.Refused;
 import dev.flk.backend.ingest.Outcome.Relation;
-import dev.flk.backend.ingest.Outcome.Unavailable;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.sample.Pcs;
 import java.nio.charset.StandardCharsets;
@@ -22,9 +22,9 @@ final class Outcomes {
         assertThat(((Decided) outcome).relation()).isEqualTo(relation);
     }
 
-    static void assertUnavailable(Outcome outcome, Cause cause) {
-        assertThat(outcome).isInstanceOf(Unavailable.class);
-        assertThat(((Unavailable) outcome).cause()).isEqualTo(cause);
+    static void assertUnavailable(Outcome outcome, Refusal why) {
+        assertThat(outcome).isInstanceOf(Refused.class);
+        assertThat(((Refused) outcome).why()).isEqualTo(why);
     }
 
     static byte[] body(Outcome outcome) {

@@ -3,7 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.ingest.IngestService.Ready;
+import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.sample.Pcs;
@@ -122,7 +122,7 @@ final class SharedStoreHistoriesTest {
         assertThat(relation(zero.submit(first))).isEqualTo(Relation.FIRST);
         world.advance(Duration.ofDays(1));
         remote.setReachable(false);
-        assertThat(zero.submit(first)).isInstanceOf(Outcome.Unavailable.class); // logged again
+        assertThat(zero.submit(first)).isInstanceOf(Outcome.Refused.class); // logged again
         remote.setReachable(true);
         zero.simulation.settle();
         world.advance(Simulation.TTL.minusHours(12)); // the first has expired, the second would not have
@@ -205,7 +205,7 @@ final class SharedStoreHistoriesTest {
     void history15_waitingOutTheTtl() throws IOException {
         zero.start();
         remote.setReachable(false);
-        assertThat(zero.submit(first)).isInstanceOf(Outcome.Unavailable.class);
+        assertThat(zero.submit(first)).isInstanceOf(Outcome.Refused.class);
         world.advance(Simulation.TTL);
         remote.setReachable(true); // and keeps nothing that has no time left
         zero.simulation.settle();
@@ -235,10 +235,10 @@ final class SharedStoreHistoriesTest {
                                 "add")),
                 Arguments.of(
                         "history7_submissionBeforeItsOverruled",
-                        Mutant.notCalling("what won goes first", HERE + "CatchUp", "readOverruled", "putIfAbsent")),
+                        Mutant.notCalling("what won goes first", HERE + "CatchUp$Run", "readOverruled", "putIfAbsent")),
                 Arguments.of(
                         "history8_sameOutcomeOtherExpiry",
-                        Mutant.notCalling("what lost is never asserted", HERE + "CatchUp", "readOverruled", "add")),
+                        Mutant.notCalling("what lost is never asserted", HERE + "CatchUp$Run", "readOverruled", "add")),
                 Arguments.of("history9_trafficDuringReassertion", openOnceConnected()),
                 Arguments.of(
                         "history12_markCarriedWhileReasserting",

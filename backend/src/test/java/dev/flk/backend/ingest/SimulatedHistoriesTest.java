@@ -4,7 +4,8 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.StoredOutcome;
-import dev.flk.backend.ingest.IngestService.Ready;
+import dev.flk.backend.inbox.RecordKind;
+import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
@@ -61,7 +62,7 @@ final class SimulatedHistoriesTest {
         outcomes.addAll(simulation.submit(other));
         simulation.settle();
         assertThat(simulation.log()).isEmpty();
-        assertThat(outcomes).allSatisfy(outcome -> assertThat(outcome.get()).isEqualTo(new Outcome.LogFailed()));
+        assertThat(outcomes).allSatisfy(outcome -> assertThat(outcome.get()).isEqualTo(Outcome.Refused.LOG_FAILED));
         assertThat(relation(submitted(other))).isEqualTo(Relation.FIRST);
         assertThat(relation(submitted(first))).isEqualTo(Relation.CONFLICT);
         simulation.audit();
@@ -76,7 +77,7 @@ final class SimulatedHistoriesTest {
         AtomicReference<Outcome> refused = simulation.submit(other).get(0);
         failNextForce();
         simulation.settle();
-        assertThat(refused.get()).isEqualTo(new Outcome.LogFailed());
+        assertThat(refused.get()).isEqualTo(Outcome.Refused.LOG_FAILED);
         assertThat(relation(submitted(other))).isEqualTo(Relation.CONFLICT);
         assertThat(simulation.wholeLog.contents()).containsAll(simulation.conflicts());
     }
@@ -135,7 +136,7 @@ final class SimulatedHistoriesTest {
     void history14_timeOutWithEffect() throws IOException {
         simulation.start();
         store.setMood(Mood.TIMES_OUT_WITH_EFFECT);
-        assertThat(recordedOnly(Pcs.number(1))).isInstanceOf(Outcome.Unavailable.class);
+        assertThat(recordedOnly(Pcs.number(1))).isInstanceOf(Outcome.Refused.class);
         store.setMood(Mood.UP);
         simulation.settle();
         assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.DUPLICATE);
@@ -168,7 +169,7 @@ final class SimulatedHistoriesTest {
                         "history11_endOfTheGroupAsPosition",
                         Mutant.callingInstead(
                                 "the mark is before the oldest that is unfinished, not behind the last that is finished",
-                                HERE + "LowWater",
+                                "dev.flk.backend.inbox.LowWater",
                                 "advance",
                                 "getFirst",
                                 "getLast")),

@@ -7,7 +7,11 @@ import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.StoredOutcome;
-import dev.flk.backend.ingest.IngestService.Ready;
+import dev.flk.backend.inbox.DecisionRules;
+import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.inbox.Inbox.Marked;
+import dev.flk.backend.inbox.LogCare;
+import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.keys.Signatures;
@@ -75,7 +79,7 @@ final class Simulation {
      *
      * @param clock the time that it believes
      */
-    private record Running(IngestService ingest, LogCare care, SteadyClock clock) {}
+    private record Running(IngestPipeline ingest, Inbox inbox, LogCare care, SteadyClock clock) {}
 
     /** A step of a process. */
     interface Step {
@@ -101,12 +105,15 @@ final class Simulation {
         DecisionRules rules = new DecisionRules(policy, TTL);
         LogOptions options = LogOptions.of(DIRECTORY, "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0).withSegments(20_000, Duration.ofDays(1)));
-        Inbox inbox = Inbox.open(options, 0, disk, clock.steady(), world::nanos, random, Optional::empty, meters);
+        ForcedQueue forced = new ForcedQueue(meters);
+        Inbox inbox = Inbox.open(options, 0, disk, clock.steady(), world::nanos, random, Optional::empty, forced);
         store = stores.apply(inbox.logId());
         store.expiresBy(clock.steady().expiry());
-        IngestService ingest = IngestService.open(
-                inbox,
-                new IngestService.Parts(
+        GuardedStore guarded = new GuardedStore("the store", store, world::nanos, random, meters);
+        IngestPipeline ingest = new IngestPipeline(
+                        inbox,
+                        forced,
+                        guarded,
                         new Limits(
                                 new Limits.Sizes(BigDecimal.valueOf(1_000_000), 1_000_000, null, BigDecimal.ZERO, 1, 1),
                                 world::nanos,
@@ -114,14 +121,13 @@ final class Simulation {
                         Signatures.anyOf(SignatureCheck.hmac(List.of(Pcs.KEY))),
                         rules,
                         Duration.ZERO,
-                        clock::now,
                         clock.steady(),
                         world::nanos,
-                        new GuardedStore("the store", store, world::nanos, random, meters),
                         meters,
-                        Audit.none()),
-                ready);
-        running = new Running(ingest, ingest.logCare(disk, TTL), clock.steady());
+                        Audit.none())
+                .open(ready);
+        LogCare care = new LogCare(inbox, guarded, ingest::recordedUpTo, disk, TTL, clock.steady());
+        running = new Running(ingest, inbox, care, clock.steady());
     }
 
     /**
@@ -311,9 +317,8 @@ final class Simulation {
     /** One step of looking after the log, which believes the clock that is given in. */
     void stepLogCare() throws IOException {
         world.trace("log care");
-        LogCare care = running.care();
-        care.keepMark();
-        care.step();
+        running.inbox().keepMark();
+        running.care().step();
     }
 
     /** Another one reads the log, and has what is up to here. */
@@ -370,7 +375,7 @@ final class Simulation {
         boolean known = world.answers.acknowledged().containsKey(id);
         running.ingest().lookUp(id, answer -> {
             world.trace(() -> "  look-up " + answer);
-            if (known && answer instanceof Ingest.LookUp.Unknown) {
+            if (known && answer.isEmpty()) {
                 world.check(() -> assertThat(world.answers.acknowledged())
                         .as("an acknowledged outcome is unknown")
                         .doesNotContainKey(id));
@@ -401,13 +406,13 @@ final class Simulation {
     }
 
     private void auditOne(StoredOutcome recorded) {
-        AtomicReference<Ingest.LookUp> found = new AtomicReference<>();
+        AtomicReference<Optional<Outcome>> found = new AtomicReference<>();
         running.ingest().lookUp(recorded.id(), found::set);
         while (found.get() == null) {
             assertThat(store.step()).as("a look-up is answered").isTrue();
         }
-        assertThat(found.get()).as("%s is lost", recorded.id()).isInstanceOf(Ingest.LookUp.Found.class);
-        assertThat(((Ingest.LookUp.Found) found.get()).body())
+        assertThat(found.get().orElse(null)).as("%s is lost", recorded.id()).isInstanceOf(Decided.class);
+        assertThat(((Decided) found.get().orElseThrow()).body())
                 .as("%s changed", recorded.id())
                 .isEqualTo(recorded.body());
     }
@@ -431,8 +436,8 @@ final class Simulation {
         return store == null ? 0 : store.durablyCompleteUpTo();
     }
 
-    Optional<Checkpoint> keptMark() throws IOException {
-        return Checkpoint.find(disk.copy(), DIRECTORY);
+    Optional<Marked> keptMark() throws IOException {
+        return Inbox.marked(disk.copy(), DIRECTORY);
     }
 
     /** Somebody took the end of the log away for good, with records of these ids. */

@@ -23,11 +23,12 @@ final class SwitchedOffRulesTest {
                         28,
                         Mutant.notCalling(
                                 "what won is asserted before what lost",
-                                HERE + "CatchUp",
+                                HERE + "CatchUp$Run",
                                 "readOverruled",
                                 "putIfAbsent")),
                 arguments(
-                        9, Mutant.notCalling("what lost is never asserted", HERE + "CatchUp", "readOverruled", "add")),
+                        9,
+                        Mutant.notCalling("what lost is never asserted", HERE + "CatchUp$Run", "readOverruled", "add")),
                 arguments(
                         4,
                         Mutant.notCalling(
@@ -39,7 +40,7 @@ final class SwitchedOffRulesTest {
                         49,
                         Mutant.notCalling(
                                 "what lost when it was asserted again is logged",
-                                HERE + "CatchUp",
+                                HERE + "CatchUp$Run",
                                 "keepLosers",
                                 "add")),
                 arguments(
@@ -63,7 +64,11 @@ final class SwitchedOffRulesTest {
                 arguments(1, Mutant.notCalling("what expired is not put", HERE + "OutcomeWriter", "put", "isExpired")),
                 arguments(
                         0,
-                        Mutant.returning("the mark is before what is unfinished", HERE + "LowWater", "mark", 1L << 40)),
+                        Mutant.returning(
+                                "the mark is before what is unfinished",
+                                "dev.flk.backend.inbox.LowWater",
+                                "mark",
+                                1L << 40)),
                 arguments(
                         2655,
                         Mutant.callingInstead(
@@ -76,7 +81,7 @@ final class SwitchedOffRulesTest {
                         2,
                         Mutant.giving(
                                 "a start stops where something undecided is away",
-                                HERE + "Inbox",
+                                "dev.flk.backend.inbox.Inbox",
                                 "read",
                                 "decided",
                                 Long.MAX_VALUE)),
@@ -84,14 +89,17 @@ final class SwitchedOffRulesTest {
                         38,
                         Mutant.giving(
                                 "what is away is not passed over where the store lacks it",
-                                HERE + "Inbox",
+                                "dev.flk.backend.inbox.Inbox",
                                 "readToAssert",
                                 "max",
                                 Long.MAX_VALUE)),
                 arguments(
                         0,
                         Mutant.returning(
-                                "nor is it at the beginning of the log", HERE + "Inbox", "requireBeginning", 0)),
+                                "nor is it at the beginning of the log",
+                                "dev.flk.backend.inbox.Inbox",
+                                "requireBeginning",
+                                0)),
                 arguments(840, Mutant.returning("nor at its end", "dev.flk.wal.segment.LogReader", "noteEnd", 0)),
                 arguments(
                         2,

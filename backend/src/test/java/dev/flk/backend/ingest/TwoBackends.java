@@ -3,7 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.ingest.IngestService.Ready;
+import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.SimulatedRemote.Flaw;
 import dev.flk.certificate.PcsId;
 import dev.flk.sample.Pcs;

@@ -4,7 +4,10 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.StoredOutcome;
-import dev.flk.backend.ingest.RecordKind.Overruled;
+import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.inbox.Inbox.Marked;
+import dev.flk.backend.inbox.RecordKind;
+import dev.flk.backend.inbox.RecordKind.Overruled;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
@@ -55,7 +58,7 @@ final class WholeLog {
     }
 
     private long removedUpTo() throws IOException {
-        return Checkpoint.find(disk.copy(), directory).map(Checkpoint::removed).orElse(0L);
+        return Inbox.marked(disk.copy(), directory).map(Marked::removed).orElse(0L);
     }
 
     /** What of it is there, damaged or not. */

@@ -5,12 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.metrics.Meters.LimitedBy;
 import dev.flk.backend.metrics.Meters.RejectReason;
-import dev.flk.backend.metrics.ShardMeters.ByVerdict;
 import dev.flk.program.metrics.Exposition;
+import dev.flk.verification.Verdict;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalDouble;
 import org.junit.jupiter.api.Test;
 
 class MetersTest {
@@ -61,11 +60,11 @@ class MetersTest {
     @Test
     void shards_beyondTheMost_areShownTogether() {
         Meters few = new Meters("1.2.3", 2);
-        few.shards.decided("a", ByVerdict.ACCEPTED, OptionalDouble.of(1.5));
-        few.shards.decided("b\n", ByVerdict.REJECTED, OptionalDouble.empty());
-        few.shards.decided("c", ByVerdict.ACCEPTED, OptionalDouble.of(2.5));
-        few.shards.decided("d", ByVerdict.ESCALATED, OptionalDouble.of(2.25));
-        few.shards.decided("a", ByVerdict.ESCALATED, OptionalDouble.of(1.25));
+        few.shards.decided("a", Verdict.Kind.ACCEPTED, 1.5);
+        few.shards.decided("b\n", Verdict.Kind.REJECTED, Double.NaN);
+        few.shards.decided("c", Verdict.Kind.ACCEPTED, 2.5);
+        few.shards.decided("d", Verdict.Kind.ESCALATED, 2.25);
+        few.shards.decided("a", Verdict.Kind.ESCALATED, 1.25);
 
         Map<String, String> samples = ScrapedText.ofPrometheus(text(few.expose(null))).samples;
         assertThat(samples)
@@ -85,7 +84,7 @@ class MetersTest {
     @Test
     void shards_aHundredThousand_areBounded() {
         for (int i = 0; i < 100_000; i++) {
-            meters.shards.decided("shard-" + i, ByVerdict.ACCEPTED, OptionalDouble.of(1));
+            meters.shards.decided("shard-" + i, Verdict.Kind.ACCEPTED, 1);
         }
         assertThat(prometheus().samples.keySet())
                 .filteredOn(name -> name.startsWith("flk_shard_"))

@@ -4,8 +4,8 @@ package dev.flk.backend.record;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.StoredOutcome;
-import dev.flk.backend.ingest.DecisionRules;
-import dev.flk.backend.ingest.LoggedOutcomes;
+import dev.flk.backend.inbox.DecisionRules;
+import dev.flk.backend.inbox.LoggedOutcomes;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.ingest;
+package dev.flk.backend.inbox;
 
 import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.CertificateReader;
@@ -15,15 +15,15 @@ import java.util.stream.Stream;
 /** The kinds of records in the inbox log: letters for {@code wal}, names elsewhere. */
 public final class RecordKind {
     /** An accepted certificate: its raw body. It is decided by the context that it was logged in. */
-    static final char SUBMISSION = 's';
+    public static final char SUBMISSION = 's';
 
     /** Different content under a known id: its raw body. It is never decided. */
-    static final char EVIDENCE = 'e';
+    public static final char EVIDENCE = 'e';
 
     /**
      * The outcome that was recorded first for an id and so replaces ours, as encoded by {@code StoredOutcome.encode}.
      */
-    static final char OVERRULED = 'o';
+    public static final char OVERRULED = 'o';
 
     private RecordKind() {}
 
@@ -76,10 +76,10 @@ public final class RecordKind {
      *     outcome has expired
      * @param existing the outcome that is recorded instead
      */
-    record Overruled(long sequence, StoredOutcome existing) {
+    public record Overruled(long sequence, StoredOutcome existing) {
         private static final String NAME = "overruled ";
 
-        byte[] encode() {
+        public byte[] encode() {
             byte[] line = (NAME + sequence + "\n").getBytes(StandardCharsets.US_ASCII);
             byte[] recorded = existing.encode();
             byte[] bytes = Arrays.copyOf(line, line.length + recorded.length);
@@ -92,7 +92,7 @@ public final class RecordKind {
          *
          * @throws IllegalArgumentException if these are not such bytes
          */
-        static Overruled decode(byte[] bytes) {
+        public static Overruled decode(byte[] bytes) {
             int lineEnd = 0;
             while (lineEnd < bytes.length && bytes[lineEnd] != '\n') {
                 lineEnd++;

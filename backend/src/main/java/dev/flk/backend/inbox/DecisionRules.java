@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.ingest;
+package dev.flk.backend.inbox;
 
 import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.Certificate;
@@ -64,7 +64,7 @@ public final class DecisionRules {
     }
 
     /** Decides a certificate. Pure: the same certificate, arrival time and rules always give the same bytes. */
-    Decision decide(Certificate certificate, long arrivalMillis) {
+    public Decision decide(Certificate certificate, long arrivalMillis) {
         Verdict verdict = verifier.verify(certificate);
         return new Decision(
                 verdict,
@@ -80,5 +80,5 @@ public final class DecisionRules {
     }
 
     /** The verdict on a certificate, with the outcome to record for it. */
-    record Decision(Verdict verdict, String shardId, double cohStar, StoredOutcome recorded) {}
+    public record Decision(Verdict verdict, String shardId, double cohStar, StoredOutcome recorded) {}
 }

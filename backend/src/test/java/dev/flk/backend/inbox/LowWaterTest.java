@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.ingest;
+package dev.flk.backend.inbox;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

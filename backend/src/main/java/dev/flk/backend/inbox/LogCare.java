@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.ingest;
+package dev.flk.backend.inbox;
 
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.wal.Retention;
+import dev.flk.wal.files.FileOps;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.OptionalLong;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -22,25 +24,32 @@ import org.slf4j.LoggerFactory;
  */
 public final class LogCare implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
+    private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
     private static final long EVERY_SECONDS = 30;
     private static final long MARK_EVERY_SECONDS = 5;
     private static final long FINISH_SECONDS = 1;
 
     private final Inbox inbox;
     private final DedupStore store;
-    private final StoreLink link;
+    private final LongSupplier recordedUpTo;
     private final Retention retention;
     private final SteadyClock clock;
     private volatile LongSupplier needlessUpTo = () -> Long.MAX_VALUE;
     private final ScheduledExecutorService timer =
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "log-care"));
 
-    /** Creates the maintenance; it takes steps on its own only after {@link #start}. */
-    LogCare(Inbox inbox, DedupStore store, StoreLink link, Retention retention, SteadyClock clock) {
+    /**
+     * Creates the maintenance; it takes steps on its own only after {@link #start}.
+     *
+     * @param recordedUpTo a supplier of the sequence up to which the store has confirmed that it is complete
+     * @param keep the time that a closed, decided segment is kept
+     */
+    public LogCare(
+            Inbox inbox, DedupStore store, LongSupplier recordedUpTo, FileOps files, Duration keep, SteadyClock clock) {
         this.inbox = inbox;
         this.store = store;
-        this.link = link;
-        this.retention = retention;
+        this.recordedUpTo = recordedUpTo;
+        this.retention = inbox.retention(files, COMPRESS_AFTER, keep, clock.expiry());
         this.clock = clock;
     }
 
@@ -54,11 +63,13 @@ public final class LogCare implements AutoCloseable {
         needlessUpTo = upTo;
     }
 
-    void start() {
+    /** Starts the timer. */
+    public LogCare start() {
         Future<?> unused =
                 timer.scheduleWithFixedDelay(this::stepWhileDue, EVERY_SECONDS, EVERY_SECONDS, TimeUnit.SECONDS);
         Future<?> unusedToo = timer.scheduleWithFixedDelay(
                 this::keepMarkWhileDue, MARK_EVERY_SECONDS, MARK_EVERY_SECONDS, TimeUnit.SECONDS);
+        return this;
     }
 
     private void stepWhileDue() {
@@ -75,7 +86,7 @@ public final class LogCare implements AutoCloseable {
 
     private void keepMarkWhileDue() {
         try {
-            keepMark();
+            inbox.keepMark();
         } catch (IOException e) {
             LOG.error("saving the low-water mark failed and will be retried: {}", e.getMessage());
         } catch (RuntimeException e) {
@@ -85,18 +96,13 @@ public final class LogCare implements AutoCloseable {
         }
     }
 
-    /** Saves the current low-water mark. */
-    void keepMark() throws IOException {
-        inbox.keepMark();
-    }
-
     /** Compresses or removes one segment if that is due. */
-    Retention.Done step() throws IOException {
+    public Retention.Done step() throws IOException {
         if (clock.isInDoubt()) {
             return Retention.Done.NOTHING;
         }
-        long finished =
-                inbox.isDiskNearlyLow() ? link.recordedUpTo() : Math.min(link.recordedUpTo(), needlessUpTo.getAsLong());
+        long recorded = recordedUpTo.getAsLong();
+        long finished = inbox.isDiskNearlyLow() ? recorded : Math.min(recorded, needlessUpTo.getAsLong());
         OptionalLong removed = retention.wouldRemoveUpTo(finished);
         if (removed.isPresent()) {
             inbox.keepRemoved(removed.getAsLong());

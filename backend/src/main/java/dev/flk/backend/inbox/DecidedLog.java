@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.ingest;
+package dev.flk.backend.inbox;
 
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.files.FileOps;
@@ -10,7 +10,7 @@ public final class DecidedLog {
     private final Inbox inbox;
     private final LogInspector inspector;
 
-    DecidedLog(Inbox inbox, FileOps files) {
+    public DecidedLog(Inbox inbox, FileOps files) {
         this.inbox = inbox;
         this.inspector = new LogInspector(files, inbox.log().directory(), Inbox.SEGMENT_PREFIX);
     }

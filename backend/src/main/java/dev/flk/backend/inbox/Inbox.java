@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.ingest;
+package dev.flk.backend.inbox;
 
-import dev.flk.backend.ingest.InFlightIds.InFlight;
-import dev.flk.backend.metrics.Meters;
 import dev.flk.wal.Log;
 import dev.flk.wal.Log.Append;
+import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.Retention;
 import dev.flk.wal.files.FileOps;
@@ -22,7 +21,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
@@ -33,8 +31,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The inbox log with its low-water mark. It appends submissions, evidence and overruled outcomes to the log, and hands
- * the work that an fsync completes to the recorder. It owns its directory until it is closed.
+ * The inbox log with its low-water mark. It appends submissions, evidence and overruled outcomes to the log, and counts
+ * what of them is finished. It owns its directory until it is closed.
  */
 public final class Inbox implements AutoCloseable {
     /** The prefix of the names of the log's segments. */
@@ -60,7 +58,6 @@ public final class Inbox implements AutoCloseable {
     private final LogOptions options;
     private final Log log;
     private final LowWater lowWater;
-    private final ForcedQueue groups;
     private final DiskFloor floor;
     private final Checkpoint kept;
     private final Set<Damage> warned = ConcurrentHashMap.newKeySet();
@@ -69,13 +66,12 @@ public final class Inbox implements AutoCloseable {
     /** The records that were in the log at startup and may not be decided; null once they are. */
     private LowWater.@Nullable Group before;
 
-    private Inbox(LogOptions options, Log log, ForcedQueue groups, DiskFloor floor, Checkpoint kept) {
+    private Inbox(LogOptions options, Log log, DiskFloor floor, Checkpoint kept) {
         this.options = options;
         this.log = log;
         this.kept = kept;
         this.lastAtStart = log.forcedEnd() - 1;
         this.lowWater = new LowWater(Math.min(kept.mark(), lastAtStart));
-        this.groups = groups;
         this.floor = floor;
     }
 
@@ -87,6 +83,7 @@ public final class Inbox implements AutoCloseable {
      * @param nanoTicker monotonic time
      * @param random a source for the ids of segments
      * @param idInStore the id of the log that the store belongs to; asked only if the log does not know its own id
+     * @param listener the listener of the log's writer
      * @throws IOException if the log is in use, is damaged, or can't be read or written
      */
     public static Inbox open(
@@ -97,10 +94,9 @@ public final class Inbox implements AutoCloseable {
             LongSupplier nanoTicker,
             RandomGenerator random,
             Supplier<Optional<String>> idInStore,
-            Meters meters)
+            LogListener listener)
             throws IOException {
-        ForcedQueue groups = new ForcedQueue(meters);
-        Log log = Log.open(files, options, groups, clock, nanoTicker, random);
+        Log log = Log.open(files, options, listener, clock, nanoTicker, random);
         log.startReport().warnings().forEach(warning -> LOG.warn("{}", warning));
         try {
             DiskFloor floor = new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker);
@@ -112,7 +108,7 @@ public final class Inbox implements AutoCloseable {
                         log.forcedEnd() - 1,
                         known);
             }
-            Inbox inbox = new Inbox(options, log, groups, floor, kept);
+            Inbox inbox = new Inbox(options, log, floor, kept);
             return Vanished.retry(() -> {
                 inbox.readUndecided();
                 return inbox;
@@ -212,7 +208,7 @@ public final class Inbox implements AutoCloseable {
      * @param nowMillis the current time; records whose outcomes have expired by then may be missing
      * @throws IOException if the log begins later than it should
      */
-    void requireBeginning(long beginning, long from, long nowMillis) throws IOException {
+    public void requireBeginning(long beginning, long from, long nowMillis) throws IOException {
         if (beginning > Math.max(from, needlessUpTo(nowMillis) + 1)) {
             throw movedAway(beginning, from);
         }
@@ -246,7 +242,7 @@ public final class Inbox implements AutoCloseable {
     }
 
     /** Notes that the records that were in the log at startup are decided and recorded. */
-    void decidedBefore() {
+    public void decidedBefore() {
         if (before != null) {
             lowWater.finishedAll(before);
             before = null;
@@ -254,7 +250,7 @@ public final class Inbox implements AutoCloseable {
     }
 
     /** Returns the sequence up to which everything was decided at some time. */
-    long decided() {
+    public long decided() {
         return kept.decided();
     }
 
@@ -277,7 +273,7 @@ public final class Inbox implements AutoCloseable {
      *
      * @throws IOException if that fails
      */
-    void keepMark() throws IOException {
+    public void keepMark() throws IOException {
         log.requireOwned();
         kept.keep(lowWater);
     }
@@ -299,19 +295,20 @@ public final class Inbox implements AutoCloseable {
      * The records of which {@code inbox.mark} knows.
      *
      * @param removed the sequence up to which records were removed after their retention
-     * @param decided the sequence up to which records were decided
+     * @param decided the sequence up to which records were decided at some time
+     * @param mark the sequence up to which records are decided and recorded in the store
      */
-    public record Marked(long removed, long decided) {}
+    public record Marked(long removed, long decided, long mark) {}
 
     /** Reads {@code inbox.mark}; returns empty if it is missing or damaged. */
     public static Optional<Marked> marked(FileOps files, Path directory) throws IOException {
-        return Checkpoint.find(files, directory).map(mark -> new Marked(mark.removed(), mark.decided()));
+        return Checkpoint.find(files, directory).map(kept -> new Marked(kept.removed(), kept.decided(), kept.mark()));
     }
 
     /**
      * Returns whether less disk space is left than must stay free; if not, the caller is about to write {@code bytes}.
      */
-    boolean isDiskLow(long bytes) {
+    public boolean isDiskLow(long bytes) {
         return floor.isBelow(bytes);
     }
 
@@ -320,20 +317,16 @@ public final class Inbox implements AutoCloseable {
         return floor.isNearlyBelow();
     }
 
-    Log log() {
+    public Log log() {
         return log;
     }
 
-    LowWater lowWater() {
+    public LowWater lowWater() {
         return lowWater;
     }
 
-    ForcedQueue groups() {
-        return groups;
-    }
-
     /** Returns the sequence of the last record on disk. */
-    long last() {
+    public long last() {
         return log.forcedEnd() - 1;
     }
 
@@ -351,7 +344,7 @@ public final class Inbox implements AutoCloseable {
      * unless all of it has expired, or the retention removed it after an older segment that was moved away and put
      * back.
      */
-    LogReader readToAssert(long from, long nowMillis) throws IOException {
+    public LogReader readToAssert(long from, long nowMillis) throws IOException {
         return log.read(from, OnDamage.STOP, Math.max(from - 1, needlessUpTo(nowMillis)));
     }
 
@@ -362,22 +355,24 @@ public final class Inbox implements AutoCloseable {
         }
     }
 
-    /** Runs {@code sync} and saves the mark before the log continues without a segment that was moved away. */
-    void syncWhenVanished(Runnable sync) {
-        groups.whenVanished(() -> {
-            sync.run();
-            keepMark();
-        });
+    /** A record that must be finished after it was logged. */
+    public interface Loggable {
+        /** Returns the entry to log; called once. */
+        Entry takeEntry();
+
+        /** Notes that the entry is on disk; {@code group} is unfinished until the record is decided and recorded. */
+        void logged(long sequence, LowWater.Group group);
     }
 
     /**
-     * Logs submissions in one append; they reach the recorder once they are on disk.
+     * Logs submissions in one append.
      *
-     * @param failed called on the recorder's thread with all submissions if the append fails
+     * @param forced called on the writer's thread once they are on disk
+     * @param failed called on the writer's thread if the append fails
      * @return false if the log does not accept the append; nothing is called then
      */
-    boolean append(List<InFlight> submissions, BiConsumer<List<InFlight>, IOException> failed) {
-        List<Entry> entries = submissions.stream().map(InFlight::takeEntry).toList();
+    public boolean append(List<? extends Loggable> submissions, Runnable forced, Consumer<IOException> failed) {
+        List<Entry> entries = submissions.stream().map(Loggable::takeEntry).toList();
         return log.append(new Append() {
             @Override
             public List<Entry> entries() {
@@ -386,17 +381,18 @@ public final class Inbox implements AutoCloseable {
 
             @Override
             public void forced(long firstSequence) {
-                long last = firstSequence + submissions.size() - 1;
-                LowWater.Group group = lowWater.opened(last, submissions.get(0).arrivalMillis(), submissions.size());
-                for (int i = 0; i < submissions.size(); i++) {
+                int count = submissions.size();
+                LowWater.Group group = lowWater.opened(
+                        firstSequence + count - 1, entries.get(0).arrivalMillis(), count);
+                for (int i = 0; i < count; i++) {
                     submissions.get(i).logged(firstSequence + i, group);
                 }
-                groups.forced(submissions);
+                forced.run();
             }
 
             @Override
             public void failed(IOException cause) {
-                groups.other(() -> failed.accept(submissions, cause));
+                failed.accept(cause);
             }
         });
     }
@@ -404,28 +400,25 @@ public final class Inbox implements AutoCloseable {
     /**
      * Logs a record that needs no decision. The record counts as unfinished until {@code finish} is run.
      *
-     * @param forced called on the recorder's thread once the record is on disk, with the action that finishes it
-     * @param failed called on the recorder's thread if the append fails
+     * @param forced called on the writer's thread once the record is on disk, with the action that finishes it
+     * @param failed called on the writer's thread if the append fails
      * @return false if the log does not accept the append; nothing is called then
      */
-    boolean append(Entry entry, Consumer<Runnable> forced, Consumer<IOException> failed) {
-        return log.append(new Append() {
-            @Override
-            public List<Entry> entries() {
-                return List.of(entry);
-            }
+    public boolean append(Entry entry, Consumer<Runnable> forced, Consumer<IOException> failed) {
+        return append(
+                List.of(new Loggable() {
+                    @Override
+                    public Entry takeEntry() {
+                        return entry;
+                    }
 
-            @Override
-            public void forced(long firstSequence) {
-                LowWater.Group group = lowWater.opened(firstSequence, entry.arrivalMillis(), 1);
-                groups.other(() -> forced.accept(() -> lowWater.finished(group)));
-            }
-
-            @Override
-            public void failed(IOException cause) {
-                groups.other(() -> failed.accept(cause));
-            }
-        });
+                    @Override
+                    public void logged(long sequence, LowWater.Group group) {
+                        forced.accept(() -> lowWater.finished(group));
+                    }
+                }),
+                () -> {},
+                failed);
     }
 
     /** Completes queued appends and releases the directory. Idempotent. */

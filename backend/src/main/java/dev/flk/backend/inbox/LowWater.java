@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.ingest;
+package dev.flk.backend.inbox;
 
 import java.util.ArrayDeque;
 import java.util.OptionalLong;
@@ -10,7 +10,7 @@ import java.util.OptionalLong;
  * last. While the log is asserted again, the mark does not exceed the asserted position. Safe for any thread;
  * {@link #opened} is called in log order.
  */
-final class LowWater {
+public final class LowWater {
     private final ArrayDeque<Group> open = new ArrayDeque<>();
     private long finishedUpTo;
 
@@ -23,7 +23,7 @@ final class LowWater {
     private long pending;
 
     /** Submissions that were logged together. */
-    static final class Group {
+    public static final class Group {
         private final long last;
         private final long arrivalMillis;
         private int unfinished;
@@ -55,7 +55,7 @@ final class LowWater {
     }
 
     /** Notes that one submission of the group is decided and recorded. */
-    synchronized void finished(Group group) {
+    public synchronized void finished(Group group) {
         finished(group, 1);
     }
 
@@ -77,21 +77,21 @@ final class LowWater {
     }
 
     /** Notes that the store may lack everything after this sequence. */
-    synchronized void assertedUpTo(long sequence) {
+    public synchronized void assertedUpTo(long sequence) {
         assertedUpTo = sequence;
     }
 
     /** Notes that the store contains everything it once had. */
-    synchronized void allAsserted() {
+    public synchronized void allAsserted() {
         assertedUpTo = Long.MAX_VALUE;
     }
 
-    synchronized long mark() {
+    public synchronized long mark() {
         return Math.min(finishedUpTo, assertedUpTo);
     }
 
     /** Returns the number of submissions in the log that are not finished. */
-    synchronized long pending() {
+    public synchronized long pending() {
         return pending;
     }
 
@@ -99,7 +99,7 @@ final class LowWater {
      * Returns the arrival time of the oldest unfinished submission, in milliseconds since the epoch; empty if there is
      * none.
      */
-    synchronized OptionalLong oldestArrivalMillis() {
+    public synchronized OptionalLong oldestArrivalMillis() {
         return open.isEmpty() ? OptionalLong.empty() : OptionalLong.of(open.getFirst().arrivalMillis);
     }
 }

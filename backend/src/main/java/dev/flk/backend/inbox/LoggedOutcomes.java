@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.ingest;
+package dev.flk.backend.inbox;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.dedup.StoredOutcome;
-import dev.flk.backend.ingest.DecisionRules.Decision;
-import dev.flk.backend.ingest.RecordKind.Overruled;
+import dev.flk.backend.inbox.DecisionRules.Decision;
+import dev.flk.backend.inbox.RecordKind.Overruled;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
@@ -32,13 +32,6 @@ public final class LoggedOutcomes {
     private final ReplayedRules rules = new ReplayedRules();
     private final NavigableMap<Long, StoredOutcome> existing = new TreeMap<>();
 
-    /** The verdict on a certificate. */
-    public enum OutcomeKind {
-        ACCEPTED,
-        ESCALATED,
-        REJECTED
-    }
-
     /**
      * An outcome.
      *
@@ -48,7 +41,7 @@ public final class LoggedOutcomes {
      * @param isOverruled whether the outcome already existed for the id when the submission was decided
      */
     public record ReplayedOutcome(
-            PcsId id, String shard, int status, String body, OutcomeKind ending, String reason, boolean isOverruled) {}
+            PcsId id, String shard, int status, String body, Verdict.Kind kind, String reason, boolean isOverruled) {}
 
     /**
      * The outcome that was answered, compared with the outcome under other rules.
@@ -120,26 +113,13 @@ public final class LoggedOutcomes {
     }
 
     private static ReplayedOutcome given(Decision decision) {
-        return decision.verdict().match(new Verdict.Cases<>() {
-            @Override
-            public ReplayedOutcome accepted(Verdict.Accepted accepted) {
-                return given(OutcomeKind.ACCEPTED, "");
-            }
-
-            @Override
-            public ReplayedOutcome escalated(Verdict.Escalated escalated) {
-                return given(OutcomeKind.ESCALATED, escalated.reason().text());
-            }
-
-            @Override
-            public ReplayedOutcome rejected(Verdict.Rejected rejected) {
-                return given(OutcomeKind.REJECTED, rejected.reason().text());
-            }
-
-            private ReplayedOutcome given(OutcomeKind ending, String reason) {
-                return LoggedOutcomes.given(decision.shardId(), decision.recorded(), ending, reason, false);
-            }
-        });
+        Verdict.Reason reason = decision.verdict().reason();
+        return given(
+                decision.shardId(),
+                decision.recorded(),
+                decision.verdict().kind(),
+                reason == null ? "" : reason.text(),
+                false);
     }
 
     /**
@@ -148,26 +128,26 @@ public final class LoggedOutcomes {
      */
     private static ReplayedOutcome overruled(String shard, StoredOutcome winner) throws IOException {
         JsonNode body = JSON.readTree(winner.body());
-        OutcomeKind ending = winner.status() == 200
-                ? OutcomeKind.ACCEPTED
-                : body.path("accepted").asBoolean() ? OutcomeKind.ESCALATED : OutcomeKind.REJECTED;
-        return given(shard, winner, ending, body.path("reason").asText(), true);
+        Verdict.Kind kind = winner.status() == 200
+                ? Verdict.Kind.ACCEPTED
+                : body.path("accepted").asBoolean() ? Verdict.Kind.ESCALATED : Verdict.Kind.REJECTED;
+        return given(shard, winner, kind, body.path("reason").asText(), true);
     }
 
     private static ReplayedOutcome given(
-            String shard, StoredOutcome recorded, OutcomeKind ending, String reason, boolean isOverruled) {
+            String shard, StoredOutcome recorded, Verdict.Kind kind, String reason, boolean isOverruled) {
         return new ReplayedOutcome(
                 recorded.id(),
                 shard,
                 recorded.status(),
                 new String(recorded.body(), StandardCharsets.US_ASCII),
-                ending,
+                kind,
                 reason,
                 isOverruled);
     }
 
     /** Decides records of the log again, each by the rules that it was logged with. Safe for any thread. */
-    static final class ReplayedRules {
+    public static final class ReplayedRules {
         private final Map<String, DecisionRules> byContext = new ConcurrentHashMap<>();
 
         /**
@@ -175,7 +155,7 @@ public final class LoggedOutcomes {
          *
          * @throws IOException if the record contains no certificate, or no rules that this version understands
          */
-        Decision decide(LogRecord record) throws IOException {
+        public Decision decide(LogRecord record) throws IOException {
             return rulesOf(record).decide(certificateIn(record), record.arrivalMillis());
         }
 
