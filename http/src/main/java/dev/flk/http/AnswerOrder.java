@@ -23,6 +23,10 @@ import java.util.Optional;
  * become available. Owned by the event loop.
  */
 final class AnswerOrder {
+    private static final int HEAD_BYTES = 256;
+    private static final String VERSION = "HTTP/1.1 ";
+    private static final String LINE_END = "\r\n";
+
     private final Deque<Exchange> waiting = new ArrayDeque<>();
     private int untaken;
     private final DateHeader date;
@@ -43,10 +47,6 @@ final class AnswerOrder {
 
     int size() {
         return waiting.size();
-    }
-
-    Optional<Exchange> last() {
-        return Optional.ofNullable(waiting.peekLast());
     }
 
     /** Returns the bytes that the bodies of the waiting requests hold. */
@@ -74,91 +74,74 @@ final class AnswerOrder {
      * Writes, without flushing, the answers that are next in order, as long as the network accepts them. Answers that
      * still wait here may share their content; a written answer is a copy.
      *
+     * @param isComplete whether no further request follows, so that the connection closes after the last answer
      * @param written is notified of each answer that the network has accepted
      * @return the write of the connection's last answer, if it was among them
      */
-    Optional<ChannelFuture> write(ChannelHandlerContext context, ChannelFutureListener written) {
+    Optional<ChannelFuture> write(ChannelHandlerContext context, boolean isComplete, ChannelFutureListener written) {
         for (Exchange next = waiting.peek(); next != null && context.channel().isWritable(); next = waiting.peek()) {
             Answer answer = next.answer();
             if (answer == null) {
-                if (next.wantsContinue()) {
-                    next.setWantsContinue(false);
-                    context.write(AnswerBytes.goOn(context.alloc())).addListener(written);
-                }
                 return Optional.empty();
             }
             waiting.remove();
-            ChannelFuture write = write(context, next, answer).addListener(written);
+            boolean isLast = isComplete && waiting.isEmpty();
+            untaken++;
+            Exchange exchange = next;
+            ChannelFuture write = context.write(encode(context.alloc(), exchange, answer, isLast))
+                    .addListener(taken -> {
+                        untaken--;
+                        exchange.answerTaken();
+                    })
+                    .addListener(written);
             events.answered(answer.status());
-            if (next.isLast()) {
-                release();
+            if (isLast) {
                 return Optional.of(write);
             }
         }
         return Optional.empty();
     }
 
-    private ChannelFuture write(ChannelHandlerContext context, Exchange exchange, Answer answer) {
-        untaken++;
-        return context.write(AnswerBytes.of(context.alloc(), exchange, answer, date.now()))
-                .addListener(taken -> {
-                    untaken--;
-                    exchange.answerTaken();
-                });
+    /** Writes, without flushing, a {@code 100 Continue}, which asks the client to send its body. */
+    void writeContinue(ChannelHandlerContext context, ChannelFutureListener written) {
+        ByteBuf bytes = context.alloc().ioBuffer(HEAD_BYTES);
+        append(bytes, VERSION + HttpResponseStatus.CONTINUE + LINE_END + LINE_END);
+        var unused = context.write(bytes).addListener(written);
     }
 
     /**
-     * Encodes answers for the wire. Head and body share one buffer, so that one system call sends both. All names and
-     * values of headers are our own and ASCII.
+     * Encodes an answer with the headers of its connection. Head and body share one buffer, so that one system call
+     * sends both. All names and values of headers are our own and ASCII.
      */
-    private static final class AnswerBytes {
-        private static final int HEAD_BYTES = 256;
-        private static final String VERSION = "HTTP/1.1 ";
-        private static final String LINE_END = "\r\n";
-
-        private AnswerBytes() {}
-
-        /** Returns a {@code 100 Continue}, which asks the client to send its body. */
-        static ByteBuf goOn(ByteBufAllocator allocator) {
-            return append(allocator.ioBuffer(HEAD_BYTES), VERSION + HttpResponseStatus.CONTINUE + LINE_END + LINE_END);
+    private ByteBuf encode(ByteBufAllocator allocator, Exchange exchange, Answer answer, boolean isLast) {
+        byte[] body = answer.body();
+        ByteBuf bytes = allocator.ioBuffer(HEAD_BYTES + body.length);
+        append(bytes, VERSION);
+        append(bytes, HttpResponseStatus.valueOf(answer.status()).toString());
+        appendHeader(bytes, "Content-Type", answer.contentType());
+        appendHeader(bytes, "Content-Length", Integer.toString(body.length));
+        appendHeader(bytes, "Date", date.now());
+        for (Header header : answer.headers()) {
+            appendHeader(bytes, header.name(), header.value());
         }
-
-        /**
-         * Encodes an answer with the headers of its connection.
-         *
-         * @param date the value of the {@code Date} header
-         */
-        static ByteBuf of(ByteBufAllocator allocator, Exchange exchange, Answer answer, String date) {
-            byte[] body = answer.body();
-            ByteBuf bytes = allocator.ioBuffer(HEAD_BYTES + body.length);
-            append(bytes, VERSION);
-            append(bytes, HttpResponseStatus.valueOf(answer.status()).toString());
-            header(bytes, "Content-Type", answer.contentType());
-            header(bytes, "Content-Length", Integer.toString(body.length));
-            header(bytes, "Date", date);
-            for (Header header : answer.headers()) {
-                header(bytes, header.name(), header.value());
-            }
-            if (exchange.isLast()) {
-                header(bytes, "Connection", "close");
-            } else if (exchange.isHttp10()) {
-                header(bytes, "Connection", "keep-alive");
-            }
-            append(bytes, LINE_END + LINE_END);
-            return exchange.isHead() ? bytes : bytes.writeBytes(body);
+        if (isLast) {
+            appendHeader(bytes, "Connection", "close");
+        } else if (exchange.isHttp10()) {
+            appendHeader(bytes, "Connection", "keep-alive");
         }
+        append(bytes, LINE_END + LINE_END);
+        return exchange.isHead() ? bytes : bytes.writeBytes(body);
+    }
 
-        private static void header(ByteBuf bytes, String name, String value) {
-            append(bytes, LINE_END);
-            append(bytes, name);
-            append(bytes, ": ");
-            append(bytes, value);
-        }
+    private static void appendHeader(ByteBuf bytes, String name, String value) {
+        append(bytes, LINE_END);
+        append(bytes, name);
+        append(bytes, ": ");
+        append(bytes, value);
+    }
 
-        private static ByteBuf append(ByteBuf bytes, String ascii) {
-            ByteBufUtil.writeAscii(bytes, ascii);
-            return bytes;
-        }
+    private static void append(ByteBuf bytes, String ascii) {
+        ByteBufUtil.writeAscii(bytes, ascii);
     }
 
     /** The {@code Date} of an answer, formatted once a second. Owned by one event loop. */

@@ -2,6 +2,7 @@
 package dev.flk.http;
 
 import dev.flk.http.Admission.Visitor;
+import io.netty.buffer.ByteBufHolder;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -14,9 +15,11 @@ import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Queue;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,10 +31,29 @@ import org.slf4j.LoggerFactory;
  * <p>Reading pauses while the maximum number of requests wait for answers, or while the client does not read its
  * answers. After a rejection, the rest of the request is read and discarded, up to a limit, because closing a
  * connection with unread bytes could destroy the answer before the client reads it.
+ *
+ * <pre>
+ * state       input                   ends when                                         next state
+ * HEAD        begins a request        a head is complete                                BODY
+ *                                     a request is rejected, or is served unread        DISCARDING
+ *                                     the server stops                                  DISCARDING
+ *                                     the client ends its side                          DRAINED
+ * BODY        is a body               the body is complete                              HEAD
+ *                                     the body of the last request is complete          DRAINED
+ *                                     ... while the server stops                        DISCARDING
+ *                                     the body is rejected                              DISCARDING
+ * DISCARDING  is discarded            the rejected request or the input is complete     DRAINED
+ *                                     the last answer is written                        LINGERING
+ * DRAINED     is not expected         the last answer is written                        CLOSED
+ * LINGERING   is discarded            the input is complete, or nothing has happened    CLOSED
+ *                                     for some time
+ * any                                 the connection is lost, or too much is discarded  CLOSED
+ * </pre>
  */
 final class Connection extends ChannelInboundHandlerAdapter {
     private static final Logger log = LoggerFactory.getLogger(Connection.class);
     private static final int MAX_WAITING_REQUESTS = 32;
+    private static final long MAX_DISCARDED_BYTES = 64 << 20;
     private static final long STOP_LINGER_NANOS = 1_000_000_000;
     /** The time for which a client may be slow while memory is short. */
     private static final long SLOW_NANOS = 2_000_000_000;
@@ -49,18 +71,34 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private final Loop loop;
     private final RequestDecoder decoder;
     private final AnswerOrder order;
-    private final Inflow inflow = new Inflow();
     private final ChannelFutureListener written = future -> touch();
+    /** The messages of the decoder that have not been processed, because reading is paused. */
+    private final Queue<Object> unread = new ArrayDeque<>();
 
     /** Set when the handler is added, before any other method is called. */
     private @Nullable ChannelHandlerContext context;
 
+    private State state = State.HEAD;
+    /** The request whose body is read; present exactly in state BODY. */
     private @Nullable Incoming incoming;
-    private boolean lastAnswerWritten;
+
     private boolean stopping;
-    private boolean resting;
-    private int works;
+    private boolean paused;
+    private boolean inputEnded;
+    /** The number of reasons not to read another request for now. */
+    private int holds;
+
+    private long discardedBytes;
     private long quietSinceNanos;
+
+    private enum State {
+        HEAD,
+        BODY,
+        DISCARDING,
+        DRAINED,
+        LINGERING,
+        CLOSED
+    }
 
     Connection(HttpServer server, Routes routes, Visitor visitor, Loop loop, RequestDecoder decoder) {
         this.server = server;
@@ -82,39 +120,24 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
     @Override
     public void handlerRemoved(ChannelHandlerContext removed) {
-        inflow.release();
+        unread.forEach(ReferenceCountUtil::release);
+        unread.clear();
         abortIncoming();
+        become(State.CLOSED);
         order.release();
         loop.remove(this);
     }
 
     @Override
     public void channelRead(ChannelHandlerContext read, Object message) {
-        inflow.add(message);
+        unread.add(message);
         readOn();
-    }
-
-    private void take(Object message) {
-        try {
-            if (!inflow.isRequests()) {
-                ignore(message);
-                return;
-            }
-            if (message instanceof HttpRequest request) {
-                begin(new RequestHead(request));
-            }
-            if (message instanceof HttpContent content && incoming != null) {
-                continueWith(content, incoming);
-            }
-        } finally {
-            ReferenceCountUtil.release(message);
-        }
     }
 
     @Override
     public void userEventTriggered(ChannelHandlerContext triggered, Object event) {
         if (event instanceof ChannelInputShutdownEvent) {
-            inflow.end();
+            inputEnded = true;
             endInputIfRead();
         }
     }
@@ -149,21 +172,28 @@ final class Connection extends ChannelInboundHandlerAdapter {
         if (!channel().isActive()) {
             return;
         }
-        order.write(context(), written).ifPresent(last -> last.addListener(this::endOutput));
+        order.write(context(), !readsRequests(), written).ifPresent(last -> last.addListener(this::endOutput));
+        if (incoming != null
+                && incoming.wantsContinue()
+                && order.size() == 1
+                && channel().isWritable()) {
+            incoming.isAskedToContinue();
+            order.writeContinue(context(), written);
+        }
         context().flush();
         pauseOrResume();
     }
 
     /**
-     * Pauses reading until {@link #endWork}, so that later requests neither overtake a long body nor add more work
-     * meanwhile.
+     * Reads no further request until {@link #resumeRequests}, so that later requests neither overtake a long body nor add more
+     * work meanwhile.
      */
-    void beginWork() {
-        works++;
+    void holdRequests() {
+        holds++;
     }
 
-    void endWork() {
-        works--;
+    void resumeRequests() {
+        holds--;
         pauseOrResume();
     }
 
@@ -174,28 +204,18 @@ final class Connection extends ChannelInboundHandlerAdapter {
         if (quietNanos > SLOW_NANOS && order.hasUntaken() && load.answerBytes().isShort()) {
             server.events().slowClient();
             close();
-        } else if (lastAnswerWritten) {
+        } else if (state == State.LINGERING) {
             closeIf(quietNanos
                     > (stopping ? STOP_LINGER_NANOS : options.bodyTimeout().toNanos()));
         } else if (incoming != null) {
-            // a client that still waits for 100 Continue is not slow
-            long slowNanos = Math.min(nowNanos - incoming.sinceNanos(), quietNanos);
-            if (incoming.exchange().wantsContinue()) {
-                return;
-            }
-            if (slowNanos > options.bodyTimeout().toNanos()) {
-                refuse(incoming.exchange(), incoming.tooSlow());
-            } else if (slowNanos > SLOW_NANOS
-                    && incoming.heldBytes() > 0
-                    && load.bodyBytes().isShort()) {
-                server.events().slowClient();
-                refuse(incoming.exchange(), incoming.tooSlowForNow());
-            }
-        } else if (headerSince.isPresent() && inflow.isRequests() && !inflow.isPaused()) {
+            tickBody(incoming, Math.min(nowNanos - incoming.sinceNanos(), quietNanos));
+        } else if (headerSince.isPresent() && state == State.HEAD && !paused) {
             // the client was not slow while reading was paused
             long slowNanos = Math.min(nowNanos - headerSince.getAsLong(), quietNanos);
             if (slowNanos > options.headerTimeout().toNanos()) {
-                refuse(unreadable(), Refusal.tooSlow());
+                Exchange unreadable = new Exchange(this, loop, load, null);
+                order.add(unreadable);
+                refuse(unreadable, Refusal.tooSlow());
             }
         } else {
             pauseOrResume(); // other connections may have released what this one waited for
@@ -204,14 +224,26 @@ final class Connection extends ChannelInboundHandlerAdapter {
         }
     }
 
+    private void tickBody(Incoming current, long slowNanos) {
+        if (current.wantsContinue()) {
+            return; // a client that still waits for 100 Continue is not slow
+        }
+        if (slowNanos > options.bodyTimeout().toNanos()) {
+            refuse(current.exchange(), current.tooSlow());
+        } else if (slowNanos > SLOW_NANOS
+                && current.heldBytes() > 0
+                && load.bodyBytes().isShort()) {
+            server.events().slowClient();
+            refuse(current.exchange(), current.tooSlowForNow());
+        }
+    }
+
     /** Serves the requests that are in progress, then closes the connection. */
     void finish() {
         stopping = true;
-        if (incoming != null) {
-            incoming.exchange().makeLast();
-        } else if (decoder.headerSinceNanos().isEmpty() && inflow.isRequests()) {
-            inflow.ignoreRest();
-            order.last().ifPresentOrElse(Exchange::makeLast, this::close);
+        if (state == State.HEAD && decoder.headerSinceNanos().isEmpty()) {
+            become(State.DISCARDING);
+            closeIf(order.isEmpty());
             pauseOrResume();
         }
     }
@@ -230,6 +262,33 @@ final class Connection extends ChannelInboundHandlerAdapter {
         var unused = context().close();
     }
 
+    private boolean readsRequests() {
+        return state == State.HEAD || state == State.BODY;
+    }
+
+    private void become(State next) {
+        if (state != State.CLOSED) {
+            state = next;
+        }
+    }
+
+    private void process(Object message) {
+        try {
+            if (!readsRequests()) {
+                discard(message);
+                return;
+            }
+            if (message instanceof HttpRequest request) {
+                begin(new RequestHead(request));
+            }
+            if (message instanceof HttpContent content && incoming != null) {
+                continueWith(content, incoming);
+            }
+        } finally {
+            ReferenceCountUtil.release(message);
+        }
+    }
+
     private void begin(RequestHead head) {
         Exchange exchange = new Exchange(this, loop, load, head);
         order.add(exchange);
@@ -238,20 +297,17 @@ final class Connection extends ChannelInboundHandlerAdapter {
             refuse(exchange, problem.get());
             return;
         }
-        if (stopping || !head.keepsAlive()) {
-            exchange.makeLast();
-        }
         Incoming next = Incoming.of(head, routes.find(head.method(), head.path()), exchange, server);
         Optional<Answer> refusal = next.refusal();
         if (refusal.isPresent()) {
             refuse(exchange, refusal.get());
         } else if (next.needsNoBody()) {
-            endWith(exchange);
+            become(State.DISCARDING);
             next.serve(server.nanoTicker().getAsLong());
         } else {
+            become(State.BODY);
             incoming = next;
-            if (head.holdsBodyBack()) {
-                exchange.setWantsContinue(true);
+            if (next.wantsContinue()) {
                 writeReady();
             }
         }
@@ -266,16 +322,12 @@ final class Connection extends ChannelInboundHandlerAdapter {
         } else if (content instanceof LastHttpContent) {
             incoming = null;
             touch();
-            if (current.exchange().isLast()) {
-                if (stopping) {
-                    inflow.ignoreRest();
-                } else {
-                    inflow.expectNothing();
-                }
-            }
+            // clients that have not noticed the stop may send more
+            become(stopping ? State.DISCARDING : current.keepsAlive() ? State.HEAD : State.DRAINED);
             current.serve(quietSinceNanos);
             if (current.isRefusedEarly()) {
-                rest();
+                holdRequests();
+                loop.runLater(this::resumeRequests, REST);
             }
             pauseOrResume();
         }
@@ -287,36 +339,34 @@ final class Connection extends ChannelInboundHandlerAdapter {
             visitor.badRequest(answer);
         }
         abortIncoming();
-        endWith(exchange);
+        become(State.DISCARDING);
         exchange.complete(answer);
         writeReady();
     }
 
-    private Exchange unreadable() {
-        Exchange exchange = new Exchange(this, loop, load);
-        order.add(exchange);
-        return exchange;
-    }
-
-    private void endWith(Exchange exchange) {
-        exchange.makeLast();
-        inflow.ignoreRest();
-    }
-
-    private void ignore(Object message) {
-        inflow.countIgnored(message);
-        if (message instanceof LastHttpContent && !stopping) {
-            inflow.expectNothing();
+    private void discard(Object message) {
+        if (message instanceof ByteBufHolder holder) {
+            discardedBytes += holder.content().readableBytes();
         }
-        closeIf(lastAnswerWritten && inflow.hasReadEnough());
+        boolean isComplete = message instanceof LastHttpContent && !stopping;
+        if (state == State.DISCARDING && isComplete) {
+            become(State.DRAINED);
+        } else if (state == State.LINGERING) {
+            closeIf(isComplete || hasDiscardedTooMuch());
+        }
         pauseOrResume();
+    }
+
+    private boolean hasDiscardedTooMuch() {
+        return discardedBytes > MAX_DISCARDED_BYTES;
     }
 
     /** Called when the network has accepted the last answer. */
     private void endOutput(Future<? super Void> last) {
-        lastAnswerWritten = true;
+        boolean canClose = state != State.DISCARDING || hasDiscardedTooMuch() || !last.isSuccess();
+        become(State.LINGERING);
         touch();
-        if (inflow.hasReadEnough() || !last.isSuccess()) {
+        if (canClose) {
             close();
         } else {
             TlsFront.endOutput(channel());
@@ -325,46 +375,47 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
     /** Ends the input once everything that the client sent before it shut down its side has been processed. */
     private void endInputIfRead() {
-        if (!inflow.isAtEnd()) {
+        if (!inputEnded || paused || !unread.isEmpty()) {
             return;
         }
         if (incoming != null) {
             refuse(incoming.exchange(), Refusal.badRequest("the body ended too early"));
         }
-        boolean mayCome = inflow.isRequests();
-        inflow.expectNothing();
-        if (mayCome) {
-            order.last().ifPresentOrElse(Exchange::makeLast, this::close);
+        closeIf(state == State.LINGERING || (state == State.HEAD && order.isEmpty()));
+        if (state != State.LINGERING) {
+            become(State.DRAINED);
         }
-        closeIf(lastAnswerWritten);
     }
 
     private void pauseOrResume() {
-        if (inflow.pauseOrResume(incoming != null || mayBegin(), channel())) {
-            if (!inflow.isPaused()) {
-                touch();
-            }
+        boolean wanted = switch (state) {
+            case HEAD -> mayBegin();
+            case BODY -> true;
+            case DISCARDING, DRAINED, LINGERING, CLOSED -> !hasDiscardedTooMuch();
+        };
+        if (wanted != paused || !channel().isOpen()) {
+            return;
+        }
+        paused = !wanted;
+        if (!inputEnded) {
+            // after the end of input there is nothing to read, and Netty's epoll transport would fail
+            channel().config().setAutoRead(wanted);
+        }
+        if (wanted) {
+            touch();
             readOn();
         }
     }
 
     private void readOn() {
-        for (Object next = inflow.poll(); next != null; next = inflow.poll()) {
-            take(next);
+        while (!paused) {
+            Object next = unread.poll();
+            if (next == null) {
+                break;
+            }
+            process(next);
         }
         endInputIfRead();
-    }
-
-    private void rest() {
-        if (!resting) {
-            resting = true;
-            loop.runLater(
-                    () -> {
-                        resting = false;
-                        pauseOrResume();
-                    },
-                    REST);
-        }
     }
 
     /**
@@ -372,8 +423,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
      * earlier answers must wait.
      */
     private boolean mayBegin() {
-        return !resting
-                && works == 0
+        return holds == 0
                 && !(order.hasUntaken() && load.answerBytes().isShort())
                 && order.size() < MAX_WAITING_REQUESTS
                 && order.heldBytes() < Math.max(routes.maxBodyBytes(), options.maxSkippedBytes())

@@ -2,8 +2,6 @@
 package dev.flk.http;
 
 import dev.flk.http.Admission.Visitor;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -24,30 +22,22 @@ public final class Exchange {
     private final boolean isHead;
     private final boolean isHttp10;
     private @Nullable Answer answer;
-    private final List<BodyBuffer> held = new ArrayList<>(1);
-    private boolean isLast;
-    private boolean wantsContinue;
+    /** The body of the request, once it is complete and until the request is answered. */
+    private @Nullable BodyBuffer body;
+
     private boolean holdsPlace;
     private long moreBytes;
     private boolean discarded;
     /** The bytes that the answer counts against the bound, whether reserved or already used. */
     private long answerBytes;
 
-    Exchange(Connection connection, Loop loop, ServerLoad load, RequestHead head) {
+    /** @param head the head of the request; null if the input could not be read as a request */
+    Exchange(Connection connection, Loop loop, ServerLoad load, @Nullable RequestHead head) {
         this.connection = connection;
         this.loop = loop;
         this.load = load;
-        this.isHead = head.isHead();
-        this.isHttp10 = head.isHttp10();
-    }
-
-    /** Creates an exchange for input that could not be read as a request. */
-    Exchange(Connection connection, Loop loop, ServerLoad load) {
-        this.connection = connection;
-        this.loop = loop;
-        this.load = load;
-        this.isHead = false;
-        this.isHttp10 = false;
+        this.isHead = head != null && head.isHead();
+        this.isHttp10 = head != null && head.isHttp10();
     }
 
     /** Returns the client that sent the request, as created by {@link Admission}. */
@@ -89,10 +79,10 @@ public final class Exchange {
      * tasks are queued, answers 503 and returns false.
      */
     public boolean runElsewhere(Runnable work) {
-        connection.beginWork();
-        boolean taken = loop.runElsewhere(() -> safely(work), connection::endWork);
+        connection.holdRequests();
+        boolean taken = loop.runElsewhere(() -> safely(work), connection::resumeRequests);
         if (!taken) {
-            connection.endWork();
+            connection.resumeRequests();
             refuseEarly();
         }
         return taken;
@@ -121,16 +111,17 @@ public final class Exchange {
 
     /** Answers the request like {@link #answer}, with the answer that {@code given} computes on the event loop. */
     public void answerLater(Supplier<Answer> given) {
-        loop.answers().add(this, given);
+        loop.answer(this, given);
     }
 
     /** Stores the first answer, which the connection writes when it is next in order. */
     void complete(Answer given) {
         if (answer == null) {
             answer = given;
-            wantsContinue = false;
-            held.forEach(BodyBuffer::release);
-            held.clear();
+            if (body != null) {
+                body.release();
+                body = null;
+            }
             load.bodyBytes().giveBack(moreBytes);
             moreBytes = 0;
             load.requests().giveBack(holdsPlace ? 1 : 0);
@@ -157,11 +148,6 @@ public final class Exchange {
         }
     }
 
-    /** Returns whether the request is answered or its connection is closed. */
-    boolean isOver() {
-        return discarded || answer != null;
-    }
-
     boolean isAnswered() {
         return answer != null;
     }
@@ -185,24 +171,6 @@ public final class Exchange {
         return isHttp10;
     }
 
-    /** Returns whether the connection closes after this answer. */
-    boolean isLast() {
-        return isLast;
-    }
-
-    void makeLast() {
-        isLast = true;
-    }
-
-    /** Returns whether the client waits for a {@code 100 Continue} that has not been sent yet. */
-    boolean wantsContinue() {
-        return wantsContinue;
-    }
-
-    void setWantsContinue(boolean wantsContinue) {
-        this.wantsContinue = wantsContinue;
-    }
-
     /**
      * Reserves {@code bytes} more for processing the body until the request is answered; returns false if there is not
      * enough.
@@ -221,16 +189,12 @@ public final class Exchange {
         answer(Refusal.overloaded());
     }
 
-    /** Keeps {@code body} counted against the budget until the request is answered, whatever happens meanwhile. */
-    void hold(BodyBuffer body) {
-        held.add(body);
+    /** Keeps {@code received} counted against the budget until the request is answered, whatever happens meanwhile. */
+    void hold(BodyBuffer received) {
+        body = received;
     }
 
     long heldBytes() {
-        long bytes = 0;
-        for (BodyBuffer body : held) {
-            bytes += body.heldBytes();
-        }
-        return bytes;
+        return body == null ? 0 : body.heldBytes();
     }
 }

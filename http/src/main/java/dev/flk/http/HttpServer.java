@@ -2,7 +2,6 @@
 package dev.flk.http;
 
 import dev.flk.http.Admission.Visitor;
-import dev.flk.http.Loop.LongBodies;
 import dev.flk.program.logging.LineLimit;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -35,9 +34,11 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -56,6 +57,11 @@ public final class HttpServer implements AutoCloseable {
 
     private static final int BACKLOG = 1024;
     private static final long LONGEST_END_SECONDS = 3;
+    /** The maximum number of long bodies that wait for a thread. */
+    private static final int MAX_WAITING_BODIES = 256;
+
+    /** The time after which an idle thread for long bodies ends. */
+    private static final long IDLE_SECONDS = 30;
     /**
      * An answer is passed to the network while less than the first of these amounts is unsent; see {@link AnswerOrder}.
      */
@@ -81,7 +87,7 @@ public final class HttpServer implements AutoCloseable {
     private final ServerLoad load;
     private final LineLimit limit;
     private final TlsFailures tlsFailures;
-    private final LongBodies longBodies;
+    private final ThreadPoolExecutor longBodies;
     private final boolean epoll = Epoll.isAvailable();
     private final Map<EventLoop, Loop> loops = new ConcurrentHashMap<>();
     private final List<Channel> listeners = new CopyOnWriteArrayList<>();
@@ -119,7 +125,14 @@ public final class HttpServer implements AutoCloseable {
         this.load = ServerLoad.of(options);
         this.limit = new LineLimit(1, Duration.ofSeconds(10), nanoTicker);
         this.tlsFailures = new TlsFailures(events, nanoTicker);
-        this.longBodies = new LongBodies(options.loops());
+        this.longBodies = new ThreadPoolExecutor(
+                options.loops(),
+                options.loops(),
+                IDLE_SECONDS,
+                TimeUnit.SECONDS,
+                new ArrayBlockingQueue<>(MAX_WAITING_BODIES),
+                new DefaultThreadFactory("long-bodies", true));
+        longBodies.allowCoreThreadTimeOut(true);
     }
 
     HttpOptions options() {
@@ -249,7 +262,7 @@ public final class HttpServer implements AutoCloseable {
         channel.pipeline().addLast(decoder).addLast(connection);
         Supplier<SSLEngine> engines = door.tls();
         if (engines != null) {
-            new TlsFront(this, tlsFailures).addTo(channel, engines.get(), visitor, loop, decoder, connection);
+            TlsFront.addTo(channel, engines.get(), this, tlsFailures, visitor, loop, decoder, connection);
         }
     }
 
@@ -269,7 +282,7 @@ public final class HttpServer implements AutoCloseable {
         loops.values().forEach(Loop::closeAll);
         // the wait is bounded: a loop whose thread has died would never end
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(LONGEST_END_SECONDS, TimeUnit.SECONDS);
-        longBodies.close();
+        longBodies.shutdownNow();
         group = null;
     }
 

@@ -25,6 +25,7 @@ final class Incoming {
     private final int maxReadBytes;
     private final long sinceNanos;
     private long skippedBytes;
+    private boolean wantsContinue;
     /** The answer that was decided without looking at the body; null if the body is read. */
     private @Nullable Answer early;
 
@@ -34,6 +35,7 @@ final class Incoming {
         this.exchange = exchange;
         this.server = server;
         this.sinceNanos = server.nanoTicker().getAsLong();
+        this.wantsContinue = head.holdsBodyBack();
         this.maxReadBytes =
                 takesBody() ? endpoint.maxBodyBytes() : server.options().maxSkippedBytes();
         this.body =
@@ -57,6 +59,20 @@ final class Incoming {
     /** Returns whether the request is rejected without looking at its body, which is discarded. */
     boolean isRefusedEarly() {
         return early != null;
+    }
+
+    /** Returns whether the client waits for a {@code 100 Continue} that has not been sent yet. */
+    boolean wantsContinue() {
+        return wantsContinue;
+    }
+
+    void isAskedToContinue() {
+        wantsContinue = false;
+    }
+
+    /** Returns whether the client may send another request on the connection. */
+    boolean keepsAlive() {
+        return head.keepsAlive();
     }
 
     Exchange exchange() {
@@ -92,7 +108,7 @@ final class Incoming {
         if (!part.isReadable()) {
             return Optional.empty();
         }
-        exchange.setWantsContinue(false);
+        wantsContinue = false;
         if (takesBody()) {
             Taken taken = body.append(part);
             if (taken != Taken.NO_MEMORY) {

@@ -10,7 +10,6 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Queue;
 import java.util.Set;
-import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
@@ -28,19 +27,26 @@ import org.slf4j.LoggerFactory;
  * otherwise.
  */
 final class Loop {
+    private static final Logger log = LoggerFactory.getLogger(Loop.class);
+
     private final EventLoop eventLoop;
     private final LongSupplier nanoTicker;
-    private final Answers answers;
-    private final LongBodies longBodies;
+    private final ThreadPoolExecutor longBodies;
     private final DateHeader date;
     private final Set<Connection> connections = new LinkedHashSet<>();
     private final CompletableFuture<Void> finished = new CompletableFuture<>();
+    /** The answers that other threads have handed over; safe for any thread. */
+    private final Queue<Ready> ready = new ConcurrentLinkedQueue<>();
+
+    private final AtomicBoolean deliveryScheduled = new AtomicBoolean();
     private boolean finishing;
 
-    Loop(EventLoop eventLoop, LongBodies longBodies, InstantSource clock, LongSupplier nanoTicker) {
+    private record Ready(Exchange exchange, Supplier<Answer> answer) {}
+
+    /** @param longBodies the threads that process long bodies, so that none of them blocks an event loop */
+    Loop(EventLoop eventLoop, ThreadPoolExecutor longBodies, InstantSource clock, LongSupplier nanoTicker) {
         this.eventLoop = eventLoop;
         this.nanoTicker = nanoTicker;
-        this.answers = new Answers(eventLoop);
         this.longBodies = longBodies;
         this.date = new DateHeader(clock);
     }
@@ -52,9 +58,42 @@ final class Loop {
         return eventLoop;
     }
 
-    /** Returns the way back for answers. This method and its result are safe for any thread. */
-    Answers answers() {
-        return answers;
+    /**
+     * Completes an exchange with an answer that is rendered on this loop. Answers that are added together cost one
+     * wake-up of the loop and one flush per connection. Safe for any thread; never throws.
+     */
+    void answer(Exchange exchange, Supplier<Answer> answer) {
+        ready.add(new Ready(exchange, answer));
+        if (deliveryScheduled.compareAndSet(false, true)) {
+            try {
+                eventLoop.execute(this::deliver);
+            } catch (RejectedExecutionException e) {
+                // the server has ended, and all its connections with it
+                ready.clear();
+            }
+        }
+    }
+
+    private void deliver() {
+        // must precede reading the queue, so that an answer that is added later schedules another delivery
+        deliveryScheduled.set(false);
+        List<Connection> touched = new ArrayList<>();
+        for (Ready next = ready.poll(); next != null; next = ready.poll()) {
+            if (!next.exchange.isAnswered()) {
+                next.exchange.complete(render(next.answer));
+                touched.add(next.exchange.connection());
+            }
+        }
+        touched.forEach(Connection::writeReady);
+    }
+
+    private static Answer render(Supplier<Answer> answer) {
+        try {
+            return answer.get();
+        } catch (RuntimeException | Error e) {
+            log.error("An answer failed to render", e);
+            return Refusal.internalError();
+        }
     }
 
     /**
@@ -62,10 +101,15 @@ final class Loop {
      * are queued.
      */
     boolean runElsewhere(Runnable work, Runnable done) {
-        return longBodies.offer(() -> {
-            work.run();
-            eventLoop.execute(done);
-        });
+        try {
+            longBodies.execute(() -> {
+                work.run();
+                eventLoop.execute(done);
+            });
+            return true;
+        } catch (RejectedExecutionException e) {
+            return false;
+        }
     }
 
     DateHeader date() {
@@ -133,95 +177,6 @@ final class Loop {
             } catch (RuntimeException | Error e) {
                 connection.fail(e);
             }
-        }
-    }
-
-    /**
-     * Hands answers from any thread back to an event loop. Answers that are added together cost one wake-up of the loop
-     * and one flush per connection.
-     */
-    static final class Answers {
-        private static final Logger log = LoggerFactory.getLogger(Answers.class);
-
-        private final Executor loop;
-        private final Queue<Ready> ready = new ConcurrentLinkedQueue<>();
-        private final AtomicBoolean scheduled = new AtomicBoolean();
-
-        Answers(Executor loop) {
-            this.loop = loop;
-        }
-
-        /** Adds an answer, which is rendered on the loop. Safe for any thread; never throws. */
-        void add(Exchange exchange, Supplier<Answer> answer) {
-            ready.add(new Ready(exchange, answer));
-            if (scheduled.compareAndSet(false, true)) {
-                try {
-                    loop.execute(this::deliver);
-                } catch (RejectedExecutionException e) {
-                    // the server has ended, and all its connections with it
-                    ready.clear();
-                }
-            }
-        }
-
-        private void deliver() {
-            // must precede reading the queue, so that an answer that is added later schedules another delivery
-            scheduled.set(false);
-            List<Connection> touched = new ArrayList<>();
-            for (Ready next = ready.poll(); next != null; next = ready.poll()) {
-                if (!next.exchange.isAnswered()) {
-                    next.exchange.complete(render(next.answer));
-                    touched.add(next.exchange.connection());
-                }
-            }
-            touched.forEach(Connection::writeReady);
-        }
-
-        private static Answer render(Supplier<Answer> answer) {
-            try {
-                return answer.get();
-            } catch (RuntimeException | Error e) {
-                log.error("An answer failed to render", e);
-                return Refusal.internalError();
-            }
-        }
-
-        private record Ready(Exchange exchange, Supplier<Answer> answer) {}
-    }
-
-    /**
-     * The threads that process long bodies, so that none of them blocks an event loop. Idle threads end; at most
-     * {@value #MAX_WAITING} bodies are queued. Safe for any thread.
-     */
-    static final class LongBodies implements AutoCloseable {
-        private static final int MAX_WAITING = 256;
-        private static final long IDLE_SECONDS = 30;
-
-        private final ThreadPoolExecutor threads;
-
-        LongBodies(int threads) {
-            this.threads = new ThreadPoolExecutor(
-                    threads, threads, IDLE_SECONDS, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), task -> {
-                        Thread thread = new Thread(task, "long-bodies");
-                        thread.setDaemon(true);
-                        return thread;
-                    });
-            this.threads.allowCoreThreadTimeOut(true);
-        }
-
-        /** Runs {@code work} on one of the threads; returns false if the queue is full. */
-        boolean offer(Runnable work) {
-            try {
-                threads.execute(work);
-                return true;
-            } catch (RejectedExecutionException e) {
-                return false;
-            }
-        }
-
-        @Override
-        public void close() {
-            threads.shutdownNow();
         }
     }
 }

@@ -14,17 +14,27 @@ import java.util.function.LongSupplier;
 
 /**
  * Netty's decoder, extended to report since when a header has been arriving, so that slow ones can be rejected, and to
- * reject ambiguous heads.
+ * reject ambiguous heads: Netty accepts forms that a proxy in front may interpret differently. These are a line that is
+ * continued by a space at the beginning of the next (obs-fold, RFC 9112 section 5.2), a space before the first header,
+ * and anything but one space between the three parts of the request line (section 3). Owned by the event loop of the
+ * connection.
  */
 final class RequestDecoder extends HttpRequestDecoder {
     private static final int MAX_REQUEST_LINE_BYTES = 8 << 10;
     private static final int MAX_HEADER_BYTES = 16 << 10;
+    private static final byte[] VERSION = {'H', 'T', 'T', 'P', '/'};
+    /** The length of {@code HTTP/1.1}. */
+    private static final int VERSION_BYTES = VERSION.length + 3;
+
     private static final DecoderResult AMBIGUOUS =
             DecoderResult.failure(new IllegalArgumentException("the request head is ambiguous"));
 
     private final LongSupplier nanoTicker;
-    private final HeadLines head = new HeadLines();
     private boolean insideRequest;
+    private boolean requestLineSeen;
+    /** Whether the last complete head can be interpreted in another way. */
+    private boolean ambiguous;
+
     private OptionalLong headerSinceNanos = OptionalLong.empty();
 
     RequestDecoder(LongSupplier nanoTicker) {
@@ -48,13 +58,13 @@ final class RequestDecoder extends HttpRequestDecoder {
             headerSinceNanos = OptionalLong.of(nanoTicker.getAsLong());
         }
         if (!insideRequest) {
-            head.look(in);
+            checkLines(in);
         }
         int before = out.size();
         super.decode(context, in, out);
         for (Object decoded : out.subList(before, out.size())) {
             if (decoded instanceof HttpRequest request) {
-                if (head.isAmbiguous() && request.decoderResult().isSuccess()) {
+                if (ambiguous && request.decoderResult().isSuccess()) {
                     request.setDecoderResult(AMBIGUOUS);
                 }
                 insideRequest = true;
@@ -72,78 +82,54 @@ final class RequestDecoder extends HttpRequestDecoder {
     }
 
     /**
-     * Checks the lines of a request's head before the decoder, which accepts forms that a proxy in front may interpret
-     * differently: a line that is continued by a space at the beginning of the next (obs-fold, RFC 9112 section 5.2), a
-     * space before the first header, and anything but one space between the three parts of the request line (section
-     * 3). Owned by the event loop of the connection.
+     * Checks the complete lines that the decoder is about to consume, up to the end of the head. The first line
+     * begins at the reader index. Bytes after them are checked when more have arrived.
      */
-    private static final class HeadLines {
-        private static final byte[] VERSION = {'H', 'T', 'T', 'P', '/'};
-        /** The length of {@code HTTP/1.1}. */
-        private static final int VERSION_BYTES = VERSION.length + 3;
-
-        private boolean requestLineSeen;
-        private boolean ambiguous;
-
-        /**
-         * Checks the complete lines that the decoder is about to consume, up to the end of the head. The first line
-         * begins at the reader index. Bytes after them are checked when more have arrived.
-         */
-        void look(ByteBuf in) {
-            int start = in.readerIndex();
-            for (int end = lineEnd(in, start); end >= 0; end = lineEnd(in, start)) {
-                int last = end > start && in.getByte(end - 1) == '\r' ? end - 1 : end;
-                if (last == start) {
-                    if (requestLineSeen) {
-                        requestLineSeen = false;
-                        return;
-                    }
-                } else if (requestLineSeen) {
-                    checkHeader(in.getByte(start));
-                } else {
-                    requestLineSeen = true;
-                    ambiguous = !isRequestLine(in, start, last);
+    private void checkLines(ByteBuf in) {
+        int start = in.readerIndex();
+        for (int end = lineEnd(in, start); end >= 0; end = lineEnd(in, start)) {
+            int last = end > start && in.getByte(end - 1) == '\r' ? end - 1 : end;
+            if (last == start) {
+                if (requestLineSeen) {
+                    requestLineSeen = false;
+                    return;
                 }
-                start = end + 1;
+            } else if (requestLineSeen) {
+                ambiguous |= in.getByte(start) == ' ' || in.getByte(start) == '\t';
+            } else {
+                requestLineSeen = true;
+                ambiguous = !isRequestLine(in, start, last);
             }
+            start = end + 1;
         }
+    }
 
-        /** Returns whether the last complete head can be interpreted in another way. */
-        boolean isAmbiguous() {
-            return ambiguous;
+    private static int lineEnd(ByteBuf in, int start) {
+        return in.indexOf(start, in.writerIndex(), (byte) '\n');
+    }
+
+    private static boolean isRequestLine(ByteBuf in, int start, int end) {
+        int first = in.indexOf(start, end, (byte) ' ');
+        int second = first < 0 ? -1 : in.indexOf(first + 1, end, (byte) ' ');
+        return first > start
+                && second > first + 1
+                && isVersion(in, second + 1, end)
+                && in.forEachByte(start, end - start, b -> b >= ' ' || b < 0) < 0;
+    }
+
+    private static boolean isVersion(ByteBuf in, int start, int end) {
+        if (end - start != VERSION_BYTES) {
+            return false;
         }
-
-        private void checkHeader(byte first) {
-            ambiguous |= first == ' ' || first == '\t';
-        }
-
-        private static int lineEnd(ByteBuf in, int start) {
-            return in.indexOf(start, in.writerIndex(), (byte) '\n');
-        }
-
-        private static boolean isRequestLine(ByteBuf in, int start, int end) {
-            int first = in.indexOf(start, end, (byte) ' ');
-            int second = first < 0 ? -1 : in.indexOf(first + 1, end, (byte) ' ');
-            return first > start
-                    && second > first + 1
-                    && isVersion(in, second + 1, end)
-                    && in.forEachByte(start, end - start, b -> b >= ' ' || b < 0) < 0;
-        }
-
-        private static boolean isVersion(ByteBuf in, int start, int end) {
-            if (end - start != VERSION_BYTES) {
+        for (int i = 0; i < VERSION.length; i++) {
+            if (in.getByte(start + i) != VERSION[i]) {
                 return false;
             }
-            for (int i = 0; i < VERSION.length; i++) {
-                if (in.getByte(start + i) != VERSION[i]) {
-                    return false;
-                }
-            }
-            return isDigit(in.getByte(end - 3)) && in.getByte(end - 2) == '.' && isDigit(in.getByte(end - 1));
         }
+        return isDigit(in.getByte(end - 3)) && in.getByte(end - 2) == '.' && isDigit(in.getByte(end - 1));
+    }
 
-        private static boolean isDigit(byte character) {
-            return character >= '0' && character <= '9';
-        }
+    private static boolean isDigit(byte character) {
+        return character >= '0' && character <= '9';
     }
 }

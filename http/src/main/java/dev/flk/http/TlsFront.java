@@ -23,9 +23,23 @@ import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLException;
 
 /**
- * Puts TLS in front of connections. A client that speaks plain HTTP gets a plain HTTP answer, in a form that differs
- * from the backend's rejection of a certificate: otherwise an agent would give up its certificates for good. Safe for
- * any thread.
+ * TLS on one connection. A client that speaks plain HTTP gets a plain HTTP answer, in a form that differs from the
+ * backend's rejection of a certificate: otherwise an agent would give up its certificates for good.
+ *
+ * <p>After a failed handshake, our side is shut down, but the connection stays open for a moment. A TLS 1.3 client has
+ * already sent its request by then, and closing with unread bytes would destroy the alert that states the reason.
+ * Owned by the event loop of the connection.
+ *
+ * <pre>
+ * state      input            ends when                                      next state
+ * WAITING    is the first     the first byte is one of TLS                   HANDSHAKE
+ *                             the first byte is anything else                OVER
+ * HANDSHAKE  goes to TLS      the handshake succeeds, or the client leaves   OVER
+ *                             the handshake fails because a side objects     REFUSED
+ * OVER       goes to TLS
+ * REFUSED    goes to TLS      the connection is to be closed                 LINGERING
+ * LINGERING  is discarded     the client ends its side, or a second passes
+ * </pre>
  */
 final class TlsFront {
     private static final Routes SPEAK_TLS =
@@ -34,14 +48,29 @@ final class TlsFront {
     private static final int LEAST_TYPE = 20;
 
     private static final int MOST_TYPE = 24;
+    private static final long LONGEST_LINGER_MILLIS = 1_000;
 
-    private final HttpServer server;
     private final TlsFailures failures;
+    private final InetSocketAddress client;
+    private final SslHandler tls;
+    private final Supplier<Connection> plain;
+    private final AfterTls afterTls = new AfterTls();
+    private State state = State.WAITING;
 
-    /** Creates a front for connections to {@code server}. */
-    TlsFront(HttpServer server, TlsFailures failures) {
-        this.server = server;
+    private enum State {
+        WAITING,
+        HANDSHAKE,
+        OVER,
+        REFUSED,
+        LINGERING
+    }
+
+    /** @param plain replaces the connection with one that answers in plain HTTP, and returns it */
+    private TlsFront(TlsFailures failures, InetSocketAddress client, SslHandler tls, Supplier<Connection> plain) {
         this.failures = failures;
+        this.client = client;
+        this.tls = tls;
+        this.plain = plain;
     }
 
     /**
@@ -50,26 +79,23 @@ final class TlsFront {
      *
      * @param engine an engine for this connection only
      */
-    void addTo(
+    static void addTo(
             Channel channel,
             SSLEngine engine,
+            HttpServer server,
+            TlsFailures failures,
             Visitor visitor,
             Loop loop,
             RequestDecoder decoder,
             Connection connection) {
         SslHandler tls = new SslHandler(engine);
         tls.setHandshakeTimeoutMillis(server.options().headerTimeout().toMillis());
-        HandshakeWatch watch = new HandshakeWatch(failures, (InetSocketAddress) channel.remoteAddress());
-        channel.pipeline()
-                .addFirst(
-                        new LingeringClose(watch),
-                        new FirstByte(tls, watch, () -> {
-                            Connection answering = new Connection(server, SPEAK_TLS, visitor, loop, decoder);
-                            channel.pipeline().replace(connection, null, answering);
-                            return answering;
-                        }),
-                        tls,
-                        watch);
+        TlsFront front = new TlsFront(failures, (InetSocketAddress) channel.remoteAddress(), tls, () -> {
+            Connection answering = new Connection(server, SPEAK_TLS, visitor, loop, decoder);
+            channel.pipeline().replace(connection, null, answering);
+            return answering;
+        });
+        channel.pipeline().addFirst(front.new BeforeTls(), tls, front.afterTls);
     }
 
     /**
@@ -86,83 +112,55 @@ final class TlsFront {
         }
     }
 
-    /** Distinguishes TLS from anything else by the first byte, then removes itself. */
-    private static final class FirstByte extends ChannelInboundHandlerAdapter {
-        private final SslHandler tls;
-        private final HandshakeWatch watch;
-        private final Supplier<Connection> answerPlainly;
-
-        FirstByte(SslHandler tls, HandshakeWatch watch, Supplier<Connection> answerPlainly) {
-            this.tls = tls;
-            this.watch = watch;
-            this.answerPlainly = answerPlainly;
-        }
-
+    /** Distinguishes TLS from anything else by the first byte, and closes slowly after a failed handshake. */
+    private final class BeforeTls extends ChannelDuplexHandler {
         @Override
         public void channelRead(ChannelHandlerContext read, Object message) {
-            if (message instanceof ByteBuf bytes && bytes.isReadable()) {
+            if (state == State.LINGERING) {
+                ReferenceCountUtil.release(message);
+            } else if (state == State.WAITING && message instanceof ByteBuf bytes && bytes.isReadable()) {
                 int type = bytes.getUnsignedByte(bytes.readerIndex());
                 if (type >= LEAST_TYPE && type <= MOST_TYPE) {
-                    watch.begins();
-                    read.pipeline().remove(this);
-                } else {
-                    watch.isNoTls();
-                    read.pipeline().remove(watch);
-                    read.pipeline().remove(tls);
-                    read.pipeline().remove(this);
-                    Connection answering = answerPlainly.get();
+                    state = State.HANDSHAKE;
                     read.fireChannelRead(message);
-                    answering.finish();
-                    return;
+                } else {
+                    answerPlainly(read, message);
                 }
-            }
-            read.fireChannelRead(message);
-        }
-    }
-
-    /**
-     * A handler before TLS. After a failed handshake it shuts down our side and keeps reading for a moment instead of
-     * closing at once. A TLS 1.3 client has already sent its request by then, and closing with unread bytes would
-     * destroy the alert that states the reason. Owned by the event loop of the connection.
-     */
-    private static final class LingeringClose extends ChannelDuplexHandler {
-        private static final long LONGEST_MILLIS = 1_000;
-
-        private final HandshakeWatch watch;
-        private boolean isSaid;
-
-        LingeringClose(HandshakeWatch watch) {
-            this.watch = watch;
-        }
-
-        @Override
-        public void close(ChannelHandlerContext closing, ChannelPromise promise) {
-            if (!watch.hasObjected() || !closing.channel().isActive()) {
-                var unusedClose = closing.close(promise);
-                return;
-            }
-            var unused = closing.channel().closeFuture().addListener(closed -> promise.trySuccess());
-            if (!isSaid) {
-                isSaid = true;
-                var unusedEnd = ((DuplexChannel) closing.channel()).shutdownOutput();
-                closing.channel().config().setAutoRead(true);
-                var unusedTimer =
-                        closing.executor().schedule(() -> end(closing), LONGEST_MILLIS, TimeUnit.MILLISECONDS);
-            }
-        }
-
-        @Override
-        public void channelRead(ChannelHandlerContext read, Object message) {
-            if (isSaid) {
-                ReferenceCountUtil.release(message);
             } else {
                 read.fireChannelRead(message);
             }
         }
 
+        private void answerPlainly(ChannelHandlerContext read, Object message) {
+            state = State.OVER;
+            failures.tell(TlsFailure.NO_TLS, client, "the client sent plain HTTP, or something else that is not TLS");
+            read.pipeline().remove(afterTls);
+            read.pipeline().remove(tls);
+            Connection answering = plain.get();
+            read.fireChannelRead(message);
+            answering.finish();
+        }
+
+        @Override
+        public void close(ChannelHandlerContext closing, ChannelPromise promise) {
+            if ((state != State.REFUSED && state != State.LINGERING)
+                    || !closing.channel().isActive()) {
+                var unused = closing.close(promise);
+                return;
+            }
+            var unused = closing.channel().closeFuture().addListener(closed -> promise.trySuccess());
+            if (state == State.REFUSED) {
+                state = State.LINGERING;
+                var unusedEnd = ((DuplexChannel) closing.channel()).shutdownOutput();
+                closing.channel().config().setAutoRead(true);
+                var unusedTimer =
+                        closing.executor().schedule(() -> end(closing), LONGEST_LINGER_MILLIS, TimeUnit.MILLISECONDS);
+            }
+        }
+
         @Override
         public void userEventTriggered(ChannelHandlerContext triggered, Object event) {
-            if (isSaid && event instanceof ChannelInputShutdownEvent) {
+            if (state == State.LINGERING && event instanceof ChannelInputShutdownEvent) {
                 end(triggered);
             } else {
                 triggered.fireUserEventTriggered(event);
@@ -175,43 +173,17 @@ final class TlsFront {
     }
 
     /**
-     * A handler after TLS. It reports a failed handshake once, and keeps a client's TLS errors from later handlers,
-     * where they would look like a fault of ours. Owned by the event loop of the connection.
+     * Reports a failed handshake once, and keeps a client's TLS errors from later handlers, where they would look like
+     * a fault of ours.
      */
-    private static final class HandshakeWatch extends ChannelInboundHandlerAdapter {
-        private final TlsFailures failures;
-        private final InetSocketAddress client;
-        private boolean hasBegun;
-        private boolean isOver;
-        private boolean hasObjected;
-
-        HandshakeWatch(TlsFailures failures, InetSocketAddress client) {
-            this.failures = failures;
-            this.client = client;
-        }
-
-        /** Records that the client has sent a first byte of TLS. */
-        void begins() {
-            hasBegun = true;
-        }
-
-        /** Returns whether the handshake failed because one side objected, and not because the client disconnected. */
-        boolean hasObjected() {
-            return hasObjected;
-        }
-
-        /** Records that the client has sent something other than TLS. */
-        void isNoTls() {
-            isOver = true;
-            failures.tell(TlsFailure.NO_TLS, client, "the client sent plain HTTP, or something else that is not TLS");
-        }
-
+    private final class AfterTls extends ChannelInboundHandlerAdapter {
         @Override
         public void userEventTriggered(ChannelHandlerContext triggered, Object event) {
-            if (event instanceof SslHandshakeCompletionEvent end && !isOver) {
-                isOver = true;
+            if (event instanceof SslHandshakeCompletionEvent end
+                    && (state == State.WAITING || state == State.HANDSHAKE)) {
+                boolean hasBegun = state == State.HANDSHAKE;
+                state = end.cause() instanceof SSLException ? State.REFUSED : State.OVER;
                 if (!end.isSuccess()) {
-                    hasObjected = end.cause() instanceof SSLException;
                     failures.tell(end.cause(), client, hasBegun);
                 }
             }
