@@ -14,7 +14,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The answers that say "later", each from a backend that is brought to it. */
+/** The answers that say "later", each from a backend in that state. */
 final class ContractRefusalsIT {
     @TempDir
     private Path directory;
@@ -33,30 +33,6 @@ final class ContractRefusalsIT {
             assertThat(client.get("/v1/pcs/" + Pcs.number(1).id()).status()).isEqualTo(200);
             assertThat(client.metric("flk_ingest_total")).isEqualTo(1);
             assertThat(client.metric("flk_rate_limited_total")).isEqualTo(1);
-        }
-    }
-
-    @Test
-    void rateLimit_oneASecond_saysOneSecondAndKeepsIt() throws Exception {
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of("TOKEN_RATE", "1"))) {
-            Client client = Client.comparing(backend.url());
-            List<String> answers = client.batch("{\n".repeat(10)).body().lines().toList();
-            assertThat(answers.subList(0, 2)).allMatch(line -> line.startsWith("{\"status\":400,"));
-            assertThat(answers.get(9))
-                    .isEqualTo("{\"status\":429,\"body\":{\"error\":\"Too many requests\"},\"retry_after\":1}");
-        }
-    }
-
-    @Test
-    void slowBody_is408WithRetryAfterAndTheConnectionEnds() throws Exception {
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of("BODY_TIMEOUT", "200ms"));
-                RawConnection connection = new RawConnection(backend.port())) {
-            connection.send("POST /v1/pcs/submit HTTP/1.1\r\nHost: e2e\r\nContent-Length: 9\r\n\r\n{");
-            Answer answer = connection.read();
-            assertThat(answer.status()).isEqualTo(408);
-            assertThat(answer.error()).isEqualTo("request timed out");
-            assertThat(retryAfter(answer)).isEqualTo(1);
-            assertThat(connection.isEnded()).isTrue();
         }
     }
 

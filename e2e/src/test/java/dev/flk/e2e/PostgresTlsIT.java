@@ -59,24 +59,15 @@ final class PostgresTlsIT {
             delimiter = '|',
             value = {
                 "not trusted|TLS failed: |check sslmode and sslrootcert in POSTGRES_CONN",
-                "ended|TLS failed: |check sslmode and sslrootcert in POSTGRES_CONN",
                 "another host|TLS failed: |name the host in POSTGRES_CONN as its certificate does"
             })
     void wrongCertificate_isAnOutageThatSaysSo(String wrong, String told, String remedy) throws Exception {
         Issued shown = switch (wrong) {
-            case "ended" -> AUTHORITY.issueEnded("postgres", "localhost");
             case "another host" -> AUTHORITY.issue("postgres", "db.example");
             default -> AUTHORITY.issue("postgres", "localhost");
         };
         try (PostgresServer server = PostgresServer.startWithTls(shown)) {
             assertOutage(server, verifyFull(wrong.equals("not trusted") ? STRANGE : AUTHORITY), told, remedy);
-        }
-    }
-
-    @Test
-    void serverWithoutTls_isAnOutageThatSaysSo_whereTlsIsAskedFor() throws Exception {
-        try (PostgresServer server = PostgresServer.start()) {
-            assertOutage(server, "sslmode=require", "so the server must have ssl=on");
         }
     }
 

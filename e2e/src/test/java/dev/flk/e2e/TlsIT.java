@@ -20,14 +20,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** TLS of the real backend: versions, client certificates, certificates that are renewed while it serves, and clients that are slow or wrong. */
+/** TLS of the real backend: client certificates, and certificates that are renewed while it serves. */
 final class TlsIT {
     private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
     private static final TestAuthority CLIENTS = TestAuthority.named("clients");
-
-    /** A greeting by which a client says that TLS 1.1 is the best it has. */
-    private static final String HELLO_OF_1_1 = "\u0016\u0003\u0001\u0000/\u0001\u0000\u0000+\u0003\u0002"
-            + "r".repeat(32) + "\u0000\u0000\u0004\u00c0\u0013\u00c0\u0009\u0001\u0000";
 
     @TempDir
     private Path directory;
@@ -48,10 +44,6 @@ final class TlsIT {
         return BackendProcess.start(directory, environment, Program.QUICK_START);
     }
 
-    private static String failures(String reason) {
-        return "flk_tls_handshake_failures_total{reason=\"" + reason + "\",}";
-    }
-
     /** On a connection of its own. */
     private static int submitOnce(BackendProcess backend, SSLContext tls, Pcs pcs) throws Exception {
         return new Client(backend.tlsUrl(), tls).submit(pcs).status();
@@ -67,55 +59,15 @@ final class TlsIT {
     }
 
     @Test
-    void versions_12And13AreServed_11IsRefused_andToldReadably() throws Exception {
-        try (BackendProcess backend = start(Map.of())) {
-            Client client = new Client(backend.tlsUrl(), AUTHORITY.context());
-            for (String version : List.of("TLSv1.2", "TLSv1.3")) {
-                try (SSLSocket socket =
-                        (SSLSocket) AUTHORITY.context().getSocketFactory().createSocket("localhost", backend.port())) {
-                    socket.setEnabledProtocols(new String[] {version});
-                    socket.startHandshake();
-                    assertThat(socket.getSession().getProtocol()).isEqualTo(version);
-                }
-            }
-            assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
-            try (RawConnection old = new RawConnection(backend.port())) {
-                old.send(HELLO_OF_1_1);
-                // an alert: fatal, protocol_version
-                assertThat(old.bytes(7)).startsWith(21).endsWith(0, 2, 2, 70);
-                assertThat(old.isEnded()).isTrue();
-            }
-            Client.awaitUntil(() -> client.metric(failures("protocol")) == 1);
-            backend.program()
-                    .awaitLine(line -> line.contains(" WARN ")
-                            && line.contains(
-                                    "TLS handshake failed with 127.0.0.1: protocol: the client supports neither"
-                                            + " TLS 1.2 nor 1.3"));
-            assertThat(client.metric("flk_tls_not_after_seconds")).isPositive();
-            assertThat(backend.program().allLines()).doesNotContain("Exception", "\tat ", "ERROR");
-        }
-    }
-
-    @Test
-    void clientAuthority_onlyItsCertificatesAreServed() throws Exception {
-        try (BackendProcess backend =
-                start(Map.of("TLS_CLIENT_CA", etc.resolve("clients.crt").toString(), "OPS_PORT", "0"))) {
-            Client metrics = new Client(backend.opsUrl());
-            Issued right = CLIENTS.issue("agent");
-            assertThat(submitOnce(backend, AUTHORITY.context(right), Pcs.number(1)))
-                    .isEqualTo(200);
-            assertThat(metrics.metric("flk_accepted")).isEqualTo(1);
-        }
-    }
-
-    @Test
-    void stateCommands_showACertificate() throws Exception {
+    void clientAuthority_clientsAndStateCommandsShowACertificate() throws Exception {
         CLIENTS.issue("operator").writeTo(etc, "operator");
         AUTHORITY.writeTo(etc.resolve("authority.crt"));
         Map<String, String> more =
                 Map.of("TLS_CLIENT_CA", etc.resolve("clients.crt").toString(), "OPS_PORT", "0", "STATE_PORT", "0");
         try (BackendProcess backend = start(more)) {
             String url = StateIT.url(backend).replace("http://127.0.0.1", "https://localhost");
+            assertThat(submitOnce(backend, AUTHORITY.context(CLIENTS.issue("agent")), Pcs.number(1)))
+                    .isEqualTo(200);
             List<String> health = List.of("state", "health", "--url", url, "--ca", "etc/authority.crt");
             assertThat(run(1, health)).contains("UNAVAILABLE");
             List<String> shown = new ArrayList<>(health);
@@ -135,26 +87,6 @@ final class TlsIT {
                 "flk-backend", directory, Map.of(), Program.QUICK_START, arguments.toArray(String[]::new))) {
             assertThat(program.awaitExit()).as(program.allLines()).isEqualTo(exitCode);
             return program.allLines();
-        }
-    }
-
-    @Test
-    void plainHttpAndASlowHandshake_areToldAndCounted() throws Exception {
-        try (BackendProcess backend = start(Map.of("HEADER_TIMEOUT", "1s"));
-                RawConnection half = new RawConnection(backend.port());
-                RawConnection plain = new RawConnection(backend.port())) {
-            half.send(HELLO_OF_1_1.substring(0, 9));
-            Client.Answer answer = plain.submit(Pcs.number(21).bytes());
-            assertThat(answer.status()).isEqualTo(400);
-            assertThat(answer.header("Content-Type")).startsWith("text/plain");
-            assertThat(answer.body()).isEqualTo("This port speaks TLS: use https\n");
-            assertThat(half.isEnded()).isTrue();
-            Client client = new Client(backend.tlsUrl(), AUTHORITY.context());
-            Client.awaitUntil(() -> client.metric(failures("timeout")) == 1);
-            assertThat(client.metric(failures("no tls"))).isEqualTo(1);
-            assertThat(backend.program().allLines())
-                    .containsOnlyOnce("timeout: it was not over within HEADER_TIMEOUT")
-                    .doesNotContain("Exception", "\tat ");
         }
     }
 
@@ -240,41 +172,6 @@ final class TlsIT {
             String key = other.keyPem().lines().skip(1).findFirst().orElseThrow();
             assertThat(backend.program().allLines()).doesNotContain(key);
             assertThat(backend.program().terminate()).isEqualTo(143);
-        }
-    }
-
-    @Test
-    void mistakeInTheFiles_stopsTheStart() throws Exception {
-        Files.writeString(etc.resolve("tls.key"), "x");
-        Map<String, String> environment = BackendProcess.environment();
-        environment.put("TLS_CERT", etc.resolve("tls.crt").toString());
-        environment.put("TLS_KEY", etc.resolve("tls.key").toString());
-        try (Program program = Program.java("flk-backend", directory, environment, Program.QUICK_START)) {
-            assertThat(program.awaitExit()).isEqualTo(2);
-            assertThat(program.allLines())
-                    .contains("TLS_KEY: " + etc.resolve("tls.key") + ": it is not a PEM file")
-                    .doesNotContain("\tat ");
-        }
-    }
-
-    @Test
-    void endedCertificate_startsWithAWarning() throws Exception {
-        AUTHORITY.issueEnded("ended", "localhost").writeTo(etc, "tls");
-        try (BackendProcess backend = start(Map.of("OPS_PORT", "0"))) {
-            backend.program()
-                    .awaitLine(line ->
-                            line.contains(" WARN ") && line.contains("is not valid now and clients will refuse it"));
-            assertThat(new Client(backend.opsUrl()).metric("flk_tls_not_after_seconds"))
-                    .isLessThan(System.currentTimeMillis() / 1000.0);
-        }
-    }
-
-    @Test
-    void sighupWithNothingToReadAgain_isHarmless() throws Exception {
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START)) {
-            backend.program().onReloadSignal();
-            backend.program().awaitLine(line -> line.contains("SIGHUP: no reloadable setting has changed"));
-            assertThat(new Client(backend.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
         }
     }
 

@@ -3,9 +3,10 @@ package dev.flk.backend.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.http.RawClient.Answer;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Submitter;
+import dev.flk.http.testing.RawClient;
+import dev.flk.http.testing.RawClient.Reply;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.net.InetAddress;
@@ -37,7 +38,7 @@ final class AddressLimitTest {
         server.ingest.turns.clear();
         failOnce();
 
-        Answer answer = client.post("/v1/pcs/submit", "y").read();
+        Reply answer = client.post("/v1/pcs/submit", "y").read();
 
         assertThat(answer.status()).isEqualTo(429);
         assertThat(answer.body()).isEqualTo(TOO_MANY);

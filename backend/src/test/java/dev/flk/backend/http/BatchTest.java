@@ -4,6 +4,7 @@ package dev.flk.backend.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.ingest.Submission;
+import dev.flk.http.testing.RawClient;
 import java.io.IOException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -35,6 +36,44 @@ class BatchTest {
         server.batch("a\nb\nc");
 
         assertThat(server.ingest.turns.take()).extracting(ScriptedIngest::body).containsExactly("a", "b", "c");
+    }
+
+    @Test
+    void submissions_inOnePacket_reachIngestAsOneTurn() throws Exception {
+        server.connect().send("POST /v1/pcs/submit HTTP/1.1\nHost: h\nContent-Length: 1\n\nx".repeat(10));
+
+        assertThat(server.ingest.turns.take()).hasSize(10);
+    }
+
+    @Test
+    void batch_whoseAnswersNeedMoreThanThereIs_isRefusedBeforeIngestSeesIt() throws IOException {
+        server.heap(24 << 10); // 3 KiB for answers
+
+        assertThat(server.batch("\n\n\n\n\n").body()).isEqualTo("{\"error\":\"overloaded\"}");
+
+        assertThat(server.ingest.turns).isEmpty();
+        assertThat(server.sample("flk_refused_early_total")).isEqualTo("1.0");
+        assertThat(server.sample("flk_unavailable_total{cause=\"overloaded\",}"))
+                .isEqualTo("1.0");
+        assertThat(server.sample("flk_http_body_bytes")).isEqualTo("0.0");
+    }
+
+    @Test
+    void body_overTheLimit_isCounted() throws IOException {
+        assertThat(server.submit("x".repeat(ServerFixture.MAX_BODY_BYTES + 1)).status())
+                .isEqualTo(413);
+
+        assertThat(server.sample("flk_rejected_total{reason=\"too_large\",}")).isEqualTo("1.0");
+    }
+
+    @Test
+    void gauges_whileARequestWaits_showIt() throws Exception {
+        server.ingest.keep();
+        server.connect().post("/v1/pcs/submit", "a");
+        server.ingest.next();
+
+        assertThat(server.get("/metrics").body())
+                .contains("flk_http_requests_in_flight 1.0", "flk_http_body_bytes 1.0");
     }
 
     @Test

@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.http.BackendServer.Readiness.Component;
-import dev.flk.backend.http.RawClient.Answer;
 import dev.flk.backend.ingest.Outcome.Refusal;
 import dev.flk.backend.ingest.Outcome.Refused;
+import dev.flk.http.testing.RawClient.Reply;
 import dev.flk.program.config.Secret;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -30,7 +30,7 @@ class OpsTest {
     void readyz_allReady_is200WithALinePerComponent() throws IOException {
         server.components = List.of(new Component("log", true, "open"), new Component("store", true, "\"up\""));
 
-        Answer answer = server.get("/readyz");
+        Reply answer = server.get("/readyz");
 
         assertThat(answer.status()).isEqualTo(200);
         assertThat(answer.body()).isEqualTo("""
@@ -45,7 +45,7 @@ class OpsTest {
     void lookUp_unavailable_is503WithRetryAfter() throws IOException {
         server.ingest.store(id -> Optional.of(new Refused(Refusal.STARTING, 2)));
 
-        Answer answer = server.get("/v1/pcs/" + ID);
+        Reply answer = server.get("/v1/pcs/" + ID);
 
         assertThat(answer.status()).isEqualTo(503);
         assertThat(answer.body()).isEqualTo("{\"error\":\"starting\"}");

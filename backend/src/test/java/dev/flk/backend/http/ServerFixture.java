@@ -6,17 +6,15 @@ import static org.awaitility.Awaitility.await;
 import dev.flk.backend.config.HttpConfig;
 import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.http.BackendServer.Readiness.Component;
-import dev.flk.backend.http.RawClient.Answer;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
-import dev.flk.backend.record.RecordedOutcomes;
+import dev.flk.http.testing.RawClient;
+import dev.flk.http.testing.RawClient.Reply;
 import java.io.IOException;
 import java.math.BigDecimal;
-import java.net.ConnectException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -35,18 +33,10 @@ final class ServerFixture implements AfterEachCallback {
 
     final ScriptedIngest ingest = new ScriptedIngest();
     final Meters meters = new Meters("test");
-    volatile InstantSource clock = () -> NOW;
-    volatile RecordedOutcomes record;
     volatile List<Component> components = List.of(new Component("log", true, "open"));
 
-    private Duration headerTimeout = LONG;
-    private Duration bodyTimeout = LONG;
-    private Duration idleTimeout = LONG;
-    private Duration stopWithin = Duration.ofSeconds(20);
-    private int maxBodyBytes = MAX_BODY_BYTES;
-    private int maxBatchBytes = MAX_BATCH_BYTES;
     private int maxConnections = 1000;
-    private int maxRequests = 1000;
+    private Duration headerTimeout = LONG;
     private long heapBytes = Runtime.getRuntime().maxMemory();
     private Limits limits;
     private Limits.Sizes limitSizes = new Limits.Sizes(BigDecimal.TEN, 10, null, BigDecimal.ZERO, 1, Integer.MAX_VALUE);
@@ -56,34 +46,13 @@ final class ServerFixture implements AfterEachCallback {
     private BackendServer server;
     private int port;
 
-    ServerFixture headerTimeout(Duration timeout) {
-        headerTimeout = timeout;
-        return this;
-    }
-
-    ServerFixture bodyTimeout(Duration timeout) {
-        bodyTimeout = timeout;
-        return this;
-    }
-
-    ServerFixture idleTimeout(Duration timeout) {
-        idleTimeout = timeout;
-        return this;
-    }
-
-    ServerFixture stopWithin(Duration bound) {
-        stopWithin = bound;
-        return this;
-    }
-
-    ServerFixture bodies(int maxBodyBytes, int maxBatchBytes) {
-        this.maxBodyBytes = maxBodyBytes;
-        this.maxBatchBytes = maxBatchBytes;
-        return this;
-    }
-
     ServerFixture maxConnections(int connections) {
         maxConnections = connections;
+        return this;
+    }
+
+    ServerFixture headerTimeout(Duration timeout) {
+        headerTimeout = timeout;
         return this;
     }
 
@@ -92,12 +61,7 @@ final class ServerFixture implements AfterEachCallback {
         return this;
     }
 
-    ServerFixture maxRequests(int requests) {
-        maxRequests = requests;
-        return this;
-    }
-
-    /** Bounds as on a heap of this size: a quarter of it for bodies, an eighth for answers. */
+    /** Sets the size of the heap: a quarter of it is for bodies, an eighth for answers. */
     ServerFixture heap(long bytes) {
         heapBytes = bytes;
         return this;
@@ -116,43 +80,38 @@ final class ServerFixture implements AfterEachCallback {
     /** Starts the server, unless it runs. */
     int port() throws IOException {
         if (server == null) {
-            server = another("127.0.0.1", 0);
+            var config = new HttpConfig(
+                    0,
+                    "127.0.0.1",
+                    MAX_BODY_BYTES,
+                    MAX_BATCH_LINES,
+                    MAX_BATCH_BYTES,
+                    maxConnections,
+                    1000,
+                    headerTimeout,
+                    LONG,
+                    LONG,
+                    login);
+            server = new BackendServer(
+                    new BackendServer.Parts(
+                            config,
+                            ingest,
+                            () -> components,
+                            Optional::empty,
+                            meters,
+                            () -> NOW,
+                            System::nanoTime,
+                            Duration.ofSeconds(20)),
+                    false,
+                    tls,
+                    limits(),
+                    heapBytes);
             port = server.start();
         }
         return port;
     }
 
-    /** A server of the same make, not started; it is the test's to close. */
-    BackendServer another(String onAddress, int onPort) {
-        var config = new HttpConfig(
-                onPort,
-                onAddress,
-                maxBodyBytes,
-                MAX_BATCH_LINES,
-                maxBatchBytes,
-                maxConnections,
-                maxRequests,
-                headerTimeout,
-                bodyTimeout,
-                idleTimeout,
-                login);
-        return new BackendServer(
-                new BackendServer.Parts(
-                        config,
-                        ingest,
-                        () -> components,
-                        () -> Optional.ofNullable(record),
-                        meters,
-                        () -> clock.instant(),
-                        System::nanoTime,
-                        stopWithin),
-                false,
-                tls,
-                limits(),
-                heapBytes);
-    }
-
-    /** Those of the server. */
+    /** Returns the limits of the server. */
     Limits limits() {
         if (limits == null) {
             limits = new Limits(limitSizes, System::nanoTime, meters).watch();
@@ -160,36 +119,28 @@ final class ServerFixture implements AfterEachCallback {
         return limits;
     }
 
-    BackendServer server() throws IOException {
-        port();
-        return server;
-    }
-
     RawClient connect() throws IOException {
-        return track(new RawClient(port()));
+        RawClient client = new RawClient(port());
+        clients.add(client);
+        return client;
     }
 
-    /** A client whose network takes little before it reads. */
-    RawClient connectNarrow() throws IOException {
-        return track(new RawClient(port(), 4 << 10));
-    }
-
-    Answer get(String path, String... headers) throws IOException {
+    Reply get(String path, String... headers) throws IOException {
         String more = headers.length == 0 ? "" : String.join("\n", headers) + "\n";
         return connect()
                 .send("GET " + path + " HTTP/1.1\nHost: h\n" + more + "\n")
                 .read();
     }
 
-    Answer submit(String body) throws IOException {
+    Reply submit(String body) throws IOException {
         return connect().post("/v1/pcs/submit", body).read();
     }
 
-    Answer batch(String body) throws IOException {
+    Reply batch(String body) throws IOException {
         return connect().post("/v1/pcs/batch", body).read();
     }
 
-    /** The value of a sample, by the text of its line before the value. */
+    /** Returns the value of a sample, given the text of its line before the value. */
     String sample(String name) {
         String text = new String(meters.expose(null).text(), StandardCharsets.UTF_8);
         return text.lines()
@@ -203,20 +154,9 @@ final class ServerFixture implements AfterEachCallback {
         await().until(() -> sample("flk_http_connections").equals(n + ".0"));
     }
 
-    /** Until every connection is closed that was ever made. */
+    /** Waits until every connection is closed. */
     void awaitNoConnections() {
         awaitConnections(0);
-    }
-
-    void awaitNotListening() {
-        await().until(() -> {
-            try {
-                new RawClient(port).close();
-                return false;
-            } catch (ConnectException e) {
-                return true;
-            }
-        });
     }
 
     void closeClients() throws IOException {
@@ -231,10 +171,5 @@ final class ServerFixture implements AfterEachCallback {
         if (server != null) {
             server.close();
         }
-    }
-
-    private RawClient track(RawClient client) {
-        clients.add(client);
-        return client;
     }
 }

@@ -16,6 +16,7 @@ import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,13 +29,17 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** TLS on the port: which handshakes succeed, what is counted of the others, and that all else is as without it. */
+/** TLS on the port: which handshakes succeed, what is counted for the others, and that HTTP works as without TLS. */
 class TlsTest {
     private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
     private static final TestAuthority STRANGE = TestAuthority.named("strange");
     private static final Issued OWN = AUTHORITY.issue("backend", "localhost", "127.0.0.1");
     private static final int PATIENCE_MILLIS = 20_000;
     private static final String HEALTH = "GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
+
+    /** A greeting by which a client says that TLS 1.1 is the best it has. */
+    private static final String HELLO_OF_1_1 = "\u0016\u0003\u0001\u0000/\u0001\u0000\u0000+\u0003\u0002"
+            + "r".repeat(32) + "\u0000\u0000\u0004\u00c0\u0013\u00c0\u0009\u0001\u0000";
 
     @RegisterExtension
     private final ServerFixture server = new ServerFixture();
@@ -90,7 +95,7 @@ class TlsTest {
         socket.getOutputStream().flush();
     }
 
-    /** All until the server ends. */
+    /** Returns everything until the server ends its side. */
     private static String rest(Socket socket) throws IOException {
         return new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
     }
@@ -220,14 +225,38 @@ class TlsTest {
     }
 
     @Test
-    void connectionBound_countsBeforeTheHandshake() throws Exception {
-        server.maxConnections(1);
+    void version11_isRefusedByAnAlert() throws Exception {
         start(Optional.empty());
-        plain();
-        server.awaitConnections(1);
+        Socket old = plain();
+        send(old, HELLO_OF_1_1);
 
-        assertThat(plain().getInputStream().read()).isNegative();
-        assertThat(server.sample("flk_http_connections_refused_total")).isEqualTo("1.0");
+        // an alert: fatal, protocol_version
+        assertThat(rest(old)).startsWith("\u0015").endsWith("\u0000\u0002\u0002F");
+        awaitFailure(TlsFailure.PROTOCOL);
+    }
+
+    @Test
+    void plainHttp_isAnsweredInPlainText() throws Exception {
+        start(Optional.empty());
+        Socket plain = plain();
+        send(plain, HEALTH);
+
+        assertThat(rest(plain))
+                .startsWith("HTTP/1.1 400 ")
+                .contains("Content-Type: text/plain")
+                .endsWith("\r\n\r\nThis port speaks TLS: use https\n");
+        awaitFailure(TlsFailure.NO_TLS);
+    }
+
+    @Test
+    void slowHandshake_isCutOff() throws Exception {
+        server.headerTimeout(Duration.ofMillis(200));
+        start(Optional.empty());
+        Socket half = plain();
+        send(half, HELLO_OF_1_1.substring(0, 9));
+
+        assertThat(rest(half)).isEmpty();
+        awaitFailure(TlsFailure.TIMEOUT);
     }
 
     @Test

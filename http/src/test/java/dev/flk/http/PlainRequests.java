@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.http;
+package dev.flk.http;
 
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -11,8 +10,8 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * The slow, plain reference for a stream of requests: it takes only what nobody can read in two ways (RFC 9112 to the letter, few
- * headers, short), and stops at the first request that is anything else.
+ * The slow, plain reference for a stream of requests: it accepts only what nobody can read in two ways (RFC 9112 to the
+ * letter, few headers, short), and stops at the first request that is anything else.
  */
 final class PlainRequests {
     private static final int MAX_LINE = 1000;
@@ -25,16 +24,9 @@ final class PlainRequests {
 
     /** One request. */
     record Plain(String method, String target, String body) {
-        /** What ingest must get of it. */
-        List<String> submissions() {
-            if (!method.equals("POST")) {
-                return List.of();
-            }
-            return switch (target) {
-                case "/v1/pcs/submit" -> List.of(body);
-                case "/v1/pcs/batch" -> PlainLines.submitted(body);
-                default -> List.of();
-            };
+        /** Returns whether the endpoint must get its body. */
+        boolean isServed() {
+            return method.equals("POST") && (target.equals("/v1/pcs/submit") || target.equals("/v1/pcs/batch"));
         }
     }
 
@@ -52,7 +44,7 @@ final class PlainRequests {
         return requests;
     }
 
-    /** Whether they are all that there is. */
+    /** Returns whether all of the input consists of these requests. */
     boolean areAll() {
         return wholeInput;
     }
@@ -130,9 +122,9 @@ final class PlainRequests {
         }
     }
 
-    /** None is refused for its length, whatever it is for. */
+    /** Returns a body that is short enough for any endpoint. */
     private static Optional<String> limited(String body) {
-        return Optional.ofNullable(body).filter(text -> text.length() <= FuzzedConnection.MAX_BODY_BYTES);
+        return Optional.ofNullable(body).filter(text -> text.length() <= HttpFuzzTest.MAX_BODY_BYTES);
     }
 
     private String line() {
@@ -151,9 +143,5 @@ final class PlainRequests {
         }
         at += length;
         return bytes.substring(at - length, at);
-    }
-
-    static String hex(byte[] bytes) {
-        return HexFormat.of().formatHex(bytes);
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.http;
+package dev.flk.http.testing;
 
 import java.io.BufferedInputStream;
 import java.io.IOException;
@@ -14,19 +14,19 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
-/** A client that sends what it is told, byte by byte if need be, and reads one answer after the other. */
-final class RawClient implements AutoCloseable {
+/** A client that sends any bytes, also what no HTTP client would send, and reads one answer after the other. */
+public final class RawClient implements AutoCloseable {
     private static final int PATIENCE_MILLIS = 20_000;
 
     private final Socket socket;
     private final InputStream in;
     private final OutputStream out;
 
-    RawClient(int port) throws IOException {
+    public RawClient(int port) throws IOException {
         this(port, 64 << 10);
     }
 
-    RawClient(int port, int receiveBufferBytes) throws IOException {
+    public RawClient(int port, int receiveBufferBytes) throws IOException {
         socket = new Socket();
         socket.setReceiveBufferSize(receiveBufferBytes);
         socket.setSoTimeout(PATIENCE_MILLIS);
@@ -35,37 +35,37 @@ final class RawClient implements AutoCloseable {
         out = socket.getOutputStream();
     }
 
-    /** Sends the text, its line ends as CR LF. */
-    RawClient send(String text) throws IOException {
+    /** Sends text, with CR LF for each newline. */
+    public RawClient send(String text) throws IOException {
         return send(text.replace("\n", "\r\n").getBytes(StandardCharsets.ISO_8859_1));
     }
 
-    RawClient send(byte[] bytes) throws IOException {
+    public RawClient send(byte[] bytes) throws IOException {
         out.write(bytes);
         out.flush();
         return this;
     }
 
     /** Posts a body to {@code path} with its length. */
-    RawClient post(String path, String body) throws IOException {
+    public RawClient post(String path, String body) throws IOException {
         return post(path, body.getBytes(StandardCharsets.UTF_8));
     }
 
-    RawClient post(String path, byte[] body, String... headers) throws IOException {
+    public RawClient post(String path, byte[] body, String... headers) throws IOException {
         String more = headers.length == 0 ? "" : String.join("\n", headers) + "\n";
         return send("POST " + path + " HTTP/1.1\nHost: h\n" + more + "Content-Length: " + body.length + "\n\n")
                 .send(body);
     }
 
     /** Reads an answer with a body. */
-    Answer read() throws IOException {
-        Answer head = readHead();
+    public Reply read() throws IOException {
+        Reply head = readHead();
         int length = Integer.parseInt(head.header("content-length").orElse("0"));
-        return new Answer(head.statusLine(), head.headers(), new String(in.readNBytes(length), StandardCharsets.UTF_8));
+        return new Reply(head.statusLine(), head.headers(), new String(in.readNBytes(length), StandardCharsets.UTF_8));
     }
 
     /** Reads an answer that has no body, whatever its headers say. */
-    Answer readHead() throws IOException {
+    public Reply readHead() throws IOException {
         String statusLine = readLine();
         Map<String, String> headers = new HashMap<>();
         for (String line = readLine(); !line.isEmpty(); line = readLine()) {
@@ -74,16 +74,21 @@ final class RawClient implements AutoCloseable {
                     line.substring(0, colon).toLowerCase(Locale.ROOT),
                     line.substring(colon + 1).strip());
         }
-        return new Answer(statusLine, headers, "");
+        return new Reply(statusLine, headers, "");
     }
 
-    /** Whether the server has ended its side, without a further byte. */
-    boolean isAtEnd() throws IOException {
+    /** Returns everything until the server ends its side, each byte as a character. */
+    public String readToEnd() throws IOException {
+        return new String(in.readAllBytes(), StandardCharsets.ISO_8859_1);
+    }
+
+    /** Returns whether the server has ended its side without a further byte. */
+    public boolean isAtEnd() throws IOException {
         return in.read() < 0;
     }
 
-    /** Ends this side; the server sees that nothing more will come. */
-    RawClient shutDownOutput() throws IOException {
+    /** Ends this side: the server sees that nothing more will come. */
+    public RawClient shutDownOutput() throws IOException {
         socket.shutdownOutput();
         return this;
     }
@@ -111,12 +116,12 @@ final class RawClient implements AutoCloseable {
      *
      * @param headers by lower-case name
      */
-    record Answer(String statusLine, Map<String, String> headers, String body) {
-        int status() {
+    public record Reply(String statusLine, Map<String, String> headers, String body) {
+        public int status() {
             return Integer.parseInt(statusLine.substring(9, 12));
         }
 
-        Optional<String> header(String name) {
+        public Optional<String> header(String name) {
             return Optional.ofNullable(headers.get(name.toLowerCase(Locale.ROOT)));
         }
     }

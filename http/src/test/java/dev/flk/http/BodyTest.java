@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.http;
+package dev.flk.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.http.RawClient.Answer;
+import dev.flk.http.testing.RawClient;
+import dev.flk.http.testing.RawClient.Reply;
 import java.io.IOException;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
@@ -11,25 +12,25 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** How bodies come: chunked, compressed, announced, too long. */
+/** Bodies in all forms: chunked, compressed, announced, too long. */
 class BodyTest {
-    private static final String SUBMIT = "POST /v1/pcs/submit HTTP/1.1\nHost: h\n";
-    private static final int MAX = ServerFixture.MAX_BODY_BYTES;
+    private static final String SUBMIT = "POST /echo HTTP/1.1\nHost: h\n";
+    private static final int MAX = TestServer.MAX_BODY_BYTES;
 
     @RegisterExtension
-    private final ServerFixture server = new ServerFixture();
+    private final TestServer server = new TestServer();
 
     @Test
     void body_overTheLimit_isRefusedBeforeItHasCome() throws IOException {
         RawClient client = server.connect().send(SUBMIT + "Content-Length: " + (MAX + 1) + "\n\n");
 
-        Answer answer = client.read();
+        Reply answer = client.read();
 
         assertThat(answer.status()).isEqualTo(413);
         assertThat(answer.body()).isEqualTo("{\"error\":\"body over 1000 bytes\"}");
         assertThat(answer.header("connection")).contains("close");
         assertThat(client.isAtEnd()).isTrue();
-        assertThat(server.sample("flk_rejected_total{reason=\"too_large\",}")).isEqualTo("1.0");
+        assertThat(server.count("bodyTooLong")).isEqualTo(1);
     }
 
     @Test
@@ -46,7 +47,7 @@ class BodyTest {
                 server.connect().send(SUBMIT + "Transfer-Encoding: chunked\n\n3\nabc\n2;x=y\nde\n0\nTrailer: t\n\n");
 
         assertThat(client.read().body()).isEqualTo("\"abcde\"");
-        assertThat(client.post("/v1/pcs/submit", "x").read().body()).isEqualTo("\"x\"");
+        assertThat(client.post("/echo", "x").read().body()).isEqualTo("\"x\"");
     }
 
     @Test
@@ -78,33 +79,32 @@ class BodyTest {
 
     @Test
     void large_body_arrivesWhole() throws IOException {
-        server.bodies(4 << 20, 4 << 20);
+        server.maxBodyBytes(4 << 20);
         byte[] body = new byte[3 << 20];
         Arrays.fill(body, (byte) 'z');
 
-        server.connect().post("/v1/pcs/submit", body).read();
+        server.connect().post("/echo", body).read();
 
-        assertThat(server.ingest.turns.remove().get(0).body().get()).isEqualTo(body);
+        assertThat(server.served.remove()).isEqualTo(body);
     }
 
     @Test
     void compressed_is415AndKeepsTheConnection() throws IOException {
-        RawClient client =
-                server.connect().post("/v1/pcs/submit", new byte[] {'x'}, "Content-Encoding: identity, gzip");
+        RawClient client = server.connect().post("/echo", new byte[] {'x'}, "Content-Encoding: identity, gzip");
 
-        Answer answer = client.read();
+        Reply answer = client.read();
 
         assertThat(answer.status()).isEqualTo(415);
         assertThat(answer.body())
                 .isEqualTo("{\"error\":\"Content-Encoding is not supported, send the body as it is\"}");
-        assertThat(client.post("/v1/pcs/submit", new byte[] {'x'}, "Content-Encoding: Identity")
+        assertThat(client.post("/echo", new byte[] {'x'}, "Content-Encoding: Identity")
                         .read()
                         .body())
                 .isEqualTo("\"x\"");
     }
 
     @Test
-    void none_reachesIngestEmpty() throws IOException {
+    void none_reachesTheEndpointEmpty() throws IOException {
         assertThat(server.connect().send(SUBMIT + "\n").read().body()).isEqualTo("\"\"");
     }
 
@@ -117,7 +117,7 @@ class BodyTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"/v1/pcs/submit,1001,413", "/nowhere,3,404"})
+    @CsvSource({"/echo,1001,413", "/nowhere,3,404"})
     void expectContinue_whatIsRefused_isNotAskedFor(String path, int length, int status) throws IOException {
         RawClient client = server.connect()
                 .send("POST " + path + " HTTP/1.1\nHost: h\nContent-Length: " + length + "\nExpect: 100-continue\n\n");
@@ -128,16 +128,15 @@ class BodyTest {
 
     @Test
     void expectContinue_behindAnotherRequest_comesAfterItsAnswer() throws Exception {
-        server.ingest.keep();
-        RawClient client = server.connect()
-                .post("/v1/pcs/submit", "a")
-                .send(SUBMIT + "Content-Length: 1\nExpect: 100-continue\n\n");
+        server.keep();
+        RawClient client =
+                server.connect().post("/echo", "a").send(SUBMIT + "Content-Length: 1\nExpect: 100-continue\n\n");
 
-        server.ingest.next().answer().accept(ScriptedIngest.echo("a"));
+        server.next().echo();
         assertThat(client.read().body()).isEqualTo("\"a\"");
         assertThat(client.readHead().status()).isEqualTo(100);
         client.send("b");
-        server.ingest.next().answer().accept(ScriptedIngest.echo("b"));
+        server.next().echo();
 
         assertThat(client.read().body()).isEqualTo("\"b\"");
     }
@@ -146,7 +145,7 @@ class BodyTest {
     void expectContinue_bodySentWithoutWaiting_isTakenOnce() throws IOException {
         RawClient client = server.connect().send(SUBMIT + "Content-Length: 3\nExpect: 100-continue\n\nabc");
 
-        Answer first = client.readHead();
+        Reply first = client.readHead();
 
         assertThat(first.status()).isEqualTo(100);
         assertThat(client.read().body()).isEqualTo("\"abc\"");

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.http;
+package dev.flk.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.flk.backend.http.RawClient.Answer;
-import dev.flk.backend.ingest.Submission;
+import dev.flk.http.TestServer.Kept;
+import dev.flk.http.testing.RawClient;
+import dev.flk.http.testing.RawClient.Reply;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
@@ -14,19 +15,19 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 class StopTest {
     @RegisterExtension
-    private final ServerFixture server = new ServerFixture();
+    private final TestServer server = new TestServer();
 
     @Test
     void close_requestUnderWay_isAnsweredFirst() throws Exception {
-        server.ingest.keep();
-        RawClient client = server.connect().post("/v1/pcs/submit", "x");
-        Submission submission = server.ingest.next();
+        server.keep();
+        RawClient client = server.connect().post("/echo", "x");
+        Kept kept = server.next();
 
         Thread closing = closeInBackground();
         server.awaitNotListening();
-        submission.answer().accept(ScriptedIngest.echo("x"));
+        kept.echo();
 
-        Answer answer = client.read();
+        Reply answer = client.read();
         assertThat(answer.body()).isEqualTo("\"x\"");
         assertThat(answer.header("connection")).contains("close");
         assertThat(client.isAtEnd()).isTrue();
@@ -36,7 +37,7 @@ class StopTest {
 
     @Test
     void close_bodyHalfRead_isReadAndAnsweredFirst() throws Exception {
-        RawClient client = server.connect().send("POST /v1/pcs/submit HTTP/1.1\nHost: h\nContent-Length: 4\n\nab");
+        RawClient client = server.connect().send("POST /echo HTTP/1.1\nHost: h\nContent-Length: 4\n\nab");
         server.awaitConnections(1);
 
         Thread closing = closeInBackground();
@@ -50,7 +51,7 @@ class StopTest {
     @Test
     void close_idleConnection_endsAtOnce() throws IOException {
         RawClient client = server.connect();
-        client.post("/v1/pcs/submit", "x").read();
+        client.post("/echo", "x").read();
 
         server.server().close();
 
@@ -60,14 +61,14 @@ class StopTest {
     @Test
     void close_requestThatIsNeverAnswered_endsWithinTheBound() throws Exception {
         server.stopWithin(Duration.ofMillis(100));
-        server.ingest.keep();
-        RawClient client = server.connect().post("/v1/pcs/submit", "x");
-        Submission submission = server.ingest.next();
+        server.keep();
+        RawClient client = server.connect().post("/echo", "x");
+        Kept kept = server.next();
 
         server.server().close();
 
         assertThat(client.isAtEnd()).isTrue();
-        submission.answer().accept(ScriptedIngest.echo("too late, and harmless"));
+        kept.echo();
     }
 
     @Test
@@ -75,12 +76,12 @@ class StopTest {
         server.stopWithin(Duration.ofMillis(100));
         CountDownLatch lost = new CountDownLatch(1);
         CountDownLatch released = new CountDownLatch(1);
-        server.ingest.answer(body -> {
+        server.answer(body -> {
             lost.countDown();
             awaitUninterruptibly(released);
-            return ScriptedIngest.echo(body);
+            return body;
         });
-        server.connect().post("/v1/pcs/submit", "x");
+        server.connect().post("/echo", "x");
         lost.await();
 
         Thread closing = closeInBackground();
@@ -110,15 +111,13 @@ class StopTest {
 
     @Test
     void start_onNoHost_saysSo() throws IOException {
-        try (BackendServer second = server.another("no..host", 0)) {
-            assertThatThrownBy(second::start)
-                    .isInstanceOf(IOException.class)
-                    .hasMessageContaining("no..host port 0: there is no such host");
-        }
+        assertThatThrownBy(() -> server.server().listen(server.listener("no..host")))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("no..host port 0: there is no such host");
     }
 
     private Thread closeInBackground() throws IOException {
-        BackendServer closed = server.server();
+        HttpServer closed = server.server();
         Thread closing = new Thread(closed::close);
         closing.start();
         return closing;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.e2e;
+package dev.flk.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -16,15 +15,17 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Requests whose end two readers could see at different places. A proxy in front that sees it elsewhere would let somebody
- * put a request into another's connection, so the backend takes none of these: one refusal, the connection ends, and
- * neither the certificate inside nor the one behind it is taken. Over a raw socket, at the real jar.
+ * Requests whose end two readers could see at different places. A proxy in front that sees it elsewhere would let
+ * somebody put a request into another client's connection. The server therefore rejects them: it gives one answer, ends
+ * the connection, and serves neither the request nor the one after it.
  */
-final class HttpSmugglingIT {
-    @RegisterExtension
-    static final RunningBackend backend = RunningBackend.with(Map.of());
+class SmugglingTest {
+    private static final String INSIDE = "{\"inside\":1234567890123456789}";
 
-    /** Of a body in one piece, its length in place of {@code N}. */
+    @RegisterExtension
+    private final TestServer server = new TestServer();
+
+    /** Headers of a body in one piece, with {@code N} for its length. */
     static Stream<String> lengths() {
         return Stream.of(
                 "Content-Length: N~Transfer-Encoding: chunked",
@@ -65,7 +66,7 @@ final class HttpSmugglingIT {
                 "Content-Length: N\r");
     }
 
-    /** Of a body in chunks. */
+    /** Headers of a body in chunks. */
     static Stream<String> codings() {
         return Stream.of(
                 "Transfer-Encoding: xchunked",
@@ -134,108 +135,90 @@ final class HttpSmugglingIT {
     }
 
     @Test
-    void twoRequests_wellFramed_areBothServed() throws Exception {
-        // what the others rest upon: the request behind is one that would be served
-        Pcs inside = backend.next();
-        Pcs behind = backend.next();
-        String answers = answersTo(posted("Content-Length: N", inside, inside.json()), behind);
-        assertThat(statuses(answers)).containsExactly(200, 200);
-        String chunked = answersTo(
-                posted("Transfer-Encoding: chunked", backend.next(), chunks("S;x=y~D~000;z~X: y~~", inside)), behind);
-        assertThat(statuses(chunked)).containsExactly(200, 200);
+    void twoRequests_wellFramed_areBothServed() throws IOException {
+        // the other tests depend on this: the request that follows is one that would be served
+        assertThat(statuses(answersTo(posted("Content-Length: N", INSIDE)))).containsExactly(200, 200);
+        assertThat(statuses(answersTo(posted("Transfer-Encoding: chunked", chunks("S;x=y~D~000;z~X: y~~")))))
+                .containsExactly(200, 200);
+        assertThat(server.served).hasSize(4);
     }
 
     @ParameterizedTest
     @MethodSource("lengths")
-    void lengthThatCanBeReadInTwoWays_isRefused(String header) throws Exception {
-        Pcs inside = backend.next();
-        assertRefusedAlone(posted(header, inside, inside.json()), inside);
+    void lengthThatCanBeReadInTwoWays_isRefused(String header) throws IOException {
+        assertRefusedAlone(posted(header, INSIDE));
     }
 
     @ParameterizedTest
     @MethodSource("codings")
-    void codingThatCanBeReadInTwoWays_isRefused(String header) throws Exception {
-        Pcs inside = backend.next();
-        assertRefusedAlone(posted(header, inside, chunks("S~D~0~~", inside)), inside);
+    void codingThatCanBeReadInTwoWays_isRefused(String header) throws IOException {
+        assertRefusedAlone(posted(header, chunks("S~D~0~~")));
     }
 
     @ParameterizedTest
     @MethodSource("chunks")
-    void chunksThatCanBeReadInTwoWays_areRefused(String template) throws Exception {
-        Pcs inside = backend.next();
-        assertRefusedAlone(posted("Transfer-Encoding: chunked", inside, chunks(template, inside)), inside);
+    void chunksThatCanBeReadInTwoWays_areRefused(String template) throws IOException {
+        assertRefusedAlone(posted("Transfer-Encoding: chunked", chunks(template)));
     }
 
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "POST  /v1/pcs/submit HTTP/1.1~Host: e2e~",
-                "POST /v1/pcs/submit  HTTP/1.1~Host: e2e~",
-                "POST\t/v1/pcs/submit\tHTTP/1.1~Host: e2e~",
-                "POST /v1/pcs/submit HTTP/1.1 ~Host: e2e~",
-                "POST /v1/pcs/submit HTTP/1.1\nHost: e2e~",
-                "POST /v1/pcs/submit HTTP/1.1\rHost: e2e~",
-                "POST /v1/pcs/submit x HTTP/1.1~Host: e2e~",
-                " POST /v1/pcs/submit HTTP/1.1~Host: e2e~",
-                "POST /v1/pcs/submit HTTP/1.1~Host: a~Host: b~",
-                "POST /v1/pcs/submit HTTP/1.1~Host: a~ b~",
-                "POST /v1/pcs/submit HTTP/1.1~",
-                "POST /v1/pcs/submit HTTP/1.1~Host : e2e~",
-                "POST /v1/pcs/submit HTTP/1,1~Host: e2e~",
-                "POST /v1/pcs/submit http/1.1~Host: e2e~",
-                "POST /v1/pcs/submit HTTP/11~Host: e2e~",
-                "POST /v1/pcs/submit HTTP/1.10~Host: e2e~",
-                "POST /v1/pcs/submit~Host: e2e~"
+                "POST  /echo HTTP/1.1~Host: h~",
+                "POST /echo  HTTP/1.1~Host: h~",
+                "POST\t/echo\tHTTP/1.1~Host: h~",
+                "POST /echo HTTP/1.1 ~Host: h~",
+                "POST /echo HTTP/1.1\nHost: h~",
+                "POST /echo HTTP/1.1\rHost: h~",
+                "POST /echo x HTTP/1.1~Host: h~",
+                " POST /echo HTTP/1.1~Host: h~",
+                "POST /echo HTTP/1.1~Host: a~Host: b~",
+                "POST /echo HTTP/1.1~Host: a~ b~",
+                "POST /echo HTTP/1.1~",
+                "POST /echo HTTP/1.1~Host : h~",
+                "POST /echo HTTP/1,1~Host: h~",
+                "POST /echo http/1.1~Host: h~",
+                "POST /echo HTTP/11~Host: h~",
+                "POST /echo HTTP/1.10~Host: h~",
+                "POST /echo~Host: h~"
             })
-    void requestLineOrHostThatCanBeReadInTwoWays_isRefused(String head) throws Exception {
-        Pcs inside = backend.next();
-        assertRefusedAlone(
-                (head + "Content-Length: " + inside.bytes().length + "~~").replace("~", "\r\n") + inside.json(),
-                inside);
+    void requestLineOrHostThatCanBeReadInTwoWays_isRefused(String head) throws IOException {
+        assertRefusedAlone((head + "Content-Length: " + INSIDE.length() + "~~").replace("~", "\r\n") + INSIDE);
     }
 
-    private static String posted(String header, Pcs inside, String body) {
-        String length = Integer.toString(inside.bytes().length);
-        return "POST /v1/pcs/submit HTTP/1.1\r\nHost: e2e\r\n"
-                + header.replace("N", length)
-                        .replace("Content-Le" + length + "gth", "Content-Length")
-                        .replace("~", "\r\n")
+    private static String posted(String header, String body) {
+        String length = Integer.toString(INSIDE.length());
+        return "POST /echo HTTP/1.1\r\nHost: h\r\n"
+                + header.replace("N", length).replace("~", "\r\n")
                 + "\r\n\r\n"
                 + body;
     }
 
-    private static String chunks(String template, Pcs inside) {
+    private static String chunks(String template) {
         return template.replace("~", "\r\n")
-                .replace("S", Integer.toHexString(inside.bytes().length))
-                .replace("D", inside.json());
+                .replace("S", Integer.toHexString(INSIDE.length()))
+                .replace("D", INSIDE);
     }
 
-    private static void assertRefusedAlone(String request, Pcs inside) throws Exception {
-        Pcs behind = backend.next();
-        String answers = answersTo(request, behind);
+    private void assertRefusedAlone(String request) throws IOException {
+        String answers = answersTo(request);
+
         assertThat(statuses(answers)).as(answers).hasSize(1).isSubsetOf(400, 431, 501, 505);
-        for (Pcs pcs : List.of(inside, behind)) {
-            assertThat(backend.client().get("/v1/pcs/" + pcs.id()).status()).isEqualTo(404);
-        }
+        assertThat(server.served).isEmpty();
     }
 
-    /** All that comes until the backend ends the connection, or has answered a last request that asks for that. */
-    private static String answersTo(String request, Pcs behind) throws Exception {
-        try (RawConnection connection = backend.connect()) {
-            return connection
-                    .send(request
-                            + "POST /v1/pcs/submit HTTP/1.1\r\nHost: e2e\r\nConnection: close\r\nContent-Length: "
-                            + behind.bytes().length
-                            + "\r\n\r\n"
-                            + behind.json())
-                    .endOutput()
-                    .readToEnd();
-        }
+    /** Returns everything that the server sends after the request and one more, which asks it to end the connection. */
+    private String answersTo(String request) throws IOException {
+        String next = "POST /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 5\r\n\r\nafter";
+        return server.connect()
+                .send((request + next).getBytes(StandardCharsets.ISO_8859_1))
+                .shutDownOutput()
+                .readToEnd();
     }
 
     private static List<Integer> statuses(String answers) {
         return Arrays.stream(answers.split("(?=HTTP/1\\.1 )"))
                 .map(answer -> Integer.parseInt(answer.substring(9, 12)))
-                .collect(Collectors.toList());
+                .toList();
     }
 }

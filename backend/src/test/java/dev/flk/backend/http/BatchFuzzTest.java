@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.code_intelligence.jazzer.junit.FuzzTest;
+import dev.flk.backend.config.HttpConfig;
+import dev.flk.backend.ingest.Ingest;
+import dev.flk.backend.ingest.Outcome;
+import dev.flk.backend.ingest.Submission;
+import dev.flk.backend.limit.Limits;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.certificate.PcsId;
+import dev.flk.http.testing.FuzzedConnection;
+import dev.flk.http.testing.FuzzedConnection.Answering;
+import dev.flk.http.testing.FuzzedConnection.Seen;
+import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+
+/** The lines of a batch, against a plain splitter; each has its answer, in its place. A character is a byte. */
+class BatchFuzzTest {
+    private static final int MAX_BODY_BYTES = 200;
+    private static final int MAX_BATCH_LINES = 4;
+    private static final int MAX_BATCH_BYTES = 300;
+    private static final long HEAP_BYTES = 64 << 20;
+    private static final Duration LONG = Duration.ofMinutes(10);
+    private static final Meters METERS = new Meters("test");
+    private static final HttpConfig CONFIG = new HttpConfig(
+            0, "127.0.0.1", MAX_BODY_BYTES, MAX_BATCH_LINES, MAX_BATCH_BYTES, 10, 1000, LONG, LONG, LONG, null);
+
+    @FuzzTest
+    void anyBatch_isSplitIntoItsLines(byte[] body) {
+        byte[] head = ("POST /v1/pcs/batch HTTP/1.1\r\nHost: h\r\nContent-Length: " + body.length + "\r\n\r\n")
+                .getBytes(StandardCharsets.US_ASCII);
+        String text = new String(body, StandardCharsets.ISO_8859_1);
+
+        for (Answering answering : Answering.values()) {
+            Seen seen = send(List.of(head, body), answering);
+
+            assertThat(seen.answers()).hasSize(1);
+            String answer = seen.answers().get(0);
+            int lines = lines(text).size();
+            if (body.length > MAX_BATCH_BYTES || lines > MAX_BATCH_LINES) {
+                assertThat(answer).startsWith("HTTP/1.1 413 ");
+                assertThat(seen.submitted()).isEmpty();
+            } else if (lines == 0) {
+                assertThat(answer).startsWith("HTTP/1.1 400 ");
+                assertThat(seen.submitted()).isEmpty();
+            } else {
+                assertThat(answer).startsWith("HTTP/1.1 200 ").endsWith("\r\n\r\n" + answer(text));
+                assertThat(seen.submitted()).isEqualTo(submitted(text));
+            }
+        }
+    }
+
+    private static Seen send(List<byte[]> pieces, Answering answering) {
+        FuzzedConnection connection = new FuzzedConnection(answering);
+        Ingest ingest = new Ingest() {
+            @Override
+            public void submit(List<Submission> turn) {
+                for (Submission submission : turn) {
+                    byte[] body = submission.body().get();
+                    var outcome = ScriptedIngest.echo(hex(body));
+                    connection.serve(body, () -> submission.answer().accept(outcome));
+                }
+            }
+
+            @Override
+            public void lookUp(PcsId id, Consumer<Optional<Outcome>> answer) {
+                throw new AssertionError("nothing is looked up");
+            }
+        };
+        Limits limits = new Limits(new Limits.Sizes(BigDecimal.ONE, 1, null, BigDecimal.ZERO, 1, 10), () -> 0, METERS);
+        BackendServer server = new BackendServer(
+                new BackendServer.Parts(
+                        CONFIG, ingest, List::of, Optional::empty, METERS, () -> Instant.EPOCH, () -> 0, Duration.ZERO),
+                false,
+                null,
+                limits,
+                HEAP_BYTES);
+        try (server) {
+            return connection.send(server.server(), server.door(), pieces);
+        }
+    }
+
+    private static String hex(byte[] bytes) {
+        return HexFormat.of().formatHex(bytes);
+    }
+
+    /** Returns the lines of a batch, whatever their length and number: a slow, plain reference. */
+    private static List<String> lines(String body) {
+        List<String> lines = new ArrayList<>(List.of(body.split("\n", -1)));
+        if (lines.get(lines.size() - 1).isEmpty()) {
+            lines.remove(lines.size() - 1); // no line begins after the last newline
+        }
+        boolean lastHasNewline = body.endsWith("\n");
+        for (int i = 0; i < lines.size(); i++) {
+            String line = lines.get(i);
+            boolean hasNewline = lastHasNewline || i < lines.size() - 1;
+            lines.set(i, hasNewline && line.endsWith("\r") ? line.substring(0, line.length() - 1) : line);
+        }
+        return lines;
+    }
+
+    /** Returns the lines that ingest must get. */
+    private static List<String> submitted(String body) {
+        List<String> lines = lines(body);
+        return lines.size() > MAX_BATCH_LINES
+                ? List.of()
+                : lines.stream().filter(line -> line.length() <= MAX_BODY_BYTES).toList();
+    }
+
+    /** Returns the answer to a batch, in which each line is answered with itself in hex. */
+    private static String answer(String body) {
+        StringBuilder answer = new StringBuilder();
+        for (String line : lines(body)) {
+            answer.append(
+                    line.length() > MAX_BODY_BYTES
+                            ? "{\"status\":413,\"body\":{\"error\":\"body over 200 bytes\"}}\n"
+                            : "{\"status\":200,\"body\":\"" + hex(line.getBytes(StandardCharsets.ISO_8859_1))
+                                    + "\"}\n");
+        }
+        return answer.toString();
+    }
+}

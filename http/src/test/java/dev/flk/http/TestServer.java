@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.http;
+
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.http.Endpoint.Request;
+import dev.flk.http.HttpServer.Listener;
+import dev.flk.http.testing.RawClient;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+
+/**
+ * A server on a free port, closed with all clients after each test. {@code POST /echo} and {@code POST /long} answer
+ * with the body, or keep the request for the test to answer; {@code GET /ask} answers with nothing; {@code GET /health}
+ * is served even under load.
+ */
+final class TestServer implements AfterEachCallback, HttpEvents {
+    static final Instant NOW = Instant.parse("2026-01-09T10:30:45Z");
+    static final int MAX_BODY_BYTES = 1000;
+    private static final long PATIENCE_SECONDS = 20;
+    private static final Duration LONG = Duration.ofMinutes(10);
+
+    /** The bodies that reached the endpoint. */
+    final BlockingQueue<byte[]> served = new LinkedBlockingQueue<>();
+
+    volatile InstantSource clock = () -> NOW;
+    private final BlockingQueue<Kept> kept = new LinkedBlockingQueue<>();
+    private final Map<String, Integer> events = new ConcurrentHashMap<>();
+    private volatile UnaryOperator<String> script = UnaryOperator.identity();
+    private volatile boolean keeping;
+    private volatile boolean throwing;
+
+    private Duration headerTimeout = LONG;
+    private Duration bodyTimeout = LONG;
+    private Duration idleTimeout = LONG;
+    private Duration stopWithin = Duration.ofSeconds(20);
+    private int maxBodyBytes = MAX_BODY_BYTES;
+    private int maxLongBytes = 3 * MAX_BODY_BYTES;
+    private int maxConnections = 1000;
+    private int maxRequests = 1000;
+    private long bodyBytes = 256 << 20;
+    private long answerBytes = 128 << 20;
+    private final List<RawClient> clients = new ArrayList<>();
+    private HttpServer server;
+    private int port;
+
+    /** A request without an answer. */
+    record Kept(String body, Exchange exchange) {
+        void echo() {
+            exchange.answer(TestServer.echo(body));
+        }
+    }
+
+    TestServer headerTimeout(Duration timeout) {
+        headerTimeout = timeout;
+        return this;
+    }
+
+    TestServer bodyTimeout(Duration timeout) {
+        bodyTimeout = timeout;
+        return this;
+    }
+
+    TestServer idleTimeout(Duration timeout) {
+        idleTimeout = timeout;
+        return this;
+    }
+
+    TestServer stopWithin(Duration bound) {
+        stopWithin = bound;
+        return this;
+    }
+
+    TestServer maxBodyBytes(int bytes) {
+        maxBodyBytes = bytes;
+        maxLongBytes = Math.max(maxLongBytes, bytes);
+        return this;
+    }
+
+    TestServer maxConnections(int connections) {
+        maxConnections = connections;
+        return this;
+    }
+
+    TestServer maxRequests(int requests) {
+        maxRequests = requests;
+        return this;
+    }
+
+    TestServer memory(long ofBodies, long ofAnswers) {
+        bodyBytes = ofBodies;
+        answerBytes = ofAnswers;
+        return this;
+    }
+
+    /** Answers from now on with the text that {@code given} returns for a body. */
+    void answer(UnaryOperator<String> given) {
+        script = given;
+        keeping = false;
+    }
+
+    /** Answers nothing from now on; the test gets the requests from {@link #next}. */
+    void keep() {
+        keeping = true;
+    }
+
+    /** Keeps the requests as {@link #keep} does, and then throws. */
+    void keepAndThrow() {
+        keeping = true;
+        throwing = true;
+    }
+
+    /** Returns the next request that was kept, in the order of arrival. */
+    Kept next() throws InterruptedException {
+        Kept next = kept.poll(PATIENCE_SECONDS, TimeUnit.SECONDS);
+        if (next == null) {
+            throw new AssertionError("no request came");
+        }
+        return next;
+    }
+
+    List<Kept> next(int n) throws InterruptedException {
+        List<Kept> all = new ArrayList<>();
+        while (all.size() < n) {
+            all.add(next());
+        }
+        return all;
+    }
+
+    boolean hasKept() {
+        return !kept.isEmpty();
+    }
+
+    private void serve(Request request, Exchange exchange) {
+        served.add(request.body().exact());
+        String body = new String(request.body().exact(), StandardCharsets.UTF_8);
+        if (!keeping) {
+            exchange.answer(echo(script.apply(body)));
+            return;
+        }
+        kept.add(new Kept(body, exchange));
+        if (throwing) {
+            throw new IllegalStateException("broken");
+        }
+    }
+
+    private static Answer echo(String body) {
+        return Answer.json(200, ('"' + body + '"').getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Starts the server, unless it runs. */
+    int port() throws IOException {
+        if (server == null) {
+            server = new HttpServer(
+                    new HttpOptions(
+                            "test",
+                            Runtime.getRuntime().availableProcessors(),
+                            maxConnections,
+                            maxRequests,
+                            maxBodyBytes,
+                            bodyBytes,
+                            answerBytes,
+                            headerTimeout,
+                            bodyTimeout,
+                            idleTimeout,
+                            stopWithin),
+                    this,
+                    () -> clock.instant(),
+                    System::nanoTime);
+            port = server.listen(listener("127.0.0.1"));
+        }
+        return port;
+    }
+
+    Listener listener(String host) {
+        Routes routes = new Routes(Endpoint.always(Refusal.notFound()))
+                .post("/echo", Endpoint.withBody(maxBodyBytes, this::serve))
+                .post("/long", Endpoint.withBody(maxLongBytes, this::serve))
+                .get("/ask", Endpoint.asking((request, exchange) -> exchange.answer(Answer.text(200, ""))))
+                .get("/health", Endpoint.always(Answer.text(200, "OK")));
+        return new Listener(
+                new InetSocketAddress(host, 0), host + " port 0", "PORT", "too many", routes, Admission.ALL, null);
+    }
+
+    HttpServer server() throws IOException {
+        port();
+        return server;
+    }
+
+    ServerLoad load() throws IOException {
+        return server().load();
+    }
+
+    RawClient connect() throws IOException {
+        return track(new RawClient(port()));
+    }
+
+    /** Connects a client whose network accepts little before the client reads. */
+    RawClient connectNarrow() throws IOException {
+        return track(new RawClient(port(), 4 << 10));
+    }
+
+    private RawClient track(RawClient client) {
+        clients.add(client);
+        return client;
+    }
+
+    /** Returns how often an event occurred, by the name of its method. */
+    int count(String event) {
+        return events.getOrDefault(event, 0);
+    }
+
+    private void add(String event) {
+        events.merge(event, 1, Integer::sum);
+    }
+
+    @Override
+    public void connectionRefused() {
+        add("connectionRefused");
+    }
+
+    @Override
+    public void slowClient() {
+        add("slowClient");
+    }
+
+    @Override
+    public void refusedEarly() {
+        add("refusedEarly");
+    }
+
+    @Override
+    public void bodyTooLong() {
+        add("bodyTooLong");
+    }
+
+    @Override
+    public void bodyTooSlow() {
+        add("bodyTooSlow");
+    }
+
+    void awaitConnections(int n) {
+        await().until(() -> load().connections().held() == n);
+    }
+
+    void awaitNotListening() {
+        await().until(() -> {
+            try {
+                new RawClient(port).close();
+                return false;
+            } catch (ConnectException e) {
+                return true;
+            }
+        });
+    }
+
+    void closeClients() throws IOException {
+        for (RawClient client : clients) {
+            client.close();
+        }
+    }
+
+    @Override
+    public void afterEach(ExtensionContext context) throws IOException {
+        closeClients();
+        if (server != null) {
+            server.close();
+        }
+    }
+}
