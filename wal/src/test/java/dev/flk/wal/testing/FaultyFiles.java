@@ -3,12 +3,11 @@ package dev.flk.wal.testing;
 
 import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.DiskFullException;
-import dev.flk.wal.files.FileOps;
+import dev.flk.wal.files.ForwardingFiles;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -16,8 +15,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /** The real disk with faults that a test switches on and off, from any thread. */
-public class FaultyFiles implements FileOps {
-    private final DiskFiles disk = new DiskFiles();
+public class FaultyFiles extends ForwardingFiles {
     private volatile boolean holding;
     private final Semaphore permits = new Semaphore(0);
     private final Semaphore arrived = new Semaphore(0);
@@ -33,6 +31,10 @@ public class FaultyFiles implements FileOps {
     private final List<String> forced = new CopyOnWriteArrayList<>();
 
     private record Unreadable(String name, long from, long end) {}
+
+    public FaultyFiles() {
+        super(new DiskFiles());
+    }
 
     /** The next {@code count} reads that touch these bytes of a file fail. */
     public void failReads(String name, long from, long end, int count) {
@@ -104,17 +106,12 @@ public class FaultyFiles implements FileOps {
     }
 
     @Override
-    public void createDirectories(Path directory) throws IOException {
-        disk.createDirectories(directory);
-    }
-
-    @Override
     public List<String> list(Path directory) throws IOException {
         RuntimeException error = onList.getAndSet(null);
         if (error != null) {
             throw error;
         }
-        return disk.list(directory);
+        return super.list(directory);
     }
 
     @Override
@@ -122,42 +119,22 @@ public class FaultyFiles implements FileOps {
         if (createFails) {
             throw new IOException("injected: Input/output error");
         }
-        return new Faulty(file, disk.create(file));
+        return new Faulty(file, super.create(file));
     }
 
     @Override
     public OpenFile openForWriting(Path file) throws IOException {
-        return new Faulty(file, disk.openForWriting(file));
+        return new Faulty(file, super.openForWriting(file));
     }
 
     @Override
     public OpenFile openForReading(Path file) throws IOException {
-        return new Faulty(file, disk.openForReading(file));
-    }
-
-    @Override
-    public void move(Path from, Path to) throws IOException {
-        disk.move(from, to);
-    }
-
-    @Override
-    public void delete(Path file) throws IOException {
-        disk.delete(file);
-    }
-
-    @Override
-    public void forceDirectory(Path directory) throws IOException {
-        disk.forceDirectory(directory);
-    }
-
-    @Override
-    public Optional<FileStatus> status(Path file) throws IOException {
-        return disk.status(file);
+        return new Faulty(file, super.openForReading(file));
     }
 
     @Override
     public long usableBytes(Path directory) throws IOException {
-        return usableBytes < 0 ? disk.usableBytes(directory) : usableBytes;
+        return usableBytes < 0 ? super.usableBytes(directory) : usableBytes;
     }
 
     /** From now on this much can still be written, as far as anybody asks; below 0: what the disk says. */
@@ -165,18 +142,12 @@ public class FaultyFiles implements FileOps {
         usableBytes = bytes;
     }
 
-    @Override
-    public Lock lock(Path file, String holder) throws IOException {
-        return disk.lock(file, holder);
-    }
-
-    private final class Faulty implements OpenFile {
+    private final class Faulty extends ForwardingFile {
         private final Path path;
-        private final OpenFile file;
 
         Faulty(Path path, OpenFile file) {
+            super(file);
             this.path = path;
-            this.file = file;
         }
 
         @Override
@@ -189,7 +160,7 @@ public class FaultyFiles implements FileOps {
                     && readFailures.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
                 throw new IOException("injected: Input/output error");
             }
-            return file.read(target, position);
+            return super.read(target, position);
         }
 
         @Override
@@ -201,7 +172,7 @@ public class FaultyFiles implements FileOps {
             if (diskFull) {
                 throw new DiskFullException(path, new IOException("injected"));
             }
-            file.write(source, position);
+            super.write(source, position);
             writes.incrementAndGet();
         }
 
@@ -214,23 +185,8 @@ public class FaultyFiles implements FileOps {
             if (failures.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
                 throw new IOException("injected: Input/output error");
             }
-            file.force();
+            super.force();
             forced.add(String.valueOf(path.getFileName()));
-        }
-
-        @Override
-        public void truncate(long size) throws IOException {
-            file.truncate(size);
-        }
-
-        @Override
-        public long size() throws IOException {
-            return file.size();
-        }
-
-        @Override
-        public void close() throws IOException {
-            file.close();
         }
     }
 }
