@@ -31,9 +31,9 @@ class ArchitectureTest {
                 "send    | certify,source,control,run,cli,config",
                 "control | certify,send,run,cli,config,metrics",
                 "metrics | certify,outbox,send,source,control,run,cli,config",
-                "config  | certify,source,control,run,cli,metrics",
+                "config  | run,doctor,cli",
                 "run     | certify,doctor,cli",
-                "doctor  | certify,source,run,cli,metrics",
+                "doctor  | certify,run,cli,metrics",
             })
     void package_asksFor_onlyWhatItMay(String of, String forbidden) {
         String[] packages = java.util.Arrays.stream(forbidden.split(","))
@@ -62,7 +62,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void netty_isKnown_toTheDoorsAndTheConfigurationOfTlsOnly() {
+    void netty_isKnown_toTheServersAndTheConfigurationOfTlsOnly() {
         noClasses()
                 .that()
                 .resideOutsideOfPackage("dev.flk.agent.control..")

@@ -15,6 +15,8 @@ import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
 import dev.flk.certificate.Regime;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
 import dev.flk.verification.Budget;
 import dev.flk.verification.Policy;
 import dev.flk.verification.TheilSen;
@@ -38,6 +40,10 @@ import java.util.function.Consumer;
  * the rows, the epoch and the shard. Not safe for several threads.
  */
 public final class Certifier {
+    /** The setting of the shard. */
+    public static final Key<String> SHARD_ID =
+            Key.of("SHARD_ID", Quantities::text, "The shard that `certify` writes into certificates.");
+
     /** The reason that the window has fewer rows than requested, or too few to measure. */
     static final String SHORT_WINDOW = "short_window";
     /** The reason that all points are equal, so that no dimension can be measured. */

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
-import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
-import dev.flk.agent.config.Signing;
 import dev.flk.agent.send.SendingForm;
 import dev.flk.agent.source.Intake;
 import dev.flk.certificate.CertificateReader;
@@ -60,8 +58,7 @@ final class CertificateCommands {
 
         @Override
         public Integer call() throws Exception {
-            AgentConfig config = context.config(Need.SIGNING);
-            Optional<Signer> signer = config.signing().flatMap(Signing::signer);
+            Optional<Signer> signer = context.config(Need.SIGNING).sending().signer();
             if (signer.isEmpty()) {
                 context.complain("PCS_SIGN_ALG=none does not sign; set hmac or ed25519, and a key");
                 return 2;

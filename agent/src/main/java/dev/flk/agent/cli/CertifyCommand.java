@@ -23,18 +23,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 @Command(
         name = "certify",
@@ -75,7 +71,7 @@ final class CertifyCommand implements Callable<Integer> {
     private @Nullable Integer shardCount;
 
     @ArgGroup(exclusive = true)
-    private Cut cut = new Cut();
+    private WindowOptions window = new WindowOptions();
 
     @Option(
             names = "--first-epoch",
@@ -92,14 +88,11 @@ final class CertifyCommand implements Callable<Integer> {
     @ArgGroup(exclusive = true)
     private Target target = new Target();
 
-    @Spec
-    private @Nullable CommandSpec spec;
-
     CertifyCommand(Context context) {
         this.context = context;
     }
 
-    static final class Cut {
+    static final class WindowOptions {
         @Option(names = "--window", paramLabel = "ROWS", description = "Rows in a window; preset: 100.")
         private int rows = 100;
 
@@ -139,10 +132,10 @@ final class CertifyCommand implements Callable<Integer> {
     public Integer call() throws IOException, MalformedCsv, InvalidConfig {
         AgentConfig config = context.config();
         if (plot != null && (target.follow || target.dryRun)) {
-            throw usage("--plot draws certificates of a whole file: leave out --follow and --dry-run");
+            throw new UsageError("--plot draws certificates of a whole file: leave out --follow and --dry-run");
         }
         if (plot != null && target.file != null && isSame(plot, target.file)) {
-            throw usage("--plot and --out name the same file, " + plot + "; name two");
+            throw new UsageError("--plot and --out name the same file, " + plot + "; name two");
         }
         requireReplaceable("--plot", plot, CertificatePlot::isPlot);
         requireReplaceable("--out", target.file, Certifier::areCertificates);
@@ -180,10 +173,11 @@ final class CertifyCommand implements Callable<Integer> {
 
     private int follow(AgentConfig config) throws IOException, MalformedCsv {
         if (file.equals("-")) {
-            throw usage("--follow needs a file; after a restart it is read from its start, which standard input can't");
+            throw new UsageError(
+                    "--follow needs a file; after a restart it is read from its start, which standard input can't");
         }
         context.open(file).close();
-        long certified = new Following(config, Path.of(file), context).run(certifier(config), columns(), windows());
+        long certified = new CsvFollower(config, Path.of(file), context).run(certifier(config), columns(), windows());
         context.say(certified + " windows of " + file + " are certified");
         return 0;
     }
@@ -200,7 +194,7 @@ final class CertifyCommand implements Callable<Integer> {
         try {
             return new Columns(Optional.ofNullable(time), values);
         } catch (IllegalArgumentException e) {
-            throw usage("--value: " + e.getMessage());
+            throw new UsageError("--value: " + e.getMessage());
         }
     }
 
@@ -212,9 +206,9 @@ final class CertifyCommand implements Callable<Integer> {
     private Certifier certifier(AgentConfig config) {
         String id = Optional.ofNullable(shard)
                 .or(config::shardId)
-                .orElseThrow(() -> usage("no shard is named; give --shard ID or set SHARD_ID"));
+                .orElseThrow(() -> new UsageError("no shard is named; give --shard ID or set SHARD_ID"));
         if (shardCount != null && (shardCount < 1 || shardCount > 10_000)) {
-            throw usage("--shard-count must be from 1 to 10000, not " + shardCount);
+            throw new UsageError("--shard-count must be from 1 to 10000, not " + shardCount);
         }
         try {
             return new Certifier(
@@ -224,17 +218,17 @@ final class CertifyCommand implements Callable<Integer> {
                                     .mapToObj(n -> id + "-" + n)
                                     .toList());
         } catch (IllegalArgumentException e) {
-            throw usage(e.getMessage());
+            throw new UsageError(e.getMessage());
         }
     }
 
     private Windows windows() {
         try {
-            return cut.time == null
-                    ? Windows.byCount(cut.rows, firstEpoch)
-                    : Windows.byTime(Quantities.duration(cut.time));
+            return window.time == null
+                    ? Windows.byCount(window.rows, firstEpoch)
+                    : Windows.byTime(Quantities.duration(window.time));
         } catch (IllegalArgumentException e) {
-            throw usage((cut.time == null ? "" : "--window-time: the value is ") + e.getMessage());
+            throw new UsageError((window.time == null ? "" : "--window-time: the value is ") + e.getMessage());
         }
     }
 
@@ -264,19 +258,16 @@ final class CertifyCommand implements Callable<Integer> {
         }
         Optional<String> kind = RegularFile.otherKind(path);
         if (kind.isPresent()) {
-            throw usage(option + ": " + path + " is " + kind.get() + ", not a regular file; name another file");
+            throw new UsageError(
+                    option + ": " + path + " is " + kind.get() + ", not a regular file; name another file");
         }
         if (Files.exists(path) && Files.size(path) > 0) {
             try (InputStream in = Files.newInputStream(path)) {
                 if (!own.test(in)) {
-                    throw usage(
+                    throw new UsageError(
                             option + ": " + path + " exists and was not written by this command; name another file");
                 }
             }
         }
-    }
-
-    private ParameterException usage(@Nullable String message) {
-        return new ParameterException(Objects.requireNonNull(spec).commandLine(), message);
     }
 }

@@ -3,7 +3,9 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Printable;
+import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogOutput;
 import java.io.BufferedInputStream;
@@ -89,6 +91,11 @@ final class Context {
         out.println(at80(text, 4));
     }
 
+    /** Returns the output of a command with an option {@code --json}. */
+    Output output(boolean json) {
+        return new Output(out::print, json);
+    }
+
     /**
      * Prints a problem to standard error: wrapped at 80 columns on a terminal, otherwise on one line, for log files.
      */
@@ -98,7 +105,7 @@ final class Context {
     }
 
     /** Returns the configuration for diagnostics, even if it is invalid. */
-    AgentConfig.Diagnosed diagnosedConfig() {
+    Diagnosed<AgentConfig> diagnosedConfig() {
         return AgentConfig.diagnose(environment, configFile);
     }
 

@@ -2,13 +2,14 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.control.LocalServer.Operations;
 import dev.flk.agent.outbox.DeadLetter;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Output;
+import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.config.Quantities;
 import java.io.IOException;
@@ -23,14 +24,12 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 @Command(
         name = "dlq",
@@ -42,24 +41,17 @@ import picocli.CommandLine.Spec;
 final class DlqCommand implements Runnable {
     private final Context context;
 
-    @Spec
-    @SuppressWarnings("NullAway.Init") // picocli sets it
-    private CommandSpec spec;
-
     DlqCommand(Context context) {
         this.context = context;
     }
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "name a subcommand: list, show, requeue or purge");
+        throw new UsageError("name a subcommand: list, show, requeue or purge");
     }
 
     /** The selection of letters; all given conditions must hold. */
     static final class Which {
-        @Spec(Spec.Target.MIXEE)
-        @SuppressWarnings("NullAway.Init") // picocli sets it
-        private CommandSpec command;
 
         @Option(names = "--reason", paramLabel = "TEXT", description = "Those whose reason has this in it.")
         private @Nullable String reason;
@@ -87,8 +79,7 @@ final class DlqCommand implements Runnable {
                         ? Instant.parse(text)
                         : Instant.now().minus(Quantities.duration(text));
             } catch (DateTimeException | IllegalArgumentException | IndexOutOfBoundsException e) {
-                throw new ParameterException(
-                        command.commandLine(),
+                throw new UsageError(
                         "--since is \"" + text + "\"; write a time such as 2026-11-20T08:00:00Z, or an age such as 2d",
                         e);
             }
@@ -98,17 +89,16 @@ final class DlqCommand implements Runnable {
     @Command(name = "list", header = "List dead letters, a line each.")
     int list(@Mixin Which which, @Option(names = "--json", description = "The lines of the file.") boolean json)
             throws Exception {
-        DeadLetterFilter filter = withWholeIds(which.filter());
+        Output output = context.output(json);
+        DeadLetterFilter filter = withCompleteIds(which.filter());
         int[] count = new int[1];
         read(letter -> {
             if (filter.test(letter)) {
                 count[0]++;
-                context.out().println(json ? text(letter.line()) : inOneLine(letter));
+                output.print(Json.raw(letter.line()), line -> inOneLine(letter));
             }
         });
-        if (!json) {
-            context.say(ErrorMessages.count(count[0], "dead letter"));
-        }
+        output.note(ErrorMessages.count(count[0], "dead letter") + "\n");
         return 0;
     }
 
@@ -121,18 +111,19 @@ final class DlqCommand implements Runnable {
                     String id,
             @Option(names = "--json", description = "The line of the file.") boolean json)
             throws Exception {
-        DeadLetterFilter filter = withWholeIds(new DeadLetterFilter(Optional.empty(), Optional.empty(), List.of(id)));
+        DeadLetterFilter filter =
+                withCompleteIds(new DeadLetterFilter(Optional.empty(), Optional.empty(), List.of(id)));
         int[] count = new int[1];
         read(letter -> {
             if (filter.test(letter)) {
                 count[0]++;
-                context.out().println(json ? text(letter.line()) : inFull(letter));
+                context.output(json).print(Json.raw(letter.line()), line -> inFull(letter));
             }
         });
         if (count[0] == 0) {
-            String howLong = id.matches("[0-9]+") || id.length() >= LetterIds.SHORTEST_BEGINNING
+            String howLong = id.matches("[0-9]+") || id.length() >= LetterIds.MIN_BEGINNING
                     ? ""
-                    : "give at least " + LetterIds.SHORTEST_BEGINNING + " characters of its id. ";
+                    : "give at least " + LetterIds.MIN_BEGINNING + " characters of its id. ";
             throw new IOException("no dead letter matches " + id + "; " + howLong + "'flk-agent dlq list' lists all");
         }
         return 0;
@@ -146,7 +137,7 @@ final class DlqCommand implements Runnable {
                 "of the file. Doing it twice sends them once."
             })
     int requeue(@Mixin Which which, @Mixin Change change) throws Exception {
-        return change(which, change, "requeued", DeadLetters::requeue, (agent, filter) -> agent.requeue(filter));
+        return change(which, change, "requeued");
     }
 
     @Command(
@@ -154,7 +145,7 @@ final class DlqCommand implements Runnable {
             header = "Remove dead letters for good.",
             description = "Their certificates are gone then.")
     int purge(@Mixin Which which, @Mixin Change change) throws Exception {
-        return change(which, change, "purged", DeadLetters::purge, (agent, filter) -> agent.purge(filter));
+        return change(which, change, "purged");
     }
 
     /** The options of commands that change the file. */
@@ -169,51 +160,41 @@ final class DlqCommand implements Runnable {
         private boolean json;
     }
 
-    private interface Alone {
-        int apply(DeadLetters letters, DeadLetterFilter filter) throws IOException;
-    }
-
-    private interface Beside {
-        int apply(Operations agent, DeadLetterFilter filter) throws IOException;
-    }
-
-    private int change(Which which, Change how, String done, Alone alone, Beside beside) throws Exception {
+    private int change(Which which, Change how, String done) throws Exception {
         DeadLetterFilter filter = which.filter();
         if (filter.isAll() != how.all) {
-            throw new ParameterException(
-                    which.command.commandLine(),
+            throw new UsageError(
                     how.all
                             ? "--all and --reason, --since or --id exclude each other"
                             : "say which: --reason, --since, --id or --all");
         }
         AgentConfig config = context.config();
-        DeadLetterFilter whole = withWholeIds(filter);
-        int count = how.dryRun ? matching(whole) : apply(config, whole, alone, beside);
-        if (how.json) {
-            context.out().print(Json.line(Map.of(how.dryRun ? "matching" : done, count)));
-        } else {
-            context.say(ErrorMessages.count(count, "dead letter") + " " + (how.dryRun ? "would be " : "") + done);
-        }
+        DeadLetterFilter complete = withCompleteIds(filter);
+        int count = how.dryRun ? matching(complete) : apply(config, complete, done.equals("requeued"));
+        context.output(how.json)
+                .print(
+                        Map.of(how.dryRun ? "matching" : done, count),
+                        result -> ErrorMessages.count(count, "dead letter") + " " + (how.dryRun ? "would be " : "")
+                                + done + "\n");
         return 0;
     }
 
-    private static int apply(AgentConfig config, DeadLetterFilter filter, Alone alone, Beside beside)
-            throws IOException {
+    private static int apply(AgentConfig config, DeadLetterFilter filter, boolean requeue) throws IOException {
         return OutboxAccess.either(
                 config,
                 outbox -> {
                     try (DeadLetters letters = DeadLetters.open(config.deadLetters(), outbox)) {
-                        return alone.apply(letters, filter);
+                        return requeue ? letters.requeue(filter) : letters.purge(filter);
                     }
                 },
-                agent -> beside.apply(agent, filter));
+                agent -> requeue ? agent.requeue(filter) : agent.purge(filter));
     }
 
-    private DeadLetterFilter withWholeIds(DeadLetterFilter filter) throws Exception {
+    private DeadLetterFilter withCompleteIds(DeadLetterFilter filter) throws Exception {
         return new DeadLetterFilter(
                 filter.reason(),
                 filter.since(),
-                LetterIds.whole(context.config().deadLetters(), filter.ids()));
+                LetterIds.complete(context.config().deadLetters(), filter.ids()));
     }
 
     private int matching(DeadLetterFilter filter) throws Exception {
@@ -222,7 +203,7 @@ final class DlqCommand implements Runnable {
         return count[0];
     }
 
-    private void read(DeadLetterFile.Letters letters) throws Exception {
+    private void read(Consumer<DeadLetter> letters) throws Exception {
         DeadLetterFile.letters(context.config().deadLetters(), letters);
     }
 
@@ -230,7 +211,7 @@ final class DlqCommand implements Runnable {
     private static String inOneLine(DeadLetter letter) {
         String id = letter.pcsId().isEmpty() ? "(no id)" : shorten(Printable.of(letter.pcsId()), 16);
         return String.format(
-                "%s  #%-8d %-17s %-3s %s%n    %s",
+                "%s  #%-8d %-17s %-3s %s%n    %s%n",
                 letter.when().toString().replaceFirst("\\.\\d+", ""),
                 letter.sequence(),
                 id,
@@ -240,17 +221,14 @@ final class DlqCommand implements Runnable {
     }
 
     private static String inFull(DeadLetter letter) {
-        return "given up     " + letter.when() + System.lineSeparator()
-                + "outbox       #" + letter.sequence() + ", added " + Instant.ofEpochMilli(letter.addedMillis())
-                + System.lineSeparator()
-                + "pcs_id       " + (letter.pcsId().isEmpty() ? "none" : Printable.of(letter.pcsId()))
-                + System.lineSeparator()
-                + "status       " + (letter.status() == 0 ? "no answer ended it" : letter.status())
-                + System.lineSeparator()
-                + "attempts     " + letter.attempts() + System.lineSeparator()
-                + Context.at80("reason       " + Printable.of(letter.reason()), 13) + System.lineSeparator()
-                + "certificate" + System.lineSeparator()
-                + Printable.of(text(letter.certificate()));
+        return Paragraph.wrapped(
+                        13,
+                        "given up\t" + letter.when() + "\noutbox\t#" + letter.sequence() + ", added "
+                                + Instant.ofEpochMilli(letter.addedMillis()) + "\npcs_id\t"
+                                + (letter.pcsId().isEmpty() ? "none" : letter.pcsId()) + "\nstatus\t"
+                                + (letter.status() == 0 ? "no answer ended it" : letter.status()) + "\nattempts\t"
+                                + letter.attempts() + "\nreason\t" + Printable.of(letter.reason()))
+                + "certificate\n" + Printable.of(text(letter.certificate())) + "\n";
     }
 
     private static String shorten(String text, int columns) {
@@ -264,9 +242,9 @@ final class DlqCommand implements Runnable {
     /** Resolves ids of dead letters as users give them: complete, or an unambiguous beginning. */
     private static final class LetterIds {
         /** The minimum length in characters; a shorter beginning is soon ambiguous. */
-        static final int SHORTEST_BEGINNING = 8;
+        static final int MIN_BEGINNING = 8;
 
-        private static final int WHOLE = 64;
+        private static final int ID_LENGTH = 64;
         private static final int MOST_NAMED = 5;
         /** The mark with which {@code dlq list} truncates ids. */
         private static final String CUT = "…";
@@ -279,17 +257,17 @@ final class DlqCommand implements Runnable {
          *
          * @throws IOException if a beginning is ambiguous; the message names some of the ids
          */
-        static List<String> whole(Path file, List<String> given) throws IOException {
-            List<String> whole = new ArrayList<>();
+        static List<String> complete(Path file, List<String> given) throws IOException {
+            List<String> complete = new ArrayList<>();
             for (String id : given) {
                 String text = id.endsWith(CUT) ? id.substring(0, id.length() - CUT.length()) : id;
-                boolean cut = text.length() >= SHORTEST_BEGINNING && text.length() < WHOLE;
-                whole.add(cut ? begunWith(file, text) : id);
+                boolean cut = text.length() >= MIN_BEGINNING && text.length() < ID_LENGTH;
+                complete.add(cut ? idBeginningWith(file, text) : id);
             }
-            return whole;
+            return complete;
         }
 
-        private static String begunWith(Path file, String text) throws IOException {
+        private static String idBeginningWith(Path file, String text) throws IOException {
             Set<String> found = new TreeSet<>();
             Set<String> asGiven = new HashSet<>();
             DeadLetterFile.letters(file, letter -> {
@@ -316,7 +294,7 @@ final class DlqCommand implements Runnable {
 
         /** Returns a printable form; the id may be any text from outside. */
         private static String shown(String id) {
-            return Printable.of(id.length() <= WHOLE ? id : id.substring(0, WHOLE) + CUT);
+            return Printable.of(id.length() <= ID_LENGTH ? id : id.substring(0, ID_LENGTH) + CUT);
         }
     }
 }

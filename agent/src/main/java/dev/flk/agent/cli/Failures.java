@@ -30,15 +30,21 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         CommandLine command = e.getCommandLine();
         say(e.getMessage());
         if (!CommandLine.UnmatchedArgumentException.printSuggestions(e, command.getErr())) {
-            context.err().println("Try: " + command.getCommandSpec().qualifiedName() + " --help");
+            offerHelp(command);
         }
         return ExitCode.USAGE;
     }
 
+    private void offerHelp(CommandLine command) {
+        context.err().println("Try: " + command.getCommandSpec().qualifiedName() + " --help");
+    }
+
     @Override
     public int handleExecutionException(Exception e, CommandLine command, ParseResult parsed) {
-        if (e instanceof ParameterException usage) {
-            return handleParseException(usage, new String[0]);
+        if (e instanceof UsageError) {
+            say(e.getMessage());
+            offerHelp(command);
+            return ExitCode.USAGE;
         }
         if (e instanceof InvalidConfig config) {
             config.problems().forEach(this::say);

@@ -2,7 +2,7 @@
 package dev.flk.agent.cli;
 
 import ch.qos.logback.classic.Level;
-import dev.flk.agent.config.AgentKeys;
+import dev.flk.agent.config.AgentConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.logging.LogOutput;
 import java.io.InputStream;
@@ -51,10 +51,10 @@ public final class FlkAgent implements Runnable {
                 .addSubcommand(new StatusCommand(context))
                 .addSubcommand(outbox.new Compact())
                 .addSubcommand(new DlqCommand(context))
-                .addSubcommand(outbox.new Look())
+                .addSubcommand(outbox.new Show())
                 .addSubcommand(outbox.new Fsck())
                 .addSubcommand(new DoctorCommand(context))
-                .addSubcommand(new DiagnosticsCommand(context))
+                .addSubcommand(new AgentDiagnosticsCommand(context))
                 .addSubcommand(certificates.new Keygen())
                 .addSubcommand(certificates.new Canonical())
                 .addSubcommand(certificates.new Sign())
@@ -84,7 +84,7 @@ public final class FlkAgent implements Runnable {
     }
 
     private static String[] footer() {
-        String names = AgentKeys.ALL.stream().map(Key::name).collect(Collectors.joining(" "));
+        String names = AgentConfig.KEYS.stream().map(Key::name).collect(Collectors.joining(" "));
         return Stream.of(
                         "",
                         "Settings come from the environment, or from --config FILE with NAME=value",
@@ -111,7 +111,7 @@ public final class FlkAgent implements Runnable {
 
     @Override
     public void run() {
-        throw new CommandLine.ParameterException(commandLine, "a command is missing");
+        throw new UsageError("a command is missing");
     }
 
     /** The version, as stored in the jar. */

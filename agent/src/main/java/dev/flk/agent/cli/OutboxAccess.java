@@ -12,14 +12,9 @@ import java.time.InstantSource;
 final class OutboxAccess {
     private OutboxAccess() {}
 
-    /** An operation on an outbox that this process owns. */
-    interface WithOutbox<T> {
-        T apply(Outbox outbox) throws IOException;
-    }
-
-    /** An operation through the agent that owns the outbox. */
-    interface WithAgent<T> {
-        T apply(RunningAgent agent) throws IOException;
+    /** An operation on an outbox that this process owns, or through the agent that owns it. */
+    interface Operation<S, T> {
+        T apply(S outbox) throws IOException;
     }
 
     /**
@@ -27,7 +22,8 @@ final class OutboxAccess {
      *
      * @throws OutboxLocked if another process owns the outbox and does not answer at its socket
      */
-    static <T> T either(AgentConfig config, WithOutbox<T> alone, WithAgent<T> beside) throws IOException {
+    static <T> T either(AgentConfig config, Operation<Outbox, T> alone, Operation<RunningAgent, T> beside)
+            throws IOException {
         Outbox outbox;
         try {
             outbox = Outbox.open(config.outbox(), InstantSource.system());
@@ -39,9 +35,10 @@ final class OutboxAccess {
         }
     }
 
-    private static <T> T beside(AgentConfig config, WithAgent<T> beside, OutboxLocked locked) throws IOException {
+    private static <T> T beside(AgentConfig config, Operation<RunningAgent, T> beside, OutboxLocked locked)
+            throws IOException {
         try (RunningAgent agent =
-                RunningAgent.at(config.controlSocket(), config.outbox().directory())) {
+                RunningAgent.at(config.local().control(), config.outbox().directory())) {
             return beside.apply(agent);
         } catch (RunningAgent.NotThere e) {
             locked.addSuppressed(e);

@@ -3,29 +3,26 @@ package dev.flk.agent.cli;
 
 import com.fasterxml.jackson.databind.util.RawValue;
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.outbox.JsonMembers;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
-import dev.flk.agent.outbox.OutboxCheck;
-import dev.flk.agent.outbox.OutboxCheck.Found;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
-import dev.flk.agent.outbox.OutboxHistory;
-import dev.flk.agent.outbox.OutboxHistory.HistoryEntry;
+import dev.flk.agent.outbox.OutboxInspector;
+import dev.flk.agent.outbox.OutboxInspector.Check;
+import dev.flk.agent.outbox.OutboxInspector.HistoryEntry;
 import dev.flk.agent.outbox.SettledAs;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
-import java.nio.charset.StandardCharsets;
+import dev.flk.program.cli.Output;
+import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** The commands that show, check and compact the outbox. */
 final class OutboxCommands {
@@ -35,15 +32,12 @@ final class OutboxCommands {
         this.context = context;
     }
 
+    /** The command {@code outbox} with its subcommand. */
     @Command(name = "outbox", header = "Show the outbox.")
-    final class Look implements Runnable {
-        @Spec
-        @SuppressWarnings("NullAway.Init") // picocli sets it
-        private CommandSpec spec;
-
+    final class Show implements Runnable {
         @Override
         public void run() {
-            throw new ParameterException(spec.commandLine(), "name a subcommand: cat");
+            throw new UsageError("name a subcommand: cat");
         }
 
         @Command(
@@ -57,62 +51,46 @@ final class OutboxCommands {
                 @Option(names = "--json", description = "JSON objects, with the certificates.") boolean json,
                 @Option(names = "--waiting", description = "Show only entries that wait.") boolean waiting)
                 throws Exception {
-            OutboxHistory.read(context.config().outbox().directory(), found -> {
+            Output output = context.output(json);
+            new OutboxInspector(context.config().outbox().directory()).history(found -> {
                 if (!waiting || found.settlement().isEmpty()) {
-                    context.out().println(json ? asJson(found) : asText(found));
+                    output.print(CatEntry.of(found), CatEntry::text);
                 }
             });
             return 0;
         }
+    }
 
-        private static String asText(HistoryEntry found) {
-            return String.format(
-                    "%s  #%-8d %s%n    %s",
-                    time(found),
-                    found.entry().sequence(),
-                    found.settlement().map(Look::describe).orElse("waits"),
-                    shown(pcsId(found)));
-        }
+    /** An entry and its outcome, {@code waits} or the word in the log. */
+    private record CatEntry(long outboxSeq, String added, String pcsId, String fate, RawValue certificate) {
+        private static final String NO_ID = "(no id)";
 
-        private static String describe(SettledAs fate) {
-            return switch (fate) {
-                case ACCEPTED -> "answered 200: accepted";
-                case ESCALATED -> "answered 202: escalated or rejected";
-                case DEAD -> "given up: among the dead letters";
-                case LOST -> "lost to disk damage";
-            };
-        }
-
-        /** An entry as {@code --json} prints it. */
-        private record Shown(long outboxSeq, String added, String pcsId, String fate, RawValue certificate) {}
-
-        private static String asJson(HistoryEntry found) {
-            return Json.line(new Shown(
-                            found.entry().sequence(),
-                            time(found),
-                            pcsId(found),
-                            found.settlement().map(SettledAs::word).orElse("waits"),
-                            Json.raw(new String(found.certificate(), StandardCharsets.UTF_8)
-                                    .replace('\n', ' ')
-                                    .replace('\r', ' '))))
-                    .strip();
-        }
-
-        /** Returns a well-formed id unchanged; any other text may be too long or contain control characters, and is replaced. */
-        private static String shown(String pcsId) {
-            return PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
-        }
-
-        private static String time(HistoryEntry found) {
-            return Instant.ofEpochMilli(found.entry().addedMillis()).toString().replaceFirst("\\.\\d+", "");
-        }
-
-        private static String pcsId(HistoryEntry found) {
+        static CatEntry of(HistoryEntry found) {
+            String pcsId;
             try {
-                return CertificateReader.parse(found.certificate()).signed().pcsId();
+                pcsId = CertificateReader.parse(found.certificate()).signed().pcsId();
             } catch (MalformedCertificate e) {
-                return "(no id)";
+                pcsId = NO_ID;
             }
+            return new CatEntry(
+                    found.entry().sequence(),
+                    Instant.ofEpochMilli(found.entry().addedMillis()).toString().replaceFirst("\\.\\d+", ""),
+                    pcsId,
+                    found.settlement().map(SettledAs::word).orElse("waits"),
+                    Json.raw(JsonMembers.onOneLine(found.certificate())));
+        }
+
+        String text() {
+            String outcome = switch (fate) {
+                case "200" -> "answered 200: accepted";
+                case "202" -> "answered 202: escalated or rejected";
+                case "dead" -> "given up: among the dead letters";
+                case "lost" -> "lost to disk damage";
+                default -> fate;
+            };
+            // any other text may be too long or contain control characters
+            String id = PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
+            return String.format("%s  #%-8d %s%n    %s%n", added, outboxSeq, outcome, id);
         }
     }
 
@@ -130,10 +108,10 @@ final class OutboxCommands {
         private boolean dryRun;
 
         @Override
-        public Integer call() throws Exception {
+        public Integer call() throws IOException {
             AgentConfig config = context.config();
-            OutboxCheck check = new OutboxCheck(config.outbox().directory());
-            Found found = check.look();
+            OutboxInspector outbox = new OutboxInspector(config.outbox().directory());
+            Check found = outbox.check();
             context.say(config.outbox().directory() + ": " + ErrorMessages.count(found.records(), "complete record"));
             found.givenUp().forEach(line -> context.say("given up before: " + line));
             if (found.tornBytes() > 0) {
@@ -143,11 +121,11 @@ final class OutboxCommands {
             }
             found.brokenHeaders().forEach(context::say);
             found.foreign().forEach(context::say);
-            if (found.isWhole() && (dryRun || found.brokenHeaders().isEmpty())) {
+            if (found.isComplete() && (dryRun || found.brokenHeaders().isEmpty())) {
                 return 0;
             }
             found.missing().forEach(context::say);
-            if (!found.isWhole()) {
+            if (!found.isComplete()) {
                 context.say(ErrorMessages.count(found.missingRecords(), "record")
                         + (found.missingRecords() == 1 ? " is" : " are") + " gone");
             }
@@ -155,15 +133,15 @@ final class OutboxCommands {
                 return 1;
             }
             try {
-                check.repair().forEach(file -> context.say("set aside: " + file));
+                outbox.repair().forEach(file -> context.say("set aside: " + file));
                 context.say(
-                        found.isWhole()
+                        found.isComplete()
                                 ? "the damaged headers were rewritten; nothing is gone"
                                 : "the outbox is repaired, without the missing records");
             } catch (OutboxLocked e) {
                 context.say(e.getMessage() + "; nothing is repaired while it runs: it skips the missing records");
             }
-            return found.isWhole() ? 0 : 1;
+            return found.isComplete() ? 0 : 1;
         }
     }
 
@@ -188,43 +166,23 @@ final class OutboxCommands {
         @Option(names = "--dry-run", description = "Only report what would be done.")
         private boolean dryRun;
 
-        @Spec
-        @SuppressWarnings("NullAway.Init") // picocli sets it
-        private CommandSpec spec;
-
         @Override
-        public Integer call() throws Exception {
+        public Integer call() throws IOException {
             if (horizonDays < 0 || horizonDays > MOST_DAYS) {
-                throw new ParameterException(
-                        spec.commandLine(), "--horizon-days must be from 0 to " + MOST_DAYS + ", not " + horizonDays);
+                throw new UsageError("--horizon-days must be from 0 to " + MOST_DAYS + ", not " + horizonDays);
             }
-            AgentConfig config = context.config();
             Duration horizon = Duration.ofDays(horizonDays);
             Mode mode = dryRun ? Mode.DRY_RUN : Mode.RUN;
             Report report = OutboxAccess.either(
-                    config, outbox -> outbox.compact(horizon, mode), agent -> agent.compact(horizon, mode));
-            describe(report).forEach(context::say);
+                    context.config(), outbox -> outbox.compact(horizon, mode), agent -> agent.compact(horizon, mode));
+            String would = dryRun ? "would be " : "";
+            context.say(ErrorMessages.count(report.removedSegments(), "segment") + " " + would + "removed, "
+                    + report.compressedSegments() + " " + would + "compressed, " + (dryRun ? "about " : "")
+                    + ErrorMessages.bytes(Math.max(0, report.freedBytes())) + " " + would + "freed");
+            context.say(ErrorMessages.count(report.pending(), "certificate")
+                    + (report.pending() == 1 ? " waits" : " wait")
+                    + (report.movedEntries() == 0 ? "" : "; " + report.movedEntries() + " " + would + "rewritten"));
             return 0;
-        }
-
-        private List<String> describe(Report report) {
-            String freed = ErrorMessages.bytes(Math.max(0, report.freedBytes()));
-            String waiting =
-                    ErrorMessages.count(report.pending(), "certificate") + (report.pending() == 1 ? " waits" : " wait");
-            return dryRun
-                    ? List.of(
-                            ErrorMessages.count(report.removedSegments(), "segment") + " would be removed, "
-                                    + report.compressedSegments() + " would be compressed, about " + freed
-                                    + " would be freed",
-                            report.movedEntries() == 0
-                                    ? waiting
-                                    : waiting + "; " + report.movedEntries() + " would be rewritten")
-                    : List.of(
-                            ErrorMessages.count(report.removedSegments(), "segment") + " removed, "
-                                    + report.compressedSegments() + " compressed, " + freed + " freed",
-                            report.movedEntries() == 0
-                                    ? waiting
-                                    : waiting + "; " + report.movedEntries() + " rewritten");
         }
     }
 }

@@ -5,9 +5,8 @@ import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.control.StatusReport;
 import dev.flk.agent.outbox.DeadLetterFile;
-import dev.flk.agent.outbox.OutboxView;
+import dev.flk.agent.outbox.OutboxInspector;
 import dev.flk.program.cli.ErrorMessages;
-import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.config.Quantities;
 import java.io.IOException;
@@ -18,13 +17,11 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 @Command(
         name = "status",
@@ -47,10 +44,6 @@ final class StatusCommand implements Callable<Integer> {
             description = "How long a certificate may wait; preset: ${DEFAULT-VALUE}.")
     private String maxAge = "1h";
 
-    @Spec
-    @SuppressWarnings("NullAway.Init") // picocli sets it
-    private CommandSpec spec;
-
     StatusCommand(Context context) {
         this.context = context;
     }
@@ -60,7 +53,7 @@ final class StatusCommand implements Callable<Integer> {
         Duration longest = longest();
         AgentConfig config = context.config();
         StatusReport report = report(config);
-        context.out().println(json ? Json.line(report).strip() : StatusText.of(report, Instant.now()));
+        context.output(json).print(report, found -> StatusText.of(found, Instant.now()));
         List<String> problems = problems(report, longest);
         problems.forEach(problem -> context.complain("not healthy: " + problem));
         return problems.isEmpty() ? 0 : 1;
@@ -70,13 +63,13 @@ final class StatusCommand implements Callable<Integer> {
         try {
             return Quantities.duration(maxAge);
         } catch (IllegalArgumentException e) {
-            throw new ParameterException(spec.commandLine(), "--max-age: the value is " + e.getMessage(), e);
+            throw new UsageError("--max-age: the value is " + e.getMessage(), e);
         }
     }
 
     private static StatusReport report(AgentConfig config) throws IOException {
         try (RunningAgent agent =
-                RunningAgent.at(config.controlSocket(), config.outbox().directory())) {
+                RunningAgent.at(config.local().control(), config.outbox().directory())) {
             return agent.status();
         } catch (RunningAgent.NotThere e) {
             return ofFiles(config);
@@ -84,7 +77,7 @@ final class StatusCommand implements Callable<Integer> {
     }
 
     private static StatusReport ofFiles(AgentConfig config) throws IOException {
-        OutboxView outbox = OutboxView.read(config.outbox().directory());
+        OutboxInspector.Summary outbox = new OutboxInspector(config.outbox().directory()).summary();
         Optional<Instant> oldest = outbox.oldest().map(entry -> Instant.ofEpochMilli(entry.addedMillis()));
         return new StatusReport(
                 null,
@@ -153,83 +146,79 @@ final class StatusCommand implements Callable<Integer> {
 
     /** Formats the status of an agent for people, at 80 columns. */
     static final class StatusText {
-        private final List<String> lines = new ArrayList<>();
-
-        private final Instant now;
-
-        private StatusText(Instant now) {
-            this.now = now;
-        }
+        private StatusText() {}
 
         static String of(StatusReport report, Instant now) {
-            StatusText text = new StatusText(now);
-            text.add("agent", report.pid() == null ? "none runs" : "runs as process " + report.pid());
-            text.add("outbox", report.outbox());
-            text.add("waiting", waiting(report));
-            Double rate = report.settledPerSecond();
-            if (rate != null) {
-                text.add("sending", sending(report, rate));
+            StringBuilder text = new StringBuilder();
+            add(text, "agent", report.pid() == null ? "none runs" : "runs as process " + report.pid());
+            add(text, "outbox", report.outbox());
+            Long oldest = report.oldestPendingSeconds();
+            add(
+                    text,
+                    "waiting",
+                    ErrorMessages.count(report.pending(), "certificate") + ", "
+                            + ErrorMessages.bytes(report.pendingBytes())
+                            + (oldest == null ? "" : ", the oldest for " + duration(oldest)));
+            if (report.settledPerSecond() != null) {
+                Long drain = report.pending() == 0 ? null : report.drainSeconds();
+                add(
+                        text,
+                        "sending",
+                        String.format(
+                                        Locale.ROOT,
+                                        "%.1f a second, %d in flight",
+                                        report.settledPerSecond(),
+                                        report.inFlight())
+                                + (drain == null ? "" : ", done in " + duration(drain)));
             }
-            List<StatusReport.Backend> backends = report.backends();
-            if (backends != null) {
-                backends.forEach(text::addBackend);
+            for (StatusReport.Backend backend :
+                    Objects.requireNonNullElse(report.backends(), List.<StatusReport.Backend>of())) {
+                add(text, "backend", backend.url());
+                add(text, "", backend(backend, now));
+                if (backend.lastError() != null) {
+                    add(text, "", "last error " + backend.lastErrorAt() + ":");
+                    add(text, "", backend.lastError().replaceAll("(\\S{60})\\S{10,}", "$1…"));
+                }
             }
-            text.add("given up", report.dlqEntries() + " in " + report.dlq());
-            text.add(
+            add(text, "given up", report.dlqEntries() + " in " + report.dlq());
+            add(
+                    text,
                     "disk",
                     ErrorMessages.bytes(report.outboxBytes()) + " of " + ErrorMessages.bytes(report.outboxMaxBytes())
                             + " used, " + ErrorMessages.bytes(report.diskFreeBytes()) + " free");
             if (report.lostRecords() > 0) {
-                text.add("lost", ErrorMessages.count(report.lostRecords(), "record") + ", by damage of the disk");
+                add(text, "lost", ErrorMessages.count(report.lostRecords(), "record") + ", by damage of the disk");
             }
-            return String.join(System.lineSeparator(), text.lines);
+            return text.toString();
         }
 
-        private static String waiting(StatusReport report) {
-            String waiting = ErrorMessages.count(report.pending(), "certificate") + ", "
-                    + ErrorMessages.bytes(report.pendingBytes());
-            Long oldest = report.oldestPendingSeconds();
-            return oldest == null
-                    ? waiting
-                    : waiting + ", the oldest for " + ErrorMessages.duration(Duration.ofSeconds(oldest));
-        }
-
-        private static String sending(StatusReport report, double rate) {
-            String sending = String.format(Locale.ROOT, "%.1f a second, %d in flight", rate, report.inFlight());
-            Long drain = report.drainSeconds();
-            return drain == null || report.pending() == 0
-                    ? sending
-                    : sending + ", done in " + ErrorMessages.duration(Duration.ofSeconds(drain));
-        }
-
-        private void addBackend(StatusReport.Backend backend) {
-            String state = (backend.answering() ? "" : "does not answer, ") + lastAnswer(backend);
-            if (backend.pausedSeconds() > 0) {
-                state += ", paused for " + backend.pausedSeconds() + " s";
-            }
-            if (Math.abs(backend.clockAheadMs()) >= 1000) {
-                state += ", its clock is " + ErrorMessages.duration(Duration.ofMillis(Math.abs(backend.clockAheadMs())))
-                        + (backend.clockAheadMs() > 0 ? " ahead" : " behind");
-            }
-            add("backend", backend.url());
-            add("", state);
-            if (backend.lastError() != null) {
-                add("", "last error " + backend.lastErrorAt() + ":");
-                add("", backend.lastError().replaceAll("(\\S{60})\\S{10,}", "$1…"));
-            }
+        private static String backend(StatusReport.Backend backend, Instant now) {
+            long ahead = backend.clockAheadMs();
+            return (backend.answering() ? "" : "does not answer, ")
+                    + lastAnswer(backend, now)
+                    + (backend.pausedSeconds() > 0 ? ", paused for " + backend.pausedSeconds() + " s" : "")
+                    + (Math.abs(ahead) < 1000
+                            ? ""
+                            : ", its clock is " + duration(Math.abs(ahead) / 1000)
+                                    + (ahead > 0 ? " ahead" : " behind"));
         }
 
         /** Describes the last answer; a backend is not contacted while nothing waits. */
-        private String lastAnswer(StatusReport.Backend backend) {
+        private static String lastAnswer(StatusReport.Backend backend, Instant now) {
             if (backend.lastAnsweredAt() == null) {
                 return backend.answering() && backend.lastError() == null ? "not asked yet" : "no answer yet";
             }
             Duration ago = Duration.between(Instant.parse(backend.lastAnsweredAt()), now);
-            return "last answered " + ErrorMessages.duration(ago.isNegative() ? Duration.ZERO : ago) + " ago";
+            return "last answered " + duration(Math.max(0, ago.toSeconds())) + " ago";
         }
 
-        private void add(String name, String what) {
-            lines.add(Context.at80(String.format(Locale.ROOT, "%-9s ", name) + Printable.of(what), 10));
+        private static String duration(long seconds) {
+            return ErrorMessages.duration(Duration.ofSeconds(seconds));
+        }
+
+        private static void add(StringBuilder text, String label, String value) {
+            text.append(Context.at80(String.format(Locale.ROOT, "%-9s ", label) + Printable.of(value), 10))
+                    .append(System.lineSeparator());
         }
     }
 }

@@ -3,7 +3,7 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.cli.CertificateCommands.CertificateFile;
 import dev.flk.agent.config.AgentConfig.Need;
-import dev.flk.agent.config.Signing;
+import dev.flk.agent.send.Signing;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.ParsedCertificate;
@@ -11,23 +11,17 @@ import dev.flk.diagnosis.Diagnosis;
 import dev.flk.diagnosis.KeyRing;
 import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.diagnosis.SignatureDiagnosis;
-import dev.flk.program.cli.Json;
 import dev.flk.program.config.ShortText;
 import dev.flk.signing.SignatureCheck;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 @Command(
         name = "verify",
@@ -70,9 +64,6 @@ final class VerifyCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Print one JSON object.")
     private boolean json;
 
-    @Spec
-    private @Nullable CommandSpec spec;
-
     VerifyCommand(Context context) {
         this.context = context;
     }
@@ -81,31 +72,30 @@ final class VerifyCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         SignatureDiagnosis keys = keys();
         byte[] body = file.read(context);
-        Optional<Diagnosis> signature = Optional.empty();
-        Optional<String> brokenRule = Optional.empty();
+        Diagnosis signature = null;
+        String brokenRule = null;
         try {
             ParsedCertificate certificate = CertificateReader.parse(body);
-            signature = Optional.of(keys.of(body, certificate));
+            signature = keys.of(body, certificate);
             certificate.checkIgnoringClock();
         } catch (MalformedCertificate e) {
-            brokenRule = Optional.ofNullable(e.getMessage());
+            brokenRule = e.getMessage();
         }
-        if (json) {
-            context.out().print(Json.line(new Verified(signature.orElse(null), brokenRule.orElse(null))));
-        } else {
-            print(signature, brokenRule);
+        Verified result = new Verified(signature, brokenRule);
+        context.output(json).print(result, Verified::text);
+        if (!json && brokenRule != null) {
+            context.complain(brokenRule);
         }
-        boolean taken = signature.map(Diagnosis::isAccepted).orElse(false) && brokenRule.isEmpty();
-        return taken ? 0 : 1;
+        return signature != null && signature.isAccepted() && brokenRule == null ? 0 : 1;
     }
 
-    private void print(Optional<Diagnosis> signature, Optional<String> brokenRule) {
-        signature.ifPresent(diagnosis -> context.out().print(diagnosis.text()));
-        brokenRule.ifPresent(rule -> context.complain(rule));
-    }
-
+    /** What is known of a certificate; the signature is null if the certificate can't be read. */
     private record Verified(
-            @Nullable Diagnosis signature, @Nullable String brokenRule) {}
+            @Nullable Diagnosis signature, @Nullable String brokenRule) {
+        String text() {
+            return signature == null ? "" : signature.text();
+        }
+    }
 
     private SignatureDiagnosis keys() throws Exception {
         List<KeyRing> rings = new ArrayList<>();
@@ -140,7 +130,7 @@ final class VerifyCommand implements Callable<Integer> {
         try {
             return key.call();
         } catch (IllegalArgumentException | IOException e) {
-            throw new ParameterException(Objects.requireNonNull(spec).commandLine(), option + ": " + e.getMessage(), e);
+            throw new UsageError(option + ": " + e.getMessage(), e);
         }
     }
 }

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.config;
 
+import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.control.LocalServer;
+import dev.flk.agent.metrics.MetricsServer;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.OutboxOptions;
+import dev.flk.agent.send.ClientTls;
 import dev.flk.agent.send.SenderConfig;
-import dev.flk.agent.send.SenderConfig.ClientTls;
-import dev.flk.agent.send.SenderConfig.SendOptions;
+import dev.flk.agent.send.Signing;
+import dev.flk.agent.source.SpoolIntake;
+import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Settings;
 import dev.flk.program.logging.LogOutput.LogConfig;
-import java.net.URI;
-import java.nio.file.Files;
+import java.io.IOException;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -21,39 +24,45 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The agent's configuration. All values are checked here, before anything starts; a missing value that a command needs is
- * reported with all other problems.
+ * The agent's configuration, composed of those of its features. All values are checked here, before anything starts; a
+ * missing value that a command needs is reported with all other problems.
  *
- * @param endpoints base URLs of backends on one dedup store, the preferred one first
- * @param tls the trusted authorities and the client certificate; empty for the JDK's defaults
+ * @param sending the configuration of the sender, with endpoints and signer if the command needs them
  * @param signing the key; empty unless {@link Need#SIGNING} was requested
  * @param shardId the shard for {@code certify}
+ * @param deadLetters the file of the dead letters
  * @param spoolDirectory the directory whose files are added to the outbox while the agent runs
- * @param controlSocket the socket for operators' commands to the running agent
- * @param intakeSocket the socket on which programs of its group submit certificates
- * @param intakePort the loopback port for the same; 0 takes a free one; empty for none
+ * @param local the addresses for operators and programs on the same machine
  * @param metricsPort the port for metrics; 0 takes a free one; empty for none
  */
 public record AgentConfig(
-        List<URI> endpoints,
-        Optional<ClientTls> tls,
+        SenderConfig sending,
         Optional<Signing> signing,
         Optional<String> shardId,
         OutboxOptions outbox,
         Path deadLetters,
         Optional<Path> spoolDirectory,
-        Path controlSocket,
-        Optional<Path> intakeSocket,
-        OptionalInt intakePort,
-        SendOptions send,
-        Duration requestTimeout,
-        OptionalInt metricsPort,
+        LocalServer.Addresses local,
+        Optional<Integer> metricsPort,
         LogConfig log) {
+    /** All settings, in the order of the docs. */
+    public static final List<Key<?>> KEYS = Stream.of(
+                    List.of(SenderConfig.ENDPOINT),
+                    ClientTls.KEYS,
+                    Signing.KEYS,
+                    List.of(Certifier.SHARD_ID),
+                    OutboxOptions.KEYS,
+                    List.of(DeadLetterFile.PATH, SpoolIntake.DIRECTORY),
+                    LocalServer.Addresses.KEYS,
+                    SenderConfig.OPTIONS,
+                    List.of(MetricsServer.PORT, LogConfig.LEVEL, LogConfig.FORMAT))
+            .<Key<?>>flatMap(List::stream)
+            .toList();
 
     /** The settings that a command requires in addition to valid values. */
     public enum Need {
@@ -68,7 +77,7 @@ public record AgentConfig(
      * @throws InvalidConfig if the configuration is invalid; lists all problems
      */
     public static AgentConfig load(Map<String, String> environment, @Nullable Path file, Set<Need> needs) {
-        return read(new Settings(AgentKeys.ALL, environment, file), needs);
+        return read(new Settings(KEYS, environment, file), needs);
     }
 
     /**
@@ -81,63 +90,54 @@ public record AgentConfig(
         return load(settings, null, EnumSet.allOf(Need.class));
     }
 
-    /**
-     * A configuration for diagnostics, valid or not.
-     *
-     * @param text the settings and their problems, safe to show to others; for secrets and PEM data it only says whether they are set
-     * @param secrets the values of all secrets that are set
-     * @param config the configuration; empty if it is invalid
-     */
-    public record Diagnosed(String text, List<String> secrets, Optional<AgentConfig> config) {
-        public Diagnosed {
-            secrets = List.copyOf(secrets);
-        }
-    }
-
     /** Reads the configuration as {@link #load} does, with all needs, but reports problems instead of throwing. */
-    public static Diagnosed diagnose(Map<String, String> environment, @Nullable Path file) {
-        Settings settings = new Settings(AgentKeys.ALL, environment, file);
-        Optional<AgentConfig> config = Optional.empty();
-        try {
-            config = Optional.of(read(settings, EnumSet.allOf(Need.class)));
-        } catch (InvalidConfig e) {
-            // settings.report() lists the problems
-        }
-        return new Diagnosed(settings.report(), settings.secrets(), config);
+    public static Diagnosed<AgentConfig> diagnose(Map<String, String> environment, @Nullable Path file) {
+        return Diagnosed.read(
+                new Settings(KEYS, environment, file), settings -> read(settings, EnumSet.allOf(Need.class)));
     }
 
     private static AgentConfig read(Settings settings, Set<Need> needs) {
-        OutboxOptions outbox = new OutboxOptions(
-                settings.get(AgentKeys.OUTBOX_PATH),
-                settings.get(AgentKeys.OUTBOX_MAX_BYTES),
-                settings.get(AgentKeys.OUTBOX_MIN_FREE_BYTES));
-        List<URI> endpoints = settings.find(AgentKeys.ENDPOINT).orElse(List.of());
+        OutboxOptions outbox = OutboxOptions.read(settings);
         settings.require(
-                !needs.contains(Need.ENDPOINT) || settings.isGiven(AgentKeys.ENDPOINT),
+                !needs.contains(Need.ENDPOINT) || settings.isGiven(SenderConfig.ENDPOINT),
                 "ENDPOINT: not set; set it to the backend's base URL such as http://localhost:8080");
+        Optional<Signing> signing =
+                needs.contains(Need.SIGNING) ? Optional.of(Signing.read(settings)) : Optional.empty();
         AgentConfig config = new AgentConfig(
-                endpoints,
-                Tls.read(settings),
-                needs.contains(Need.SIGNING) ? Optional.of(Signing.read(settings)) : Optional.empty(),
-                settings.find(AgentKeys.SHARD_ID),
+                SenderConfig.read(settings, signing.flatMap(Signing::signer)),
+                signing,
+                settings.find(Certifier.SHARD_ID),
                 outbox,
-                settings.get(AgentKeys.DLQ_PATH),
-                settings.find(AgentKeys.SPOOL_DIR),
-                settings.find(AgentKeys.CONTROL_SOCKET)
-                        .orElseGet(() -> outbox.directory().resolve("control.sock")),
-                settings.find(AgentKeys.INTAKE_SOCKET),
-                port(settings, AgentKeys.INTAKE_PORT),
-                send(settings),
-                settings.get(AgentKeys.REQUEST_TIMEOUT),
-                port(settings, AgentKeys.METRICS_PORT),
+                settings.get(DeadLetterFile.PATH),
+                settings.find(SpoolIntake.DIRECTORY),
+                LocalServer.Addresses.read(settings, outbox.directory()),
+                settings.find(MetricsServer.PORT),
                 LogConfig.read(settings));
         config.requireDifferentPaths(settings);
         settings.require(
-                !DeadLetterFile.isInside(config.deadLetters(), outbox.directory()),
+                !isInside(config.deadLetters(), outbox.directory()),
                 "DLQ_PATH: " + config.deadLetters() + " is inside OUTBOX_PATH, whose files belong to the outbox;"
                         + " name a file in another directory");
         settings.check();
         return config;
+    }
+
+    /** Returns whether a path names a file in a directory or below it; links are followed as far as they exist. */
+    private static boolean isInside(Path file, Path directory) {
+        Path realDirectory = real(directory.toAbsolutePath());
+        Path realFile = real(file.toAbsolutePath());
+        return realFile.startsWith(realDirectory) && !realFile.equals(realDirectory);
+    }
+
+    private static Path real(Path absolute) {
+        Path parent = absolute.getParent();
+        try {
+            return absolute.toRealPath();
+        } catch (IOException e) {
+            return parent == null
+                    ? absolute
+                    : real(parent).resolve(absolute.getFileName()).normalize();
+        }
     }
 
     /** Requires that no two settings name the same path, because one would replace or delete the files of the other. */
@@ -147,8 +147,8 @@ public record AgentConfig(
         paths.put("OUTBOX_PATH", outbox.directory());
         paths.put("DLQ_PATH", deadLetters);
         spoolDirectory.ifPresent(path -> paths.put("SPOOL_DIR", path));
-        paths.put("CONTROL_SOCKET", controlSocket);
-        intakeSocket.ifPresent(path -> paths.put("INTAKE_SOCKET", path));
+        paths.put("CONTROL_SOCKET", local.control());
+        local.intake().ifPresent(path -> paths.put("INTAKE_SOCKET", path));
         paths.forEach((setting, path) -> {
             String owner = owners.putIfAbsent(path.toAbsolutePath().normalize(), setting);
             settings.require(
@@ -156,42 +156,9 @@ public record AgentConfig(
         });
     }
 
-    private static OptionalInt port(Settings settings, Key<Integer> key) {
-        return settings.find(key).map(OptionalInt::of).orElse(OptionalInt.empty());
-    }
-
-    private static SendOptions send(Settings settings) {
-        Duration baseDelay = settings.get(AgentKeys.BASE_DELAY);
-        Duration maxDelay = settings.get(AgentKeys.MAX_DELAY);
-        boolean areSound = !settings.isBroken(AgentKeys.BASE_DELAY) && !settings.isBroken(AgentKeys.MAX_DELAY);
-        settings.require(
-                !areSound || maxDelay.compareTo(baseDelay) >= 0,
-                "MAX_DELAY: shorter than BASE_DELAY; set it to at least that");
-        return new SendOptions(
-                baseDelay,
-                maxDelay,
-                settings.get(AgentKeys.MAX_ATTEMPTS),
-                settings.get(AgentKeys.MAX_AGE),
-                settings.get(AgentKeys.MAX_IN_FLIGHT),
-                settings.get(AgentKeys.BATCH_SIZE));
-    }
-
-    /**
-     * Returns the problem of the spool directory; empty if none is set or it exists. The agent does not create the directory, because
-     * its producers must be able to write to it, and a mistyped name would go unnoticed.
-     */
-    public Optional<String> spoolObjection() {
-        return spoolDirectory
-                .filter(directory -> !Files.isDirectory(directory))
-                .map(directory -> "SPOOL_DIR: " + directory
-                        + (Files.exists(directory)
-                                ? " is a file; name a directory"
-                                : " does not exist; create it, writable for the programs that put files there"));
-    }
-
     /** Throws an {@link InvalidConfig} if a spool directory is set and does not exist. */
     public void requireSpoolDirectory() {
-        Optional<String> objection = spoolObjection();
+        Optional<String> objection = spoolDirectory.flatMap(SpoolIntake::objection);
         if (objection.isPresent()) {
             throw new InvalidConfig(List.of(objection.get()));
         }
@@ -200,28 +167,17 @@ public record AgentConfig(
     /** Returns the settings in which another configuration differs and that only a restart can change. */
     public List<String> neededRestart(AgentConfig other) {
         List<String> changed = new ArrayList<>();
-        if (!outbox.equals(other.outbox)) {
-            changed.add("OUTBOX_PATH, OUTBOX_MAX_BYTES or OUTBOX_MIN_FREE_BYTES");
-        }
-        if (!deadLetters.equals(other.deadLetters)) {
-            changed.add("DLQ_PATH");
-        }
-        if (!spoolDirectory.equals(other.spoolDirectory)) {
-            changed.add("SPOOL_DIR");
-        }
-        if (!controlSocket.equals(other.controlSocket)
-                || !intakeSocket.equals(other.intakeSocket)
-                || !intakePort.equals(other.intakePort)) {
-            changed.add("CONTROL_SOCKET, INTAKE_SOCKET or INTAKE_PORT");
-        }
-        if (!metricsPort.equals(other.metricsPort)) {
-            changed.add("METRICS_PORT");
-        }
+        addIf(!outbox.equals(other.outbox), "OUTBOX_PATH, OUTBOX_MAX_BYTES or OUTBOX_MIN_FREE_BYTES", changed);
+        addIf(!deadLetters.equals(other.deadLetters), "DLQ_PATH", changed);
+        addIf(!spoolDirectory.equals(other.spoolDirectory), "SPOOL_DIR", changed);
+        addIf(!local.equals(other.local), "CONTROL_SOCKET, INTAKE_SOCKET or INTAKE_PORT", changed);
+        addIf(!metricsPort.equals(other.metricsPort), "METRICS_PORT", changed);
         return changed;
     }
 
-    /** Returns the sender's configuration; requires that this one was read with {@link Need#ENDPOINT}. */
-    public SenderConfig sending() {
-        return new SenderConfig(endpoints, tls, requestTimeout, signing.flatMap(Signing::signer), send);
+    private static void addIf(boolean isChanged, String settings, List<String> changed) {
+        if (isChanged) {
+            changed.add(settings);
+        }
     }
 }

@@ -14,6 +14,9 @@ import dev.flk.http.HttpServer;
 import dev.flk.http.HttpServer.Listener;
 import dev.flk.http.Routes;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
+import dev.flk.program.config.Settings;
 import dev.flk.program.files.RegularFile;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
@@ -35,7 +38,6 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -76,8 +78,8 @@ public final class LocalServer implements Closeable {
             HttpEvents.NONE,
             InstantSource.system(),
             System::nanoTime);
-    private final OperatorDoor operators;
-    private final IntakeDoor intake;
+    private final OperatorEndpoint operators;
+    private final IntakeEndpoint intake;
     private int port;
 
     /**
@@ -87,11 +89,32 @@ public final class LocalServer implements Closeable {
      * @param intake the programs' socket, if configured
      * @param intakePort the programs' loopback port, if configured; 0 takes a free one
      */
-    public record Doors(Path control, Optional<Path> intake, OptionalInt intakePort) {}
+    public record Addresses(Path control, Optional<Path> intake, Optional<Integer> intakePort) {
+        private static final Key<Path> CONTROL_SOCKET = Key.of(
+                        "CONTROL_SOCKET", Quantities::path, "The socket for operators' commands to the running agent.")
+                .derived("in OUTBOX_PATH");
+        private static final Key<Path> INTAKE_SOCKET = Key.of(
+                "INTAKE_SOCKET",
+                Quantities::path,
+                "A socket through which programs of its group submit certificates to the running agent.");
+        private static final Key<Integer> INTAKE_PORT =
+                Key.of("INTAKE_PORT", Quantities::port, "A loopback port for the same; 0 takes a free one.");
+
+        /** The settings of the addresses. */
+        public static final List<Key<?>> KEYS = List.of(CONTROL_SOCKET, INTAKE_SOCKET, INTAKE_PORT);
+
+        /** Reads the addresses from settings; the operators' socket is by default in the outbox's directory. */
+        public static Addresses read(Settings settings, Path outbox) {
+            return new Addresses(
+                    settings.find(CONTROL_SOCKET).orElseGet(() -> outbox.resolve("control.sock")),
+                    settings.find(INTAKE_SOCKET),
+                    settings.find(INTAKE_PORT));
+        }
+    }
 
     private LocalServer(Outbox outbox, Operations operations) {
-        this.intake = new IntakeDoor(outbox);
-        this.operators = new OperatorDoor(operations);
+        this.intake = new IntakeEndpoint(outbox);
+        this.operators = new OperatorEndpoint(operations);
     }
 
     /**
@@ -100,21 +123,25 @@ public final class LocalServer implements Closeable {
      * @throws InvalidConfig if a socket's path belongs to another process or is not a socket
      * @throws IOException if an address cannot be opened; the message says which one and what to do
      */
-    public static LocalServer start(Doors doors, Outbox outbox, Operations operations) throws IOException {
+    public static LocalServer start(Addresses addresses, Outbox outbox, Operations operations) throws IOException {
         LocalServer server = new LocalServer(outbox, operations);
         try {
             server.listen(
                     "CONTROL_SOCKET",
-                    doors.control(),
+                    addresses.control(),
                     "rw-------",
                     server.operators.addTo(server.routes()),
                     Admission.ALL);
-            if (doors.intake().isPresent()) {
+            if (addresses.intake().isPresent()) {
                 server.listen(
-                        "INTAKE_SOCKET", doors.intake().get(), "rw-rw----", server.routes(), server::connectProgram);
+                        "INTAKE_SOCKET",
+                        addresses.intake().get(),
+                        "rw-rw----",
+                        server.routes(),
+                        server::connectProgram);
             }
-            if (doors.intakePort().isPresent()) {
-                int wanted = doors.intakePort().getAsInt();
+            if (addresses.intakePort().isPresent()) {
+                int wanted = addresses.intakePort().get();
                 server.port = server.listen(
                         "INTAKE_PORT",
                         Integer.toString(wanted),

@@ -6,8 +6,8 @@ import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.doctor.Doctor.Finding;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
-import dev.flk.agent.outbox.OutboxCheck;
-import dev.flk.agent.outbox.OutboxView;
+import dev.flk.agent.outbox.OutboxInspector;
+import dev.flk.agent.source.SpoolIntake;
 import dev.flk.program.cli.ErrorMessages;
 import java.io.IOException;
 import java.net.URI;
@@ -29,9 +29,14 @@ public final class Doctor {
     public static List<Finding> look(AgentConfig config, InstantSource clock) throws InterruptedException {
         List<Finding> found = new ArrayList<>();
         found.add(Finding.good("settings", "can be read"));
-        found.addAll(new Places(config).look());
-        for (URI endpoint : config.endpoints()) {
-            found.addAll(new BackendLook(config, endpoint, clock).look());
+        found.add(directory("outbox", config.outbox().directory()));
+        found.add(deadLetters(config));
+        config.spoolDirectory().ifPresent(spool -> found.add(spool(spool)));
+        found.add(disk(config));
+        found.add(owner(config));
+        found.add(records(config));
+        for (URI endpoint : config.sending().endpoints()) {
+            found.addAll(new BackendChecks(config, endpoint, clock).look());
         }
         return found;
     }
@@ -63,133 +68,114 @@ public final class Doctor {
         }
     }
 
-    /** The checks of the agent's files and their disk. */
-    private static final class Places {
-        private final AgentConfig config;
-
-        Places(AgentConfig config) {
-            this.config = config;
+    private static Finding directory(String subject, Path directory) {
+        Path there = existing(directory);
+        if (!Files.isDirectory(there)) {
+            return Finding.bad(subject, there + " is a file, but must be a directory");
         }
-
-        List<Finding> look() {
-            List<Finding> found = new ArrayList<>();
-            found.add(directory("outbox", config.outbox().directory()));
-            found.add(deadLetters());
-            config.spoolDirectory().ifPresent(spool -> found.add(spool(spool)));
-            found.add(disk());
-            found.add(owner());
-            found.add(whole());
-            return found;
+        if (!Files.isWritable(there)) {
+            return Finding.bad(
+                    subject, "this user may not write to " + there + "; change its owner, or run as another user");
         }
+        return Finding.good(subject, directory + (there.equals(directory) ? "" : " will be created"));
+    }
 
-        private static Finding directory(String subject, Path directory) {
-            Path there = existing(directory);
-            if (!Files.isDirectory(there)) {
-                return Finding.bad(subject, there + " is a file, but must be a directory");
-            }
-            if (!Files.isWritable(there)) {
+    private static Finding deadLetters(AgentConfig config) {
+        Path file = config.deadLetters();
+        try {
+            return DeadLetterFile.objection(file)
+                    .map(objection -> Finding.bad("dead letters", objection))
+                    .orElseGet(() -> directory("dead letters", parent(file)));
+        } catch (IOException e) {
+            return directory("dead letters", parent(file)); // its finding names the obstacle
+        }
+    }
+
+    private static Finding spool(Path spool) {
+        Optional<String> objection = SpoolIntake.objection(spool);
+        if (objection.isPresent()) {
+            return Finding.bad("spool", objection.get());
+        }
+        return Files.isWritable(spool)
+                ? Finding.good("spool", spool.toString())
+                : Finding.bad("spool", "this user may not remove files from " + spool + "; change its owner");
+    }
+
+    private static Finding disk(AgentConfig config) {
+        Path there = existing(config.outbox().directory());
+        long keep = config.outbox().minFreeBytes();
+        try {
+            long free = Files.getFileStore(there).getUsableSpace();
+            if (free < keep) {
                 return Finding.bad(
-                        subject, "this user may not write to " + there + "; change its owner, or run as another user");
+                        "disk",
+                        there + " has " + ErrorMessages.bytes(free) + " left, OUTBOX_MIN_FREE_BYTES keeps "
+                                + ErrorMessages.bytes(keep) + ": no certificate is accepted; free space");
             }
-            return Finding.good(subject, directory + (there.equals(directory) ? "" : " will be created"));
-        }
-
-        private Finding deadLetters() {
-            Path file = config.deadLetters();
-            try {
-                return DeadLetterFile.objection(file)
-                        .map(objection -> Finding.bad("dead letters", objection))
-                        .orElseGet(() -> directory("dead letters", parent(file)));
-            } catch (IOException e) {
-                return directory("dead letters", parent(file)); // its finding names the obstacle
-            }
-        }
-
-        private Finding spool(Path spool) {
-            Optional<String> objection = config.spoolObjection();
-            if (objection.isPresent()) {
-                return Finding.bad("spool", objection.get());
-            }
-            return Files.isWritable(spool)
-                    ? Finding.good("spool", spool.toString())
-                    : Finding.bad("spool", "this user may not remove files from " + spool + "; change its owner");
-        }
-
-        private Finding disk() {
-            Path there = existing(config.outbox().directory());
-            long keep = config.outbox().minFreeBytes();
-            try {
-                long free = Files.getFileStore(there).getUsableSpace();
-                if (free < keep) {
-                    return Finding.bad(
+            return free < keep + config.outbox().maxBytes()
+                    ? Finding.doubtful(
                             "disk",
-                            there + " has " + ErrorMessages.bytes(free) + " left, OUTBOX_MIN_FREE_BYTES keeps "
-                                    + ErrorMessages.bytes(keep) + ": no certificate is accepted; free space");
-                }
-                return free < keep + config.outbox().maxBytes()
-                        ? Finding.doubtful(
-                                "disk",
-                                there + " has " + ErrorMessages.bytes(free) + " left; the outbox may grow to "
-                                        + ErrorMessages.bytes(config.outbox().maxBytes())
-                                        + "; free space, or lower OUTBOX_MAX_BYTES")
-                        : Finding.good("disk", ErrorMessages.bytes(free) + " free");
-            } catch (IOException e) {
-                return Finding.bad("disk", "cannot be checked: " + e.getMessage());
-            }
+                            there + " has " + ErrorMessages.bytes(free) + " left; the outbox may grow to "
+                                    + ErrorMessages.bytes(config.outbox().maxBytes())
+                                    + "; free space, or lower OUTBOX_MAX_BYTES")
+                    : Finding.good("disk", ErrorMessages.bytes(free) + " free");
+        } catch (IOException e) {
+            return Finding.bad("disk", "cannot be checked: " + e.getMessage());
         }
+    }
 
-        private Finding owner() {
-            if (!Files.exists(config.outbox().directory())) {
-                return Finding.doubtful("agent", "none has run yet");
-            }
-            try (RunningAgent agent =
-                    RunningAgent.at(config.controlSocket(), config.outbox().directory())) {
-                return Finding.good("agent", "runs as process " + agent.status().pid());
-            } catch (RunningAgent.NotThere e) {
-                return withoutAgent();
-            } catch (IOException e) {
-                return Finding.bad("agent", e.getMessage() + "; see its log");
-            }
+    private static Finding owner(AgentConfig config) {
+        if (!Files.exists(config.outbox().directory())) {
+            return Finding.doubtful("agent", "none has run yet");
         }
+        try (RunningAgent agent =
+                RunningAgent.at(config.local().control(), config.outbox().directory())) {
+            return Finding.good("agent", "runs as process " + agent.status().pid());
+        } catch (RunningAgent.NotThere e) {
+            return withoutAgent(config);
+        } catch (IOException e) {
+            return Finding.bad("agent", e.getMessage() + "; see its log");
+        }
+    }
 
-        private Finding withoutAgent() {
-            Path directory = config.outbox().directory();
-            try {
-                new OutboxCheck(directory).requireFree();
-                return Finding.doubtful(
-                        "agent",
-                        "none runs, certificates that wait: "
-                                + OutboxView.read(directory).pendingEntries() + "; start flk-agent run");
-            } catch (OutboxLocked e) {
-                return Finding.bad("agent", e.getMessage() + "; it does not answer at " + config.controlSocket());
-            } catch (IOException e) {
-                return Finding.bad("outbox", "cannot be read: " + e.getMessage());
-            }
+    private static Finding withoutAgent(AgentConfig config) {
+        Path directory = config.outbox().directory();
+        try {
+            new OutboxInspector(directory).requireFree();
+            return Finding.doubtful(
+                    "agent",
+                    "none runs, certificates that wait: "
+                            + new OutboxInspector(directory).summary().pendingEntries() + "; start flk-agent run");
+        } catch (OutboxLocked e) {
+            return Finding.bad(
+                    "agent",
+                    e.getMessage() + "; it does not answer at " + config.local().control());
+        } catch (IOException e) {
+            return Finding.bad("outbox", "cannot be read: " + e.getMessage());
         }
+    }
 
-        private Finding whole() {
-            try {
-                OutboxCheck.Found found = new OutboxCheck(config.outbox().directory()).look();
-                return found.isWhole()
-                        ? Finding.good("records", found.records() + ", and none is missing")
-                        : Finding.bad(
-                                "records", "damaged, " + found.missingRecords() + " gone; flk-agent fsck lists them");
-            } catch (IOException e) {
-                return Finding.bad("records", "cannot be read: " + e.getMessage());
-            }
+    private static Finding records(AgentConfig config) {
+        try {
+            OutboxInspector.Check found = new OutboxInspector(config.outbox().directory()).check();
+            return found.isComplete()
+                    ? Finding.good("records", found.records() + ", and none is missing")
+                    : Finding.bad("records", "damaged, " + found.missingRecords() + " gone; flk-agent fsck lists them");
+        } catch (IOException e) {
+            return Finding.bad("records", "cannot be read: " + e.getMessage());
         }
+    }
 
-        private static Path parent(Path file) {
-            return Optional.ofNullable(file.getParent()).orElse(Path.of("."));
-        }
+    private static Path parent(Path file) {
+        return Optional.ofNullable(file.getParent()).orElse(Path.of("."));
+    }
 
-        /** Returns the directory, or its nearest existing parent. */
-        private static Path existing(Path directory) {
-            Path there = directory.toAbsolutePath().normalize();
-            while (!Files.exists(there) && there.getParent() != null) {
-                there = there.getParent();
-            }
-            return there.equals(directory.toAbsolutePath().normalize()) ? directory : there;
+    /** Returns the directory, or its nearest existing parent. */
+    private static Path existing(Path directory) {
+        Path there = directory.toAbsolutePath().normalize();
+        while (!Files.exists(there) && there.getParent() != null) {
+            there = there.getParent();
         }
+        return there.equals(directory.toAbsolutePath().normalize()) ? directory : there;
     }
 }

@@ -10,6 +10,8 @@ import dev.flk.http.HttpServer;
 import dev.flk.http.HttpServer.Listener;
 import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
 import dev.flk.program.metrics.Exposition;
 import java.io.Closeable;
 import java.io.IOException;
@@ -21,6 +23,12 @@ import org.jspecify.annotations.Nullable;
 
 /** The HTTP server of {@code GET /metrics}, with its own port and one thread. */
 public final class MetricsServer implements Closeable {
+    /** The setting of the port. */
+    public static final Key<Integer> PORT = Key.of(
+            "METRICS_PORT",
+            Quantities::port,
+            "A port for metrics, on all addresses; 0 takes a free one. Not set: none.");
+
     private static final int MAX_CONNECTIONS = 64;
     private static final int MAX_SKIPPED_BYTES = 64 << 10;
     private static final long MAX_ANSWERS_BYTES = 16 << 20;

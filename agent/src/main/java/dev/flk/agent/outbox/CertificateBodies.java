@@ -14,8 +14,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.NavigableSet;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,7 +32,10 @@ final class CertificateBodies implements Closeable {
 
     private final LogInspector log;
     private final Pending pending;
-    private final Kept kept = new Kept();
+    /** The certificates in memory, by sequence. */
+    private final Map<Long, byte[]> kept = new ConcurrentHashMap<>();
+
+    private final AtomicLong keptBytes = new AtomicLong();
     private @Nullable LogWalk walk;
     /** The lowest sequence that the walk can return next. */
     private long next;
@@ -43,11 +47,16 @@ final class CertificateBodies implements Closeable {
 
     /** Keeps a certificate in memory if there is room. */
     void keep(long sequence, byte[] body) {
-        kept.keep(sequence, body);
+        if (keptBytes.get() + body.length <= MAX_KEPT_BYTES && kept.putIfAbsent(sequence, body) == null) {
+            keptBytes.addAndGet(body.length);
+        }
     }
 
     void forget(long sequence) {
-        kept.forget(sequence);
+        byte[] body = kept.remove(sequence);
+        if (body != null) {
+            keptBytes.addAndGet(-body.length);
+        }
     }
 
     /** Returns the certificates of these entries by sequence, without those that the disk has lost. */
@@ -55,8 +64,12 @@ final class CertificateBodies implements Closeable {
         Map<Long, byte[]> found = new HashMap<>();
         List<OutboxEntry> missing = new ArrayList<>();
         for (OutboxEntry entry : entries) {
-            Optional<byte[]> body = kept.get(entry.sequence());
-            body.ifPresentOrElse(bytes -> found.put(entry.sequence(), bytes), () -> missing.add(entry));
+            byte[] body = kept.get(entry.sequence());
+            if (body == null) {
+                missing.add(entry);
+            } else {
+                found.put(entry.sequence(), body);
+            }
         }
         Map<Long, Long> before = Map.of();
         Map<Long, Long> wanted = locate(missing);
@@ -136,28 +149,6 @@ final class CertificateBodies implements Closeable {
         walk = null;
         if (left != null) {
             left.close();
-        }
-    }
-
-    private static final class Kept {
-        private final Map<Long, byte[]> bodies = new HashMap<>();
-        private long bytes;
-
-        synchronized void keep(long sequence, byte[] body) {
-            if (bytes + body.length <= MAX_KEPT_BYTES && bodies.putIfAbsent(sequence, body) == null) {
-                bytes += body.length;
-            }
-        }
-
-        synchronized Optional<byte[]> get(long sequence) {
-            return Optional.ofNullable(bodies.get(sequence));
-        }
-
-        synchronized void forget(long sequence) {
-            byte[] body = bodies.remove(sequence);
-            if (body != null) {
-                bytes -= body.length;
-            }
         }
     }
 }

@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import com.fasterxml.jackson.core.JsonEncoding;
-import com.fasterxml.jackson.core.JsonGenerator;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.JsonToken;
 import dev.flk.agent.outbox.OutboxRecords.Name;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
-import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.Predicate;
 
@@ -62,27 +51,17 @@ public record DeadLetter(
             String reason,
             int attempts,
             byte[] certificate) {
-        var line = new ByteArrayOutputStream(certificate.length + 512);
-        try (JsonGenerator json = UnboundedJson.FACTORY.createGenerator(line, JsonEncoding.UTF8)) {
-            json.writeStartObject();
-            json.writeStringField("when", when.toString());
-            json.writeNumberField("outbox_seq", entry.sequence());
-            json.writeNumberField("added", entry.addedMillis());
-            json.writeStringField("pcs_id", pcsId);
-            if (status != 0) {
-                json.writeNumberField("status", status);
-            }
-            json.writeStringField("reason", reason);
-            json.writeNumberField("attempts", attempts);
-            json.writeFieldName("certificate");
-            // line breaks occur only between tokens, where a space is equivalent
-            json.writeRawValue(new String(certificate, StandardCharsets.UTF_8)
-                    .replace('\n', ' ')
-                    .replace('\r', ' '));
-            json.writeEndObject();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e); // a write to memory does not fail
+        JsonMembers line = new JsonMembers()
+                .setText("when", when.toString())
+                .set("outbox_seq", Long.toString(entry.sequence()))
+                .set("added", Long.toString(entry.addedMillis()))
+                .setText("pcs_id", pcsId);
+        if (status != 0) {
+            line.set("status", Integer.toString(status));
         }
+        line.setText("reason", reason)
+                .set("attempts", Integer.toString(attempts))
+                .set("certificate", certificate);
         return new DeadLetter(
                 when,
                 entry.sequence(),
@@ -92,7 +71,7 @@ public record DeadLetter(
                 reason,
                 attempts,
                 certificate,
-                line.toByteArray());
+                line.toLine());
     }
 
     /**
@@ -101,44 +80,22 @@ public record DeadLetter(
      * @throws IOException if it is not a dead letter
      */
     static DeadLetter decode(byte[] line) throws IOException {
-        Map<String, String> fields = new HashMap<>();
-        byte[] certificate = {};
-        try (JsonParser json = UnboundedJson.FACTORY.createParser(line)) {
-            if (json.nextToken() != JsonToken.START_OBJECT) {
-                throw new IOException("not a JSON object");
-            }
-            while (json.nextToken() == JsonToken.FIELD_NAME) {
-                String field = json.currentName();
-                boolean scalar = json.nextToken().isScalarValue();
-                int start = (int) json.currentTokenLocation().getByteOffset();
-                if (field.equals("certificate")) {
-                    json.skipChildren();
-                    certificate = Arrays.copyOfRange(
-                            line, start, (int) json.currentLocation().getByteOffset());
-                } else if (scalar) {
-                    fields.put(field, json.getText());
-                } else {
-                    json.skipChildren();
-                }
-            }
-            if (json.nextToken() != null) {
-                throw new IOException("more text follows the object");
-            }
-            if (certificate.length == 0) {
-                throw new IOException("certificate is missing");
-            }
+        JsonMembers members = JsonMembers.parse(line);
+        byte[] certificate = members.get("certificate");
+        if (certificate == null) {
+            throw new IOException("certificate is missing");
+        }
+        try {
             return new DeadLetter(
-                    Instant.parse(fields.getOrDefault("when", Instant.EPOCH.toString())),
-                    Long.parseLong(fields.getOrDefault("outbox_seq", "")),
-                    Long.parseLong(fields.getOrDefault("added", "")),
-                    fields.getOrDefault("pcs_id", ""),
-                    Integer.parseInt(fields.getOrDefault("status", "0")),
-                    fields.getOrDefault("reason", ""),
-                    Integer.parseInt(fields.getOrDefault("attempts", "0")),
+                    Instant.parse(members.text("when", Instant.EPOCH.toString())),
+                    Long.parseLong(members.text("outbox_seq", "")),
+                    Long.parseLong(members.text("added", "")),
+                    members.text("pcs_id", ""),
+                    Integer.parseInt(members.text("status", "0")),
+                    members.text("reason", ""),
+                    Integer.parseInt(members.text("attempts", "0")),
                     certificate,
                     line);
-        } catch (JsonProcessingException e) {
-            throw new IOException("not a JSON object", e); // its message would show the content
         } catch (DateTimeException | NumberFormatException e) {
             throw new IOException("when, outbox_seq, added, status or attempts is missing or malformed", e);
         }

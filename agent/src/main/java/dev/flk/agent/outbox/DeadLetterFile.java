@@ -2,6 +2,8 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
 import dev.flk.program.files.RegularFile;
 import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.FileOps.OpenFile;
@@ -11,20 +13,25 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reads the file of dead letters line by line, also while an agent writes it. A file whose first line is not a dead
- * letter belongs to someone else: it is neither read nor changed.
+ * A reader of the file of dead letters, line by line, also while an agent writes the file. A file whose first line is
+ * not a dead letter belongs to someone else: it is neither read nor changed. For one thread.
  */
 public final class DeadLetterFile {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetterFile.class);
+    /** The setting of the file. */
+    public static final Key<Path> PATH = Key.of("DLQ_PATH", Quantities::path, "The file of the dead letters.")
+            .or("data/dlq.jsonl");
+
     private static final int BLOCK_BYTES = 1 << 16;
     /** The first bytes of every letter that an agent writes. */
     private static final Pattern BEGINNING = Pattern.compile("\\{\"when\":\"[0-9TZ:.+-]{0,35}\",\"outbox_seq\":.*");
@@ -34,21 +41,19 @@ public final class DeadLetterFile {
     /** The maximum length of a letter, well above that of a certificate. */
     private static final int MAX_LETTER_BYTES = 16 << 20;
 
-    private DeadLetterFile() {}
+    private final Path path;
+    private final OpenFile file;
+    private final ByteBuffer block = ByteBuffer.allocate(BLOCK_BYTES).limit(0);
+    private final ByteArrayOutputStream line = new ByteArrayOutputStream();
+    private long position;
+    private boolean checked;
+    private int letters;
+    private int others;
+    private String firstFault = "";
 
-    /** A consumer of lines. */
-    interface Lines {
-        void take(byte[] line) throws IOException;
-    }
-
-    /** A consumer of letters. */
-    public interface Letters {
-        /** Accepts the next letter. */
-        void take(DeadLetter letter) throws IOException;
-    }
-
-    private interface Contents {
-        void read(OpenFile file) throws IOException;
+    DeadLetterFile(Path path, OpenFile file) {
+        this.path = path;
+        this.file = file;
     }
 
     /** A file, or a line of it, that no agent wrote. */
@@ -63,22 +68,26 @@ public final class DeadLetterFile {
 
     /** Returns the number of letters in a file; 0 if there is no file. */
     public static int count(Path path) throws IOException {
-        int[] count = new int[1];
-        read(path, file -> lines(file, line -> count[0] += letterIn(line).isPresent() ? 1 : 0));
-        return count[0];
+        return read(path, letter -> {}).map(DeadLetterFile::letters).orElse(0);
     }
 
-    /** Passes on all letters of a file, in order; none if there is no file. */
-    public static void letters(Path path, Letters letters) throws IOException {
-        read(path, file -> letters(path, file, letters));
+    /**
+     * Passes on all letters of a file, in order; none if there is no file. Skips lines that are not letters, and logs
+     * their number.
+     */
+    public static void letters(Path path, Consumer<DeadLetter> letters) throws IOException {
+        read(path, letters).ifPresent(DeadLetterFile::logOthers);
     }
 
-    private static void read(Path path, Contents contents) throws IOException {
+    private static Optional<DeadLetterFile> read(Path path, Consumer<DeadLetter> letters) throws IOException {
         requireFile(path);
-        if (Files.exists(path)) {
-            try (OpenFile file = new DiskFiles().openForReading(path)) {
-                contents.read(file);
-            }
+        if (!Files.exists(path)) {
+            return Optional.empty();
+        }
+        try (OpenFile opened = new DiskFiles().openForReading(path)) {
+            DeadLetterFile file = new DeadLetterFile(path, opened);
+            file.forEach(letters);
+            return Optional.of(file);
         }
     }
 
@@ -91,29 +100,11 @@ public final class DeadLetterFile {
         if (!Files.exists(path)) {
             return Optional.empty();
         }
-        try (OpenFile file = new DiskFiles().openForReading(path)) {
-            requireLetters(path, file);
+        try (OpenFile opened = new DiskFiles().openForReading(path)) {
+            byte[] unused = new DeadLetterFile(path, opened).nextLine();
             return Optional.empty();
         } catch (NotDeadLetters e) {
             return Optional.of("DLQ_PATH: " + e.getMessage());
-        }
-    }
-
-    /** Returns whether a path names a file in a directory or below it; links are followed as far as they exist. */
-    public static boolean isInside(Path file, Path directory) {
-        Path real = real(file.toAbsolutePath());
-        Path realDirectory = real(directory.toAbsolutePath());
-        return real.startsWith(realDirectory) && !real.equals(realDirectory);
-    }
-
-    private static Path real(Path absolute) {
-        Path parent = absolute.getParent();
-        try {
-            return absolute.toRealPath();
-        } catch (IOException e) {
-            return parent == null
-                    ? absolute
-                    : real(parent).resolve(absolute.getFileName()).normalize();
         }
     }
 
@@ -125,43 +116,85 @@ public final class DeadLetterFile {
         }
     }
 
-    /**
-     * Requires that a file is empty or that its first non-blank line is a dead letter, possibly cut or damaged by a
-     * crash.
-     */
-    static void requireLetters(Path path, OpenFile file) throws IOException {
-        var line = new ByteArrayOutputStream();
-        boolean complete = false;
-        ByteBuffer block = ByteBuffer.allocate(BLOCK_BYTES);
-        long at = 0;
-        while (!complete && file.read(block.clear(), at) > 0) {
-            at += block.flip().remaining();
-            while (!complete && block.hasRemaining()) {
-                byte b = block.get();
-                if (line.size() > 0 || !(isBlank(b) || b == '\n')) {
-                    complete = b == '\n';
-                    line.write(b);
-                }
-                if ((line.size() == 1 && b != '{' && b != 0) || line.size() > MAX_LETTER_BYTES) {
-                    throw new NotDeadLetters("first", path); // the rest may be too long for memory
-                }
+    /** Passes on the letters up to the end of the file. Skips lines that are not letters. */
+    void forEach(Consumer<DeadLetter> consumer) throws IOException {
+        for (DeadLetter letter = next(); letter != null; letter = next()) {
+            consumer.accept(letter);
+        }
+    }
+
+    /** Returns the next letter; null at the end of the file. Skips lines that are not letters. */
+    @Nullable
+    DeadLetter next() throws IOException {
+        for (byte[] next = nextLine(); next != null; next = nextLine()) {
+            try {
+                DeadLetter letter = DeadLetter.decode(next);
+                letters++;
+                return letter;
+            } catch (IOException e) {
+                firstFault = others++ == 0 ? String.valueOf(e.getMessage()) : firstFault;
             }
         }
-        byte[] first = line.toByteArray();
-        boolean isLetter = complete
-                ? isLetterOrDamaged(Arrays.copyOf(first, first.length - 1))
-                : letterIn(first).isPresent() || mayBeCut(first);
-        if (!isLetter) {
-            throw new NotDeadLetters("first", path);
+        return null;
+    }
+
+    /** Returns the number of letters read so far. */
+    int letters() {
+        return letters;
+    }
+
+    /** Logs how many lines were skipped because they are not letters. */
+    void logOthers() {
+        if (others > 0) {
+            LOG.warn("{} has lines that are not dead letters: {}, the first: {}", path, others, firstFault);
         }
     }
 
     /**
-     * Returns whether a line is a letter or one that a crash or the disk has damaged: it begins like a letter and ends
-     * like an object.
+     * Returns the next complete line that is not blank, without leading spaces and its line end; null at the end of the
+     * file.
+     *
+     * @throws NotDeadLetters if the first line is not a letter, possibly cut or damaged by a crash
      */
-    private static boolean isLetterOrDamaged(byte[] line) {
-        return letterIn(line).isPresent() || (mayBeCut(line) && line[line.length - 1] == '}');
+    byte @Nullable [] nextLine() throws IOException {
+        line.reset();
+        while (block.hasRemaining() || fill()) {
+            byte b = block.get();
+            if (b == '\n' && line.size() > 0) {
+                byte[] complete = line.toByteArray();
+                // a letter that a crash or the disk has damaged begins like a letter and ends like an object
+                requireFirst(complete, mayBeCut(complete) && complete[complete.length - 1] == '}');
+                return complete;
+            }
+            if (line.size() > 0 || !isBlank(b)) {
+                line.write(b);
+            }
+            boolean tooLong = line.size() > MAX_LETTER_BYTES; // the rest may not fit into memory
+            if (!checked && (tooLong || (line.size() == 1 && b != '{' && b != 0))) {
+                throw new NotDeadLetters("first", path);
+            }
+        }
+        requireFirst(rest(), mayBeCut(rest()));
+        return null;
+    }
+
+    private boolean fill() throws IOException {
+        int read = file.read(block.clear(), position);
+        block.flip();
+        position += Math.max(0, read);
+        return read > 0;
+    }
+
+    private void requireFirst(byte[] text, boolean mayBeDamaged) throws NotDeadLetters {
+        if (!checked && !mayBeDamaged && letterIn(text).isEmpty()) {
+            throw new NotDeadLetters("first", path);
+        }
+        checked = true;
+    }
+
+    /** Returns the text after the last line end, once {@link #nextLine} has returned null. */
+    byte[] rest() {
+        return line.toByteArray();
     }
 
     /**
@@ -186,57 +219,6 @@ public final class DeadLetterFile {
     }
 
     private static boolean isBlank(byte b) {
-        return b == ' ' || b == '\t' || b == '\r';
-    }
-
-    /** Passes on all letters of a file, in order. Skips lines that are not letters, and logs their number. */
-    static void letters(Path path, OpenFile file, Letters letters) throws IOException {
-        String[] firstReason = {""};
-        int[] others = new int[1];
-        lines(file, line -> {
-            DeadLetter letter;
-            try {
-                letter = DeadLetter.decode(line);
-            } catch (IOException e) {
-                if (others[0]++ == 0) {
-                    firstReason[0] = String.valueOf(e.getMessage());
-                }
-                return;
-            }
-            letters.take(letter);
-        });
-        if (others[0] > 0) {
-            LOG.warn("{} has lines that are not dead letters: {}, the first: {}", path, others[0], firstReason[0]);
-        }
-    }
-
-    /** Passes on every complete line that is not blank, without its line end. */
-    static void lines(OpenFile file, Lines lines) throws IOException {
-        byte[] unused = linesAndRest(file, lines);
-    }
-
-    /** Passes on the same lines, and returns what follows the last line end. */
-    static byte[] linesAndRest(OpenFile file, Lines lines) throws IOException {
-        ByteBuffer block = ByteBuffer.allocate(BLOCK_BYTES);
-        var line = new ByteArrayOutputStream();
-        boolean blank = true;
-        long at = 0;
-        while (file.read(block.clear(), at) > 0) {
-            at += block.flip().remaining();
-            while (block.hasRemaining()) {
-                byte b = block.get();
-                if (b != '\n') {
-                    line.write(b);
-                    blank &= isBlank(b);
-                    continue;
-                }
-                if (!blank) {
-                    lines.take(line.toByteArray());
-                }
-                line.reset();
-                blank = true;
-            }
-        }
-        return line.toByteArray();
+        return b == ' ' || b == '\t' || b == '\r' || b == '\n';
     }
 }

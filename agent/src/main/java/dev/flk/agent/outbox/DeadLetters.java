@@ -33,7 +33,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class DeadLetters implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetters.class);
-    private static final long NOT_TORN = -1;
     private static final int PORTION_BYTES = 1 << 20;
 
     private final FileOps files;
@@ -42,17 +41,13 @@ public final class DeadLetters implements Closeable {
     private final Outbox outbox;
     private OpenFile file;
     private volatile Known known;
-    /** The offset of an incomplete line that could not be removed yet. */
-    private long tornFrom = NOT_TORN;
+    /** Whether an incomplete line after the known end could not be removed yet. */
+    private boolean torn;
 
     /** The file after the last operation of this object. */
     private record Known(Object identity, long bytes, int letters) {
-        static Known of(FileStatus status, int letters) {
-            return new Known(status.identity(), status.bytes(), letters);
-        }
-
         boolean isSameFile(Optional<FileStatus> status) {
-            return status.map(FileStatus::identity).filter(identity::equals).isPresent();
+            return status.filter(found -> found.identity().equals(identity)).isPresent();
         }
     }
 
@@ -96,42 +91,33 @@ public final class DeadLetters implements Closeable {
         return files.status(path).isPresent() ? files.openForWriting(path) : files.create(path);
     }
 
-    /** Makes a file end after a complete line, and on disk. */
-    private Known completed(OpenFile opened) throws IOException {
-        int letters = completeLastLine(opened);
-        opened.force();
-        files.forceDirectory(directory);
-        return Known.of(status(), letters);
-    }
-
     /**
-     * Repairs the end of the file after a crash or an edit by hand: removes an incomplete letter, whose entry was not
-     * settled, and adds the line end that a complete letter lacks. Returns the number of letters after the repair.
+     * Makes a file end after a complete line, and on disk, after a crash or an edit by hand: removes an incomplete
+     * letter, whose entry was not settled, and adds the line end that a complete letter lacks.
      */
-    private int completeLastLine(OpenFile opened) throws IOException {
-        DeadLetterFile.requireLetters(path, opened);
-        int[] letters = new int[1];
-        byte[] rest = DeadLetterFile.linesAndRest(
-                opened, line -> letters[0] += DeadLetterFile.letterIn(line).isPresent() ? 1 : 0);
-        long end = opened.size();
-        if (DeadLetterFile.letterIn(rest).isPresent()) {
-            opened.write(ByteBuffer.wrap(new byte[] {'\n'}), end);
-            return letters[0] + 1;
-        }
-        if (!DeadLetterFile.mayBeCut(rest)) {
+    private Known completed(OpenFile opened) throws IOException {
+        DeadLetterFile lines = new DeadLetterFile(path, opened);
+        lines.forEach(letter -> {});
+        byte[] rest = lines.rest();
+        boolean isLetter = DeadLetterFile.letterIn(rest).isPresent();
+        if (isLetter) {
+            opened.write(ByteBuffer.wrap(new byte[] {'\n'}), opened.size());
+        } else if (!DeadLetterFile.mayBeCut(rest)) {
             throw new NotDeadLetters("last", path);
-        }
-        if (rest.length > 0) {
+        } else if (rest.length > 0) {
             LOG.warn(
                     "{}: the last line was incomplete and was removed; if a crash cut it, its certificate is still in the outbox",
                     path);
-            opened.truncate(end - rest.length);
+            opened.truncate(opened.size() - rest.length);
         }
-        return letters[0];
+        opened.force();
+        files.forceDirectory(directory);
+        return known(lines.letters() + (isLetter ? 1 : 0));
     }
 
-    private FileStatus status() throws IOException {
-        return files.status(path).orElseThrow(() -> new NoSuchFileException(path.toString()));
+    private Known known(int letters) throws IOException {
+        FileStatus status = files.status(path).orElseThrow(() -> new NoSuchFileException(path.toString()));
+        return new Known(status.identity(), status.bytes(), letters);
     }
 
     /**
@@ -140,13 +126,12 @@ public final class DeadLetters implements Closeable {
      */
     public synchronized void add(DeadLetter letter) throws IOException {
         followChanges();
-        long end = known.bytes();
-        tornFrom = end;
+        torn = true;
         try {
-            file.write(withEnd(letter.line()), end);
+            file.write(withEnd(letter.line()), known.bytes());
             file.force();
-            known = new Known(known.identity(), end + letter.line().length + 1, known.letters() + 1);
-            tornFrom = NOT_TORN;
+            known = new Known(known.identity(), known.bytes() + letter.line().length + 1, known.letters() + 1);
+            torn = false;
         } catch (IOException e) {
             try {
                 cutTorn();
@@ -184,7 +169,7 @@ public final class DeadLetters implements Closeable {
         OpenFile left = file;
         file = opened;
         known = now;
-        tornFrom = NOT_TORN;
+        torn = false;
         left.close();
     }
 
@@ -193,9 +178,9 @@ public final class DeadLetters implements Closeable {
     }
 
     private void cutTorn() throws IOException {
-        if (tornFrom != NOT_TORN) {
-            file.truncate(tornFrom);
-            tornFrom = NOT_TORN;
+        if (torn) {
+            file.truncate(known.bytes());
+            torn = false;
         }
     }
 
@@ -223,65 +208,69 @@ public final class DeadLetters implements Closeable {
     public synchronized int requeue(Predicate<DeadLetter> which) throws IOException {
         Set<Name> done = new HashSet<>();
         List<DeadLetter> portion = new ArrayList<>();
-        int[] requeued = new int[1];
-        long[] bytes = new long[1];
+        long bytes = 0;
         try {
-            letters(letter -> {
+            DeadLetterFile lines = lines();
+            for (DeadLetter letter = lines.next(); letter != null; letter = lines.next()) {
                 if (which.test(letter) && !outbox.wasRequeued(letter.name()) && done.add(letter.name())) {
                     portion.add(letter);
-                    bytes[0] += letter.certificate().length;
+                    bytes += letter.certificate().length;
                 }
-                if (bytes[0] >= PORTION_BYTES) {
-                    requeued[0] += requeue(portion);
-                    portion.clear();
-                    bytes[0] = 0;
+                if (bytes >= PORTION_BYTES) {
+                    requeue(portion);
+                    bytes = 0;
                 }
-            });
-            requeued[0] += requeue(portion);
+            }
+            requeue(portion);
+            lines.logOthers();
         } finally {
             removeRequeued();
         }
-        return requeued[0];
+        return done.size();
     }
 
-    private int requeue(List<DeadLetter> portion) throws IOException {
+    private void requeue(List<DeadLetter> portion) throws IOException {
         outbox.await(outbox.requeue(List.copyOf(portion)));
-        return portion.size();
+        portion.clear();
+    }
+
+    private DeadLetterFile lines() throws IOException {
+        followChanges();
+        return new DeadLetterFile(path, file);
     }
 
     private void removeRequeued() throws IOException {
         rewriteWithout(outbox::wasRequeued);
-        outbox.requeuedAreOut();
+        outbox.forgetRequeued();
     }
 
     /** Removes letters permanently and returns their number. */
     public synchronized int purge(Predicate<DeadLetter> which) throws IOException {
         Set<Name> names = new HashSet<>();
-        letters(letter -> {
+        DeadLetterFile lines = lines();
+        lines.forEach(letter -> {
             if (which.test(letter)) {
                 names.add(letter.name());
             }
         });
+        lines.logOthers();
         rewriteWithout(names::contains);
         return names.size();
     }
 
-    private void letters(DeadLetterFile.Letters letters) throws IOException {
-        followChanges();
-        DeadLetterFile.letters(path, file, letters);
-    }
-
     /** Settles the entries whose letters are in the file, and removes the letters that were requeued. */
     private void settleKnown() throws IOException {
-        boolean[] requeued = new boolean[1];
-        letters(letter -> {
-            requeued[0] |= outbox.wasRequeued(letter.name());
+        boolean requeued = false;
+        DeadLetterFile lines = lines();
+        for (DeadLetter letter = lines.next(); letter != null; letter = lines.next()) {
+            requeued |= outbox.wasRequeued(letter.name());
             outbox.settleIfPending(letter.name());
-        });
-        if (requeued[0]) {
+        }
+        lines.logOthers();
+        if (requeued) {
             removeRequeued();
         }
-        outbox.requeuedAreOut();
+        outbox.forgetRequeued();
     }
 
     /** Replaces the file with a copy without these letters, which is complete and on disk before the rename. */
@@ -290,23 +279,24 @@ public final class DeadLetters implements Closeable {
         RegularFile.requireOrNothing(next, LinkOption.NOFOLLOW_LINKS);
         if (files.status(next).isPresent()) {
             try (OpenFile left = files.openForReading(next)) {
-                DeadLetterFile.requireLetters(next, left);
+                byte[] unused = new DeadLetterFile(next, left).nextLine();
             }
             files.delete(next); // left by a crash
         }
         OpenFile target = files.create(next);
-        int[] kept = new int[1];
-        long[] end = new long[1];
+        int kept = 0;
         try {
-            DeadLetterFile.lines(file, line -> {
+            long end = 0;
+            DeadLetterFile lines = new DeadLetterFile(path, file);
+            for (byte[] line = lines.nextLine(); line != null; line = lines.nextLine()) {
                 // lines that are not letters were not written by an agent, and are kept
                 Optional<DeadLetter> letter = DeadLetterFile.letterIn(line);
                 if (letter.filter(one -> gone.test(one.name())).isEmpty()) {
-                    target.write(withEnd(line), end[0]);
-                    end[0] += line.length + 1;
-                    kept[0] += letter.isPresent() ? 1 : 0;
+                    target.write(withEnd(line), end);
+                    end += line.length + 1;
+                    kept += letter.isPresent() ? 1 : 0;
                 }
-            });
+            }
             target.force();
             if (!known.isSameFile(files.status(path))) {
                 throw new IOException(path + " was moved away while it was being rewritten; run the command again");
@@ -317,7 +307,7 @@ public final class DeadLetters implements Closeable {
             target.close();
             throw e;
         }
-        use(target, new Known(status().identity(), end[0], kept[0]));
+        use(target, known(kept));
     }
 
     @Override

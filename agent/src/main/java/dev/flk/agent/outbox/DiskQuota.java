@@ -20,13 +20,13 @@ final class DiskQuota {
     /** The bytes that a record needs besides its body: its header, and its share of the record that settles it. */
     static final int OVERHEAD_BYTES = 100;
 
-    private static final long LOOK_EVERY_NANOS = Duration.ofSeconds(1).toNanos();
+    private static final long REFRESH_NANOS = Duration.ofSeconds(1).toNanos();
 
     private final FileOps files;
     private final OutboxOptions options;
     private final LongSupplier nanoTicker;
-    private boolean looked;
-    private long lookedNanos;
+    private boolean isRead;
+    private long readNanos;
     private long usedBytes;
     private long freeBytes;
     private long arrivingBytes;
@@ -46,7 +46,7 @@ final class DiskQuota {
      * @throws OutboxFull if there is not enough space
      */
     synchronized long take(int certificates, long bytes, long waitingBytes) throws IOException {
-        lookNowAndThen();
+        refreshIfOld();
         long needed = bytes + (long) certificates * OVERHEAD_BYTES;
         if (usedBytes + needed > options.maxBytes()) {
             throw new OutboxFull("the outbox " + options.directory() + " is full: its files have " + usedBytes + " of "
@@ -75,12 +75,12 @@ final class DiskQuota {
 
     /** Returns whether space is so scarce that settled segments should be removed regardless of their age. */
     synchronized boolean isTight() throws IOException {
-        lookNowAndThen();
+        refreshIfOld();
         return usedBytes > options.maxBytes() - options.maxBytes() / 8 || freeBytes < options.minFreeBytes();
     }
 
     synchronized Space space() throws IOException {
-        lookNowAndThen();
+        refreshIfOld();
         return lastSpace();
     }
 
@@ -89,19 +89,19 @@ final class DiskQuota {
         return new Space(usedBytes, freeBytes);
     }
 
-    private void lookNowAndThen() throws IOException {
-        if (!looked || nanoTicker.getAsLong() - lookedNanos >= LOOK_EVERY_NANOS) {
-            look();
+    private void refreshIfOld() throws IOException {
+        if (!isRead || nanoTicker.getAsLong() - readNanos >= REFRESH_NANOS) {
+            refresh();
         }
     }
 
     /** Reads the sizes from the file system now. */
-    synchronized void look() throws IOException {
+    synchronized void refresh() throws IOException {
         Path directory = options.directory();
         usedBytes = used(files, directory);
         freeBytes = files.usableBytes(directory);
-        lookedNanos = nanoTicker.getAsLong();
-        looked = true;
+        readNanos = nanoTicker.getAsLong();
+        isRead = true;
     }
 
     /** Returns the bytes of the files in a directory, without the reserve. */

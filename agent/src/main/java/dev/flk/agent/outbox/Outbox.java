@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.agent.outbox.BackgroundAppends.ForcedAppend;
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
-import dev.flk.agent.outbox.Notes.ForcedAppend;
 import dev.flk.agent.outbox.Outbox.ShardBacklog;
+import dev.flk.agent.outbox.OutboxContents.Losses;
 import dev.flk.agent.outbox.OutboxRecords.Name;
-import dev.flk.agent.outbox.OutboxView.Contents;
-import dev.flk.agent.outbox.OutboxView.Losses;
-import dev.flk.agent.outbox.Shards.ShardField;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogListener;
@@ -58,12 +56,12 @@ public final class Outbox implements CertificateSink, Closeable {
     private final OutboxOptions options;
     private final InstantSource clock;
     private final Log log;
-    private final Contents contents;
+    private final OutboxContents contents;
     private final Losses losses;
     private final UnreadableBlocks unreadable;
     private final AtomicLong lostSince = new AtomicLong();
-    private final DiskQuota room;
-    private final Notes notes;
+    private final DiskQuota quota;
+    private final BackgroundAppends background;
     private final CertificateBodies bodies;
     private final OutboxCompaction compaction;
     private final OutboxCare care;
@@ -77,17 +75,17 @@ public final class Outbox implements CertificateSink, Closeable {
         this.log = log;
         List<Damage> damages = new ArrayList<>(log.startReport().damages());
         try (LogReader reader = log.read(0, OnDamage.SKIP)) {
-            contents = Contents.replay(reader);
+            contents = OutboxContents.replay(reader);
             damages.addAll(reader.damages());
         }
         losses = Losses.of(damages);
         unreadable = files;
         LineLimit limit = LineLimit.ofOutages(nanoTicker);
-        room = new DiskQuota(files, options, nanoTicker);
-        notes = new Notes(log, limit);
+        quota = new DiskQuota(files, options, nanoTicker);
+        background = new BackgroundAppends(log, limit);
         bodies = new CertificateBodies(files, options.directory(), contents.pending());
         compaction = new OutboxCompaction(files, options.directory(), clock, log, contents.pending(), bodies, this);
-        care = new OutboxCare(compaction, room, contents.pending(), notes, limit, nanoTicker);
+        care = new OutboxCare(compaction, quota, contents.pending(), background, limit, nanoTicker);
     }
 
     /**
@@ -203,18 +201,18 @@ public final class Outbox implements CertificateSink, Closeable {
                 .thenRun(() -> letters.forEach(letter -> contents.requeued().add(letter.name())));
     }
 
-    /** Returns whether the dead letter of this entry was requeued since the last call of {@link #requeuedAreOut}. */
+    /** Returns whether the dead letter of this entry was requeued since the last call of {@link #forgetRequeued}. */
     boolean wasRequeued(Name name) {
         return contents.wasRequeued(name);
     }
 
     /** Returns whether requeued letters may still be in the file of dead letters. */
-    boolean remembersRequeued() {
+    boolean hasRequeued() {
         return !contents.requeued().isEmpty();
     }
 
     /** Forgets the requeued letters, since none is in the file of dead letters any more. */
-    void requeuedAreOut() {
+    void forgetRequeued() {
         contents.requeued().clear();
     }
 
@@ -238,13 +236,13 @@ public final class Outbox implements CertificateSink, Closeable {
         if (added.isEmpty()) {
             return CompletableFuture.completedFuture(null);
         }
-        long taken = room.take(
+        long taken = quota.take(
                 added.size(),
                 records.stream().mapToLong(body -> body.length).sum(),
                 contents.pending().bytes());
         long now = Math.max(0, clock.millis());
         // parsed here, since the log's thread must not spend time on it
-        List<String> shards = added.stream().map(body -> ShardField.of(body, 0)).toList();
+        List<String> shards = added.stream().map(body -> Shards.nameIn(body, 0)).toList();
         ForcedAppend append = new ForcedAppend(
                 records.stream()
                         .map(body -> OutboxRecords.record(kind, now, body))
@@ -253,21 +251,21 @@ public final class Outbox implements CertificateSink, Closeable {
                     onFirst.accept(first);
                     arrived(first, now, added, shards);
                 });
-        var unused = append.ended().whenComplete((nothing, failure) -> room.arrived(taken));
+        var unused = append.ended().whenComplete((nothing, failure) -> quota.arrived(taken));
         if (!log.append(append)) {
-            room.arrived(taken);
+            quota.arrived(taken);
             throw new OutboxFull("the outbox " + options.directory() + " can't keep up or is closing; try again");
         }
         return append.ended();
     }
 
     /** Blocks until the future completes; without threads, runs the steps of the log itself. */
-    void await(CompletableFuture<Void> something) throws IOException {
-        while (!started && !something.isDone() && log.step()) {
+    void await(CompletableFuture<Void> future) throws IOException {
+        while (!started && !future.isDone() && log.step()) {
             // the condition does the work
         }
         try {
-            something.join();
+            future.join();
         } catch (CompletionException e) {
             throw e.getCause() instanceof IOException io ? io : new IOException(e);
         }
@@ -326,7 +324,7 @@ public final class Outbox implements CertificateSink, Closeable {
         Entry note = OutboxRecords.beingSent(now, first);
         var unused = ForcedAppend.to(log, List.of(note), sequence -> {}).handle((nothing, failure) -> {
             if (failure != null) {
-                notes.keep(note, failure);
+                background.keep(note, failure);
             }
             then.run();
             return null;
@@ -353,7 +351,7 @@ public final class Outbox implements CertificateSink, Closeable {
         }
         synchronized (this) {
             entries.forEach(entry -> contents.pending().notArrived(entry.sequence()));
-            notes.add(OutboxRecords.record(
+            background.add(OutboxRecords.record(
                     OutboxRecords.NOT_ARRIVED, clock.millis(), OutboxRecords.numbers(sequences(entries))));
         }
     }
@@ -373,7 +371,7 @@ public final class Outbox implements CertificateSink, Closeable {
             if (how == SettledAs.LOST) {
                 lostSince.addAndGet(entries.size());
             } else {
-                notes.add(OutboxRecords.record(
+                background.add(OutboxRecords.record(
                         OutboxRecords.SETTLED, clock.millis(), OutboxRecords.settled(how, sequences(entries))));
             }
         }
@@ -453,12 +451,12 @@ public final class Outbox implements CertificateSink, Closeable {
 
     /** Returns the space, which is at most one second old. */
     public Space space() throws IOException {
-        return room.space();
+        return quota.space();
     }
 
     /** Returns the most recently read space, without reading the file system. */
     public Space lastSpace() {
-        return room.lastSpace();
+        return quota.lastSpace();
     }
 
     /** Returns the number of pending entries. */

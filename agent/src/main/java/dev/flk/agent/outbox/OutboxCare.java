@@ -25,9 +25,9 @@ final class OutboxCare implements Closeable {
     private static final long EVERY_NANOS = Duration.ofSeconds(1).toNanos();
 
     private final OutboxCompaction compaction;
-    private final DiskQuota room;
+    private final DiskQuota quota;
     private final Pending pending;
-    private final Notes notes;
+    private final BackgroundAppends background;
     private final LineLimit limit;
     private final Thread thread = new Thread(this::run, "outbox-care");
     private final LongSupplier nanoTicker;
@@ -37,17 +37,17 @@ final class OutboxCare implements Closeable {
 
     OutboxCare(
             OutboxCompaction compaction,
-            DiskQuota room,
+            DiskQuota quota,
             Pending pending,
-            Notes notes,
+            BackgroundAppends background,
             LineLimit limit,
             LongSupplier nanoTicker) {
         this.nanoTicker = nanoTicker;
         this.nextTryNanos = nanoTicker.getAsLong();
         this.compaction = compaction;
-        this.room = room;
+        this.quota = quota;
         this.pending = pending;
-        this.notes = notes;
+        this.background = background;
         this.limit = limit;
     }
 
@@ -63,9 +63,9 @@ final class OutboxCare implements Closeable {
     }
 
     void step() {
-        notes.retry();
+        background.retry();
         try {
-            if (room.isTight()) {
+            if (quota.isTight()) {
                 makeRoom();
             } else {
                 boolean unused = compaction.keepReserve();
@@ -80,9 +80,9 @@ final class OutboxCare implements Closeable {
      * usually nothing left to remove.
      */
     synchronized void makeRoom() throws IOException {
-        long used = room.space().usedBytes();
+        long used = quota.space().usedBytes();
         long needed = pending.bytes() + (long) pending.size() * DiskQuota.OVERHEAD_BYTES;
-        long settled = used - needed - room.arrivingBytes();
+        long settled = used - needed - quota.arrivingBytes();
         if (settled <= used / 8
                 || (nanoTicker.getAsLong() < nextTryNanos && settled <= settledWhenFruitless + used / 8)) {
             return;
@@ -92,7 +92,7 @@ final class OutboxCare implements Closeable {
             nextTryNanos = nanoTicker.getAsLong() + FRUITLESS_NANOS;
             settledWhenFruitless = settled;
         }
-        room.look();
+        quota.refresh();
         if (report.removedSegments() > 0) {
             LOG.info(
                     "outbox: removed {} segments to free space, after moving their {} pending entries",

@@ -61,7 +61,7 @@ public final class OutboxCompaction {
     public record Report(int removedSegments, long freedBytes, int movedEntries, int compressedSegments, int pending) {}
 
     /** The oldest segments, which can be removed after these entries were moved. */
-    private record Way(int segments, long bytes, long lastLocation, List<Located> inTheWay) {}
+    private record Removal(int segments, long bytes, long lastLocation, List<Located> moved) {}
 
     OutboxCompaction(
             FileOps files,
@@ -108,35 +108,38 @@ public final class OutboxCompaction {
     }
 
     private Report plan(Duration horizon) throws IOException {
-        Way way = way(horizon, asSealed(segments()));
-        long movedBytes = way.inTheWay().stream()
+        Removal removal = removal(horizon, asSealed(segments()));
+        long movedBytes = removal.moved().stream()
                 .mapToLong(one -> one.entry().bodyBytes())
                 .sum();
-        int compressed = (int) retention(horizon).plan(way.lastLocation()).stream()
+        int compressed = (int) retention(horizon).plan(removal.lastLocation()).stream()
                 .filter(due -> due.what() == Done.COMPRESSED)
                 .count();
         return new Report(
-                way.segments(), way.bytes() - movedBytes, way.inTheWay().size(), compressed, pending.size());
+                removal.segments(),
+                removal.bytes() - movedBytes,
+                removal.moved().size(),
+                compressed,
+                pending.size());
     }
 
     private Report run(Duration horizon, int portionBytes) throws IOException {
         List<SegmentSummary> before = segments();
         // first removes segments that need no write, which may make room for the rest
-        int removed = outbox.remembersRequeued()
-                ? 0
-                : remove(horizon, Math.min(pending.firstLocation(), closedEnd(before)) - 1);
+        int removed =
+                outbox.hasRequeued() ? 0 : remove(horizon, Math.min(pending.firstLocation(), closedEnd(before)) - 1);
         outbox.await(log.seal());
         outbox.await(outbox.repeatRequeued());
-        Way way = way(horizon, segments());
-        move(way.inTheWay(), portionBytes);
+        Removal removal = removal(horizon, segments());
+        move(removal.moved(), portionBytes);
         bodies.close(); // an open file would keep its space
-        removed += remove(horizon, way.lastLocation());
+        removed += remove(horizon, removal.lastLocation());
         int compressed = 0;
         while (retention(horizon).step(0) == Done.COMPRESSED) {
             compressed++;
         }
         return new Report(
-                removed, bytes(before) - bytes(segments()), way.inTheWay().size(), compressed, pending.size());
+                removed, bytes(before) - bytes(segments()), removal.moved().size(), compressed, pending.size());
     }
 
     /** Returns the segments as they are after a run has sealed the active one, provided that it has a record. */
@@ -181,9 +184,9 @@ public final class OutboxCompaction {
      * Returns the largest number of the oldest segments that were closed longer ago than {@code horizon} and of whose
      * bytes at most half must be moved; without a horizon at most three quarters, because producers wait for room then.
      */
-    private Way way(Duration horizon, List<SegmentSummary> segments) {
-        Way best = new Way(0, 0, 0, List.of());
-        List<Located> inTheWay = new ArrayList<>();
+    private Removal removal(Duration horizon, List<SegmentSummary> segments) {
+        Removal best = new Removal(0, 0, 0, List.of());
+        List<Located> moved = new ArrayList<>();
         int room = MOST_MOVED - pending.moved();
         long bytes = 0;
         long movedBytes = 0;
@@ -192,18 +195,17 @@ public final class OutboxCompaction {
             long last = segment.end() - 1;
             bytes += segment.bytes();
             for (Located located : pending.locatedUpTo(last, MOST_MOVED + 1)) {
-                if (inTheWay.isEmpty()
-                        || located.location()
-                                > inTheWay.get(inTheWay.size() - 1).location()) {
-                    inTheWay.add(located);
+                if (moved.isEmpty()
+                        || located.location() > moved.get(moved.size() - 1).location()) {
+                    moved.add(located);
                     movedBytes += located.entry().bodyBytes();
                 }
             }
-            if (inTheWay.size() > room) {
+            if (moved.size() > room) {
                 break;
             }
             if (horizon.isZero() ? movedBytes * 4 <= bytes * 3 : movedBytes * 2 <= bytes) {
-                best = new Way(i + 1, bytes, last, List.copyOf(inTheWay));
+                best = new Removal(i + 1, bytes, last, List.copyOf(moved));
             }
         }
         return best;

@@ -2,7 +2,6 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.Outbox.LastSending;
-import dev.flk.agent.outbox.Shards.ShardField;
 import dev.flk.wal.segment.Entry;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
@@ -103,7 +102,7 @@ final class OutboxRecords {
         return names;
     }
 
-    static Name was(byte[] requeued) {
+    static Name formerName(byte[] requeued) {
         long[] numbers = numbers(head(requeued));
         return new Name(numbers[0], numbers[1]);
     }
@@ -132,7 +131,7 @@ final class OutboxRecords {
 
     /** Returns the name under which the shard of a record's certificate is counted. */
     static String shard(LogRecord record) {
-        return ShardField.of(record.body(), headBytes(record));
+        return Shards.nameIn(record.body(), headBytes(record));
     }
 
     /** Returns the error for a record of a kind that this version does not know. */

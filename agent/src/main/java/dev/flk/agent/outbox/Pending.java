@@ -49,13 +49,13 @@ final class Pending {
                 chunks.put(tail.from, tail);
             }
         }
-        if (before == null || !before.takes(entry)) {
+        if (before == null || !before.accepts(entry)) {
             before = new Chunk(entry);
             chunks.put(before.from, before);
         }
         short number = shards.number(shard);
         before.add(entry, number);
-        shards.came(number);
+        shards.increment(number);
         size++;
         bytes += entry.bodyBytes();
     }
@@ -94,7 +94,7 @@ final class Pending {
         moved.remove(sequence);
         size--;
         bytes -= chunk.bytes[index];
-        shards.went(chunk.shards[index]);
+        shards.decrement(chunk.shards[index]);
         chunk.remove(index);
         if (chunk.live == 0) {
             chunks.remove(chunk.from);
@@ -285,7 +285,7 @@ final class Pending {
         }
 
         /** Returns whether an entry can be added whose sequence is higher than all in the chunk. */
-        boolean takes(OutboxEntry entry) {
+        boolean accepts(OutboxEntry entry) {
             return used < CAPACITY
                     && entry.sequence() - baseSequence <= Integer.MAX_VALUE
                     && Math.abs(entry.addedMillis() - baseMillis) <= Integer.MAX_VALUE;

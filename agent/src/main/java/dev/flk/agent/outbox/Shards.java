@@ -20,12 +20,15 @@ final class Shards {
     static final String OTHERS = "(others)";
 
     static final int MOST_NAMED = 64;
+    /** The maximum length in code points; no backend accepts a longer id. */
+    private static final int LONGEST = 256;
+
     private static final short NUMBER_OF_OTHERS = 0;
 
     private final Map<String, Short> numbers = new HashMap<>();
     private final @Nullable String[] names = new @Nullable String[MOST_NAMED + 1];
     private final int[] waiting = new int[MOST_NAMED + 1];
-    private boolean namesStay;
+    private boolean permanent;
 
     Shards() {
         names[NUMBER_OF_OTHERS] = OTHERS;
@@ -39,7 +42,7 @@ final class Shards {
             return known;
         }
         short free = freeNumber();
-        if (free == NUMBER_OF_OTHERS && !namesStay) {
+        if (free == NUMBER_OF_OTHERS && !permanent) {
             forgetIdle();
             free = freeNumber();
         }
@@ -71,7 +74,7 @@ final class Shards {
     /** Removes the names without pending entries, and makes all other names permanent. */
     void keepNames() {
         forgetIdle();
-        namesStay = true;
+        permanent = true;
     }
 
     /** Returns the name under which entries with this number are counted. */
@@ -84,12 +87,12 @@ final class Shards {
     }
 
     /** Counts one more pending entry with this number. */
-    void came(short number) {
+    void increment(short number) {
         waiting[number]++;
     }
 
     /** Counts one pending entry less with this number. */
-    void went(short number) {
+    void decrement(short number) {
         waiting[number]--;
     }
 
@@ -114,44 +117,30 @@ final class Shards {
     }
 
     /**
-     * A reader of the {@code shard_id} of a certificate, for counting. It stops at that member and does not validate
-     * the rest. Pure.
+     * Returns the shard of the certificate that begins at {@code from}, for counting; {@link #OTHERS} if it has none that
+     * a backend accepts. Stops at that member and does not validate the rest.
      */
-    static final class ShardField {
-        /** The maximum length in code points; no backend accepts a longer id. */
-        private static final int LONGEST = 256;
-
-        private ShardField() {}
-
-        /**
-         * Returns the name of the shard in the certificate that begins at {@code from}; {@link Shards#OTHERS} if it has
-         * none that a backend accepts.
-         */
-        static String of(byte[] bytes, int from) {
-            try (JsonParser json = UnboundedJson.FACTORY.createParser(bytes, from, bytes.length - from)) {
-                if (json.nextToken() != JsonToken.START_OBJECT) {
-                    return Shards.OTHERS;
+    static String nameIn(byte[] bytes, int from) {
+        try (JsonParser json = JsonMembers.UNBOUNDED.createParser(bytes, from, bytes.length - from)) {
+            boolean isObject = json.nextToken() == JsonToken.START_OBJECT;
+            while (isObject && json.nextToken() == JsonToken.FIELD_NAME) {
+                boolean isShard = json.currentName().equals("shard_id");
+                JsonToken value = json.nextToken();
+                if (isShard) {
+                    return value == JsonToken.VALUE_STRING && fits(json.getText()) ? json.getText() : OTHERS;
                 }
-                while (json.nextToken() == JsonToken.FIELD_NAME) {
-                    boolean isIt = json.currentName().equals("shard_id");
-                    JsonToken value = json.nextToken();
-                    if (isIt) {
-                        return value == JsonToken.VALUE_STRING ? named(json.getText()) : Shards.OTHERS;
-                    }
-                    json.skipChildren();
-                }
-                return Shards.OTHERS;
-            } catch (IOException e) {
-                // no validation here: sending finds the mistake and gives the certificate up with a reason
-                return Shards.OTHERS;
+                json.skipChildren();
             }
+            return OTHERS;
+        } catch (IOException e) {
+            // no validation here: sending finds the mistake and gives the certificate up with a reason
+            return OTHERS;
         }
+    }
 
-        private static String named(String shardId) {
-            boolean fits = !shardId.isEmpty()
-                    && shardId.length() <= 2 * LONGEST
-                    && shardId.codePointCount(0, shardId.length()) <= LONGEST;
-            return fits ? shardId : Shards.OTHERS;
-        }
+    private static boolean fits(String shardId) {
+        return !shardId.isEmpty()
+                && shardId.length() <= 2 * LONGEST
+                && shardId.codePointCount(0, shardId.length()) <= LONGEST;
     }
 }

@@ -46,24 +46,22 @@ import org.slf4j.LoggerFactory;
  * servers and the log have their own threads. Any thread may call all methods except {@code run}.
  */
 public final class Agent implements Closeable {
-    private static final long LOOK_AT_LOCK_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final long CHECK_LOCK_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
     /** The maximum number of logged losses; a badly damaged outbox may have thousands of gaps. */
-    private static final int MOST_LOSSES_TOLD = 20;
+    private static final int MOST_LOSSES_LOGGED = 20;
 
     /** The time for which {@link #run} waits after {@link #stop} for answers to certificates in flight. */
     private static final long LAST_ANSWERS_NANOS = Duration.ofSeconds(8).toNanos();
     /** The maximum duration of {@link #close}, including the last answers; exceeded only if the disk hangs. */
     private static final Duration LONGEST_CLOSE = Duration.ofSeconds(12);
 
-    private static final long STATE_WITHIN_SECONDS = 5;
-
     private final Deque<Closeable> parts = new ArrayDeque<>();
     private final Outbox outbox;
     private final DeadLetters deadLetters;
     private final Sender sender;
     private final @Nullable MetricsServer metrics;
-    private final LocalServer doors;
+    private final LocalServer local;
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final AgentConfig config;
@@ -108,10 +106,10 @@ public final class Agent implements Closeable {
             sender = new Sender(config.sending(), outbox, deadLetters, meters, surroundings);
             register(meters, surroundings);
             metrics = config.metricsPort().isPresent()
-                    ? opened(MetricsServer.start(config.metricsPort().getAsInt(), meters))
+                    ? opened(MetricsServer.start(config.metricsPort().get(), meters))
                     : null;
-            doors = opened(LocalServer.start(
-                    new LocalServer.Doors(config.controlSocket(), config.intakeSocket(), config.intakePort()),
+            local = opened(LocalServer.start(
+                    config.local(),
                     outbox,
                     new AgentOperations(config, outbox, deadLetters, sender, surroundings.clock())));
         } catch (IOException | RuntimeException e) {
@@ -210,12 +208,9 @@ public final class Agent implements Closeable {
         }
         SendingState state;
         try {
-            state = sender.state().get(STATE_WITHIN_SECONDS, TimeUnit.SECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return Optional.of("interrupted");
-        } catch (ExecutionException | TimeoutException e) {
-            return Optional.of(stopping ? "the agent is closed" : "sending has stalled; its disk may hang");
+            state = sender.state();
+        } catch (IOException e) {
+            return Optional.of(stopping ? "the agent is closed" : String.valueOf(e.getMessage()));
         }
         if (state.heldShards() > 0) {
             return Optional.of(
@@ -285,8 +280,8 @@ public final class Agent implements Closeable {
                 outbox.pendingEntries(),
                 deadLetters.count(),
                 metrics == null ? "" : ", metrics on port " + metrics.port(),
-                doors.port() == 0 ? "" : ", certificates are taken on loopback port " + doors.port());
-        tellLosses(outbox.losses());
+                local.port() == 0 ? "" : ", certificates are taken on loopback port " + local.port());
+        logLosses(outbox.losses());
         Optional<SpoolIntake> spool = config.spoolDirectory()
                 .map(directory -> SpoolIntake.start(directory, outbox, clock, LineLimit.ofOutages(nanoTicker)));
         try {
@@ -294,7 +289,7 @@ public final class Agent implements Closeable {
         } finally {
             spool.ifPresent(SpoolIntake::stop);
         }
-        takeLastAnswers();
+        awaitLastAnswers();
         spool.ifPresent(SpoolIntake::close);
         leftBehind = spool.map(SpoolIntake::leftBehind).orElse(List.of());
         LOG.info("stopped, {} certificates wait in the outbox", outbox.pendingEntries());
@@ -315,23 +310,23 @@ public final class Agent implements Closeable {
                     var unused = lastFiles.thenRun(sender::wake);
                 }
             }
-            sender.await(Math.min(waitNanos, LOOK_AT_LOCK_NANOS));
+            sender.await(Math.min(waitNanos, CHECK_LOCK_NANOS));
         }
         outbox.lockLost().ifPresent(cause -> LOG.error("nothing more is sent: {}", cause.getMessage()));
     }
 
-    private static void tellLosses(List<String> losses) {
+    private static void logLosses(List<String> losses) {
         losses.stream()
-                .limit(MOST_LOSSES_TOLD)
+                .limit(MOST_LOSSES_LOGGED)
                 .forEach(loss -> LOG.error("outbox: {}; its certificates are lost", loss));
-        if (losses.size() > MOST_LOSSES_TOLD) {
+        if (losses.size() > MOST_LOSSES_LOGGED) {
             LOG.error(
                     "outbox: {} more gaps like these; flk-agent fsck --dry-run lists them all",
-                    losses.size() - MOST_LOSSES_TOLD);
+                    losses.size() - MOST_LOSSES_LOGGED);
         }
     }
 
-    private void takeLastAnswers() throws InterruptedException {
+    private void awaitLastAnswers() throws InterruptedException {
         sender.stop();
         long deadline = nanoTicker.getAsLong() + LAST_ANSWERS_NANOS;
         while (sender.inFlight() > 0 && nanoTicker.getAsLong() < deadline) {
@@ -354,7 +349,7 @@ public final class Agent implements Closeable {
 
     /** Returns the loopback port that accepts certificates, if any. */
     public Optional<Integer> intakePort() {
-        return Optional.of(doors.port()).filter(port -> port > 0);
+        return Optional.of(local.port()).filter(port -> port > 0);
     }
 
     /**

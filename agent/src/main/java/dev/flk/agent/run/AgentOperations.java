@@ -15,9 +15,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Optional;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,7 +23,6 @@ import org.slf4j.LoggerFactory;
  */
 final class AgentOperations implements Operations {
     private static final Logger LOG = LoggerFactory.getLogger(AgentOperations.class);
-    private static final long STATE_WITHIN_SECONDS = 5;
 
     private final AgentConfig config;
     private final Outbox outbox;
@@ -44,7 +40,7 @@ final class AgentOperations implements Operations {
 
     @Override
     public StatusReport status() throws IOException {
-        SendingState sending = sendingState();
+        SendingState sending = sender.state();
         Outbox.Space space = outbox.space();
         Optional<Instant> oldest = outbox.oldest().map(entry -> Instant.ofEpochMilli(entry.addedMillis()));
         long pending = outbox.pendingEntries();
@@ -80,18 +76,6 @@ final class AgentOperations implements Operations {
                 outbox.maxBytes(),
                 space.freeBytes(),
                 config.outbox().minFreeBytes());
-    }
-
-    private SendingState sendingState() throws IOException {
-        try {
-            return sender.state().get(STATE_WITHIN_SECONDS, TimeUnit.SECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IOException("interrupted", e);
-        } catch (ExecutionException | TimeoutException e) {
-            throw new IOException(
-                    "sending did not respond within " + STATE_WITHIN_SECONDS + " s; its disk may hang", e);
-        }
     }
 
     @Override

@@ -140,7 +140,7 @@ final class AnswerHandler {
         }
         LOG.warn("Added {} to DLQ: {}", idForLog(pcsId), shown);
         meters.givenUp(outbox.shardName(queued.entry));
-        hold.gone(queued);
+        hold.givenUp(queued);
         done(queued.entry, new Settlement(Settlement.Kind.DEAD_LETTERED, pcsId, shown));
     }
 
@@ -160,7 +160,7 @@ final class AnswerHandler {
                         queued.entry.sequence(),
                         leftOut));
         meters.lost(1);
-        hold.gone(queued);
+        hold.givenUp(queued);
         done(queued.entry, new Settlement(Settlement.Kind.LOST, "", "the disk can't read it any more"));
     }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
-import dev.flk.agent.send.SenderConfig.ClientTls;
-import dev.flk.agent.send.SenderConfig.ClientTls.CertificateEnd;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.URI;
@@ -24,19 +22,15 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Flow.Subscription;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A client of the backend's HTTP API, with kept-alive HTTP/1.1 connections. It follows no redirects. Each method
- * returns at once, and calls its {@link Ended} exactly once, on any thread. Thread-safe.
+ * returns at once, and calls {@code ended} exactly once, on any thread: with a complete reply, or with null and the
+ * failure. Thread-safe.
  */
 public final class BackendClient {
-    /** A callback for the end of a request. */
-    public interface Ended {
-        /** Receives a complete reply, or a null {@code reply} if the request failed or timed out. */
-        void call(@Nullable Reply reply, @Nullable Throwable failure);
-    }
-
     private static final int MAX_SINGLE_BYTES = 64 << 10;
     /**
      * The limit of a batch's answer. An outcome contains little more than the id and a reason, which may quote the
@@ -75,7 +69,7 @@ public final class BackendClient {
     }
 
     /** Sends one certificate. */
-    public void submit(byte[] line, Ended ended) {
+    public void submit(byte[] line, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
         exchange(
                 request("/v1/pcs/submit", "application/json").POST(BodyPublishers.ofByteArray(line)),
                 MAX_SINGLE_BYTES,
@@ -83,7 +77,7 @@ public final class BackendClient {
     }
 
     /** Sends several certificates, one on each line. */
-    void submitBatch(List<byte[]> lines, Ended ended) {
+    void submitBatch(List<byte[]> lines, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
         // a single array, so that the request has a Content-Length
         ByteArrayOutputStream body = new ByteArrayOutputStream();
         for (byte[] line : lines) {
@@ -97,12 +91,12 @@ public final class BackendClient {
     }
 
     /** Requests {@code /health}: whether the backend serves, and its time, from the {@code Date} of the answer. */
-    public void health(Ended ended) {
+    public void health(BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
         exchange(request("/health", "text/plain").GET(), MAX_SINGLE_BYTES, ended);
     }
 
     /** Requests {@code /readyz}: whether the backend is ready. */
-    public void readiness(Ended ended) {
+    public void readiness(BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
         exchange(request("/readyz", "text/plain").GET(), MAX_SINGLE_BYTES, ended);
     }
 
@@ -112,7 +106,8 @@ public final class BackendClient {
                 .header("User-Agent", "flk-agent");
     }
 
-    private void exchange(HttpRequest.Builder request, int maxBytes, Ended ended) {
+    private void exchange(
+            HttpRequest.Builder request, int maxBytes, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
         CompletableFuture<HttpResponse<byte[]>> exchange =
                 http.sendAsync(request.build(), info -> new BoundedBody(maxBytes));
         // the client's own time-out covers only the headers, and JDK 17 measures it with the wall clock
@@ -120,12 +115,12 @@ public final class BackendClient {
                 .orTimeout(requestTimeout.toMillis(), TimeUnit.MILLISECONDS)
                 .whenComplete((reply, failure) -> {
                     exchange.cancel(true);
-                    ended.call(reply, failure);
+                    ended.accept(reply, failure);
                 });
     }
 
     private Reply reply(HttpResponse<byte[]> response) {
-        response.sslSession().flatMap(CertificateEnd::ofPeer).ifPresent(end -> certificateEnd = Optional.of(end));
+        response.sslSession().flatMap(ClientTls::endOfPeer).ifPresent(end -> certificateEnd = Optional.of(end));
         HttpHeaders headers = response.headers();
         return new Reply(
                 response.statusCode(),

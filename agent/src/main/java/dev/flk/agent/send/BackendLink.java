@@ -29,7 +29,14 @@ final class BackendLink {
     private final Backoff backoff;
     private final Breaker breaker;
     private final ClockOffset offset;
-    private final SlowStart window;
+    private final int maxInFlight;
+    /**
+     * The number of certificates that may be in flight: a batch at first, one after an outage. It doubles with each
+     * answer that records something, and halves when the backend asks for less, so that agents that resume together
+     * after an outage do not overload their backend.
+     */
+    private int window;
+
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final LineLimit limit;
@@ -66,7 +73,8 @@ final class BackendLink {
         this.backoff = backoff;
         this.breaker = breaker(backoff, nanoTicker);
         this.offset = new ClockOffset(clock, nanoTicker);
-        this.window = new SlowStart(options.batchSize(), options.maxInFlight());
+        this.maxInFlight = options.maxInFlight();
+        this.window = Math.min(options.batchSize(), maxInFlight);
         this.clock = clock;
         this.nanoTicker = nanoTicker;
         this.limit = limit;
@@ -109,7 +117,7 @@ final class BackendLink {
             if (ask && inFlight > 0) {
                 return whileItAnswers(); // an answer to a request in flight may have a Date
             }
-            if (!ask && inFlight >= window.window()) {
+            if (!ask && inFlight >= window) {
                 return Readiness.FULL;
             }
             permitted = breaker.tryAcquire();
@@ -130,7 +138,7 @@ final class BackendLink {
 
     /** Returns the number of further certificates that may be sent now, at least 1. */
     int room() {
-        return Math.max(1, window.window() - inFlight);
+        return Math.max(1, window - inFlight);
     }
 
     void nothingSent() {
@@ -148,11 +156,11 @@ final class BackendLink {
     }
 
     /** Notes that a request for the backend's time is under way. */
-    void asked() {
+    void clockRequested() {
         measuring = true;
     }
 
-    boolean isAsked() {
+    boolean isClockRequested() {
         return measuring;
     }
 
@@ -166,7 +174,7 @@ final class BackendLink {
         if (reply.date().isEmpty()) {
             offset.keep();
         }
-        learn(reply, sentNanos);
+        measureClock(reply, sentNanos);
         if (offset.unknown()) {
             pause(backoff.afterNanos(0)); // then the time is requested again
         }
@@ -187,12 +195,12 @@ final class BackendLink {
         if (open && !breaker.isOpen()) {
             limit.say("closed", leftOut -> LOG.info("{} answers again{}", client.base(), leftOut));
         }
-        learn(reply, sentNanos);
+        measureClock(reply, sentNanos);
     }
 
-    private void learn(Reply reply, long sentNanos) {
+    private void measureClock(Reply reply, long sentNanos) {
         reply.date()
-                .flatMap(date -> offset.learn(date, nanoTicker.getAsLong() - sentNanos))
+                .flatMap(date -> offset.measure(date, nanoTicker.getAsLong() - sentNanos))
                 .ifPresent(ahead -> limit.say(
                         "date",
                         leftOut -> LOG.warn(
@@ -207,7 +215,7 @@ final class BackendLink {
     void outage(String what) {
         boolean open = breaker.isOpen();
         breaker.failed();
-        window.outage();
+        window = 1;
         failed(what);
         pause(backoff.afterNanos(0));
         if (!open && breaker.isOpen()) {
@@ -221,7 +229,7 @@ final class BackendLink {
     }
 
     /** Applies those results that concern the backend rather than their certificates. */
-    void heed(List<SubmitResult> results) {
+    void applyToBackend(List<SubmitResult> results) {
         long atLeastSeconds = -1;
         boolean recorded = false;
         for (SubmitResult result : results) {
@@ -235,10 +243,10 @@ final class BackendLink {
             recorded |= result.isRecorded();
         }
         if (atLeastSeconds >= 0) {
-            window.refused();
+            window = Math.max(1, window / 2);
             pause(TimeUnit.SECONDS.toNanos(atLeastSeconds) + backoff.afterNanos(0));
         } else if (recorded) {
-            window.answered();
+            window = (int) Math.min(maxInFlight, 2L * window);
         }
     }
 
@@ -270,43 +278,9 @@ final class BackendLink {
                 !breaker.isOpen(),
                 lastAnswerAt,
                 Math.max(0, TimeUnit.NANOSECONDS.toSeconds(pausedUntilNanos - nowNanos)),
-                window.window(),
+                window,
                 offset.get().toMillis(),
                 lastErrorAt,
                 lastError);
-    }
-
-    /**
-     * The number of certificates that may be in flight to one backend: a batch at first, one after an outage. It
-     * doubles with each answer that records something, and halves when the backend asks for less. So agents that resume
-     * together after an outage do not overload their backend.
-     */
-    private static final class SlowStart {
-        private final int max;
-        private int now;
-
-        SlowStart(int first, int max) {
-            this.max = max;
-            this.now = Math.min(first, max);
-        }
-
-        int window() {
-            return now;
-        }
-
-        /** Doubles the window after an answer that recorded something. */
-        void answered() {
-            now = (int) Math.min(max, 2L * now);
-        }
-
-        /** Halves the window after an answer that asks for less. */
-        void refused() {
-            now = Math.max(1, now / 2);
-        }
-
-        /** Reduces the window to one certificate after an outage. */
-        void outage() {
-            now = 1;
-        }
     }
 }

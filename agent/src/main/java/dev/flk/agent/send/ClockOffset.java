@@ -44,8 +44,8 @@ final class ClockOffset {
     private boolean measured;
 
     private Duration offset = Duration.ZERO;
-    private Instant learntAt;
-    private long learntAtNanos;
+    private Instant measuredAt;
+    private long measuredAtNanos;
     private @Nullable Doubted doubted;
     private int doubts;
 
@@ -62,8 +62,8 @@ final class ClockOffset {
     ClockOffset(InstantSource clock, LongSupplier nanoTicker) {
         this.clock = clock;
         this.nanoTicker = nanoTicker;
-        this.learntAt = clock.instant();
-        this.learntAtNanos = nanoTicker.getAsLong();
+        this.measuredAt = clock.instant();
+        this.measuredAtNanos = nanoTicker.getAsLong();
     }
 
     /** Returns whether the offset must be measured before anything is sent. */
@@ -76,7 +76,7 @@ final class ClockOffset {
      *
      * @return empty if the measurement is accepted, else the offset that it measured
      */
-    Optional<Duration> learn(Instant date, long roundTripNanos) {
+    Optional<Duration> measure(Instant date, long roundTripNanos) {
         Duration roundTrip = Duration.ofNanos(roundTripNanos);
         Instant now = clock.instant();
         Duration measured = Duration.between(now.minus(roundTrip.dividedBy(2)), date.plus(HALF_A_DATE));
@@ -99,7 +99,7 @@ final class ClockOffset {
      * may have been.
      */
     private Duration byElapsedTime(Instant now) {
-        return Duration.between(now, learntAt.plusNanos(nanoTicker.getAsLong() - learntAtNanos))
+        return Duration.between(now, measuredAt.plusNanos(nanoTicker.getAsLong() - measuredAtNanos))
                 .plus(offset);
     }
 
@@ -127,15 +127,15 @@ final class ClockOffset {
     /** Returns the time of the backend's clock, by elapsed time since the last measurement; empty before the first one. */
     Optional<Instant> backendTime() {
         return measured
-                ? Optional.of(learntAt.plus(offset).plusNanos(nanoTicker.getAsLong() - learntAtNanos))
+                ? Optional.of(measuredAt.plus(offset).plusNanos(nanoTicker.getAsLong() - measuredAtNanos))
                 : Optional.empty();
     }
 
-    private void set(Duration learnt) {
+    private void set(Duration accepted) {
         unknown = false;
-        offset = learnt;
-        learntAt = clock.instant();
-        learntAtNanos = nanoTicker.getAsLong();
+        offset = accepted;
+        measuredAt = clock.instant();
+        measuredAtNanos = nanoTicker.getAsLong();
         doubted = null;
         doubts = 0;
     }
@@ -151,8 +151,8 @@ final class ClockOffset {
      * disagree.
      */
     void forgetIfClockJumped() {
-        Duration wall = Duration.between(learntAt, clock.instant());
-        Duration ticker = Duration.ofNanos(nanoTicker.getAsLong() - learntAtNanos);
+        Duration wall = Duration.between(measuredAt, clock.instant());
+        Duration ticker = Duration.ofNanos(nanoTicker.getAsLong() - measuredAtNanos);
         if (!unknown && wall.minus(ticker).abs().compareTo(JUMP) > 0) {
             forget();
         }

@@ -6,11 +6,11 @@ import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.SendQueue.Queued;
-import dev.flk.agent.send.SenderConfig.ClientTls;
 import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -20,10 +20,13 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -43,6 +46,7 @@ public final class Sender {
     /** The limit of the memory for certificates in flight; a single certificate may be longer. */
     private static final long MAX_IN_FLIGHT_BYTES = 8 << 20;
 
+    private static final long STATE_WITHIN_SECONDS = 5;
     private static final int MOST_REQUESTS_A_STEP = 64;
     private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final long SHORTEST_WAIT_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
@@ -142,7 +146,7 @@ public final class Sender {
     public void reconfigure(SenderConfig config) {
         tasks.add(() -> {
             configured = new Configured(config);
-            hold.forget(configured.backoff);
+            hold.reset(configured.backoff);
         });
     }
 
@@ -202,7 +206,7 @@ public final class Sender {
 
     /** Returns whether any request has no answer yet. The sender's thread. */
     boolean awaitsAnswer() {
-        return inFlight.get() > 0 || configured.links.stream().anyMatch(BackendLink::isAsked);
+        return inFlight.get() > 0 || configured.links.stream().anyMatch(BackendLink::isClockRequested);
     }
 
     /** Returns whether the breakers of all backends are open, as of the last step. Any thread. */
@@ -215,11 +219,23 @@ public final class Sender {
         return certificateEnds;
     }
 
-    /** Returns the state of sending; the future completes on the sender's thread, at its next step. Any thread. */
-    public CompletableFuture<SendingState> state() {
+    /**
+     * Returns the state of sending at the next step. Any thread but the sender's.
+     *
+     * @throws IOException if no step follows within five seconds
+     */
+    public SendingState state() throws IOException {
         CompletableFuture<SendingState> state = new CompletableFuture<>();
         tasks.add(() -> state.complete(stateNow()));
-        return state;
+        try {
+            return state.get(STATE_WITHIN_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("interrupted");
+        } catch (ExecutionException | TimeoutException e) {
+            throw new IOException(
+                    "sending did not respond within " + STATE_WITHIN_SECONDS + " s; its disk may hang", e);
+        }
     }
 
     private SendingState stateNow() {
@@ -249,7 +265,7 @@ public final class Sender {
                     return false;
                 }
                 case ASK -> {
-                    askForItsTime(link);
+                    requestClock(link);
                     if (!link.isOpen()) {
                         return false;
                     }
@@ -300,7 +316,7 @@ public final class Sender {
             return;
         }
         long sentNanos = nanoTicker.getAsLong();
-        BackendClient.Ended ended = (reply, failure) -> tasks.add(() -> {
+        BiConsumer<@Nullable Reply, @Nullable Throwable> ended = (reply, failure) -> tasks.add(() -> {
             ended(batch, link);
             take(batch, link, handler, AnswerReader.read(batch, reply, failure), reply, sentNanos);
         });
@@ -319,9 +335,9 @@ public final class Sender {
     }
 
     /** Asks a backend whether it serves, and for its time; sends it nothing else before the answer. */
-    private void askForItsTime(BackendLink link) {
+    private void requestClock(BackendLink link) {
         long sentNanos = nanoTicker.getAsLong();
-        link.asked();
+        link.clockRequested();
         link.client()
                 .health((reply, failure) -> tasks.add(() -> {
                     if (reply != null && serves(reply)) {
@@ -371,7 +387,7 @@ public final class Sender {
                 sendFewerTogether(batch.items().get(i).queued(), batch.size(), results.get(i));
                 handler.apply(batch.items().get(i), results.get(i));
             }
-            link.heed(results);
+            link.applyToBackend(results);
         }
         handler.finish();
     }

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
+import static dev.flk.program.config.Quantities.count;
+
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
+import dev.flk.program.config.Settings;
 import dev.flk.signing.Signer;
 import java.net.URI;
-import java.security.cert.Certificate;
-import java.security.cert.X509Certificate;
+import java.net.URISyntaxException;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
-import javax.net.ssl.SSLContext;
-import javax.net.ssl.SSLPeerUnverifiedException;
-import javax.net.ssl.SSLSession;
+import java.util.Set;
 
 /**
  * The part of the configuration that defines how certificates are sent, and that a reload can change.
  *
- * @param endpoints base URLs of backends that share one dedup store, the preferred one first; at least one
+ * @param endpoints base URLs of backends that share one dedup store, the preferred one first; empty if none is set, so
+ *     that nothing can be sent
  * @param tls the trusted authorities and the client certificate; empty for the JDK's defaults
  * @param signer the signer; empty if certificates are sent without a new signature
  */
@@ -28,13 +29,99 @@ public record SenderConfig(
         Duration requestTimeout,
         Optional<Signer> signer,
         SendOptions options) {
+    public static final Key<List<URI>> ENDPOINT = Key.of(
+                    "ENDPOINT",
+                    SenderConfig::baseUrls,
+                    "Base URLs of backends on one dedup store, the preferred one first, separated by commas.")
+            .mayHoldPassword();
+    private static final Key<Duration> BASE_DELAY = Key.of(
+                    "BASE_DELAY", Quantities::positive, "The first pause before a submission is tried again.")
+            .or("1s");
+    private static final Key<Duration> MAX_DELAY = Key.of(
+                    "MAX_DELAY", Quantities::positive, "The longest pause between attempts.")
+            .or("60s");
+    private static final Key<Integer> MAX_ATTEMPTS = Key.of(
+                    "MAX_ATTEMPTS",
+                    count(0, 1_000_000_000),
+                    "The number of attempts after which a certificate is a dead letter; 0: no limit.")
+            .or("0");
+    private static final Key<Duration> MAX_AGE = Key.of(
+                    "MAX_AGE",
+                    Quantities::positive,
+                    "The age at which a certificate is a dead letter; shorter than the backend's `DEDUP_TTL`.")
+            .or("13d");
+    private static final Key<Duration> REQUEST_TIMEOUT = Key.of(
+                    "REQUEST_TIMEOUT", Quantities::positive, "The longest duration of a request.")
+            .or("10s");
+    private static final Key<Integer> MAX_IN_FLIGHT = Key.of(
+                    "MAX_IN_FLIGHT", count(1, 100_000), "The largest number of certificates in flight.")
+            .or("256");
+    private static final Key<Integer> BATCH_SIZE = Key.of(
+                    "BATCH_SIZE", count(1, 1_000), "The largest number of certificates in a request.")
+            .or("100");
 
-    /** Validates the fields. */
+    /** The settings of {@link SendOptions}, and the timeout of requests. */
+    public static final List<Key<?>> OPTIONS =
+            List.of(BASE_DELAY, MAX_DELAY, MAX_ATTEMPTS, MAX_AGE, REQUEST_TIMEOUT, MAX_IN_FLIGHT, BATCH_SIZE);
+
+    /** Copies the list. */
     public SenderConfig {
-        if (endpoints.isEmpty()) {
-            throw new IllegalArgumentException("no endpoint");
-        }
         endpoints = List.copyOf(endpoints);
+    }
+
+    /** Reads the configuration from settings. */
+    public static SenderConfig read(Settings settings, Optional<Signer> signer) {
+        return new SenderConfig(
+                settings.find(ENDPOINT).orElse(List.of()),
+                ClientTls.read(settings),
+                settings.get(REQUEST_TIMEOUT),
+                signer,
+                options(settings));
+    }
+
+    private static SendOptions options(Settings settings) {
+        Duration baseDelay = settings.get(BASE_DELAY);
+        Duration maxDelay = settings.get(MAX_DELAY);
+        boolean areSound = !settings.isBroken(BASE_DELAY) && !settings.isBroken(MAX_DELAY);
+        settings.require(
+                !areSound || maxDelay.compareTo(baseDelay) >= 0,
+                "MAX_DELAY: shorter than BASE_DELAY; set it to at least that");
+        return new SendOptions(
+                baseDelay,
+                maxDelay,
+                settings.get(MAX_ATTEMPTS),
+                settings.get(MAX_AGE),
+                settings.get(MAX_IN_FLIGHT),
+                settings.get(BATCH_SIZE));
+    }
+
+    private static List<URI> baseUrls(String text) {
+        List<URI> urls = Arrays.stream(text.split(",", -1))
+                .map(url -> baseUrl(url.strip()))
+                .toList();
+        if (Set.copyOf(urls).size() < urls.size()) {
+            throw new IllegalArgumentException("a list that names a URL twice; write each backend once");
+        }
+        return urls;
+    }
+
+    private static URI baseUrl(String text) {
+        String advice = "; write it like http://localhost:8080";
+        // a text with an @ may contain a password
+        String mistake = (text.indexOf('@') < 0 ? "'" + text + "', which is " : "") + "no base URL" + advice;
+        try {
+            URI uri = new URI(text);
+            boolean web = "http".equalsIgnoreCase(uri.getScheme()) || "https".equalsIgnoreCase(uri.getScheme());
+            if (!web || uri.getHost() == null || uri.getPort() == 0 || uri.getPort() > 65_535) {
+                throw new IllegalArgumentException(mistake);
+            }
+            if (uri.getRawUserInfo() != null || uri.getRawQuery() != null || uri.getRawFragment() != null) {
+                throw new IllegalArgumentException("a URL with a user, a query or a fragment" + advice);
+            }
+            return uri;
+        } catch (URISyntaxException e) {
+            throw new IllegalArgumentException(mistake, e);
+        }
     }
 
     /**
@@ -54,37 +141,6 @@ public record SenderConfig(
             if (maxAttempts < 0 || maxInFlight < 1 || batchSize < 1 || maxAge.isNegative()) {
                 throw new IllegalArgumentException(
                         "counts must be positive: " + maxAttempts + ", " + maxInFlight + ", " + batchSize);
-            }
-        }
-    }
-
-    /**
-     * The TLS configuration of connections to the backend, if it is not the JDK's default.
-     *
-     * @param context the context with the trusted authorities and the client certificate
-     * @param ownEnd the expiry of the client certificate's chain; empty without a client certificate
-     */
-    public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
-
-        /** The expiry of a chain of certificates: that of the certificate that expires first. */
-        public static final class CertificateEnd {
-            private CertificateEnd() {}
-
-            /** Returns the expiry of a chain; empty for an empty chain. */
-            public static Optional<Instant> of(Stream<? extends Certificate> chain) {
-                return chain.filter(X509Certificate.class::isInstance)
-                        .map(certificate ->
-                                ((X509Certificate) certificate).getNotAfter().toInstant())
-                        .min(Instant::compareTo);
-            }
-
-            /** Returns the expiry of the chain that the peer presented; empty if it presented none. */
-            static Optional<Instant> ofPeer(SSLSession session) {
-                try {
-                    return of(Arrays.stream(session.getPeerCertificates()));
-                } catch (SSLPeerUnverifiedException e) {
-                    return Optional.empty();
-                }
             }
         }
     }

@@ -26,7 +26,7 @@ final class SignatureHold {
     private long mark;
 
     /** The mark of the last change of the key: entries sent up to this mark were signed with an old key. */
-    private long forgotAt = -1;
+    private long resetAt = -1;
 
     private static final class Shard {
         /** The highest mark at which an accepted entry was sent; -1 before the first one. */
@@ -58,7 +58,7 @@ final class SignatureHold {
         if (shard == null || !shard.held || queued.probe) {
             queued.sentAtMark = mark;
             queued.keyKnownGood =
-                    queued.refusedAt > forgotAt && shard != null && shard.acceptedOfMark > queued.refusedAt;
+                    queued.refusedAt > resetAt && shard != null && shard.acceptedOfMark > queued.refusedAt;
             return true;
         }
         if (queued.sent == 0) {
@@ -102,7 +102,7 @@ final class SignatureHold {
     boolean refused(Queued queued, String shardId, long nowNanos) {
         boolean wasProbe = queued.probe;
         queued.probe = false;
-        if (queued.sentAtMark <= forgotAt) {
+        if (queued.sentAtMark <= resetAt) {
             // it was signed with an old key, which says nothing about the new one
             queued.dueNanos = nowNanos;
             queue.retry(queued);
@@ -137,7 +137,7 @@ final class SignatureHold {
     }
 
     /** Notes that an entry was given up; if it was a probe, another one may be sent. */
-    void gone(Queued queued) {
+    void givenUp(Queued queued) {
         for (Shard shard : shards.values()) {
             if (shard.probe == queued) {
                 shard.probe = null;
@@ -176,9 +176,9 @@ final class SignatureHold {
     }
 
     /** Releases all shards after a change of key and backoff, because earlier answers say nothing about the new key. */
-    void forget(Backoff next) {
+    void reset(Backoff next) {
         backoff = next;
-        forgotAt = mark++;
+        resetAt = mark++;
         shards.values().forEach(this::release);
         shards.clear();
     }

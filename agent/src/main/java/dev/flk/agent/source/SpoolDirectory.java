@@ -81,7 +81,7 @@ final class SpoolDirectory {
             }
             more = false;
             for (int i = 0; i < PORTIONS && !round.isEmpty(); i++) {
-                takeIn(round.element());
+                addPortion(round.element());
             }
             full = Optional.empty();
             return more || !round.isEmpty();
@@ -91,7 +91,7 @@ final class SpoolDirectory {
             }
             full = Optional.of("spool: " + e.getMessage() + "; " + directory + " waits");
         } catch (IOException e) {
-            tell("spool: cannot read " + directory + ": " + reason(e), "");
+            report("spool: cannot read " + directory + ": " + reason(e), "");
         }
         return false;
     }
@@ -132,7 +132,7 @@ final class SpoolDirectory {
         } catch (NoSuchFileException e) {
             // removed in the meantime
         } catch (IOException | InvalidPathException e) {
-            tell("spool: cannot give back " + taken + ": " + reason(e), "; it is left there and tried again");
+            report("spool: cannot give back " + taken + ": " + reason(e), "; it is left there and tried again");
         }
     }
 
@@ -140,7 +140,7 @@ final class SpoolDirectory {
      * Adds one portion of the first file. The file continues in the next round if there is more, and remains first if
      * the outbox is full.
      */
-    private void takeIn(Path file) throws OutboxFull {
+    private void addPortion(Path file) throws OutboxFull {
         try {
             BasicFileAttributes attributes =
                     Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
@@ -167,13 +167,13 @@ final class SpoolDirectory {
         } catch (NoSuchFileException e) {
             begun.remove(file);
         } catch (IOException | InvalidPathException e) {
-            tell("spool: cannot take in or remove " + file + ": " + reason(e), "; it is left there and tried again");
+            report("spool: cannot take in or remove " + file + ": " + reason(e), "; it is left there and tried again");
         }
         round.remove();
     }
 
     /** Logs a problem once, although it occurs every second. */
-    private void tell(String problem, String outlook) {
+    private void report(String problem, String outlook) {
         problems.add(problem);
         if (reported.add(problem)) {
             limit.say("problem", leftOut -> LOG.error("{}{}{}", Printable.of(problem), outlook, leftOut));

@@ -2,11 +2,15 @@
 package dev.flk.agent.source;
 
 import dev.flk.agent.outbox.CertificateSink;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
 import dev.flk.program.logging.LineLimit;
 import java.io.Closeable;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -17,6 +21,12 @@ import org.jspecify.annotations.Nullable;
  * hangs delays neither sending nor the end of the process.
  */
 public final class SpoolIntake implements Closeable {
+    /** The setting of the directory. */
+    public static final Key<Path> DIRECTORY = Key.of(
+            "SPOOL_DIR",
+            Quantities::path,
+            "A directory whose `.ndjson` and `.json` files are submitted while the agent runs.");
+
     private static final long EVERY_MILLIS = 1000;
     private static final long LONGEST_CLOSE_MILLIS = 1000;
 
@@ -24,7 +34,7 @@ public final class SpoolIntake implements Closeable {
     private final Intake intake;
     private final Thread thread = new Thread(this::run, "flk-agent-spool");
     /** The requested passes. */
-    private final LinkedBlockingQueue<CompletableFuture<Boolean>> asked = new LinkedBlockingQueue<>();
+    private final LinkedBlockingQueue<CompletableFuture<Boolean>> passes = new LinkedBlockingQueue<>();
 
     private volatile List<String> leftBehind = List.of();
     private volatile @Nullable Throwable failure;
@@ -47,11 +57,24 @@ public final class SpoolIntake implements Closeable {
         return started;
     }
 
+    /**
+     * Returns why a path can't be the spool directory; empty for a directory. The agent does not create it, because its
+     * producers must be able to write to it, and a mistyped name would go unnoticed.
+     */
+    public static Optional<String> objection(Path directory) {
+        return Files.isDirectory(directory)
+                ? Optional.empty()
+                : Optional.of("SPOOL_DIR: " + directory
+                        + (Files.exists(directory)
+                                ? " is a file; name a directory"
+                                : " does not exist; create it, writable for the programs that put files there"));
+    }
+
     private void run() {
         boolean more = true;
         try {
             while (!stopping) {
-                CompletableFuture<Boolean> pass = asked.poll(more ? 0 : EVERY_MILLIS, TimeUnit.MILLISECONDS);
+                CompletableFuture<Boolean> pass = passes.poll(more ? 0 : EVERY_MILLIS, TimeUnit.MILLISECONDS);
                 long before = intake.added();
                 do {
                     more = spool.step();
@@ -72,7 +95,7 @@ public final class SpoolIntake implements Closeable {
      */
     public CompletableFuture<Boolean> pass() {
         CompletableFuture<Boolean> pass = new CompletableFuture<>();
-        asked.add(pass);
+        passes.add(pass);
         return pass;
     }
 
@@ -92,7 +115,7 @@ public final class SpoolIntake implements Closeable {
     /** Stops the intake without waiting for it. */
     public void stop() {
         stopping = true;
-        asked.add(new CompletableFuture<>()); // wakes the thread
+        passes.add(new CompletableFuture<>()); // wakes the thread
     }
 
     /** Stops the intake and waits for the current step, unless it hangs. */

@@ -16,7 +16,6 @@ import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.awaitility.Awaitility;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -166,18 +165,6 @@ class DlqCommandTest extends CommandTest {
         assertThat(letters()).hasSize(10);
         assertThat(done("dlq", "requeue", "--id", "abcdef013", "--dry-run"))
                 .isEqualTo("1 dead letter would be requeued\n");
-    }
-
-    @Test
-    void requeue_beginningOfAnId_aloneAndBeside_takesThatOneBack() throws Exception {
-        assertThat(done("dlq", "requeue", "--id", id(1).substring(0, 8))).isEqualTo("1 dead letter requeued\n");
-        cli.runUntilEmpty();
-        assertThat(backend.received).singleElement().asString().contains(id(1));
-
-        cli.startAgent();
-        assertThat(done("dlq", "requeue", "--id", id(3).substring(0, 10))).isEqualTo("1 dead letter requeued\n");
-        Awaitility.await().until(() -> backend.received.size() == 2);
-        assertThat(epochs()).containsExactly(2);
     }
 
     @Test
@@ -332,18 +319,5 @@ class DlqCommandTest extends CommandTest {
             }
         }
         assertThat(Files.readAllBytes(segment)).isEqualTo(before);
-    }
-
-    @Test
-    void fileThatIsADirectory_isNamed() throws Exception {
-        cli.with("DLQ_PATH", directory.toString());
-        String reason = "DLQ_PATH: " + directory + " is a directory, not a regular file; name another file\n";
-
-        for (String command : List.of("dlq list", "dlq requeue --all", "status")) {
-            Ended ended = cli.run(command.split(" "));
-            assertThat(ended.exitCode()).as(command).isEqualTo(2);
-            assertThat(ended.err().replace("\n    ", " ")).isEqualTo("flk-agent: " + reason);
-        }
-        assertThat(cli.run("doctor").out().replace("\n    ", " ")).contains("BAD dead letters: " + reason);
     }
 }

@@ -4,8 +4,6 @@ package dev.flk.agent.cli;
 import static dev.flk.agent.send.Certificates.certificate;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.sun.net.httpserver.HttpsConfigurator;
-import com.sun.net.httpserver.HttpsServer;
 import dev.flk.agent.cli.Cli.Ended;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
@@ -13,9 +11,6 @@ import dev.flk.agent.doctor.Doctor;
 import dev.flk.agent.doctor.Doctor.Finding.Grade;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.send.ScriptedBackend.Said;
-import dev.flk.agent.testing.TestKeys;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -130,23 +125,6 @@ class DoctorCommandTest extends CommandTest {
 
         assertThat(findings(0))
                 .contains("?   " + backend.endpoint() + ": is not ready: {\"ready\":false,?[2J}; certificates wait");
-    }
-
-    @Test
-    void tlsThatNobodyTrusts_isBad() throws Exception {
-        TestKeys keys = TestKeys.make(directory, "server", "dns:localhost,ip:127.0.0.1");
-        HttpsServer server = HttpsServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-        server.setHttpsConfigurator(new HttpsConfigurator(keys.server(keys)));
-        server.start();
-        try {
-            cli.with("ENDPOINT", "https://localhost:" + server.getAddress().getPort());
-
-            assertThat(findings(1))
-                    .contains(
-                            "TLS fails: its certificate was issued by an authority that is not trusted here; set TLS_CA_FILE");
-        } finally {
-            server.stop(0);
-        }
     }
 
     @Test

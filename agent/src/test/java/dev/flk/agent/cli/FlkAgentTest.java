@@ -199,13 +199,6 @@ class FlkAgentTest {
     }
 
     @Test
-    void certify_fileThatIsNotThere_is1() {
-        assertThat(run("certify", "--shard", "q", "/no/such.csv")).isEqualTo(1);
-
-        assertThat(err()).isEqualTo("flk-agent: there is no file /no/such.csv\n");
-    }
-
-    @Test
     void submit_goodAndBadLines_takesTheGoodAndIs1() {
         input = GOOD + "\nnonsense\n" + GOOD + "\n";
 
@@ -292,29 +285,6 @@ class FlkAgentTest {
         assertThat(out())
                 .isEqualTo("{\"D_hat\":1.0,\"budget\":1.0,\"coh_star\":1.0,\"epoch\":1,\"merkle_root\":\"m\","
                         + "\"pcs_id\":\"p\",\"r\":1.0,\"shard_id\":\"s\"}");
-    }
-
-    @Test
-    void verify_certifiedAndSigned_isGood() throws Exception {
-        cli.with("PCS_SIGN_ALG", "hmac");
-        cli.with("PCS_HMAC_KEY", "secret");
-        run("certify", "--shard", "分片", "--print", EARTHQUAKES);
-        input = out().lines().findFirst().orElseThrow();
-        run("sign", "-");
-        input = out();
-
-        assertThat(run("verify", "-")).isZero();
-
-        assertThat(out()).startsWith("signature good, key ");
-    }
-
-    @Test
-    void verify_keyThatIsNone_is2WithoutShowingIt() {
-        input = GOOD;
-
-        assertThat(run("verify", "--public-key", "c2VjcmV0", "-")).isEqualTo(2);
-
-        assertThat(err()).contains("--public-key").doesNotContain("c2VjcmV0");
     }
 
     private String status() {

@@ -99,14 +99,4 @@ class RunCommandTest extends CommandTest {
                         + " does not exist; create it, writable for the programs that put files there\n");
         assertThat(missing).doesNotExist();
     }
-
-    @Test
-    void spoolDirectoryThatIsAFile_is2() throws Exception {
-        Path file = Files.createFile(directory.resolve("file"));
-
-        Ended ended = cli.with("SPOOL_DIR", file.toString()).unwatched().run("run", "--until-empty");
-
-        assertThat(ended.exitCode()).isEqualTo(2);
-        assertThat(ended.err()).isEqualTo("flk-agent: SPOOL_DIR: " + file + " is a file; name a directory\n");
-    }
 }

@@ -100,15 +100,6 @@ class SubmitCommandTest {
     }
 
     @Test
-    void notWatched_nothingOfIt() {
-        Ended ended = cli.unwatched().run("submit", file.toString());
-
-        assertThat(ended.err()).isEmpty();
-        assertThat(ended.out().replace("\n    ", " "))
-                .isEqualTo("4000 certificates added to the outbox " + cli.outbox() + "\n");
-    }
-
-    @Test
     void pipe_isReadOnce() throws Exception {
         Path pipe = directory.resolve("pipe.ndjson");
         assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())

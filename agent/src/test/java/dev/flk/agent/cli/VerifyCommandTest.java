@@ -127,24 +127,6 @@ class VerifyCommandTest {
         assertThat(json().get("broken_rule").textValue()).isEqualTo("pcs_id is missing");
     }
 
-    @Test
-    void signatureMissing_is1() throws IOException {
-        configure();
-
-        assertThat(verify(Pcs.number(1).without("sig").json())).isEqualTo(1);
-
-        assertThat(out()).startsWith("signature missing\n");
-    }
-
-    @Test
-    void signaturesOff_is0AndSaidSo() throws IOException {
-        cli.with("PCS_SIGN_ALG", "none");
-
-        assertThat(verify(Pcs.number(1).without("sig").json())).isZero();
-
-        assertThat(out()).startsWith("signature not checked");
-    }
-
     @ParameterizedTest
     @ValueSource(
             strings = {

@@ -107,6 +107,6 @@ class AgentConfigFuzzTest {
     }
 
     private static Optional<Key<?>> key(String name) {
-        return AgentKeys.ALL.stream().filter(key -> key.name().equals(name)).findFirst();
+        return AgentConfig.KEYS.stream().filter(key -> key.name().equals(name)).findFirst();
     }
 }

@@ -4,7 +4,7 @@ package dev.flk.agent.control;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
-import dev.flk.agent.control.LocalServer.Doors;
+import dev.flk.agent.control.LocalServer.Addresses;
 import dev.flk.agent.control.LocalServer.Operations;
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
@@ -35,7 +35,6 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalInt;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -70,7 +69,7 @@ class LocalServerTest {
 
     private LocalServer server() throws IOException {
         return LocalServer.start(
-                new Doors(control, Optional.of(programs), OptionalInt.of(0)), outbox, new NotedOperations());
+                new Addresses(control, Optional.of(programs), Optional.of(0)), outbox, new NotedOperations());
     }
 
     @AfterEach
@@ -320,10 +319,10 @@ class LocalServerTest {
 
     @Test
     void start_pathTooLongForASocket_isToldWithTheSetting() {
-        Doors doors = new Doors(directory.resolve("x".repeat(120)), Optional.empty(), OptionalInt.empty());
+        Addresses addresses = new Addresses(directory.resolve("x".repeat(120)), Optional.empty(), Optional.empty());
 
         assertThatExceptionOfType(IOException.class)
-                .isThrownBy(() -> LocalServer.start(doors, outbox, new NotedOperations()))
+                .isThrownBy(() -> LocalServer.start(addresses, outbox, new NotedOperations()))
                 .withMessageContaining("CONTROL_SOCKET");
     }
 }

@@ -92,19 +92,6 @@ class DeadLettersTest {
     }
 
     @Test
-    void open_crashWithinALine_cutsItAndKeepsTheRest() throws Exception {
-        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
-            letters.add(letter(0, "no"));
-        }
-        byte[] whole = Files.readAllBytes(file);
-        Files.write(file, utf8("{\"when\":\"20"), StandardOpenOption.APPEND);
-
-        DeadLetters.open(file, outbox).close();
-
-        assertThat(Files.readAllBytes(file)).isEqualTo(whole);
-    }
-
-    @Test
     void open_wholeLetterWithoutALineEnd_isKept() throws Exception {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             letters.add(letter(0, "no"));
@@ -147,23 +134,6 @@ class DeadLettersTest {
     }
 
     @Test
-    void count_otherLinesAndOneThatIsBeingWritten_countsLetters() throws Exception {
-        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
-            giveUp(letters, letter(0, "no"));
-        }
-        Files.write(
-                file,
-                utf8(" \n{}\nhello\n{\"when\":\"2026-11-20T08:00:00Z\",\"outbox_seq\":7,\"reason\":\""),
-                StandardOpenOption.APPEND);
-        Files.write(file, new byte[] {(byte) 0xc3}, StandardOpenOption.APPEND);
-
-        assertThat(DeadLetterFile.count(file)).isEqualTo(1);
-        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
-            assertThat(letters.count()).isEqualTo(1);
-        }
-    }
-
-    @Test
     void countInFile_afterAnEditByHand_isWhatTheFileHas() throws Exception {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             giveUp(letters, letter(0, "no"), letter(0, "no"));
@@ -174,35 +144,6 @@ class DeadLettersTest {
             Files.move(file, file.resolveSibling("dlq.jsonl.1"));
             assertThat(letters.countInFile()).isZero();
         }
-    }
-
-    @Test
-    void open_lineThatIsNoLetter_isLeftThere() throws Exception {
-        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
-            letters.add(letter(0, "no"));
-        }
-        Files.writeString(file, "hello\n", StandardOpenOption.APPEND);
-
-        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
-            assertThat(letters.purge(any -> true)).isEqualTo(1);
-        }
-
-        assertThat(Files.readAllLines(file)).containsExactly("hello");
-    }
-
-    @Test
-    void requeue_someLetters_takesThemBackAndOutOfTheFile() throws Exception {
-        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
-            giveUp(letters, letter(0, "wrong regime"), letter(1, "too old"));
-            assertThat(outbox.pendingEntries()).isZero();
-
-            assertThat(letters.requeue(letter -> letter.reason().contains("old")))
-                    .isEqualTo(1);
-
-            assertThat(letters.count()).isEqualTo(1);
-            assertThat(bodies()).containsExactly("{\"b\":2}");
-        }
-        assertThat(Files.readAllLines(file)).singleElement().asString().contains("wrong regime");
     }
 
     @Test
@@ -404,12 +345,6 @@ class DeadLettersTest {
             letters.add(letter);
             outbox.settleIfPending(letter.name());
         }
-    }
-
-    private List<String> bodies() throws IOException {
-        return outbox.bodies(all(outbox)).values().stream()
-                .map(body -> new String(body, StandardCharsets.UTF_8))
-                .toList();
     }
 
     private static List<OutboxEntry> all(Outbox outbox) {

@@ -58,19 +58,6 @@ class OutboxTest {
     }
 
     @Test
-    void settle_reopened_staysSettled() throws Exception {
-        try (Outbox outbox = open()) {
-            outbox.append(List.of(body(1), body(2), body(3)));
-            outbox.settle(
-                    SettledAs.ACCEPTED, List.of(all(outbox).get(0), all(outbox).get(2)));
-        }
-
-        try (Outbox outbox = open()) {
-            assertThat(bodies(outbox)).containsExactly("certificate 2");
-        }
-    }
-
-    @Test
     void beingSent_notArrivedOrNotKnown_isRememberedAcrossARestart() throws Exception {
         try (Outbox outbox = open()) {
             outbox.append(List.of(body(1), body(2), body(3)));
@@ -85,17 +72,6 @@ class OutboxTest {
             assertThat(all(outbox))
                     .extracting(OutboxEntry::unansweredSinceMillis)
                     .containsExactly(-1L, 1234L, -1L);
-        }
-    }
-
-    @Test
-    void beingSent_again_keepsTheFirstTime() throws Exception {
-        try (Outbox outbox = open()) {
-            outbox.append(List.of(body(1)));
-            outbox.beingSent(all(outbox), 1000, () -> {});
-            outbox.beingSent(all(outbox), 2000, () -> {});
-
-            assertThat(outbox.unansweredSinceMillis(all(outbox).get(0))).isEqualTo(1000);
         }
     }
 
@@ -141,22 +117,6 @@ class OutboxTest {
     }
 
     @Test
-    void append_fullAndEveryThirdIsSettled_makesRoom() throws Exception {
-        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 400_000, 0), CLOCK)) {
-            outbox.append(Collections.nCopies(340, new byte[1_000]));
-            List<OutboxEntry> all = all(outbox);
-            outbox.settle(
-                    SettledAs.ACCEPTED,
-                    all.stream().filter(entry -> entry.sequence() % 3 == 0).toList());
-
-            outbox.append(Collections.nCopies(70, new byte[1_000]));
-
-            assertThat(outbox.pendingEntries()).isBetween(290, 300);
-            assertThat(outbox.space().usedBytes()).isLessThan(400_000);
-        }
-    }
-
-    @Test
     void append_fullOfWhatIsSettled_fromSeveralThreads_allGetRoom() throws Exception {
         ExecutorService threads = Executors.newFixedThreadPool(4);
         try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 40_000, 0), CLOCK)) {
@@ -183,24 +143,6 @@ class OutboxTest {
             assertThatExceptionOfType(OutboxFull.class)
                     .isThrownBy(() -> outbox.append(List.of(body(1))))
                     .withMessageContaining("OUTBOX_MIN_FREE_BYTES");
-        }
-    }
-
-    @Test
-    void append_forceFails_throwsAndCountsAsNotAdded() throws Exception {
-        FaultyFiles files = new FaultyFiles();
-        try (Outbox outbox = Outbox.open(options(), CLOCK, files)) {
-            outbox.append(List.of(body(1)));
-            files.setDiskFull(true);
-
-            assertThatThrownBy(() -> outbox.append(List.of(body(2)))).isInstanceOf(IOException.class);
-            files.setDiskFull(false);
-            outbox.append(List.of(body(3)));
-
-            assertThat(bodies(outbox)).containsExactly("certificate 1", "certificate 3");
-        }
-        try (Outbox outbox = open()) {
-            assertThat(bodies(outbox)).containsExactly("certificate 1", "certificate 3");
         }
     }
 
@@ -383,19 +325,6 @@ class OutboxTest {
                     .hasSize(16)
                     .allSatisfy(entry ->
                             assertThat(bodies.get(entry.sequence())[0]).isEqualTo((byte) (entry.sequence() - 1)));
-        }
-    }
-
-    @Test
-    void view_whileOwned_seesWhatIsOnDisk() throws Exception {
-        try (Outbox outbox = open()) {
-            outbox.append(List.of(body(1), body(2)));
-
-            OutboxView view = OutboxView.read(directory);
-
-            assertThat(view.pendingEntries()).isEqualTo(2);
-            assertThat(view.pendingBytes()).isEqualTo(26);
-            assertThat(view.oldest()).isEqualTo(outbox.oldest());
         }
     }
 

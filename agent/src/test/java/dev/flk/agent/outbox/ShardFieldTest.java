@@ -3,7 +3,6 @@ package dev.flk.agent.outbox;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.agent.outbox.Shards.ShardField;
 import dev.flk.agent.send.Certificates;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -67,8 +66,8 @@ class ShardFieldTest {
     void of_behindAHead_readsFromThere() {
         byte[] bytes = "7 1795161600000\n{\"shard_id\":\"a\"}".getBytes(StandardCharsets.UTF_8);
 
-        assertThat(ShardField.of(bytes, 16)).isEqualTo("a");
-        assertThat(ShardField.of(bytes, bytes.length)).isEqualTo("(others)");
+        assertThat(Shards.nameIn(bytes, 16)).isEqualTo("a");
+        assertThat(Shards.nameIn(bytes, bytes.length)).isEqualTo("(others)");
     }
 
     @Test
@@ -76,7 +75,7 @@ class ShardFieldTest {
         int lengthOfName = "rack 7 \u00fc\"".getBytes(StandardCharsets.UTF_8).length;
         int end = new String(CERTIFICATE, StandardCharsets.ISO_8859_1).indexOf("rack 7") + lengthOfName;
         for (int length = 0; length <= CERTIFICATE.length; length++) {
-            assertThat(ShardField.of(Arrays.copyOf(CERTIFICATE, length), 0))
+            assertThat(Shards.nameIn(Arrays.copyOf(CERTIFICATE, length), 0))
                     .as("%s bytes", length)
                     .isEqualTo(length < end ? "(others)" : "rack 7 \u00fc");
         }
@@ -90,11 +89,11 @@ class ShardFieldTest {
             for (int i = random.nextInt(6); i >= 0; i--) {
                 bytes[random.nextInt(300)] = (byte) random.nextInt(256);
             }
-            assertThat(ShardField.of(bytes, random.nextInt(4))).isNotEmpty();
+            assertThat(Shards.nameIn(bytes, random.nextInt(4))).isNotEmpty();
         }
     }
 
     private static String of(String text) {
-        return ShardField.of(text.getBytes(StandardCharsets.UTF_8), 0);
+        return Shards.nameIn(text.getBytes(StandardCharsets.UTF_8), 0);
     }
 }

@@ -3,16 +3,20 @@ package dev.flk.agent.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.net.httpserver.HttpsConfigurator;
+import com.sun.net.httpserver.HttpsServer;
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.OutboxInspector;
 import dev.flk.agent.outbox.OutboxOptions;
-import dev.flk.agent.outbox.OutboxView;
 import dev.flk.agent.send.Certificates;
 import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.agent.testing.LogCapture;
+import dev.flk.agent.testing.TestKeys;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -23,9 +27,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.LongStream;
@@ -35,7 +39,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(60)
@@ -62,38 +65,15 @@ class AgentTest {
         backend.close();
         Files.write(spool.resolve("a.json"), Certificates.certificate(1));
         try (Agent agent = open()) {
-            FutureTask<Boolean> running = new FutureTask<>(() -> {
-                agent.run();
-                return true;
-            });
-            new Thread(running).start();
+            FutureTask<Boolean> running = running(agent);
             Awaitility.await().until(() -> spool.toFile().list().length == 0);
 
             agent.stop();
             assertThat(running.get()).isTrue();
         }
 
-        assertThat(OutboxView.read(directory.resolve("outbox")).pendingEntries())
+        assertThat(new OutboxInspector(directory.resolve("outbox")).summary().pendingEntries())
                 .isEqualTo(1);
-    }
-
-    @Test
-    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
-    void run_fifoWhereRefusalsOfTheSpoolGo_sendsAllTheSame() throws Exception {
-        Path fifo = spool.resolve("a.ndjson.error");
-        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
-                .isZero();
-        Files.writeString(spool.resolve("a.ndjson"), "nonsense\n");
-        Files.write(spool.resolve("b.json"), Certificates.certificate(1));
-        try (Agent agent = open()) {
-            agent.runUntilEmpty();
-
-            assertThat(agent.leftBehind())
-                    .singleElement()
-                    .asString()
-                    .contains(fifo + " is a FIFO, not a regular file; move it away");
-        }
-        assertThat(backend.received).hasSize(1);
     }
 
     @Test
@@ -190,6 +170,62 @@ class AgentTest {
         }
     }
 
+    @Test
+    void metrics_tlsCertificates_showTheEndsOfBoth_alsoOfOneThatWasReplaced() throws Exception {
+        String metric = "flk_agent_tls_not_after_seconds{certificate=\"%s\",} %s";
+        TestKeys ofServer = TestKeys.make(directory, "server", "dns:localhost", 7);
+        TestKeys before = TestKeys.make(directory, "before", "dns:agent", 3);
+        TestKeys after = TestKeys.make(directory, "after", "dns:agent", 300);
+        HttpsServer server = HttpsServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        server.setHttpsConfigurator(new HttpsConfigurator(ofServer.server(null)));
+        server.createContext("/", exchange -> {
+            exchange.sendResponseHeaders(503, -1);
+            exchange.close();
+        });
+        server.start();
+        Map<String, String> tls = new HashMap<>(settings());
+        tls.put("ENDPOINT", "https://localhost:" + server.getAddress().getPort());
+        tls.put("TLS_CA", ofServer.certificatePem());
+        try (Agent agent = Agent.open(AgentConfig.of(with(tls, before)), Surroundings.real())) {
+            assertThat(metrics(agent).lines())
+                    .contains(metric.formatted("client", seconds(before)), metric.formatted("endpoint", "0.0"));
+
+            FutureTask<Boolean> running = running(agent);
+            submit(Certificates.certificate(1));
+            awaitLine(agent, metric.formatted("endpoint", seconds(ofServer)));
+
+            agent.reload(AgentConfig.of(with(tls, after)));
+            awaitLine(agent, metric.formatted("client", seconds(after)));
+            agent.stop();
+            assertThat(running.get()).isTrue();
+        } finally {
+            server.stop(0);
+        }
+    }
+
+    private static Map<String, String> with(Map<String, String> settings, TestKeys client) throws Exception {
+        settings.put("TLS_CERT", client.certificatePem());
+        settings.put("TLS_KEY", client.keyPem());
+        return settings;
+    }
+
+    private static double seconds(TestKeys keys) throws Exception {
+        return keys.notAfter().getEpochSecond();
+    }
+
+    private static void awaitLine(Agent agent, String line) {
+        Awaitility.await().until(() -> metrics(agent).lines().anyMatch(line::equals));
+    }
+
+    private static FutureTask<Boolean> running(Agent agent) {
+        FutureTask<Boolean> running = new FutureTask<>(() -> {
+            agent.run();
+            return true;
+        });
+        new Thread(running).start();
+        return running;
+    }
+
     private static String metrics(Agent agent) throws Exception {
         return HttpClient.newHttpClient()
                 .send(
@@ -206,7 +242,11 @@ class AgentTest {
     }
 
     private Agent open(Surroundings surroundings) throws Exception {
-        Map<String, String> environment = Map.of(
+        return Agent.open(AgentConfig.of(settings()), surroundings);
+    }
+
+    private Map<String, String> settings() {
+        return Map.of(
                 "ENDPOINT",
                 backend.endpoint().toString(),
                 "PCS_SIGN_ALG",
@@ -223,7 +263,6 @@ class AgentTest {
                 spool.toString(),
                 "METRICS_PORT",
                 "0");
-        return Agent.open(AgentConfig.load(environment, null, Set.of(Need.ENDPOINT, Need.SIGNING)), surroundings);
     }
 
     /** As a program of this machine does. */

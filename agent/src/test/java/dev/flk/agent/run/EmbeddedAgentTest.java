@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.outbox.OutboxView;
+import dev.flk.agent.outbox.OutboxInspector;
 import dev.flk.agent.send.Certificates;
 import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.ScriptedBackend.Said;
@@ -110,7 +110,7 @@ class EmbeddedAgentTest {
                         "the agent was closed before an answer came; the certificate waits in the outbox");
         assertThatExceptionOfType(IOException.class).isThrownBy(() -> agent.submit(Certificates.certificate(2)));
         assertThat(agent.problem()).contains("the agent is closed");
-        assertThat(OutboxView.read(directory.resolve("outbox")).pendingEntries())
+        assertThat(new OutboxInspector(directory.resolve("outbox")).summary().pendingEntries())
                 .isEqualTo(1);
 
         backend.submit = Said::recorded;

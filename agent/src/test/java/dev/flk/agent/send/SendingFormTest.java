@@ -4,16 +4,12 @@ package dev.flk.agent.send;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
-import dev.flk.canonical.CanonicalForm;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
-import dev.flk.certificate.ParsedCertificate;
 import dev.flk.signing.HmacSigner;
-import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.Signer;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
-import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
@@ -28,16 +24,6 @@ class SendingFormTest {
                 .contains("\"attempt\":3", "\"sent_at\":\"2026-11-20T08:00:00.123Z\"")
                 .contains("\"ft\":{\"outbox_seq\":7,\"clock_skew_ms\":-250}")
                 .doesNotContain("\n");
-    }
-
-    @Test
-    void stamped_anyCertificate_isValidlySigned() throws Exception {
-        ParsedCertificate sent = CertificateReader.parse(
-                stamped(text(Certificates.certificate(1))).getBytes(StandardCharsets.UTF_8));
-
-        assertThat(SignatureCheck.hmac(List.of("secret")).verify(CanonicalForm.of(sent.signed()), sent.sig()))
-                .isPresent();
-        assertThat(sent.check(NOW, java.time.Duration.ofMinutes(5)).attempt()).isEqualTo(3);
     }
 
     @Test

@@ -57,7 +57,7 @@ class SignatureHoldTest {
     }
 
     private void forget() {
-        hold.forget(new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), new Random(1)));
+        hold.reset(new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), new Random(1)));
     }
 
     private boolean anythingToTake(long nowNanos) {

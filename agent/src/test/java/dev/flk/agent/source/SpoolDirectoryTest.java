@@ -9,6 +9,7 @@ import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.outbox.SettledAs;
 import dev.flk.agent.testing.LogCapture;
+import dev.flk.agent.testing.TestSink;
 import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -61,15 +62,6 @@ class SpoolDirectoryTest {
 
         assertThat(outbox.pendingEntries()).isEqualTo(1);
         assertThat(files()).isEmpty();
-    }
-
-    @Test
-    void step_fileWithALineEach_isTakenWithoutItsBlankLines() throws Exception {
-        write("a.ndjson", GOOD + "\r\n\n" + GOOD + "\n" + GOOD);
-
-        step();
-
-        assertThat(outbox.pendingEntries()).isEqualTo(3);
     }
 
     @Test
@@ -184,18 +176,6 @@ class SpoolDirectoryTest {
     }
 
     @Test
-    void step_outboxFull_leavesTheFile() throws Exception {
-        outbox.close();
-        outbox = outbox(8_192 + GOOD.length() + 150);
-        write("a.json", GOOD);
-
-        outbox.append(List.of(GOOD.getBytes(StandardCharsets.UTF_8)));
-        assertThat(step()).isFalse();
-
-        assertThat(files()).containsExactly("a.json");
-    }
-
-    @Test
     void step_certificateThatTheOutboxHasNoRoomForEver_goesAside() throws Exception {
         outbox.close();
         outbox = outbox(10);
@@ -272,25 +252,12 @@ class SpoolDirectoryTest {
     void step_anotherFileGetsTheNameWhileItIsTakenIn_isTakenInAsWell() throws Exception {
         write("a.json", GOOD);
         Path aside = Files.writeString(temporary.resolve("aside"), GOOD.replace("\"p\"", "\"q\""));
-        CertificateSink replacing = new CertificateSink() {
-            @Override
-            public void append(List<byte[]> certificates) throws IOException {
-                outbox.append(certificates);
-                if (Files.exists(aside)) {
-                    Files.move(aside, spool.resolve("a.json"), StandardCopyOption.REPLACE_EXISTING);
-                }
+        CertificateSink replacing = new TestSink(certificates -> {
+            outbox.append(certificates);
+            if (Files.exists(aside)) {
+                Files.move(aside, spool.resolve("a.json"), StandardCopyOption.REPLACE_EXISTING);
             }
-
-            @Override
-            public long maxBytes() {
-                return outbox.maxBytes();
-            }
-
-            @Override
-            public String name() {
-                return outbox.name();
-            }
-        };
+        });
         SpoolDirectory directory =
                 new SpoolDirectory(spool, new Intake(replacing), InstantSource.system(), LineLimit.ofOutages(() -> 0));
 
@@ -316,17 +283,6 @@ class SpoolDirectoryTest {
         }
 
         assertThat(bodies()).containsExactly(GOOD, other, other, other);
-        assertThat(files()).isEmpty();
-    }
-
-    @Test
-    void step_fileThatACrashLeftBetweenItsTwoNames_isTakenIn() throws Exception {
-        write(".taken-a.ndjson", GOOD + "\n");
-
-        step();
-        step();
-
-        assertThat(outbox.pendingEntries()).isEqualTo(1);
         assertThat(files()).isEmpty();
     }
 
@@ -370,15 +326,6 @@ class SpoolDirectoryTest {
                 .sorted(Map.Entry.comparingByKey())
                 .map(entry -> new String(entry.getValue(), StandardCharsets.UTF_8))
                 .toList();
-    }
-
-    @Test
-    void step_certificateBeyondAllBounds_goesAside() throws Exception {
-        write("a.json", " ".repeat(Intake.MAX_CERTIFICATE_BYTES) + GOOD);
-
-        step();
-
-        assertThat(files()).containsExactly("a.json.error", "a.json.rejected");
     }
 
     @Test
@@ -483,22 +430,8 @@ class SpoolDirectoryTest {
         private InTheCLocale() {}
 
         public static void main(String[] args) {
-            CertificateSink printing = new CertificateSink() {
-                @Override
-                public void append(List<byte[]> certificates) {
-                    certificates.forEach(certificate -> System.out.println("appended"));
-                }
-
-                @Override
-                public long maxBytes() {
-                    return 1 << 20;
-                }
-
-                @Override
-                public String name() {
-                    return "outbox";
-                }
-            };
+            CertificateSink printing =
+                    new TestSink(certificates -> certificates.forEach(any -> System.out.println("appended")));
             SpoolDirectory directory = new SpoolDirectory(
                     Path.of(args[0]), new Intake(printing), InstantSource.system(), LineLimit.ofOutages(() -> 0));
             try (LogCapture log = new LogCapture()) {

@@ -4,13 +4,13 @@ package dev.flk.agent.source;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
-import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.send.Certificates;
+import dev.flk.agent.testing.TestSink;
+import dev.flk.agent.testing.TestSink.Appending;
 import dev.flk.program.logging.LineLimit;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.InstantSource;
-import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.awaitility.Awaitility;
@@ -81,28 +81,7 @@ class SpoolIntakeTest {
         }
     }
 
-    /** Takes certificates. */
-    private interface Appending {
-        void append(List<byte[]> certificates);
-    }
-
     private SpoolIntake start(Appending appending) {
-        CertificateSink sink = new CertificateSink() {
-            @Override
-            public void append(List<byte[]> certificates) {
-                appending.append(certificates);
-            }
-
-            @Override
-            public long maxBytes() {
-                return 1 << 20;
-            }
-
-            @Override
-            public String name() {
-                return "outbox";
-            }
-        };
-        return SpoolIntake.start(spool, sink, InstantSource.system(), LineLimit.ofOutages(() -> 0));
+        return SpoolIntake.start(spool, new TestSink(appending), InstantSource.system(), LineLimit.ofOutages(() -> 0));
     }
 }

@@ -24,11 +24,11 @@ import org.jspecify.annotations.Nullable;
  * The answer is 202 once all accepted certificates are on disk, 400 if none is valid, 503 if the outbox has no room now, and 500 if
  * writing failed; after a 500, the certificates may be on disk nevertheless. Any thread.
  */
-final class IntakeDoor {
+final class IntakeEndpoint {
     private final Outbox outbox;
     private final Intake intake;
 
-    IntakeDoor(Outbox outbox) {
+    IntakeEndpoint(Outbox outbox) {
         this.outbox = outbox;
         this.intake = new Intake(outbox);
     }

@@ -24,11 +24,12 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** The checks of one backend: whether it is reachable, trusted and ready, has the right time, and knows the key. */
-final class BackendLook {
+final class BackendChecks {
     /** The clock difference above which a finding is reported; lower than the tolerance of every rule about time. */
     private static final Duration NOTEWORTHY = Duration.ofSeconds(5);
 
@@ -47,7 +48,7 @@ final class BackendLook {
     private final String base;
     private final List<Finding> found = new ArrayList<>();
 
-    BackendLook(AgentConfig config, URI url, InstantSource clock) {
+    BackendChecks(AgentConfig config, URI url, InstantSource clock) {
         this.setup = config.sending();
         this.shard = config.shardId().orElse("doctor");
         this.clock = clock;
@@ -133,7 +134,8 @@ final class BackendLook {
         };
     }
 
-    private Optional<Reply> ask(Consumer<BackendClient.Ended> request) throws InterruptedException {
+    private Optional<Reply> ask(Consumer<BiConsumer<@Nullable Reply, @Nullable Throwable>> request)
+            throws InterruptedException {
         CompletableFuture<Reply> reply = new CompletableFuture<>();
         request.accept((answer, failure) -> {
             if (answer != null) {

@@ -19,7 +19,7 @@ import org.slf4j.LoggerFactory;
  * fails to write are kept, up to a bound, and appended again. If a record is lost because of the bound or a crash, its
  * certificates are sent once more and answered as duplicates. Safe for several threads.
  */
-final class Notes {
+final class BackgroundAppends {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
     private static final int MOST_KEPT = 10_000;
 
@@ -27,7 +27,7 @@ final class Notes {
     private final LineLimit limit;
     private final Queue<Entry> refused = new ArrayDeque<>();
 
-    Notes(Log log, LineLimit limit) {
+    BackgroundAppends(Log log, LineLimit limit) {
         this.log = log;
         this.limit = limit;
     }

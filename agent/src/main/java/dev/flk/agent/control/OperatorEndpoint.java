@@ -31,7 +31,7 @@ import java.util.concurrent.TimeUnit;
  * {@code POST /v1/dlq/requeue} and {@code /v1/dlq/purge} with {@code reason}, {@code since} and {@code id} (which may be repeated) or
  * with {@code all=true}. One operation runs at a time; a few more may wait.
  */
-final class OperatorDoor implements Closeable {
+final class OperatorEndpoint implements Closeable {
     private static final int WAITING = 16;
     private static final long MAX_DAYS = 36_500;
 
@@ -39,7 +39,7 @@ final class OperatorDoor implements Closeable {
     private final ThreadPoolExecutor executor = new ThreadPoolExecutor(
             1, 1, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(WAITING), task -> new Thread(task, "operations"));
 
-    OperatorDoor(Operations operations) {
+    OperatorEndpoint(Operations operations) {
         this.operations = operations;
     }
 
@@ -83,7 +83,7 @@ final class OperatorDoor implements Closeable {
     }
 
     private Report compact(QueryStringDecoder query) throws IOException {
-        long days = first(query, "horizon_days").map(OperatorDoor::days).orElse(14L);
+        long days = first(query, "horizon_days").map(OperatorEndpoint::days).orElse(14L);
         boolean dryRun = first(query, "dry_run").map(Boolean::parseBoolean).orElse(false);
         return operations.compact(Duration.ofDays(days), dryRun ? Mode.DRY_RUN : Mode.RUN);
     }
@@ -99,7 +99,7 @@ final class OperatorDoor implements Closeable {
     private static DeadLetterFilter filter(QueryStringDecoder query) {
         DeadLetterFilter filter = new DeadLetterFilter(
                 first(query, "reason"),
-                first(query, "since").map(OperatorDoor::instant),
+                first(query, "since").map(OperatorEndpoint::instant),
                 query.parameters().getOrDefault("id", List.of()));
         boolean all = first(query, "all").map(Boolean::parseBoolean).orElse(false);
         if (filter.isAll() != all) {

@@ -32,7 +32,7 @@ import java.util.concurrent.TimeUnit;
  * a window, the window is added twice with the same {@code pcs_id}, and the backend counts it once. It ends when it is
  * stopped, or when the file is replaced.
  */
-final class Following {
+final class CsvFollower {
     private static final long LOOK_EVERY_MILLIS = 500;
 
     private final AgentConfig config;
@@ -45,7 +45,7 @@ final class Following {
     private long certified;
     private long seen;
 
-    Following(AgentConfig config, Path csv, Context context) {
+    CsvFollower(AgentConfig config, Path csv, Context context) {
         this.config = config;
         this.csv = csv;
         this.state = csv.resolveSibling(csv.getFileName() + ".certified");

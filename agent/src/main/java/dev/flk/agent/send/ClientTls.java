@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.config;
+package dev.flk.agent.send;
 
-import dev.flk.agent.send.SenderConfig.ClientTls;
-import dev.flk.agent.send.SenderConfig.ClientTls.CertificateEnd;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Settings;
 import io.netty.handler.ssl.JdkSslContext;
 import io.netty.handler.ssl.SslContextBuilder;
@@ -10,26 +10,52 @@ import io.netty.handler.ssl.SslProvider;
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.security.cert.Certificate;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
 import java.time.Instant;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
+import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLPeerUnverifiedException;
+import javax.net.ssl.SSLSession;
 
-/** TLS to the backend: the authorities to trust and the agent's own certificate, all as PEM text. */
-final class Tls {
-    private Tls() {}
+/**
+ * The TLS configuration of connections to the backend, if it is not the JDK's default.
+ *
+ * @param context the context with the trusted authorities and the client certificate
+ * @param ownEnd the expiry of the client certificate's chain; empty without a client certificate
+ */
+public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
+    private static final Key<String> CA = Key.of(
+                    "TLS_CA", Quantities::text, "A PEM file of the authorities to trust instead of the JDK's.")
+            .secret();
+    private static final Key<String> CERT = Key.of(
+                    "TLS_CERT", Quantities::text, "A PEM file with the client certificate.")
+            .secret();
+    private static final Key<String> KEY = Key.of(
+                    "TLS_KEY",
+                    Quantities::text,
+                    "A PEM file with the key of that certificate, PKCS#8 without a password.")
+            .secret();
+
+    /** The settings of TLS to the backend, all of them PEM text. */
+    public static final List<Key<?>> KEYS = List.of(CA, CERT, KEY);
 
     /**
      * Returns the TLS configuration; empty if no setting is set, so that the JDK's authorities are trusted and no client certificate is
      * sent.
      */
     static Optional<ClientTls> read(Settings settings) {
-        Optional<String> authorities = settings.find(AgentKeys.TLS_CA);
-        Optional<String> certificate = settings.find(AgentKeys.TLS_CERT);
-        Optional<String> key = settings.find(AgentKeys.TLS_KEY);
-        boolean certificateGiven = settings.isGiven(AgentKeys.TLS_CERT);
-        if (certificateGiven != settings.isGiven(AgentKeys.TLS_KEY)) {
+        Optional<String> authorities = settings.find(CA);
+        Optional<String> certificate = settings.find(CERT);
+        Optional<String> key = settings.find(KEY);
+        boolean certificateGiven = settings.isGiven(CERT);
+        if (certificateGiven != settings.isGiven(KEY)) {
             settings.problem("TLS_CERT, TLS_KEY: only one of the two is set; set both, or none");
             return Optional.empty();
         }
@@ -72,16 +98,15 @@ final class Tls {
         try {
             return Optional.of(new ClientTls(
                     ((JdkSslContext) builder.build()).context(),
-                    certificate.isEmpty() ? Optional.empty() : end(certificate.get())));
+                    certificate.isEmpty() ? Optional.empty() : endOf(certificate.get())));
         } catch (SSLException | CertificateException | IllegalArgumentException e) {
             settings.problem("TLS_CERT: can't be used: " + why(e));
             return Optional.empty();
         }
     }
 
-    private static Optional<Instant> end(String certificates) throws CertificateException {
-        return CertificateEnd.of(
-                CertificateFactory.getInstance("X.509").generateCertificates(pem(certificates)).stream());
+    private static Optional<Instant> endOf(String certificates) throws CertificateException {
+        return end(CertificateFactory.getInstance("X.509").generateCertificates(pem(certificates)).stream());
     }
 
     private static InputStream pem(String text) {
@@ -91,5 +116,22 @@ final class Tls {
     private static String why(Exception e) {
         Throwable cause = e.getCause() == null ? e : e.getCause();
         return String.valueOf(cause.getMessage());
+    }
+
+    /** Returns the expiry of a chain, that of the certificate that expires first; empty for an empty chain. */
+    private static Optional<Instant> end(Stream<? extends Certificate> chain) {
+        return chain.filter(X509Certificate.class::isInstance)
+                .map(certificate ->
+                        ((X509Certificate) certificate).getNotAfter().toInstant())
+                .min(Instant::compareTo);
+    }
+
+    /** Returns the expiry of the chain that the peer presented; empty if it presented none. */
+    static Optional<Instant> endOfPeer(SSLSession session) {
+        try {
+            return end(Arrays.stream(session.getPeerCertificates()));
+        } catch (SSLPeerUnverifiedException e) {
+            return Optional.empty();
+        }
     }
 }

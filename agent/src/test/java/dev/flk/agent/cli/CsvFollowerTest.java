@@ -9,7 +9,7 @@ import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.outbox.OutboxView;
+import dev.flk.agent.outbox.OutboxInspector;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
 
-class FollowingTest {
+class CsvFollowerTest {
     private final Context context = new Context(Map.of(), InputStream.nullInputStream(), System.out, System.err);
 
     @TempDir
@@ -51,7 +51,7 @@ class FollowingTest {
                 .isZero();
 
         assertThatIOException()
-                .isThrownBy(() -> new Following(config, csv, context)
+                .isThrownBy(() -> new CsvFollower(config, csv, context)
                         .run(new Certifier(List.of("s")), Columns.USUAL, Windows.byCount(10, 0)))
                 .withMessage(fifo + " is a FIFO, not a regular file; move it away");
     }
@@ -65,10 +65,10 @@ class FollowingTest {
     }
 
     private int waiting() throws IOException {
-        return OutboxView.read(directory.resolve("outbox")).pendingEntries();
+        return new OutboxInspector(directory.resolve("outbox")).summary().pendingEntries();
     }
 
-    private static CompletableFuture<Long> start(Following following) {
+    private static CompletableFuture<Long> start(CsvFollower following) {
         return CompletableFuture.supplyAsync(() -> {
             try {
                 return following.run(new Certifier(List.of("s")), Columns.USUAL, Windows.byCount(10, 0));
@@ -81,7 +81,7 @@ class FollowingTest {
     @Test
     void growingFile_completeWindowsAreAdded_andARestartAddsNoneAgain() throws Exception {
         grow(1, 25);
-        Following first = new Following(config, csv, context);
+        CsvFollower first = new CsvFollower(config, csv, context);
         CompletableFuture<Long> firstRun = start(first);
         await().until(() -> waiting() == 2);
         grow(26, 31);
@@ -90,7 +90,7 @@ class FollowingTest {
         assertThat(firstRun.join()).isEqualTo(3);
 
         grow(32, 50);
-        Following second = new Following(config, csv, context);
+        CsvFollower second = new CsvFollower(config, csv, context);
         CompletableFuture<Long> secondRun = start(second);
         await().until(() -> waiting() == 5);
         second.stop();
@@ -101,7 +101,7 @@ class FollowingTest {
     @Test
     void fileReplaced_ends() throws Exception {
         grow(1, 12);
-        CompletableFuture<Long> run = start(new Following(config, csv, context));
+        CompletableFuture<Long> run = start(new CsvFollower(config, csv, context));
         await().until(() -> waiting() == 1);
 
         Files.move(csv, directory.resolve("rows.csv.1"));

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.config;
+package dev.flk.agent.send;
+
+import static dev.flk.program.config.Quantities.oneOf;
 
 import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Settings;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.HmacSigner;
@@ -18,14 +21,32 @@ import java.util.function.Function;
  * @param check the check of signatures with the same key
  */
 public record Signing(Optional<Signer> signer, SignatureCheck check) {
+    private static final Key<Algorithm> ALGORITHM =
+            Key.of("PCS_SIGN_ALG", oneOf(Algorithm.class), "`hmac`, `ed25519` or `none`.");
+    private static final Key<String> HMAC_KEY = Key.of(
+                    "PCS_HMAC_KEY", Quantities::text, "The secret to sign with, for `hmac`.")
+            .secret();
+    private static final Key<String> ED25519_SEED = Key.of(
+                    "PCS_ED25519_PRIV_B64", Quantities::text, "The seed of the key, 32 bytes in base64, for `ed25519`.")
+            .secret();
 
-    static Signing read(Settings settings) {
-        settings.require(
-                settings.isGiven(AgentKeys.PCS_SIGN_ALG), "PCS_SIGN_ALG: not set; set it to hmac, ed25519 or none");
-        return settings.find(AgentKeys.PCS_SIGN_ALG)
+    /** The settings of the key. */
+    public static final List<Key<?>> KEYS = List.of(ALGORITHM, HMAC_KEY, ED25519_SEED);
+
+    /** The values of {@code PCS_SIGN_ALG}. */
+    private enum Algorithm {
+        HMAC,
+        ED25519,
+        NONE
+    }
+
+    /** Reads the key from settings, which must name an algorithm. */
+    public static Signing read(Settings settings) {
+        settings.require(settings.isGiven(ALGORITHM), "PCS_SIGN_ALG: not set; set it to hmac, ed25519 or none");
+        return settings.find(ALGORITHM)
                 .map(algorithm -> switch (algorithm) {
-                    case HMAC -> key(settings, AgentKeys.PCS_HMAC_KEY, Signing::hmac);
-                    case ED25519 -> key(settings, AgentKeys.PCS_ED25519_PRIV_B64, Signing::ed25519);
+                    case HMAC -> key(settings, HMAC_KEY, Signing::hmac);
+                    case ED25519 -> key(settings, ED25519_SEED, Signing::ed25519);
                     case NONE -> unsigned();
                 })
                 .orElseGet(Signing::unsigned);

@@ -3,6 +3,7 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.DeadLetterFile;
+import dev.flk.program.config.Diagnosed;
 import dev.flk.program.diagnostics.DiagnosticsArchive;
 import dev.flk.program.diagnostics.LocalHttpClient;
 import dev.flk.program.diagnostics.Scrubber;
@@ -17,16 +18,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 @Command(
         name = "diagnostics",
@@ -38,13 +35,13 @@ import picocli.CommandLine.Spec;
             "running agent. Run it with the agent's configuration: it removes the secrets in",
             "that configuration from everything, including log files."
         })
-final class DiagnosticsCommand implements Callable<Integer> {
+final class AgentDiagnosticsCommand implements Callable<Integer> {
     private static final int MOST_LOG_MIB = 64;
     /** The largest number of distinct reasons; it is limited because backends may return any text. */
     private static final int MOST_REASONS = 100;
 
     private final Context context;
-    private final LocalHttpClient asked = new LocalHttpClient();
+    private final LocalHttpClient client = new LocalHttpClient();
 
     @Option(
             names = "--output",
@@ -62,21 +59,17 @@ final class DiagnosticsCommand implements Callable<Integer> {
             description = "MiB to include from the end of each log file (default: ${DEFAULT-VALUE}).")
     private int logMib = 8;
 
-    @Spec
-    @SuppressWarnings("NullAway.Init") // picocli sets it
-    private CommandSpec spec;
-
-    DiagnosticsCommand(Context context) {
+    AgentDiagnosticsCommand(Context context) {
         this.context = context;
     }
 
     @Override
     public Integer call() throws IOException {
         if (logMib < 1 || logMib > MOST_LOG_MIB) {
-            throw new ParameterException(spec.commandLine(), "--log-mib must be a number from 1 to " + MOST_LOG_MIB);
+            throw new UsageError("--log-mib must be a number from 1 to " + MOST_LOG_MIB);
         }
         Instant now = Instant.now();
-        AgentConfig.Diagnosed known = context.diagnosedConfig();
+        Diagnosed<AgentConfig> known = context.diagnosedConfig();
         context.out()
                 .print(DiagnosticsArchive.write(
                         output == null ? DiagnosticsArchive.nameFor("flk-agent", now) : output,
@@ -86,10 +79,10 @@ final class DiagnosticsCommand implements Callable<Integer> {
         return 0;
     }
 
-    private void fill(DiagnosticsArchive archive, AgentConfig.Diagnosed known) throws IOException {
+    private void fill(DiagnosticsArchive archive, Diagnosed<AgentConfig> known) throws IOException {
         archive.addMachine(
                 new FlkAgent.Version().getVersion()[0],
-                known.config().map(DiagnosticsCommand::directories).orElse(List.of()));
+                known.config().map(AgentDiagnosticsCommand::directories).orElse(List.of()));
         archive.add("config.txt", known::text);
         if (known.config().isPresent()) {
             AgentConfig valid = known.config().get();
@@ -113,9 +106,10 @@ final class DiagnosticsCommand implements Callable<Integer> {
         return directories;
     }
 
-    private void addAnswer(DiagnosticsArchive archive, String name, OptionalInt port, String path) throws IOException {
+    private void addAnswer(DiagnosticsArchive archive, String name, Optional<Integer> port, String path)
+            throws IOException {
         if (port.isPresent()) {
-            archive.add(name, () -> asked.get("http://127.0.0.1:" + port.getAsInt() + path, Optional.empty()));
+            archive.add(name, () -> client.get("http://127.0.0.1:" + port.get() + path, Optional.empty()));
         }
     }
 

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.io.JsonStringEncoder;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The members of one JSON object, each with the original bytes of its value, so that members that are not replaced stay
+ * unchanged, including unknown fields and the spelling of numbers. Not safe for several threads.
+ */
+public final class JsonMembers {
+    /** Creates parsers without limits on the length of tokens; the caller bounds the input. Safe for several threads. */
+    static final JsonFactory UNBOUNDED = JsonFactory.builder()
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxNumberLength(Integer.MAX_VALUE)
+                    .maxStringLength(Integer.MAX_VALUE)
+                    .maxNameLength(Integer.MAX_VALUE)
+                    .build())
+            .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+            .build();
+
+    private final Map<String, byte[]> values = new LinkedHashMap<>();
+
+    /**
+     * Reads an object.
+     *
+     * @throws IOException if the text is not exactly one JSON object; the message does not quote it
+     */
+    public static JsonMembers parse(byte[] object) throws IOException {
+        JsonMembers members = new JsonMembers();
+        try (JsonParser parser = UNBOUNDED.createParser(object)) {
+            boolean isObject = parser.nextToken() == JsonToken.START_OBJECT;
+            while (isObject && parser.nextToken() == JsonToken.FIELD_NAME) {
+                String name = parser.currentName();
+                parser.nextToken();
+                int start = (int) parser.currentTokenLocation().getByteOffset();
+                parser.skipChildren();
+                parser.finishToken();
+                int end = (int) parser.currentLocation().getByteOffset();
+                members.values.put(name, Arrays.copyOfRange(object, start, end));
+            }
+            if (!isObject || parser.nextToken() != null) {
+                throw new IOException("not a JSON object");
+            }
+            return members;
+        } catch (JsonProcessingException e) {
+            throw new IOException("not a JSON object", e);
+        }
+    }
+
+    /** Returns the bytes of a value; null if the member is missing. */
+    public byte @Nullable [] get(String name) {
+        return values.get(name);
+    }
+
+    /** Returns the text of a string, number or literal; {@code missing} if the member is missing or has another type. */
+    String text(String name, String missing) throws IOException {
+        try (JsonParser parser = UNBOUNDED.createParser(values.getOrDefault(name, new byte[0]))) {
+            JsonToken token = parser.nextToken();
+            return token != null && token.isScalarValue() ? parser.getText() : missing;
+        }
+    }
+
+    /** Replaces a value in place, or adds the member at the end. */
+    public JsonMembers set(String name, byte[] json) {
+        values.put(name, json);
+        return this;
+    }
+
+    /** Sets a value to a JSON text. */
+    public JsonMembers set(String name, String json) {
+        return set(name, json.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Sets a value to a string. */
+    JsonMembers setText(String name, String text) {
+        return set(name, quoted(text));
+    }
+
+    private static byte[] quoted(String text) {
+        var out = new ByteArrayOutputStream();
+        out.write('"');
+        out.writeBytes(JsonStringEncoder.getInstance().quoteAsUTF8(text));
+        out.write('"');
+        return out.toByteArray();
+    }
+
+    /** Returns the object on one line; line breaks, which occur only between tokens in JSON, become spaces. */
+    public byte[] toLine() {
+        var out = new ByteArrayOutputStream(2048);
+        char before = '{';
+        for (Map.Entry<String, byte[]> member : values.entrySet()) {
+            out.write(before);
+            out.writeBytes(quoted(member.getKey()));
+            out.write(':');
+            out.writeBytes(onOneLine(member.getValue()));
+            before = ',';
+        }
+        if (values.isEmpty()) {
+            out.write('{');
+        }
+        out.write('}');
+        return out.toByteArray();
+    }
+
+    /** Returns a JSON text with spaces in place of its line breaks, which occur only between tokens. */
+    public static byte[] onOneLine(byte[] json) {
+        byte[] line = json.clone();
+        for (int i = 0; i < line.length; i++) {
+            if (line[i] == '\n' || line[i] == '\r') {
+                line[i] = ' ';
+            }
+        }
+        return line;
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import dev.flk.agent.outbox.Outbox.LastSending;
+import dev.flk.agent.outbox.OutboxRecords.Name;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.LogReader;
+import dev.flk.wal.segment.LogRecord;
+import java.io.IOException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/** The state that results from all records of the log. Safe for several threads once the log was read. */
+final class OutboxContents {
+    private final Pending pending = new Pending();
+    private final Set<Name> requeued = ConcurrentHashMap.newKeySet();
+    private volatile @Nullable LastSending lastSending;
+
+    /** Reads the whole log. */
+    static OutboxContents replay(LogReader log) throws IOException {
+        OutboxContents contents = new OutboxContents();
+        for (LogRecord record = log.next(); record != null; record = log.next()) {
+            contents.apply(record);
+        }
+        contents.pending.keepShardNames();
+        return contents;
+    }
+
+    void apply(LogRecord record) throws IOException {
+        switch (record.kind()) {
+            case OutboxRecords.CERTIFICATE -> pending.add(OutboxRecords.entry(record), OutboxRecords.shard(record));
+            case OutboxRecords.REQUEUED -> {
+                pending.add(OutboxRecords.entry(record), OutboxRecords.shard(record));
+                requeued.add(OutboxRecords.formerName(record.body()));
+            }
+            case OutboxRecords.MOVED ->
+                pending.relocate(OutboxRecords.entry(record), OutboxRecords.shard(record), record.sequence());
+            case OutboxRecords.SETTLED -> {
+                for (long sequence : OutboxRecords.settledSequences(record.body())) {
+                    pending.remove(sequence);
+                }
+            }
+            case OutboxRecords.BEING_SENT -> {
+                long[] numbers = OutboxRecords.numbers(record.body());
+                sending(new LastSending(
+                        Instant.ofEpochMilli(record.arrivalMillis()), Instant.ofEpochMilli(numbers[0])));
+                for (int i = 1; i < numbers.length; i++) {
+                    pending.beingSent(numbers[i], numbers[0]);
+                }
+            }
+            case OutboxRecords.NOT_ARRIVED -> {
+                for (long sequence : OutboxRecords.numbers(record.body())) {
+                    pending.notArrived(sequence);
+                }
+            }
+            case OutboxRecords.STILL_IN_FILE -> requeued.addAll(OutboxRecords.names(record.body()));
+            default -> throw OutboxRecords.unknown(record);
+        }
+    }
+
+    /** Returns the pending entries. */
+    Pending pending() {
+        return pending;
+    }
+
+    /** Remembers that certificates are being sent. */
+    void sending(LastSending now) {
+        lastSending = now;
+    }
+
+    /** Returns the last sending; empty if nothing was sent. */
+    Optional<LastSending> lastSending() {
+        return Optional.ofNullable(lastSending);
+    }
+
+    /** Returns the former entries of requeued dead letters that may still be in their file. */
+    Set<Name> requeued() {
+        return requeued;
+    }
+
+    /** Returns whether the dead letter of this entry was requeued. */
+    boolean wasRequeued(Name name) {
+        return requeued.contains(name);
+    }
+
+    /**
+     * The records that the disk has lost. The log may report a gap several times, once for each segment that should
+     * contain it; this class counts each missing record once.
+     */
+    record Losses(List<Damage> gaps) {
+
+        static Losses of(Collection<Damage> damages) {
+            List<Damage> gaps = new ArrayList<>();
+            long reportedUpTo = -1;
+            List<Damage> inOrder = damages.stream()
+                    .sorted(Comparator.comparingLong(Damage::firstMissing))
+                    .toList();
+            for (Damage damage : inOrder) {
+                if (damage.lastMissing() > reportedUpTo) {
+                    long first = Math.max(damage.firstMissing(), reportedUpTo + 1);
+                    gaps.add(new Damage(damage.kind(), damage.segment(), damage.offset(), first, damage.lastMissing()));
+                    reportedUpTo = damage.lastMissing();
+                }
+            }
+            return new Losses(gaps);
+        }
+
+        /** Returns the number of missing records. */
+        long records() {
+            return gaps.stream()
+                    .mapToLong(gap -> gap.lastMissing() - gap.firstMissing() + 1)
+                    .sum();
+        }
+
+        /** Returns a sentence for each gap. */
+        List<String> describe() {
+            return gaps.stream().map(Damage::describe).toList();
+        }
+    }
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import dev.flk.agent.outbox.Outbox.OutboxLocked;
+import dev.flk.agent.outbox.OutboxContents.Losses;
+import dev.flk.wal.Log;
+import dev.flk.wal.LogInspector;
+import dev.flk.wal.LogInspector.Verification;
+import dev.flk.wal.LogRepair;
+import dev.flk.wal.StartReport;
+import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.files.LogLockedException;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.Damage.OnDamage;
+import dev.flk.wal.segment.Damage.TornTail;
+import dev.flk.wal.segment.LogReader;
+import dev.flk.wal.segment.LogReader.LogWalk;
+import dev.flk.wal.segment.LogRecord;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads, checks and repairs an outbox on disk. All methods but {@link #repair} work while an agent runs, and change
+ * nothing. A missing directory is an empty outbox.
+ */
+public final class OutboxInspector {
+    private static final int PAGE = 4096;
+
+    private final UnreadableBlocks files = new UnreadableBlocks(new DiskFiles());
+    private final Path directory;
+    private final LogInspector log;
+
+    /** Creates an inspector of the outbox in this directory. */
+    public OutboxInspector(Path directory) {
+        this.directory = directory;
+        this.log = new LogInspector(files, directory, OutboxRecords.PREFIX);
+    }
+
+    /**
+     * The number and size of what is in an outbox.
+     *
+     * @param pendingEntries the number of pending certificates
+     * @param pendingBytes the size of the pending certificates in bytes
+     * @param oldest the pending entry with the lowest sequence; empty if none exists
+     * @param lostRecords the number of records that the disk has lost
+     * @param usedBytes the bytes of its files, without the reserve
+     */
+    public record Summary(
+            int pendingEntries, long pendingBytes, Optional<OutboxEntry> oldest, long lostRecords, long usedBytes) {}
+
+    /** Reads the whole outbox and counts its entries. */
+    public Summary summary() throws IOException {
+        if (!Files.exists(directory)) {
+            return new Summary(0, 0, Optional.empty(), 0, 0);
+        }
+        try (LogReader reader = LogReader.open(files, directory, OutboxRecords.PREFIX, 0, OnDamage.SKIP)) {
+            Pending pending = OutboxContents.replay(reader).pending();
+            long lost = Losses.of(reader.damages()).records();
+            return new Summary(
+                    pending.size(), pending.bytes(), pending.oldest(), lost, DiskQuota.used(files, directory));
+        }
+    }
+
+    /**
+     * An entry with its settlement.
+     *
+     * @param settlement the way in which it was settled; empty while it is pending
+     * @param certificate the certificate as the agent accepted it
+     */
+    public record HistoryEntry(OutboxEntry entry, Optional<SettledAs> settlement, byte[] certificate) {}
+
+    /**
+     * Passes on all entries that are still in the log, pending or settled, in the order of their certificates. Needs
+     * about four bytes of memory per entry, and more for each that compaction has moved.
+     */
+    public void history(Consumer<HistoryEntry> consumer) throws IOException {
+        // the settlements in pages by sequence; null for a pending entry
+        Map<Long, @Nullable SettledAs[]> settled = new HashMap<>();
+        Map<Long, Long> movedTo = new HashMap<>();
+        forEach(record -> {
+            if (record.kind() == OutboxRecords.MOVED) {
+                movedTo.put(OutboxRecords.entry(record).sequence(), record.sequence());
+            } else if (record.kind() == OutboxRecords.SETTLED) {
+                SettledAs how = OutboxRecords.settlement(record.body());
+                for (long sequence : OutboxRecords.settledSequences(record.body())) {
+                    settled.computeIfAbsent(sequence / PAGE, page -> new @Nullable SettledAs[PAGE])[
+                            (int) (sequence % PAGE)] = how;
+                }
+            }
+        });
+        forEach(record -> {
+            if (OutboxRecords.holdsCertificate(record.kind())) {
+                OutboxEntry entry = OutboxRecords.entry(record);
+                // a moved entry is in the log twice while its old segment exists
+                if (movedTo.getOrDefault(entry.sequence(), record.sequence()) == record.sequence()) {
+                    Optional<SettledAs> settlement = Optional.ofNullable(settled.get(entry.sequence() / PAGE))
+                            .map(page -> page[(int) (entry.sequence() % PAGE)]);
+                    consumer.accept(new HistoryEntry(entry, settlement, OutboxRecords.certificate(record)));
+                }
+            }
+        });
+    }
+
+    private void forEach(Consumer<LogRecord> consumer) throws IOException {
+        if (Files.exists(directory)) {
+            try (LogWalk walk = log.walk(1)) {
+                for (LogRecord record = walk.next(); record != null; record = walk.next()) {
+                    consumer.accept(record);
+                }
+            }
+        }
+    }
+
+    /**
+     * The result of a check.
+     *
+     * @param records the number of readable records
+     * @param missing a sentence for each range of missing records, and for each file that the disk failed to read
+     * @param missingRecords the number of missing records
+     * @param givenUp a sentence for each range of records that an earlier repair has declared lost
+     * @param tornBytes the bytes that a crash has left after the last complete record; the next start sets them aside
+     * @param brokenHeaders a sentence for each file with a damaged header and readable records
+     * @param foreign a sentence for each file that belongs to another outbox
+     */
+    public record Check(
+            long records,
+            List<String> missing,
+            long missingRecords,
+            List<String> givenUp,
+            long tornBytes,
+            List<String> brokenHeaders,
+            List<String> foreign) {
+        /** Returns whether no records are missing, apart from those declared lost. */
+        public boolean isComplete() {
+            return missing.isEmpty();
+        }
+    }
+
+    /** Reads the whole outbox and verifies every checksum. */
+    public Check check() throws IOException {
+        if (!Files.exists(directory)) {
+            return new Check(0, List.of(), 0, List.of(), 0, List.of(), List.of());
+        }
+        Verification seen = log.verify();
+        TornTail tail = seen.tornTail();
+        List<String> missing = new ArrayList<>(describe(seen.damages()));
+        missing.addAll(files.describe());
+        return new Check(
+                seen.records(),
+                missing,
+                seen.missing(),
+                describe(seen.givenUp()),
+                tail == null ? 0 : tail.bytes(),
+                seen.brokenHeaders().stream()
+                        .map(StartReport::describeBrokenHeader)
+                        .toList(),
+                seen.foreign().stream().map(StartReport::describeForeign).toList());
+    }
+
+    private static List<String> describe(List<Damage> damages) {
+        return damages.stream().map(Damage::describe).toList();
+    }
+
+    /**
+     * Copies every damaged file to a {@code ….broken} one, keeps all complete records, and declares the others lost, so
+     * that later starts do not report them again.
+     *
+     * @return the files that were set aside, each with the name of its copy
+     * @throws OutboxLocked if another process owns the outbox
+     */
+    public List<String> repair() throws IOException {
+        try {
+            return new LogRepair(files, directory, OutboxRecords.PREFIX, holder())
+                    .run().setAside().stream()
+                            .map(file -> file.segment() + " to " + file.as())
+                            .toList();
+        } catch (LogLockedException e) {
+            throw new OutboxLocked(e);
+        }
+    }
+
+    private static String holder() {
+        return "process " + ProcessHandle.current().pid();
+    }
+
+    /**
+     * Checks that no other process owns the outbox.
+     *
+     * @throws OutboxLocked if another process owns the outbox; the message names it
+     */
+    public void requireFree() throws IOException {
+        Path lock = directory.resolve(Log.LOCK_FILE);
+        if (Files.exists(lock)) {
+            try {
+                files.lock(lock, holder()).close();
+            } catch (LogLockedException e) {
+                throw new OutboxLocked(e);
+            }
+        }
+    }
+}

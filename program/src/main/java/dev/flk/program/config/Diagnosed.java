@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.program.config;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+
+/**
+ * A configuration for diagnostics, valid or not.
+ *
+ * @param text the settings and their problems, safe to show to others; for secrets and PEM data it only says whether
+ *     they are set
+ * @param secrets the values of all secrets that are set
+ * @param config the configuration; empty if it is invalid
+ */
+public record Diagnosed<T>(String text, List<String> secrets, Optional<T> config) {
+    public Diagnosed {
+        secrets = List.copyOf(secrets);
+    }
+
+    /** Reads a configuration, and reports its problems instead of throwing an {@link InvalidConfig}. */
+    public static <T> Diagnosed<T> read(Settings settings, Function<Settings, T> reader) {
+        Optional<T> config = Optional.empty();
+        try {
+            config = Optional.of(reader.apply(settings));
+        } catch (InvalidConfig e) {
+            // the report lists the problems
+        }
+        return new Diagnosed<>(settings.report(), settings.secrets(), config);
+    }
+}
