@@ -5,15 +5,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.flk.e2e.OrdealCertificates.Kind;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
+import java.net.ConnectException;
+import java.net.SocketAddress;
+import java.net.UnixDomainSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -22,7 +23,17 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.function.Predicate;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongPredicate;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -30,9 +41,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Everything at once: certificates come by all doors, the agent and the backend are killed, the key changes, and a proxy between them
- * misbehaves. {@code -Dflk.ordeal=full} is the long form. What the proxy does and in which order things happen follows from the seed,
- * {@code -Dflk.seed=N} repeats it; when exactly a kill meets whom the machine decides.
+ * Everything at once: certificates arrive by all doors, agent and backend are killed, the key changes, and a proxy between them
+ * misbehaves. {@code -Dflk.ordeal=full} runs the long form. The seed determines what the proxy does and in which order things happen;
+ * {@code -Dflk.seed=N} repeats it. The machine decides what exactly a kill interrupts.
  */
 @Tag("thorough")
 final class AgentOrdealIT {
@@ -41,24 +52,25 @@ final class AgentOrdealIT {
     private static final int AGENT_KILLS = FULL ? 50 : 5;
     private static final int BACKEND_KILLS = FULL ? 10 : 2;
     private static final int KEY_CHANGES = FULL ? 6 : 2;
-    /** Between two blows the proxy sees up to so many requests. */
-    private static final int MOST_REQUESTS = 80;
-
+    private static final int MAX_REQUESTS_BETWEEN_BLOWS = 80;
+    private static final Duration PATIENCE = Duration.ofMinutes(2);
     private static final Duration LAST_CERTIFICATE_WITHIN = Duration.ofMinutes(15);
+    private static final String INTAKE_PORT = "certificates are taken on loopback port ";
+    private static final String OUTBOX_IN_USE = "is in use by";
 
     private final long seed = Long.getLong("flk.seed", System.nanoTime());
     private final Random random = new Random(seed);
-    private final OrdealCertificates certificates = new OrdealCertificates(CERTIFICATES);
 
     @TempDir
     private Path directory;
 
-    private String key = Pcs.KEY;
     private BackendProcess backend;
     private MisbehavingProxy proxy;
-    private OrdealAgent agent;
+    private AgentHome home;
+    private Map<String, String> environment;
+    private Program agent;
+    private volatile int intakePort;
 
-    /** What befalls them. */
     private enum Blow {
         AGENT_KILLED,
         BACKEND_KILLED,
@@ -68,11 +80,21 @@ final class AgentOrdealIT {
 
     @BeforeEach
     void start() throws Exception {
-        System.out.println("the ordeal's seed is " + seed + "; -Dflk.seed=" + seed + " repeats its plan");
+        System.out.println("the seed is " + seed + "; -Dflk.seed=" + seed + " repeats the plan");
+        home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
+        writeKey(Pcs.KEY);
         startBackend();
         proxy = new MisbehavingProxy(backend.url(), seed);
-        agent = new OrdealAgent(AgentHome.in(Files.createDirectory(directory.resolve("agent"))), proxy.url(), key);
-        agent.start();
+        environment = home.sendingTo(proxy.url());
+        environment.remove("PCS_HMAC_KEY");
+        environment.putAll(Map.of(
+                "PCS_HMAC_KEY_FILE", "key",
+                "BATCH_SIZE", "8",
+                "MAX_IN_FLIGHT", "64",
+                "MAX_DELAY", "500ms",
+                "REQUEST_TIMEOUT", "6s",
+                "INTAKE_PORT", "0"));
+        startAgent();
     }
 
     @AfterEach
@@ -89,199 +111,311 @@ final class AgentOrdealIT {
     @Test
     void everythingFails_everyGoodCertificateIsRecordedOnce_onlyHopelessOnesAreGivenUp() throws Exception {
         Client before = new Client(backend.url());
-        for (long number : certificates.ofKind(Kind.CONFLICT)) {
-            assertThat(before.submit(OrdealCertificates.recordedBefore(number)).status())
-                    .isEqualTo(200);
-        }
-
-        try (OrdealProducers producers = new OrdealProducers(agent, certificates, random.nextLong())) {
-            List<Blow> blows = blows();
-            for (Blow blow : blows) {
-                producers.release(CERTIFICATES / blows.size());
-                awaitRequests(random.nextInt(MOST_REQUESTS));
-                befall(blow);
+        for (long number = 0; number < CERTIFICATES; number++) {
+            if (Kind.of(number) == Kind.CONFLICT) {
+                assertThat(before.submit(plain(number)).status()).isEqualTo(200);
             }
-            producers.release(CERTIFICATES);
-            producers.awaitEnd();
-            awaitEmptyOutbox();
-            agent.stop();
-
-            OrdealAudit audit = new OrdealAudit(agent, LogFiles.inbox(directory.resolve("data/wal")), certificates);
-            System.out.println("the outbox has " + audit.takenIn() + "; "
-                    + producers.acknowledged().size() + " were acknowledged; " + proxy.tally());
-            assertStatusIsEmpty();
-            audit.everythingAcknowledgedWasTaken(producers.acknowledged());
-            audit.deadLettersAreTheHopeless();
-            audit.logHasEachOnce();
-            audit.everyGoodOneHasItsOutcome(new Client(backend.url()));
         }
-    }
-
-    private List<Blow> blows() {
         List<Blow> blows = new ArrayList<>();
         blows.addAll(Collections.nCopies(AGENT_KILLS, Blow.AGENT_KILLED));
         blows.addAll(Collections.nCopies(BACKEND_KILLS, Blow.BACKEND_KILLED));
         blows.addAll(Collections.nCopies(KEY_CHANGES / 2, Blow.KEY_CHANGED_IN_BACKEND_FIRST));
         blows.addAll(Collections.nCopies(KEY_CHANGES / 2, Blow.KEY_CHANGED_IN_AGENT_FIRST));
         Collections.shuffle(blows, random);
-        return blows;
+
+        Set<Long> acknowledged;
+        try (Producers producers = new Producers()) {
+            for (Blow blow : blows) {
+                producers.released.release(CERTIFICATES / blows.size());
+                awaitRequests(random.nextInt(MAX_REQUESTS_BETWEEN_BLOWS));
+                strike(blow);
+            }
+            acknowledged = producers.finish();
+        }
+        await().atMost(LAST_CERTIFICATE_WITHIN)
+                .pollInterval(Duration.ofMillis(50))
+                .until(() -> home.status().path("pending").asLong() == 0);
+        assertThat(agent.terminate()).isEqualTo(143);
+        System.out.println(acknowledged.size() + " certificates were acknowledged; " + proxy.tally());
+
+        // The outbox's own log has every entry; a producer that got no answer may have added a certificate twice or not at all.
+        Map<Long, Long> added = added();
+        assertThat(new HashSet<>(added.values()))
+                .as("acknowledged certificates are in the outbox")
+                .containsAll(acknowledged);
+        assertDeadLettersAreTheHopeless(added);
+        assertLogHasEachOnce(new HashSet<>(added.values()));
+        assertGoodOnesHaveTheirOutcomes(new HashSet<>(added.values()));
     }
 
-    private void befall(Blow blow) throws Exception {
+    private void strike(Blow blow) throws Exception {
         switch (blow) {
             case AGENT_KILLED -> {
+                assertThat(agent.isAlive()).as(agent.allLines()).isTrue();
                 agent.kill();
-                agent.start();
+                startAgent();
             }
             case BACKEND_KILLED -> restartBackend();
             case KEY_CHANGED_IN_BACKEND_FIRST -> {
-                key = "ordeal-key-" + random.nextInt();
+                writeKey("ordeal-key-" + random.nextInt());
                 restartBackend();
                 awaitRequests(random.nextInt(20));
-                agent.changeKey(key);
+                agent.onReloadSignal();
             }
             case KEY_CHANGED_IN_AGENT_FIRST -> {
-                key = "ordeal-key-" + random.nextInt();
-                agent.changeKey(key);
+                writeKey("ordeal-key-" + random.nextInt());
+                agent.onReloadSignal();
                 awaitRequests(random.nextInt(20));
                 restartBackend();
             }
         }
     }
 
-    private void restartBackend() throws Exception {
+    private void writeKey(String key) throws IOException {
+        Path written = Files.writeString(home.directory().resolve("key.next"), key);
+        Files.move(written, home.directory().resolve("key"), StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    private void startBackend() throws IOException {
+        String key = Files.readString(home.directory().resolve("key"));
+        backend = BackendProcess.start(directory, Map.of("PCS_HMAC_KEY", key));
+    }
+
+    private void restartBackend() throws IOException {
         backend.program().kill();
         startBackend();
         proxy.passOnTo(backend.url());
     }
 
-    private void startBackend() throws Exception {
-        backend = BackendProcess.start(directory, Map.of("PCS_HMAC_KEY", key));
+    /** Returns when the agent accepts certificates; waits while a {@code submit} command uses the outbox. */
+    private void startAgent() throws IOException {
+        String line = OUTBOX_IN_USE;
+        while (line.contains(OUTBOX_IN_USE)) {
+            agent = home.start(environment, "run");
+            line = agent.awaitLine(text -> text.contains(INTAKE_PORT) || text.contains(OUTBOX_IN_USE));
+        }
+        intakePort = Integer.parseInt(line.substring(line.indexOf(INTAKE_PORT) + INTAKE_PORT.length()));
     }
 
-    /** Until the proxy has seen so many more, or nothing waits that could be sent. */
+    /** Returns when the proxy has seen so many more requests, or nothing that could be sent waits. */
     private void awaitRequests(int more) {
         int wanted = proxy.requests() + more;
-        Client.awaitUntil(() -> proxy.requests() >= wanted
-                || agent.home().status().path("pending").asLong() == 0);
+        Client.awaitUntil(() ->
+                proxy.requests() >= wanted || home.status().path("pending").asLong() == 0);
     }
 
-    private void awaitEmptyOutbox() {
-        await().atMost(LAST_CERTIFICATE_WITHIN)
-                .pollInterval(Duration.ofMillis(50))
-                .until(() -> agent.home().status().path("pending").asLong() == 0);
-    }
-
-    private void assertStatusIsEmpty() throws Exception {
-        try (Program status = agent.command("status", "--json")) {
-            assertThat(status.awaitExit()).as(status.allLines()).isZero();
-            assertThat(new JsonMapper().readTree(status.out()).path("pending").asLong())
-                    .isZero();
+    /** The numbers of the certificates in the outbox by the sequences of their entries. */
+    private Map<Long, Long> added() throws IOException {
+        Map<Long, Long> added = new TreeMap<>();
+        for (LogFiles.Entry entry : new LogFiles(home.outbox(), "outbox").entries()) {
+            if (entry.kind() == 'c') {
+                assertThat(added.put(entry.sequence(), number(entry.body())))
+                        .as("another entry with sequence %s", entry.sequence())
+                        .isNull();
+            }
         }
+        return added;
+    }
+
+    private static long number(String certificate) {
+        return StrictJson.read(certificate).path("epoch").asLong();
+    }
+
+    private void assertDeadLettersAreTheHopeless(Map<Long, Long> added) throws IOException {
+        List<Long> dead = new ArrayList<>();
+        for (String line : home.deadLetters()) {
+            JsonNode letter = StrictJson.read(line);
+            dead.add(letter.path("outbox_seq").asLong());
+            boolean isConflict = Kind.of(letter.at("/certificate/epoch").asLong()) == Kind.CONFLICT;
+            assertThat(letter.path("reason").asText()).as(line).startsWith(isConflict ? "conflict: " : "schema ");
+        }
+        assertEachOnce("dead letters", dead, keep(added.keySet(), sequence -> Kind.of(added.get(sequence))
+                .isHopeless()));
+    }
+
+    /** Every good certificate is in the backend's log once, each conflict once as evidence, and nothing else. */
+    private void assertLogHasEachOnce(Set<Long> added) throws IOException {
+        Map<Character, List<Long>> found = new HashMap<>();
+        for (LogFiles.Entry entry : LogFiles.inbox(directory.resolve("data/wal")).entries()) {
+            found.computeIfAbsent(entry.kind(), any -> new ArrayList<>()).add(number(entry.body()));
+        }
+        Set<Long> submitted = keep(added, number -> !Kind.of(number).isHopeless());
+        LongStream.range(0, CERTIFICATES)
+                .filter(number -> Kind.of(number) == Kind.CONFLICT)
+                .forEach(submitted::add);
+        assertEachOnce("submissions", found.remove('s'), submitted);
+        assertEachOnce("evidence", found.remove('e'), keep(added, number -> Kind.of(number) == Kind.CONFLICT));
+        assertThat(found).as("records of other kinds").isEmpty();
+    }
+
+    private void assertGoodOnesHaveTheirOutcomes(Set<Long> added) throws Exception {
+        Client client = new Client(backend.url());
+        for (long number : keep(added, one -> !Kind.of(one).isHopeless())) {
+            assertThat(client.get("/v1/pcs/" + certificate(number).id()).body())
+                    .contains("\"accepted\":true,\"escalated\":" + (Kind.of(number) == Kind.ESCALATED));
+        }
+    }
+
+    private static Set<Long> keep(Set<Long> all, LongPredicate wanted) {
+        return all.stream().filter(wanted::test).collect(Collectors.toCollection(HashSet::new));
+    }
+
+    /** Names the differences; a comparison of twenty thousand numbers would be unreadable. */
+    private static void assertEachOnce(String what, List<Long> found, Set<Long> expected) {
+        Set<Long> seen = new HashSet<>();
+        assertThat(found.stream().filter(one -> !seen.add(one)))
+                .as("%s: more than once", what)
+                .isEmpty();
+        assertThat(keep(expected, one -> !seen.contains(one)))
+                .as("%s: missing", what)
+                .isEmpty();
+        assertThat(keep(seen, one -> !expected.contains(one)))
+                .as("%s: not expected", what)
+                .isEmpty();
+    }
+
+    /** What must become of a certificate; its number determines it. */
+    private enum Kind {
+        ACCEPTED,
+        ESCALATED,
+        /** Rejected by the backend each time. */
+        WRONG_SCHEMA,
+        /** Other content was recorded under the same id before. */
+        CONFLICT;
+
+        static Kind of(long number) {
+            return switch ((int) (number % 50)) {
+                case 17 -> WRONG_SCHEMA;
+                case 33 -> CONFLICT;
+                case 4, 21, 40 -> ESCALATED;
+                default -> ACCEPTED;
+            };
+        }
+
+        boolean isHopeless() {
+            return this == WRONG_SCHEMA || this == CONFLICT;
+        }
+    }
+
+    private static Pcs plain(long number) {
+        return Pcs.number(number).ofShard("shard-" + number % 3);
+    }
+
+    private static Pcs certificate(long number) {
+        return switch (Kind.of(number)) {
+            case ACCEPTED -> plain(number);
+            case ESCALATED -> plain(number).with("regime", "\"sticky\"");
+            case WRONG_SCHEMA -> plain(number).with("schema", "\"another\"");
+            case CONFLICT -> plain(number).with("seed", "8");
+        };
     }
 
     /**
-     * What must hold when the ordeal is over. What the agent took in is read from the outbox's own log, entry by entry, since a producer
-     * that got no answer may have put a certificate in twice or not at all.
+     * The programs that leave certificates with the agent, each through a door of its own. They mostly try again with certificates that
+     * were not acknowledged, and sometimes give up; such a certificate may be in the outbox once, several times or not at all.
      */
-    private static final class OrdealAudit {
-        private static final JsonMapper JSON = new JsonMapper();
+    private final class Producers implements AutoCloseable {
+        private final Semaphore released = new Semaphore(0);
+        private final Random chances = new Random(random.nextLong());
+        private final AtomicLong next = new AtomicLong();
+        private final Set<Long> acknowledged = ConcurrentHashMap.newKeySet();
+        private final ExecutorService threads = Executors.newCachedThreadPool();
+        private final List<Future<?>> ends = new ArrayList<>();
+        private volatile boolean closed;
 
-        private final OrdealAgent agent;
-        private final LogFiles inbox;
-        private final OrdealCertificates certificates;
-        private final Map<String, Long> numbers;
-        /** Numbers of the certificates by the sequences of their entries in the outbox. */
-        private final Map<Long, Long> taken = new TreeMap<>();
+        /** One way to the agent; returns whether all certificates were acknowledged. */
+        private interface Door {
+            boolean put(String lines) throws IOException;
+        }
 
-        OrdealAudit(OrdealAgent agent, LogFiles inbox, OrdealCertificates certificates) throws IOException {
-            this.agent = agent;
-            this.inbox = inbox;
-            this.certificates = certificates;
-            this.numbers = certificates.numbersById();
-            for (LogFiles.Entry record : new LogFiles(agent.home().outbox(), "outbox").entries()) {
-                if (record.kind() == 'c') {
-                    Long before = taken.put(record.sequence(), number(record.body()));
-                    assertThat(before)
-                            .as("two entries with sequence %s", record.sequence())
-                            .isNull();
+        Producers() {
+            begin(this::spool, 40);
+            begin(this::submit, 200);
+            begin(lines -> post(() -> LocalPost.loopback(intakePort), lines), 12);
+            begin(lines -> post(() -> UnixDomainSocketAddress.of(home.control()), lines), 12);
+        }
+
+        private void begin(Door door, int maxCertificates) {
+            ends.add(threads.submit(() -> {
+                for (List<Long> numbers = take(maxCertificates); !numbers.isEmpty(); numbers = take(maxCertificates)) {
+                    String lines = numbers.stream()
+                            .map(number -> AgentHome.unsigned(certificate(number)) + "\n")
+                            .collect(Collectors.joining());
+                    boolean done = door.put(lines);
+                    while (!done && !closed && chances.nextInt(5) > 0) {
+                        done = door.put(lines);
+                    }
+                    if (done) {
+                        acknowledged.addAll(numbers);
+                    }
+                }
+                return null;
+            }));
+        }
+
+        /** Returns the next numbers; none when all are taken. */
+        private List<Long> take(int most) throws InterruptedException {
+            int wanted = 1 + chances.nextInt(most);
+            List<Long> numbers = new ArrayList<>();
+            while (numbers.size() < wanted && !closed && next.get() < CERTIFICATES) {
+                boolean unused = released.tryAcquire(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+                long number = next.getAndIncrement();
+                if (number < CERTIFICATES) {
+                    numbers.add(number);
                 }
             }
+            return numbers;
         }
 
-        private long number(String certificate) throws IOException {
-            return numbers.get(JSON.readTree(certificate).path("pcs_id").asText());
+        /** Acknowledged when the agent has removed the file, which survives kills of the agent. */
+        private boolean spool(String lines) throws IOException {
+            String name = chances.nextInt(Integer.MAX_VALUE) + ".ndjson";
+            Path written = Files.writeString(home.directory().resolve("outside").resolve(name), lines);
+            Path file = Files.move(written, home.spool().resolve(name));
+            await().atMost(PATIENCE).until(() -> closed || Files.notExists(file));
+            return !closed;
         }
 
-        /** Entries of the outbox, and different certificates among them. */
-        String takenIn() {
-            return taken.size() + " entries of " + new HashSet<>(taken.values()).size() + " certificates";
-        }
-
-        void everythingAcknowledgedWasTaken(Set<Long> acknowledged) {
-            List<Long> lost = new ArrayList<>(acknowledged);
-            lost.removeAll(new HashSet<>(taken.values()));
-            assertThat(lost).as("acknowledged, and not in the outbox").isEmpty();
-        }
-
-        /** In the backend's log every good one stands once, each conflict once as evidence, and nothing else. */
-        void logHasEachOnce() throws IOException {
-            Map<Character, List<Long>> found = new HashMap<>();
-            for (LogFiles.Entry entry : inbox.entries()) {
-                found.computeIfAbsent(entry.kind(), any -> new ArrayList<>()).add(number(entry.body()));
-            }
-            Set<Long> submitted = new HashSet<>(certificates.ofKind(Kind.CONFLICT));
-            submitted.addAll(takenIf(kind -> !kind.isHopeless()));
-            assertEachOnce("submissions", found.remove('s'), submitted);
-            assertEachOnce("evidence", found.remove('e'), takenIf(kind -> kind == Kind.CONFLICT));
-            assertThat(found).as("records of other kinds").isEmpty();
-        }
-
-        /** The dead letters are exactly the entries that were hopeless. */
-        void deadLettersAreTheHopeless() throws IOException {
-            List<Long> dead = new ArrayList<>();
-            for (String line : agent.home().deadLetters()) {
-                JsonNode letter = JSON.readTree(line);
-                long sequence = letter.path("outbox_seq").asLong();
-                dead.add(sequence);
-                Kind kind = OrdealCertificates.kind(
-                        number(letter.path("certificate").toString()));
-                assertThat(letter.path("reason").asText())
-                        .as(line)
-                        .startsWith(kind == Kind.CONFLICT ? "conflict: " : "schema ");
-            }
-            Set<Long> hopeless = new HashSet<>(taken.keySet());
-            hopeless.removeIf(
-                    sequence -> !OrdealCertificates.kind(taken.get(sequence)).isHopeless());
-            assertEachOnce("dead letters", dead, hopeless);
-        }
-
-        /** The backend tells the outcome of every good one. */
-        void everyGoodOneHasItsOutcome(Client client) throws IOException, InterruptedException {
-            for (long number : takenIf(kind -> !kind.isHopeless())) {
-                String escalated = OrdealCertificates.kind(number) == Kind.ESCALATED ? "true" : "false";
-                assertThat(client.get("/v1/pcs/" + OrdealCertificates.of(number).id())
-                                .body())
-                        .contains("\"accepted\":true,\"escalated\":" + escalated);
+        private boolean submit(String lines) {
+            try (Program submit = home.start(environment, "submit", "-")) {
+                submit.input(lines);
+                return submit.awaitExit() == 0;
+            } catch (IOException e) {
+                return false; // the command ended before it had read all lines
             }
         }
 
-        private Set<Long> takenIf(Predicate<Kind> wanted) {
-            Set<Long> found = new HashSet<>(taken.values());
-            found.removeIf(number -> !wanted.test(OrdealCertificates.kind(number)));
-            return found;
+        /** Acknowledged with 202; waits while nobody listens. */
+        private boolean post(Supplier<SocketAddress> door, String lines) {
+            boolean[] accepted = new boolean[1];
+            await().atMost(PATIENCE).pollInterval(Duration.ofMillis(20)).until(() -> {
+                try {
+                    accepted[0] = LocalPost.lines(door.get(), lines).status() == 202;
+                    return true;
+                } catch (ConnectException e) {
+                    return closed;
+                } catch (IOException e) {
+                    return true; // the agent may have added the certificates
+                }
+            });
+            return accepted[0];
         }
 
-        /** Says which differ, where a comparison of twenty thousand would not help anybody. */
-        private static void assertEachOnce(String what, Collection<Long> found, Set<Long> expected) {
-            Set<Long> missing = new HashSet<>(expected);
-            missing.removeAll(new HashSet<>(found));
-            assertThat(missing).as("%s: missing", what).isEmpty();
-            Set<Long> seen = new HashSet<>();
-            List<Long> twice = found.stream().filter(one -> !seen.add(one)).toList();
-            assertThat(twice).as("%s: more than once", what).isEmpty();
-            seen.removeAll(expected);
-            assertThat(seen).as("%s: not expected", what).isEmpty();
+        /** Returns the numbers of the acknowledged certificates, after all have been offered. */
+        Set<Long> finish() throws Exception {
+            released.release(CERTIFICATES);
+            for (Future<?> end : ends) {
+                end.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+            }
+            return acknowledged;
+        }
+
+        @Override
+        public void close() {
+            closed = true;
+            released.release(CERTIFICATES);
+            threads.shutdown();
+            await().atMost(PATIENCE).until(threads::isTerminated);
         }
     }
 }

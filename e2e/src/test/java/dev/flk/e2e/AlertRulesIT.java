@@ -5,118 +5,98 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
-import java.util.TreeMap;
-import java.util.stream.Collectors;
-import org.junit.jupiter.api.BeforeAll;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
-/** {@code alerts/}: each alert says what, how bad and what to do, and has a test; {@link DeployIT} runs those. */
+/**
+ * Alerts and dashboards fit the programs and the runbooks. When each alert fires and ends is tested by promtool with
+ * {@code alerts/flk.rules.test.yaml}, which {@link DeployIT} runs.
+ */
 final class AlertRulesIT {
-    private static final Path ALERTS = Built.root().resolve("alerts");
-    private static final Path RULES = ALERTS.resolve("flk.rules.yaml");
-    private static final Path RULE_TESTS = ALERTS.resolve("flk.rules.test.yaml");
+    private static final Path RULES = Built.root().resolve("alerts/flk.rules.yaml");
     private static final Path RUNBOOKS = Built.root().resolve("docs/runbooks.md");
-
+    private static final Path DASHBOARDS = Built.root().resolve("deploy/grafana/dashboards");
     private static final List<String> PARTS = List.of("**Meaning.**", "**Affected.**", "**Action.**", "**Verify.**");
 
-    private static final List<Alert> RULED = new ArrayList<>();
+    /** A metric of ours, without the suffix of a histogram's sample; the names of recording rules contain colons. */
+    private static final Pattern METRIC =
+            Pattern.compile("(?<![\\w:])(flk_\\w+?)(?:_bucket|_count|_sum)?(?![\\w:])");
 
-    private record Alert(String name, String severity, JsonNode rule) {
-        String annotation(String key) {
-            return rule.path("annotations").path(key).asText();
-        }
-    }
+    @TempDir
+    private Path directory;
 
-    @BeforeAll
-    static void readRules() throws IOException {
+    private static List<JsonNode> alerts() throws IOException {
+        List<JsonNode> alerts = new ArrayList<>();
         for (JsonNode group : new YAMLMapper().readTree(RULES.toFile()).path("groups")) {
-            for (JsonNode rule : group.path("rules")) {
-                if (rule.has("alert")) {
-                    RULED.add(new Alert(
-                            rule.path("alert").asText(),
-                            rule.at("/labels/severity").asText(),
-                            rule));
-                }
-            }
+            group.path("rules").forEach(alerts::add);
         }
+        alerts.removeIf(rule -> !rule.has("alert"));
+        return alerts;
+    }
+
+    private static String anchor(JsonNode alert) {
+        return alert.path("alert").asText().toLowerCase(Locale.ROOT);
     }
 
     @Test
-    void knownAlerts_haveTheirNamesLimitsAndTimes() {
-        Map<String, String> known = new TreeMap<>();
-        for (Alert alert : RULED) {
-            String limit = alert.rule().path("expr").asText().replaceAll("(?s).* > ", "> ");
-            known.put(alert.name(), limit + " for " + alert.rule().path("for").asText());
-        }
-        assertThat(known)
-                .containsEntry("HighEscalationRate", "> 0.02 for 5m")
-                .containsEntry("SignatureFailures", "> 0.1 for 1m")
-                .containsEntry("WALErrors", "> 0 for 1m");
-    }
-
-    @Test
-    void everyAlert_saysHowBadWhatAndWithWhichValue() {
-        assertThat(RULED).hasSizeGreaterThan(20).allSatisfy(alert -> {
-            assertThat(alert.severity()).as(alert.name()).isIn("critical", "warning");
-            assertThat(alert.annotation("summary")).as(alert.name()).isNotBlank();
-            assertThat(alert.annotation("description")).as(alert.name()).contains("{{ $value");
-            assertThat(alert.annotation("runbook_url"))
-                    .endsWith("docs/runbooks.md#" + alert.name().toLowerCase(Locale.ROOT));
+    void everyAlert_hasASeverityTextsAndARunbook() throws IOException {
+        assertThat(alerts()).hasSizeGreaterThan(20).allSatisfy(alert -> {
+            JsonNode annotations = alert.path("annotations");
+            assertThat(alert.at("/labels/severity").asText()).isIn("critical", "warning");
+            assertThat(annotations.path("summary").asText()).isNotBlank();
+            assertThat(annotations.path("description").asText()).contains("{{ $value");
+            assertThat(annotations.path("runbook_url").asText()).endsWith("docs/runbooks.md#" + anchor(alert));
         });
     }
 
     @Test
     void runbooks_haveOneSectionForEachAlertAndNoOther() throws IOException {
-        Map<String, String> sections = sections();
-        assertThat(sections)
-                .containsOnlyKeys(RULED.stream()
-                        .map(alert -> alert.name().toLowerCase(Locale.ROOT))
-                        .collect(Collectors.toSet()));
-        assertThat(sections)
-                .allSatisfy((anchor, text) -> assertThat(text).as(anchor).containsSubsequence(PARTS));
-    }
-
-    /** By the anchor that its heading gets. */
-    private static Map<String, String> sections() throws IOException {
-        Map<String, String> sections = new LinkedHashMap<>();
-        for (String section : ("\n" + Files.readString(RUNBOOKS)).split("\n## ", -1)) {
-            String heading = section.lines().findFirst().orElse("");
-            sections.put(heading.toLowerCase(Locale.ROOT), section);
+        String[] sections = ("\n" + Files.readString(RUNBOOKS)).split("\n## ", -1);
+        Set<String> headings = new TreeSet<>();
+        for (String section : Arrays.asList(sections).subList(1, sections.length)) {
+            headings.add(section.lines().findFirst().orElseThrow().toLowerCase(Locale.ROOT));
+            assertThat(section).containsSubsequence(PARTS);
         }
-        sections.remove(""); // what stands before the first
-        return sections;
+        assertThat(headings)
+                .hasSize(sections.length - 1)
+                .containsExactlyInAnyOrderElementsOf(alerts().stream()
+                        .map(AlertRulesIT::anchor)
+                        .distinct()
+                        .toList());
     }
 
     @Test
-    void ruleTests_letEachAlertFireAfterItDidNotAndEnd() throws IOException {
-        JsonNode tests = new YAMLMapper().readTree(RULE_TESTS.toFile()).path("tests");
-        for (Alert alert : RULED) {
-            assertThat(tests)
-                    .as("%s, %s: does not fire, fires, and does not in one test", alert.name(), alert.severity())
-                    .anyMatch(test -> firings(test, alert).matches("0+1+0+"));
+    void metricsInRulesAndDashboards_areExposed() throws Exception {
+        String queries = Files.readString(RULES)
+                + Files.readString(DASHBOARDS.resolve("flk-backend.json"))
+                + Files.readString(DASHBOARDS.resolve("flk-agents.json"));
+        AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
+        var environment = home.sendingNowhere();
+        environment.put("METRICS_PORT", "0");
+        try (BackendProcess backend = BackendProcess.start(directory);
+                Program agent = home.start(environment, "run")) {
+            Client client = new Client(backend.url());
+            assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200); // for the metrics of a shard
+            Set<String> exposed = names(client.get("/metrics").body());
+            exposed.addAll(names(AgentHome.metrics(agent).get("/metrics").body()));
+            assertThat(names(queries)).hasSizeGreaterThan(50).isSubsetOf(exposed);
         }
     }
 
-    /** A digit for each time at which a test looks at an alert: whether it is expected to fire. */
-    private static String firings(JsonNode test, Alert alert) {
-        StringBuilder firings = new StringBuilder();
-        for (JsonNode look : test.path("alert_rule_test")) {
-            if (look.path("alertname").asText().equals(alert.name())) {
-                firings.append(
-                        look.path("exp_alerts").findValues("severity").stream()
-                                        .anyMatch(severity -> severity.asText().equals(alert.severity()))
-                                ? '1'
-                                : '0');
-            }
-        }
-        return firings.toString();
+    private static Set<String> names(String text) {
+        Set<String> names = new TreeSet<>();
+        METRIC.matcher(text).results().map(found -> found.group(1)).forEach(names::add);
+        return names;
     }
 }
