@@ -138,7 +138,8 @@ final class AgentOrdealIT {
         assertThat(agent.terminate()).isEqualTo(143);
         System.out.println(acknowledged.size() + " certificates were acknowledged; " + proxy.tally());
 
-        // The outbox's own log has every entry; a producer that got no answer may have added a certificate twice or not at all.
+        // The outbox's own log has every entry; a producer that got no answer may have added a certificate twice or not
+        // at all.
         Map<Long, Long> added = added();
         assertThat(new HashSet<>(added.values()))
                 .as("acknowledged certificates are in the outbox")
@@ -229,14 +230,17 @@ final class AgentOrdealIT {
             boolean isConflict = Kind.of(letter.at("/certificate/epoch").asLong()) == Kind.CONFLICT;
             assertThat(letter.path("reason").asText()).as(line).startsWith(isConflict ? "conflict: " : "schema ");
         }
-        assertEachOnce("dead letters", dead, keep(added.keySet(), sequence -> Kind.of(added.get(sequence))
-                .isHopeless()));
+        assertEachOnce(
+                "dead letters",
+                dead,
+                keep(added.keySet(), sequence -> Kind.of(added.get(sequence)).isHopeless()));
     }
 
     /** Every good certificate is in the backend's log once, each conflict once as evidence, and nothing else. */
     private void assertLogHasEachOnce(Set<Long> added) throws IOException {
         Map<Character, List<Long>> found = new HashMap<>();
-        for (LogFiles.Entry entry : LogFiles.inbox(directory.resolve("data/wal")).entries()) {
+        for (LogFiles.Entry entry :
+                LogFiles.inbox(directory.resolve("data/wal")).entries()) {
             found.computeIfAbsent(entry.kind(), any -> new ArrayList<>()).add(number(entry.body()));
         }
         Set<Long> submitted = keep(added, number -> !Kind.of(number).isHopeless());

@@ -30,8 +30,7 @@ final class AlertRulesIT {
     private static final List<String> PARTS = List.of("**Meaning.**", "**Affected.**", "**Action.**", "**Verify.**");
 
     /** A metric of ours, without the suffix of a histogram's sample; the names of recording rules contain colons. */
-    private static final Pattern METRIC =
-            Pattern.compile("(?<![\\w:])(flk_\\w+?)(?:_bucket|_count|_sum)?(?![\\w:])");
+    private static final Pattern METRIC = Pattern.compile("(?<![\\w:])(flk_\\w+?)(?:_bucket|_count|_sum)?(?![\\w:])");
 
     @TempDir
     private Path directory;
@@ -70,10 +69,8 @@ final class AlertRulesIT {
         }
         assertThat(headings)
                 .hasSize(sections.length - 1)
-                .containsExactlyInAnyOrderElementsOf(alerts().stream()
-                        .map(AlertRulesIT::anchor)
-                        .distinct()
-                        .toList());
+                .containsExactlyInAnyOrderElementsOf(
+                        alerts().stream().map(AlertRulesIT::anchor).distinct().toList());
     }
 
     @Test

@@ -1,23 +1,179 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.ingest.IngestPipeline.Ready;
+import dev.flk.backend.ingest.SimulatedStore.Mood;
+import dev.flk.sample.Pcs;
+import dev.flk.verification.Policy;
+import dev.flk.wal.segment.DamagedLogException;
+import dev.flk.wal.testing.SimulatedDisk;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 final class OneBackendSimulationTest {
     /**
-     * Submissions, duplicates and conflicts, forces, disk and store faults, kills, losses of power, restarts under another policy,
-     * time passing, the wall clock set, the store removed, segments of the log moved away and put back, or not, the log taken by a
-     * second process.
+     * Submissions, duplicates and conflicts, forces, disk and store faults, kills, power losses, restarts under another policy, passing
+     * time, a wall clock that is set, a store that is removed, segments of the log that are moved away and perhaps put back, a second
+     * process that takes the log.
      */
     @Test
     void oneBackend_keepsEveryPromise() {
-        RandomHistories.runFew(seed -> new OneBackend(seed).run());
+        RandomHistory.runFew(OneBackend::new);
     }
 
     @Test
     @Tag("thorough")
     void manyMore_keepEveryPromise() {
-        RandomHistories.runMany(seed -> new OneBackend(seed).run());
+        RandomHistory.runMany(OneBackend::new);
+    }
+
+    /** A history of a backend with a store of its own. */
+    static final class OneBackend extends RandomHistory {
+        private static final Duration WEEKS = Duration.ofDays(20);
+        private static final List<Mood> MOODS = List.of(Mood.values());
+        private static final int LIVES = 5;
+        private static final int STEPS_BETWEEN_TAKEOVERS = 40;
+
+        /** Whether second processes take the log, as they do in a quarter of the histories. */
+        private final boolean isTakenOver;
+
+        private final SimulatedStore store;
+        private final Simulation simulation;
+
+        OneBackend(long seed) {
+            super(seed, random -> random.nextInt(4) == 0 ? WEEKS : HOURS);
+            isTakenOver = random.nextInt(4) == 0;
+            store = new SimulatedStore(world);
+            simulation = new Simulation(random, world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
+        }
+
+        @Override
+        long run() throws IOException {
+            for (int life = 0; life < LIVES; life++) {
+                try {
+                    live();
+                } catch (SimulatedDisk.Killed | IOException e) {
+                    assertThat(e).isNotInstanceOf(DamagedLogException.class);
+                }
+                die();
+            }
+            simulation.startByOperator();
+            simulation.settle();
+            simulation.traceLog();
+            simulation.audit();
+            simulation.files.assertFirstWon();
+            if (simulation.files.isComplete()) {
+                assertThat(simulation.files.contents())
+                        .as("contents that conflicted")
+                        .containsAll(simulation.conflicts());
+            }
+            return world.answers.count();
+        }
+
+        private void live() throws IOException {
+            if (random.nextInt(5) == 0) {
+                simulation.disk.failOperation(random.nextInt(20), fault());
+            }
+            simulation.startByOperator();
+            int steps = 10 + random.nextInt(60);
+            for (int step = 0; step < steps; step++) {
+                act();
+                world.requireUnbroken();
+            }
+            if (random.nextBoolean()) {
+                store.setMood(Mood.UP);
+                simulation.endDisplaced();
+                simulation.settle();
+            }
+        }
+
+        /** Logs an id again while the store can't be asked, so that the first record expires before the second. */
+        private void logAgain() {
+            Pcs pcs = Pcs.number(++lastEpoch).with("D_hat", "1.1");
+            store.setMood(Mood.UP);
+            simulation.submit(pcs);
+            simulation.settle();
+            int days = 1 + random.nextInt(5);
+            pass(Duration.ofDays(days));
+            store.setMood(Mood.DOWN);
+            simulation.submit(pcs);
+            simulation.answerAll();
+            store.setMood(Mood.UP);
+            simulation.settle();
+            pass(Simulation.TTL.minusDays(days));
+            simulation.submit(pcs.with("budget", "0.9"));
+            simulation.settle();
+        }
+
+        private void act() throws IOException {
+            if (random.nextInt(100) == 0) {
+                logAgain();
+            }
+            disturb(simulation);
+            if (isTakenOver) {
+                stepTakeover();
+            }
+            switch (random.nextInt(21)) {
+                case 0, 1, 2, 3, 4, 5 -> submit();
+                case 6, 7, 8, 9, 10 -> simulation.stepWriter();
+                case 11, 12, 13 -> simulation.stepOutcomeWriter();
+                case 14 -> simulation.stepLogCare();
+                case 15 -> simulation.tick();
+                case 16 -> store.setMood(MOODS.get(random.nextInt(MOODS.size())));
+                case 17 -> store.flush();
+                case 18 -> simulation.disk.failOperation(random.nextInt(6), fault());
+                default -> {
+                    boolean forDays = random.nextInt(4) == 0;
+                    if (forDays) {
+                        simulation.answerAll();
+                    }
+                    pass(pause(forDays));
+                }
+            }
+        }
+
+        private void submit() {
+            simulation.submit(turn(epoch -> epoch));
+        }
+
+        /** Lets time pass; a process that lost the log ends within seconds. */
+        private void pass(Duration time) {
+            simulation.endDisplaced();
+            world.advance(time);
+        }
+
+        /** Lets a second process take the log, perhaps; the first one continues until it notices. */
+        private void stepTakeover() {
+            if (!simulation.isDisplaced()) {
+                if (random.nextInt(STEPS_BETWEEN_TAKEOVERS) == 0) {
+                    simulation.displaceBefore(random.nextInt(8), random.nextInt(3) == 0);
+                }
+                return;
+            }
+            switch (random.nextInt(8)) {
+                case 0, 1 -> simulation.stepDisplaced(this::submit);
+                case 2, 3 -> simulation.stepDisplaced(simulation::stepWriter);
+                case 4, 5 -> simulation.stepDisplaced(simulation::stepOutcomeWriter);
+                case 6 -> simulation.stepDisplaced(simulation::tick);
+                default ->
+                    simulation.stepDisplaced(random.nextBoolean() ? simulation::stepWatch : simulation::stepLogCare);
+            }
+        }
+
+        private void die() throws IOException {
+            simulation.changePolicy(random.nextBoolean() ? Policy.defaults() : STRICT);
+            die(simulation);
+            if (random.nextInt(6) == 0) {
+                world.trace("store removed");
+                store.empty();
+            }
+            world.answers.storeLost();
+            disturbBeforeAStart(simulation);
+        }
     }
 }

@@ -12,7 +12,7 @@ import dev.flk.certificate.ContentDigest;
 import dev.flk.sample.Pcs;
 import java.nio.charset.StandardCharsets;
 
-/** Shorthands for what tests of ingest say of outcomes. */
+/** Shorthands for outcomes in tests of ingest. */
 final class Outcomes {
     private Outcomes() {}
 
@@ -27,11 +27,16 @@ final class Outcomes {
         assertThat(((Refused) outcome).why()).isEqualTo(why);
     }
 
+    static Relation relation(Outcome outcome) {
+        assertThat(outcome).isInstanceOf(Decided.class);
+        return ((Decided) outcome).relation();
+    }
+
     static byte[] body(Outcome outcome) {
         return ((Decided) outcome).body();
     }
 
-    /** What another backend recorded for this id: other content, for about a quarter of an hour. */
+    /** Returns an outcome of another backend for this id: other content, valid for about a quarter of an hour. */
     static StoredOutcome theirs(Pcs pcs, long nowMillis) {
         byte[] digest = new byte[32];
         return new StoredOutcome(

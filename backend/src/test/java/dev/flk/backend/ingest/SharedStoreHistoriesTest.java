@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import static dev.flk.backend.ingest.Outcomes.body;
+import static dev.flk.backend.ingest.Outcomes.relation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.ingest.IngestPipeline.Ready;
-import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.LogRecord;
@@ -18,16 +19,13 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.Arguments;
-import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Histories with a store that backends share, which broke earlier drafts of the rules of deciding once, step by step; and each again
- * with the rule that mends it switched off.
+ * Histories with a store that backends share, which broke earlier drafts of the rules of deciding once, and each again with the rule that
+ * fixes it switched off.
  */
 final class SharedStoreHistoriesTest {
-    private static final String HERE = "dev.flk.backend.ingest.";
-
     private final World world = new World();
     private final Random random = new Random(1);
     private final SimulatedRemote remote = new SimulatedRemote(world, random, Set.of());
@@ -57,16 +55,7 @@ final class SharedStoreHistoriesTest {
         }
     }
 
-    private static Relation relation(Outcome outcome) {
-        assertThat(outcome).isInstanceOf(Decided.class);
-        return ((Decided) outcome).relation();
-    }
-
-    private static byte[] body(Outcome outcome) {
-        return ((Decided) outcome).body();
-    }
-
-    /** Zero has logged other content, and loses to one when it comes to record it. */
+    /** Lets backend zero log other content, and lose to backend one when it records the outcome. */
     private Outcome overruleAtZero() {
         AtomicReference<Outcome> lost = zero.simulation.submit(other).get(0);
         zero.client.step(); // the look-up finds nothing
@@ -134,7 +123,7 @@ final class SharedStoreHistoriesTest {
         assertThat(body(zero.submit(other))).isEqualTo(body(answered));
     }
 
-    /** The other content comes after each step of the way back, with an id of its own each time. */
+    /** The other content arrives after each step of the recovery, with an id of its own each time. */
     @Test
     void history9_trafficDuringReassertion() throws IOException {
         zero.start();
@@ -213,57 +202,30 @@ final class SharedStoreHistoriesTest {
         assertThat(relation(zero.submit(other))).isEqualTo(Relation.FIRST);
     }
 
-    /** Three places of one class agree on it. */
-    private static Mutant openOnceConnected() {
-        return openOnceConnected("a store that is back counts as down until it is complete", "nowConnected")
-                .and(openOnceConnected("it may be asserted", "assertAgain"))
-                .and(openOnceConnected("and noted", "noteAgain"));
-    }
-
-    private static Mutant openOnceConnected(String rule, String method) {
-        return Mutant.readingInstead(rule, "dev.flk.backend.dedup.GuardedStore", method, "CONNECTED", "OPEN");
-    }
-
-    static Stream<Arguments> rules() {
-        return Stream.of(
-                Arguments.of(
-                        "history6_overruledNotYetDurable",
-                        Mutant.notCalling(
-                                "what could not be recorded is tried again",
-                                HERE + "OutcomeWriter",
-                                "leaveWaiting",
-                                "add")),
-                Arguments.of(
-                        "history7_submissionBeforeItsOverruled",
-                        Mutant.notCalling("what won goes first", HERE + "CatchUp$Run", "readOverruled", "putIfAbsent")),
-                Arguments.of(
-                        "history8_sameOutcomeOtherExpiry",
-                        Mutant.notCalling("what lost is never asserted", HERE + "CatchUp$Run", "readOverruled", "add")),
-                Arguments.of("history9_trafficDuringReassertion", openOnceConnected()),
-                Arguments.of(
-                        "history12_markCarriedWhileReasserting",
-                        Mutant.notCalling(
-                                "the mark goes back to what the store has",
-                                HERE + "StoreLink",
-                                "connected",
-                                "assertedUpTo")),
-                Arguments.of(
-                        "history13_lateWriteOfThePosition",
-                        Mutant.returning(
-                                "a put is compared with the position that was read",
-                                HERE + "SimulatedRemote",
-                                "isAt",
-                                1)),
-                Arguments.of(
-                        "history15_waitingOutTheTtl",
-                        Mutant.notCalling("what expired is not put", HERE + "OutcomeWriter", "put", "isExpired")));
-    }
-
     @ParameterizedTest
-    @MethodSource("rules")
-    void ruleSwitchedOff_breaks(String history, Mutant mutant) throws ReflectiveOperationException {
-        assertThat(mutant.breaks(SharedStoreHistoriesTest.class, history))
-                .as("%s without: %s", history, mutant)
+    @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
+            history6_overruledNotYetDurable       | an outcome not recorded is tried again  | notCalling backend.ingest.OutcomeWriter leaveWaiting add
+            history7_submissionBeforeItsOverruled | what won is asserted first              | notCalling backend.ingest.CatchUp$Run readOverruled putIfAbsent
+            history8_sameOutcomeOtherExpiry       | what lost is never asserted             | notCalling backend.ingest.CatchUp$Run readOverruled add
+            history12_markCarriedWhileReasserting | the mark goes back to that of the store | notCalling backend.ingest.StoreLink connected assertedUpTo
+            history13_lateWriteOfThePosition      | a put is compared with the position     | returning backend.ingest.SimulatedRemote isAt 1
+            history15_waitingOutTheTtl            | an expired outcome is not put           | notCalling backend.ingest.OutcomeWriter put isExpired
+            """)
+    void ruleSwitchedOff_breaks(String history, String rule, String change) throws ReflectiveOperationException {
+        assertThat(SwitchedOffRulesTest.without(rule, change).breaks(SharedStoreHistoriesTest.class, history))
+                .isTrue();
+    }
+
+    /** Three methods of one class agree on the rule. */
+    @Test
+    void storeCountsAsUpOnceConnected_breaks() throws ReflectiveOperationException {
+        String rule = "a store is down until it is complete";
+        Mutant mutant = Stream.of("nowConnected", "assertAgain", "noteAgain")
+                .map(method -> "readingInstead backend.dedup.GuardedStore " + method + " CONNECTED OPEN")
+                .map(change -> SwitchedOffRulesTest.without(rule, change))
+                .reduce(Mutant::and)
+                .orElseThrow();
+        assertThat(mutant.breaks(SharedStoreHistoriesTest.class, "history9_trafficDuringReassertion"))
                 .isTrue();
     }
 }

@@ -1,36 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import static dev.flk.backend.ingest.Outcomes.relation;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.inbox.RecordKind;
 import dev.flk.backend.ingest.IngestPipeline.Ready;
-import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.LogRecord;
-import dev.flk.wal.testing.Mutant;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.Arguments;
-import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
-/**
- * Histories of one backend that broke earlier drafts of the rules of deciding once, step by step; and each again with the rule that mends
- * it switched off.
- */
+/** Histories of one backend that broke earlier drafts of the rules of deciding once, and each again with the rule that fixes it switched off. */
 final class SimulatedHistoriesTest {
-    private static final String HERE = "dev.flk.backend.ingest.";
-
     private final World world = new World();
     private final SimulatedStore store = new SimulatedStore(world);
     private final Simulation simulation =
@@ -42,12 +33,7 @@ final class SimulatedHistoriesTest {
         return outcome.get();
     }
 
-    private static Relation relation(Outcome outcome) {
-        assertThat(outcome).isInstanceOf(Decided.class);
-        return ((Decided) outcome).relation();
-    }
-
-    /** The other content comes with the record, or when the record's force has failed and nobody was told yet. */
+    /** The other content arrives with the record, or after the record's force has failed and before anybody is answered. */
     @Test
     void history5_evidenceBehindAFailedRecord() throws IOException {
         simulation.start();
@@ -68,7 +54,6 @@ final class SimulatedHistoriesTest {
         simulation.audit();
     }
 
-    /** Evidence whose own force failed is no known evidence. */
     @Test
     void history5_evidenceThatFailed() throws IOException {
         simulation.start();
@@ -79,10 +64,10 @@ final class SimulatedHistoriesTest {
         simulation.settle();
         assertThat(refused.get()).isEqualTo(Outcome.Refused.LOG_FAILED);
         assertThat(relation(submitted(other))).isEqualTo(Relation.CONFLICT);
-        assertThat(simulation.wholeLog.contents()).containsAll(simulation.conflicts());
+        assertThat(simulation.files.contents()).containsAll(simulation.conflicts());
     }
 
-    /** Behind the write of what is queued now. */
+    /** Fails the force after the write of the queued records. */
     private void failNextForce() {
         simulation.disk.failOperation(1, Fault.EIO);
     }
@@ -104,8 +89,8 @@ final class SimulatedHistoriesTest {
         simulation.start();
         simulation.submit(Pcs.number(1));
         simulation.stepWriter();
-        store.putByAnother(theirs(Pcs.number(1)));
-        simulation.stepOutcomeWriter(); // overruled, and that is to be logged first
+        store.putByAnother(Outcomes.theirs(Pcs.number(1), world.nowMillis()));
+        simulation.stepOutcomeWriter(); // overruled, which must be logged first
         failNextForce();
         simulation.stepWriter();
         simulation.stepOutcomeWriter();
@@ -120,11 +105,7 @@ final class SimulatedHistoriesTest {
         assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.CONFLICT);
     }
 
-    private StoredOutcome theirs(Pcs pcs) {
-        return Outcomes.theirs(pcs, world.nowMillis());
-    }
-
-    /** Without a step of the backlog. */
+    /** Submits without a step of the backlog. */
     private Outcome recordedOnly(Pcs pcs) {
         AtomicReference<Outcome> outcome = simulation.submit(pcs).get(0);
         simulation.stepWriter();
@@ -144,56 +125,17 @@ final class SimulatedHistoriesTest {
         simulation.audit();
     }
 
-    static Stream<Arguments> rules() {
-        return Stream.of(
-                Arguments.of(
-                        "history5_evidenceBehindAFailedRecord",
-                        Mutant.returning(
-                                "who comes meanwhile shares the record's end",
-                                HERE + "InFlightIds$InFlight",
-                                "join",
-                                0)),
-                Arguments.of(
-                        "history5_evidenceThatFailed",
-                        Mutant.notCalling(
-                                "evidence that is not on disk is not known", HERE + "Evidence", "tell", "remove")),
-                Arguments.of(
-                        "history10_startFromTheOwnMark",
-                        Mutant.giving(
-                                "a start goes back to what the store has",
-                                HERE + "StoreLink",
-                                "connected",
-                                "orElse",
-                                Long.MAX_VALUE)),
-                Arguments.of(
-                        "history11_endOfTheGroupAsPosition",
-                        Mutant.callingInstead(
-                                "the mark is before the oldest that is unfinished, not behind the last that is finished",
-                                "dev.flk.backend.inbox.LowWater",
-                                "advance",
-                                "getFirst",
-                                "getLast")),
-                Arguments.of(
-                        "history14_timeOutWithEffect",
-                        Mutant.notCalling(
-                                "what could not be recorded is tried again",
-                                HERE + "OutcomeWriter",
-                                "leaveWaiting",
-                                "add")),
-                Arguments.of(
-                        "history14_timeOutWithEffect",
-                        Mutant.returning(
-                                "what stands and is exactly ours is ours",
-                                "dev.flk.backend.dedup.StoredOutcome",
-                                "equals",
-                                0)));
-    }
-
     @ParameterizedTest
-    @MethodSource("rules")
-    void ruleSwitchedOff_breaks(String history, Mutant mutant) throws ReflectiveOperationException {
-        assertThat(mutant.breaks(SimulatedHistoriesTest.class, history))
-                .as("%s without: %s", history, mutant)
+    @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
+            history5_evidenceBehindAFailedRecord | submissions in flight share an end       | returning backend.ingest.InFlightIds$InFlight join 0
+            history5_evidenceThatFailed          | evidence not on disk is not known        | notCalling backend.ingest.Evidence tell remove
+            history10_startFromTheOwnMark        | a start resumes at the store's position  | giving backend.ingest.StoreLink connected orElse 9223372036854775807
+            history11_endOfTheGroupAsPosition    | the mark is before the oldest unfinished | callingInstead backend.inbox.LowWater advance getFirst getLast
+            history14_timeOutWithEffect          | an outcome not recorded is tried again   | notCalling backend.ingest.OutcomeWriter leaveWaiting add
+            history14_timeOutWithEffect          | an equal existing outcome is our own     | returning backend.dedup.StoredOutcome equals 0
+            """)
+    void ruleSwitchedOff_breaks(String history, String rule, String change) throws ReflectiveOperationException {
+        assertThat(SwitchedOffRulesTest.without(rule, change).breaks(SimulatedHistoriesTest.class, history))
                 .isTrue();
     }
 }

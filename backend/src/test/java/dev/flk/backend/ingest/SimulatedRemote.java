@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.StoreUnavailableException;
+import static dev.flk.backend.ingest.SimulatedDedup.unavailable;
+
 import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.ingest.SimulatedDedup.Content;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
-import java.io.IOException;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Random;
@@ -24,40 +23,25 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A store that backends share over a network, as Redis and Postgres are: calls of one connection take effect in order, or not at all;
- * what timed out may take effect later. It can be out of reach, emptied, and put back to an older copy.
+ * A store that backends share over a network, like Redis and Postgres: calls of one connection take effect in order, or not at all; a
+ * call that timed out may take effect later. The store can be out of reach, emptied, and restored from an older copy.
  */
 final class SimulatedRemote {
     private final World world;
     private final Random random;
     private final Set<Flaw> flaws;
-    private final Map<PcsId, List<StoredOutcome>> ever = new HashMap<>();
 
-    /** Calls of connections that were given up, which may still take effect: each connection's in their order. */
+    /** Calls of abandoned connections, which may still take effect, in the order of each connection. */
     private final List<Deque<Call<?>>> late = new ArrayList<>();
 
-    /** Logs that have lost their end, and have written no position since. */
+    /** Logs that have lost their end and have not written a position since. */
     private final Set<String> disowned = new HashSet<>();
 
-    private State live = new State();
-    private State older = new State();
+    private Content live = new Content();
+    private Content older = live.copy();
     private boolean reachable = true;
 
-    private static final class State {
-        final Map<PcsId, StoredOutcome> outcomes = new HashMap<>();
-        final Map<String, String> positions = new HashMap<>();
-        final Set<String> evidence = new HashSet<>();
-
-        State copy() {
-            State copy = new State();
-            copy.outcomes.putAll(outcomes);
-            copy.positions.putAll(positions);
-            copy.evidence.addAll(evidence);
-            return copy;
-        }
-    }
-
-    /** What a call does at the store, and who waits for it. */
+    /** The effect of a call at the store, and the future of the caller. */
     private static final class Call<T> {
         final Supplier<T> effect;
         final CompletableFuture<T> answer = new CompletableFuture<>();
@@ -84,7 +68,7 @@ final class SimulatedRemote {
             }
         }
 
-        void tellAnswer() {
+        void complete() {
             if (failure != null) {
                 answer.completeExceptionally(failure);
             } else {
@@ -93,7 +77,7 @@ final class SimulatedRemote {
         }
     }
 
-    /** What a store, or who speaks to it, may get wrong. */
+    /** The mistakes that a store or its client may make. */
     enum Flaw {
         PUTS_WITHOUT_COMPARING,
         GETS_WITHOUT_COMPARING,
@@ -111,12 +95,8 @@ final class SimulatedRemote {
         this.reachable = reachable;
     }
 
-    boolean isReachable() {
-        return reachable;
-    }
-
     void empty() {
-        live = new State();
+        live = live.emptied();
     }
 
     void takeCopy() {
@@ -128,7 +108,7 @@ final class SimulatedRemote {
         live = older.copy();
     }
 
-    /** A call that was given up takes effect after all; false if there is none. */
+    /** Lets an abandoned call take effect; false if there is none. */
     boolean stepLate() {
         late.removeIf(Deque::isEmpty);
         if (late.isEmpty()) {
@@ -136,23 +116,6 @@ final class SimulatedRemote {
         }
         late.get(random.nextInt(late.size())).removeFirst().takeEffect();
         return true;
-    }
-
-    void putByAnother(StoredOutcome recorded) {
-        live.outcomes.putIfAbsent(recorded.id(), recorded);
-        ever.computeIfAbsent(recorded.id(), id -> new ArrayList<>()).add(recorded);
-    }
-
-    private Optional<StoredOutcome> standingAt(long nowMillis, PcsId id) {
-        return Optional.ofNullable(live.outcomes.get(id)).filter(recorded -> !recorded.isExpired(nowMillis));
-    }
-
-    List<StoredOutcome> everRecorded(PcsId id) {
-        return ever.getOrDefault(id, List.of());
-    }
-
-    private static StoreUnavailableException unavailable(String what) {
-        return new StoreUnavailableException("simulated: " + what, new IOException(what));
     }
 
     private boolean isAt(String logId, String expected) {
@@ -165,27 +128,21 @@ final class SimulatedRemote {
         if (!isAt(logId, expected)) {
             throw unavailable("the position is not the one last written");
         }
-        if (decisions.stream().map(StoredOutcome::id).distinct().count() < decisions.size()) {
-            throw new IllegalStateException("a list that holds an id twice");
-        }
+        Content.requireDistinct(decisions);
         List<StoredOutcome> existing = new ArrayList<>();
         for (StoredOutcome decision : decisions) {
-            Optional<StoredOutcome> earlier = standingAt(nowMillis, decision.id());
-            if (earlier.isEmpty() && decision.isExpired(nowMillis)) {
+            if (decision.isExpired(nowMillis)
+                    && live.existing(decision.id(), nowMillis).isEmpty()) {
                 throw unavailable("a time to live that is not above 0");
             }
-            if (earlier.isEmpty()) {
-                live.outcomes.put(decision.id(), decision);
-                ever.computeIfAbsent(decision.id(), id -> new ArrayList<>()).add(decision);
-            }
-            existing.add(earlier.orElse(decision));
+            existing.add(live.putIfAbsent(decision, nowMillis));
         }
         live.positions.put(logId, next);
         disowned.remove(logId);
         return existing;
     }
 
-    /** One backend's connection to it; what has expired is told by the backend's clock, as it was when the call was made. */
+    /** The connection of one backend. Outcomes expire by the backend's clock at the time of the call. */
     final class Client implements SimulatedDedup {
         private final String logId;
         private InstantSource expiry = world::now;
@@ -202,8 +159,8 @@ final class SimulatedRemote {
         }
 
         @Override
-        public void expiresBy(InstantSource told) {
-            expiry = told;
+        public void expiresBy(InstantSource clock) {
+            expiry = clock;
         }
 
         private <T> CompletionStage<T> call(Supplier<T> effect) {
@@ -258,7 +215,7 @@ final class SimulatedRemote {
             long now = expiry.millis();
             return call(() -> {
                 requireOurs(live.positions.getOrDefault(logId, ""), atLeast);
-                return ids.stream().map(id -> standingAt(now, id)).toList();
+                return ids.stream().map(id -> live.existing(id, now)).toList();
             });
         }
 
@@ -281,7 +238,7 @@ final class SimulatedRemote {
             return call(() -> live.evidence.add(id + " " + digest.hex()));
         }
 
-        /** All that is outstanding times out; what has not taken effect may do so later. False if nothing was. */
+        /** Times out all outstanding calls, which may take effect later; false if there are none. */
         boolean timeOut() {
             boolean outstanding = !wire.isEmpty();
             failed |= outstanding;
@@ -298,7 +255,7 @@ final class SimulatedRemote {
             given.forEach(call -> call.answer.completeExceptionally(unavailable(why)));
         }
 
-        /** The oldest call that has not taken effect does so, and nobody is told yet. */
+        /** Lets the oldest call take effect without an answer. */
         void stepUnanswered() {
             wire.stream().filter(call -> !call.done).findFirst().ifPresent(Call::takeEffect);
         }
@@ -310,7 +267,7 @@ final class SimulatedRemote {
                 return false;
             }
             oldest.takeEffect();
-            oldest.tellAnswer();
+            oldest.complete();
             return true;
         }
 
@@ -338,12 +295,12 @@ final class SimulatedRemote {
 
         @Override
         public Optional<StoredOutcome> existing(PcsId id) {
-            return standingAt(expiry.millis(), id);
+            return live.existing(id, expiry.millis());
         }
 
         @Override
         public List<StoredOutcome> everRecorded(PcsId id) {
-            return SimulatedRemote.this.everRecorded(id);
+            return live.everRecorded(id);
         }
 
         @Override

@@ -1,35 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.StoreUnavailableException;
+import static dev.flk.backend.ingest.SimulatedDedup.unavailable;
+
 import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
-import java.io.IOException;
 import java.time.InstantSource;
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
 
 /**
- * A store as the embedded one is: what was written since the last flush is lost with the process, outcomes and position together. It
- * can be out of reach, and it can time out although it did what it was asked.
+ * A store like the embedded one: everything since the last flush is lost with the process, outcomes and position together. It can be out
+ * of reach, and a call can time out although it took effect.
  */
 final class SimulatedStore implements SimulatedDedup {
+    private static final String POSITION = "the only log";
+
     private InstantSource expiry;
-    private final Map<PcsId, List<StoredOutcome>> ever = new HashMap<>();
-    private State live = new State();
-    private State flushed = new State();
+    private Content live = new Content();
+    private Content flushed = live.copy();
     private Mood mood = Mood.UP;
 
-    /** How it answers. */
+    /** The way in which it answers. */
     enum Mood {
         UP,
         READS_FAIL,
@@ -37,39 +34,22 @@ final class SimulatedStore implements SimulatedDedup {
         TIMES_OUT_WITH_EFFECT
     }
 
-    private record Content(PcsId id, ContentDigest digest) {}
-
-    private static final class State {
-        final Map<PcsId, StoredOutcome> outcomes = new HashMap<>();
-        final Set<Content> evidence = new HashSet<>();
-        OptionalLong position = OptionalLong.empty();
-
-        State copy() {
-            State copy = new State();
-            copy.outcomes.putAll(outcomes);
-            copy.evidence.addAll(evidence);
-            copy.position = position;
-            return copy;
-        }
-    }
-
     SimulatedStore(World world) {
         this.expiry = world::now;
     }
 
     @Override
-    public void expiresBy(InstantSource told) {
-        expiry = told;
+    public void expiresBy(InstantSource clock) {
+        expiry = clock;
     }
 
     void setMood(Mood mood) {
         this.mood = mood;
     }
 
-    /** Another backend on the same store was first. */
+    /** Records the outcome of another backend, which was first. */
     void putByAnother(StoredOutcome recorded) {
-        live.outcomes.putIfAbsent(recorded.id(), recorded);
-        ever.computeIfAbsent(recorded.id(), id -> new ArrayList<>()).add(recorded);
+        live.putIfAbsent(recorded, expiry.millis());
     }
 
     @Override
@@ -86,14 +66,19 @@ final class SimulatedStore implements SimulatedDedup {
         flushed = live.copy();
     }
 
+    private static OptionalLong position(Content content) {
+        String position = content.positions.get(POSITION);
+        return position == null ? OptionalLong.empty() : OptionalLong.of(Long.parseLong(position));
+    }
+
     @Override
     public long durablyCompleteUpTo() {
-        return flushed.position.orElse(0);
+        return position(flushed).orElse(0);
     }
 
     @Override
     public void disownPositions() {
-        // no copies are put back
+        // no copies are restored
     }
 
     @Override
@@ -102,33 +87,33 @@ final class SimulatedStore implements SimulatedDedup {
         mood = Mood.UP;
     }
 
-    /** Somebody removed it. */
+    /** Somebody removes its files. */
     void empty() {
-        live = new State();
-        flushed = new State();
+        live = live.emptied();
+        flushed = live.emptied();
     }
 
     @Override
     public Optional<StoredOutcome> existing(PcsId id) {
-        return Optional.ofNullable(live.outcomes.get(id)).filter(recorded -> !recorded.isExpired(expiry.millis()));
+        return live.existing(id, expiry.millis());
     }
 
     @Override
     public List<StoredOutcome> everRecorded(PcsId id) {
-        return ever.getOrDefault(id, List.of());
+        return live.everRecorded(id);
     }
 
     private static <T> CompletionStage<T> failed() {
-        return CompletableFuture.failedFuture(
-                new StoreUnavailableException("simulated: out of reach", new IOException("simulated")));
+        return CompletableFuture.failedFuture(unavailable("out of reach"));
+    }
+
+    private <T> CompletionStage<T> read(Supplier<T> value) {
+        return mood == Mood.DOWN || mood == Mood.READS_FAIL ? failed() : CompletableFuture.completedFuture(value.get());
     }
 
     @Override
     public CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids) {
-        return mood == Mood.DOWN || mood == Mood.READS_FAIL
-                ? failed()
-                : CompletableFuture.completedFuture(
-                        ids.stream().map(this::existing).toList());
+        return read(() -> ids.stream().map(this::existing).toList());
     }
 
     @Override
@@ -136,25 +121,17 @@ final class SimulatedStore implements SimulatedDedup {
         if (mood == Mood.DOWN) {
             return failed();
         }
-        if (decisions.stream().map(StoredOutcome::id).distinct().count() < decisions.size()) {
-            throw new IllegalStateException("a list that holds an id twice");
-        }
-        List<StoredOutcome> existing = new ArrayList<>();
-        for (StoredOutcome decision : decisions) {
-            StoredOutcome winner = existing(decision.id()).orElse(decision);
-            live.outcomes.put(decision.id(), winner);
-            ever.computeIfAbsent(decision.id(), id -> new ArrayList<>()).add(winner);
-            existing.add(winner);
-        }
-        live.position = OptionalLong.of(completeUpTo);
+        Content.requireDistinct(decisions);
+        List<StoredOutcome> existing = decisions.stream()
+                .map(decision -> live.putIfAbsent(decision, expiry.millis()))
+                .toList();
+        live.positions.put(POSITION, Long.toString(completeUpTo));
         return mood == Mood.TIMES_OUT_WITH_EFFECT ? failed() : CompletableFuture.completedFuture(existing);
     }
 
     @Override
     public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
-        return mood == Mood.DOWN || mood == Mood.READS_FAIL
-                ? failed()
-                : CompletableFuture.completedFuture(live.evidence.contains(new Content(id, digest)));
+        return read(() -> live.evidence.contains(id + " " + digest.hex()));
     }
 
     @Override
@@ -162,15 +139,13 @@ final class SimulatedStore implements SimulatedDedup {
         if (mood == Mood.DOWN) {
             return failed();
         }
-        live.evidence.add(new Content(id, digest));
+        live.evidence.add(id + " " + digest.hex());
         return CompletableFuture.completedFuture(true);
     }
 
     @Override
     public CompletionStage<OptionalLong> connect() {
-        return mood == Mood.DOWN || mood == Mood.READS_FAIL
-                ? failed()
-                : CompletableFuture.completedFuture(live.position);
+        return read(() -> position(live));
     }
 
     @Override

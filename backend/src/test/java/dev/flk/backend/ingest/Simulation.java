@@ -11,6 +11,7 @@ import dev.flk.backend.inbox.DecisionRules;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.Inbox.Marked;
 import dev.flk.backend.inbox.LogCare;
+import dev.flk.backend.inbox.RecordKind.LoggedId;
 import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
@@ -23,6 +24,8 @@ import dev.flk.signing.SignatureCheck;
 import dev.flk.verification.Policy;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.DamagedLogException;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
@@ -31,8 +34,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
@@ -40,24 +46,24 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A backend's ingest in one thread, on a simulated disk, store and clock: whoever drives it takes every step, and decides what fails
- * and when it dies. Every answer is held against the world's model of what was acknowledged.
+ * The ingest of a backend in one thread, on a simulated disk, store and clock. The driver takes every step, and decides what fails and
+ * when the process dies. Every answer is compared with the world's model of what was acknowledged.
  */
 final class Simulation {
     static final Duration TTL = Duration.ofDays(14);
 
     private static final Path DIRECTORY = Path.of("log");
 
-    /** Who waits so often for a store that answers looks for what is away. */
+    /** The number of waits for a store that answers after which segments that are away are put back. */
     private static final int PATIENCE = 60;
 
     final SimulatedDisk disk;
-    final BackendClock clock;
-    final MovedSegments moved;
-    final WholeLog wholeLog;
+    final World.Clock clock;
+    final InboxFiles files;
     private final World world;
     private final Random random;
     private final Function<String, SimulatedDedup> stores;
@@ -69,16 +75,11 @@ final class Simulation {
     private @Nullable SimulatedDedup store;
     private @Nullable Running running;
 
-    /** The process that had the log before the running one took it; null if there is none, or it has ended. */
+    /** The process from which the running one took the log; null if there is none, or it has ended. */
     private @Nullable Running displaced;
 
     private int waits;
 
-    /**
-     * A process.
-     *
-     * @param clock the time that it believes
-     */
     private record Running(IngestPipeline ingest, Inbox inbox, LogCare care, SteadyClock clock) {}
 
     /** A step of a process. */
@@ -86,19 +87,18 @@ final class Simulation {
         void take() throws IOException;
     }
 
-    /** @param stores gives the store for the log of this id */
+    /** @param stores returns the store for the log with this id */
     Simulation(Random random, World world, Function<String, SimulatedDedup> stores, Ready ready) {
         this.random = random;
         this.world = world;
         this.disk = new SimulatedDisk(random);
         this.clock = world.clock();
-        this.moved = new MovedSegments(disk, DIRECTORY, world::trace);
-        this.wholeLog = new WholeLog(world, disk, DIRECTORY, moved);
+        this.files = new InboxFiles(world, disk, DIRECTORY);
         this.stores = stores;
         this.ready = ready;
     }
 
-    /** A start; throws what a start throws. */
+    /** Starts a process. */
     void start() throws IOException {
         world.trace("start");
         clock.processStarted();
@@ -131,16 +131,16 @@ final class Simulation {
     }
 
     /**
-     * Right before a coming operation of the disk, somebody removes the lock of the log and starts a second process, while the first one
-     * goes on. Nothing happens if the first one has ended by then, if the store can't be reached, or if segments are away.
+     * Lets somebody remove the lock of the log and start a second process right before a coming operation of the disk, while the first
+     * process continues. Nothing happens if the first one has ended by then, if the store can't be reached, or if segments are away.
      *
-     * @param operation its number from now, 0 is the next one
-     * @param copies whether a copy of the log's directory takes its place, instead
+     * @param operation the number of the operation from now; 0 is the next one
+     * @param copies whether a copy of the log's directory replaces it instead
      */
     void displaceBefore(long operation, boolean copies) {
         Running first = running;
         disk.meddleBefore(operation, () -> {
-            if (first.equals(running) && displaced == null && store.isReachable() && !moved.isAny()) {
+            if (first.equals(running) && displaced == null && store.isReachable() && !files.isAnyAway()) {
                 world.check(() -> displace(copies));
             }
         });
@@ -167,7 +167,7 @@ final class Simulation {
         return displaced != null;
     }
 
-    /** The process that lost the log takes a step; that it fails is nobody's concern. */
+    /** Lets the process that lost the log take a step, which may fail. */
     void stepDisplaced(Step step) {
         Running owner = running;
         running = displaced;
@@ -181,7 +181,7 @@ final class Simulation {
         }
     }
 
-    /** The process that lost the log, if there is one, answers everybody and ends. */
+    /** Lets the process that lost the log, if there is one, answer everybody and end. */
     void endDisplaced() {
         if (displaced != null) {
             stepDisplaced(() -> {
@@ -192,7 +192,7 @@ final class Simulation {
         }
     }
 
-    /** The process dies; the store loses what it had not flushed. */
+    /** Kills the process; the store loses what it has not flushed. */
     void kill() {
         world.trace("killed");
         running = null;
@@ -204,7 +204,6 @@ final class Simulation {
         }
     }
 
-    /** The machine dies. */
     void losePower() {
         world.trace("power lost");
         kill();
@@ -227,9 +226,9 @@ final class Simulation {
         return running != null && running.ingest().isUp();
     }
 
-    /** What arrives in one turn; each answer is checked when it comes, in whatever step. */
+    /** Submits certificates that arrive in one turn; each answer is checked when it arrives. */
     List<AtomicReference<Outcome>> submit(Pcs... turn) {
-        // two that are equal in everything, arrival included, would both be told to be the first
+        // of two with equal arrivals, both would be the first
         world.advance(Duration.ofMillis(1));
         List<AtomicReference<Outcome>> outcomes = new ArrayList<>();
         List<Submission> submissions = new ArrayList<>();
@@ -237,7 +236,7 @@ final class Simulation {
         for (Pcs pcs : turn) {
             AtomicReference<Outcome> outcome = new AtomicReference<>();
             SimulatedDedup askedStore = store;
-            Optional<StoredOutcome> stood = askedStore.existing(pcs.id());
+            Optional<StoredOutcome> before = askedStore.existing(pcs.id());
             outcomes.add(outcome);
             world.trace(() -> "submit " + shortName(pcs));
             world.answers.submitted(pcs.id(), asked.clock().millis());
@@ -249,16 +248,16 @@ final class Simulation {
                         + (answer instanceof Decided decided
                                 ? decided.relation() + " " + decided.status()
                                 : answer.toString()));
-                world.check(() -> world.answers.check(pcs.id(), stood, answer, askedStore));
+                world.check(() -> world.answers.check(pcs.id(), before, answer, askedStore));
                 if (asked.equals(displaced)
                         && answer instanceof Decided decided
                         && decided.relation() == Relation.FIRST) {
-                    world.check(() -> assertThat(wholeLog.contentsSoFar())
+                    world.check(() -> assertThat(files.contentsSoFar())
                             .as("in the log that a second process took")
-                            .contains(WholeLog.contentOf(pcs.bytes())));
+                            .contains(InboxFiles.contentOf(pcs.bytes())));
                 }
                 if (answer instanceof Decided decided && decided.relation() == Relation.CONFLICT) {
-                    conflicts.add(WholeLog.contentOf(pcs.bytes()));
+                    conflicts.add(InboxFiles.contentOf(pcs.bytes()));
                 }
             }));
         }
@@ -266,7 +265,7 @@ final class Simulation {
         return outcomes;
     }
 
-    /** One certificate a day, each decided and recorded, each in a segment of its own. */
+    /** Submits one certificate a day, each of which is recorded in a segment of its own. */
     void submitDaily(int firstEpoch, int days) {
         for (int day = 0; day < days; day++) {
             submit(Pcs.number(firstEpoch + day));
@@ -275,7 +274,7 @@ final class Simulation {
         }
     }
 
-    /** Names of the log's segments, oldest first. */
+    /** Returns the names of the log's segments, oldest first. */
     List<String> segments() {
         return disk.names().stream()
                 .filter(name -> name.startsWith("inbox-") && name.contains(".wal"))
@@ -291,12 +290,11 @@ final class Simulation {
         world.trace("writer");
         boolean done = running.ingest().stepWriter();
         if (disk.isDead()) {
-            throw new SimulatedDisk.Killed(); // the writer takes it for one more failure
+            throw new SimulatedDisk.Killed(); // the writer treats it as one more failure
         }
         return done;
     }
 
-    /** Somebody looks whether the segment that is written to is still there. */
     void stepWatch() {
         world.trace("watch");
         running.ingest().stepWatch();
@@ -307,26 +305,25 @@ final class Simulation {
         return running.ingest().stepOutcomeWriter();
     }
 
-    /** What a timer does. */
+    /** Does what a timer does. */
     void tick() {
         world.trace("tick");
         running.ingest().tick();
         stepOutcomeWriter();
     }
 
-    /** One step of looking after the log, which believes the clock that is given in. */
     void stepLogCare() throws IOException {
         world.trace("log care");
         running.inbox().keepMark();
         running.care().step();
     }
 
-    /** Another one reads the log, and has what is up to here. */
+    /** Makes the log wait for a reader that is at this position. */
     void letRead(LongSupplier upTo) {
         Objects.requireNonNull(running, "started").care().waitFor(upTo);
     }
 
-    /** Nobody waits for days: everybody is answered, with whatever it is. */
+    /** Lets everybody be answered, since nobody waits for days. */
     void answerAll() {
         boolean stepped = true;
         while (stepped) {
@@ -335,7 +332,7 @@ final class Simulation {
         }
     }
 
-    /** One step of what is under way; false if nothing is. */
+    /** Takes one step of what is under way; false if nothing is. */
     boolean step() {
         boolean written = stepWriter();
         boolean recorded = stepOutcomeWriter();
@@ -361,16 +358,16 @@ final class Simulation {
         }
     }
 
-    /** A while passes; a backend that does not become complete may lack what somebody moved away. */
+    /** Lets some time pass; a backend that does not become complete may lack a segment that is away. */
     void waitForTheStore() {
         world.advance(Duration.ofMillis(100));
         waits = isUp() ? 0 : waits + 1;
-        if (waits > PATIENCE && moved.isAny()) {
-            moved.putBack();
+        if (waits > PATIENCE && files.isAnyAway()) {
+            files.putBack();
         }
     }
 
-    /** Asks for an outcome; what is told is held against what was acknowledged. */
+    /** Looks up an outcome, which must be known if it was acknowledged. */
     void lookUp(PcsId id) {
         boolean known = world.answers.acknowledged().containsKey(id);
         running.ingest().lookUp(id, answer -> {
@@ -383,7 +380,6 @@ final class Simulation {
         });
     }
 
-    /** What the log holds, for a trace. */
     void traceLog() throws IOException {
         for (LogRecord record : log()) {
             world.trace(() -> "log " + record.sequence() + " " + record.kind() + " " + record.arrivalMillis() + " "
@@ -391,7 +387,7 @@ final class Simulation {
         }
     }
 
-    /** With nothing failing: all that was acknowledged is there, unchanged, and all that is in the log is decided. */
+    /** Checks that every acknowledged outcome is unchanged, and that all of the log is decided. Nothing may fail any more. */
     void audit() throws IOException {
         assertThat(running.ingest().pending())
                 .as("everything in the log is decided")
@@ -399,7 +395,7 @@ final class Simulation {
         for (StoredOutcome recorded : world.answers.acknowledged().values()) {
             auditOne(recorded);
         }
-        assertThat(wholeLog.unbeatenIds())
+        assertThat(files.unbeatenIds())
                 .as("in the log")
                 .allMatch(id -> store.existing(id).isPresent() || world.answers.isGoneFromALog(id), "decided");
         world.requireUnbroken();
@@ -421,29 +417,99 @@ final class Simulation {
         return running.ingest().pending();
     }
 
-    /** Contents that were answered with a conflict: they are in the log, or in that of a backend on the same store. */
+    /** The contents that were answered with a conflict; each is in the log of a backend on the store. */
     Set<String> conflicts() {
         return conflicts;
     }
 
-    /** All of the log, with what is away. */
+    /** Returns the complete log, with segments that are away. */
     List<LogRecord> log() throws IOException {
-        return wholeLog.read();
+        return files.records();
     }
 
-    /** What a store that was opened before would say now. */
-    long durablyRecordedUpTo() {
-        return store == null ? 0 : store.durablyCompleteUpTo();
+    /** The parts of the missing segments that a start needs. */
+    private enum Need {
+        NONE,
+        /** Decided records, which the store may lack. */
+        PERHAPS,
+        ALL
     }
 
-    Optional<Marked> keptMark() throws IOException {
-        return Inbox.marked(disk.copy(), DIRECTORY);
+    /**
+     * Starts a process on a log whose segments may be away, and puts them back when the process asks for them. It must neither start
+     * without segments that it needs nor ask for ones that it does not need. The newest segment, if it was moved and the process died
+     * before it noticed, is put back at once or never: nothing on the disk refers to it.
+     */
+    void startByOperator() throws IOException {
+        if (files.isAnyAway() && files.isEndAway()) {
+            if (random.nextBoolean()) {
+                files.putBack();
+            } else {
+                removeEnd();
+            }
+        }
+        if (!files.isAnyAway()) {
+            start();
+            return;
+        }
+        Need need = need();
+        try {
+            start();
+        } catch (IOException e) {
+            if (!(e instanceof DamagedLogException)
+                    && !String.valueOf(e.getMessage()).contains("put the segments back that were moved away")) {
+                throw e;
+            }
+            // records torn by a failed force are damage where the segments that repeat them are away, whoever needs
+            // them;
+            // a start also asks for a segment if nobody can tell whether it had records that nothing repeats
+            if (!(e instanceof DamagedLogException damaged)
+                    || (damaged.damage().kind() == Damage.Kind.ABSENT
+                            && damaged.damage().missing() > 0)) {
+                assertThat(need).as("a start asks: %s", e.getMessage()).isNotEqualTo(Need.NONE);
+            }
+            kill();
+            files.putBack();
+            start();
+            return;
+        }
+        assertThat(need).as("a start that asked for nothing").isNotEqualTo(Need.ALL);
     }
 
-    /** Somebody took the end of the log away for good, with records of these ids. */
-    void endIsGone(Set<PcsId> ids) {
-        wholeLog.endIsGone();
-        world.answers.goneFromALog(ids, store);
+    private Need need() throws IOException {
+        Optional<Marked> kept = Inbox.marked(disk.copy(), DIRECTORY);
+        long decided = kept.map(Marked::decided).orElse(0L);
+        long durable = store == null ? 0 : store.durablyCompleteUpTo();
+        long recorded = Math.min(kept.map(Marked::mark).orElse(0L), durable);
+        Set<Long> missing = sequences(log());
+        missing.removeAll(sequences(files.presentRecords()));
+        world.trace(() -> "decided up to " + decided + ", recorded up to " + recorded + ", away are " + missing);
+        return missing.stream().allMatch(sequence -> sequence <= recorded)
+                ? Need.NONE
+                : missing.stream().allMatch(sequence -> sequence <= decided) ? Need.PERHAPS : Need.ALL;
+    }
+
+    private static Set<Long> sequences(List<LogRecord> records) {
+        return records.stream().map(LogRecord::sequence).collect(Collectors.toCollection(HashSet::new));
+    }
+
+    /** Removes the end of the log for good; records of refused submissions may become visible behind it. */
+    private void removeEnd() throws IOException {
+        Map<String, PcsId> before = idsByRecord(log());
+        files.removeEnd();
+        Map<String, PcsId> left = idsByRecord(files.presentRecords());
+        Map<String, PcsId> changed = new HashMap<>(before);
+        changed.putAll(left);
+        changed.keySet().removeIf(record -> before.containsKey(record) && left.containsKey(record));
+        world.trace(() -> "the log's end is gone: " + changed);
+        world.answers.goneFromALog(Set.copyOf(changed.values()), store);
         store.disownPositions();
+    }
+
+    private static Map<String, PcsId> idsByRecord(List<LogRecord> records) {
+        return records.stream()
+                .collect(Collectors.toMap(
+                        record -> record.sequence() + " " + Arrays.hashCode(record.body()),
+                        record -> LoggedId.of(record).orElseThrow()));
     }
 }

@@ -2,135 +2,72 @@
 package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.params.provider.Arguments.arguments;
 
+import dev.flk.backend.ingest.OneBackendSimulationTest.OneBackend;
+import dev.flk.backend.ingest.TwoBackendsSimulationTest.TwoBackends;
 import dev.flk.wal.testing.Mutant;
 import java.io.IOException;
-import java.util.stream.Stream;
+import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.Arguments;
-import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
-/** The random histories hold the rules: with any of them switched off, some history breaks a promise. */
+/** The random histories prove the rules: with any of them switched off, some history breaks a promise. */
 final class SwitchedOffRulesTest {
-    private static final String HERE = "dev.flk.backend.ingest.";
-    private static final long MOST_SEEDS = Long.getLong("flk.mutantSeeds", 2_000);
+    private static final long MAX_SEEDS = Long.getLong("flk.mutantSeeds", 2_000);
 
-    /** Each with a seed whose history breaks; where it does no more, since the histories have changed, the next ones are searched. */
-    static Stream<Arguments> rules() {
-        return Stream.of(
-                arguments(
-                        28,
-                        Mutant.notCalling(
-                                "what won is asserted before what lost",
-                                HERE + "CatchUp$Run",
-                                "readOverruled",
-                                "putIfAbsent")),
-                arguments(
-                        9,
-                        Mutant.notCalling("what lost is never asserted", HERE + "CatchUp$Run", "readOverruled", "add")),
-                arguments(
-                        4,
-                        Mutant.notCalling(
-                                "the mark goes back to what the store has",
-                                HERE + "StoreLink",
-                                "connected",
-                                "assertedUpTo")),
-                arguments(
-                        49,
-                        Mutant.notCalling(
-                                "what lost when it was asserted again is logged",
-                                HERE + "CatchUp$Run",
-                                "keepLosers",
-                                "add")),
-                arguments(
-                        0,
-                        Mutant.notCalling(
-                                "what could not be recorded is tried again",
-                                HERE + "OutcomeWriter",
-                                "leaveWaiting",
-                                "add")),
-                arguments(
-                        25,
-                        Mutant.notCalling(
-                                "evidence that is not on disk is not known", HERE + "Evidence", "tell", "remove")),
-                arguments(
-                        0,
-                        Mutant.returning(
-                                "a store that is back counts as down until it is complete",
-                                "dev.flk.backend.dedup.GuardedStore",
-                                "isUsable",
-                                1)),
-                arguments(1, Mutant.notCalling("what expired is not put", HERE + "OutcomeWriter", "put", "isExpired")),
-                arguments(
-                        0,
-                        Mutant.returning(
-                                "the mark is before what is unfinished",
-                                "dev.flk.backend.inbox.LowWater",
-                                "mark",
-                                1L << 40)),
-                arguments(
-                        2655,
-                        Mutant.callingInstead(
-                                "who waits in the backlog goes before who comes later",
-                                HERE + "Completion",
-                                "leftWaiting",
-                                "leaveWaiting",
-                                "end")),
-                arguments(
-                        2,
-                        Mutant.giving(
-                                "a start stops where something undecided is away",
-                                "dev.flk.backend.inbox.Inbox",
-                                "read",
-                                "decided",
-                                Long.MAX_VALUE)),
-                arguments(
-                        38,
-                        Mutant.giving(
-                                "what is away is not passed over where the store lacks it",
-                                "dev.flk.backend.inbox.Inbox",
-                                "readToAssert",
-                                "max",
-                                Long.MAX_VALUE)),
-                arguments(
-                        0,
-                        Mutant.returning(
-                                "nor is it at the beginning of the log",
-                                "dev.flk.backend.inbox.Inbox",
-                                "requireBeginning",
-                                0)),
-                arguments(840, Mutant.returning("nor at its end", "dev.flk.wal.segment.LogReader", "noteEnd", 0)),
-                arguments(
-                        2,
-                        Mutant.returning(
-                                "what was forced to a renamed segment goes to the next one, too",
-                                "dev.flk.wal.Segment",
-                                "isUnderItsName",
-                                1)),
-                arguments(
-                        4,
-                        Mutant.notCalling(
-                                "the owner asks for its lock before an answer",
-                                "dev.flk.wal.GroupCommit",
-                                "append",
-                                "requireLock")));
+    /**
+     * Returns the product without a rule.
+     *
+     * @param change the kind of change, a class of the backend or the log, a method of it, and arguments, as in {@link Mutant}
+     */
+    static Mutant without(String rule, String change) {
+        List<String> words = List.of(change.split(" ", -1));
+        String method = words.get(2);
+        String argument = words.get(3);
+        String className = "dev.flk." + words.get(1);
+        return switch (words.get(0)) {
+            case "notCalling" -> Mutant.notCalling(rule, className, method, argument);
+            case "returning" -> Mutant.returning(rule, className, method, Long.parseLong(argument));
+            case "giving" -> Mutant.giving(rule, className, method, argument, Long.parseLong(words.get(4)));
+            case "callingInstead" -> Mutant.callingInstead(rule, className, method, argument, words.get(4));
+            case "readingInstead" -> Mutant.readingInstead(rule, className, method, argument, words.get(4));
+            default -> throw new IllegalArgumentException(change);
+        };
     }
 
+    /** Each with a seed whose history breaks; where it no longer breaks, since the histories have changed, the next ones are searched. */
     @ParameterizedTest
-    @MethodSource("rules")
-    void switchedOff_breaksAPromise(long first, Mutant mutant) throws ReflectiveOperationException {
-        Object seed = mutant.run(
-                HERE + "SwitchedOffRulesTest",
-                "firstBroken",
-                new Class<?>[] {long.class, long.class},
-                first,
-                first + MOST_SEEDS);
-        assertThat((long) seed).as("a seed that breaks without: %s", mutant).isNotNegative();
-        System.out.println("without \"" + mutant + "\" seed " + seed + " breaks");
+    @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
+              28 | what won is asserted before what lost     | notCalling backend.ingest.CatchUp$Run readOverruled putIfAbsent
+               9 | what lost is never asserted               | notCalling backend.ingest.CatchUp$Run readOverruled add
+               4 | the mark goes back to that of the store   | notCalling backend.ingest.StoreLink connected assertedUpTo
+              49 | what lost when asserted again is logged   | notCalling backend.ingest.CatchUp$Run keepLosers add
+               0 | an outcome not recorded is tried again    | notCalling backend.ingest.OutcomeWriter leaveWaiting add
+              25 | evidence that is not on disk is not known | notCalling backend.ingest.Evidence tell remove
+               0 | a store is down until it is complete      | returning backend.dedup.GuardedStore isUsable 1
+               1 | an expired outcome is not put             | notCalling backend.ingest.OutcomeWriter put isExpired
+               0 | the mark is before what is unfinished     | returning backend.inbox.LowWater mark 1099511627776
+            2655 | the backlog precedes what arrives later   | callingInstead backend.ingest.Completion leftWaiting leaveWaiting end
+               2 | a start needs all that is undecided       | giving backend.inbox.Inbox read decided 9223372036854775807
+              38 | a start needs what the store lacks        | giving backend.inbox.Inbox readToAssert max 9223372036854775807
+               0 | also at the beginning of the log          | returning backend.inbox.Inbox requireBeginning 0
+             840 | also at the end of the log                | returning wal.segment.LogReader noteEnd 0
+               2 | a renamed segment is copied to the next   | returning wal.Segment isUnderItsName 1
+               4 | the lock is checked before an answer      | notCalling wal.GroupCommit append requireLock
+            """)
+    void switchedOff_breaksAPromise(long first, String rule, String change) throws ReflectiveOperationException {
+        Object seed = without(rule, change)
+                .run(
+                        SwitchedOffRulesTest.class.getName(),
+                        "firstBroken",
+                        new Class<?>[] {long.class, long.class},
+                        first,
+                        first + MAX_SEEDS);
+        assertThat((long) seed).as("a seed that breaks without: %s", rule).isNotNegative();
+        System.out.println("without \"" + rule + "\" seed " + seed + " breaks");
     }
 
-    /** The first seed whose history breaks; -1 if none does. */
+    /** Returns the first seed whose history breaks; -1 if none does. */
     static long firstBroken(long from, long to) throws IOException {
         for (long seed = from; seed < to; seed++) {
             try {

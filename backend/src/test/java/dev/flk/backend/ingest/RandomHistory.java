@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.sample.Pcs;
+import dev.flk.verification.Policy;
+import dev.flk.wal.testing.SimulatedDisk.Fault;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Random;
+import java.util.SplittableRandom;
+import java.util.function.Function;
+import java.util.function.IntUnaryOperator;
+import java.util.function.LongFunction;
+
+/**
+ * A random history, which keeps every promise. {@code -Dflk.seeds=N} runs more histories, {@code -Dflk.firstSeed=S} other ones. A failing
+ * seed is named and runs alone with {@code -Dflk.seed=S}; {@code -Dflk.trace=true} prints every step.
+ *
+ * <p>In half of the histories, the clocks jump now and then, by seconds, by hours, or in some by weeks. In half of them, somebody moves
+ * segments away now and then, and puts them back or never does, and logrotate renames and compresses the active segment.
+ */
+abstract class RandomHistory {
+    static final Duration HOURS = Duration.ofHours(6);
+    static final Policy STRICT = Policy.parse(Policy.defaults().text().replace("tol_d=0.15", "tol_d=0.05"));
+    static final int IDS = 8;
+    private static final List<Fault> FAULTS = List.of(Fault.values());
+
+    /** The number of histories in every build. */
+    private static final long FEW_SEEDS = 250;
+
+    private static final long MANY_SEEDS = 2_000;
+
+    final Random random;
+    final World world;
+    int lastEpoch = IDS;
+
+    private final Duration farthestJump;
+    private final boolean clocksJump;
+    private final boolean segmentsMove;
+
+    /** @param farthestJump chooses how far a clock may jump */
+    RandomHistory(long seed, Function<Random, Duration> farthestJump) {
+        // seeds are scrambled, because the first draws of a Random hardly differ for neighbouring seeds
+        random = new Random(new SplittableRandom(seed).nextLong());
+        this.farthestJump = farthestJump.apply(random);
+        clocksJump = random.nextBoolean();
+        segmentsMove = random.nextBoolean();
+        // one clock is ahead and the other behind, and the time that counts for expiry may stay behind for as long
+        // again
+        world = new World(clocksJump ? this.farthestJump.multipliedBy(4) : Duration.ZERO);
+    }
+
+    /** Runs the history; returns the number of answers. */
+    abstract long run() throws IOException;
+
+    static void runFew(LongFunction<RandomHistory> history) {
+        run(history, 0, FEW_SEEDS);
+    }
+
+    /** Runs histories that no other build runs. */
+    static void runMany(LongFunction<RandomHistory> history) {
+        run(history, FEW_SEEDS, MANY_SEEDS);
+    }
+
+    private static void run(LongFunction<RandomHistory> history, long usualFirst, long usualCount) {
+        Long only = Long.getLong("flk.seed");
+        long first = only == null ? Long.getLong("flk.firstSeed", usualFirst) : only;
+        long count = only == null ? Long.getLong("flk.seeds", usualCount) : 1;
+        long answers = 0;
+        for (long seed = first; seed < first + count; seed++) {
+            try {
+                answers += history.apply(seed).run();
+            } catch (IOException | RuntimeException | AssertionError e) {
+                throw new AssertionError("seed " + seed + " (run it alone with -Dflk.seed=" + seed + ")", e);
+            }
+        }
+        assertThat(answers).as("the histories do something").isGreaterThan(20 * count);
+    }
+
+    /** Moves segments and sets the clock, perhaps, while the backend runs. */
+    final void disturb(Simulation simulation) throws IOException {
+        if (clocksJump && random.nextInt(40) == 0) {
+            long most = random.nextBoolean() ? farthestJump.toMillis() : HOURS.toMillis() / 200;
+            simulation.clock.set(Duration.ofMillis(random.nextLong(-most, most)));
+        }
+        if (segmentsMove && random.nextInt(12) == 0) {
+            switch (random.nextInt(7)) {
+                case 6 -> simulation.files.rotate(random);
+                case 0 -> simulation.files.moveNewest();
+                case 1 -> simulation.files.moveClosed(random);
+                case 2 -> simulation.files.putBack();
+                default -> simulation.stepWatch();
+            }
+        }
+    }
+
+    final void die(Simulation simulation) {
+        if (random.nextInt(3) == 0) {
+            simulation.losePower();
+        } else {
+            simulation.kill();
+        }
+    }
+
+    /** Moves a segment, perhaps, while the backend does not run. */
+    final void disturbBeforeAStart(Simulation simulation) throws IOException {
+        if (segmentsMove && random.nextInt(4) == 0) {
+            simulation.files.moveClosed(random);
+        }
+    }
+
+    final Fault fault() {
+        return FAULTS.get(random.nextInt(FAULTS.size()));
+    }
+
+    final Duration pause(boolean forDays) {
+        return forDays ? Duration.ofDays(2 + random.nextInt(14)) : Duration.ofSeconds(random.nextInt(100));
+    }
+
+    /** Returns certificates for one turn, equal and conflicting ones among them. */
+    final Pcs[] turn(IntUnaryOperator epochs) {
+        Pcs[] turn = new Pcs[1 + random.nextInt(3)];
+        for (int i = 0; i < turn.length; i++) {
+            lastEpoch += random.nextInt(3) == 0 ? 1 : 0;
+            int epoch = epochs.applyAsInt(lastEpoch - random.nextInt(IDS));
+            Pcs pcs = Pcs.number(epoch).with("D_hat", "1.1");
+            turn[i] = switch (random.nextInt(4)) {
+                case 0 -> pcs.with("budget", "0.9");
+                case 1 -> pcs.with("attempt", "2");
+                default -> pcs;
+            };
+        }
+        return turn;
+    }
+}
