@@ -218,12 +218,11 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Returns an object that identifies the active segment; another segment has another one. A reader that runs
-     * concurrently with the writer lists the directory again when it changes: the next segment reuses the sequences of
-     * appends that failed.
+     * Returns the id of the active segment, which no other segment has. A reader that runs concurrently with the writer
+     * lists the directory again when it changes: the next segment reuses the sequences of appends that failed.
      */
-    public Object newest() {
-        return commit.segment();
+    public String newestSegment() {
+        return commit.segment().header().id();
     }
 
     /** Returns the sequence at which the newest {@code bytes} of the log begin, rounded to a segment; 1 if the log is shorter. */

@@ -39,11 +39,11 @@ public final class DecidedLog {
     }
 
     /**
-     * Returns an object that changes when a new segment becomes the newest; a walk that began before must not be
-     * continued.
+     * Returns the id of the newest segment. A walk that began in another one must not be continued (see {@code
+     * Log#newestSegment}).
      */
-    public Object newest() {
-        return inbox.log().newest();
+    public String newestSegment() {
+        return inbox.log().newestSegment();
     }
 
     /** Returns a walk over the records from a sequence on, or from the oldest existing record. The caller closes it. */

@@ -85,12 +85,12 @@ public final class RecordFollower implements AutoCloseable {
     private long positionNanos;
     private @Nullable LogWalk walk;
     /** The newest segment before the walk began. */
-    private @Nullable Object walkedWhile;
+    private @Nullable String walkedSegment;
     /** The outcomes that overrule submissions after the position, as far as the log was read ahead. */
     private final LoggedOutcomes outcomes = new LoggedOutcomes();
 
     private @Nullable LogWalk ahead;
-    private @Nullable Object aheadWhile;
+    private @Nullable String aheadSegment;
     private long lookedUpTo;
     /** The sequence to record up to before the mark is read again. */
     private long upTo;
@@ -409,11 +409,11 @@ public final class RecordFollower implements AutoCloseable {
      * @return whether everything that may overrule a submission up to the mark is known
      */
     private boolean lookAhead() throws IOException {
-        Object newest = log.newest();
-        if (!newest.equals(aheadWhile)) {
+        String newest = log.newestSegment();
+        if (!newest.equals(aheadSegment)) {
             endLookingAhead();
         }
-        aheadWhile = newest;
+        aheadSegment = newest;
         for (int looked = 0; lookedUpTo < lookUpTo; looked++) {
             if (looked == LOOKED_AT_AT_ONCE || over.getCount() == 0) {
                 return false;
@@ -440,15 +440,15 @@ public final class RecordFollower implements AutoCloseable {
 
     private List<LogRecord> read() throws IOException {
         // read after the mark: everything up to the mark is in the segments that exist now
-        Object newest = log.newest();
-        if (walk != null && !newest.equals(walkedWhile)) {
+        String newest = log.newestSegment();
+        if (walk != null && !newest.equals(walkedSegment)) {
             endWalk();
         }
         LogWalk open = walk;
         if (open == null) {
             open = log.walk(position + 1);
             walk = open;
-            walkedWhile = newest;
+            walkedSegment = newest;
         }
         List<LogRecord> chunk = new ArrayList<>();
         long bytes = 0;
