@@ -16,6 +16,7 @@ import dev.flk.wal.segment.SegmentCursor;
 import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.segment.SegmentList;
 import dev.flk.wal.segment.SegmentList.Listed;
+import dev.flk.wal.segment.SegmentNames;
 import dev.flk.wal.segment.SegmentScan;
 import dev.flk.wal.segment.Vanished;
 import java.io.IOException;
@@ -148,16 +149,16 @@ public final class LogInspector {
         if (!name.startsWith(prefix + "-")) {
             return Kind.FOREIGN;
         }
-        if (name.startsWith(prefix + SegmentList.OPENING)) {
+        if (name.startsWith(prefix + SegmentNames.OPENING)) {
             return Kind.OPENING;
         }
         if (name.startsWith(prefix + DeclaredLosses.NAME)) {
             return Kind.LOSSES;
         }
-        if (name.endsWith(SegmentList.SUFFIX)) {
+        if (name.endsWith(SegmentNames.SUFFIX)) {
             return Kind.NO_SEGMENT;
         }
-        return name.contains(SegmentList.SUFFIX) && name.contains(SegmentList.BROKEN) ? Kind.SET_ASIDE : Kind.FOREIGN;
+        return name.contains(SegmentNames.SUFFIX) && name.contains(SegmentNames.BROKEN) ? Kind.SET_ASIDE : Kind.FOREIGN;
     }
 
     /**
@@ -351,7 +352,7 @@ public final class LogInspector {
                         .sum();
                 return scan.size() > header.previousEnd() + carriedBytes ? State.FAILED : State.COMPLETE;
             }
-            if (header.previous().equals(SegmentList.openedName(successor.name()))) {
+            if (header.previous().equals(SegmentNames.openedName(successor.name()))) {
                 // it replaced an empty segment; only the header of that one recorded the offset at which it continued
                 return scan.size() > endBelow(header.next(), scan) ? State.FAILED : State.COMPLETE;
             }

@@ -18,6 +18,7 @@ import dev.flk.wal.segment.SegmentBytes;
 import dev.flk.wal.segment.SegmentCursor;
 import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.segment.SegmentList;
+import dev.flk.wal.segment.SegmentNames;
 import dev.flk.wal.segment.SegmentScan;
 import dev.flk.wal.segment.Vanished;
 import java.io.Closeable;
@@ -104,7 +105,7 @@ public final class LogRepair {
             if (kept >= 0) {
                 replace(list, name, kept);
             }
-            if (kept < 0 || name.endsWith(SegmentList.GZIP)) {
+            if (kept < 0 || name.endsWith(SegmentNames.GZIP)) {
                 files.move(directory.resolve(name), directory.resolve(copy.getValue())); // over a copy of itself
                 files.forceDirectory(directory);
             }
@@ -131,7 +132,7 @@ public final class LogRepair {
                 .filter(damage ->
                         lost.stream().noneMatch(other -> other.segment().equals(damage.segment())))
                 .map(damage -> Damage.ofUnknown(
-                        damage.kind(), SegmentList.openedName(damage.segment()), damage.firstMissing()))
+                        damage.kind(), SegmentNames.openedName(damage.segment()), damage.firstMissing()))
                 .toList();
     }
 
@@ -184,11 +185,12 @@ public final class LogRepair {
     /** Replaces a segment by one with only its complete records. The replacement of a compressed segment is not compressed. */
     private void replace(SegmentList list, String name, long kept) throws IOException {
         String target =
-                name.endsWith(SegmentList.GZIP) ? name.substring(0, name.length() - SegmentList.GZIP.length()) : name;
+                name.endsWith(SegmentNames.GZIP) ? name.substring(0, name.length() - SegmentNames.GZIP.length()) : name;
         if (!target.equals(name) && files.status(directory.resolve(target)).isPresent()) {
             // another copy of the segment with fewer complete records
             files.move(
-                    directory.resolve(target), directory.resolve(SegmentList.freeBrokenName(files, directory, target)));
+                    directory.resolve(target),
+                    directory.resolve(SegmentNames.freeBrokenName(files, directory, target)));
             files.forceDirectory(directory);
         }
         try (SegmentCursor cursor = list.open(list.indexOf(name))) {

@@ -15,6 +15,7 @@ import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.segment.SegmentCursor;
 import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.segment.SegmentList;
+import dev.flk.wal.segment.SegmentNames;
 import dev.flk.wal.segment.SegmentScan;
 import dev.flk.wal.segment.Vanished;
 import java.io.IOException;
@@ -76,11 +77,11 @@ final class Recovery {
             long next = damages.add(list, list.lostBehind(cursor.expected()), cursor.expected());
             CutTail cut = null;
             // a segment that was compressed or renamed is not written to any more and stays as it is
-            if (scan.segment().endsWith(SegmentList.SUFFIX)) {
+            if (scan.segment().endsWith(SegmentNames.SUFFIX)) {
                 cut = cutFrom(files, options, scan, end, cursor.expected());
             }
             long ordinal = scan.header().ordinal() + 1;
-            String previous = SegmentList.openedName(scan.segment());
+            String previous = SegmentNames.openedName(scan.segment());
             Predecessor predecessor = tail.isEmpty()
                     ? new Predecessor(
                             cursor.header().carried(),
@@ -125,7 +126,7 @@ final class Recovery {
     /** Removes segments whose opening was interrupted: nothing was ever appended to them or read from them. */
     private static void removeUnopened(FileOps files, LogOptions options) throws IOException {
         for (String name : files.list(options.directory())) {
-            if (name.startsWith(options.prefix() + SegmentList.OPENING)) {
+            if (name.startsWith(options.prefix() + SegmentNames.OPENING)) {
                 files.delete(options.directory().resolve(name));
             }
         }
@@ -143,7 +144,7 @@ final class Recovery {
             long end = scan.endOfContent(from);
             if (end > from) {
                 requireReadable(file, segment, from, end);
-                String kept = SegmentList.freeBrokenName(files, options.directory(), segment);
+                String kept = SegmentNames.freeBrokenName(files, options.directory(), segment);
                 NewFile.write(
                         files,
                         options.directory(),

@@ -9,6 +9,7 @@ import dev.flk.wal.segment.SegmentBytes.GzippedFile;
 import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.segment.SegmentList;
 import dev.flk.wal.segment.SegmentList.Listed;
+import dev.flk.wal.segment.SegmentNames;
 import dev.flk.wal.segment.Vanished;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -140,7 +141,7 @@ public final class Retention {
 
     /** Returns whether to compress a segment. A renamed segment is left to the program that renamed it. */
     private boolean isCompressible(List<Listed> segments, int index) {
-        return segments.get(index).name().endsWith(SegmentList.SUFFIX)
+        return segments.get(index).name().endsWith(SegmentNames.SUFFIX)
                 && isOlder(segments.get(index + 1), compressAfter);
     }
 
@@ -168,9 +169,9 @@ public final class Retention {
     /** Compresses a segment. The compressed file is complete, on disk and was read back before the original is deleted. */
     private void compress(String name) throws IOException {
         Path raw = directory.resolve(name);
-        Path part = directory.resolve(name + SegmentList.GZIP + SegmentList.PART);
-        Path compressed = directory.resolve(name + SegmentList.GZIP);
-        if (files.list(directory).contains(name + SegmentList.GZIP + SegmentList.PART)) {
+        Path part = directory.resolve(name + SegmentNames.GZIP + SegmentNames.PART);
+        Path compressed = directory.resolve(name + SegmentNames.GZIP);
+        if (files.list(directory).contains(name + SegmentNames.GZIP + SegmentNames.PART)) {
             files.delete(part); // a crash left it
         }
         try (OpenFile source = files.openForReading(raw);

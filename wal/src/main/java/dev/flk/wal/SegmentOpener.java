@@ -6,7 +6,7 @@ import dev.flk.wal.files.FileOps.FileStatus;
 import dev.flk.wal.files.FileOps.OpenFile;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.segment.SegmentHeader;
-import dev.flk.wal.segment.SegmentList;
+import dev.flk.wal.segment.SegmentNames;
 import dev.flk.wal.segment.SegmentScan;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -98,7 +98,7 @@ final class SegmentOpener {
                 millis,
                 carried);
         Path directory = options.directory();
-        Path opening = directory.resolve(options.prefix() + SegmentList.OPENING + ordinal);
+        Path opening = directory.resolve(options.prefix() + SegmentNames.OPENING + ordinal);
         OpenFile file = files.create(opening);
         try {
             ByteBuffer bytes = header.encode();
@@ -115,7 +115,8 @@ final class SegmentOpener {
             if (isTaken) {
                 // the file is not a segment of this log, or it would be the predecessor; keep it as evidence
                 files.move(
-                        directory.resolve(name), directory.resolve(SegmentList.freeBrokenName(files, directory, name)));
+                        directory.resolve(name),
+                        directory.resolve(SegmentNames.freeBrokenName(files, directory, name)));
             }
             files.move(opening, directory.resolve(name));
             files.forceDirectory(directory);
@@ -136,7 +137,7 @@ final class SegmentOpener {
             files.move(
                     path,
                     options.directory()
-                            .resolve(SegmentList.freeBrokenName(files, options.directory(), vanished.name())));
+                            .resolve(SegmentNames.freeBrokenName(files, options.directory(), vanished.name())));
             files.forceDirectory(options.directory());
         }
     }
@@ -159,7 +160,7 @@ final class SegmentOpener {
             }
             List<String> names = files.list(directory).stream()
                     .filter(name -> name.startsWith(vanished.name()) && !name.equals(vanished.name()))
-                    .filter(name -> SegmentList.isSegmentName(name, options.prefix()))
+                    .filter(name -> SegmentNames.isSegmentName(name, options.prefix()))
                     .toList();
             for (String name : names) {
                 if (files.status(directory.resolve(name))
@@ -203,7 +204,7 @@ final class SegmentOpener {
                         day.getMonthValue(),
                         day.getDayOfMonth(),
                         next,
-                        SegmentList.SUFFIX);
+                        SegmentNames.SUFFIX);
     }
 
     /**

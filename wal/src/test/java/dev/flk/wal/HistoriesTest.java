@@ -162,13 +162,17 @@ final class HistoriesTest {
                 Arguments.of(
                         "history3_copiesUnderOnePolicy",
                         Mutant.takingInstead(
-                                "copies keep their policy", HERE + "SegmentHeader", "encode", "context", "context")),
+                                "copies keep their policy",
+                                HERE + "segment.SegmentHeader",
+                                "encode",
+                                "context",
+                                "context")),
                 Arguments.of(
                         "history4_twoFailedHeaders",
                         Mutant.failingInstead(
                                         "a file without a whole header is no segment",
-                                        HERE + "SegmentList",
-                                        "read",
+                                        HERE + "segment.SegmentListing",
+                                        "deriveHeaders",
                                         "lostWithHeader")
                                 .and(headerUnforced)));
     }

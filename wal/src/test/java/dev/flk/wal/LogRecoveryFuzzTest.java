@@ -19,7 +19,7 @@ import dev.flk.wal.segment.DamagedLogException;
 import dev.flk.wal.segment.LogReader;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.segment.RecordFormat;
-import dev.flk.wal.segment.SegmentList;
+import dev.flk.wal.segment.SegmentNames;
 import dev.flk.wal.segment.SegmentScan;
 import dev.flk.wal.testing.FuzzedDamage;
 import dev.flk.wal.testing.SimulatedDisk;
@@ -198,7 +198,7 @@ class LogRecoveryFuzzTest {
             int mismatch = Arrays.mismatch(was, is);
             boolean isReplaced = mismatch >= 0 && mismatch < Math.min(is.length, SimulatedLog.HEADER_BYTES);
             byte[] kept = isReplaced ? Arrays.copyOf(was, SimulatedLog.HEADER_BYTES) : is;
-            String broken = name + SegmentList.BROKEN;
+            String broken = name + SegmentNames.BROKEN;
             byte[] aside = after.names().contains(broken) ? after.content(broken) : new byte[0];
             byte[] both = Arrays.copyOf(kept, kept.length + aside.length);
             System.arraycopy(aside, 0, both, kept.length, aside.length);

@@ -11,7 +11,7 @@ import dev.flk.wal.files.LogLockedException;
 import dev.flk.wal.segment.Damage.OnDamage;
 import dev.flk.wal.segment.LogReader;
 import dev.flk.wal.segment.LogRecord;
-import dev.flk.wal.segment.SegmentList;
+import dev.flk.wal.segment.SegmentNames;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -136,7 +136,7 @@ final class RealDiskTest {
     private List<String> segments() throws IOException {
         return new DiskFiles()
                 .list(directory).stream()
-                        .filter(name -> name.endsWith(SegmentList.SUFFIX))
+                        .filter(name -> name.endsWith(SegmentNames.SUFFIX))
                         .toList();
     }
 }

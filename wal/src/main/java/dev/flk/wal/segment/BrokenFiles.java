@@ -24,12 +24,12 @@ public final class BrokenFiles {
     /** Returns the name of a copy that is on disk; reuses an existing copy with the same content. */
     public String copy(String name) throws IOException {
         for (String other : files.list(directory)) {
-            if (other.startsWith(name + SegmentList.BROKEN) && isSame(name, other)) {
+            if (other.startsWith(name + SegmentNames.BROKEN) && isSame(name, other)) {
                 files.forceDirectory(directory);
                 return other;
             }
         }
-        String copy = SegmentList.freeBrokenName(files, directory, name);
+        String copy = SegmentNames.freeBrokenName(files, directory, name);
         NewFile.write(files, directory, prefix, copy, target -> {
             try (OpenFile source = files.openForReading(directory.resolve(name))) {
                 copy(source, 0, source.size(), target);
@@ -86,7 +86,7 @@ public final class BrokenFiles {
         /** Writes a file; it is on disk under {@code name} when this method returns. */
         public static void write(FileOps files, Path directory, String prefix, String name, Content content)
                 throws IOException {
-            Path opening = directory.resolve(prefix + SegmentList.OPENING + "repair");
+            Path opening = directory.resolve(prefix + SegmentNames.OPENING + "repair");
             if (files.list(directory).contains(String.valueOf(opening.getFileName()))) {
                 files.delete(opening); // left by an interrupted repair
             }

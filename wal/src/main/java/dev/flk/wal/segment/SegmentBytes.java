@@ -37,7 +37,7 @@ public final class SegmentBytes implements Closeable {
 
     /** Returns whether a file is compressed, according to its content if another program may have named it. */
     private static boolean isGzipped(Path path, OpenFile file) throws IOException {
-        if (path.toString().endsWith(SegmentList.SUFFIX)) {
+        if (path.toString().endsWith(SegmentNames.SUFFIX)) {
             return false;
         }
         ByteBuffer magic = file.readUpTo(0, 2);

@@ -113,7 +113,7 @@ public final class SegmentScan implements Closeable {
                 }
             }
             String name = String.valueOf(file.getFileName());
-            long named = SegmentList.sequenceIn(name);
+            long named = SegmentNames.sequenceIn(name);
             if (named < Long.MAX_VALUE) {
                 // records before the readable ones are lost too, and a line with a lower sequence is damaged
                 first = named;

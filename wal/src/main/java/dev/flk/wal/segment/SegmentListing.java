@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal.segment;
+
+import dev.flk.wal.files.FileOps;
+import dev.flk.wal.segment.RecordFormat.Framed;
+import dev.flk.wal.segment.SegmentList.Listed;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One listing of a directory. Reads the headers of all files that may be segments, decides which of them form the log
+ * and in which order, and which records do not count or are lost. One thread.
+ */
+final class SegmentListing {
+    private static final int ATTEMPTS = 10;
+
+    private final FileOps files;
+    private final Path directory;
+    private final String prefix;
+
+    /** Files with the same header, by its id and ordinal. */
+    private final Map<String, List<Listed>> byId = new LinkedHashMap<>();
+
+    /** Files that have the name of a segment and content, but no readable header. */
+    private final List<String> withoutHeader = new ArrayList<>();
+
+    /** The files of {@link #withoutHeader} that may contain lost records, with these. */
+    private final List<Damage> headless = new ArrayList<>();
+
+    private final List<String> foreign = new ArrayList<>();
+
+    /** The segments of this log, oldest first. */
+    private final List<Listed> found = new ArrayList<>();
+
+    private String logId = SegmentHeader.NO_ID;
+
+    private SegmentListing(FileOps files, Path directory, String prefix) {
+        this.files = files;
+        this.directory = directory;
+        this.prefix = prefix;
+    }
+
+    /** Lists a directory; repeats this while files are being renamed, so that no segment is missed. */
+    static SegmentList read(FileOps files, Path directory, String prefix) throws IOException {
+        List<String> names = files.list(directory);
+        for (int attempt = 1; ; attempt++) {
+            SegmentList list = new SegmentListing(files, directory, prefix).list(names);
+            List<String> after = files.list(directory);
+            if (segmentNames(after, prefix).equals(segmentNames(names, prefix))) {
+                return list;
+            }
+            if (attempt == ATTEMPTS) {
+                throw new IOException(
+                        "the files in " + directory + " are being renamed faster than they can be listed");
+            }
+            names = after;
+        }
+    }
+
+    private static List<String> segmentNames(List<String> names, String prefix) {
+        return names.stream()
+                .filter(name -> SegmentNames.isSegmentName(name, prefix))
+                .toList();
+    }
+
+    private SegmentList list(List<String> names) throws IOException {
+        readHeaders(names);
+        Optional<String> keptId = LogId.read(files, directory, prefix, names);
+        logId = keptId.isPresent() ? keptId.get() : commonId();
+        deriveHeaders();
+        sortOutForeign();
+        DeclaredLosses losses = DeclaredLosses.read(files, directory, prefix, names, logId);
+        requireOneLogOfFormat1();
+        for (int i = 0; i < found.size(); i++) {
+            found.set(i, withPredecessor(i, losses));
+        }
+        List<Damage> strays = new ArrayList<>();
+        for (Damage damage : headless) {
+            if (isRepeated(damage.segment()) || isWithin(SegmentNames.sequenceIn(damage.segment()))) {
+                strays.add(damage);
+            }
+        }
+        headless.removeAll(strays);
+        if (!found.isEmpty() && found.get(found.size() - 1).isHeaderBroken()) {
+            addIfRecordsMayBeLost(found.get(found.size() - 1));
+        }
+        limitCounted();
+        return new SegmentList(
+                directory, files, prefix, logId, keptId.isPresent(), found, foreign, headless, losses, null);
+    }
+
+    private void readHeaders(List<String> names) throws IOException {
+        for (String name : segmentNames(names, prefix)) {
+            if (files.status(directory.resolve(name))
+                    .filter(status -> status.bytes() > 0)
+                    .isEmpty()) {
+                continue; // an empty file is not a segment, and may belong to another user
+            }
+            try (SegmentScan scan = SegmentScan.open(files, directory.resolve(name))) {
+                if (scan != null) {
+                    SegmentHeader header = scan.header();
+                    byId.computeIfAbsent(header.id() + " " + header.ordinal(), id -> new ArrayList<>())
+                            .add(Listed.of(name, header, scan.isHeaderBroken(), List.of()));
+                } else {
+                    withoutHeader.add(name);
+                }
+            }
+        }
+    }
+
+    private void deriveHeaders() throws IOException {
+        for (String name : withoutHeader) {
+            Path file = directory.resolve(name);
+            SegmentHeader derived = derivedHeader(name);
+            try (SegmentScan scan = derived == null ? null : SegmentScan.open(files, file, derived)) {
+                Damage lost = scan == null && SegmentNames.isWrittenByLog(name)
+                        ? SegmentScan.lostWithHeader(files, file)
+                        : null;
+                if (derived != null && scan != null) {
+                    byId.put(derived.id(), List.of(Listed.of(name, derived, true, List.of())));
+                } else if (lost != null) {
+                    headless.add(lost);
+                }
+            }
+        }
+    }
+
+    /** Separates the segments of this log, of which it keeps the most complete copies, from those of other logs. */
+    private void sortOutForeign() throws IOException {
+        List<List<Listed>> ours = new ArrayList<>();
+        for (List<Listed> copies : byId.values()) {
+            if (isOfAnotherLog(copies.get(0).header())) {
+                copies.forEach(copy -> foreign.add(copy.name()));
+            } else {
+                ours.add(copies);
+            }
+        }
+        if (!foreign.isEmpty() && foreign.size() >= ours.size() + headless.size()) {
+            throw new IOException(directory.resolve(LogId.file(prefix)) + " contains the id of log " + logId
+                    + ", but at least half of the segments are of other logs: " + SegmentNames.some(foreign)
+                    + ". If this file is the wrong one, restore or delete it: without it, the id is read from the"
+                    + " segments. Otherwise move the segments away");
+        }
+        for (List<Listed> copies : ours) {
+            found.add(fullest(copies));
+        }
+        found.sort(Comparator.comparingLong(listed -> listed.header().ordinal()));
+    }
+
+    /** Ends each segment where a later one begins, exists without a header, or is missing. */
+    private void limitCounted() {
+        long countedEnd = Long.MAX_VALUE;
+        for (int i = found.size() - 1; i >= 0; i--) {
+            Listed listed = found.get(i);
+            found.set(i, listed.endingAt(Math.min(countedEnd, SegmentList.lostFrom(headless, listed))));
+            countedEnd = Math.min(Math.min(countedEnd, listed.header().first()), missingFrom(listed));
+        }
+    }
+
+    /**
+     * Returns a header for a file whose own is lost, derived from the segment that continues it, which has the id that
+     * seeds the checksums; the name has the first sequence. Returns null if no segment of this log continues the file,
+     * if another file has the id, or if the context of its records is not certain: a next segment that repeats records
+     * has it with them, and one that was opened directly after this one has the same context, because the same process
+     * opened both.
+     */
+    private @Nullable SegmentHeader derivedHeader(String name) {
+        String opened = SegmentNames.openedName(name);
+        List<Listed> ours = byId.values().stream()
+                .map(copies -> copies.get(0))
+                .filter(listed -> !isOfAnotherLog(listed.header()))
+                .sorted(Comparator.comparingLong(listed -> listed.header().ordinal()))
+                .toList();
+        SegmentHeader next = ours.stream()
+                .map(Listed::header)
+                .filter(header ->
+                        header.previous().equals(opened) && !header.previousId().equals(SegmentHeader.NO_ID))
+                .findFirst()
+                .orElse(null);
+        if (next == null
+                || ours.stream().anyMatch(listed -> listed.header().id().equals(next.previousId()))) {
+            return null;
+        }
+        Listed before = ours.stream()
+                .filter(listed -> listed.header().ordinal() < next.ordinal())
+                .reduce((older, newer) -> newer)
+                .orElse(null);
+        List<LogRecord> repeated = next.carried();
+        long ordinalBefore = before == null ? 0 : before.header().ordinal();
+        if (repeated.isEmpty() && next.ordinal() - ordinalBefore != 2) {
+            return null; // an empty segment may have been between the two, and the policy may have changed
+        }
+        return new SegmentHeader(
+                next.previousId(),
+                next.logId(),
+                next.ordinal() - 1,
+                SegmentNames.sequenceIn(opened),
+                SegmentNames.sequenceIn(opened),
+                before == null ? "-" : SegmentNames.openedName(before.name()),
+                0,
+                SegmentHeader.NO_ID,
+                repeated.isEmpty()
+                        ? next.context()
+                        : repeated.get(repeated.size() - 1).context(),
+                next.openedMillis(),
+                List.of());
+    }
+
+    /**
+     * Adds the newest segment, whose header is damaged, if records may have been lost with it. No records are lost if a
+     * complete one follows the header, or if the file still ends with its header, possibly followed by zeros.
+     */
+    private void addIfRecordsMayBeLost(Listed newest) throws IOException {
+        Path file = directory.resolve(newest.name());
+        try (SegmentScan scan = SegmentScan.open(files, file)) {
+            boolean isEmpty = scan != null && scan.endsWithHeader();
+            Damage lost = scan == null || (!isEmpty && scan.nextWhole() == null)
+                    ? SegmentScan.lostWithHeader(files, file)
+                    : null;
+            if (lost != null) {
+                headless.add(lost);
+            }
+        }
+    }
+
+    /** Returns whether the segment that continues a file repeats all records that were appended to the file. */
+    private boolean isRepeated(String name) {
+        for (int i = 0; i < found.size(); i++) {
+            SegmentHeader header = found.get(i).header();
+            if (header.previous().equals(SegmentNames.openedName(name))
+                    && header.first() <= SegmentNames.sequenceIn(name)
+                    && (i == 0 || header.ordinal() - found.get(i - 1).header().ordinal() == 2)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
+     * Returns whether the readable segments follow each other without a gap at {@code sequence}, so that no segment with
+     * records that count is missing there. In the newest segment, a record may have been refused unless a later group
+     * follows it.
+     */
+    private boolean isWithin(long sequence) throws IOException {
+        for (int i = 0; i + 1 < found.size(); i++) {
+            Listed next = found.get(i + 1);
+            if (next.predecessor() == i
+                    && found.get(i).header().next() <= sequence
+                    && sequence < next.header().next()) {
+                return true;
+            }
+        }
+        Listed newest = found.isEmpty() ? null : found.get(found.size() - 1);
+        if (newest == null || sequence < newest.header().next()) {
+            return false;
+        }
+        try (SegmentScan scan = newest.scan(files, directory)) {
+            for (Framed record = scan == null ? null : scan.nextWhole();
+                    scan != null && record != null;
+                    record = scan.nextWhole()) {
+                if (record.group() > sequence) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    /** Returns the log id of the segments; {@link SegmentHeader#NO_ID} if none of them has one. Throws if they differ. */
+    private String commonId() throws IOException {
+        Map<String, List<String>> names = new TreeMap<>();
+        for (List<Listed> copies : byId.values()) {
+            for (Listed copy : copies) {
+                names.computeIfAbsent(copy.header().logId(), id -> new ArrayList<>())
+                        .add(copy.name());
+            }
+        }
+        names.remove(SegmentHeader.NO_ID);
+        if (names.size() > 1) {
+            throw new IOException(directory + " contains segments of several logs, and " + LogId.file(prefix)
+                    + ", which names the right one, is missing or damaged: move the segments of the other logs away. They are "
+                    + String.join(
+                            "; ",
+                            names.entrySet().stream()
+                                    .map(entry ->
+                                            "of log " + entry.getKey() + " " + SegmentNames.some(entry.getValue()))
+                                    .toList()));
+        }
+        return names.isEmpty() ? SegmentHeader.NO_ID : names.keySet().iterator().next();
+    }
+
+    /** Rejects two segments of format 1 with one ordinal: they have no log id, and one log does not write both. */
+    private void requireOneLogOfFormat1() throws IOException {
+        for (int i = 1; i < found.size(); i++) {
+            Listed one = found.get(i - 1);
+            Listed other = found.get(i);
+            if (one.header().ordinal() == other.header().ordinal()
+                    && one.header().logId().equals(SegmentHeader.NO_ID)
+                    && other.header().logId().equals(SegmentHeader.NO_ID)) {
+                throw new IOException(
+                        directory + " contains segments of two logs: " + one.name() + " and " + other.name()
+                                + " both have the ordinal " + one.header().ordinal()
+                                + ". Move the segments of the other log away");
+            }
+        }
+    }
+
+    /** Returns whether a segment belongs to another log. Segments of format 1 have no log id and are older than all others of their log. */
+    private boolean isOfAnotherLog(SegmentHeader header) {
+        if (!header.logId().equals(SegmentHeader.NO_ID)) {
+            return !header.logId().equals(logId);
+        }
+        return byId.values().stream()
+                .map(copies -> copies.get(0).header())
+                .anyMatch(other -> other.logId().equals(logId)
+                        && !logId.equals(SegmentHeader.NO_ID)
+                        && other.ordinal() <= header.ordinal());
+    }
+
+    /** Returns the first sequence that was in the missing predecessor; {@code Long.MAX_VALUE} if the predecessor exists. */
+    private static long missingFrom(Listed listed) {
+        return listed.predecessor() < 0 ? listed.missingFrom() : Long.MAX_VALUE;
+    }
+
+    /**
+     * Returns the segment with the index of its predecessor. Compression and rotation add to the predecessor's name. A
+     * segment that was rotated before it contained an acknowledged record shares its name with the segment that
+     * replaced it; if the replacement is missing, the rotated one ends too early to be the predecessor.
+     */
+    private Listed withPredecessor(int index, DeclaredLosses losses) throws IOException {
+        Listed next = found.get(index);
+        String previous = next.header().previous();
+        long missingFrom = previous.endsWith(SegmentNames.SUFFIX) ? SegmentNames.sequenceIn(previous) : Long.MAX_VALUE;
+        if (!next.header().previousId().equals(SegmentHeader.NO_ID)) {
+            for (int i = index - 1; i >= 0; i--) {
+                if (found.get(i).header().id().equals(next.header().previousId())) {
+                    return next.continuing(i);
+                }
+            }
+            return next.withoutPredecessor(missingFrom);
+        }
+        for (int i = index; i >= 0; i--) {
+            Listed before = found.get(i);
+            if (before.name().startsWith(previous)) {
+                boolean isSure = i == index
+                        || SegmentNames.isWrittenByLog(before.name())
+                        || before.header().ordinal() == next.header().ordinal() - 1;
+                long end = isSure ? Long.MAX_VALUE : endOf(before, next.header());
+                long first = next.header().first();
+                return end >= first || losses.containsAll(end, first - 1)
+                        ? next.continuing(i)
+                        : next.withoutPredecessor(Math.max(end, missingFrom));
+            }
+        }
+        return next.withoutPredecessor(missingFrom);
+    }
+
+    /**
+     * Returns the sequence after the last complete record of a segment. If the next segment continues it at an offset
+     * where no record ends, its records were refused and it returns the sequence before them: the acknowledged records
+     * were in a segment that is missing.
+     */
+    private long endOf(Listed listed, SegmentHeader next) throws IOException {
+        long none = listed.header().next();
+        try (SegmentScan scan = listed.scan(files, directory)) {
+            if (scan == null) {
+                return none;
+            }
+            long end = none;
+            long continuedAt = end == next.first() ? scan.firstOffset() : 0;
+            for (Framed record = scan.nextWhole(); record != null; record = scan.nextWhole()) {
+                end = Math.max(end, record.sequence() + 1);
+                continuedAt = record.sequence() + 1 == next.first() ? scan.offset() : continuedAt;
+            }
+            return next.previousEnd() == 0 || next.previousEnd() == continuedAt ? end : none;
+        }
+    }
+
+    /**
+     * Among files with the same header, returns the one with the most complete records; the others may be partly
+     * compressed or truncated.
+     */
+    private Listed fullest(List<Listed> copies) throws IOException {
+        Listed fullest = copies.get(0);
+        long most = -1;
+        for (Listed copy : copies.size() == 1 ? List.<Listed>of() : copies) {
+            try (SegmentScan scan = copy.scan(files, directory)) {
+                long whole = scan == null ? -1 : scan.countWhole();
+                if (whole > most) {
+                    fullest = copy;
+                    most = whole;
+                }
+            }
+        }
+        String kept = fullest.name();
+        List<String> others = copies.stream()
+                .map(Listed::name)
+                .filter(name -> !name.equals(kept))
+                .toList();
+        return Listed.of(kept, fullest.header(), fullest.isHeaderBroken(), others);
+    }
+}

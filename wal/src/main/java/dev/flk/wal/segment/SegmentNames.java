@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal.segment;
+
+import dev.flk.wal.files.FileOps;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * The names of a log's files: {@code <prefix>-<day>-<first sequence>.wal} for a segment. Other programs may add to such a
+ * name, so it only shows that a file may be a segment; the header decides.
+ */
+public final class SegmentNames {
+    public static final String SUFFIX = ".wal";
+
+    /** The part of a temporary file's name after the prefix. */
+    public static final String OPENING = "-opening-";
+
+    /** The suffix of a copy that is kept for inspection. */
+    public static final String BROKEN = ".broken";
+
+    public static final String GZIP = ".gz";
+
+    /** The suffix of a file that is being compressed. */
+    public static final String PART = ".part";
+
+    private static final int SOME = 5;
+
+    private SegmentNames() {}
+
+    /** Returns whether a file with this name may be a segment; only its header decides. */
+    public static boolean isSegmentName(String name, String prefix) {
+        return name.startsWith(prefix + "-") && name.contains(SUFFIX) && !name.contains(BROKEN) && !name.endsWith(PART);
+    }
+
+    /** Returns whether the log itself gives such a name. */
+    static boolean isWrittenByLog(String name) {
+        return name.endsWith(SUFFIX) || name.endsWith(SUFFIX + GZIP);
+    }
+
+    /** Returns the name under which a segment was opened, without suffixes that were added later. */
+    public static String openedName(String name) {
+        int suffix = name.indexOf(SUFFIX);
+        return suffix < 0 ? name : name.substring(0, suffix + SUFFIX.length());
+    }
+
+    /** Returns the first appended sequence according to a segment's name; {@code Long.MAX_VALUE} if it is not a segment's name. */
+    static long sequenceIn(String name) {
+        int from = name.lastIndexOf('-') + 1;
+        int to = name.indexOf('.', from);
+        try {
+            return to < 0 ? Long.MAX_VALUE : Long.parseLong(name.substring(from, to));
+        } catch (NumberFormatException e) {
+            return Long.MAX_VALUE;
+        }
+    }
+
+    /** Returns an unused name for a file that is set aside. */
+    public static String freeBrokenName(FileOps files, Path directory, String segment) throws IOException {
+        List<String> taken = files.list(directory);
+        String name = segment + BROKEN;
+        for (int n = 2; taken.contains(name); n++) {
+            name = segment + BROKEN + "." + n;
+        }
+        return name;
+    }
+
+    /** Returns at most five names and the number of the others, for a message. */
+    static String some(List<String> names) {
+        int more = names.size() - SOME;
+        return String.join(", ", names.subList(0, Math.min(SOME, names.size())))
+                + (more > 0 ? " and " + more + " more" : "");
+    }
+}
