@@ -15,7 +15,9 @@ import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 
-/** The translation of failures into an error message and an exit code: 2 for usage and configuration, 1 for all others. */
+/**
+ * The translation of failures into an error message and an exit code: 2 for usage and configuration, 1 for all others.
+ */
 final class Failures implements CommandLine.IParameterExceptionHandler, CommandLine.IExecutionExceptionHandler {
     private static final Logger LOG = LoggerFactory.getLogger(Failures.class);
 

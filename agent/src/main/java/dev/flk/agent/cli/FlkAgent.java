@@ -69,7 +69,10 @@ public final class FlkAgent implements Runnable {
                 .setExecutionExceptionHandler(failures);
     }
 
-    /** Records that standard error is a terminal, so that messages are wrapped to fit and long commands show their progress. */
+    /**
+     * Records that standard error is a terminal, so that messages are wrapped to fit and long commands show their
+     * progress.
+     */
     public void watched() {
         context.watched();
     }

@@ -28,21 +28,16 @@ final class OutboxAccess {
         try {
             outbox = Outbox.open(config.outbox(), InstantSource.system());
         } catch (OutboxLocked locked) {
-            return beside(config, beside, locked);
+            try {
+                return beside.apply(RunningAgent.at(
+                        config.local().control(), config.outbox().directory()));
+            } catch (RunningAgent.NotThere e) {
+                locked.addSuppressed(e);
+                throw locked;
+            }
         }
         try (outbox) {
             return alone.apply(outbox);
-        }
-    }
-
-    private static <T> T beside(AgentConfig config, Operation<RunningAgent, T> beside, OutboxLocked locked)
-            throws IOException {
-        try (RunningAgent agent =
-                RunningAgent.at(config.local().control(), config.outbox().directory())) {
-            return beside.apply(agent);
-        } catch (RunningAgent.NotThere e) {
-            locked.addSuppressed(e);
-            throw locked;
         }
     }
 }

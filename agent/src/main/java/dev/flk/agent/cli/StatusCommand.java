@@ -68,9 +68,9 @@ final class StatusCommand implements Callable<Integer> {
     }
 
     private static StatusReport report(AgentConfig config) throws IOException {
-        try (RunningAgent agent =
-                RunningAgent.at(config.local().control(), config.outbox().directory())) {
-            return agent.status();
+        try {
+            return RunningAgent.at(config.local().control(), config.outbox().directory())
+                    .status();
         } catch (RunningAgent.NotThere e) {
             return ofFiles(config);
         }

@@ -89,7 +89,7 @@ final class VerifyCommand implements Callable<Integer> {
         return signature != null && signature.isAccepted() && brokenRule == null ? 0 : 1;
     }
 
-    /** What is known of a certificate; the signature is null if the certificate can't be read. */
+    /** The result for a certificate; the diagnosis of its signature is null if the certificate can't be read. */
     private record Verified(
             @Nullable Diagnosis signature, @Nullable String brokenRule) {
         String text() {

@@ -20,9 +20,9 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The endpoint {@code POST /v1/pcs}. Its body is a certificate or, with the content type {@code application/x-ndjson}, one per line.
- * The answer is 202 once all accepted certificates are on disk, 400 if none is valid, 503 if the outbox has no room now, and 500 if
- * writing failed; after a 500, the certificates may be on disk nevertheless. Any thread.
+ * The endpoint {@code POST /v1/pcs}. Its body is a certificate or, with the content type {@code application/x-ndjson},
+ * one per line. The answer is 202 once all accepted certificates are on disk, 400 if none is valid, 503 if the outbox
+ * has no room now, and 500 if writing failed; after a 500, the certificates may be on disk nevertheless. Any thread.
  */
 final class IntakeEndpoint {
     private final Outbox outbox;

@@ -43,9 +43,9 @@ import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The HTTP server for operators and for programs on the same machine. A Unix socket, by default in the outbox's directory and
- * accessible only to its owner, accepts certificates and operators' commands. A second socket, also open to its group, and a loopback
- * port accept only certificates; both are optional. One event loop serves all of them.
+ * The HTTP server for operators and for programs on the same machine. A Unix socket, by default in the outbox's
+ * directory and accessible only to its owner, accepts certificates and operators' commands. A second socket, also open
+ * to its group, and a loopback port accept only certificates; both are optional. One event loop serves all of them.
  */
 public final class LocalServer implements Closeable {
     static final int MAX_BODY_BYTES = 8 << 20;
@@ -54,7 +54,9 @@ public final class LocalServer implements Closeable {
     private static final int LONGEST_SOCKET_PATH_BYTES = 107;
 
     static final int MAX_CONNECTIONS = 256;
-    /** The number of connections reserved for operators, so that programs that submit certificates cannot lock them out. */
+    /**
+     * The number of connections reserved for operators, so that programs that submit certificates cannot lock them out.
+     */
     private static final int FOR_OPERATORS = 16;
 
     private static final int MOST_LOOKS = 10;
@@ -179,7 +181,10 @@ public final class LocalServer implements Closeable {
         Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString(permissions));
     }
 
-    /** Removes the socket that a killed agent left behind. Any other file at that path stays, because the agent did not create it. */
+    /**
+     * Removes the socket that a killed agent left behind. Any other file at that path stays, because the agent did not
+     * create it.
+     */
     private static void removeOld(String setting, Path socket) throws IOException {
         if (!Files.exists(socket, LinkOption.NOFOLLOW_LINKS)) {
             return;
@@ -256,8 +261,8 @@ public final class LocalServer implements Closeable {
     }
 
     /**
-     * The operations of a running agent that operators request. The server calls them one at a time, on a separate thread; they may
-     * block.
+     * The operations of a running agent that operators request. The server calls them one at a time, on a separate
+     * thread; they may block.
      */
     public interface Operations {
         /** Returns the state of the agent. */

@@ -28,8 +28,8 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * The HTTP endpoints for operators: {@code GET /v1/status}, {@code POST /v1/compact?horizon_days=14&dry_run=true}, and
- * {@code POST /v1/dlq/requeue} and {@code /v1/dlq/purge} with {@code reason}, {@code since} and {@code id} (which may be repeated) or
- * with {@code all=true}. One operation runs at a time; a few more may wait.
+ * {@code POST /v1/dlq/requeue} and {@code /v1/dlq/purge} with {@code reason}, {@code since} and {@code id} (which may
+ * be repeated) or with {@code all=true}. One operation runs at a time; a few more may wait.
  */
 final class OperatorEndpoint implements Closeable {
     private static final int WAITING = 16;

@@ -7,19 +7,19 @@ import dev.flk.agent.control.LocalServer.Operations;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
+import dev.flk.agent.outbox.JsonMembers;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
 import dev.flk.http.Answer;
 import io.netty.handler.codec.http.QueryStringEncoder;
 import java.io.ByteArrayOutputStream;
-import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 
-/** A running agent, as another process on the same machine uses it. One thread. */
-public final class RunningAgent implements CertificateSink, Operations, Closeable {
+/** A running agent, as another process on the same machine uses it. Any thread. */
+public final class RunningAgent implements CertificateSink, Operations {
     private static final JsonMapper JSON = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
             .build();
@@ -27,11 +27,11 @@ public final class RunningAgent implements CertificateSink, Operations, Closeabl
     /** The timeout of operations that read or write large amounts of data. */
     private static final Duration PATIENCE = Duration.ofMinutes(30);
 
-    private final LocalClient client;
+    private final Path socket;
     private final Path outbox;
 
-    private RunningAgent(LocalClient client, Path outbox) {
-        this.client = client;
+    private RunningAgent(Path socket, Path outbox) {
+        this.socket = socket;
         this.outbox = outbox;
     }
 
@@ -44,22 +44,23 @@ public final class RunningAgent implements CertificateSink, Operations, Closeabl
         }
     }
 
-    /** Returns the agent that owns an outbox and listens on a socket. Each call on the result may throw {@link NotThere}. */
+    /**
+     * Returns the agent that owns an outbox and listens on a socket. Each call on the result may throw
+     * {@link NotThere}.
+     */
     public static RunningAgent at(Path socket, Path outbox) {
-        return new RunningAgent(new LocalClient(socket), outbox);
+        return new RunningAgent(socket, outbox);
     }
 
     @Override
     public void append(List<byte[]> certificates) throws IOException {
         var lines = new ByteArrayOutputStream();
         for (byte[] certificate : certificates) {
-            for (byte b : certificate) {
-                lines.write(b == '\n' || b == '\r' ? ' ' : b); // in valid JSON, line ends only occur between tokens
-            }
+            lines.writeBytes(JsonMembers.onOneLine(certificate));
             lines.write('\n');
         }
-        Answer answered =
-                client.ask("POST", "/v1/pcs", "application/x-ndjson", lines.toByteArray(), SOON.multipliedBy(6));
+        Answer answered = LocalClient.ask(
+                socket, "POST", "/v1/pcs", "application/x-ndjson", lines.toByteArray(), SOON.multipliedBy(6));
         if (answered.status() == 503) {
             throw new OutboxFull(error(answered));
         }
@@ -83,7 +84,8 @@ public final class RunningAgent implements CertificateSink, Operations, Closeabl
 
     @Override
     public StatusReport status() throws IOException {
-        return StatusReport.decode(require(client.ask("GET", "/v1/status", "text/plain", new byte[0], SOON), 200));
+        return StatusReport.decode(
+                require(LocalClient.ask(socket, "GET", "/v1/status", "text/plain", new byte[0], SOON), 200));
     }
 
     @Override
@@ -120,7 +122,7 @@ public final class RunningAgent implements CertificateSink, Operations, Closeabl
     }
 
     private byte[] post(QueryStringEncoder uri) throws IOException {
-        return require(client.ask("POST", uri.toString(), "text/plain", new byte[0], PATIENCE), 200);
+        return require(LocalClient.ask(socket, "POST", uri.toString(), "text/plain", new byte[0], PATIENCE), 200);
     }
 
     private static byte[] require(Answer answered, int status) throws IOException {
@@ -132,10 +134,5 @@ public final class RunningAgent implements CertificateSink, Operations, Closeabl
 
     private static String error(Answer answered) throws IOException {
         return JSON.readTree(answered.body()).path("error").asText("status " + answered.status());
-    }
-
-    @Override
-    public void close() {
-        client.close();
     }
 }

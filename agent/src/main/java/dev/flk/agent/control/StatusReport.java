@@ -9,9 +9,11 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The state of an agent. In JSON it is an object with these names in snake case that omits null values. Times are in RFC 3339.
+ * The state of an agent. In JSON it is an object with these names in snake case that omits null values. Times are in
+ * RFC 3339.
  *
- * @param pid the process id of the running agent; null if none runs, and then everything that only a running agent knows is null too
+ * @param pid the process id of the running agent; null if none runs, and then everything that only a running agent
+ *     knows is null too
  * @param pending the number of waiting certificates
  * @param oldestAdded the time at which the oldest waiting certificate was added; null if none waits
  * @param settledPerSecond the rate at which certificates were settled within the last minute
@@ -48,8 +50,10 @@ public record StatusReport(
     /**
      * A backend as the agent sees it.
      *
-     * @param answering false during an outage, while the agent sends only probes, and those only while certificates wait
-     * @param lastAnsweredAt the time of its last answer; null if it has not answered since the agent's start or the last reload
+     * @param answering false during an outage, while the agent sends only probes, and those only while certificates
+     *     wait
+     * @param lastAnsweredAt the time of its last answer; null if it has not answered since the agent's start or the
+     *     last reload
      * @param pausedSeconds the remaining pause that it asked for
      * @param window the number of certificates that may be in flight to it
      * @param clockAheadMs the offset of its clock from the agent's; negative if it is behind

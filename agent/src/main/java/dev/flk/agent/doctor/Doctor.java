@@ -128,8 +128,9 @@ public final class Doctor {
         if (!Files.exists(config.outbox().directory())) {
             return Finding.doubtful("agent", "none has run yet");
         }
-        try (RunningAgent agent =
-                RunningAgent.at(config.local().control(), config.outbox().directory())) {
+        try {
+            RunningAgent agent =
+                    RunningAgent.at(config.local().control(), config.outbox().directory());
             return Finding.good("agent", "runs as process " + agent.status().pid());
         } catch (RunningAgent.NotThere e) {
             return withoutAgent(config);

@@ -71,7 +71,10 @@ public final class AgentMeters {
         shards.show(waiting);
     }
 
-    /** Counts a certificate of a shard that will be sent again; {@code shard} is one of the names that are shown, so that they are few. */
+    /**
+     * Counts a certificate of a shard that will be sent again; {@code shard} is one of the names that are shown, so
+     * that they are few.
+     */
     public void retried(String shard) {
         retries.inc();
         shards.retried(shard);

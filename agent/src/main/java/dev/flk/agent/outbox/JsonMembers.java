@@ -20,7 +20,9 @@ import org.jspecify.annotations.Nullable;
  * unchanged, including unknown fields and the spelling of numbers. Not safe for several threads.
  */
 public final class JsonMembers {
-    /** Creates parsers without limits on the length of tokens; the caller bounds the input. Safe for several threads. */
+    /**
+     * Creates parsers without limits on the length of tokens; the caller bounds the input. Safe for several threads.
+     */
     static final JsonFactory UNBOUNDED = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()
                     .maxNumberLength(Integer.MAX_VALUE)
@@ -64,7 +66,9 @@ public final class JsonMembers {
         return values.get(name);
     }
 
-    /** Returns the text of a string, number or literal; {@code missing} if the member is missing or has another type. */
+    /**
+     * Returns the text of a string, number or literal; {@code missing} if the member is missing or has another type.
+     */
     String text(String name, String missing) throws IOException {
         try (JsonParser parser = UNBOUNDED.createParser(values.getOrDefault(name, new byte[0]))) {
             JsonToken token = parser.nextToken();

@@ -487,7 +487,9 @@ public final class Outbox implements CertificateSink, Closeable {
         return contents.pending().shardName(entry.sequence());
     }
 
-    /** Returns a sentence for each range of records that the disk has lost, and for each file that it failed to read. */
+    /**
+     * Returns a sentence for each range of records that the disk has lost, and for each file that it failed to read.
+     */
     public List<String> losses() {
         List<String> sentences = new ArrayList<>(losses.describe());
         sentences.addAll(unreadable.describe());

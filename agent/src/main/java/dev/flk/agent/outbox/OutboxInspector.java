@@ -45,7 +45,7 @@ public final class OutboxInspector {
     }
 
     /**
-     * The number and size of what is in an outbox.
+     * The number and size of the entries in an outbox.
      *
      * @param pendingEntries the number of pending certificates
      * @param pendingBytes the size of the pending certificates in bytes

@@ -21,11 +21,12 @@ import java.util.stream.Stream;
  * c      a certificate as the agent accepted it, JSON in UTF-8; the sequence of the record is that of the entry
  * r      a requeued dead letter: sequence and time of the former entry, a line feed, the certificate;
  *        the sequence of the record is that of the new entry
- * m      a pending entry, appended again so that its old segment can be removed: its sequence, the time at which it was added,
- *        the time of its first unanswered sending (or -1), a line feed, the certificate
+ * m      a pending entry, appended again so that its old segment can be removed: its sequence, the time at which
+ *        it was added, the time of its first unanswered sending (or -1), a line feed, the certificate
  * s      settled entries: the settlement (200, 202, dead, lost), and their sequences
- * b      entries about to be sent: the time on the clock that measures ages (the record itself has the time of the agent's clock),
- *        and their sequences, of which a repetition of an earlier record has none; whether they arrived is unknown until s or n follows
+ * b      entries about to be sent: the time on the clock that measures ages (the record itself has the time of the
+ *        agent's clock), and their sequences, of which a repetition of an earlier record has none; whether they
+ *        arrived is unknown until s or n follows
  * n      entries that did not arrive: their sequences
  * q      requeued dead letters that may still be in their file: sequence and time of each former entry; written
  *        before the segments with the earlier records of it are removed

@@ -117,8 +117,8 @@ final class Shards {
     }
 
     /**
-     * Returns the shard of the certificate that begins at {@code from}, for counting; {@link #OTHERS} if it has none that
-     * a backend accepts. Stops at that member and does not validate the rest.
+     * Returns the shard of the certificate that begins at {@code from}, for counting; {@link #OTHERS} if it has none
+     * that a backend accepts. Stops at that member and does not validate the rest.
      */
     static String nameIn(byte[] bytes, int from) {
         try (JsonParser json = JsonMembers.UNBOUNDED.createParser(bytes, from, bytes.length - from)) {

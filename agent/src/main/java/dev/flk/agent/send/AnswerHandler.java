@@ -164,7 +164,9 @@ final class AnswerHandler {
         done(queued.entry, new Settlement(Settlement.Kind.LOST, "", "the disk can't read it any more"));
     }
 
-    /** Queues an entry for a retry after {@code atLeastSeconds} plus the backoff; {@code kind} is a status or a word. */
+    /**
+     * Queues an entry for a retry after {@code atLeastSeconds} plus the backoff; {@code kind} is a status or a word.
+     */
     private void retry(Queued queued, String kind, long atLeastSeconds, String why) {
         long wait = Duration.ofSeconds(atLeastSeconds).toNanos() + backoff.afterNanos(queued.failures++);
         if (wait > longestWaitNanos) {

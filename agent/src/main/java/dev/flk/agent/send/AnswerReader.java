@@ -39,7 +39,9 @@ final class AnswerReader {
 
     private AnswerReader() {}
 
-    /** Returns the result of each certificate of a batch, in the order of the batch; {@code reply} is null if none came. */
+    /**
+     * Returns the result of each certificate of a batch, in the order of the batch; {@code reply} is null if none came.
+     */
     static List<SubmitResult> read(Batch batch, @Nullable Reply reply, @Nullable Throwable failure) {
         List<String> ids = batch.pcsIds();
         if (reply == null) {

@@ -47,8 +47,8 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
     public static final List<Key<?>> KEYS = List.of(CA, CERT, KEY);
 
     /**
-     * Returns the TLS configuration; empty if no setting is set, so that the JDK's authorities are trusted and no client certificate is
-     * sent.
+     * Returns the TLS configuration; empty if no setting is set, so that the JDK's authorities are trusted and no
+     * client certificate is sent.
      */
     static Optional<ClientTls> read(Settings settings) {
         Optional<String> authorities = settings.find(CA);

@@ -124,7 +124,9 @@ final class ClockOffset {
         set(measured ? byElapsedTime(clock.instant()) : Duration.ZERO);
     }
 
-    /** Returns the time of the backend's clock, by elapsed time since the last measurement; empty before the first one. */
+    /**
+     * Returns the time of the backend's clock, by elapsed time since the last measurement; empty before the first one.
+     */
     Optional<Instant> backendTime() {
         return measured
                 ? Optional.of(measuredAt.plus(offset).plusNanos(nanoTicker.getAsLong() - measuredAtNanos))

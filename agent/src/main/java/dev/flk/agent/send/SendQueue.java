@@ -14,12 +14,16 @@ import java.util.PriorityQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The queue of entries to send. Retries and entries that were never sent alternate, so that neither starves the other. Only a page of
- * the entries that were never sent is in memory, in the order of the outbox; the others take no memory here. One thread.
+ * The queue of entries to send. Retries and entries that were never sent alternate, so that neither starves the other.
+ * Only a page of the entries that were never sent is in memory, in the order of the outbox; the others take no memory
+ * here. One thread.
  */
 final class SendQueue {
     private static final int PAGE = 256;
-    /** The number of retries from which on no new entries are read until some retries are settled, because retries take memory. */
+    /**
+     * The number of retries from which on no new entries are read until some retries are settled, because retries take
+     * memory.
+     */
     static final int MAX_RETRIES = 50_000;
 
     private final Outbox outbox;
@@ -48,7 +52,10 @@ final class SendQueue {
         int sent;
         /** The number of failures so far, for the backoff. */
         int failures;
-        /** The number of answers that count towards {@code MAX_ATTEMPTS}; outages and answers that concern all certificates do not. */
+        /**
+         * The number of answers that count towards {@code MAX_ATTEMPTS}; outages and answers that concern all
+         * certificates do not.
+         */
         int attemptsSpent;
         /** Whether no earlier attempt can have arrived, so that none has arrived if this one does not. */
         boolean neverArrivedBefore;
@@ -56,11 +63,17 @@ final class SendQueue {
         long refusedAt = -1;
         /** The mark at the time it was last sent; see {@link SignatureHold}. */
         long sentAtMark;
-        /** Whether, at the time it was last sent, another entry of its shard that was sent after its rejection had been accepted. */
+        /**
+         * Whether, at the time it was last sent, another entry of its shard that was sent after its rejection had been
+         * accepted.
+         */
         boolean keyKnownGood;
         /** Whether it is a probe, which tests whether signatures of its shard are accepted again. */
         boolean probe;
-        /** The largest number of entries in its request; reduced after a batch with it was rejected as a whole or timed out. */
+        /**
+         * The largest number of entries in its request; reduced after a batch with it was rejected as a whole or timed
+         * out.
+         */
         int maxTogether = Integer.MAX_VALUE;
 
         Queued(OutboxEntry entry, long dueNanos) {
@@ -88,7 +101,10 @@ final class SendQueue {
         return first == null ? OptionalLong.empty() : OptionalLong.of(first.dueNanos);
     }
 
-    /** Removes and returns due entries for one request: at most {@code max} with {@code maxBytes}, but at least one if any is due. */
+    /**
+     * Removes and returns due entries for one request: at most {@code max} with {@code maxBytes}, but at least one if
+     * any is due.
+     */
     List<Queued> take(long nowNanos, int max, long maxBytes) {
         List<Queued> taken = new ArrayList<>();
         long bytes = 0;
@@ -132,7 +148,9 @@ final class SendQueue {
                 .map(entry -> new Queued(entry, nowNanos));
     }
 
-    /** Returns whether there is an entry that was never sent; reads a page from the outbox if the last one is used up. */
+    /**
+     * Returns whether there is an entry that was never sent; reads a page from the outbox if the last one is used up.
+     */
     private boolean hasFresh(long nowNanos) {
         if (fresh.isEmpty() && retries.size() < MAX_RETRIES) {
             while (!released.isEmpty() && fresh.size() < PAGE) {

@@ -34,10 +34,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The sender of the certificates in the outbox. All work is done in {@link #step} and {@link #await}, on the one thread that calls them
- * in a loop; other threads only add tasks. Up to {@code maxInFlight} certificates wait for an answer at the same time; the others wait
- * in the outbox. Before a certificate is sent, the outbox records the attempt on disk, because the agent may never learn whether the
- * certificate arrived. Durations are measured on a ticker that starts near 0.
+ * The sender of the certificates in the outbox. All work is done in {@link #step} and {@link #await}, on the one thread
+ * that calls them in a loop; other threads only add tasks. Up to {@code maxInFlight} certificates wait for an answer at
+ * the same time; the others wait in the outbox. Before a certificate is sent, the outbox records the attempt on disk,
+ * because the agent may never learn whether the certificate arrived. Durations are measured on a ticker that starts
+ * near 0.
  */
 public final class Sender {
     private static final Logger LOG = LoggerFactory.getLogger(Sender.class);
@@ -101,8 +102,8 @@ public final class Sender {
      * The times at which TLS certificates expire.
      *
      * @param client the expiry of the agent's own certificate; empty without one
-     * @param endpoint the earliest expiry of the certificates that the endpoints presented last; empty if none has answered over TLS
-     *     yet
+     * @param endpoint the earliest expiry of the certificates that the endpoints presented last; empty if none has
+     *     answered over TLS yet
      */
     public record CertificateEnds(Optional<Instant> client, Optional<Instant> endpoint) {}
 
@@ -150,7 +151,10 @@ public final class Sender {
         });
     }
 
-    /** Handles the answers that have arrived and sends entries that are due; returns the time in nanoseconds until there is more to do. */
+    /**
+     * Handles the answers that have arrived and sends entries that are due; returns the time in nanoseconds until there
+     * is more to do.
+     */
     public long step() {
         woken.set(false);
         runTasks();
@@ -359,8 +363,8 @@ public final class Sender {
     }
 
     /**
-     * Returns whether a reply is a serving backend's. Any other server that answers 200, such as a captive portal, must not set the
-     * offset.
+     * Returns whether a reply is a serving backend's. Any other server that answers 200, such as a captive portal, must
+     * not set the offset.
      */
     private static boolean serves(Reply reply) {
         return reply.status() == 200
@@ -392,7 +396,9 @@ public final class Sender {
         handler.finish();
     }
 
-    /** Returns whether a batch was rejected permanently as a whole, which says nothing about a single certificate in it. */
+    /**
+     * Returns whether a batch was rejected permanently as a whole, which says nothing about a single certificate in it.
+     */
     private static boolean refusesBatch(Batch batch, Reply reply, List<SubmitResult> results) {
         return batch.size() > 1 && reply.status() != 200 && results.get(0).kind() == SubmitResult.Kind.NEVER;
     }
@@ -405,7 +411,10 @@ public final class Sender {
         }
     }
 
-    /** Halves the next batch of an unanswered entry: the batch may be too large, or one of its certificates may make the backend fail. */
+    /**
+     * Halves the next batch of an unanswered entry: the batch may be too large, or one of its certificates may make the
+     * backend fail.
+     */
     private static void sendFewerTogether(Queued queued, int together, SubmitResult result) {
         if (together > 1 && result.kind() == SubmitResult.Kind.NO_ANSWER) {
             queued.maxTogether = Math.max(1, together / 2);
@@ -461,7 +470,8 @@ public final class Sender {
          *
          * @param url the base URL
          * @param answering false while its breaker is open; true does not prove that it answers
-         * @param lastAnswerAt the time of its last answer; empty before its first answer since the start or the last reload
+         * @param lastAnswerAt the time of its last answer; empty before its first answer since the start or the last
+         *     reload
          * @param pausedSeconds the remaining time for which nothing is sent to it
          * @param window the number of certificates that may be in flight to it
          * @param clockAheadMillis the offset of its clock from the agent's, as last measured

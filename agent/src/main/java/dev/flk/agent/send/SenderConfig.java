@@ -128,8 +128,8 @@ public record SenderConfig(
      * The options of the sender; see the agent's settings in {@code docs/configuration.md}.
      *
      * @param maxAttempts the number of answered attempts after which an entry is given up; 0 for no limit
-     * @param maxAge the time after the first unanswered attempt during which an entry may still be sent; shorter than the backend
-     *     remembers outcomes, because it would decide the certificate again after that
+     * @param maxAge the time after the first unanswered attempt during which an entry may still be sent; shorter than
+     *     the backend remembers outcomes, because it would decide the certificate again after that
      * @param maxInFlight the largest number of certificates that wait for an answer at the same time
      * @param batchSize the largest number of certificates in one request; 1 for single requests
      */

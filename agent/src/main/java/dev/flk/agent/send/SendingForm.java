@@ -15,8 +15,8 @@ import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
- * A certificate as it is sent. It is signed when it is sent, so that a changed key applies to waiting certificates, and stamped with
- * values that are only known then. All other members keep their bytes. Pure.
+ * A certificate as it is sent. It is signed when it is sent, so that a changed key applies to waiting certificates, and
+ * stamped with values that are only known then. All other members keep their bytes. Pure.
  *
  * @param signed the signed fields
  * @param line the complete certificate in UTF-8, without a line break

@@ -47,8 +47,8 @@ public record Settlement(Kind kind, String pcsId, String reason) {
         private volatile @Nullable IOException abandoned;
 
         /**
-         * Adds a future, which completes on a thread of the common pool once the certificate is settled, and fails once this process
-         * will not settle it any more.
+         * Adds a future, which completes on a thread of the common pool once the certificate is settled, and fails once
+         * this process will not settle it any more.
          */
         public void add(long sequence, CompletableFuture<Settlement> stage) {
             stages.put(sequence, stage);
@@ -58,7 +58,9 @@ public record Settlement(Kind kind, String pcsId, String reason) {
             }
         }
 
-        /** Completes the future of a certificate, if there is one, without running its callbacks on the calling thread. */
+        /**
+         * Completes the future of a certificate, if there is one, without running its callbacks on the calling thread.
+         */
         void settled(long sequence, Settlement settlement) {
             CompletableFuture<Settlement> stage = stages.remove(sequence);
             if (stage != null) {

@@ -11,10 +11,11 @@ import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The hold on shards with rejected signatures; it distinguishes a bad certificate from a wrong key. After a 401, the entries of that
- * shard are held, because the backend may not know the key yet, or not for this shard. One entry at a time is sent as a probe, with
- * backoff. An entry is at fault only if another entry of its shard, sent after its rejection, was accepted, and it is then sent and
- * rejected again; a slow answer may concern a key that the backend no longer uses. Owned by the sender's thread.
+ * The hold on shards with rejected signatures; it distinguishes a bad certificate from a wrong key. After a 401, the
+ * entries of that shard are held, because the backend may not know the key yet, or not for this shard. One entry at a
+ * time is sent as a probe, with backoff. An entry is at fault only if another entry of its shard, sent after its
+ * rejection, was accepted, and it is then sent and rejected again; a slow answer may concern a key that the backend no
+ * longer uses. Owned by the sender's thread.
  */
 final class SignatureHold {
     private final SendQueue queue;
@@ -96,8 +97,8 @@ final class SignatureHold {
     /**
      * Notes that the signature of an entry was rejected.
      *
-     * @return true if the key is known to be good, so that the entry itself is at fault; false if it stays here or in the queue and is
-     *     sent again later
+     * @return true if the key is known to be good, so that the entry itself is at fault; false if it stays here or in
+     *     the queue and is sent again later
      */
     boolean refused(Queued queued, String shardId, long nowNanos) {
         boolean wasProbe = queued.probe;

@@ -5,7 +5,8 @@ package dev.flk.agent.send;
  * The result of submitting one certificate, as far as the agent's next action depends on it.
  *
  * @param status the status of the backend's answer; 0 for an outage
- * @param text the backend's error, or what happened instead of an answer; for a recorded certificate, the reason of its outcome
+ * @param text the backend's error, or what happened instead of an answer; for a recorded certificate, the reason of its
+ *     outcome
  * @param retryAfterSeconds the {@code Retry-After} of {@link Kind#LATER}, else 0
  */
 record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) {
@@ -84,7 +85,10 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
         return kind == Kind.NOT_SENT || kind == Kind.NO_ANSWER;
     }
 
-    /** Returns whether any certificate would have got this answer: too many requests, or a backend that cannot accept any. */
+    /**
+     * Returns whether any certificate would have got this answer: too many requests, or a backend that cannot accept
+     * any.
+     */
     boolean concernsAll() {
         return kind == Kind.LATER && (status == 429 || status == 503);
     }

@@ -115,13 +115,6 @@ class CertifierTest {
     }
 
     @Test
-    void certify_severalShards_areDealtInTurn() throws Exception {
-        assertThat(earthquakes(Windows.byCount(400, 0), "a", "b"))
-                .extracting(one -> one.signed().shardId())
-                .containsExactly("a", "b", "a", "b", "a");
-    }
-
-    @Test
     void certify_otherLocaleAndLineEnds_givesTheSameBytes() throws Exception {
         String text = Files.readString(EARTHQUAKES);
         List<byte[]> expected = certify(text);

@@ -7,9 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.CsvRows.Row;
-import java.io.IOException;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -174,17 +172,5 @@ class CsvRowsTest {
         assertThatExceptionOfType(MalformedCsv.class)
                 .isThrownBy(() -> Rows.read("timestamp,x,y,z\n1,2,3,\u001b[31m\n"))
                 .withMessageContaining("\"?[31m\"");
-    }
-
-    @Test
-    void next_localeWithCommaAndOtherDigits_readsTheSame() throws IOException, MalformedCsv {
-        Locale before = Locale.getDefault();
-        Locale.setDefault(Locale.forLanguageTag("ar-EG-u-nu-arab"));
-        try {
-            assertThat(Rows.read("timestamp,x,y,z\n1.5,2,3,4\n").get(0).text()).isEqualTo("1.5,2.0,3.0,4.0");
-            assertThat(Rows.read("timestamp,x\n2018-01-31,2\n").get(0).text()).isEqualTo("1517356800.0,2.0");
-        } finally {
-            Locale.setDefault(before);
-        }
     }
 }

@@ -73,12 +73,6 @@ class MeasuresTest {
         assertThat(List.of(points.x(0), points.x(1))).containsExactly(1.0, 0.0);
     }
 
-    @Test
-    void coherence_onePoint_isWhole() {
-        assertThat(Coherence.of(UnitCube.of(List.of(new Row(0, 1, 2, 3)))).share())
-                .isEqualTo(1.0);
-    }
-
     @ParameterizedTest
     @ValueSource(ints = {2, 3, 50, 1000})
     void coherence_randomPoints_isAShareThatItsDirectionHas(int count) {
@@ -110,10 +104,5 @@ class MeasuresTest {
         new Random(1).nextBytes(noise);
 
         assertThat(Measures.compressibility(noise)).isEqualTo(1.0);
-    }
-
-    @Test
-    void compressibility_nothing_isOne() {
-        assertThat(Measures.compressibility(new byte[0])).isEqualTo(1.0);
     }
 }

@@ -303,21 +303,4 @@ class DlqCommandTest extends CommandTest {
         assertThat(unwrapped(cli.run("doctor").out())).contains("BAD dead letters: " + reason);
         assertThat(notes).hasContent("buy milk\n");
     }
-
-    @Test
-    void fileOfTheOutbox_is2AndLeftAlone() throws Exception {
-        Path segment = cli.segment();
-        byte[] before = Files.readAllBytes(segment);
-        Path link = Files.createSymbolicLink(directory.resolve("link"), segment);
-
-        for (Path file : List.of(segment, link)) {
-            cli.with("DLQ_PATH", file.toString());
-            for (String command : List.of("dlq list", "dlq purge --all", "status", "doctor")) {
-                Ended ended = cli.run(command.split(" "));
-                assertThat(ended.exitCode()).as(command).isEqualTo(2);
-                assertThat(unwrapped(ended.err())).contains("DLQ_PATH: " + file + " is inside OUTBOX_PATH");
-            }
-        }
-        assertThat(Files.readAllBytes(segment)).isEqualTo(before);
-    }
 }

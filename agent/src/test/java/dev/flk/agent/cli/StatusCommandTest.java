@@ -49,29 +49,6 @@ class StatusCommandTest extends CommandTest {
     }
 
     @Test
-    void backendThatHasStopped_whileNothingWaits_isNotSaidToAnswer() throws Exception {
-        cli.startAgent();
-        assertThat(cli.run("status").out()).contains(backend.endpoint() + "\n          not asked yet\n");
-        cli.submit(certificate(1));
-        awaitStatus("waiting   0 certificates");
-        backend.close();
-
-        Ended text = cli.run("status");
-
-        assertThat(text.exitCode()).isZero();
-        assertThat(text.out())
-                .containsPattern("          last answered \\d+ s ago\n")
-                .doesNotContainPattern(" answers\n");
-        String answered = new JsonMapper()
-                .readTree(cli.run("status", "--json").out())
-                .path("backends")
-                .path(0)
-                .path("last_answered_at")
-                .asText();
-        assertThat(Duration.between(Instant.parse(answered), Instant.now())).isLessThan(Duration.ofMinutes(1));
-    }
-
-    @Test
     void withoutAnAgent_somethingWaits_is1() {
         cli.submit(certificate(1));
 

@@ -76,15 +76,6 @@ class SubmitCommandTest {
     }
 
     @Test
-    void watched_standardInput_hasNoEndThatIsKnown() throws Exception {
-        try (InputStream in = Files.newInputStream(file)) {
-            assertThat(watch(in, "submit", "-"))
-                    .contains("\r4,000 certificates added")
-                    .doesNotContain(" of ");
-        }
-    }
-
-    @Test
     void watched_refusedLine_standsOnALineOfItsOwn() throws Exception {
         Files.writeString(file, Files.readString(file) + "nonsense\n" + "{}\n");
         try (PrintStream out = new PrintStream(terminal, true, StandardCharsets.UTF_8)) {

@@ -240,16 +240,6 @@ class AgentConfigTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"SHARD_ID", "OUTBOX_PATH", "PCS_SIGN_ALG", "PCS_HMAC_KEY", "TLS_CA", "TLS_KEY", "ENDPOINT"})
-    void load_nameOfAFileThatIsNone_isAProblem(String setting) {
-        Map<String, String> environment = new TreeMap<>(Map.of("PCS_SIGN_ALG", "hmac"));
-        environment.remove(setting);
-        environment.put(setting + "_FILE", "a\0b");
-
-        assertThat(problems(environment, Need.SIGNING)).anyMatch(problem -> problem.startsWith(setting + "_FILE: "));
-    }
-
-    @ParameterizedTest
     @ValueSource(
             strings = {
                 "http://user:pass-word@host:99999",

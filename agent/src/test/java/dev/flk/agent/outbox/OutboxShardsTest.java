@@ -64,11 +64,6 @@ class OutboxShardsTest {
     }
 
     @Test
-    void emptyOutbox_knowsTheOthersOnly() {
-        assertThat(outbox.byShard()).hasSize(1).containsEntry("(others)", none());
-    }
-
-    @Test
     void entriesOfShards_areCountedWithTheirOldest_andAShardThatIsDoneStaysWith0() throws Exception {
         OutboxEntry first = add(1, "a");
         OutboxEntry second = add(2, "b");

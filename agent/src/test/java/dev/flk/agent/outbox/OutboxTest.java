@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
-import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.agent.testing.LogCapture;
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
@@ -134,25 +133,6 @@ class OutboxTest {
             }
         } finally {
             threads.shutdown();
-        }
-    }
-
-    @Test
-    void append_littleFreeSpace_isRefused() throws Exception {
-        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 1 << 20, Long.MAX_VALUE), CLOCK)) {
-            assertThatExceptionOfType(OutboxFull.class)
-                    .isThrownBy(() -> outbox.append(List.of(body(1))))
-                    .withMessageContaining("OUTBOX_MIN_FREE_BYTES");
-        }
-    }
-
-    @Test
-    void open_whileAnotherOwnsIt_namesTheHolder() throws Exception {
-        try (Outbox owner = open()) {
-            assertThat(owner.pendingEntries()).isZero();
-            assertThatExceptionOfType(OutboxLocked.class)
-                    .isThrownBy(this::open)
-                    .withMessageContaining("process " + ProcessHandle.current().pid());
         }
     }
 

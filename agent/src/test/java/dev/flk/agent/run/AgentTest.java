@@ -268,8 +268,7 @@ class AgentTest {
     /** As a program of this machine does. */
     private void submit(byte[]... certificates) throws Exception {
         Path outbox = directory.resolve("outbox");
-        try (RunningAgent agent = RunningAgent.at(outbox.resolve("control.sock"), outbox)) {
-            agent.append(List.of(certificates));
-        }
+        RunningAgent agent = RunningAgent.at(outbox.resolve("control.sock"), outbox);
+        agent.append(List.of(certificates));
     }
 }

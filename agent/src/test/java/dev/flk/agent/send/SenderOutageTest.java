@@ -207,17 +207,6 @@ class SenderOutageTest extends SendingTest {
     }
 
     @Test
-    void date_wrongSinceTheRestart_makesNoCertificateOld() throws Exception {
-        leaveOneUnanswered();
-        SendingRig rig = rig(SendingRig.singles());
-        rig.backend.health = dated(Said.of(200, "OK"), rig.start.plus(Duration.ofDays(20)));
-
-        rig.untilEmpty();
-
-        rig.assertNoDeadLetters();
-    }
-
-    @Test
     void restart_longerThanMaxAgeAfterTheSending_deadLetters() throws Exception {
         leaveOneUnanswered();
         SendingRig rig = rig(SendingRig.singles());
