@@ -53,7 +53,7 @@ final class StatusCommand implements Callable<Integer> {
         Duration longest = longest();
         AgentConfig config = context.config();
         StatusReport report = report(config);
-        context.output(json).print(report, found -> StatusText.of(found, Instant.now()));
+        context.output(json).print(report, found -> text(found, Instant.now()));
         List<String> problems = problems(report, longest);
         problems.forEach(problem -> context.complain("not healthy: " + problem));
         return problems.isEmpty() ? 0 : 1;
@@ -145,80 +145,76 @@ final class StatusCommand implements Callable<Integer> {
     }
 
     /** Formats the status of an agent for people, at 80 columns. */
-    static final class StatusText {
-        private StatusText() {}
-
-        static String of(StatusReport report, Instant now) {
-            StringBuilder text = new StringBuilder();
-            add(text, "agent", report.pid() == null ? "none runs" : "runs as process " + report.pid());
-            add(text, "outbox", report.outbox());
-            Long oldest = report.oldestPendingSeconds();
+    static String text(StatusReport report, Instant now) {
+        StringBuilder text = new StringBuilder();
+        add(text, "agent", report.pid() == null ? "none runs" : "runs as process " + report.pid());
+        add(text, "outbox", report.outbox());
+        Long oldest = report.oldestPendingSeconds();
+        add(
+                text,
+                "waiting",
+                ErrorMessages.count(report.pending(), "certificate") + ", "
+                        + ErrorMessages.bytes(report.pendingBytes())
+                        + (oldest == null ? "" : ", the oldest for " + duration(oldest)));
+        if (report.settledPerSecond() != null) {
+            Long drain = report.pending() == 0 ? null : report.drainSeconds();
             add(
                     text,
-                    "waiting",
-                    ErrorMessages.count(report.pending(), "certificate") + ", "
-                            + ErrorMessages.bytes(report.pendingBytes())
-                            + (oldest == null ? "" : ", the oldest for " + duration(oldest)));
-            if (report.settledPerSecond() != null) {
-                Long drain = report.pending() == 0 ? null : report.drainSeconds();
-                add(
-                        text,
-                        "sending",
-                        String.format(
-                                        Locale.ROOT,
-                                        "%.1f a second, %d in flight",
-                                        report.settledPerSecond(),
-                                        report.inFlight())
-                                + (drain == null ? "" : ", done in " + duration(drain)));
+                    "sending",
+                    String.format(
+                                    Locale.ROOT,
+                                    "%.1f a second, %d in flight",
+                                    report.settledPerSecond(),
+                                    report.inFlight())
+                            + (drain == null ? "" : ", done in " + duration(drain)));
+        }
+        for (StatusReport.Backend backend :
+                Objects.requireNonNullElse(report.backends(), List.<StatusReport.Backend>of())) {
+            add(text, "backend", backend.url());
+            add(text, "", backend(backend, now));
+            if (backend.lastError() != null) {
+                add(text, "", "last error " + backend.lastErrorAt() + ":");
+                add(text, "", backend.lastError().replaceAll("(\\S{60})\\S{10,}", "$1…"));
             }
-            for (StatusReport.Backend backend :
-                    Objects.requireNonNullElse(report.backends(), List.<StatusReport.Backend>of())) {
-                add(text, "backend", backend.url());
-                add(text, "", backend(backend, now));
-                if (backend.lastError() != null) {
-                    add(text, "", "last error " + backend.lastErrorAt() + ":");
-                    add(text, "", backend.lastError().replaceAll("(\\S{60})\\S{10,}", "$1…"));
-                }
-            }
-            add(text, "given up", report.dlqEntries() + " in " + report.dlq());
-            add(
-                    text,
-                    "disk",
-                    ErrorMessages.bytes(report.outboxBytes()) + " of " + ErrorMessages.bytes(report.outboxMaxBytes())
-                            + " used, " + ErrorMessages.bytes(report.diskFreeBytes()) + " free");
-            if (report.lostRecords() > 0) {
-                add(text, "lost", ErrorMessages.count(report.lostRecords(), "record") + ", by damage of the disk");
-            }
-            return text.toString();
         }
+        add(text, "given up", report.dlqEntries() + " in " + report.dlq());
+        add(
+                text,
+                "disk",
+                ErrorMessages.bytes(report.outboxBytes()) + " of " + ErrorMessages.bytes(report.outboxMaxBytes())
+                        + " used, " + ErrorMessages.bytes(report.diskFreeBytes()) + " free");
+        if (report.lostRecords() > 0) {
+            add(text, "lost", ErrorMessages.count(report.lostRecords(), "record") + ", by damage of the disk");
+        }
+        return text.toString();
+    }
 
-        private static String backend(StatusReport.Backend backend, Instant now) {
-            long ahead = backend.clockAheadMs();
-            return (backend.answering() ? "" : "does not answer, ")
-                    + lastAnswer(backend, now)
-                    + (backend.pausedSeconds() > 0 ? ", paused for " + backend.pausedSeconds() + " s" : "")
-                    + (Math.abs(ahead) < 1000
-                            ? ""
-                            : ", its clock is " + duration(Math.abs(ahead) / 1000)
-                                    + (ahead > 0 ? " ahead" : " behind"));
-        }
+    private static String backend(StatusReport.Backend backend, Instant now) {
+        long ahead = backend.clockAheadMs();
+        return (backend.answering() ? "" : "does not answer, ")
+                + lastAnswer(backend, now)
+                + (backend.pausedSeconds() > 0 ? ", paused for " + backend.pausedSeconds() + " s" : "")
+                + (Math.abs(ahead) < 1000
+                        ? ""
+                        : ", its clock is " + duration(Math.abs(ahead) / 1000)
+                                + (ahead > 0 ? " ahead" : " behind"));
+    }
 
-        /** Describes the last answer; a backend is not contacted while nothing waits. */
-        private static String lastAnswer(StatusReport.Backend backend, Instant now) {
-            if (backend.lastAnsweredAt() == null) {
-                return backend.answering() && backend.lastError() == null ? "not asked yet" : "no answer yet";
-            }
-            Duration ago = Duration.between(Instant.parse(backend.lastAnsweredAt()), now);
-            return "last answered " + duration(Math.max(0, ago.toSeconds())) + " ago";
+    /** Describes the last answer; a backend is not contacted while nothing waits. */
+    private static String lastAnswer(StatusReport.Backend backend, Instant now) {
+        if (backend.lastAnsweredAt() == null) {
+            return backend.answering() && backend.lastError() == null ? "not asked yet" : "no answer yet";
         }
+        Duration ago = Duration.between(Instant.parse(backend.lastAnsweredAt()), now);
+        return "last answered " + duration(Math.max(0, ago.toSeconds())) + " ago";
+    }
 
-        private static String duration(long seconds) {
-            return ErrorMessages.duration(Duration.ofSeconds(seconds));
-        }
+    private static String duration(long seconds) {
+        return ErrorMessages.duration(Duration.ofSeconds(seconds));
+    }
 
-        private static void add(StringBuilder text, String label, String value) {
-            text.append(Context.at80(String.format(Locale.ROOT, "%-9s ", label) + Printable.of(value), 10))
-                    .append(System.lineSeparator());
-        }
+    private static void add(StringBuilder text, String label, String value) {
+        text.append(Context.at80(String.format(Locale.ROOT, "%-9s ", label) + Printable.of(value), 10))
+                .append(System.lineSeparator());
     }
 }

@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.agent.cli.Cli.Ended;
-import dev.flk.agent.cli.StatusCommand.StatusText;
 import dev.flk.agent.control.StatusReport;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.send.ScriptedBackend.Said;
@@ -159,7 +158,7 @@ class StatusCommandTest extends CommandTest {
         "false, , refused, 'does not answer, no answer yet'",
     })
     void backend_isSaidToHaveAnswered_whenItDid(boolean answering, String lastAnswer, String error, String said) {
-        String text = StatusText.of(
+        String text = StatusCommand.text(
                 with(new StatusReport.Backend(
                         "http://a:1", answering, lastAnswer, 0, 1, 0, error == null ? null : NOW.toString(), error)),
                 NOW);
