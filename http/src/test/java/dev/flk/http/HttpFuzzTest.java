@@ -10,6 +10,7 @@ import dev.flk.http.PlainRequests.Plain;
 import dev.flk.http.testing.FuzzedConnection;
 import dev.flk.http.testing.FuzzedConnection.Answering;
 import dev.flk.http.testing.FuzzedConnection.Seen;
+import dev.flk.sample.FuzzInputs;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -19,6 +20,7 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
+import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /** Any bytes from a client, in any pieces, through the server's own handlers; see {@link FuzzedConnection}. */
 class HttpFuzzTest {
@@ -36,6 +38,7 @@ class HttpFuzzTest {
      * gets exactly the bodies in them.
      */
     @FuzzTest
+    @ArgumentsSource(FuzzInputs.class)
     void anyBytes_meanTheSameInAnyPieces(FuzzedDataProvider data) {
         int[] cuts = IntStream.range(0, data.consumeInt(0, MOST_CUTS))
                 .map(i -> data.consumeInt(0, 4096))

@@ -6,12 +6,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
+import dev.flk.sample.FuzzInputs;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
+import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /** A comparison of the signed bytes with those of {@link SlowCanonicalForm}, which must also reject the same bodies. */
 class CanonicalFuzzTest {
     @FuzzTest
+    @ArgumentsSource(FuzzInputs.class)
     void anyBody_hasTheSameFormAsByTheSlowReference(byte[] body) {
         assertThat(canonicalForm(body)).isEqualTo(SlowCanonicalForm.of(body));
     }
@@ -26,6 +29,7 @@ class CanonicalFuzzTest {
 
     /** Compares the text of a single number, so that the fuzzer needs to find only the number. */
     @FuzzTest
+    @ArgumentsSource(FuzzInputs.class)
     void anyDouble_isRoundedAndPrintedAsByTheSlowReference(long bits) {
         double x = Double.longBitsToDouble(bits);
         if (Double.isFinite(x)) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import com.sun.management.ThreadMXBean;
+import dev.flk.sample.FuzzInputs;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.verification.OutcomeBody;
@@ -15,6 +16,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /**
  * Arbitrary bytes, read like an unauthenticated client's body. They are either rejected with a message, or read in the
@@ -30,6 +32,7 @@ class CertificateFuzzTest {
     private static final int MAX_ALLOCATED_BYTES_OF_ANY_BODY = 256 << 10;
 
     @FuzzTest
+    @ArgumentsSource(FuzzInputs.class)
     void anyBytes_areRefusedOrReadTheSameTwice(byte[] body) {
         byte[] given = body.clone();
         long most = MAX_ALLOCATED_BYTES_OF_ANY_BODY + (long) MAX_ALLOCATED_BYTES_PER_BODY_BYTE * body.length;

@@ -12,6 +12,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.api.FuzzedDataProvider;
 import com.code_intelligence.jazzer.junit.FuzzTest;
+import dev.flk.sample.FuzzInputs;
 import dev.flk.wal.LogInspector.Verification;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.Damage.OnDamage;
@@ -32,6 +33,7 @@ import java.util.NavigableMap;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.LongStream;
+import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /**
  * A log as its writer left it, with damage to its files, is opened: it gives what was written and nothing else, all that stands in
@@ -76,6 +78,7 @@ class LogRecoveryFuzzTest {
     }
 
     @FuzzTest
+    @ArgumentsSource(FuzzInputs.class)
     void damagedLog_givesWhatWasWritten_orSaysWhatIsMissing(FuzzedDataProvider data) throws IOException {
         SimulatedDisk disk = varied.disk.copy();
         List<String> segments = List.of(varied.oldest, varied.failed, varied.newest);
@@ -230,6 +233,7 @@ class LogRecoveryFuzzTest {
 
     /** Of the damage that a plain reading of the log finds, what a writer that dies can leave is never some. */
     @FuzzTest
+    @ArgumentsSource(FuzzInputs.class)
     void cutAndZeroedEnd_isNoDamage(FuzzedDataProvider data) throws IOException {
         SimulatedDisk disk = varied.disk.copy();
         byte[] whole = disk.content(varied.newest);

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.code_intelligence.jazzer.api.FuzzedDataProvider;
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
+import dev.flk.sample.FuzzInputs;
 import dev.flk.wal.segment.Damage.OnDamage;
 import dev.flk.wal.segment.LogReader;
 import dev.flk.wal.segment.LogRecord;
@@ -25,6 +26,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /**
  * An outbox with a past, with damage to its files, is opened: what waits is what was added and not settled, with the bytes that it
@@ -148,6 +150,7 @@ class OutboxRecoveryFuzzTest {
     }
 
     @FuzzTest
+    @ArgumentsSource(FuzzInputs.class)
     void damagedOutbox_keepsWhatCanBeRead_andTellsOfTheRest(FuzzedDataProvider data) throws IOException {
         SimulatedDisk disk = whole.copy();
         List<String> segments =

@@ -9,10 +9,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.SubmitResult.Kind;
+import dev.flk.sample.FuzzInputs;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
+import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /** What a hostile backend, or anything else that answers, can make the agent believe. */
 class AnswerFuzzTest {
@@ -21,6 +23,7 @@ class AnswerFuzzTest {
 
     /** A certificate counts as recorded only where its own id stands in an outcome that fits the status. */
     @FuzzTest
+    @ArgumentsSource(FuzzInputs.class)
     void anyAnswer_isRecordedOnlyIfItIsTheOutcome(FuzzedDataProvider data) throws IOException {
         int status = data.consumeBoolean()
                 ? data.pickValue(new int[] {200, 202, 400, 401, 413, 429, 503})
@@ -48,6 +51,7 @@ class AnswerFuzzTest {
 
     /** A batch has an answer for each certificate, whatever came; one id's outcome is no other one's. */
     @FuzzTest
+    @ArgumentsSource(FuzzInputs.class)
     void anyBatchAnswer_hasAMeaningForEachCertificate(byte[] body) {
 
         List<SubmitResult> answers = AnswerReader.read(

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
+import dev.flk.sample.FuzzInputs;
 import java.io.IOException;
 import java.io.StringReader;
 import java.io.UncheckedIOException;
@@ -18,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
+import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /** Any properties file: a configuration, or what is wrong with it, all of it in words and without a secret. */
 class BackendConfigFuzzTest {
@@ -37,6 +39,7 @@ class BackendConfigFuzzTest {
     }
 
     @FuzzTest
+    @ArgumentsSource(FuzzInputs.class)
     void anyFile_isAConfigurationOrNamedProblems(byte[] text) throws IOException {
         Map<String, String> entries = entries(text);
         if (entries.entrySet().stream().anyMatch(BackendConfigFuzzTest::leadsElsewhere)) {

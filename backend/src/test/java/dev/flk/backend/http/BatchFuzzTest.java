@@ -14,6 +14,7 @@ import dev.flk.certificate.PcsId;
 import dev.flk.http.testing.FuzzedConnection;
 import dev.flk.http.testing.FuzzedConnection.Answering;
 import dev.flk.http.testing.FuzzedConnection.Seen;
+import dev.flk.sample.FuzzInputs;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -23,6 +24,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /** The lines of a batch, against a plain splitter; each has its answer, in its place. A character is a byte. */
 class BatchFuzzTest {
@@ -36,6 +38,7 @@ class BatchFuzzTest {
             0, "127.0.0.1", MAX_BODY_BYTES, MAX_BATCH_LINES, MAX_BATCH_BYTES, 10, 1000, LONG, LONG, LONG, null);
 
     @FuzzTest
+    @ArgumentsSource(FuzzInputs.class)
     void anyBatch_isSplitIntoItsLines(byte[] body) {
         byte[] head = ("POST /v1/pcs/batch HTTP/1.1\r\nHost: h\r\nContent-Length: " + body.length + "\r\n\r\n")
                 .getBytes(StandardCharsets.US_ASCII);

@@ -7,6 +7,7 @@ import com.code_intelligence.jazzer.junit.FuzzTest;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.keys.KeysFile.InvalidKeysException;
+import dev.flk.sample.FuzzInputs;
 import dev.flk.signing.SigningAlgorithm;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -15,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.TreeSet;
+import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /** Any bytes as a keys file: keys that are found again, or what is wrong, in words that repeat no value. */
 class KeysFileFuzzTest {
@@ -46,6 +48,7 @@ class KeysFileFuzzTest {
     }
 
     @FuzzTest
+    @ArgumentsSource(FuzzInputs.class)
     void anyFile_isKeysOrNamedProblems(byte[] text) throws IOException {
         Files.write(fixture.file(), text);
         try {
