@@ -4,7 +4,7 @@ package dev.flk.diagnosis;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,8 +26,6 @@ public record Diagnosis(
         @Nullable String shouldBeSigned,
         @Nullable String wasSigned,
         @Nullable String hint) {
-    private static final int INDENT = 4;
-    private static final int LABEL_COLUMNS = 15;
     /** The number of bytes of a text that people are shown; programs get the complete text. */
     private static final int MAX_SHOWN_BYTES = 2_048;
 
@@ -91,65 +89,52 @@ public record Diagnosis(
         return verdict == Verdict.GOOD || verdict == Verdict.NOT_CHECKED;
     }
 
-    /** Returns the result for people: lines of at most 80 columns, each with its line feed. */
+    /**
+     * Returns the result for people. The lines are as long as their content: a tab separates a label from its text, and a
+     * text that was or should be signed has no-break spaces, at which no line may be broken.
+     */
     public String text() {
         String heading = verdict.heading + (verdict == Verdict.GOOD ? ", key " + keyId : "") + "\n";
         return switch (verdict) {
             case GOOD, NOT_CHECKED -> heading;
             case MISSING ->
-                heading + "\n"
-                        + Paragraph.wrapped(
-                                "",
-                                0,
-                                "sig is missing, empty or not a string. 'flk-agent sign' signs a certificate; the agent"
-                                        + " signs every certificate that it sends.");
-            case UNREADABLE -> heading + "\n" + Paragraph.wrapped("", 0, String.valueOf(hint));
-            case EXPLAINED -> heading + "\n" + explanation();
+                heading
+                        + "\nsig is missing, empty or not a string. 'flk-agent sign' signs a certificate; the agent signs"
+                        + " every certificate that it sends.\n";
+            case UNREADABLE -> heading + "\n" + hint + "\n";
+            case EXPLAINED ->
+                heading + "\n" + causes() + "\n" + comparison() + "\nkey " + keyId
+                        + (keyName == null ? "" : " of " + keyName) + "\n";
             case OTHER_ALGORITHM -> heading + "\n" + causes();
             case UNEXPLAINED ->
-                heading + "\n"
-                        + (hint == null ? "" : Paragraph.wrapped("", 0, hint))
-                        + causes()
-                        + "\n" + shown("should have been signed", String.valueOf(shouldBeSigned));
+                heading + "\n" + (hint == null ? "" : hint + "\n") + causes() + "\n"
+                        + shown("should have been signed", String.valueOf(shouldBeSigned));
         };
     }
 
     private String causes() {
-        StringBuilder out = new StringBuilder();
-        for (Difference difference : differences) {
-            String label = String.format(Locale.ROOT, "%-" + LABEL_COLUMNS + "s", difference.cause());
-            out.append(Paragraph.wrapped(label, LABEL_COLUMNS, difference.what()))
-                    .append(Paragraph.wrapped(" ".repeat(LABEL_COLUMNS), LABEL_COLUMNS, difference.advice()));
-        }
-        return out.toString();
+        return differences.stream()
+                .map(difference -> difference.cause() + "\t" + difference.what() + "\n\t" + difference.advice() + "\n")
+                .collect(Collectors.joining());
     }
 
-    private String explanation() {
-        StringBuilder out = new StringBuilder(causes());
+    private String comparison() {
         String canonical = String.valueOf(shouldBeSigned);
         String signed = String.valueOf(wasSigned);
-        out.append('\n').append(shown("should have been signed", canonical));
+        String expected = shown("should have been signed", canonical);
         if (signed.equals(canonical)) {
-            out.append("was signed: the same text\n");
-        } else {
-            int at = Arrays.mismatch(
-                    canonical.getBytes(StandardCharsets.UTF_8), signed.getBytes(StandardCharsets.UTF_8));
-            out.append(shown("was signed", signed))
-                    .append("the first difference is at byte ")
-                    .append(at)
-                    .append('\n');
+            return expected + "was signed: the same text\n";
         }
-        return out.append('\n')
-                .append(Paragraph.wrapped("", 0, "key " + keyId + (keyName == null ? "" : " of " + keyName)))
-                .toString();
+        int at = Arrays.mismatch(canonical.getBytes(StandardCharsets.UTF_8), signed.getBytes(StandardCharsets.UTF_8));
+        return expected + shown("was signed", signed) + "the first difference is at byte " + at + "\n";
     }
 
     private static String shown(String heading, String text) {
         byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
         int end = Math.min(bytes.length, MAX_SHOWN_BYTES);
-        String rest = end < bytes.length ? "… and " + (bytes.length - end) + " more bytes" : "";
-        return heading + ", " + bytes.length + " bytes:\n"
-                + Paragraph.block(INDENT, new String(bytes, 0, end, StandardCharsets.UTF_8))
-                + (rest.isEmpty() ? "" : Paragraph.block(INDENT, rest));
+        String start = new String(bytes, 0, end, StandardCharsets.UTF_8);
+        return heading + ", " + bytes.length + " bytes:\n    "
+                + start.replace("\n", "\\n").replace(' ', '\u00a0') + "\n"
+                + (end < bytes.length ? "    … and " + (bytes.length - end) + " more bytes\n" : "");
     }
 }

@@ -5,8 +5,7 @@ import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.diagnostics.DiagnosticsArchive;
-import dev.flk.program.diagnostics.LocalHttpClient;
-import dev.flk.program.diagnostics.Scrubber;
+import dev.flk.program.diagnostics.DiagnosticsCommand;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -19,11 +18,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
 
 @Command(
         name = "diagnostics",
@@ -35,48 +31,21 @@ import picocli.CommandLine.Option;
             "running agent. Run it with the agent's configuration: it removes the secrets in",
             "that configuration from everything, including log files."
         })
-final class AgentDiagnosticsCommand implements Callable<Integer> {
-    private static final int MOST_LOG_MIB = 64;
+final class AgentDiagnosticsCommand extends DiagnosticsCommand {
     /** The largest number of distinct reasons; it is limited because backends may return any text. */
     private static final int MOST_REASONS = 100;
 
     private final Context context;
-    private final LocalHttpClient client = new LocalHttpClient();
-
-    @Option(
-            names = "--output",
-            paramLabel = "FILE",
-            description = "The archive, a new file (default: in this directory, named after the time).")
-    private @Nullable Path output;
-
-    @Option(names = "--log", paramLabel = "FILE", description = "A log file to include; may be repeated.")
-    private List<Path> logs = List.of();
-
-    @Option(
-            names = "--log-mib",
-            paramLabel = "N",
-            defaultValue = "8",
-            description = "MiB to include from the end of each log file (default: ${DEFAULT-VALUE}).")
-    private int logMib = 8;
 
     AgentDiagnosticsCommand(Context context) {
+        super("flk-agent");
         this.context = context;
     }
 
     @Override
-    public Integer call() throws IOException {
-        if (logMib < 1 || logMib > MOST_LOG_MIB) {
-            throw new UsageError("--log-mib must be a number from 1 to " + MOST_LOG_MIB);
-        }
-        Instant now = Instant.now();
+    protected String write() throws IOException {
         Diagnosed<AgentConfig> known = context.diagnosedConfig();
-        context.out()
-                .print(DiagnosticsArchive.write(
-                        output == null ? DiagnosticsArchive.nameFor("flk-agent", now) : output,
-                        now,
-                        new Scrubber(known.secrets()),
-                        archive -> fill(archive, known)));
-        return 0;
+        return write(Instant.now(), known.secrets(), archive -> fill(archive, known));
     }
 
     private void fill(DiagnosticsArchive archive, Diagnosed<AgentConfig> known) throws IOException {
@@ -89,9 +58,6 @@ final class AgentDiagnosticsCommand implements Callable<Integer> {
             addAnswer(archive, "metrics.txt", valid.metricsPort(), "/metrics");
             archive.add("status.json", () -> printedBy("status", "--json"));
             archive.add("dead-letters.txt", () -> deadLetters(valid.deadLetters()));
-        }
-        for (int i = 0; i < logs.size(); i++) {
-            archive.addLog(i + 1, logs.get(i), logMib << 20);
         }
     }
 

@@ -11,6 +11,7 @@ import dev.flk.diagnosis.Diagnosis;
 import dev.flk.diagnosis.KeyRing;
 import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.diagnosis.SignatureDiagnosis;
+import dev.flk.program.cli.Paragraph;
 import dev.flk.program.config.ShortText;
 import dev.flk.signing.SignatureCheck;
 import java.io.IOException;
@@ -93,7 +94,7 @@ final class VerifyCommand implements Callable<Integer> {
     private record Verified(
             @Nullable Diagnosis signature, @Nullable String brokenRule) {
         String text() {
-            return signature == null ? "" : signature.text();
+            return signature == null ? "" : Paragraph.wrapped(signature.text());
         }
     }
 

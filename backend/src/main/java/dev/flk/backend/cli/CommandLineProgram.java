@@ -2,7 +2,6 @@
 package dev.flk.backend.cli;
 
 import ch.qos.logback.classic.Level;
-import dev.flk.backend.cli.PolicyTryCommand.PolicyCommand;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.SigningConfig;
 import dev.flk.program.cli.IoMessages;
@@ -18,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -29,7 +29,6 @@ import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
@@ -58,17 +57,21 @@ public final class CommandLineProgram {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
 
     private final CommandLine commands;
-    private final Watched watched = new Watched();
+    private final AtomicBoolean watched = new AtomicBoolean();
+    private final PrintWriter out;
+    private final PrintWriter err;
 
     /** @param out the stream for results, as {@code err} is for problems; both are flushed and stay open */
     public CommandLineProgram(Map<String, String> environment, Service service, PrintWriter out, PrintWriter err) {
         ConfigOption config = new ConfigOption();
         InstantSource clock = InstantSource.system();
+        this.out = out;
+        this.err = err;
         this.commands = new CommandLine(new BackendCommand(environment, service, config))
                 .addSubcommand(new ConfigCommand(environment, config))
                 .addSubcommand(new ExplainCommand(environment, config, clock))
-                .addSubcommand(new DiagnosticsCommand(environment, config, clock))
-                .addSubcommand(PolicyCommand.with(new WalSource(environment, config), watched, clock))
+                .addSubcommand(new BackendDiagnostics(environment, config, clock))
+                .addSubcommand(PolicyTryCommand.with(new WalSource(environment, config), watched::get, clock))
                 .addSubcommand(new KeysCommand(environment, config, clock))
                 .addSubcommand(new RecordCommand(environment, config, clock))
                 .addSubcommand(new StateCommand(environment, config))
@@ -84,12 +87,15 @@ public final class CommandLineProgram {
 
     /** Makes long commands show their progress on standard error, which must be a terminal. */
     public void watched() {
-        watched.byPeople = true;
+        watched.set(true);
     }
 
     /** Runs a command line and returns its exit code. */
     public int run(String... args) {
-        return commands.execute(args);
+        int exitCode = commands.execute(args);
+        out.flush();
+        err.flush();
+        return exitCode;
     }
 
     private static int fail(Exception failure, PrintWriter err) throws Exception {
@@ -99,7 +105,6 @@ public final class CommandLineProgram {
         }
         if (failure instanceof IOException io) {
             err.println(NAME + ": " + describe(io));
-            err.flush();
             return ExitCode.SOFTWARE;
         }
         throw failure;
@@ -116,7 +121,6 @@ public final class CommandLineProgram {
                 "%s: the configuration has %s:%n",
                 NAME, problems.size() == 1 ? "a problem" : problems.size() + " problems");
         problems.forEach(problem -> err.println("  " + problem));
-        err.flush();
     }
 
     /** The service that {@code serve} runs. */
@@ -130,11 +134,6 @@ public final class CommandLineProgram {
          * @throws IOException if the service can't start; the message says what to do
          */
         void run(BackendConfig config, Supplier<BackendConfig> again) throws IOException, InterruptedException;
-    }
-
-    /** A flag that says whether standard error is a terminal, where long commands show their progress. One thread. */
-    static final class Watched {
-        boolean byPeople;
     }
 
     /** The command {@code flk-backend}, which serves. Subcommands inherit {@code -h} and {@code -V}. */
@@ -180,7 +179,7 @@ public final class CommandLineProgram {
 
     /** The command {@code config}. */
     @Command(name = "config", description = "Commands about the configuration.")
-    static final class ConfigCommand implements Runnable {
+    static final class ConfigCommand {
         private final Map<String, String> environment;
         private final ConfigOption config;
 
@@ -192,17 +191,9 @@ public final class CommandLineProgram {
             this.config = config;
         }
 
-        @Override
-        public void run() {
-            throw new ParameterException(spec.commandLine(), "Missing command: config check");
-        }
-
         @Command(name = "check", description = "Prints the configuration in force, or every problem that it has.")
         void check() {
-            String table = BackendConfig.describe(environment, config.file);
-            PrintWriter out = spec.commandLine().getOut();
-            out.print(table);
-            out.flush();
+            spec.commandLine().getOut().print(BackendConfig.describe(environment, config.file));
         }
     }
 

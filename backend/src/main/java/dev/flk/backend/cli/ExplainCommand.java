@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import com.fasterxml.jackson.databind.util.RawValue;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.BackendConfig.AnswerRules;
@@ -14,35 +16,35 @@ import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.diagnosis.KeyRing;
 import dev.flk.diagnosis.KeyRing.NamedKey;
-import dev.flk.diagnosis.Paragraph;
 import dev.flk.diagnosis.SignatureDiagnosis;
 import dev.flk.http.Answer;
 import dev.flk.http.Refusal;
 import dev.flk.program.cli.IoMessages;
 import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Output;
+import dev.flk.program.cli.Paragraph;
+import dev.flk.program.cli.Printable;
 import dev.flk.program.config.ShortText;
 import dev.flk.signing.CandidateKey;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.verification.OutcomeBody;
-import dev.flk.verification.Step;
+import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verdict.Reason;
 import dev.flk.verification.Verifier;
 import dev.flk.verification.Verifier.Explanation;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
@@ -78,8 +80,6 @@ import picocli.CommandLine.Spec;
             "2:wrong usage or configuration"
         })
 final class ExplainCommand implements Callable<Integer> {
-    private static final int INDENT = 4;
-
     private final Map<String, String> environment;
     private final ConfigOption config;
     private final InstantSource clock;
@@ -109,92 +109,97 @@ final class ExplainCommand implements Callable<Integer> {
         this.clock = clock;
     }
 
-    /** Explains the signature of a certificate that was read from {@code body}; takes at most a few seconds. */
-    @FunctionalInterface
-    private interface Signatures {
-        ExplainedSignature of(byte[] body, ParsedCertificate certificate, Instant now);
-    }
-
-    /** The answer to a body that is the first under its id, with the results of the steps that were reached; the others are null. */
+    /**
+     * The answer to a body that is the first under its id, with the results of the steps that were reached; the others are
+     * null and left out of the JSON.
+     */
     private record Explained(
-            @Nullable ExplainedSignature signature,
+            @JsonUnwrapped @Nullable ExplainedSignature signature,
             @Nullable String brokenRule,
-            @Nullable Explanation verification,
-            Answer answer) {}
+            @Nullable List<ExplainedStep> steps,
+            @Nullable String ending,
+            int status,
+            RawValue body) {
+        static Explained of(@Nullable ExplainedSignature signature, @Nullable String brokenRule, Answer answer) {
+            return new Explained(signature, brokenRule, null, null, answer.status(), Json.raw(answer.bodyText()));
+        }
+    }
 
     @Override
     public Integer call() throws IOException {
         AnswerRules rules = BackendConfig.answerRules(environment, config.file);
-        Explained explained = explain(read(rules.maxBodyBytes()), rules, signatures(rules), clock.instant());
-        PrintWriter out = spec.commandLine().getOut();
-        out.print(json ? asJson(explained) : asText(explained));
-        out.flush();
-        return explained.answer().status() == 200 ? ExitCode.OK : ExitCode.SOFTWARE;
+        Instant now = clock.instant();
+        Explained explained = explain(read(rules.maxBodyBytes()), rules, signatures(rules, now), now);
+        new Output(spec.commandLine().getOut()::print, json).print(explained, answer -> asText(answer, rules.policy()));
+        return explained.status() == 200 ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 
-    /** Decides a submission without the log, the store and the limits. */
-    private static Explained explain(byte[] body, AnswerRules rules, Signatures signatures, Instant now) {
+    /**
+     * Decides a submission without the log, the store and the limits.
+     *
+     * @param signatures explains the signature of a certificate that was read from a body; takes at most a few seconds
+     */
+    private static Explained explain(
+            byte[] body,
+            AnswerRules rules,
+            BiFunction<byte[], ParsedCertificate, ExplainedSignature> signatures,
+            Instant now) {
         if (body.length > rules.maxBodyBytes()) {
-            return new Explained(null, null, null, Refusal.bodyTooLong(rules.maxBodyBytes()));
+            return Explained.of(null, null, Refusal.bodyTooLong(rules.maxBodyBytes()));
         }
         ExplainedSignature signature = null;
         try {
             ParsedCertificate parsed = CertificateReader.parse(body);
-            signature = signatures.of(body, parsed, now);
+            signature = signatures.apply(body, parsed);
             if (!signature.isTaken()) {
-                return new Explained(signature, null, null, OutcomeRenderer.answer(Outcome.Refused.BAD_SIGNATURE));
+                return Explained.of(signature, null, OutcomeRenderer.answer(Outcome.Refused.BAD_SIGNATURE));
             }
             Explanation explanation = new Verifier(rules.policy()).explain(parsed.check(now, rules.maxClockSkew()));
             Verdict verdict = explanation.verdict();
+            Answer answer = OutcomeRenderer.answer(
+                    new Outcome.Decided(verdict.status(), OutcomeBody.render(verdict), Relation.FIRST));
             return new Explained(
                     signature,
                     null,
-                    explanation,
-                    OutcomeRenderer.answer(
-                            new Outcome.Decided(verdict.status(), OutcomeBody.render(verdict), Relation.FIRST)));
+                    explanation.steps().stream().map(ExplainedStep::of).toList(),
+                    ending(verdict),
+                    answer.status(),
+                    Json.raw(answer.bodyText()));
         } catch (MalformedCertificate e) {
             String rule = String.valueOf(e.getMessage());
-            return new Explained(signature, rule, null, OutcomeRenderer.answer(Outcome.Refused.malformed(rule)));
+            return Explained.of(signature, rule, OutcomeRenderer.answer(Outcome.Refused.malformed(rule)));
         }
     }
 
-    /** Renders lines of at most 80 columns; only the last line, the exact answer, may be longer. */
-    private static String asText(Explained explained) {
+    /** Returns lines of at most 80 columns; only the last line, the exact answer, may be longer. */
+    private static String asText(Explained explained, Policy policy) {
         StringBuilder out = new StringBuilder();
         if (explained.signature() != null) {
             out.append(explained.signature().text()).append('\n');
         }
         if (explained.brokenRule() != null) {
-            out.append("a rule of the format is broken\n")
-                    .append(Paragraph.wrapped(" ".repeat(INDENT), INDENT, explained.brokenRule()))
+            out.append("a rule of the format is broken\n    ")
+                    .append(Printable.of(explained.brokenRule()))
+                    .append("\n\n");
+        }
+        if (explained.steps() != null) {
+            String result = explained.ending();
+            for (ExplainedStep step : explained.steps()) {
+                out.append(name(step.rule()))
+                        .append(": ")
+                        .append(step.isHeld() ? "holds" : result)
+                        .append('\n');
+                out.append(step.text());
+                result = step.isHeld() ? result : "would object, too";
+            }
+            out.append('\n')
+                    .append(explained.ending())
+                    .append(" under the policy ")
+                    .append(policy.hash())
                     .append('\n');
         }
-        if (explained.verification() != null) {
-            appendSteps(out, explained.verification());
-        }
-        return out.append(explained.answer().status())
-                .append(' ')
-                .append(explained.answer().bodyText())
-                .append('\n')
-                .toString();
-    }
-
-    private static void appendSteps(StringBuilder out, Explanation verification) {
-        String ending = ending(verification);
-        boolean decided = false;
-        for (Step step : verification.steps()) {
-            Optional<Reason> objection = step.objection();
-            String result = objection.isEmpty() ? "holds" : decided ? "would object, too" : ending;
-            decided |= objection.isPresent();
-            out.append(String.format(Locale.ROOT, "%s: %s%n", name(step.rule()), result))
-                    .append(ExplainedStep.of(step).text());
-            objection.ifPresent(reason -> out.append(Paragraph.wrapped(" ".repeat(INDENT), INDENT, reason.text())));
-        }
-        out.append('\n')
-                .append(ending)
-                .append(" under the policy ")
-                .append(verification.verdict().policyHash())
-                .append('\n');
+        return Paragraph.wrapped(out.toString()) + explained.status() + " "
+                + explained.body().rawValue() + "\n";
     }
 
     private static String name(Reason.Rule rule) {
@@ -209,32 +214,10 @@ final class ExplainCommand implements Callable<Integer> {
         };
     }
 
-    private static String ending(Explanation verification) {
-        Verdict verdict = verification.verdict();
+    private static String ending(Verdict verdict) {
         return verdict instanceof Verdict.Accepted
                 ? "accepted"
                 : verdict instanceof Verdict.Escalated ? "escalated" : "rejected";
-    }
-
-    private static String asJson(Explained explained) {
-        Map<String, Object> members = new LinkedHashMap<>();
-        if (explained.signature() != null) {
-            members.putAll(explained.signature().members());
-        }
-        if (explained.brokenRule() != null) {
-            members.put("broken_rule", explained.brokenRule());
-        }
-        if (explained.verification() != null) {
-            members.put(
-                    "steps",
-                    explained.verification().steps().stream()
-                            .map(step -> ExplainedStep.of(step).members())
-                            .toList());
-            members.put("ending", ending(explained.verification()));
-        }
-        members.put("status", explained.answer().status());
-        members.put("body", Json.raw(explained.answer().bodyText()));
-        return Json.line(members);
     }
 
     /** Reads the file, at most one byte more than a backend accepts. */
@@ -244,7 +227,7 @@ final class ExplainCommand implements Callable<Integer> {
         }
     }
 
-    private Signatures signatures(AnswerRules rules) {
+    private BiFunction<byte[], ParsedCertificate, ExplainedSignature> signatures(AnswerRules rules, Instant now) {
         try {
             List<KeyRing> rings = new ArrayList<>();
             for (Path keyFile : keyFiles) {
@@ -257,7 +240,7 @@ final class ExplainCommand implements Callable<Integer> {
                 List<NamedKey> further =
                         rings.stream().flatMap(ring -> ring.keys().stream()).toList();
                 KeysFile file = registered.read();
-                return (body, certificate, now) -> ExplainedSignature.of(file, further, body, certificate, now);
+                return (body, certificate) -> ExplainedSignature.of(file, further, body, certificate, now);
             }
             SignatureCheck check = rules.signing()
                     .filter(SigningConfig.Simple.class::isInstance)
@@ -269,7 +252,7 @@ final class ExplainCommand implements Callable<Integer> {
             List<NamedKey> others = notInForce(rules);
             rings.forEach(ring -> others.addAll(ring.keys()));
             SignatureDiagnosis diagnosis = new SignatureDiagnosis(check, others);
-            return (body, certificate, now) -> ExplainedSignature.simple(diagnosis.of(body, certificate));
+            return (body, certificate) -> ExplainedSignature.simple(diagnosis.of(body, certificate));
         } catch (IOException e) {
             throw wrongKeyFile(IoMessages.describe(e));
         } catch (IllegalArgumentException e) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import dev.flk.backend.cli.KeysCommand.ListedKey;
 import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.keys.KeyEntry.KeyState;
@@ -9,56 +10,46 @@ import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.diagnosis.Diagnosis;
 import dev.flk.diagnosis.KeyRing.NamedKey;
-import dev.flk.diagnosis.Paragraph;
 import dev.flk.diagnosis.SignatureDiagnosis;
 import dev.flk.program.cli.ErrorMessages;
 import java.time.Instant;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
  * An explanation of a certificate's signature: how it was made and, with a keys file, which key of the file signed and
- * whether that key may sign for the shard now.
+ * whether that key may sign for the shard now. JSON leaves out members that are null.
  *
- * @param diagnosis the diagnosis; null if the signature verifies with {@code signer} of the keys file
- * @param registered the findings about the keys file; null if the keys are in the configuration itself
+ * @param signature a {@link Diagnosis}, or {@link Verified} if the signature verifies with a key of the keys file
+ * @param key the key of the file that made the signature; null if none did
+ * @param objections the reasons why that key may not sign; null without a keys file
+ * @param shardKeys keys of the file whose shards include this one, in any state; keys that may sign come first
+ * @param shard the shard of the certificate
+ * @param lost the ids of revoked keys of the file whose secret no longer exists
  */
 record ExplainedSignature(
-        @Nullable Diagnosis diagnosis, @Nullable Registered registered) {
-    private static final int LABEL_COLUMNS = 15;
+        Object signature,
+        @Nullable ListedKey key,
+        @Nullable List<Objection> objections,
+        @Nullable List<ShardKey> shardKeys,
+        @JsonIgnore String shard,
+        @JsonIgnore List<String> lost) {
     private static final int MAX_KEYS = 32;
     private static final int MAX_SHARDS = 20;
-
-    /**
-     * The findings about the keys file.
-     *
-     * @param signer the key of the file that made the signature; null if none did
-     * @param ofShard keys of the file whose shards include this one, in any state; keys that may sign come first
-     * @param lost revoked keys of the file whose secret no longer exists
-     */
-    record Registered(
-            String shard,
-            @Nullable ListedKey signer,
-            List<Objection> objections,
-            List<ListedKey> ofShard,
-            List<KeyEntry> lost) {}
 
     /** A reason why a key may not sign, with an explanation and advice of one or two sentences each. */
     record Objection(String reason, String what, String advice) {}
 
-    private record Verified(String verdict, String keyId) {}
+    /** A signature that verifies with a key of the keys file. */
+    record Verified(String verdict, String keyId) {}
 
-    private record ShardKey(String id, String standing) {}
+    record ShardKey(String id, String standing) {}
 
     static ExplainedSignature simple(Diagnosis diagnosis) {
-        return new ExplainedSignature(diagnosis, null);
+        return new ExplainedSignature(diagnosis, null, null, null, "", List.of());
     }
 
     /** Explains a signature by the keys of a file, and tries the {@code further} keys. Takes at most a few seconds. */
@@ -81,18 +72,24 @@ record ExplainedSignature(
             signer = file.entries().stream().filter(key -> key.id().equals(id)).findFirst();
         }
         long nowMillis = now.toEpochMilli();
+        List<Objection> objections =
+                signer.map(key -> objections(key, shard, now)).orElse(List.of());
         return new ExplainedSignature(
-                diagnosis,
-                new Registered(
-                        shard,
-                        signer.map(key -> new ListedKey(key, nowMillis)).orElse(null),
-                        signer.map(key -> objections(key, shard, now)).orElse(List.of()),
-                        file.entries().stream()
-                                .filter(key -> key.maySignFor(shard))
-                                .map(key -> new ListedKey(key, nowMillis))
-                                .sorted(Comparator.comparing(key -> !key.maySign()))
-                                .toList(),
-                        file.lost()));
+                diagnosis != null
+                        ? diagnosis
+                        : new Verified(
+                                objections.isEmpty() ? "good" : "not_allowed",
+                                signer.map(KeyEntry::id).orElse("")),
+                signer.map(key -> ListedKey.of(key, nowMillis)).orElse(null),
+                objections,
+                file.entries().stream()
+                        .filter(key -> key.maySignFor(shard))
+                        .map(key -> ListedKey.of(key, nowMillis))
+                        .sorted(Comparator.comparing(key -> !key.maySign()))
+                        .map(key -> new ShardKey(key.id(), key.standing()))
+                        .toList(),
+                shard,
+                file.lost().stream().map(KeyEntry::id).toList());
     }
 
     private static boolean isOfShard(KeyEntry key, String shard) {
@@ -137,115 +134,68 @@ record ExplainedSignature(
     }
 
     private static String shards(KeyEntry key) {
-        List<String> all = new ListedKey(key, 0).shards();
+        List<String> all = ListedKey.of(key, 0).allShards();
         String some = String.join(", ", all.subList(0, Math.min(all.size(), MAX_SHARDS)));
         return all.size() > MAX_SHARDS ? some + " and " + (all.size() - MAX_SHARDS) + " more" : some;
     }
 
     /** Returns whether a backend accepts the signature. */
     boolean isTaken() {
-        return (diagnosis == null || diagnosis.isAccepted())
-                && (registered == null || registered.objections().isEmpty());
+        return (!(signature instanceof Diagnosis diagnosis) || diagnosis.isAccepted())
+                && (objections == null || objections.isEmpty());
     }
 
-    /** Renders lines of at most 80 columns, each with a line end. */
+    /** Returns lines for people; a tab separates a label from its text. */
     String text() {
-        if (registered == null) {
-            return diagnosis == null ? "" : diagnosis.text();
+        String id = key == null ? "" : key.id();
+        if (objections == null || shardKeys == null) {
+            return ((Diagnosis) signature).text();
         }
-        ListedKey signer = registered.signer();
         StringBuilder out = new StringBuilder();
-        String id = signer == null ? "" : signer.key().id();
-        boolean mayNot = !registered.objections().isEmpty();
-        if (diagnosis != null) {
-            out.append(diagnosis.text()).append(mayNot ? "\nkey " + id + " may not sign, besides\n" : "");
+        if (signature instanceof Diagnosis diagnosis) {
+            out.append(diagnosis.text()).append(objections.isEmpty() ? "" : "\nkey " + id + " may not sign, besides\n");
         } else {
-            out.append(
-                    mayNot ? "signature good, but key " + id + " may not sign\n" : "signature good, key " + id + "\n");
+            out.append("signature good, ")
+                    .append(objections.isEmpty() ? "key " + id : "but key " + id + " may not sign")
+                    .append('\n');
         }
         out.append('\n');
-        for (Objection objection : registered.objections()) {
-            out.append(labelled(objection.reason(), objection.what())).append(labelled("", objection.advice()));
+        objections.forEach(objection ->
+                out.append("%s\t%s\n\t%s\n".formatted(objection.reason(), objection.what(), objection.advice())));
+        if (isTaken() && key != null) {
+            return out + rights(key);
         }
-        if (isTaken() && signer != null) {
-            appendRights(out, signer, registered.shard());
-            return out.toString();
-        }
-        out.append(labelled("keys of shard", keysOfShard(registered)));
-        if (signer == null && !registered.lost().isEmpty()) {
-            String ids =
-                    registered.lost().stream().limit(MAX_KEYS).map(KeyEntry::id).collect(Collectors.joining(", "));
-            out.append(labelled(
-                    "not tried",
-                    ids + ": revoked, and the secret is gone"
-                            + more(registered.lost().size()) + "."));
+        out.append("keys of shard\t").append(ListedKey.quoted(shard)).append(" has ");
+        out.append(listed(shardKeys.stream()
+                        .map(listed -> listed.id() + " (" + listed.standing() + ")")
+                        .toList()))
+                .append(".\n");
+        if (key == null && !lost.isEmpty()) {
+            out.append("not tried\t").append(listed(lost)).append(": revoked, and the secret is gone.\n");
         }
         return out.toString();
     }
 
-    private static void appendRights(StringBuilder out, ListedKey listed, String shard) {
-        KeyEntry key = listed.key();
-        boolean isRetiring = key.state() == KeyState.RETIRING;
-        out.append(labelled("state", listed.standing() + (isRetiring ? ": change the agent to another key" : "")));
-        if (key.validUntil() != null) {
-            out.append(labelled("valid until", key.validUntil().toString()));
-        }
-        String why = key.shards().contains(shard)
+    private String rights(ListedKey signer) {
+        String change = signer.standing().equals(KeyState.RETIRING.label()) ? ": change the agent to another key" : "";
+        String why = signer.shards().contains(shard)
                 ? "by its name"
-                : key.shardPrefixes().stream()
+                : signer.shardPrefixes().stream()
                         .filter(shard::startsWith)
                         .findFirst()
                         .map(prefix -> prefix.isEmpty()
                                 ? "as for every shard"
                                 : "since it begins with " + ListedKey.quoted(prefix))
                         .orElseThrow();
-        out.append(labelled("shard", "may sign for " + ListedKey.quoted(shard) + ", " + why));
+        return "state\t" + signer.standing() + change + "\n"
+                + (signer.validUntil() == null ? "" : "valid until\t" + signer.validUntil() + "\n")
+                + "shard\tmay sign for " + ListedKey.quoted(shard) + ", " + why + "\n";
     }
 
-    private static String keysOfShard(Registered registered) {
-        String shard = ListedKey.quoted(registered.shard());
-        List<ListedKey> keys = registered.ofShard();
-        return keys.isEmpty()
-                ? shard + " has none."
-                : keys.stream()
-                                .limit(MAX_KEYS)
-                                .map(key -> key.key().id() + " (" + key.standing() + ")")
-                                .collect(Collectors.joining(", ", shard + " has ", ""))
-                        + more(keys.size()) + ".";
-    }
-
-    private static String more(int count) {
-        return count > MAX_KEYS ? ", and " + (count - MAX_KEYS) + " more" : "";
-    }
-
-    private static String labelled(String label, String text) {
-        return Paragraph.wrapped(String.format(Locale.ROOT, "%-" + LABEL_COLUMNS + "s", label), LABEL_COLUMNS, text);
-    }
-
-    /** Returns the JSON members: {@code signature} and, with a keys file, {@code key}, {@code objections} and {@code shard_keys}. */
-    Map<String, Object> members() {
-        Map<String, Object> members = new LinkedHashMap<>();
-        if (registered == null) {
-            members.put("signature", Objects.requireNonNull(diagnosis, "without a keys file"));
-            return members;
-        }
-        ListedKey signer = registered.signer();
-        members.put(
-                "signature",
-                diagnosis != null
-                        ? diagnosis
-                        : new Verified(
-                                isTaken() ? "good" : "not_allowed",
-                                signer == null ? "" : signer.key().id()));
-        if (signer != null) {
-            members.put("key", signer.forPrograms());
-        }
-        members.put("objections", registered.objections());
-        members.put(
-                "shard_keys",
-                registered.ofShard().stream()
-                        .map(key -> new ShardKey(key.key().id(), key.standing()))
-                        .toList());
-        return members;
+    private static String listed(List<String> names) {
+        String first = names.stream().limit(MAX_KEYS).collect(Collectors.joining(", "));
+        return names.isEmpty()
+                ? "none"
+                : first + (names.size() > MAX_KEYS ? ", and " + (names.size() - MAX_KEYS) + " more" : "");
     }
 }

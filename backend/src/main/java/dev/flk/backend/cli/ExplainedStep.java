@@ -3,13 +3,15 @@ package dev.flk.backend.cli;
 
 import static dev.flk.canonical.CanonicalDouble.print;
 
+import com.fasterxml.jackson.annotation.JsonValue;
 import dev.flk.canonical.CanonicalDouble;
 import dev.flk.certificate.Regime;
-import dev.flk.diagnosis.Paragraph;
 import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Printable;
 import dev.flk.verification.Budget.BudgetTerms;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Step;
+import dev.flk.verification.Verdict.Reason.Rule;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -17,31 +19,45 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** The numbers of one step of the verification, as lines of at most 80 columns and as members of a JSON object. */
+/** The numbers of one step of the verification, as indented lines and as members of a JSON object. */
 final class ExplainedStep implements Step.Cases<ExplainedStep> {
-    private static final int INDENT = 4;
-
     /** The number of slopes of 8 scales; of more slopes, only the smallest, the middle ones and the greatest are shown. */
     private static final int MAX_SLOPES = 28;
 
     private final StringBuilder text = new StringBuilder();
     private final Map<String, @Nullable Object> members = new LinkedHashMap<>();
+    private final Step step;
 
-    private ExplainedStep() {}
+    private ExplainedStep(Step step) {
+        this.step = step;
+    }
 
     static ExplainedStep of(Step step) {
-        ExplainedStep explained = new ExplainedStep();
+        ExplainedStep explained = new ExplainedStep(step);
         explained.members.put("rule", step.rule().name().toLowerCase(Locale.ROOT));
         step.objection().ifPresent(reason -> explained.members.put("objection", reason.text()));
         return step.match(explained);
     }
 
+    Rule rule() {
+        return step.rule();
+    }
+
+    /** Returns whether the certificate keeps the rule. */
+    boolean isHeld() {
+        return step.objection().isEmpty();
+    }
+
     /** Returns the lines. */
     String text() {
-        return text.toString();
+        return text
+                + step.objection()
+                        .map(reason -> "    " + Printable.of(reason.text()) + "\n")
+                        .orElse("");
     }
 
     /** Returns the members of the JSON object. */
+    @JsonValue
     Map<String, @Nullable Object> members() {
         return members;
     }
@@ -151,7 +167,7 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
         line(
                 degraded
                         ? "ft.degraded is true, fallbacks: "
-                                + step.faultTolerance().fallbacks()
+                                + Printable.of(step.faultTolerance().fallbacks().toString())
                         : "ft.degraded is not set");
         members.put("degraded", degraded);
         members.put("fallbacks", step.faultTolerance().fallbacks());
@@ -169,7 +185,7 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
     }
 
     private void line(String words) {
-        text.append(Paragraph.wrapped(" ".repeat(INDENT), INDENT + 2, words));
+        text.append("    ").append(words).append('\n');
     }
 
     private ExplainedStep with(String name, double value) {

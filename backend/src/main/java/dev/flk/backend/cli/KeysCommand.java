@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.inbox.RecordKind.LoggedId;
@@ -12,7 +13,9 @@ import dev.flk.canonical.CanonicalString;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.program.cli.ErrorMessages;
-import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Output;
+import dev.flk.program.cli.Paragraph;
+import dev.flk.program.cli.Table;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.segment.LogReader.LogWalk;
@@ -23,15 +26,15 @@ import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
@@ -46,10 +49,12 @@ import picocli.CommandLine.Spec;
             "loads a change within two seconds, and keeps its keys if the file has a mistake.",
             ""
         })
-final class KeysCommand implements Runnable {
-    private static final int COLUMNS = 80;
-    private static final String ROW = "%-32s  %-7s  %-8s  %s\n";
-    private static final String INDENT = "    ";
+final class KeysCommand {
+    private static final Table<ListedKey> KEYS = new Table<ListedKey>()
+            .left("KEY", 32, ListedKey::id)
+            .left("ALG", 7, ListedKey::algorithm)
+            .left("STATE", 8, ListedKey::standing)
+            .left("VALID UNTIL", key -> Objects.requireNonNullElse(key.validUntil(), "-"));
 
     private final Map<String, String> environment;
     private final ConfigOption config;
@@ -73,11 +78,6 @@ final class KeysCommand implements Runnable {
         this.clock = clock;
     }
 
-    @Override
-    public void run() {
-        throw new ParameterException(spec.commandLine(), "Missing command: keys list, check or signed");
-    }
-
     @Command(
             name = "list",
             description = {
@@ -95,15 +95,11 @@ final class KeysCommand implements Runnable {
                 ""
             })
     void list(@Option(names = "--json", description = "One JSON object per line.") boolean json) {
-        PrintWriter out = spec.commandLine().getOut();
-        if (!json) {
-            out.print(ROW.formatted("KEY", "ALG", "STATE", "VALID UNTIL"));
-        }
+        Output output = new Output(spec.commandLine().getOut()::print, json);
+        output.note(KEYS.heading());
         for (KeyEntry key : entries()) {
-            ListedKey listed = new ListedKey(key, clock.millis());
-            out.print(json ? Json.line(listed.forPrograms()) : asText(listed));
+            output.print(ListedKey.of(key, clock.millis()), KeysCommand::asText);
         }
-        out.flush();
     }
 
     @Command(
@@ -123,7 +119,6 @@ final class KeysCommand implements Runnable {
         keys.stream()
                 .filter(key -> key.shardPrefixes().contains(""))
                 .forEach(key -> out.println("key " + key.id() + " may sign for every shard"));
-        out.flush();
     }
 
     @Command(
@@ -157,66 +152,58 @@ final class KeysCommand implements Runnable {
         signed.read(log.inspector(), out, list);
         out.flush();
         summary.print(signed.text());
-        summary.flush();
     }
 
-    /** A key of the keys file as commands show it at a given time. */
-    record ListedKey(KeyEntry key, long nowMillis) {
-        /** Returns {@code revoked}, {@code expired} or {@code early} if one applies, otherwise the key's state. */
-        String standing() {
-            if (key.state() == KeyState.REVOKED) {
-                return key.state().label();
-            }
-            return key.isLate(nowMillis)
-                    ? "expired"
-                    : key.isEarly(nowMillis) ? "early" : key.state().label();
-        }
-
-        /** Returns whether the key may sign for its shards. */
-        boolean maySign() {
-            return key.state() != KeyState.REVOKED && !key.isEarly(nowMillis) && !key.isLate(nowMillis);
+    /**
+     * A key of the keys file at a given time. JSON leaves out members that are null.
+     *
+     * @param state the state in the file
+     * @param standing {@code revoked}, {@code expired} or {@code early} if one applies, otherwise the state
+     */
+    record ListedKey(
+            String id,
+            String algorithm,
+            String state,
+            boolean maySign,
+            List<String> shards,
+            List<String> shardPrefixes,
+            @Nullable Instant validFrom,
+            @Nullable Instant validUntil,
+            @Nullable String publicKey,
+            @Nullable String secretFile,
+            @Nullable BigDecimal rate,
+            @JsonIgnore String standing) {
+        static ListedKey of(KeyEntry key, long nowMillis) {
+            boolean isRevoked = key.state() == KeyState.REVOKED;
+            boolean isLate = key.isLate(nowMillis);
+            boolean isEarly = key.isEarly(nowMillis);
+            return new ListedKey(
+                    key.id(),
+                    key.algorithm().configName(),
+                    key.state().label(),
+                    !isRevoked && !isEarly && !isLate,
+                    key.shards(),
+                    key.shardPrefixes(),
+                    key.validFrom(),
+                    key.validUntil(),
+                    key.publicKey(),
+                    key.secretFile(),
+                    key.rate(),
+                    isRevoked || !(isLate || isEarly) ? key.state().label() : isLate ? "expired" : "early");
         }
 
         /** Returns the shards that the key may sign for; an asterisk after a prefix means all shards that begin with it. */
-        List<String> shards() {
-            List<String> names =
-                    new ArrayList<>(key.shards().stream().map(ListedKey::quoted).toList());
-            key.shardPrefixes().forEach(prefix -> names.add(prefix.isEmpty() ? "every shard" : quoted(prefix) + "*"));
-            return names;
+        List<String> allShards() {
+            return Stream.concat(
+                            shards.stream().map(ListedKey::quoted),
+                            shardPrefixes.stream()
+                                    .map(prefix -> prefix.isEmpty() ? "every shard" : quoted(prefix) + "*"))
+                    .toList();
         }
 
         /** Quotes a name as JSON unless it is plain ASCII, so that no name can send control sequences to a terminal. */
         static String quoted(String name) {
             return name.matches("[A-Za-z0-9._:/-]+") ? name : CanonicalString.quote(name);
-        }
-
-        /** The JSON line; members that are null are left out. */
-        private record KeyLine(
-                String id,
-                String algorithm,
-                String state,
-                boolean maySign,
-                List<String> shards,
-                List<String> shardPrefixes,
-                @Nullable String validFrom,
-                @Nullable String validUntil,
-                @Nullable String publicKey,
-                @Nullable String secretFile,
-                @Nullable BigDecimal rate) {}
-
-        Object forPrograms() {
-            return new KeyLine(
-                    key.id(),
-                    key.algorithm().configName(),
-                    key.state().label(),
-                    maySign(),
-                    key.shards(),
-                    key.shardPrefixes(),
-                    key.validFrom() == null ? null : key.validFrom().toString(),
-                    key.validUntil() == null ? null : key.validUntil().toString(),
-                    key.publicKey(),
-                    key.secretFile(),
-                    key.rate());
         }
     }
 
@@ -234,29 +221,16 @@ final class KeysCommand implements Runnable {
         }
     }
 
-    private static String asText(ListedKey listed) {
-        KeyEntry key = listed.key();
-        Instant until = key.validUntil();
-        StringBuilder text = new StringBuilder(ROW.formatted(
-                key.id(), key.algorithm().configName(), listed.standing(), until == null ? "-" : until.toString()));
-        if (key.isEarly(listed.nowMillis())) {
-            text.append(INDENT).append("from ").append(key.validFrom()).append('\n');
-        }
-        StringBuilder line = new StringBuilder(INDENT);
-        for (String name : String.join(", ", listed.shards()).split("(?<=,) ", -1)) {
-            if (line.length() > INDENT.length() && line.length() + 1 + name.length() > COLUMNS) {
-                text.append(line).append('\n');
-                line = new StringBuilder(INDENT);
-            }
-            line.append(line.length() == INDENT.length() ? "" : " ").append(name);
-        }
-        return text.append(line).append('\n').toString();
+    private static String asText(ListedKey key) {
+        String from = key.standing().equals("early") ? "    from " + key.validFrom() + "\n" : "";
+        return KEYS.row(key) + Paragraph.wrapped(from + "    " + String.join(", ", key.allShards()));
     }
 
     /** The records in the log that a key has signed. Keeps at most {@value #MAX_SHARDS} names of shards in memory. */
     private static final class SignedByKey {
         private static final int MAX_SHARDS = 1_000;
         private static final int SHOWN_SHARDS = 20;
+        private static final int LABEL_COLUMNS = 16;
 
         private final String keyId;
         private final Map<String, Long> shards = new TreeMap<>();
@@ -306,43 +280,34 @@ final class KeysCommand implements Runnable {
             }
         }
 
-        /** Renders the report. */
+        /** Returns the report. */
         String text() {
+            String missing =
+                    isWhole ? "" : "records of the log are missing, see wal verify: there may have been more\n";
             if (records == 0) {
-                return "it has signed nothing that the log still has\n" + (isWhole ? "" : missing());
+                return "it has signed nothing that the log still has\n" + missing;
             }
-            StringBuilder text = new StringBuilder()
-                    .append("it has signed   ")
+            StringBuilder text = new StringBuilder("it has signed\t")
                     .append(ErrorMessages.count(records, "record"))
-                    .append(" that the log still has\nfirst arrival   ")
+                    .append(" that the log still has\nfirst arrival\t")
                     .append(ErrorMessages.time(firstMillis))
-                    .append("\nlast arrival    ")
+                    .append("\nlast arrival\t")
                     .append(ErrorMessages.time(lastMillis))
-                    .append('\n');
-            String label = "shards          ";
-            int shown = 0;
-            for (Map.Entry<String, Long> shard : shards.entrySet()) {
-                if (shown++ < SHOWN_SHARDS) {
-                    text.append(label)
+                    .append("\nshards");
+            shards.entrySet().stream()
+                    .limit(SHOWN_SHARDS)
+                    .forEach(shard -> text.append('\t')
                             .append(ListedKey.quoted(shard.getKey()))
                             .append(": ")
                             .append(shard.getValue())
-                            .append('\n');
-                    label = " ".repeat(label.length());
-                }
-            }
+                            .append('\n'));
             if (shards.size() > SHOWN_SHARDS || ofOtherShards > 0) {
-                text.append(label)
-                        .append("and ")
+                text.append("\tand ")
                         .append(ofOtherShards > 0 ? "more than " : "")
                         .append(shards.size() - SHOWN_SHARDS)
                         .append(" more\n");
             }
-            return text.append(isWhole ? "" : missing()).toString();
-        }
-
-        private static String missing() {
-            return "records of the log are missing, see wal verify: there may have been more\n";
+            return Paragraph.wrapped(LABEL_COLUMNS, text + missing);
         }
     }
 }

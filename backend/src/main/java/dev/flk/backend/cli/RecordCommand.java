@@ -3,29 +3,26 @@ package dev.flk.backend.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import de.siegmar.fastcsv.writer.CsvWriter;
+import de.siegmar.fastcsv.writer.LineDelimiter;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
-import dev.flk.diagnosis.Paragraph;
+import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
+import dev.flk.program.cli.Table;
 import dev.flk.program.config.Quantities;
+import dev.flk.program.diagnostics.LocalHttpClient;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.net.URI;
 import java.net.URLEncoder;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.time.Instant;
 import java.time.InstantSource;
-import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
@@ -48,10 +45,21 @@ import picocli.CommandLine.Spec;
         exitCodeList = {"0:done", "1:the backend can't be reached, or has no record", "2:wrong usage or configuration"})
 final class RecordCommand implements Callable<Integer> {
     private static final JsonMapper JSON = new JsonMapper();
-    private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final int PART = 1_000;
     private static final int SHORT_ID = 12;
-    private static final String ROW = "%-19s %8s  %-12s  %-9s  %7s  %10s%n";
+    private static final Table<JsonNode> TABLE = new Table<JsonNode>()
+            .left(
+                    "received (UTC)",
+                    19,
+                    outcome -> outcome.path("received_at")
+                            .asText()
+                            .substring(0, 19)
+                            .replace('T', ' '))
+            .right("epoch", 8, outcome -> outcome.path("epoch").asText())
+            .left("pcs_id", SHORT_ID, outcome -> outcome.path("pcs_id").asText().substring(0, SHORT_ID))
+            .left("verdict", 9, outcome -> outcome.path("verdict").asText())
+            .right("D_hat", 7, outcome -> number(outcome.path("D_hat")))
+            .right("recomputed", 10, outcome -> number(outcome.path("recomputed_D_hat")));
     private static final List<String> COLUMNS = List.of(
             "received_at",
             "shard_id",
@@ -73,6 +81,7 @@ final class RecordCommand implements Callable<Integer> {
     private final Map<String, String> environment;
     private final ConfigOption config;
     private final InstantSource clock;
+    private final LocalHttpClient client = new LocalHttpClient(Duration.ofSeconds(30));
     private Optional<String> login = Optional.empty();
 
     @Option(names = "--shard", paramLabel = "SHARD", description = "The full name of the shard.")
@@ -127,16 +136,47 @@ final class RecordCommand implements Callable<Integer> {
         login = RunningBackend.login(environment, config.file);
         PrintWriter out = spec.commandLine().getOut();
         if (shard == null) {
-            each(base + "/v1/shards?", "", line -> out.println(shardLine(line)));
-        } else {
-            header(out);
             each(
-                    base + "/v1/shards/" + encoded(shard).replace("+", "%20") + "/outcomes?",
-                    filters(),
-                    line -> print(out, line));
+                    base + "/v1/shards?",
+                    "",
+                    line -> out.println(
+                            format == Format.json
+                                    ? line
+                                    : Printable.of(
+                                            JSON.readTree(line).path("shard_id").asText())));
+            return ExitCode.OK;
         }
-        out.flush();
+        Printer printer = printer(out);
+        each(base + "/v1/shards/" + encoded(shard).replace("+", "%20") + "/outcomes?", filters(), printer);
         return ExitCode.OK;
+    }
+
+    /** Returns a printer for outcomes, after printing the headings. */
+    private Printer printer(PrintWriter out) {
+        return switch (format) {
+            case json -> out::println;
+            case csv -> {
+                CsvWriter csv = CsvWriter.builder()
+                        .lineDelimiter(LineDelimiter.PLATFORM)
+                        .build(out);
+                csv.writeRecord(COLUMNS);
+                yield line -> {
+                    JsonNode outcome = JSON.readTree(line);
+                    csv.writeRecord(COLUMNS.stream()
+                            .map(column -> outcome.path(column).asText())
+                            .toList());
+                };
+            }
+            case table -> {
+                out.print(TABLE.heading());
+                yield line -> {
+                    JsonNode outcome = JSON.readTree(line);
+                    out.print(TABLE.row(outcome));
+                    String reason = outcome.path("reason").asText();
+                    out.print(reason.isEmpty() ? "" : Paragraph.wrapped("    " + Printable.of(reason)));
+                };
+            }
+        };
     }
 
     private String filters() {
@@ -162,22 +202,19 @@ final class RecordCommand implements Callable<Integer> {
         }
     }
 
-    private interface LineConsumer {
-        void line(String line) throws IOException;
+    /** Prints one line of an answer. */
+    private interface Printer {
+        void print(String line) throws IOException;
     }
 
-    /** Passes each line to {@code consumer}, fetching one page after another. */
-    private void each(String address, String filters, LineConsumer consumer) throws IOException {
-        HttpClient client = HttpClient.newBuilder()
-                .version(HttpClient.Version.HTTP_1_1)
-                .connectTimeout(PATIENCE)
-                .build();
+    /** Passes each line to {@code printer}, fetching one page after another. */
+    private void each(String address, String filters, Printer printer) throws IOException {
         int left = limit;
         String cursor = "";
         while (left > 0 && cursor != null) {
-            HttpResponse<String> part = ask(client, address + "limit=" + Math.min(PART, left) + filters + cursor);
+            HttpResponse<String> part = ask(address + "limit=" + Math.min(PART, left) + filters + cursor);
             for (String line : part.body().lines().toList()) {
-                consumer.line(line);
+                printer.print(line);
                 left--;
             }
             cursor = part.headers()
@@ -187,23 +224,12 @@ final class RecordCommand implements Callable<Integer> {
         }
     }
 
-    private HttpResponse<String> ask(HttpClient client, String address) throws IOException {
+    private HttpResponse<String> ask(String address) throws IOException {
         HttpResponse<String> answer;
         try {
-            HttpRequest.Builder request =
-                    HttpRequest.newBuilder(URI.create(address)).timeout(PATIENCE);
-            login.ifPresent(basic -> request.header("Authorization", "Basic " + basic));
-            answer = client.send(request.build(), BodyHandlers.ofString());
+            answer = client.ask(address, login);
         } catch (IllegalArgumentException e) {
             throw new ParameterException(spec.commandLine(), "--url: not a URL: " + e.getMessage(), e);
-        } catch (IOException e) {
-            throw new IOException(
-                    "no answer from " + address.replaceFirst("/v1/.*", "")
-                            + ": it is not running, or the address is wrong (" + e + ")",
-                    e);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IOException("interrupted", e);
         }
         if (answer.statusCode() == 401) {
             throw new IOException(
@@ -220,57 +246,6 @@ final class RecordCommand implements Callable<Integer> {
 
     private static String encoded(String text) {
         return URLEncoder.encode(text, StandardCharsets.UTF_8);
-    }
-
-    private String shardLine(String line) throws IOException {
-        return format == Format.json
-                ? line
-                : Printable.of(JSON.readTree(line).path("shard_id").asText());
-    }
-
-    private void header(PrintWriter out) {
-        if (format == Format.csv) {
-            out.println(String.join(",", COLUMNS));
-        } else if (format == Format.table) {
-            out.printf(Locale.ROOT, ROW, "received (UTC)", "epoch", "pcs_id", "verdict", "D_hat", "recomputed");
-        }
-    }
-
-    private void print(PrintWriter out, String line) throws IOException {
-        JsonNode outcome = JSON.readTree(line);
-        switch (format) {
-            case json -> out.println(line);
-            case csv ->
-                out.println(COLUMNS.stream()
-                        .map(column -> csv(outcome.path(column).asText()))
-                        .collect(Collectors.joining(",")));
-            case table -> row(out, outcome);
-        }
-    }
-
-    private static String csv(String text) {
-        return text.chars().allMatch(c -> c > ' ' && c != ',' && c != '"')
-                ? text
-                : '"' + text.replace("\"", "\"\"") + '"';
-    }
-
-    private static void row(PrintWriter out, JsonNode outcome) {
-        String received = Instant.parse(outcome.path("received_at").asText())
-                .truncatedTo(ChronoUnit.SECONDS)
-                .toString();
-        out.printf(
-                Locale.ROOT,
-                ROW,
-                received.replace('T', ' ').replace("Z", ""),
-                outcome.path("epoch").asText(),
-                outcome.path("pcs_id").asText().substring(0, SHORT_ID),
-                outcome.path("verdict").asText(),
-                number(outcome.path("D_hat")),
-                number(outcome.path("recomputed_D_hat")));
-        String reason = outcome.path("reason").asText();
-        if (!reason.isEmpty()) {
-            out.print(Paragraph.wrapped("    ", 4, Printable.of(reason)));
-        }
     }
 
     private static String number(JsonNode number) {

@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import com.fasterxml.jackson.databind.util.RawValue;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
-import dev.flk.backend.cli.RunningBackend.StateTarget;
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.files.ConfiguredFile;
-import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.backend.state.ServedState;
 import dev.flk.backend.state.StateConfig;
+import dev.flk.backend.state.StateDump;
 import dev.flk.backend.state.StoppedState;
-import dev.flk.client.Commit;
 import dev.flk.client.Replay;
 import dev.flk.client.StateCallException;
-import dev.flk.client.StateCare;
 import dev.flk.client.StateCare.Dump;
 import dev.flk.client.StateClient;
 import dev.flk.client.StateEvent;
@@ -24,40 +16,42 @@ import dev.flk.client.StateInfo;
 import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
 import dev.flk.program.cli.ErrorMessages;
+import dev.flk.program.cli.Output;
+import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
+import dev.flk.program.cli.Table;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
 import dev.flk.state.StateException;
 import dev.flk.state.Storage;
 import dev.flk.state.Storage.Head;
 import dev.flk.wal.files.DiskFiles.OwnerOnly;
-import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.io.UncheckedIOException;
-import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.DateTimeException;
-import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.event.Level;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -75,54 +69,23 @@ import picocli.CommandLine.Spec;
             "it opens the state itself; the backend must be stopped.",
             ""
         })
-final class StateCommand implements Runnable {
-    private static final JsonMapper JSON = new JsonMapper();
-    private static final int COLUMNS = 80;
-    private static final int MAX_TOKEN_BYTES = 8_192;
+final class StateCommand {
+    private static final Table<StateDump.VersionLine> HISTORY = new Table<StateDump.VersionLine>()
+            .left("", 6, version -> "v" + version.version())
+            .left("", version -> seconds(version.committedAt()))
+            .left("", version -> version.deleted() ? "deleted" : version.value());
+    private static final int LABEL_COLUMNS = 19;
+
     /** The character that Java substitutes for bytes that it can't decode. */
     private static final char LOST = '\uFFFD';
 
     private static final String DEFAULT_NAMESPACE = "default";
-    /** The time limit of a call with its retries; short because a person waits for it. */
-    private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
     private final Map<String, String> environment;
     private final ConfigOption config;
 
-    @Option(
-            names = "--url",
-            scope = ScopeType.INHERIT,
-            paramLabel = "URL",
-            description = "The URL of the state's port, such as http://127.0.0.1:50051; https for TLS.")
-    private @Nullable String url;
-
-    @Option(
-            names = "--ca",
-            scope = ScopeType.INHERIT,
-            paramLabel = "FILE",
-            description = "PEM file of the authorities that signed the backend's certificate.")
-    private @Nullable Path authorities;
-
-    @Option(
-            names = "--cert",
-            scope = ScopeType.INHERIT,
-            paramLabel = "FILE",
-            description = "PEM file of the client certificate, if the backend asks for one.")
-    private @Nullable Path certificate;
-
-    @Option(
-            names = "--key",
-            scope = ScopeType.INHERIT,
-            paramLabel = "FILE",
-            description = "PEM file of its private key.")
-    private @Nullable Path certificateKey;
-
-    @Option(
-            names = "--token-file",
-            scope = ScopeType.INHERIT,
-            paramLabel = "FILE",
-            description = "The file with the access token.")
-    private @Nullable Path tokenFile;
+    @Mixin
+    private final StateConnection connection;
 
     @Option(
             names = "--offline",
@@ -146,54 +109,38 @@ final class StateCommand implements Runnable {
     StateCommand(Map<String, String> environment, ConfigOption config) {
         this.environment = environment;
         this.config = config;
-    }
-
-    @Override
-    public void run() {
-        throw new ParameterException(
-                spec.commandLine(),
-                "Missing command: state health, info, get, set, delete, keys, agents, history, replay, dump, restore,"
-                        + " backup or compact");
+        this.connection = new StateConnection(environment, config);
     }
 
     @Command(name = "health", description = "Says whether the state can be read and written; exit code 1 if not.")
     int health() throws IOException {
         return with(client -> {
             StateInfo info = client.info();
-            if (info.notServing().isEmpty()) {
-                out().println(json ? node().put("serving", true) : "serving, at revision " + info.newestRevision());
-                return;
-            }
-            if (json) {
-                out().println(node().put("serving", false).put("reason", info.notServing()));
-            }
-            throw new NotThere("not serving: " + info.notServing());
+            boolean serving = info.notServing().isEmpty();
+            output().print(
+                            new Health(serving, serving ? null : info.notServing()),
+                            health -> serving ? "serving, at revision " + info.newestRevision() + "\n" : "");
+            require(serving, "not serving: " + info.notServing());
         });
     }
 
+    private record Health(boolean serving, @Nullable String reason) {}
+
     @Command(name = "info", description = "Describes the state as a whole.")
     int info() throws IOException {
-        return with(client -> {
-            StateInfo info = client.info();
-            if (json) {
-                out().println(node().put("format", info.format())
-                        .put("engine", info.engine())
-                        .put("history_id", info.historyId())
-                        .put("newest_revision", info.newestRevision())
-                        .put("oldest_revision", info.oldestRevision())
-                        .put("open_transactions", info.openTransactions())
-                        .put("keys", info.keys())
-                        .put("bytes", info.bytes()));
-                return;
-            }
-            out().println("engine             " + info.engine() + ", format " + info.format());
-            out().println("history            " + info.historyId());
-            out().println("newest revision    " + info.newestRevision());
-            out().println("replayable from    " + info.oldestRevision());
-            out().println("open transactions  " + info.openTransactions());
-            out().println("keys, about        " + info.keys());
-            out().println("on disk            " + ErrorMessages.bytes(info.bytes()));
-        });
+        return with(client -> output().print(client.info(), StateCommand::asText));
+    }
+
+    private static String asText(StateInfo info) {
+        return Paragraph.wrapped(
+                LABEL_COLUMNS,
+                "engine\t" + info.engine() + ", format " + info.format()
+                        + "\nhistory\t" + info.historyId()
+                        + "\nnewest revision\t" + info.newestRevision()
+                        + "\nreplayable from\t" + info.oldestRevision()
+                        + "\nopen transactions\t" + info.openTransactions()
+                        + "\nkeys, about\t" + info.keys()
+                        + "\non disk\t" + ErrorMessages.bytes(info.bytes()));
     }
 
     @Command(name = "get", description = "Prints a value; exit code 1 if the key does not exist.")
@@ -204,14 +151,18 @@ final class StateCommand implements Runnable {
                     String at)
             throws IOException {
         return with(client -> {
-            Versioned found = (at == null
-                            ? client.get(agent, key)
-                            : at.matches("[0-9]{1,18}")
-                                    ? client.getAt(agent, key, Long.parseLong(at))
-                                    : client.getAt(agent, key, time("--at", at)))
-                    .orElseThrow(() -> new NotThere("no such key: " + agent + " " + key));
-            out().println(json ? version(found) : found.json());
+            Optional<Versioned> found = at == null
+                    ? client.get(agent, key)
+                    : isRevision(at)
+                            ? client.getAt(agent, key, Long.parseLong(at))
+                            : client.getAt(agent, key, time("--at", at));
+            require(found.isPresent(), "no such key: " + agent + " " + key);
+            found.map(StateDump.VersionLine::of).ifPresent(version -> output().print(version, v -> v.value() + "\n"));
         });
+    }
+
+    private static boolean isRevision(String text) {
+        return text.matches("[0-9]{1,18}");
     }
 
     @Command(name = "set", description = "Sets a key to a JSON value; - reads the value from standard input.")
@@ -262,18 +213,12 @@ final class StateCommand implements Runnable {
         return with(client -> {
             try (Transaction tx = client.begin()) {
                 staged.accept(tx);
-                Commit commit = tx.commit();
-                if (json) {
-                    ObjectNode line = node().put("revision", commit.revision());
-                    commit.versions().forEach(line.putArray("versions")::add);
-                    out().println(line);
-                } else {
-                    out().println(
-                                    commit.revision() == 0
-                                            ? "nothing to do"
-                                            : "version " + commit.versions().get(0) + ", revision "
-                                                    + commit.revision());
-                }
+                output().print(
+                                tx.commit(),
+                                commit -> commit.revision() == 0
+                                        ? "nothing to do\n"
+                                        : "version " + commit.versions().get(0) + ", revision " + commit.revision()
+                                                + "\n");
             }
         });
     }
@@ -288,7 +233,7 @@ final class StateCommand implements Runnable {
                             defaultValue = "")
                     String prefix)
             throws IOException {
-        return with(client -> client.keys(agent, prefix).forEach(key -> name("key", key)));
+        return with(client -> client.keys(agent, prefix).forEach(key -> print("key", key)));
     }
 
     @Command(name = "agents", description = "Lists the agents of the namespace.")
@@ -300,25 +245,18 @@ final class StateCommand implements Runnable {
                             defaultValue = "")
                     String prefix)
             throws IOException {
-        return with(client -> client.agents(prefix).forEach(agent -> name("agent_id", agent)));
+        return with(client -> client.agents(prefix).forEach(agent -> print("agent_id", agent)));
     }
 
-    private void name(String what, String name) {
-        out().println(json ? node().put(what, name) : Printable.of(name));
+    private void print(String member, String name) {
+        output().print(Map.of(member, name), any -> Printable.of(name) + "\n");
     }
 
     @Command(name = "history", description = "Lists the versions of a key, newest first.")
     int history(@Parameters(paramLabel = "AGENT") String agent, @Parameters(paramLabel = "KEY") String key)
             throws IOException {
         return with(client -> client.history(agent, key)
-                .forEach(version -> out().println(
-                                json
-                                        ? version(version)
-                                        : cut("%-6s %s  %s"
-                                                .formatted(
-                                                        "v" + version.version(),
-                                                        seconds(version.committedAt()),
-                                                        version.isDeleted() ? "deleted" : version.json())))));
+                .forEach(version -> output().print(StateDump.VersionLine.of(version), HISTORY::row)));
     }
 
     @Command(
@@ -339,47 +277,22 @@ final class StateCommand implements Runnable {
         return with(client -> {
             try (Stream<StateEvent> events = client.replay(follow ? begun.follow() : begun)) {
                 events.forEach(event -> {
-                    event(event);
+                    output().print(StateDump.EventLine.of(event, event.resumeToken()), StateCommand::asText);
                     out().flush();
                 });
             }
         });
     }
 
-    private void event(StateEvent event) {
-        if (!json) {
-            for (StateEvent.Change change : event.changes()) {
-                out().println(cut("%-6d %s  %s %s v%d  %s"
-                        .formatted(
-                                event.revision(),
-                                seconds(event.committedAt()),
-                                change.agentId(),
-                                change.key(),
-                                change.version(),
-                                change.isDeleted() ? "deleted" : change.json())));
-            }
-            return;
-        }
-        out().println(line(event).put("resume_token", event.resumeToken()));
-    }
-
-    private static ObjectNode line(StateEvent event) {
-        ObjectNode line = node().put("revision", event.revision())
-                .put("committed_at", event.committedAt().toString())
-                .put("operations_total", event.operationsTotal());
-        ArrayNode changes = line.putArray("changes");
-        for (StateEvent.Change change : event.changes()) {
-            ObjectNode one = changes.addObject()
-                    .put("namespace", change.namespace())
-                    .put("agent_id", change.agentId())
-                    .put("key", change.key())
-                    .put("version", change.version())
-                    .put("kind", change.isDeleted() ? "DELETE" : "WRITE");
-            if (!change.isDeleted()) {
-                one.putRawValue("value", new RawValue(change.json()));
-            }
-        }
-        return line;
+    private static String asText(StateDump.EventLine event) {
+        Table<StateDump.ChangeLine> changes = new Table<StateDump.ChangeLine>()
+                .left("", 6, change -> event.revision())
+                .left("", change -> seconds(event.committedAt()))
+                .left(
+                        "",
+                        change -> change.agentId() + " " + change.key() + " v" + change.version() + "  "
+                                + Objects.requireNonNullElse(change.value(), "deleted"));
+        return event.changes().stream().map(changes::row).collect(Collectors.joining());
     }
 
     @Command(
@@ -403,32 +316,26 @@ final class StateCommand implements Runnable {
             Dump dump = agent == null
                     ? client.care().dump(namespaceOr(""), "")
                     : client.care().dump(namespaceOr(DEFAULT_NAMESPACE), agent);
-            try {
-                if (file == null) {
-                    long unused = StateDump.write(dump, StateCommand::line, out());
-                } else {
-                    long events = writeNew(file, dump);
-                    out().println(
-                                    json
-                                            ? node().put("file", file.toString())
-                                                    .put("events", events)
-                                            : events + " events in " + file);
-                }
-            } catch (FileAlreadyExistsException e) {
-                throw new NotThere(file + " exists already; name another file");
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
+            if (file == null) {
+                long unused = StateDump.write(dump, out());
+                return;
             }
+            output().print(
+                            new Written(file.toString(), writeNew(file, dump)),
+                            written -> written.events() + " events in " + file + "\n");
         });
     }
 
+    private record Written(String file, long events) {}
+
     /** Writes a dump to a new file with mode 0600 and forces it; deletes the file if this fails. */
     private static long writeNew(Path file, Dump dump) throws IOException {
+        require(Files.notExists(file, LinkOption.NOFOLLOW_LINKS), file + " exists already; name another file");
         FileChannel channel = FileChannel.open(
                 file, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), OwnerOnly.file(file));
         try (channel;
                 PrintWriter lines = new PrintWriter(Channels.newWriter(channel, StandardCharsets.UTF_8))) {
-            long events = StateDump.write(dump, StateCommand::line, lines);
+            long events = StateDump.write(dump, lines);
             channel.force(true);
             return events;
         } catch (IOException | RuntimeException e) {
@@ -446,8 +353,8 @@ final class StateCommand implements Runnable {
                 ""
             })
     int restore(@Parameters(paramLabel = "FILE") Path file) throws IOException {
-        sayFailuresOnce();
-        requireNoBackend("restore");
+        reportFailuresOnce();
+        connection.requireNoBackend("restore");
         StateConfig known = configured();
         if (known.engineName().equals("memory")) {
             throw new IOException("STATE_ENGINE is memory: the restored state would be lost at once");
@@ -459,26 +366,22 @@ final class StateCommand implements Runnable {
             storage.requireEmpty(storage.head());
             storage.restore(dump.floor(), dump.floorAtMicros(), events);
             Head head = storage.head();
-            out().println(
-                            json
-                                    ? node().put("revision", head.revision()).put("history_id", head.historyId())
-                                    : "restored up to revision " + head.revision() + ", history " + head.historyId());
-            out().flush();
+            output().print(
+                            new Restored(head.revision(), head.historyId()),
+                            restored -> "restored up to revision " + head.revision() + ", history " + head.historyId()
+                                    + "\n");
             return ExitCode.OK;
         } catch (StateException e) {
             throw new IOException(e.getMessage(), e);
         }
     }
 
+    private record Restored(long revision, String historyId) {}
+
     @Command(name = "backup", description = "Copies the embedded state next to its directory while the backend runs.")
     int backup() throws IOException {
-        return with(client -> {
-            StateCare.Backup made = client.care().backup();
-            out().println(
-                            json
-                                    ? node().put("path", made.path()).put("revision", made.revision())
-                                    : made.path() + ", at revision " + made.revision());
-        });
+        return with(client -> output().print(
+                        client.care().backup(), made -> made.path() + ", at revision " + made.revision() + "\n"));
     }
 
     @Command(
@@ -489,36 +392,15 @@ final class StateCommand implements Runnable {
                     String before)
             throws IOException {
         return with(client -> {
-            long oldest = before.matches("[0-9]{1,18}")
+            long oldest = isRevision(before)
                     ? client.care().compact(Long.parseLong(before))
                     : client.care().compact(time("--before", before));
-            out().println(json ? node().put("oldest_revision", oldest) : "replayable from revision " + oldest);
+            output().print(Map.of("oldest_revision", oldest), any -> "replayable from revision " + oldest + "\n");
         });
-    }
-
-    private static ObjectNode version(Versioned version) {
-        ObjectNode line = node().put("version", version.version())
-                .put("revision", version.revision())
-                .put("committed_at", version.committedAt().toString())
-                .put("deleted", version.isDeleted());
-        if (!version.isDeleted()) {
-            line.putRawValue("value", new RawValue(version.json()));
-        }
-        return line;
-    }
-
-    private static ObjectNode node() {
-        return JSON.createObjectNode();
     }
 
     private static String seconds(Instant time) {
         return time.truncatedTo(ChronoUnit.SECONDS).toString().replace('T', ' ').replace("Z", "");
-    }
-
-    /** Truncates the text to the width of the terminal. */
-    private static String cut(String line) {
-        String shown = Printable.of(line);
-        return shown.length() <= COLUMNS ? shown : shown.substring(0, COLUMNS - 1) + "…";
     }
 
     private Instant time(String option, String text) {
@@ -541,11 +423,13 @@ final class StateCommand implements Runnable {
         return spec.commandLine().getOut();
     }
 
-    private static final class NotThere extends RuntimeException {
-        private static final long serialVersionUID = 1;
+    private Output output() {
+        return new Output(out()::print, json);
+    }
 
-        NotThere(String message) {
-            super(message, null, false, false);
+    private static void require(boolean holds, String problem) throws IOException {
+        if (!holds) {
+            throw new IOException(problem);
         }
     }
 
@@ -559,99 +443,40 @@ final class StateCommand implements Runnable {
         }
     }
 
-    private int with(Consumer<StateClient> work) throws IOException {
+    /** The part of a command that calls the state. */
+    private interface Call {
+        void on(StateClient client) throws IOException;
+    }
+
+    private int with(Call call) throws IOException {
         requireDecodedArguments();
-        sayFailuresOnce();
+        reportFailuresOnce();
         if (!offline) {
-            try (StateClient client = connect()) {
-                return with(client, work);
+            try (StateClient client = connection.connect()) {
+                return with(client, call);
             }
         }
-        requireNoBackend("--offline");
+        connection.requireNoBackend("--offline");
         try (StoppedState stopped = StoppedState.open(configured())) {
-            return with(stopped.client(), work);
+            return with(stopped.client(), call);
         }
     }
 
-    private void requireNoBackend(String what) {
-        if (url != null || authorities != null || certificate != null || certificateKey != null || tokenFile != null) {
-            throw new ParameterException(
-                    spec.commandLine(),
-                    what + " asks no backend: leave out --url, --ca, --cert, --key and --token-file");
-        }
-    }
-
-    private int with(StateClient client, Consumer<StateClient> work) throws IOException {
+    private int with(StateClient client, Call call) throws IOException {
         try {
-            work.accept(client.namespace(namespaceOr(DEFAULT_NAMESPACE)));
-            out().flush();
+            call.on(client.namespace(namespaceOr(DEFAULT_NAMESPACE)));
             return ExitCode.OK;
-        } catch (UncheckedIOException e) {
-            throw e.getCause();
-        } catch (StateCallException | NotThere e) {
-            out().flush();
+        } catch (StateCallException e) {
             throw new IOException(e.getMessage(), e);
         }
     }
 
     /** Raises the log level, so that failures are reported only by the exception and not also in the log. */
-    private static void sayFailuresOnce() {
+    private static void reportFailuresOnce() {
         LogOutput.configure(new LogConfig(Level.ERROR, LogConfig.Format.TEXT), CommandLineProgram.LOG_STYLE);
     }
 
     private StateConfig configured() {
         return RunningBackend.served(BackendConfig.load(environment, config.file));
-    }
-
-    private StateClient connect() throws IOException {
-        StateTarget target = url == null
-                ? RunningBackend.state(environment, config.file)
-                : new StateTarget(address(url), scheme(url).equals("https"));
-        if ((certificate == null) != (certificateKey == null)) {
-            throw new ParameterException(spec.commandLine(), "--cert and --key: give both or neither");
-        }
-        StateClient.Connector connector = StateClient.to(target.address()).timeout(TIMEOUT);
-        try {
-            if (authorities != null) {
-                connector = connector.tls(authorities);
-            } else if (target.isTls() || certificate != null) {
-                connector = connector.tls();
-            }
-            if (certificate != null && certificateKey != null) {
-                connector = connector.certificate(certificate, certificateKey);
-            }
-            if (tokenFile != null) {
-                connector = connector.token(token(tokenFile));
-            }
-            return connector.connect();
-        } catch (FileNotFoundException | IllegalArgumentException e) {
-            throw new IOException("--ca, --cert or --key: " + e.getMessage(), e);
-        }
-    }
-
-    private String address(String text) {
-        try {
-            URI parsed = URI.create(text.contains("://") ? text : "http://" + text);
-            boolean isKnown = scheme(text).equals("http") || scheme(text).equals("https");
-            if (isKnown && parsed.getHost() != null && parsed.getPort() > 0) {
-                return parsed.getHost() + ":" + parsed.getPort();
-            }
-        } catch (IllegalArgumentException e) {
-            // reported below
-        }
-        throw new ParameterException(spec.commandLine(), "--url: write it like http://127.0.0.1:50051");
-    }
-
-    private static String scheme(String text) {
-        int end = text.indexOf("://");
-        return end < 0 ? "http" : text.substring(0, end).toLowerCase(Locale.ROOT);
-    }
-
-    private static String token(Path file) throws IOException {
-        try {
-            return new String(ConfiguredFile.bytes(file, MAX_TOKEN_BYTES), StandardCharsets.UTF_8).strip();
-        } catch (Unusable e) {
-            throw new IOException("--token-file: " + file + " " + e.getMessage(), e);
-        }
     }
 }

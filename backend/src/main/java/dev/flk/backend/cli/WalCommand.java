@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import dev.flk.backend.cli.WalSource.Lost;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.Inbox.Marked;
 import dev.flk.backend.inbox.RecordKind;
 import dev.flk.backend.inbox.RecordKind.LoggedId;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.cli.ErrorMessages;
-import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Output;
+import dev.flk.program.cli.Paragraph;
+import dev.flk.program.cli.Table;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogInspector.LogListing;
 import dev.flk.wal.LogInspector.LogListing.OtherFile;
@@ -15,15 +18,15 @@ import dev.flk.wal.LogInspector.SegmentSummary;
 import dev.flk.wal.LogInspector.Verification;
 import dev.flk.wal.StartReport;
 import dev.flk.wal.files.DiskFiles;
-import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.Damage.TornTail;
 import dev.flk.wal.segment.LogReader.LogWalk;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
-import java.util.Iterator;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -47,11 +50,20 @@ import picocli.CommandLine.Spec;
             "backend before repair and compact.",
             ""
         })
-final class WalCommand implements Runnable {
-    private static final String SEGMENT_ROW = "%-35s %-10s %11s %11s %9s\n";
-    static final String DAMAGE_ROW = "%-24s %-35s %15s\n";
-    private static final String RECORD_ROW = "%11s  %-24s  %-10s  %-8s  %9s\n";
-    private static final int KEY_COLUMNS = 18;
+final class WalCommand {
+    private static final Table<Segment> SEGMENTS = new Table<Segment>()
+            .left("SEGMENT", Segment::name)
+            .left("STATE", segment -> lowerCase(segment.state()))
+            .right("FIRST", segment -> segment.records() == 0 ? "-" : segment.firstSequence())
+            .right("LAST", segment -> segment.records() == 0 ? "-" : segment.endSequence() - 1)
+            .right("SIZE", segment -> ErrorMessages.bytes(segment.bytes()));
+    private static final Table<PrintedRecord> RECORDS = new Table<PrintedRecord>()
+            .right("SEQUENCE", 11, PrintedRecord::sequence)
+            .left("ARRIVED", 24, PrintedRecord::arrived)
+            .left("KIND", 10, PrintedRecord::kind)
+            .right("BODY", 9, record -> ErrorMessages.bytes(record.bytes()))
+            .left("KEY", PrintedRecord::keyId);
+    private static final String SECOND_LINE = " ".repeat(13);
 
     /** The number of records between checks whether the reader of the output has closed the pipe. */
     private static final int RECORDS_BETWEEN_CHECKS = 1_000;
@@ -74,16 +86,6 @@ final class WalCommand implements Runnable {
                 .addSubcommand(new WalRepairCommand(source));
     }
 
-    @Override
-    public void run() {
-        throw new ParameterException(
-                spec.commandLine(), "Missing command: wal ls, verify, cat, replay, compact or repair");
-    }
-
-    private PrintWriter out() {
-        return spec.commandLine().getOut();
-    }
-
     @Command(
             name = "ls",
             description = {
@@ -103,17 +105,26 @@ final class WalCommand implements Runnable {
         if (listing.isEmpty()) {
             throw source.nothingThere();
         }
-        if (source.json) {
-            listing.segments().forEach(segment -> out().print(Json.line(new SegmentLine(segment))));
-            listing.others().forEach(other -> out().print(Json.line(new FileLine(other))));
-        } else {
-            out().print(asTable(listing));
+        Output output = source.output(spec);
+        List<Segment> segments = listing.segments().stream().map(Segment::new).toList();
+        output.printAll("segment", segments, SEGMENTS::of);
+        output.note("%s, %s, %s in %s\n"
+                .formatted(
+                        ErrorMessages.count(segments.size(), "segment"),
+                        ErrorMessages.count(
+                                segments.stream().mapToLong(Segment::records).sum(), "record"),
+                        ErrorMessages.bytes(
+                                segments.stream().mapToLong(Segment::bytes).sum()),
+                        source.directory()));
+        for (OtherFile other : listing.others()) {
+            output.print(
+                    "file",
+                    new NamedFile(other.name(), isMark(other) ? "mark" : lowerCase(other.kind())),
+                    file -> "\n" + Paragraph.wrapped(file.name() + "\n    " + meaning(other)));
         }
-        out().flush();
     }
 
-    private record SegmentLine(
-            String type,
+    private record Segment(
             String name,
             long ordinal,
             SegmentSummary.State state,
@@ -125,9 +136,8 @@ final class WalCommand implements Runnable {
             long bytes,
             String opened,
             String context) {
-        SegmentLine(SegmentSummary of) {
+        Segment(SegmentSummary of) {
             this(
-                    "segment",
                     of.name(),
                     of.ordinal(),
                     of.state(),
@@ -142,41 +152,10 @@ final class WalCommand implements Runnable {
         }
     }
 
-    private record FileLine(String type, String name, String kind) {
-        FileLine(OtherFile of) {
-            this("file", of.name(), isMark(of) ? "mark" : lowerCase(of.kind()));
-        }
-    }
+    private record NamedFile(String name, String kind) {}
 
     private static boolean isMark(OtherFile file) {
         return file.name().equals(Inbox.MARK_FILE);
-    }
-
-    private String asTable(LogListing listing) {
-        StringBuilder table = new StringBuilder(SEGMENT_ROW.formatted("SEGMENT", "STATE", "FIRST", "LAST", "SIZE"));
-        for (SegmentSummary segment : listing.segments()) {
-            boolean counts = segment.records() > 0;
-            table.append(SEGMENT_ROW.formatted(
-                    segment.name(),
-                    lowerCase(segment.state()),
-                    counts ? segment.first() : "-",
-                    counts ? segment.end() - 1 : "-",
-                    ErrorMessages.bytes(segment.bytes())));
-        }
-        long records =
-                listing.segments().stream().mapToLong(SegmentSummary::records).sum();
-        long bytes =
-                listing.segments().stream().mapToLong(SegmentSummary::bytes).sum();
-        table.append("%s, %s, %s in %s\n"
-                .formatted(
-                        ErrorMessages.count(listing.segments().size(), "segment"),
-                        ErrorMessages.count(records, "record"),
-                        ErrorMessages.bytes(bytes),
-                        source.directory()));
-        for (OtherFile other : listing.others()) {
-            table.append("\n%s\n    %s\n".formatted(other.name(), meaning(other)));
-        }
-        return table.toString();
     }
 
     private static String meaning(OtherFile other) {
@@ -216,19 +195,22 @@ final class WalCommand implements Runnable {
         if (found.records() == 0 && found.isWhole() && inspector.isEmpty()) {
             throw source.nothingThere();
         }
-        if (source.json) {
-            found.damages().forEach(damage -> out().print(Json.line(new DamageLine(damage))));
-            found.givenUp().forEach(lost -> out().print(Json.line(new LostLine(lost))));
-            if (found.tornTail() != null) {
-                out().print(Json.line(new TornTailLine(found.tornTail())));
-            }
-            found.brokenHeaders().forEach(segment -> out().print(Json.line(new NoticeLine("broken_header", segment))));
-            found.foreign().forEach(file -> out().print(Json.line(new NoticeLine("other_log", file))));
-            out().print(Json.line(new VerifiedLine(found)));
-        } else {
-            out().print(asText(found));
+        Output output = source.output(spec);
+        output.printAll("damage", found.damages(), WalSource.damages("MISSING RECORDS")::of);
+        output.printAll("lost", found.givenUp().stream().map(Lost::new).toList(), lost -> "");
+        if (found.tornTail() != null) {
+            output.print("torn_tail", found.tornTail(), WalCommand::asText);
         }
-        out().flush();
+        for (String segment : found.brokenHeaders()) {
+            output.print(
+                    "broken_header",
+                    Map.of("file", segment),
+                    file -> StartReport.describeBrokenHeader(segment) + "; 'wal repair' rewrites it\n");
+        }
+        for (String foreign : found.foreign()) {
+            output.print("other_log", Map.of("file", foreign), file -> StartReport.describeForeign(foreign) + "\n");
+        }
+        output.print("summary", new Verified(found), summary -> asText(found));
         return found.isWhole() ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 
@@ -244,73 +226,30 @@ final class WalCommand implements Runnable {
         return Inbox.marked(new DiskFiles(), source.directory()).orElse(new Marked(-1, 0, 0));
     }
 
-    private record DamageLine(
-            String type, Damage.Kind kind, String segment, long offset, long firstMissing, long lastMissing) {
-        DamageLine(Damage of) {
-            this("damage", of.kind(), of.segment(), of.offset(), of.firstMissing(), of.lastMissing());
-        }
-    }
-
-    private record LostLine(String type, long firstLost, long lastLost) {
-        LostLine(Damage of) {
-            this("lost", of.firstMissing(), of.lastMissing());
-        }
-    }
-
-    /** A notice about a file with a damaged header or a file of another log. */
-    private record NoticeLine(String type, String file) {}
-
-    private record TornTailLine(
-            String type, String segment, long offset, long bytes, long sequence, long lastWholeSequence) {
-        TornTailLine(TornTail of) {
-            this("torn_tail", of.segment(), of.offset(), of.bytes(), of.sequence(), of.lastWhole());
-        }
-    }
-
-    private record VerifiedLine(
-            String type, boolean whole, long records, long firstSequence, long lastSequence, long missing, long lost) {
-        VerifiedLine(Verification of) {
-            this("summary", of.isWhole(), of.records(), of.first(), of.last(), of.missing(), of.lost());
+    private record Verified(
+            boolean whole, long records, long firstSequence, long lastSequence, long missing, long lost) {
+        Verified(Verification of) {
+            this(of.isWhole(), of.records(), of.first(), of.last(), of.missing(), of.lost());
         }
     }
 
     private String asText(Verification found) {
-        StringBuilder text = new StringBuilder();
-        if (!found.isWhole()) {
-            text.append(DAMAGE_ROW.formatted("MISSING RECORDS", "SEGMENT", "DAMAGED AT BYTE"));
-        }
-        for (Damage damage : found.damages()) {
-            text.append(DAMAGE_ROW.formatted(WalSource.sequences(damage), damage.segment(), WalSource.place(damage)));
-        }
-        if (found.tornTail() != null) {
-            text.append(asText(found.tornTail()));
-        }
-        for (String segment : found.brokenHeaders()) {
-            text.append(StartReport.describeBrokenHeader(segment)).append("; 'wal repair' rewrites it\n");
-        }
-        for (String file : found.foreign()) {
-            text.append(StartReport.describeForeign(file)).append('\n');
-        }
+        String lost = found.lost() == 0
+                ? ""
+                : found.givenUp().stream()
+                        .map(WalSource::sequences)
+                        .collect(Collectors.joining(", ", "lost since a repair: ", "\n"));
+        String result = found.isWhole()
+                ? "whole" + (found.tornTail() == null ? "" : " up to there") + ": "
+                        + ErrorMessages.count(found.records(), "record")
+                : "damaged: " + ErrorMessages.count(found.missing(), "record") + " missing, "
+                        + ErrorMessages.count(found.records(), "record") + " whole";
         String range = found.records() == 0 ? "" : " (" + found.first() + " to " + found.last() + ")";
-        String end = found.tornTail() == null ? "" : " up to there";
-        if (found.lost() > 0) {
-            text.append("lost since a repair: ")
-                    .append(found.givenUp().stream().map(WalSource::sequences).collect(Collectors.joining(", ")))
-                    .append('\n');
-        }
-        return text.append(found.isWhole() ? "whole" + end + ": " : "damaged: ")
-                .append(found.isWhole() ? "" : ErrorMessages.count(found.missing(), "record") + " missing, ")
-                .append(ErrorMessages.count(found.records(), "record"))
-                .append(found.isWhole() ? "" : " whole")
-                .append(range)
-                .append(" in ")
-                .append(source.directory())
-                .append('\n')
-                .toString();
+        return lost + result + range + " in " + source.directory() + "\n";
     }
 
     private static String asText(TornTail tail) {
-        String behind = tail.lastWhole() == 0
+        String after = tail.lastWhole() == 0
                 ? "being written now, or cut off by a crash"
                 : "followed by whole records up to " + tail.lastWhole() + ": cut off by a crash, or damaged";
         return "unfinished: record %d and everything after it, %s from byte %d of\n    %s\n    %s\n"
@@ -319,7 +258,7 @@ final class WalCommand implements Runnable {
                         ErrorMessages.count(tail.bytes(), "byte"),
                         tail.offset(),
                         tail.segment(),
-                        behind);
+                        after);
     }
 
     @Command(
@@ -347,8 +286,7 @@ final class WalCommand implements Runnable {
             @Option(
                             names = "--kind",
                             paramLabel = "KIND",
-                            completionCandidates = Kinds.class,
-                            description = "Only records of this kind: ${COMPLETION-CANDIDATES}.")
+                            description = "Only records of this kind: submission, evidence or overruled.")
                     @Nullable
                     String kind,
             @Option(names = "--body", description = "Also print the bodies as they were submitted.") boolean body)
@@ -356,40 +294,26 @@ final class WalCommand implements Runnable {
         CommandLine command = Objects.requireNonNull(spec.subcommands().get("cat"));
         Optional<PcsId> wanted = checkUsage(command, from, to, id, kind);
         LogInspector inspector = source.inspector();
-        PrintWriter out = out();
+        PrintWriter out = command.getOut();
+        Output output = source.output(spec);
         try (LogWalk walk = inspector.walk(from)) {
             LogRecord record = walk.next();
             if (record == null && walk.damages().isEmpty() && inspector.isEmpty()) {
                 throw source.nothingThere();
             }
-            if (!source.json) {
-                out.print(RECORD_ROW.formatted("SEQUENCE", "ARRIVED", "KIND", "KEY", "BODY") + "             PCS_ID\n");
-            }
+            output.note(RECORDS.heading() + SECOND_LINE + "PCS_ID\n");
             for (long read = 1; record != null && record.sequence() <= to; read++) {
-                if (kind == null || kind.equals(RecordKind.nameOf(record.kind()))) {
-                    Optional<PcsId> about = LoggedId.of(record);
-                    if (wanted.isEmpty() || wanted.equals(about)) {
-                        out.print(
-                                source.json
-                                        ? Json.line(new RecordLine(record, about, body))
-                                        : asText(record, about, body));
-                    }
+                Optional<PcsId> about = LoggedId.of(record);
+                if ((kind == null || kind.equals(RecordKind.nameOf(record.kind())))
+                        && (wanted.isEmpty() || wanted.equals(about))) {
+                    output.print(new PrintedRecord(record, about, body), WalCommand::asText);
                 }
                 if (read % RECORDS_BETWEEN_CHECKS == 0 && out.checkError()) {
                     return ExitCode.OK; // the reader, such as head, has closed the pipe
                 }
                 record = walk.next();
             }
-            out.flush();
             return WalSource.report(walk.damages(), to, command.getErr());
-        }
-    }
-
-    /** The values that {@code --kind} accepts. */
-    static final class Kinds implements Iterable<String> {
-        @Override
-        public Iterator<String> iterator() {
-            return RecordKind.names().iterator();
         }
     }
 
@@ -407,7 +331,7 @@ final class WalCommand implements Runnable {
                 .orElseThrow(() -> new ParameterException(command, "--id: a pcs_id is 64 lower-case hex digits")));
     }
 
-    private record RecordLine(
+    private record PrintedRecord(
             long sequence,
             long group,
             String arrived,
@@ -419,7 +343,7 @@ final class WalCommand implements Runnable {
             long offset,
             String context,
             @Nullable String body) {
-        RecordLine(LogRecord of, Optional<PcsId> about, boolean withBody) {
+        PrintedRecord(LogRecord of, Optional<PcsId> about, boolean withBody) {
             this(
                     of.sequence(),
                     of.group(),
@@ -431,21 +355,15 @@ final class WalCommand implements Runnable {
                     of.position().segment(),
                     of.position().offset(),
                     of.context(),
-                    withBody ? bodyOf(of) : null);
+                    // valid UTF-8, because a certificate is parsed strictly before it is logged
+                    withBody ? new String(of.body(), StandardCharsets.UTF_8) : null);
         }
     }
 
-    /** Renders two lines of at most 80 columns, and the body as a third if it is wanted. */
-    private static String asText(LogRecord record, Optional<PcsId> about, boolean withBody) {
-        String keyId = record.keyId();
-        String head = RECORD_ROW.formatted(
-                record.sequence(),
-                ErrorMessages.time(record.arrivalMillis()),
-                RecordKind.nameOf(record.kind()),
-                keyId.length() > KEY_COLUMNS ? keyId.substring(0, KEY_COLUMNS - 1) + "…" : keyId,
-                ErrorMessages.bytes(record.body().length));
-        String id = "             " + about.map(PcsId::toString).orElse("-") + "\n";
-        return withBody ? head + id + forTerminal(bodyOf(record)) + "\n" : head + id;
+    private static String asText(PrintedRecord record) {
+        return RECORDS.row(record)
+                + SECOND_LINE + Objects.requireNonNullElse(record.pcsId(), "-") + "\n"
+                + (record.body() == null ? "" : forTerminal(record.body()) + "\n");
     }
 
     /**
@@ -461,10 +379,5 @@ final class WalCommand implements Runnable {
             shown.append(speaks ? "\\u%04x".formatted((int) c) : String.valueOf(c));
         }
         return shown.toString();
-    }
-
-    /** Decodes a body, which is valid UTF-8 because a certificate is parsed strictly before it is logged. */
-    private static String bodyOf(LogRecord record) {
-        return new String(record.body(), StandardCharsets.UTF_8);
     }
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.inbox.LogCompaction;
 import dev.flk.program.cli.ErrorMessages;
-import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Output;
+import dev.flk.program.cli.Table;
 import dev.flk.program.config.Quantities;
 import dev.flk.wal.Retention.Done;
 import dev.flk.wal.Retention.Due;
@@ -16,6 +18,7 @@ import java.io.PrintWriter;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Locale;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -45,7 +48,16 @@ import picocli.CommandLine.Spec;
             "2:wrong usage"
         })
 final class WalCompactCommand implements Callable<Integer> {
-    private static final String ROW = "%-10s %-38s %11s %11s\n";
+    private static final Table<Compacted> TABLE = new Table<Compacted>()
+            .left("", 10, Compacted::done)
+            .left("SEGMENT", 38, Compacted::segment)
+            .right("BEFORE", 11, segment -> ErrorMessages.bytes(segment.bytesBefore()))
+            .right(
+                    "AFTER",
+                    11,
+                    segment -> segment.bytesAfter() == null || segment.bytesAfter() == 0
+                            ? "-"
+                            : ErrorMessages.bytes(segment.bytesAfter()));
 
     private final WalSource source;
 
@@ -91,37 +103,66 @@ final class WalCompactCommand implements Callable<Integer> {
         }
     }
 
+    private record Compacted(
+            @JsonIgnore String done,
+            String segment,
+            long firstSequence,
+            long lastSequence,
+            long bytesBefore,
+            @Nullable Long bytesAfter) {}
+
+    private record Summary(
+            boolean dryRun,
+            long removed,
+            long compressed,
+            long keptUndecided,
+            @Nullable Long decidedUpTo,
+            @Nullable Long bytesFreed) {}
+
     private int compact(LogCompaction compaction) throws IOException {
         List<Due> plan = compaction.plan();
         List<Due> undecided = compaction.undecided();
-        PrintWriter out = spec.commandLine().getOut();
-        if (!source.json && !plan.isEmpty()) {
-            out.print(ROW.formatted("", "SEGMENT", "BEFORE", "AFTER"));
-        }
+        Output output = source.output(spec);
+        output.note(plan.isEmpty() ? "" : TABLE.heading());
         long freed = 0;
         for (Due due : plan) {
             long before = bytes(due.segment());
             if (!dryRun && !compaction.step()) {
                 throw new IOException("segment " + due.segment() + " has changed meanwhile; run the command again");
             }
-            long left = dryRun || due.what() == Done.REMOVED ? 0 : bytes(due.segment() + ".gz");
+            boolean isRemoved = due.what() == Done.REMOVED;
+            long left = dryRun || isRemoved ? 0 : bytes(due.segment() + ".gz");
             freed += before - left;
-            out.print(source.json ? asJson(due, before, left) : asRow(due, before, left));
-            out.flush();
+            String done = (isRemoved ? "remove" : "compress") + (dryRun ? "" : isRemoved ? "d" : "ed");
+            output.print(
+                    due.what().name().toLowerCase(Locale.ROOT),
+                    new Compacted(done, due.segment(), due.first(), due.last(), before, dryRun ? null : left),
+                    TABLE::row);
+            spec.commandLine().getOut().flush();
         }
-        out.print(source.json ? summaryAsJson(compaction, plan, undecided, freed) : summary(plan, freed));
-        out.flush();
+        long removed = plan.stream().filter(due -> due.what() == Done.REMOVED).count();
+        OptionalLong decided = compaction.decidedUpTo();
+        output.print(
+                "summary",
+                new Summary(
+                        dryRun,
+                        removed,
+                        plan.size() - removed,
+                        undecided.size(),
+                        decided.isPresent() ? decided.getAsLong() : null,
+                        dryRun ? null : freed),
+                summary -> asText(summary));
         return undecided.isEmpty() ? ExitCode.OK : reportKept(compaction, undecided);
     }
 
-    private String summary(List<Due> plan, long freed) {
-        if (plan.isEmpty()) {
-            return "nothing to do in " + source.directory() + "\n";
-        }
-        return dryRun
-                ? ErrorMessages.count(plan.size(), "segment") + " would be compressed or removed in "
-                        + source.directory() + "\n"
-                : ErrorMessages.bytes(freed) + " freed in " + source.directory() + "\n";
+    private String asText(Summary done) {
+        long segments = done.removed() + done.compressed();
+        return (segments == 0
+                        ? "nothing to do"
+                        : done.bytesFreed() == null
+                                ? ErrorMessages.count(segments, "segment") + " would be compressed or removed"
+                                : ErrorMessages.bytes(done.bytesFreed()) + " freed")
+                + " in " + source.directory() + "\n";
     }
 
     /** Reports segments past the retention that are kept. A backend will decide them; if the mark is lost, the operator must act. */
@@ -135,51 +176,7 @@ final class WalCompactCommand implements Callable<Integer> {
                         ? "kept: not all in there is decided; a backend does that at its next start"
                         : "kept: nobody knows what is decided, since inbox.mark is missing or broken; start the backend,"
                                 + " and it makes that again"));
-        err.flush();
         return known ? ExitCode.OK : ExitCode.SOFTWARE;
-    }
-
-    private String asRow(Due due, long before, long left) {
-        String what = switch (due.what()) {
-            case REMOVED -> dryRun ? "remove" : "removed";
-            case COMPRESSED -> dryRun ? "compress" : "compressed";
-            case NOTHING -> "";
-        };
-        String after = due.what() == Done.REMOVED || dryRun ? "-" : ErrorMessages.bytes(left);
-        return ROW.formatted(what, due.segment(), ErrorMessages.bytes(before), after);
-    }
-
-    private record DueLine(
-            Done type,
-            String segment,
-            long firstSequence,
-            long lastSequence,
-            long bytesBefore,
-            @Nullable Long bytesAfter) {}
-
-    private String asJson(Due due, long before, long left) {
-        return Json.line(new DueLine(due.what(), due.segment(), due.first(), due.last(), before, dryRun ? null : left));
-    }
-
-    private record Summary(
-            String type,
-            boolean dryRun,
-            long removed,
-            long compressed,
-            long keptUndecided,
-            @Nullable Long decidedUpTo,
-            @Nullable Long bytesFreed) {}
-
-    private String summaryAsJson(LogCompaction compaction, List<Due> plan, List<Due> undecided, long freed) {
-        OptionalLong decided = compaction.decidedUpTo();
-        return Json.line(new Summary(
-                "summary",
-                dryRun,
-                plan.stream().filter(due -> due.what() == Done.REMOVED).count(),
-                plan.stream().filter(due -> due.what() == Done.COMPRESSED).count(),
-                undecided.size(),
-                decided.isPresent() ? decided.getAsLong() : null,
-                dryRun ? null : freed));
     }
 
     private long bytes(String segment) throws IOException {

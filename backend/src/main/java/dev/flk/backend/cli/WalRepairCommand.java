@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import dev.flk.backend.cli.WalSource.Lost;
 import dev.flk.program.cli.ErrorMessages;
-import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Output;
 import dev.flk.wal.LogRepair;
 import dev.flk.wal.LogRepair.Repair;
 import dev.flk.wal.LogRepair.Repair.SetAside;
 import dev.flk.wal.files.LogLockedException;
-import dev.flk.wal.segment.Damage;
 import java.io.IOException;
-import java.io.PrintWriter;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -52,11 +52,31 @@ final class WalRepairCommand implements Callable<Integer> {
         source.requireLog();
         LogRepair repair = source.repair();
         Repair done = dryRun ? repair.plan() : run(repair);
-        PrintWriter out = spec.commandLine().getOut();
-        out.print(source.json ? asJson(done) : asText(done));
-        out.flush();
+        Output output = source.output(spec);
+        output.printAll(
+                "lost",
+                done.lost().stream().map(Lost::new).toList(),
+                lost -> WalSource.damages("LOST RECORDS").of(done.lost()));
+        for (SetAside aside : done.setAside()) {
+            output.print(
+                    "set_aside",
+                    new KeptFile(aside.segment(), aside.as(), Math.max(0, aside.kept())),
+                    kept -> asText(aside));
+        }
+        output.print(
+                "summary",
+                new Repaired(dryRun, done.isNeeded(), done.missing(), done.declaredIn()),
+                repaired -> (done.setAside().isEmpty() ? "" : "\n") + asText(repaired));
         return ExitCode.OK;
     }
+
+    private record KeptFile(String segment, @Nullable String as, long keptRecords) {}
+
+    private record Repaired(
+            boolean dryRun,
+            boolean needed,
+            long lost,
+            @Nullable String declaredIn) {}
 
     private Repair run(LogRepair repair) throws IOException {
         try {
@@ -66,69 +86,26 @@ final class WalRepairCommand implements Callable<Integer> {
         }
     }
 
-    private String asText(Repair done) {
-        if (!done.isNeeded()) {
+    private String asText(SetAside aside) {
+        String kept = aside.kept() < 0
+                ? "its header is broken: its records can't be read"
+                : ErrorMessages.count(aside.kept(), "whole record") + " of it " + (aside.kept() == 1 ? "stays" : "stay")
+                        + " in the log";
+        return "\n%s\n    %s %s\n    %s\n"
+                .formatted(
+                        aside.segment(),
+                        dryRun ? "would be copied to" : "is kept as",
+                        Objects.requireNonNullElse(aside.as(), aside.segment() + ".broken"),
+                        kept);
+    }
+
+    private String asText(Repaired done) {
+        if (!done.needed()) {
             return "nothing to do: no record is missing in " + source.directory() + "\n";
         }
-        StringBuilder text = new StringBuilder();
-        if (!done.lost().isEmpty()) {
-            text.append(WalCommand.DAMAGE_ROW.formatted("LOST RECORDS", "SEGMENT", "DAMAGED AT BYTE"));
-        }
-        for (Damage lost : done.lost()) {
-            text.append(
-                    WalCommand.DAMAGE_ROW.formatted(WalSource.sequences(lost), lost.segment(), WalSource.place(lost)));
-        }
-        for (SetAside aside : done.setAside()) {
-            text.append("\n%s\n".formatted(aside.segment()));
-            text.append("    %s %s\n".formatted(dryRun ? "would be copied to" : "is kept as", copyOf(aside)));
-            text.append(
-                    aside.kept() < 0
-                            ? "    its header is broken: its records can't be read\n"
-                            : "    %s of it %s in the log\n"
-                                    .formatted(
-                                            ErrorMessages.count(aside.kept(), "whole record"),
-                                            aside.kept() == 1 ? "stays" : "stay"));
-        }
-        text.append(done.setAside().isEmpty() ? "" : "\n");
-        text.append(dryRun ? "would be repaired: " : "repaired: ");
-        text.append(ErrorMessages.count(done.missing(), "record"))
-                .append(" lost in ")
-                .append(source.directory());
-        if (done.declaredIn() != null) {
-            text.append(", declared in ").append(done.declaredIn());
-        }
-        return text.append('\n').toString();
-    }
-
-    private static String copyOf(SetAside aside) {
-        return aside.as() == null ? aside.segment() + ".broken" : aside.as();
-    }
-
-    private record LostLine(
-            String type, Damage.Kind kind, String segment, long offset, long firstLost, long lastLost) {}
-
-    private record SetAsideLine(
-            String type, String segment, @Nullable String as, long keptRecords) {}
-
-    private record Summary(
-            String type,
-            boolean dryRun,
-            boolean needed,
-            long lost,
-            @Nullable String declaredIn) {}
-
-    private String asJson(Repair done) {
-        StringBuilder lines = new StringBuilder();
-        for (Damage lost : done.lost()) {
-            lines.append(Json.line(new LostLine(
-                    "lost", lost.kind(), lost.segment(), lost.offset(), lost.firstMissing(), lost.lastMissing())));
-        }
-        for (SetAside aside : done.setAside()) {
-            lines.append(
-                    Json.line(new SetAsideLine("set_aside", aside.segment(), aside.as(), Math.max(0, aside.kept()))));
-        }
-        return lines.append(
-                        Json.line(new Summary("summary", dryRun, done.isNeeded(), done.missing(), done.declaredIn())))
-                .toString();
+        return (dryRun ? "would be repaired: " : "repaired: ")
+                + ErrorMessages.count(done.lost(), "record")
+                + " lost in " + source.directory()
+                + (done.declaredIn() == null ? "" : ", declared in " + done.declaredIn()) + "\n";
     }
 }

@@ -2,23 +2,22 @@
 package dev.flk.backend.cli;
 
 import com.fasterxml.jackson.databind.util.RawValue;
-import dev.flk.backend.cli.LogReplay.ReplayWorkers;
 import dev.flk.backend.inbox.LoggedOutcomes;
-import dev.flk.backend.inbox.LoggedOutcomes.Compared;
 import dev.flk.backend.inbox.LoggedOutcomes.ReplayedOutcome;
 import dev.flk.backend.inbox.RecordKind;
+import dev.flk.backend.replay.LogReplay;
+import dev.flk.backend.replay.LogReplay.ReplayWorkers;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Output;
+import dev.flk.program.cli.Table;
 import dev.flk.verification.Verdict;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Path;
-import java.util.EnumMap;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Predicate;
@@ -41,6 +40,9 @@ import picocli.CommandLine.Spec;
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {"0:done", "1:records are missing in between, or can't be decided", "2:wrong usage"})
 final class WalReplayCommand implements Callable<Integer> {
+    private static final Table<Map.Entry<String, Long>> COUNTS =
+            new Table<Map.Entry<String, Long>>().left("", 29, Map.Entry::getKey).right("", 10, Map.Entry::getValue);
+
     private final WalSource source;
 
     @Option(names = "--from", paramLabel = "SEQ", description = "The first record to decide.")
@@ -65,107 +67,98 @@ final class WalReplayCommand implements Callable<Integer> {
         source.requireLog();
         ReplayCount count = new ReplayCount();
         PrintWriter out = spec.commandLine().getOut();
-        LogReplay replay = new LogReplay(source.inspector(), null, LogReplay.Progress.none());
+        LogReplay replay = new LogReplay(source.inspector(), null, step -> {});
         Predicate<LogRecord> wanted = record -> {
             count.record(record);
             return LoggedOutcomes.isSubmission(record);
         };
         ReplayWorkers.OnDecided onDecided = (record, given, other) -> {
-            count.given(given);
+            count.given(given, 1);
             if (outcomes) {
-                out.print(asOutcome(record.sequence(), given));
+                out.print(Json.line(
+                        new Outcome(record.sequence(), given.id().toString(), given.status(), Json.raw(given.body()))));
             }
         };
         List<Damage> damages = outcomes
                 ? replay.run(from, to, wanted, onDecided)
-                : replay.runAtOnce(from, to, wanted, onDecided, count::overruled);
-        printSummary(count);
-        return WalSource.report(damages, to, spec.commandLine().getErr());
-    }
-
-    /** Prints the summary, to standard error if standard output has JSON lines and the summary is text. */
-    private void printSummary(ReplayCount count) {
-        PrintWriter out = spec.commandLine().getOut();
+                : replay.runAtOnce(from, to, wanted, onDecided, (byItself, existing) -> {
+                    count.given(byItself.given(), -1);
+                    count.given(existing, 1);
+                });
+        // standard output may have JSON lines, which a summary in text must not follow
         PrintWriter target = outcomes && !source.json ? spec.commandLine().getErr() : out;
-        target.print(source.json ? count.asJson() : count.asText(source.directory()));
-        out.flush();
-        target.flush();
+        new Output(target::print, source.json).print("summary", count.summary(), this::asText);
+        return WalSource.report(damages, to, spec.commandLine().getErr());
     }
 
     private record Outcome(long seq, String pcsId, int status, RawValue body) {}
 
-    private static String asOutcome(long sequence, ReplayedOutcome given) {
-        return Json.line(new Outcome(sequence, given.id().toString(), given.status(), Json.raw(given.body())));
+    private record Summary(
+            long records,
+            long firstSequence,
+            long lastSequence,
+            long submission,
+            long evidence,
+            long overruled,
+            long accepted,
+            long escalated,
+            long rejected,
+            long answeredByAnEarlierOne) {}
+
+    private String asText(Summary counted) {
+        String range =
+                counted.records() == 0 ? "" : " (" + counted.firstSequence() + " to " + counted.lastSequence() + ")";
+        return row("submission", counted.submission())
+                + row("  accepted", counted.accepted())
+                + row("  escalated", counted.escalated())
+                + row("  rejected", counted.rejected())
+                + row("  of these, by an earlier one", counted.answeredByAnEarlierOne())
+                + row("evidence", counted.evidence())
+                + row("overruled", counted.overruled())
+                + ErrorMessages.count(counted.records(), "record") + range + " in " + source.directory() + "\n";
     }
 
-    /** The counts of a replay. */
-    private static final class ReplayCount {
-        private static final String ROW = "%-28s %12d\n";
+    private static String row(String what, long count) {
+        return COUNTS.row(Map.entry(what, count));
+    }
 
-        private final Map<String, Long> byKind = new LinkedHashMap<>();
-        private final Map<Verdict.Kind, Long> byEnding = new EnumMap<>(Verdict.Kind.class);
+    /** The counts of a replay. One thread. */
+    private static final class ReplayCount {
+        private final Map<String, Long> counts = new HashMap<>();
         private long records;
         private long first;
         private long last;
-        private long overruled;
-
-        ReplayCount() {
-            RecordKind.names().forEach(kind -> byKind.put(kind, 0L));
-            for (Verdict.Kind ending : Verdict.Kind.values()) {
-                byEnding.put(ending, 0L);
-            }
-        }
+        private long byAnEarlierOne;
 
         void record(LogRecord record) {
             first = records == 0 ? record.sequence() : first;
             last = record.sequence();
             records++;
-            byKind.merge(RecordKind.nameOf(record.kind()), 1L, Long::sum);
+            counts.merge(RecordKind.nameOf(record.kind()), 1L, Long::sum);
         }
 
-        void given(ReplayedOutcome given) {
-            byEnding.merge(given.kind(), 1L, Long::sum);
-            overruled += given.isOverruled() ? 1 : 0;
+        /** Adds an outcome, or takes back one that another outcome overruled. */
+        void given(ReplayedOutcome given, long change) {
+            counts.merge(given.kind().name(), change, Long::sum);
+            byAnEarlierOne += given.isOverruled() ? change : 0;
         }
 
-        /** Corrects the counts for an overruled submission, which was counted with its own outcome before. */
-        void overruled(Compared byItself, ReplayedOutcome stood) {
-            byEnding.merge(byItself.given().kind(), -1L, Long::sum);
-            given(stood);
+        private long count(String what) {
+            return counts.getOrDefault(what, 0L);
         }
 
-        String asText(Path directory) {
-            StringBuilder text = new StringBuilder();
-            byKind.forEach((kind, count) -> {
-                text.append(ROW.formatted(kind, count));
-                if (kind.equals(RecordKind.names().get(0))) {
-                    byEnding.forEach((ending, ended) -> text.append(ROW.formatted("  " + lowerCase(ending), ended)));
-                    text.append(ROW.formatted("  of these, by an earlier one", overruled));
-                }
-            });
-            String range = records == 0 ? "" : " (" + first + " to " + last + ")";
-            return text.append(ErrorMessages.count(records, "record"))
-                    .append(range)
-                    .append(" in ")
-                    .append(directory)
-                    .append('\n')
-                    .toString();
-        }
-
-        String asJson() {
-            Map<String, Object> line = new LinkedHashMap<>();
-            line.put("type", "summary");
-            line.put("records", records);
-            line.put("first_sequence", first);
-            line.put("last_sequence", last);
-            line.putAll(byKind);
-            byEnding.forEach((ending, count) -> line.put(lowerCase(ending), count));
-            line.put("answered_by_an_earlier_one", overruled);
-            return Json.line(line);
-        }
-
-        private static String lowerCase(Verdict.Kind ending) {
-            return ending.name().toLowerCase(Locale.ROOT);
+        Summary summary() {
+            return new Summary(
+                    records,
+                    first,
+                    last,
+                    count("submission"),
+                    count("evidence"),
+                    count("overruled"),
+                    count(Verdict.Kind.ACCEPTED.name()),
+                    count(Verdict.Kind.ESCALATED.name()),
+                    count(Verdict.Kind.REJECTED.name()),
+                    byAnEarlierOne);
         }
     }
 }

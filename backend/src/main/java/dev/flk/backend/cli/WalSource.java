@@ -5,6 +5,8 @@ import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.inbox.Inbox;
+import dev.flk.program.cli.Output;
+import dev.flk.program.cli.Table;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogRepair;
@@ -20,6 +22,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
@@ -43,6 +46,11 @@ final class WalSource {
     WalSource(Map<String, String> environment, ConfigOption config) {
         this.environment = environment;
         this.config = config;
+    }
+
+    /** Returns the output of a command in the form that {@code --json} selects. */
+    Output output(CommandSpec command) {
+        return new Output(command.commandLine().getOut()::print, json);
     }
 
     Path directory() {
@@ -101,14 +109,17 @@ final class WalSource {
                 "there are no segments in " + directory() + "; name the log's directory with --dir or WAL_DIR");
     }
 
+    /** Returns a table of missing records. */
+    static Table<Damage> damages(String heading) {
+        return new Table<Damage>()
+                .left(heading, WalSource::sequences)
+                .left("SEGMENT", Damage::segment)
+                .right("DAMAGED AT BYTE", damage -> damage.kind() == Damage.Kind.ABSENT ? "missing" : damage.offset());
+    }
+
     /** Returns the missing sequences, such as {@code 4} or {@code 4 to 6}. */
     static String sequences(Damage damage) {
-        if (damage.missing() == 0) {
-            return "unknown";
-        }
-        return damage.firstMissing() == damage.lastMissing()
-                ? String.valueOf(damage.firstMissing())
-                : damage.firstMissing() + " to " + damage.lastMissing();
+        return damage.missing() == 0 ? "unknown" : damage.range().replaceFirst("records? ", "");
     }
 
     /** Prints the damage up to the sequence {@code to} and returns the exit code. */
@@ -116,16 +127,7 @@ final class WalSource {
         List<Damage> within =
                 damages.stream().filter(damage -> damage.firstMissing() <= to).toList();
         within.forEach(damage -> err.println(CommandLineProgram.NAME + ": " + damage.describe()));
-        err.flush();
         return within.isEmpty() ? ExitCode.OK : ExitCode.SOFTWARE;
-    }
-
-    /** Returns the byte offset of the damage, or that the segment is missing. */
-    static String place(Damage damage) {
-        return switch (damage.kind()) {
-            case BROKEN -> String.valueOf(damage.offset());
-            case ABSENT -> "missing";
-        };
     }
 
     /** Throws unless {@code from} to {@code to} is a valid range of sequences. */
@@ -133,6 +135,13 @@ final class WalSource {
         if (from < 1 || to < from) {
             throw new ParameterException(
                     command, "--from and --to: sequences count from 1, and the first must not be after the last");
+        }
+    }
+
+    /** Records that are lost, as JSON has them. */
+    record Lost(Damage.Kind kind, String segment, long offset, long firstLost, long lastLost) {
+        Lost(Damage of) {
+            this(of.kind(), of.segment(), of.offset(), of.firstMissing(), of.lastMissing());
         }
     }
 }

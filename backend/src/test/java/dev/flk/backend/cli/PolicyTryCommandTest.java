@@ -4,19 +4,14 @@ package dev.flk.backend.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.inbox.DecisionRules;
-import dev.flk.backend.inbox.LoggedOutcomes.ReplayedOutcome;
-import dev.flk.diagnosis.Paragraph;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
-import dev.flk.verification.Verdict;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.segment.Entry;
-import dev.flk.wal.segment.LogRecord;
-import dev.flk.wal.segment.LogRecord.Position;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -72,25 +67,27 @@ class PolicyTryCommandTest {
     void widerTolerance_comparesWithWhatEachWasRecordedAs() {
         assertThat(run("--set TOL_D=0.20")).isZero();
 
-        assertThat(cli.out()).isEqualTo("""
+        assertThat(cli.out()).startsWith("""
                 policy   tol_d=0.2 tol_coh=0.05 tol_budget=0.01 base=0.1 alpha=0.3 beta=0.5
                          gamma=0.2 d0=2.2 (9a5cf15bae14)
-                %s
-                AS RECORDED            WOULD BE ACCEPTED           ESCALATED            REJECTED
-                accepted                               2                   0                   0
-                escalated                              0                   0                   0
-                rejected                               2                   0                   1
+                decided  5 certificates in\
+                """).endsWith("""
+
+                AS RECORDED  WOULD BE ACCEPTED  ESCALATED  REJECTED
+                accepted                     2          0         0
+                escalated                    0          0         0
+                rejected                     2          0         1
 
                 2 of 5 outcomes would change (40.00 %%)
 
-                REASON                                             BEFORE      AFTER      CHANGE
-                accepted                                                2          4          +2
-                D_hat out of tolerance                                  2          0          -2
-                r out of bounds                                         1          1          +0
+                REASON                  BEFORE  AFTER  CHANGE
+                accepted                     2      4      +2
+                D_hat out of tolerance       2      0      -2
+                r out of bounds              1      1      +0
 
-                SHARD                          DECIDED OTHERWISE  ACCEPTED  ESCALATED   REJECTED
-                shard-1                              4         1        +1         +0         -1
-                shard-2                              1         1        +1         +0         -1
+                SHARD    DECIDED  OTHERWISE  ACCEPTED  ESCALATED  REJECTED
+                shard-1        4          1        +1         +0        -1
+                shard-2        1          1        +1         +0        -1
 
                 rejected, would be accepted: record 2
                     %s
@@ -105,14 +102,9 @@ class PolicyTryCommandTest {
                     before  D_hat out of tolerance: claimed=1.1000, recomputed=1.0000,
                             diff=0.1000 > tol=0.0500
                     after   -
-                """.formatted(
-                // the path of a temporary directory is as long as it likes
-                Paragraph.wrapped(
-                        "decided  ",
-                        9,
-                        "5 certificates in " + wal + "; for 1 of them an earlier outcome applies under any policy"),
-                OFF_BY_18.id(),
-                OFF_BY_10.id()));
+                """.formatted(OFF_BY_18.id(), OFF_BY_10.id()));
+        assertThat(cli.out().replaceAll("\\s+", " "))
+                .contains("; for 1 of them an earlier outcome applies under any policy");
     }
 
     @Test
@@ -195,21 +187,6 @@ class PolicyTryCommandTest {
         assertThat(cli.watched().run("policy try", "--dir", wal.toString())).isZero();
 
         assertThat(cli.err()).startsWith("\rreading   [").matches("(?s).*\\r +\\r");
-    }
-
-    @Test
-    void moreShardsThanAreToldApart_areCountedTogether() {
-        PolicyTrial trial = new PolicyTrial(STRICT, Instant.EPOCH, 0, 2);
-        for (int i = 0; i < PolicyTrial.MOST_SHARDS + 5; i++) {
-            ReplayedOutcome accepted =
-                    new ReplayedOutcome(Pcs.number(1).id(), "s\u202e" + i, 200, "", Verdict.Kind.ACCEPTED, "", false);
-            trial.submission(
-                    new LogRecord(i, i, 0, 's', "k", "", new byte[0], new Position("inbox-1", 0)), accepted, accepted);
-        }
-
-        assertThat(trial.asText(wal))
-                .containsPattern("and at least 9999 more +10003 +0 +\\+0 ")
-                .doesNotContain("\u202e");
     }
 
     private int run(String line) {

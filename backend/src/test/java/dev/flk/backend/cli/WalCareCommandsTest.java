@@ -77,8 +77,8 @@ class WalCareCommandsTest {
         assertThat(run("wal repair")).isZero();
 
         assertThat(cli.out()).isEqualTo("""
-                        LOST RECORDS             SEGMENT                             DAMAGED AT BYTE
-                        3                        %1$s            8192
+                        LOST RECORDS  SEGMENT                              DAMAGED AT BYTE
+                        3             %1$s             8192
 
                         %1$s
                             is kept as %1$s.broken
@@ -126,8 +126,8 @@ class WalCareCommandsTest {
         assertThat(run("wal repair")).isZero();
 
         assertThat(cli.out()).isEqualTo("""
-                        LOST RECORDS             SEGMENT                             DAMAGED AT BYTE
-                        3 to 4                   %s         missing
+                        LOST RECORDS  SEGMENT                              DAMAGED AT BYTE
+                        3 to 4        %s          missing
                         repaired: 2 records lost in %s, declared in inbox-lost-1
                         """.formatted(SECOND, wal));
     }
@@ -184,7 +184,7 @@ class WalCareCommandsTest {
     void compact_oldAndDecided_isRemovedButForTheNewest() {
         assertThat(run("wal compact")).isZero();
 
-        assertThat(cli.out()).contains("removed    " + FIRST, "removed    " + SECOND, "removed    " + THIRD);
+        assertThat(cli.out()).contains("removed     " + FIRST, "removed     " + SECOND, "removed     " + THIRD);
         assertThat(segments()).containsExactly("inbox-20200101-0000000000000007.wal");
     }
 
@@ -226,7 +226,7 @@ class WalCareCommandsTest {
                           accepted                              3
                           escalated                             0
                           rejected                              1
-                          of these, by an earlier one            1
+                          of these, by an earlier one           1
                         evidence                                1
                         overruled                               1
                         6 records (1 to 6) in %s

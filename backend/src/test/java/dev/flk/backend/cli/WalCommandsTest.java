@@ -65,9 +65,9 @@ class WalCommandsTest {
 
         assertThat(cli.out())
                 .isEqualTo("""
-                        SEGMENT                             STATE            FIRST        LAST      SIZE
-                        %s complete             1           2   %7s
-                        %s newest               3           4   %7s
+                        SEGMENT                              STATE     FIRST  LAST     SIZE
+                        %s  complete      1     2  %7s
+                        %s  newest        3     4  %7s
                         2 segments, 4 records, %s in %s
                         """.formatted(FIRST, size(FIRST), SECOND, size(SECOND), size(FIRST, SECOND), wal));
     }
@@ -85,7 +85,8 @@ class WalCommandsTest {
                             does not belong to the log
 
                         %s.broken
-                            set aside by a start or a repair: a torn tail, a broken file, or one in the way
+                            set aside by a start or a repair: a torn tail, a broken file, or one in the
+                            way
                         """.formatted(SECOND));
     }
 
@@ -122,8 +123,8 @@ class WalCommandsTest {
         assertThat(run("wal verify")).isEqualTo(1);
 
         assertThat(cli.out()).isEqualTo("""
-                        MISSING RECORDS          SEGMENT                             DAMAGED AT BYTE
-                        1                        %s            8192
+                        MISSING RECORDS  SEGMENT                              DAMAGED AT BYTE
+                        1                %s             8192
                         damaged: 1 record missing, 3 records whole (2 to 4) in %s
                         """.formatted(FIRST, wal));
     }
@@ -177,11 +178,11 @@ class WalCommandsTest {
 
         String id = Pcs.number(1).id().toString();
         assertThat(cli.out()).isEqualTo("""
-                           SEQUENCE  ARRIVED                   KIND        KEY            BODY
+                           SEQUENCE  ARRIVED                   KIND             BODY  KEY
                                      PCS_ID
-                                  1  2026-11-20T12:00:00.000Z  submission  0a1b2c3d  %9s
+                                  1  2026-11-20T12:00:00.000Z  submission  %9s  0a1b2c3d
                                      %s
-                                  2  2026-11-20T12:00:00.001Z  evidence    0a1b2c3d  %9s
+                                  2  2026-11-20T12:00:00.001Z  evidence    %9s  0a1b2c3d
                                      %s
                         """.formatted(
                 ErrorMessages.bytes(Pcs.number(1).bytes().length), id, ErrorMessages.bytes(otherContent().length), id));

@@ -9,8 +9,12 @@ import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.cfg.EnumFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.module.SimpleModule;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.ser.std.ToStringSerializer;
 import com.fasterxml.jackson.databind.util.RawValue;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
 
 /**
  * Formats the output of commands with {@code --json}: the record of a result as one object per line, in ASCII. Members
@@ -26,6 +30,7 @@ public final class Json {
             .enable(JsonWriteFeature.ESCAPE_NON_ASCII)
             .enable(StreamWriteFeature.WRITE_BIGDECIMAL_AS_PLAIN)
             .disable(SerializationFeature.FAIL_ON_EMPTY_BEANS)
+            .addModule(new SimpleModule().addSerializer(Instant.class, ToStringSerializer.instance))
             .build();
 
     private Json() {}
@@ -37,6 +42,12 @@ public final class Json {
         } catch (JsonProcessingException e) {
             throw new IllegalArgumentException("the result can't be written as JSON: " + result, e);
         }
+    }
+
+    /** Returns a record as one line, after a member {@code type} that distinguishes it from other lines. */
+    public static String line(String type, Object result) {
+        ObjectNode line = MAPPER.createObjectNode().put("type", type);
+        return line(line.setAll((ObjectNode) MAPPER.valueToTree(result)));
     }
 
     /** Returns a record, map or list as bytes, without a line end. */

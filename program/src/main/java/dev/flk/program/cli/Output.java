@@ -21,10 +21,15 @@ public final class Output {
         out.accept(isJson ? Json.line(result) : text.apply(result));
     }
 
-    /** Prints results that are one text, such as a table: {@code printAll(segments, table::of)}. */
-    public <R> void printAll(List<R> results, Function<List<R>, String> text) {
+    /** Prints a result; the JSON object has a member {@code type} that distinguishes it from other lines. */
+    public <R> void print(String type, R result, Function<? super R, String> text) {
+        out.accept(isJson ? Json.line(type, result) : text.apply(result));
+    }
+
+    /** Prints results of one type whose text is a whole, such as a table: {@code printAll("file", files, table::of)}. */
+    public <R> void printAll(String type, List<R> results, Function<List<R>, String> text) {
         if (isJson) {
-            results.forEach(result -> out.accept(Json.line(result)));
+            results.forEach(result -> out.accept(Json.line(type, result)));
         } else {
             out.accept(text.apply(results));
         }

@@ -15,7 +15,7 @@ import picocli.CommandLine.Model.UsageMessageSpec;
 /** Paragraphs for a terminal of 80 columns, laid out by picocli. Unprintable characters are replaced. */
 public final class Paragraph {
     static final ColorScheme PLAIN = Help.defaultColorScheme(Ansi.OFF);
-    private static final int COLUMNS = UsageMessageSpec.DEFAULT_USAGE_WIDTH;
+    static final int COLUMNS = UsageMessageSpec.DEFAULT_USAGE_WIDTH;
     private static final int LABEL_COLUMNS = 15;
     private static final char NO_BREAK_SPACE = '\u00a0';
 
@@ -37,7 +37,8 @@ public final class Paragraph {
         return text.lines().map(line -> line(labelColumns, line)).collect(Collectors.joining());
     }
 
-    private static String line(int labelColumns, String line) {
+    private static String line(int labelColumns, String raw) {
+        String line = Printable.of(raw);
         int tab = line.indexOf('\t');
         String words = line.substring(tab + 1).stripLeading();
         int indent = tab < 0 ? line.length() - words.length() : 0;
@@ -48,8 +49,34 @@ public final class Paragraph {
                         new Column(labelColumns, 0, Overflow.SPAN),
                         new Column(COLUMNS - labelColumns, 0, Overflow.WRAP));
         table.indentWrappedLines = 0;
-        table.addRowValues(tab < 0 ? new Text[] {text(words)} : new Text[] {text(line.substring(0, tab)), text(words)});
-        return table.toString().replace(NO_BREAK_SPACE, ' ');
+        table.addRowValues(
+                tab < 0
+                        ? new Text[] {onlyLetters(words)}
+                        : new Text[] {onlyLetters(line.substring(0, tab)), onlyLetters(words)});
+        return refilled(table.toString(), line);
+    }
+
+    /** Replaces punctuation and digits by letters, because picocli also breaks lines after the point in 0.5. */
+    private static Text onlyLetters(String words) {
+        StringBuilder letters = new StringBuilder();
+        words.chars().forEach(c -> letters.append(c == ' ' || Character.isLetter(c) ? (char) c : 'x'));
+        return text(letters.toString());
+    }
+
+    /** Returns the text of a layout with its letters replaced by those of the line. */
+    private static String refilled(String layout, String line) {
+        StringBuilder text = new StringBuilder(layout);
+        int next = 0;
+        for (int i = 0; i < text.length(); i++) {
+            if (text.charAt(i) != ' ' && text.charAt(i) != '\n') {
+                while (line.charAt(next) == ' ' || line.charAt(next) == '\t') {
+                    next++;
+                }
+                char original = line.charAt(next++);
+                text.setCharAt(i, original == NO_BREAK_SPACE ? ' ' : original);
+            }
+        }
+        return text.toString();
     }
 
     /** Returns a text without interpreting picocli's markup in it. */

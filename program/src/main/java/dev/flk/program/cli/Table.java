@@ -14,7 +14,8 @@ import picocli.CommandLine.Help.TextTable;
 
 /**
  * A table of results for a terminal, laid out by picocli. A column is as wide as its longest value. After a value of more
- * than {@value #MAX_WIDTH} characters, the rest of the row is on the next line. Unprintable characters are replaced.
+ * than {@value #MAX_WIDTH} characters, the rest of the row is on the next line. Text in the last column is cut at the end
+ * of the line. Unprintable characters are replaced.
  *
  * @param <R> the type of the results, one for each row
  */
@@ -48,10 +49,12 @@ public final class Table<R> {
         return this;
     }
 
-    /** Returns the headings and the rows. */
+    /** Returns the headings and the rows; an empty text if there are no rows. */
     public String of(List<? extends R> rows) {
-        return lines(Stream.concat(Stream.of(headings()), rows.stream().map(this::values))
-                .toList());
+        return rows.isEmpty()
+                ? ""
+                : lines(Stream.concat(Stream.of(headings()), rows.stream().map(this::values))
+                        .toList());
     }
 
     /** Returns the line with the headings. */
@@ -64,38 +67,50 @@ public final class Table<R> {
         return lines(List.of(values(row)));
     }
 
-    private List<Text> headings() {
-        return columns.stream().map(column -> Paragraph.text(column.heading())).toList();
+    private List<String> headings() {
+        return columns.stream().map(TableColumn::heading).toList();
     }
 
-    private List<Text> values(R row) {
+    private List<String> values(R row) {
         return columns.stream()
-                .map(column -> Paragraph.text(String.valueOf(column.value().apply(row))))
+                .map(column -> String.valueOf(column.value().apply(row)))
                 .toList();
     }
 
-    private String lines(List<List<Text>> lines) {
-        int[] widths = IntStream.range(0, columns.size())
+    private String lines(List<List<String>> lines) {
+        int last = columns.size() - 1;
+        int[] widths = IntStream.rangeClosed(0, last)
                 .map(i -> lines.stream()
-                        .mapToInt(line -> Math.min(line.get(i).getCJKAdjustedLength(), MAX_WIDTH))
+                        .mapToInt(line -> Math.min(line.get(i).length(), MAX_WIDTH))
                         .reduce(columns.get(i).width(), Math::max))
+                .map(width -> width + GAP.length())
                 .toArray();
+        if (!columns.get(last).isRight()) {
+            int before = Arrays.stream(widths).limit(last).sum();
+            widths[last] = Math.max(GAP.length(), Paragraph.COLUMNS - before);
+        }
         TextTable table = TextTable.forColumns(
                 Paragraph.PLAIN,
                 Arrays.stream(widths)
-                        .mapToObj(width -> new Column(width + GAP.length(), 0, Overflow.SPAN))
+                        .mapToObj(width -> new Column(width, 0, Overflow.SPAN))
                         .toArray(Column[]::new));
         table.indentWrappedLines = 0;
-        for (List<Text> line : lines) {
-            table.addRowValues(IntStream.range(0, widths.length)
-                    .mapToObj(i -> aligned(line.get(i), columns.get(i).isRight() ? widths[i] : 0))
+        for (List<String> line : lines) {
+            table.addRowValues(IntStream.rangeClosed(0, last)
+                    .mapToObj(i -> Paragraph.text(
+                            cell(line.get(i), widths[i], columns.get(i).isRight(), i == last)))
                     .toArray(Text[]::new));
         }
         return table.toString();
     }
 
-    private static Text aligned(Text value, int width) {
-        int missing = Math.max(0, width - value.getCJKAdjustedLength());
-        return Paragraph.text(" ".repeat(missing)).concat(value).concat(GAP);
+    private static String cell(String value, int width, boolean isRight, boolean isLast) {
+        if (isRight) {
+            return ("%" + (width - GAP.length()) + "s" + GAP).formatted(value);
+        }
+        if (isLast) {
+            return value.length() <= width ? value : value.substring(0, width - 1) + "…";
+        }
+        return value + GAP;
     }
 }

@@ -18,7 +18,8 @@ class OutputTest {
 
     @Test
     void table_columnsAreAsWideAsTheirLongestValue() {
-        new Output(out::append, false).printAll(List.of(new Shard("a", 5), new Shard("plant-7", 123_456)), TABLE::of);
+        new Output(out::append, false)
+                .printAll("shard", List.of(new Shard("a", 5), new Shard("plant-7", 123_456)), TABLE::of);
 
         assertThat(out).hasToString("""
                 SHARD     COUNT  STATE
@@ -30,7 +31,7 @@ class OutputTest {
     @Test
     void table_afterALongValue_continuesOnTheNextLine() {
         assertThat(TABLE.row(new Shard("x".repeat(60), 5)))
-                .isEqualTo("x".repeat(47) + "\n" + "x".repeat(13) + "\n" + " ".repeat(40) + "5  ok\n");
+                .isEqualTo("x".repeat(60) + "\n" + " ".repeat(40) + "5  ok\n");
     }
 
     @Test
@@ -45,15 +46,22 @@ class OutputTest {
     }
 
     @Test
+    void table_longTextInTheLastColumn_isCutAtTheEndOfTheLine() {
+        Table<Shard> table = new Table<Shard>().right("COUNT", Shard::count).left("SHARD", Shard::shardId);
+
+        assertThat(table.row(new Shard("x".repeat(100), 1))).isEqualTo("1  " + "x".repeat(76) + "…\n");
+    }
+
+    @Test
     void json_isTheRecordOnALine_withoutNotes() {
         Output output = new Output(out::append, true);
-        output.printAll(List.of(new Shard("a", 1), new Shard("b", 2)), TABLE::of);
+        output.printAll("shard", List.of(new Shard("a", 1), new Shard("b", 2)), TABLE::of);
         output.note("2 shards\n");
         output.print(new Shard("c", 3), TABLE::row);
 
         assertThat(out).hasToString("""
-                {"shard_id":"a","count":1}
-                {"shard_id":"b","count":2}
+                {"type":"shard","shard_id":"a","count":1}
+                {"type":"shard","shard_id":"b","count":2}
                 {"shard_id":"c","count":3}
                 """);
     }

@@ -14,6 +14,12 @@ class ParagraphTest {
     }
 
     @Test
+    void wrapped_numbersAndPunctuation_areNotBroken() {
+        assertThat(Paragraph.wrapped("x".repeat(70) + " diff=0.1800/12:30 分"))
+                .isEqualTo("x".repeat(70) + "\ndiff=0.1800/12:30 分\n");
+    }
+
+    @Test
     void wrapped_indentedLine_isContinuedWithItsIndentation() {
         assertThat(Paragraph.wrapped("    " + "word ".repeat(16).strip()))
                 .isEqualTo("    " + "word ".repeat(15).strip() + "\n    word\n");

@@ -9,33 +9,24 @@ import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.diagnostics.DiagnosticsArchive;
-import dev.flk.program.diagnostics.LocalHttpClient;
-import dev.flk.program.diagnostics.Scrubber;
+import dev.flk.program.diagnostics.DiagnosticsCommand;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogInspector.SegmentSummary;
 import dev.flk.wal.files.DiskFiles;
-import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.LogReader.LogWalk;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.LongSummaryStatistics;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ExitCode;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** The command {@code diagnostics}, which writes one archive for a bug report. */
 @Command(
@@ -54,61 +45,30 @@ import picocli.CommandLine.Spec;
         },
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {"0:done", "1:the archive can't be written, or exists already", "2:wrong usage"})
-final class DiagnosticsCommand implements Callable<Integer> {
-    private static final int MOST_LOG_MIB = 64;
+final class BackendDiagnostics extends DiagnosticsCommand {
     private static final long VERIFIED_BYTES = 256L << 20;
 
     private final Map<String, String> environment;
     private final ConfigOption config;
     private final InstantSource clock;
-    private final LocalHttpClient asked = new LocalHttpClient();
 
-    @Option(
-            names = "--output",
-            paramLabel = "FILE",
-            description = "The archive, a new file (default: a file in this directory, named after the time).")
-    private @Nullable Path output;
-
-    @Option(names = "--log", paramLabel = "FILE", description = "A log file to include; may be repeated.")
-    private List<Path> logs = List.of();
-
-    @Option(
-            names = "--log-mib",
-            paramLabel = "N",
-            description = "MiB to include from the end of each log file (default: ${DEFAULT-VALUE}).")
-    private int logMib = 8;
-
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
-
-    DiagnosticsCommand(Map<String, String> environment, ConfigOption config, InstantSource clock) {
+    BackendDiagnostics(Map<String, String> environment, ConfigOption config, InstantSource clock) {
+        super(CommandLineProgram.NAME);
         this.environment = environment;
         this.config = config;
         this.clock = clock;
     }
 
     @Override
-    public Integer call() throws IOException {
-        if (logMib < 1 || logMib > MOST_LOG_MIB) {
-            throw new ParameterException(spec.commandLine(), "--log-mib: a number from 1 to " + MOST_LOG_MIB);
-        }
-        Instant now = clock.instant();
+    protected String write() throws IOException {
         BackendConfig.Diagnosed known = BackendConfig.diagnose(environment, config.file);
-        String summary = DiagnosticsArchive.write(
-                output == null ? DiagnosticsArchive.nameFor(CommandLineProgram.NAME, now) : output,
-                now,
-                new Scrubber(known.secrets()),
-                archive -> fill(archive, known));
-        PrintWriter out = spec.commandLine().getOut();
-        out.print(summary);
-        out.flush();
-        return ExitCode.OK;
+        return write(clock.instant(), known.secrets(), archive -> fill(archive, known));
     }
 
     private void fill(DiagnosticsArchive archive, BackendConfig.Diagnosed known) throws IOException {
         archive.addMachine(
                 BuildVersion.text(),
-                known.config().map(DiagnosticsCommand::directories).orElse(List.of()));
+                known.config().map(BackendDiagnostics::directories).orElse(List.of()));
         archive.add("config.txt", known::text);
         if (known.config().isPresent()) {
             BackendConfig valid = known.config().get();
@@ -123,11 +83,7 @@ final class DiagnosticsCommand implements Callable<Integer> {
             archive.add("wal-ls.txt", () -> printedBy("wal", "ls", "--dir", walDir.toString()));
             archive.add(
                     "wal-verify.txt",
-                    () -> NewestRecords.look(
-                            new LogInspector(new DiskFiles(), walDir, Inbox.SEGMENT_PREFIX), VERIFIED_BYTES));
-        }
-        for (int i = 0; i < logs.size(); i++) {
-            archive.addLog(i + 1, logs.get(i), logMib << 20);
+                    () -> newestRecords(new LogInspector(new DiskFiles(), walDir, Inbox.SEGMENT_PREFIX)));
         }
     }
 
@@ -138,7 +94,7 @@ final class DiagnosticsCommand implements Callable<Integer> {
                     + "curl --cacert AUTHORITY https://HOST:%d/%s\n"
                             .formatted(config.http().port(), page);
         }
-        return asked.get(
+        return client.get(
                 RunningBackend.url(config) + "/" + page,
                 page.equals("health") || page.equals("readyz") ? Optional.empty() : RunningBackend.login(config));
     }
@@ -159,40 +115,30 @@ final class DiagnosticsCommand implements Callable<Integer> {
         return printed + (exitCode == 0 ? "" : "exit code " + exitCode + "\n");
     }
 
-    /** A check of the end of the log, used because reading all of a large log would take too long. */
-    private static final class NewestRecords {
-        private NewestRecords() {}
-
-        /** Reads the newest segments, at least one and at most {@code mostBytes} in total, and describes what it found. */
-        static String look(LogInspector inspector, long mostBytes) throws IOException {
-            List<SegmentSummary> segments = inspector.list().segments();
-            long from = 1;
-            long bytes = 0;
-            for (int i = segments.size() - 1; i >= 0; i--) {
-                bytes += segments.get(i).bytes();
-                if (bytes > mostBytes && i < segments.size() - 1) {
-                    from = segments.get(i + 1).first();
-                    break;
-                }
+    /** Reads the newest segments, at least one and at most 256 MiB, because reading all of a large log takes too long. */
+    private static String newestRecords(LogInspector inspector) throws IOException {
+        List<SegmentSummary> segments = inspector.list().segments();
+        long from = 1;
+        long bytes = 0;
+        for (int i = segments.size() - 1; i >= 0; i--) {
+            bytes += segments.get(i).bytes();
+            if (bytes > VERIFIED_BYTES && i < segments.size() - 1) {
+                from = segments.get(i + 1).first();
+                break;
             }
-            long records = 0;
-            long first = 0;
-            long last = 0;
-            try (LogWalk walk = inspector.walk(from)) {
-                for (LogRecord record = walk.next(); record != null; record = walk.next()) {
-                    first = records == 0 ? record.sequence() : first;
-                    last = record.sequence();
-                    records++;
-                }
-                return (from == 1 ? "all of the log was read\n" : "the log was read from record " + from + " on\n")
-                        + ErrorMessages.count(records, "whole record")
-                        + (records == 0 ? "" : " (" + first + " to " + last + ")")
-                        + "\n"
-                        + walk.damages().stream()
-                                .map(Damage::describe)
-                                .map(damage -> "DAMAGE " + damage + "\n")
-                                .collect(Collectors.joining());
+        }
+        try (LogWalk walk = inspector.walk(from)) {
+            LongSummaryStatistics read = new LongSummaryStatistics();
+            for (LogRecord record = walk.next(); record != null; record = walk.next()) {
+                read.accept(record.sequence());
             }
+            return (from == 1 ? "all of the log was read\n" : "the log was read from record " + from + " on\n")
+                    + ErrorMessages.count(read.getCount(), "whole record")
+                    + (read.getCount() == 0 ? "" : " (" + read.getMin() + " to " + read.getMax() + ")")
+                    + "\n"
+                    + walk.damages().stream()
+                            .map(damage -> "DAMAGE " + damage.describe() + "\n")
+                            .collect(Collectors.joining());
         }
     }
 }

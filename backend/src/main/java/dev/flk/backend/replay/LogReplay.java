@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.cli;
+package dev.flk.backend.replay;
 
 import dev.flk.backend.inbox.DecisionRules;
 import dev.flk.backend.inbox.LoggedOutcomes;
 import dev.flk.backend.inbox.LoggedOutcomes.Compared;
 import dev.flk.backend.inbox.LoggedOutcomes.ReplayedOutcome;
-import dev.flk.program.cli.Terminal.RewrittenLine;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.LogReader.LogWalk;
@@ -15,13 +14,14 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.Future;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -30,16 +30,22 @@ import org.jspecify.annotations.Nullable;
  * after the submission; therefore the log is read twice if outcomes are reported in log order, and once if they are only
  * counted. One thread and {@link ReplayWorkers}.
  */
-final class LogReplay {
+public final class LogReplay {
     private final LogInspector inspector;
     private final @Nullable DecisionRules other;
-    private final Progress progress;
+    private final Consumer<String> onRecord;
 
-    /** @param other the rules for a second decision of each submission; null for none */
-    LogReplay(LogInspector inspector, @Nullable DecisionRules other, Progress progress) {
+    /**
+     * Creates a replay.
+     *
+     * @param other the rules for a second decision of each submission; null for none
+     * @param onRecord a callback for each record that {@link #run} reads, which it does twice; it receives the name of the
+     *     step
+     */
+    public LogReplay(LogInspector inspector, @Nullable DecisionRules other, Consumer<String> onRecord) {
         this.inspector = inspector;
         this.other = other;
-        this.progress = progress;
+        this.onRecord = onRecord;
     }
 
     /**
@@ -50,13 +56,13 @@ final class LogReplay {
      * @return the damage found
      * @throws IOException if a record can't be decided; the submissions before it were reported
      */
-    List<Damage> run(long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.OnDecided onDecided)
+    public List<Damage> run(long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.OnDecided onDecided)
             throws IOException {
         LoggedOutcomes logged = new LoggedOutcomes();
         try (LogWalk walk = inspector.walk(from)) {
             for (LogRecord record = walk.next(); record != null; record = walk.next()) {
                 logged.note(record);
-                progress.step("reading");
+                onRecord.accept("reading");
             }
         }
         try (LogWalk walk = inspector.walk(from);
@@ -65,12 +71,10 @@ final class LogReplay {
                 if (wanted.test(record)) {
                     workers.add(record);
                 }
-                progress.step("deciding");
+                onRecord.accept("deciding");
             }
             workers.finish();
             return walk.damages();
-        } finally {
-            progress.line.clear();
         }
     }
 
@@ -81,8 +85,12 @@ final class LogReplay {
      * @param overruled a callback that receives the outcome that was reported for an overruled submission, and the outcome
      *     that applies
      */
-    List<Damage> runAtOnce(
-            long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.OnDecided onDecided, Overruled overruled)
+    public List<Damage> runAtOnce(
+            long from,
+            long to,
+            Predicate<LogRecord> wanted,
+            ReplayWorkers.OnDecided onDecided,
+            BiConsumer<Compared, ReplayedOutcome> overruled)
             throws IOException {
         LoggedOutcomes logged = new LoggedOutcomes();
         LoggedOutcomes byItself = new LoggedOutcomes();
@@ -103,7 +111,7 @@ final class LogReplay {
             try (LogWalk walk = inspector.walk(first.getAsLong())) {
                 for (LogRecord record = walk.next(); record != null && record.sequence() <= to; record = walk.next()) {
                     if (logged.isOverruled(record)) {
-                        overruled.submission(
+                        overruled.accept(
                                 byItself.compare(record, other),
                                 logged.compare(record, null).given());
                     }
@@ -113,53 +121,11 @@ final class LogReplay {
         return damages;
     }
 
-    /** A callback for submissions that another outcome overrules. */
-    @FunctionalInterface
-    interface Overruled {
-        void submission(Compared byItself, ReplayedOutcome stood);
-    }
-
-    /** A progress bar. One thread. */
-    static final class Progress {
-        private static final int BAR = 30;
-        private static final int STEPS_BETWEEN_LINES = 2_000;
-
-        private final RewrittenLine line;
-        private final long all;
-        private long done;
-
-        /** @param all the number of steps, two for each record */
-        Progress(RewrittenLine line, long all) {
-            this.line = line;
-            this.all = Math.max(1, all);
-        }
-
-        /** Returns a progress bar that shows nothing. */
-        static Progress none() {
-            return new Progress(new RewrittenLine(null), 1);
-        }
-
-        private void step(String what) {
-            if (line.isSeen() && done++ % STEPS_BETWEEN_LINES == 0) {
-                // a running backend may have appended records since the steps were counted
-                double share = Math.min(1, (double) done / all);
-                int full = (int) (share * BAR);
-                line.show(String.format(
-                        Locale.ROOT,
-                        "%-9s [%s%s] %3.0f %%",
-                        what,
-                        "#".repeat(full),
-                        " ".repeat(BAR - full),
-                        Math.floor(share * 100)));
-            }
-        }
-    }
-
     /**
      * A pool that decides records again on all cores, chunk by chunk, and reports the outcomes in log order, up to the first
      * record that can't be decided. Keeps at most three chunks in memory. Only one thread may use it.
      */
-    static final class ReplayWorkers implements Closeable {
+    public static final class ReplayWorkers implements Closeable {
         private static final int CHUNK_RECORDS = 4_096;
         private static final int CHUNK_BYTES = 8 << 20;
 
@@ -173,7 +139,7 @@ final class LogReplay {
 
         /** A callback that receives each decided submission in log order. */
         @FunctionalInterface
-        interface OnDecided {
+        public interface OnDecided {
             /**
              * Receives one submission.
              *

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.cli;
+package dev.flk.backend.state;
 
+import com.fasterxml.jackson.annotation.JsonRawValue;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -8,9 +9,10 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.flk.client.StateCare.Dump;
 import dev.flk.client.StateEvent;
+import dev.flk.client.Versioned;
+import dev.flk.program.cli.Json;
 import dev.flk.state.Event;
 import dev.flk.state.Event.Change;
 import dev.flk.state.Key;
@@ -27,8 +29,8 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.NoSuchElementException;
-import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -36,7 +38,7 @@ import org.jspecify.annotations.Nullable;
  * A dump of the state in lines of JSON. The first line describes the history, the last line contains the number of events,
  * and each line between them is an event as {@code replay --json} prints it. Values are stored as they were written.
  */
-final class StateDump {
+public final class StateDump {
     /** A mapper without limits, because the sizes of values were limited when they were written. */
     private static final JsonMapper JSON = new JsonMapper(JsonFactory.builder()
             .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
@@ -62,20 +64,72 @@ final class StateDump {
         this.floorAtMicros = floorAtMicros;
     }
 
+    /** The first line. */
+    private record Header(int dump, String historyId, long floor, Instant floorAt) {}
+
+    /**
+     * An event, as a dump and {@code replay --json} have it.
+     *
+     * @param resumeToken null in a dump
+     */
+    public record EventLine(
+            long revision,
+            Instant committedAt,
+            int operationsTotal,
+            List<ChangeLine> changes,
+            @Nullable String resumeToken) {
+        public static EventLine of(StateEvent event, @Nullable String resumeToken) {
+            return new EventLine(
+                    event.revision(),
+                    event.committedAt(),
+                    event.operationsTotal(),
+                    event.changes().stream().map(ChangeLine::of).toList(),
+                    resumeToken);
+        }
+    }
+
+    /** A change; {@code value} is null for a deletion. */
+    public record ChangeLine(
+            String namespace,
+            String agentId,
+            String key,
+            long version,
+            String kind,
+            @JsonRawValue @Nullable String value) {
+        static ChangeLine of(StateEvent.Change change) {
+            return new ChangeLine(
+                    change.namespace(),
+                    change.agentId(),
+                    change.key(),
+                    change.version(),
+                    change.isDeleted() ? "DELETE" : "WRITE",
+                    change.isDeleted() ? null : change.json());
+        }
+    }
+
+    /** A version of a key; {@code value} is null for a deletion. */
+    public record VersionLine(
+            long version,
+            long revision,
+            Instant committedAt,
+            boolean deleted,
+            @JsonRawValue @Nullable String value) {
+        public static VersionLine of(Versioned of) {
+            return new VersionLine(
+                    of.version(), of.revision(), of.committedAt(), of.isDeleted(), of.isDeleted() ? null : of.json());
+        }
+    }
+
     /** Writes a dump and returns its number of events. */
-    static long write(Dump dump, Function<StateEvent, ObjectNode> line, PrintWriter to) throws IOException {
-        to.println(JSON.createObjectNode()
-                .put("dump", FORMAT)
-                .put("history_id", dump.historyId())
-                .put("floor", dump.floor())
-                .put("floor_at", dump.floorAt().toString()));
+    public static long write(Dump dump, PrintWriter to) throws IOException {
+        to.print(Json.line(new Header(FORMAT, dump.historyId(), dump.floor(), dump.floorAt())));
         long events = 0;
         try (Stream<StateEvent> all = dump.events()) {
             for (Iterator<StateEvent> each = all.iterator(); each.hasNext(); events++) {
-                to.println(line.apply(each.next()));
+                to.print(Json.line(EventLine.of(each.next(), null)));
             }
         }
-        to.println(JSON.createObjectNode().put("events", events));
+        to.print(Json.line(Map.of("events", events)));
         if (to.checkError()) {
             throw new IOException("the dump can't be written: is the disk full?");
         }
@@ -87,7 +141,7 @@ final class StateDump {
      *
      * @throws IOException if the file can't be read or is not a complete dump; the message names the line and the problem
      */
-    static StateDump open(Path file) throws IOException {
+    public static StateDump open(Path file) throws IOException {
         try (BufferedReader lines = Files.newBufferedReader(file)) {
             JsonNode first = header(file, lines.readLine());
             StateDump dump = new StateDump(
@@ -120,16 +174,16 @@ final class StateDump {
         return header;
     }
 
-    long floor() {
+    public long floor() {
         return floor;
     }
 
-    long floorAtMicros() {
+    public long floorAtMicros() {
         return floorAtMicros;
     }
 
     /** Returns the events. Revisions that the dump leaves out become events without changes, so that no revision is missing. */
-    Events events() throws IOException {
+    public Events events() throws IOException {
         return new Events();
     }
 
@@ -143,7 +197,7 @@ final class StateDump {
     }
 
     /** The events of the file, one line at a time. */
-    final class Events implements Iterator<Event>, AutoCloseable {
+    public final class Events implements Iterator<Event>, AutoCloseable {
         private final BufferedReader lines;
         private long number = 1;
         private long events;

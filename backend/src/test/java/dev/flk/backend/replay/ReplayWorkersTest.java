@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.cli;
+package dev.flk.backend.replay;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.flk.backend.cli.LogReplay.ReplayWorkers;
 import dev.flk.backend.inbox.DecisionRules;
 import dev.flk.backend.inbox.LoggedOutcomes;
+import dev.flk.backend.replay.LogReplay.ReplayWorkers;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.segment.LogRecord;

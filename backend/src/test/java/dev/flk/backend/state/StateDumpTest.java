@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.cli;
+package dev.flk.backend.state;
 
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
+import dev.flk.backend.cli.RunningBackend.StateTarget;
+import dev.flk.backend.files.ConfiguredFile;
+import dev.flk.backend.files.ConfiguredFile.Unusable;
+import dev.flk.client.StateClient;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/** The options with which {@code state} reaches a running backend. */
+final class StateConnection {
+    private static final int MAX_TOKEN_BYTES = 8_192;
+
+    /** The time limit of a call with its retries; short because a person waits for it. */
+    private static final Duration TIMEOUT = Duration.ofSeconds(10);
+
+    private final Map<String, String> environment;
+    private final ConfigOption config;
+
+    @Option(
+            names = "--url",
+            scope = ScopeType.INHERIT,
+            paramLabel = "URL",
+            description = "The URL of the state's port, such as http://127.0.0.1:50051; https for TLS.")
+    private @Nullable String url;
+
+    @Option(
+            names = "--ca",
+            scope = ScopeType.INHERIT,
+            paramLabel = "FILE",
+            description = "PEM file of the authorities that signed the backend's certificate.")
+    private @Nullable Path authorities;
+
+    @Option(
+            names = "--cert",
+            scope = ScopeType.INHERIT,
+            paramLabel = "FILE",
+            description = "PEM file of the client certificate, if the backend asks for one.")
+    private @Nullable Path certificate;
+
+    @Option(
+            names = "--key",
+            scope = ScopeType.INHERIT,
+            paramLabel = "FILE",
+            description = "PEM file of its private key.")
+    private @Nullable Path certificateKey;
+
+    @Option(
+            names = "--token-file",
+            scope = ScopeType.INHERIT,
+            paramLabel = "FILE",
+            description = "The file with the access token.")
+    private @Nullable Path tokenFile;
+
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec spec = CommandSpec.create();
+
+    StateConnection(Map<String, String> environment, ConfigOption config) {
+        this.environment = environment;
+        this.config = config;
+    }
+
+    /** Throws if an option of this connection was given to something that needs none. */
+    void requireNoBackend(String what) {
+        if (url != null || authorities != null || certificate != null || certificateKey != null || tokenFile != null) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    what + " asks no backend: leave out --url, --ca, --cert, --key and --token-file");
+        }
+    }
+
+    /** Connects to the backend of the configuration, or the one of {@code --url}. */
+    StateClient connect() throws IOException {
+        StateTarget target = url == null
+                ? RunningBackend.state(environment, config.file)
+                : new StateTarget(address(url), scheme(url).equals("https"));
+        if ((certificate == null) != (certificateKey == null)) {
+            throw new ParameterException(spec.commandLine(), "--cert and --key: give both or neither");
+        }
+        StateClient.Connector connector = StateClient.to(target.address()).timeout(TIMEOUT);
+        try {
+            if (authorities != null) {
+                connector = connector.tls(authorities);
+            } else if (target.isTls() || certificate != null) {
+                connector = connector.tls();
+            }
+            if (certificate != null && certificateKey != null) {
+                connector = connector.certificate(certificate, certificateKey);
+            }
+            if (tokenFile != null) {
+                connector = connector.token(token(tokenFile));
+            }
+            return connector.connect();
+        } catch (FileNotFoundException | IllegalArgumentException e) {
+            throw new IOException("--ca, --cert or --key: " + e.getMessage(), e);
+        }
+    }
+
+    private String address(String text) {
+        try {
+            URI parsed = URI.create(text.contains("://") ? text : "http://" + text);
+            boolean isKnown = scheme(text).equals("http") || scheme(text).equals("https");
+            if (isKnown && parsed.getHost() != null && parsed.getPort() > 0) {
+                return parsed.getHost() + ":" + parsed.getPort();
+            }
+        } catch (IllegalArgumentException e) {
+            // reported below
+        }
+        throw new ParameterException(spec.commandLine(), "--url: write it like http://127.0.0.1:50051");
+    }
+
+    private static String scheme(String text) {
+        int end = text.indexOf("://");
+        return end < 0 ? "http" : text.substring(0, end).toLowerCase(Locale.ROOT);
+    }
+
+    private static String token(Path file) throws IOException {
+        try {
+            return new String(ConfiguredFile.bytes(file, MAX_TOKEN_BYTES), StandardCharsets.UTF_8).strip();
+        } catch (Unusable e) {
+            throw new IOException("--token-file: " + file + " " + e.getMessage(), e);
+        }
+    }
+}
