@@ -128,8 +128,8 @@ final class Context {
     }
 
     /**
-     * Wraps a text at spaces for a terminal of 80 columns; text without spaces, such as a path, is not broken. Lines
-     * after the first are indented.
+     * Wraps a text at spaces for a terminal of 80 columns; text without spaces, such as a path, is not broken, so that it
+     * can be copied (picocli's tables break a path at its dots). Lines after the first are indented.
      */
     static String at80(String text, int indent) {
         StringBuilder wrapped = new StringBuilder();

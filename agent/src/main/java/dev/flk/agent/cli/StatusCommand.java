@@ -196,8 +196,7 @@ final class StatusCommand implements Callable<Integer> {
                 + (backend.pausedSeconds() > 0 ? ", paused for " + backend.pausedSeconds() + " s" : "")
                 + (Math.abs(ahead) < 1000
                         ? ""
-                        : ", its clock is " + duration(Math.abs(ahead) / 1000)
-                                + (ahead > 0 ? " ahead" : " behind"));
+                        : ", its clock is " + duration(Math.abs(ahead) / 1000) + (ahead > 0 ? " ahead" : " behind"));
     }
 
     /** Describes the last answer; a backend is not contacted while nothing waits. */

@@ -38,22 +38,23 @@ public final class AgentMeters {
 
     /** Registers a gauge whose value is read at each scrape. */
     public void gauge(String name, String help, DoubleSupplier value) {
-        registry.register(new Collector() {
-            @Override
-            public List<MetricFamilySamples> collect() {
-                return List.of(new GaugeMetricFamily(name, help, value.getAsDouble()));
-            }
-        });
+        register(() -> new GaugeMetricFamily(name, help, value.getAsDouble()));
     }
 
     /** Registers a gauge with several values, which a label distinguishes. */
     public void gauge(String name, String help, String label, Map<String, DoubleSupplier> values) {
+        register(() -> {
+            GaugeMetricFamily family = new GaugeMetricFamily(name, help, List.of(label));
+            values.forEach((of, value) -> family.addMetric(List.of(of), value.getAsDouble()));
+            return family;
+        });
+    }
+
+    private void register(Supplier<GaugeMetricFamily> family) {
         registry.register(new Collector() {
             @Override
             public List<MetricFamilySamples> collect() {
-                GaugeMetricFamily family = new GaugeMetricFamily(name, help, List.of(label));
-                values.forEach((of, value) -> family.addMetric(List.of(of), value.getAsDouble()));
-                return List.of(family);
+                return List.of(family.get());
             }
         });
     }
