@@ -108,15 +108,10 @@ final class SegmentOpener {
             Object identity = files.status(opening)
                     .orElseThrow(() -> new NoSuchFileException(opening.toString()))
                     .identity();
-            boolean isTaken = !name.equals(predecessor.name())
-                    && files.list(directory).contains(name)
-                    && hasContent(directory.resolve(name));
+            String keptAs = nameForOccupant(name, predecessor);
             lock.requireHeld(); // another process may have a segment with this name by now
-            if (isTaken) {
-                // the file is not a segment of this log, or it would be the predecessor; keep it as evidence
-                files.move(
-                        directory.resolve(name),
-                        directory.resolve(SegmentNames.freeBrokenName(files, directory, name)));
+            if (keptAs != null) {
+                files.move(directory.resolve(name), directory.resolve(keptAs));
             }
             files.move(opening, directory.resolve(name));
             files.forceDirectory(directory);
@@ -124,6 +119,25 @@ final class SegmentOpener {
         } catch (IOException | RuntimeException e) {
             abandon(opening, file, e);
             throw e;
+        }
+    }
+
+    /**
+     * Returns the name to which the file with a new segment's name must be moved; null if there is none, or if it is the
+     * predecessor and contains no records. Another program may have given the name to a segment of this log, which must
+     * stay one; any other file is kept as evidence.
+     */
+    private @Nullable String nameForOccupant(String name, Predecessor predecessor) throws IOException {
+        Path directory = options.directory();
+        if (!files.list(directory).contains(name) || !hasContent(directory.resolve(name))) {
+            return null;
+        }
+        try (SegmentScan scan = SegmentScan.open(files, directory.resolve(name))) {
+            SegmentHeader header = scan == null ? predecessor.bare() : scan.header();
+            if (header == null || !header.logId().equals(logId)) {
+                return SegmentNames.freeBrokenName(files, directory, name);
+            }
+            return header.id().equals(predecessor.id()) ? null : SegmentNames.freeRotatedName(files, directory, name);
         }
     }
 

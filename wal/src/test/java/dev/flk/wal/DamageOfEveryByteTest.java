@@ -188,6 +188,70 @@ final class DamageOfEveryByteTest {
         }
     }
 
+    /** A disk that wrote a block of one segment's header into another one. */
+    @Test
+    void oneBlockOfAHeaderFromAnotherSegment_losesNothing() throws IOException {
+        SimulatedLog closed = SimulatedLog.open(varied.disk.copy());
+        closed.log.close();
+        List<String> segments = List.of(varied.oldest, varied.failed, varied.newest, SimulatedLog.newest(closed.disk));
+        for (String segment : segments) {
+            for (String other : segments) {
+                for (int block = 0;
+                        block < HEADER_BYTES && !other.equals(segment);
+                        block += SegmentHeader.BLOCK_BYTES) {
+                    SimulatedDisk disk = closed.disk.copy();
+                    byte[] changed = disk.content(segment);
+                    System.arraycopy(disk.content(other), block, changed, block, SegmentHeader.BLOCK_BYTES);
+                    disk.put(segment, changed);
+                    assertOnlyTheHeaderIsDamaged(disk, segment);
+                }
+            }
+        }
+    }
+
+    @Test
+    void twoBlocksExchanged_repairLosesWhatItReports() throws IOException {
+        for (String segment : List.of(varied.oldest, varied.failed, varied.newest)) {
+            int blocks = varied.disk.content(segment).length / SegmentHeader.BLOCK_BYTES;
+            for (int one = 0; one < blocks; one++) {
+                for (int other = one + 1; other < blocks; other++) {
+                    SimulatedDisk disk = varied.disk.copy();
+                    disk.put(segment, exchanged(disk.content(segment), one, other));
+                    long missing = SimulatedLog.inspector(disk).verify(1, 0).missing();
+                    Repair repaired = new LogRepair(disk, DIRECTORY, SimulatedLog.PREFIX, "a test").run();
+                    String blocksOf = "blocks %d and %d of %s".formatted(one, other, segment);
+                    assertThat(repaired.missing()).as(blocksOf).isEqualTo(missing);
+                    assertThat(SimulatedLog.verify(disk).isWhole()).as(blocksOf).isTrue();
+                    assertThat(readAll(disk)).as(blocksOf).hasSize(varied.entries.size() - (int) missing);
+                }
+            }
+        }
+    }
+
+    private static byte[] exchanged(byte[] content, int one, int other) {
+        byte[] changed = content.clone();
+        int bytes = SegmentHeader.BLOCK_BYTES;
+        System.arraycopy(content, one * bytes, changed, other * bytes, bytes);
+        System.arraycopy(content, other * bytes, changed, one * bytes, bytes);
+        return changed;
+    }
+
+    @Test
+    void bytesInsertedBeforeARecord_loseNothingThatALaterGroupFollows() throws IOException {
+        for (String segment : List.of(varied.oldest, varied.newest)) {
+            byte[] content = varied.disk.content(segment);
+            int before = (int) offsetOf(segment.equals(varied.oldest) ? 2 : varied.firstOwnOfNewest());
+            byte[] changed = new byte[content.length + 5];
+            System.arraycopy(content, 0, changed, 0, before);
+            System.arraycopy(content, before, changed, before + 5, content.length - before);
+            SimulatedDisk disk = varied.disk.copy();
+            disk.put(segment, changed);
+            assertIsPrefix(readAll(disk), varied.entries.size());
+            SimulatedLog.open(disk);
+            assertIsPrefix(readAll(disk), varied.entries.size());
+        }
+    }
+
     @Test
     void headerZeroed_ofASegmentThatAnotherContinues_losesNothing() throws IOException {
         for (String segment : List.of(varied.oldest, varied.failed)) {

@@ -28,6 +28,7 @@ import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -37,6 +38,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.LongStream;
+import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -383,5 +385,28 @@ final class LogRepairTest {
 
     private long offsetOf(long sequence) throws IOException {
         return SimulatedLog.offsetOf(disk, sequence);
+    }
+
+    /** A backup program pads a compressed segment, or a bit of its trailer flips. */
+    @Test
+    void trailerOfACompressedSegmentDamaged_losesNothing() throws IOException {
+        byte[] whole = gzipped(varied.disk.content(varied.oldest));
+        byte[] smaller = whole.clone();
+        Arrays.fill(smaller, whole.length - 4, whole.length, (byte) 0);
+        for (byte[] changed : List.of(Arrays.copyOf(whole, whole.length + 4), smaller)) {
+            SimulatedDisk disk = varied.disk.copy();
+            disk.remove(varied.oldest);
+            disk.put(varied.oldest + ".gz", changed);
+            assertThat(SimulatedLog.verify(disk).isWhole()).isTrue();
+            assertThat(readAll(disk)).hasSize(varied.entries.size());
+        }
+    }
+
+    private static byte[] gzipped(byte[] content) throws IOException {
+        ByteArrayOutputStream compressed = new ByteArrayOutputStream();
+        try (GZIPOutputStream gzip = new GZIPOutputStream(compressed)) {
+            gzip.write(content);
+        }
+        return compressed.toByteArray();
     }
 }

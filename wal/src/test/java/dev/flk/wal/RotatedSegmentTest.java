@@ -257,4 +257,31 @@ final class RotatedSegmentTest {
         assertThat(readAll(disk)).extracting(LogRecord::sequence).containsExactly(1L, 2L);
         assertThat(verify().isWhole()).isTrue();
     }
+
+    @Test
+    void namesOfTwoSegmentsExchanged_losesNothing_alsoWhenTheirNamesAreDueAgain() throws IOException {
+        VariedLog varied = new VariedLog();
+        SimulatedLog.open(varied.disk).log.close();
+        List<String> names = varied.disk.names().stream()
+                .filter(name -> name.endsWith(".wal"))
+                .toList();
+        for (String one : names) {
+            for (String other : names) {
+                SimulatedDisk exchanged = varied.disk.copy();
+                byte[] content = exchanged.content(one);
+                exchanged.put(one, exchanged.content(other));
+                exchanged.put(other, content);
+                int records = varied.entries.size();
+                for (int start = 0; start < 3; start++) {
+                    SimulatedLog log = SimulatedLog.open(exchanged);
+                    log.append(entry("more"));
+                    log.log.close();
+                    records++;
+                    assertThat(readAll(exchanged))
+                            .as("%s and %s, start %d", one, other, start)
+                            .hasSize(records);
+                }
+            }
+        }
+    }
 }

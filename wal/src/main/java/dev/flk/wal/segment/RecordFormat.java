@@ -158,7 +158,7 @@ public final class RecordFormat {
         Line line = Line.read(bytes, offset, magic);
         if (line == null
                 || line.length() > line.maxLength()
-                || offset + line.bytes() + line.length() + 1 > bytes.size()) {
+                || !bytes.mayReach(offset + line.bytes() + line.length() + 1)) {
             return null;
         }
         int whole = line.bytes() + (int) line.length() + 1;

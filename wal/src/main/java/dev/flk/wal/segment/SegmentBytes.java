@@ -8,7 +8,6 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.zip.GZIPInputStream;
@@ -19,7 +18,10 @@ public final class SegmentBytes implements Closeable {
     private static final int WINDOW_BYTES = 256 * 1024;
 
     private final OpenFile file;
-    private final long size;
+
+    /** The size of the content in bytes; -1 until it is needed, if the file is compressed. */
+    private long size;
+
     private byte[] window;
     private long start;
     private int filled;
@@ -28,7 +30,9 @@ public final class SegmentBytes implements Closeable {
     static SegmentBytes open(FileOps files, Path path) throws IOException {
         OpenFile file = files.openForReading(path);
         try {
-            return new SegmentBytes(isGzipped(path, file) ? new GzippedFile(file) : file);
+            return isGzipped(path, file)
+                    ? new SegmentBytes(new GzippedFile(file), -1, WINDOW_BYTES)
+                    : SegmentBytes.of(file);
         } catch (IOException | RuntimeException e) {
             file.close();
             throw e;
@@ -46,18 +50,27 @@ public final class SegmentBytes implements Closeable {
 
     /** Returns a window over a file that the caller closes. */
     public static SegmentBytes of(OpenFile file) throws IOException {
-        return new SegmentBytes(file);
+        long size = file.size();
+        return new SegmentBytes(file, size, (int) Math.min(WINDOW_BYTES, size));
     }
 
-    private SegmentBytes(OpenFile file) throws IOException {
+    private SegmentBytes(OpenFile file, long size, int windowBytes) {
         this.file = file;
-        this.size = file.size();
-        this.window = new byte[(int) Math.min(WINDOW_BYTES, size)];
+        this.size = size;
+        this.window = new byte[windowBytes];
     }
 
-    /** Returns the size of the file when it was opened, in bytes. */
-    long size() {
+    /** Returns the size of the file when it was opened, in bytes; of a compressed one the size of what can be read. */
+    long size() throws IOException {
+        if (size < 0) {
+            size = file.size();
+        }
         return size;
+    }
+
+    /** Returns false if the content certainly ends before {@code end}. */
+    boolean mayReach(long end) {
+        return size < 0 || end <= size;
     }
 
     /**
@@ -66,7 +79,7 @@ public final class SegmentBytes implements Closeable {
      * @return the number of bytes that are available
      */
     int load(long offset, int length) throws IOException {
-        int wanted = (int) Math.min(length, Math.max(0, size - offset));
+        int wanted = size < 0 ? length : (int) Math.min(length, Math.max(0, size - offset));
         if (offset >= start && offset + wanted <= start + filled) {
             return wanted;
         }
@@ -120,7 +133,6 @@ public final class SegmentBytes implements Closeable {
      * records are reported as damage.
      */
     public static final class GzippedFile implements OpenFile {
-        private static final int TRAILER_BYTES = 4;
         private static final int BUFFER_BYTES = 64 * 1024;
 
         private final OpenFile compressed;
@@ -158,14 +170,18 @@ public final class SegmentBytes implements Closeable {
             }
         }
 
-        /** Returns the size from the trailer, which counts up to 4 GiB; a segment is much smaller. */
+        /** Returns the number of bytes that can be decompressed, and reads them all for it: the trailer may be damaged. */
         @Override
         public long size() throws IOException {
-            ByteBuffer trailer = compressed.readUpTo(Math.max(0, compressed.size() - TRAILER_BYTES), TRAILER_BYTES);
-            return trailer.remaining() < TRAILER_BYTES
-                    ? 0
-                    : Integer.toUnsignedLong(
-                            trailer.order(ByteOrder.LITTLE_ENDIAN).getInt());
+            long size = 0;
+            try (InputStream all = new GZIPInputStream(new Compressed(), BUFFER_BYTES)) {
+                for (int n = all.read(skipped); n >= 0; n = all.read(skipped)) {
+                    size += n;
+                }
+            } catch (ZipException | EOFException e) {
+                return size; // the rest is damaged or missing
+            }
+            return size;
         }
 
         @Override

@@ -157,7 +157,8 @@ public final class SegmentCursor implements Closeable {
     }
 
     /**
-     * Returns the first complete record after the bad bytes, if forced records are missing; else null. In the newest
+     * Returns the first complete record after the bad bytes that was forced; else null. It has the expected sequence if
+     * bytes were inserted before it, and a later one if records are missing. In the newest
      * segment, records are known to have been forced only if a record of a later group follows, because a group is
      * written after the previous one was forced, while the records of one group reach the disk in any order; or if a
      * repair gave up all of the missing records, because it had evidence that they were forced, perhaps from files that
@@ -166,7 +167,7 @@ public final class SegmentCursor implements Closeable {
     private @Nullable Framed firstBehindDamage() throws IOException {
         Framed first = null;
         for (Framed next = scan.nextWhole(); next != null; next = scan.nextWhole()) {
-            if (next.sequence() <= expected || next.sequence() >= countedEnd) {
+            if (next.sequence() < expected || next.sequence() >= countedEnd) {
                 continue;
             }
             if (first == null) {

@@ -256,7 +256,9 @@ public record SegmentHeader(
     record Salvaged(SegmentHeader header, long bytes, boolean isTruncated) {}
 
     /**
-     * Reads a damaged header of format 2 from an intact copy of its lines, with the carried records that match their checksums.
+     * Reads a damaged header of format 2 from an intact copy of its lines, with the carried records that match their
+     * checksums. If the copies differ, because a block of another segment's header was written here, the appended
+     * records decide, whose checksums are seeded with the id of one copy; without records, the file's name does.
      *
      * @return null if neither copy is intact
      */
@@ -264,14 +266,27 @@ public record SegmentHeader(
         byte[] beginning = copyOf(bytes, 0, LINES_WITHIN_BYTES);
         int at = indexOf(beginning, LINES_BEGIN, 0);
         Lines first = at < 0 || at > RecordFormat.MAX_LINE_BYTES ? null : Lines.find(beginning, at, segment);
-        SecondCopy second = first == null
-                ? SecondCopy.findAnywhere(bytes, segment)
-                : SecondCopy.find(bytes, first.blocks() * BLOCK_BYTES, segment);
-        Lines lines = second == null ? first : second.lines();
-        if (lines == null) {
-            return null;
+        SecondCopy second = first == null ? null : SecondCopy.find(bytes, first.blocks() * BLOCK_BYTES, segment);
+        if (first != null
+                && (second == null
+                        || !first.header().id().equals(second.lines().header().id()))) {
+            if (SegmentScan.firstWhole(bytes, first.header()) == null) {
+                SecondCopy other = second == null ? SecondCopy.findAnywhere(bytes, segment) : second;
+                if (other != null
+                        && (SegmentScan.firstWhole(bytes, other.lines().header()) != null
+                                || first.header().next() != SegmentNames.sequenceIn(segment))) {
+                    return salvaged(bytes, segment, other.lines(), other.end());
+                }
+            }
+            return salvaged(bytes, segment, first, first.blocks() * BLOCK_BYTES);
         }
-        long whole = second == null ? lines.blocks() * BLOCK_BYTES : second.end();
+        if (second == null) {
+            second = SecondCopy.findAnywhere(bytes, segment);
+        }
+        return second == null ? null : salvaged(bytes, segment, second.lines(), second.end());
+    }
+
+    private static Salvaged salvaged(SegmentBytes bytes, String segment, Lines lines, long whole) throws IOException {
         long headerBytes = Math.min(whole, bytes.size());
         SortedMap<Long, LogRecord> records = new TreeMap<>();
         SegmentHeader header = lines.header();

@@ -65,6 +65,16 @@ public final class SegmentNames {
         return name;
     }
 
+    /** Returns an unused name, as logrotate would give it, for a segment that has to free its own. */
+    public static String freeRotatedName(FileOps files, Path directory, String segment) throws IOException {
+        List<String> taken = files.list(directory);
+        int n = 1;
+        while (taken.contains(segment + "." + n)) {
+            n++;
+        }
+        return segment + "." + n;
+    }
+
     /** Returns at most five names and the number of the others, for a message. */
     static String some(List<String> names) {
         int more = names.size() - SOME;

@@ -82,7 +82,8 @@ public final class SegmentScan implements Closeable {
         return null;
     }
 
-    private static @Nullable Framed firstWhole(SegmentBytes bytes, SegmentHeader header) throws IOException {
+    /** Returns the first complete record that was appended to the segment with this header; null if there is none. */
+    static @Nullable Framed firstWhole(SegmentBytes bytes, SegmentHeader header) throws IOException {
         for (long at = RecordFormat.findMagic(bytes, 0);
                 at < bytes.size();
                 at = RecordFormat.findMagic(bytes, at + 1)) {
@@ -165,7 +166,7 @@ public final class SegmentScan implements Closeable {
         return offset;
     }
 
-    public long size() {
+    public long size() throws IOException {
         return bytes.size();
     }
 
