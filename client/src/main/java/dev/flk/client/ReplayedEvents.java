@@ -171,6 +171,6 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
 
     void close() {
         closed.countDown();
-        boolean unused = call.cancel(null);
+        call.cancel(null);
     }
 }

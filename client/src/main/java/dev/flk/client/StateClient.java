@@ -476,7 +476,7 @@ public final class StateClient implements AutoCloseable {
     /** Closes the connection and ends every stream on it. */
     @Override
     public void close() {
-        ManagedChannel unused = channel.shutdownNow();
+        channel.shutdownNow();
         try {
             boolean ended = channel.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS);
             if (!ended) {

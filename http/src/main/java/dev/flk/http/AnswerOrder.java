@@ -106,7 +106,7 @@ final class AnswerOrder {
     void writeContinue(ChannelHandlerContext context, ChannelFutureListener written) {
         ByteBuf bytes = context.alloc().ioBuffer(HEAD_BYTES);
         append(bytes, VERSION + HttpResponseStatus.CONTINUE + LINE_END + LINE_END);
-        var unused = context.write(bytes).addListener(written);
+        context.write(bytes).addListener(written);
     }
 
     /**

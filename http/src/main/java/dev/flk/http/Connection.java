@@ -259,7 +259,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
     /** Closes the connection at once. */
     void close() {
-        var unused = context().close();
+        context().close();
     }
 
     private boolean readsRequests() {

@@ -243,16 +243,16 @@ public final class HttpServer implements AutoCloseable {
         if (!load.connections().take(1)) {
             events.connectionRefused();
             limit.say("connections " + door.where(), leftOut -> LOG.warn("{}{}", door.tooMany(), leftOut));
-            var unused = channel.close();
+            channel.close();
             return;
         }
         Visitor visitor = door.admission().connect(channel.remoteAddress());
         if (visitor == null) {
             load.connections().giveBack(1);
-            var unused = channel.close();
+            channel.close();
             return;
         }
-        var unused = channel.closeFuture().addListener(closed -> {
+        channel.closeFuture().addListener(closed -> {
             load.connections().giveBack(1);
             visitor.disconnected();
         });

@@ -118,7 +118,7 @@ final class Loop {
 
     /** Runs {@code task} on this loop after {@code delay}. */
     void runLater(Runnable task, Duration delay) {
-        var unused = eventLoop.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);
+        eventLoop.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);
     }
 
     void add(Connection connection) {
@@ -136,7 +136,7 @@ final class Loop {
     /** Starts checking for slow connections about every {@code period}. Safe for any thread. */
     void tickEvery(Duration period) {
         long nanos = period.toNanos();
-        var unused = eventLoop.scheduleWithFixedDelay(this::tick, nanos, nanos, TimeUnit.NANOSECONDS);
+        eventLoop.scheduleWithFixedDelay(this::tick, nanos, nanos, TimeUnit.NANOSECONDS);
     }
 
     /**

@@ -145,16 +145,15 @@ final class TlsFront {
         public void close(ChannelHandlerContext closing, ChannelPromise promise) {
             if ((state != State.REFUSED && state != State.LINGERING)
                     || !closing.channel().isActive()) {
-                var unused = closing.close(promise);
+                closing.close(promise);
                 return;
             }
-            var unused = closing.channel().closeFuture().addListener(closed -> promise.trySuccess());
+            closing.channel().closeFuture().addListener(closed -> promise.trySuccess());
             if (state == State.REFUSED) {
                 state = State.LINGERING;
-                var unusedEnd = ((DuplexChannel) closing.channel()).shutdownOutput();
+                ((DuplexChannel) closing.channel()).shutdownOutput();
                 closing.channel().config().setAutoRead(true);
-                var unusedTimer =
-                        closing.executor().schedule(() -> end(closing), LONGEST_LINGER_MILLIS, TimeUnit.MILLISECONDS);
+                closing.executor().schedule(() -> end(closing), LONGEST_LINGER_MILLIS, TimeUnit.MILLISECONDS);
             }
         }
 
@@ -168,7 +167,7 @@ final class TlsFront {
         }
 
         private static void end(ChannelHandlerContext context) {
-            var unused = context.close();
+            context.close();
         }
     }
 
@@ -194,7 +193,7 @@ final class TlsFront {
         public void exceptionCaught(ChannelHandlerContext caught, Throwable cause) {
             if (cause instanceof SSLException
                     || (cause instanceof DecoderException && cause.getCause() instanceof SSLException)) {
-                var unused = caught.close();
+                caught.close();
             } else {
                 caught.fireExceptionCaught(cause);
             }

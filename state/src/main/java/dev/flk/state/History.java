@@ -76,7 +76,7 @@ public final class History {
             return new Events(List.of(), from, 0);
         }
         List<Event> read = engine.reading(storage -> storage.events(from, maxBytes));
-        Head unused = requireReplayable(historyId, from, namespace);
+        requireReplayable(historyId, from, namespace);
         List<Event> passed = new ArrayList<>(read.size());
         long next = from;
         long lastAtMicros = 0;
@@ -282,7 +282,7 @@ public final class History {
     public List<Document> existing(Head head, String namespace, String agentId, @Nullable Key after) {
         List<Document> page = engine.reading(storage -> storage.existing(
                 namespace, agentId, head.floor(), after, StateEngine.MAX_PAGE, StateEngine.MAX_PAGE_BYTES));
-        Head unused = requireHistory(head.historyId());
+        requireHistory(head.historyId());
         requireKept(head.floor(), "");
         return page;
     }

@@ -172,7 +172,7 @@ final class OpenTransactions {
      */
     synchronized void abort(String caller, String txId) {
         try {
-            Open unused = find(caller, txId);
+            find(caller, txId);
             end(txId, new End(caller, null));
         } catch (StateException e) {
             if (e.reason() == Reason.TX_COMMITTED

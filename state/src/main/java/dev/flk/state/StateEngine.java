@@ -173,7 +173,7 @@ public final class StateEngine implements AutoCloseable {
             open();
             tried.complete(null);
         });
-        Object unused = ticks.scheduleWithFixedDelay(this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
+        ticks.scheduleWithFixedDelay(this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
         return tried;
     }
 
@@ -363,9 +363,9 @@ public final class StateEngine implements AutoCloseable {
             return end.get();
         }
         CompletableFuture<T> answer = new CompletableFuture<>();
-        var unused = first.whenComplete((revision, failure) -> {
+        first.whenComplete((revision, failure) -> {
             try {
-                var unusedEnd = end.get().whenComplete((done, refused) -> {
+                end.get().whenComplete((done, refused) -> {
                     if (refused == null) {
                         answer.complete(done);
                     } else {

@@ -55,7 +55,7 @@ final class Watches {
 
     /** Announces that everything up to this revision of the current history is durable. */
     void publish(long revision) {
-        String unused = publish(historyId(), revision);
+        publish(historyId(), revision);
     }
 
     /**

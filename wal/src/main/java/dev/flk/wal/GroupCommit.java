@@ -115,7 +115,7 @@ final class GroupCommit {
     void vanished(Segment found) {
         if (found != reportedGone) { // otherwise it was left already, and the next segment can't be opened
             gone = found;
-            boolean unused = queue.nudge();
+            queue.nudge();
         }
     }
 
@@ -172,7 +172,7 @@ final class GroupCommit {
                 lock.requireHeld();
             } catch (LockLostException e) {
                 lockLost = e;
-                boolean unused = queue.nudge();
+                queue.nudge();
             } catch (IOException e) {
                 return true; // a failing disk shows at the next append
             }
@@ -283,7 +283,7 @@ final class GroupCommit {
             return;
         }
         try {
-            boolean unused = leaveVanished();
+            leaveVanished();
             if (nextPredecessor == null && hasRecords()) {
                 completeSegment();
             }
@@ -390,7 +390,7 @@ final class GroupCommit {
     void retry() {
         if (failure != null && lockLost == null) {
             retryAsked = true;
-            boolean unused = queue.nudge();
+            queue.nudge();
         }
     }
 

@@ -19,7 +19,6 @@ import dev.flk.wal.segment.SegmentNames;
 import dev.flk.wal.segment.SegmentScan;
 import dev.flk.wal.segment.Vanished;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -166,7 +165,7 @@ final class Recovery {
     private static void requireReadable(OpenFile file, String segment, long from, long end) throws IOException {
         for (long at = from; at < end; at += CHECK_BYTES) {
             try {
-                ByteBuffer unused = file.readUpTo(at, (int) Math.min(CHECK_BYTES, end - at));
+                file.readUpTo(at, (int) Math.min(CHECK_BYTES, end - at));
             } catch (IOException e) {
                 throw new IOException(
                         "the end of segment " + segment + " can't be read from byte " + at + " on (" + e.getMessage()

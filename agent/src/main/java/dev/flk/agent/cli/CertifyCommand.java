@@ -163,8 +163,7 @@ final class CertifyCommand implements Callable<Integer> {
                 write(certificates, out);
             }
         } else {
-            boolean unused =
-                    OutboxAccess.either(config, outbox -> add(outbox, certificates), agent -> add(agent, certificates));
+            OutboxAccess.either(config, outbox -> add(outbox, certificates), agent -> add(agent, certificates));
             context.say(ErrorMessages.count(certificates.size(), "certificate") + " added to the outbox "
                     + config.outbox().directory());
         }

@@ -120,7 +120,7 @@ final class CsvFollower {
         boolean reported = false;
         while (true) {
             try {
-                boolean unused = OutboxAccess.either(
+                OutboxAccess.either(
                         config,
                         outbox -> add(new Intake(outbox), certificate),
                         agent -> add(new Intake(agent), certificate));

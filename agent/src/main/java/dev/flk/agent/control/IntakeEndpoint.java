@@ -37,7 +37,7 @@ final class IntakeEndpoint {
     void take(Request request, Exchange exchange) {
         byte[] body = request.body().exact();
         String type = request.header("Content-Type");
-        var unused = (type != null && type.startsWith("application/x-ndjson") ? lines(body) : one(body))
+        (type != null && type.startsWith("application/x-ndjson") ? lines(body) : one(body))
                 .thenAccept(exchange::answer);
     }
 

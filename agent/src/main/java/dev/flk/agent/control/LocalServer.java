@@ -177,7 +177,7 @@ public final class LocalServer implements Closeable {
                     + socket + " has " + bytes + "; set " + setting + " to a shorter path");
         }
         removeOld(setting, socket);
-        int unused = listen(setting, socket.toString(), UnixDomainSocketAddress.of(socket), routes, admission);
+        listen(setting, socket.toString(), UnixDomainSocketAddress.of(socket), routes, admission);
         Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString(permissions));
     }
 
@@ -209,7 +209,7 @@ public final class LocalServer implements Closeable {
     private static boolean isListening(Path socket) {
         try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
             channel.configureBlocking(false); // a blocking connect would wait while the backlog is full
-            boolean unused = channel.connect(UnixDomainSocketAddress.of(socket));
+            channel.connect(UnixDomainSocketAddress.of(socket));
             return true;
         } catch (ConnectException e) {
             return false;

@@ -129,7 +129,7 @@ final class OperatorEndpoint implements Closeable {
         boolean interrupted = false;
         while (!executor.isTerminated()) {
             try {
-                boolean unused = executor.awaitTermination(1, TimeUnit.SECONDS);
+                executor.awaitTermination(1, TimeUnit.SECONDS);
             } catch (InterruptedException e) {
                 interrupted = true;
             }

@@ -34,7 +34,7 @@ final class BackgroundAppends {
 
     /** Appends a record; returns before it is on disk. */
     void add(Entry note) {
-        var unused = ForcedAppend.to(log, List.of(note), sequence -> {}).exceptionally(failure -> {
+        ForcedAppend.to(log, List.of(note), sequence -> {}).exceptionally(failure -> {
             keep(note, failure);
             return null;
         });

@@ -322,7 +322,7 @@ public final class Outbox implements CertificateSink, Closeable {
         LastSending now = new LastSending(clock.instant(), Instant.ofEpochMilli(millis));
         contents.sending(now);
         Entry note = OutboxRecords.beingSent(now, first);
-        var unused = ForcedAppend.to(log, List.of(note), sequence -> {}).handle((nothing, failure) -> {
+        ForcedAppend.to(log, List.of(note), sequence -> {}).handle((nothing, failure) -> {
             if (failure != null) {
                 background.keep(note, failure);
             }

@@ -68,7 +68,7 @@ final class OutboxCare implements Closeable {
             if (quota.isTight()) {
                 makeRoom();
             } else {
-                boolean unused = compaction.keepReserve();
+                compaction.keepReserve();
             }
         } catch (IOException | RuntimeException e) {
             limit.say("care", leftOut -> LOG.error("cannot look after the outbox: {}{}", e, leftOut));

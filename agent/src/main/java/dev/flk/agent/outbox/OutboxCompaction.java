@@ -103,7 +103,7 @@ public final class OutboxCompaction {
             }
             return run(horizon, PORTION_OF_RESERVE_BYTES);
         } finally {
-            boolean unused = reserve.restore();
+            reserve.restore();
         }
     }
 

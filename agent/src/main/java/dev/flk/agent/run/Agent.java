@@ -307,7 +307,7 @@ public final class Agent implements Closeable {
                 if (lastFiles == null || lastFiles.isDone()) {
                     // one more pass, for files that arrived since or did not fit into the outbox before
                     lastFiles = spool.map(SpoolIntake::pass).orElse(CompletableFuture.completedFuture(false));
-                    var unused = lastFiles.thenRun(sender::wake);
+                    lastFiles.thenRun(sender::wake);
                 }
             }
             sender.await(Math.min(waitNanos, CHECK_LOCK_NANOS));

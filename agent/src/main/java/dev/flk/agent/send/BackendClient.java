@@ -111,7 +111,7 @@ public final class BackendClient {
         CompletableFuture<HttpResponse<byte[]>> exchange =
                 http.sendAsync(request.build(), info -> new BoundedBody(maxBytes));
         // the client's own time-out covers only the headers, and JDK 17 measures it with the wall clock
-        var unused = exchange.thenApply(this::reply)
+        exchange.thenApply(this::reply)
                 .orTimeout(requestTimeout.toMillis(), TimeUnit.MILLISECONDS)
                 .whenComplete((reply, failure) -> {
                     exchange.cancel(true);

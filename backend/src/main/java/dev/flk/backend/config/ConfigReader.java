@@ -423,7 +423,7 @@ final class ConfigReader {
                 "STATE_AUTH: none admits everyone, so STATE_TOKENS_FILE has no use; remove one of the two");
         tokens.ifPresent(file -> {
             try {
-                TokensFile unused = TokensFile.read(file);
+                TokensFile.read(file);
             } catch (InvalidTokensException e) {
                 e.problems().forEach(problem -> settings.problem("STATE_TOKENS_FILE: " + file + ": " + problem));
             }

@@ -68,7 +68,7 @@ public sealed interface SigningConfig {
     record Registered(Path file, @Nullable SigningAlgorithm only) implements SigningConfig {
         /** Throws {@link InvalidConfig} with all problems of the file. */
         public Registered {
-            KeysFile unused = read(file, only);
+            read(file, only);
         }
 
         /** Reads the keys that the file contains now; throws {@link InvalidConfig} with all problems of the file. */

@@ -111,7 +111,7 @@ public final class SteadyClock implements InstantSource {
      * Returns whether the wall clock jumped less than an hour ago, so that nothing expires or is removed at the moment.
      */
     public synchronized boolean isInDoubt() {
-        long unused = read();
+        read();
         return inDoubt;
     }
 

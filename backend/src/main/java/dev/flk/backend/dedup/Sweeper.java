@@ -3,7 +3,6 @@ package dev.flk.backend.dedup;
 
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -43,7 +42,7 @@ public final class Sweeper implements AutoCloseable {
     /** Starts sweeping. */
     public static Sweeper start(Stretch stretch) {
         Sweeper sweeper = new Sweeper(stretch);
-        Future<?> unused = sweeper.timer.scheduleWithFixedDelay(sweeper::sweep, 1, 1, TimeUnit.SECONDS);
+        sweeper.timer.scheduleWithFixedDelay(sweeper::sweep, 1, 1, TimeUnit.SECONDS);
         return sweeper;
     }
 

@@ -2,7 +2,6 @@
 package dev.flk.backend.files;
 
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -37,7 +36,7 @@ public final class FileWatch implements AutoCloseable {
 
     /** Starts to run the check once a second. */
     public void every(Runnable look) {
-        Future<?> unused = thread.scheduleWithFixedDelay(
+        thread.scheduleWithFixedDelay(
                 () -> {
                     look.run();
                     lookedNanos = nanoTicker.getAsLong();

@@ -10,7 +10,6 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.OptionalLong;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
@@ -65,10 +64,8 @@ public final class LogCare implements AutoCloseable {
 
     /** Starts the timer. */
     public LogCare start() {
-        Future<?> unused =
-                timer.scheduleWithFixedDelay(this::stepWhileDue, EVERY_SECONDS, EVERY_SECONDS, TimeUnit.SECONDS);
-        Future<?> unusedToo = timer.scheduleWithFixedDelay(
-                this::keepMarkWhileDue, MARK_EVERY_SECONDS, MARK_EVERY_SECONDS, TimeUnit.SECONDS);
+        timer.scheduleWithFixedDelay(this::stepWhileDue, EVERY_SECONDS, EVERY_SECONDS, TimeUnit.SECONDS);
+        timer.scheduleWithFixedDelay(this::keepMarkWhileDue, MARK_EVERY_SECONDS, MARK_EVERY_SECONDS, TimeUnit.SECONDS);
         return this;
     }
 

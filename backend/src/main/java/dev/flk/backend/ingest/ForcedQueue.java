@@ -98,7 +98,7 @@ public final class ForcedQueue implements LogListener {
     <T> void whenDone(CompletionStage<T> stage, BiConsumer<@Nullable T, @Nullable Throwable> then) {
         CompletableFuture<T> future = stage.toCompletableFuture();
         if (!future.isDone()) {
-            var unused = future.whenComplete((value, failure) -> tell(() -> then.accept(value, failure)));
+            future.whenComplete((value, failure) -> tell(() -> then.accept(value, failure)));
             return;
         }
         T value;

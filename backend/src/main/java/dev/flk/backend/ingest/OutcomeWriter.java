@@ -21,7 +21,6 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -110,7 +109,7 @@ final class OutcomeWriter {
      */
     void start(Runnable onTick) {
         thread.start();
-        Future<?> unused = ticks.scheduleWithFixedDelay(
+        ticks.scheduleWithFixedDelay(
                 () -> {
                     tick();
                     onTick.run();

@@ -75,7 +75,7 @@ final class KeyRegistry {
             }
         }
         if (candidates.isEmpty()) {
-            Optional<?> unused = decoy(algorithm.get()).verify(canonical, sig);
+            decoy(algorithm.get()).verify(canonical, sig);
         }
         return Optional.empty();
     }

@@ -102,7 +102,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
 
     private void lookAgain(boolean readAnyway) {
         try {
-            long unused = clock.millis(); // updates the time at which the clock stops when it is put in doubt
+            clock.millis(); // updates the time at which the clock stops when it is put in doubt
             if (readAnyway || fingerprints.haveChanged()) {
                 readAgain();
             }

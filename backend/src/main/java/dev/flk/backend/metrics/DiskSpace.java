@@ -8,7 +8,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -37,8 +36,7 @@ public final class DiskSpace implements AutoCloseable {
     public static DiskSpace watch(Path directory) {
         DiskSpace space = new DiskSpace(directory);
         space.look();
-        Future<?> unused =
-                space.timer.scheduleWithFixedDelay(space::look, EVERY.toNanos(), EVERY.toNanos(), TimeUnit.NANOSECONDS);
+        space.timer.scheduleWithFixedDelay(space::look, EVERY.toNanos(), EVERY.toNanos(), TimeUnit.NANOSECONDS);
         return space;
     }
 

@@ -164,7 +164,7 @@ public final class RecordFollower implements AutoCloseable {
 
     private void rest(long millis) {
         try {
-            boolean unused = over.await(millis, TimeUnit.MILLISECONDS);
+            over.await(millis, TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
             over.countDown(); // not expected: nothing interrupts this thread
         }
@@ -309,9 +309,7 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     private void apply(List<Operation> operations) {
-        var unused = engine.apply(WRITER, List.copyOf(operations), "")
-                .toCompletableFuture()
-                .join();
+        engine.apply(WRITER, List.copyOf(operations), "").toCompletableFuture().join();
     }
 
     private record Missing(long first, long last) {}

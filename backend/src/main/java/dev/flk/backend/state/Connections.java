@@ -135,7 +135,7 @@ final class Connections extends ChannelInboundHandlerAdapter implements ServerIn
     private synchronized void remove(SocketAddress address, Channel connection) {
         // the address may already belong to a newer connection
         if (!withoutToken.remove(address, connection)) {
-            boolean unused = known.remove(address, connection);
+            known.remove(address, connection);
         }
     }
 
@@ -190,6 +190,6 @@ final class Connections extends ChannelInboundHandlerAdapter implements ServerIn
     /** Stops the threads. Called after the server has been closed. */
     @Override
     public void close() {
-        var unused = loops.shutdownGracefully(0, CLOSE_MILLIS, TimeUnit.MILLISECONDS);
+        loops.shutdownGracefully(0, CLOSE_MILLIS, TimeUnit.MILLISECONDS);
     }
 }

@@ -125,7 +125,7 @@ public final class ServedState implements AutoCloseable {
                 System::nanoTime,
                 random,
                 place == null ? () -> Long.MAX_VALUE : place);
-        var unusedOpening = engine.start();
+        engine.start();
         parts.push(engine);
         try {
             this.port = new StatePort(
@@ -159,10 +159,8 @@ public final class ServedState implements AutoCloseable {
         meters.stateExpired.watch(engine::expired);
         meters.stateLosses.watch(engine::timesMissing);
         meters.stateWatchers.watch(port::streams);
-        Object unused =
-                timer.scheduleWithFixedDelay(this::look, LOOK_EVERY_MILLIS, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
-        Object unusedToo =
-                timer.scheduleWithFixedDelay(() -> removeOld(config), 1, REMOVE_EVERY_MINUTES, TimeUnit.MINUTES);
+        timer.scheduleWithFixedDelay(this::look, LOOK_EVERY_MILLIS, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
+        timer.scheduleWithFixedDelay(() -> removeOld(config), 1, REMOVE_EVERY_MINUTES, TimeUnit.MINUTES);
         LOG.info("state on {} port {}, {}", config.bindAddress(), port.port(), config.engineName());
         if (config.openToAll()) {
             LOG.warn("STATE_AUTH=none: anyone who reaches this port can read and write all state");

@@ -117,7 +117,7 @@ final class StatePort implements AutoCloseable {
         }
         server = (tls == null ? builder : builder.sslContext(new CurrentTls(tls))).build();
         try {
-            Server unused = server.start();
+            server.start();
         } catch (IOException e) {
             executor.shutdownNow();
             connections.close();
@@ -199,15 +199,15 @@ final class StatePort implements AutoCloseable {
         health.enterTerminalState();
         service.endStreams(
                 caller -> true, Status.UNAVAILABLE.withDescription("the backend is stopping; resume when it is back"));
-        Server unused = server.shutdown();
+        server.shutdown();
         try {
             if (!server.awaitTermination(FINISH_MILLIS, TimeUnit.MILLISECONDS)) {
-                unused = server.shutdownNow();
+                server.shutdownNow();
                 // interrupted streams end their watches on the executor
-                boolean unusedEnd = server.awaitTermination(FINISH_MILLIS, TimeUnit.MILLISECONDS);
+                server.awaitTermination(FINISH_MILLIS, TimeUnit.MILLISECONDS);
             }
         } catch (InterruptedException e) {
-            unused = server.shutdownNow();
+            server.shutdownNow();
             Thread.currentThread().interrupt();
         }
         executor.shutdown();

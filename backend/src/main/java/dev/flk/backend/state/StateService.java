@@ -167,7 +167,7 @@ final class StateService extends StateImplBase {
             try {
                 rights.commit(caller(), txId);
             } catch (StatusRuntimeException e) {
-                var unused = engine.abort(caller().name(), txId);
+                engine.abort(caller().name(), txId);
                 throw e;
             }
             return engine.commit(caller().name(), txId, request.getRequestId());
@@ -188,7 +188,7 @@ final class StateService extends StateImplBase {
     private void committing(StreamObserver<CommitResponse> answer, Supplier<CompletionStage<Committed>> commit) {
         long beginNanos = System.nanoTime();
         try {
-            var unused = commit.get().whenComplete((committed, failure) -> {
+            commit.get().whenComplete((committed, failure) -> {
                 if (failure == null) {
                     meters.stateCommitted(System.nanoTime() - beginNanos);
                     answer.onNext(Messages.committed(committed));
@@ -211,7 +211,7 @@ final class StateService extends StateImplBase {
         try {
             requireTxId(request.getTxId());
             rights.aborted(caller(), request.getTxId());
-            var unused = engine.abort(caller().name(), request.getTxId()).whenComplete((done, failure) -> {
+            engine.abort(caller().name(), request.getTxId()).whenComplete((done, failure) -> {
                 if (failure == null) {
                     answer.onNext(AbortResponse.getDefaultInstance());
                     answer.onCompleted();

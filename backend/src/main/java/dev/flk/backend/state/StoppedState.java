@@ -98,7 +98,7 @@ public final class StoppedState implements AutoCloseable {
     public void close() {
         try {
             client.close();
-            boolean unused = server.shutdownNow().awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS);
+            server.shutdownNow().awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {

@@ -20,7 +20,7 @@ public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorit
      * @throws InvalidTlsException with all problems
      */
     public void check() throws InvalidTlsException {
-        TlsIdentity unused = TlsIdentity.read(this, new FileFingerprints());
+        TlsIdentity.read(this, new FileFingerprints());
     }
 
     /** Reports TLS files that can't be used, with all their problems. */

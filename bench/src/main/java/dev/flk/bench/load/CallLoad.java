@@ -130,7 +130,7 @@ public final class CallLoad implements Closeable {
     @Override
     public void close() {
         channels.forEach(channel -> {
-            ManagedChannel unused = channel.shutdownNow();
+            channel.shutdownNow();
         });
     }
 }

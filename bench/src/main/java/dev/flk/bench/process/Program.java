@@ -172,7 +172,7 @@ public final class Program implements Closeable {
     /** Sends SIGTERM and blocks until the program ends. */
     public void terminate() throws IOException, InterruptedException {
         process.destroy();
-        var unused = awaitEnd();
+        awaitEnd();
     }
 
     /** Sends SIGTERM, then SIGKILL if the program does not end within two minutes. */

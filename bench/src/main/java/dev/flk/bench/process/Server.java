@@ -65,7 +65,7 @@ public record Server(Program program, int port) implements Closeable {
         environment.putAll(settings);
         Program program = Program.jar("backend", directory, environment, jvmOptions);
         int port = port(program);
-        var unused = program.awaitLine(line -> line.contains("ready: submissions are taken"));
+        program.awaitLine(line -> line.contains("ready: submissions are taken"));
         return new Server(program, port);
     }
 
@@ -87,7 +87,7 @@ public record Server(Program program, int port) implements Closeable {
         String options = "--bind 127.0.0.1 --appendonly yes --appendfsync everysec --port " + port;
         command.addAll(List.of(options.split(" ", -1)));
         Program program = Program.start("redis", directory, Map.of(), command);
-        var unused = program.awaitLine(line -> line.contains("Ready to accept connections"));
+        program.awaitLine(line -> line.contains("Ready to accept connections"));
         return new Server(program, port);
     }
 
@@ -140,7 +140,7 @@ public record Server(Program program, int port) implements Closeable {
                     response.headers()
                             .set(HttpHeaderNames.CONTENT_TYPE, HttpHeaderValues.APPLICATION_JSON)
                             .setInt(HttpHeaderNames.CONTENT_LENGTH, BODY.length);
-                    var unused = context.write(response, context.voidPromise());
+                    context.write(response, context.voidPromise());
                 }
             }
 
@@ -151,7 +151,7 @@ public record Server(Program program, int port) implements Closeable {
 
             @Override
             public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-                var unused = context.close();
+                context.close();
             }
         }
     }

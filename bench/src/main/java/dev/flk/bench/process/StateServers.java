@@ -64,7 +64,7 @@ public final class StateServers {
                     "can't start etcd, which the state is compared with; install it (Debian: apt install etcd-server)",
                     e);
         }
-        var unused = program.awaitLine(line ->
+        program.awaitLine(line ->
                 line.contains("ready to serve client requests") || line.contains("serving insecure client requests"));
         return new Server(program, port);
     }

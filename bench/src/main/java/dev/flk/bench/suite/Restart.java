@@ -74,7 +74,7 @@ record Restart(long records, int elements) {
         for (long sent = 0; sent < records; sent += REQUESTS_AT_ONCE * LINES) {
             stock.fill(REQUESTS_AT_ONCE);
             try (LoadClient client = new LoadClient(backend.port(), 4, stock, "200")) {
-                var unused = client.run(Duration.ZERO, Duration.ofMinutes(10), () -> {});
+                client.run(Duration.ZERO, Duration.ofMinutes(10), () -> {});
             }
         }
     }

@@ -125,7 +125,7 @@ final class StateSuite {
         try (StateClient client = StateClient.connect("127.0.0.1:" + server.port())) {
             while (client.info().newestRevision() < REPLAYED) {
                 try (CallLoad load = new CallLoad(server.port(), CLIENTS, StateSuite::commit)) {
-                    Load unused = load.run(Duration.ZERO, Duration.ofSeconds(1), () -> {});
+                    load.run(Duration.ZERO, Duration.ofSeconds(1), () -> {});
                 }
             }
         }
@@ -159,7 +159,7 @@ final class StateSuite {
         long count = from - lag.awaitAtMost(backlog / 10);
         double seconds = (System.nanoTime() - begun) / 1e9;
         long spent = server.program().cpuNanos() - cpu;
-        long unused = lag.awaitAtMost(0);
+        lag.awaitAtMost(0);
         return Sample.ofRate(
                 count / seconds,
                 spent / 1e3 / Math.max(1, count),

@@ -82,7 +82,7 @@ final class Workbench implements Closeable {
         for (int round = 1; round <= WARM_UPS; round++) {
             progress.printf("%s, warm-up %d of %d of %d subjects%n", suite, round, WARM_UPS, subjects.size());
             for (Subject subject : subjects) {
-                Sample unused = subject.round().measure(plan);
+                subject.round().measure(plan);
             }
         }
     }
@@ -177,7 +177,7 @@ final class Workbench implements Closeable {
             stock.fill(Math.round(requestsPerSecond * seconds * STOCK_FACTOR) + connections);
             try (LoadClient client = new LoadClient(server.port(), connections, stock, expected)) {
                 if (isOpen) {
-                    var unused = client.open(requestsPerSecond);
+                    client.open(requestsPerSecond);
                 }
                 long[] cpu = new long[2];
                 int[] calls = new int[1];

@@ -148,7 +148,7 @@ final class AnsweredFile implements AutoCloseable {
         crc.update(content.position(0).limit(end));
         content.limit(end + Integer.BYTES).putInt(end, (int) crc.getValue()).position(0);
         while (content.hasRemaining()) {
-            int unused = channel.write(content, content.position());
+            channel.write(content, content.position());
         }
     }
 

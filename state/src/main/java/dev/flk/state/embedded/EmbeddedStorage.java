@@ -258,7 +258,7 @@ public final class EmbeddedStorage implements Storage {
 
     @Override
     public void commit(Set<Key> keys, Set<RequestKey> requests, Function<Existing, Batch> decide) {
-        Object unused = using(db -> {
+        using(db -> {
             synchronized (commitLock) {
                 Batch batch = decide.apply(new Reads(db, this::requireHead, trimmed).existing(keys, requests));
                 if (!batch.isEmpty()) {
@@ -378,7 +378,7 @@ public final class EmbeddedStorage implements Storage {
         if (!removeAll(new Removal.Trim(namespace, upTo), Layout.event(done + 1, 0))) {
             return; // the next trim continues it
         }
-        Object unused = using(db -> {
+        using(db -> {
             db.rocks().put(db.meta(), Layout.trimmed(namespace), Layout.longs(upTo, upTo));
             return db;
         });
@@ -423,7 +423,7 @@ public final class EmbeddedStorage implements Storage {
      * #close} interrupts this.
      */
     private void freeSpace(long from, long upTo) {
-        Object unused = using(db -> {
+        using(db -> {
             try {
                 db.rocks().compactRange(db.events(), Layout.event(from, 0), Layout.event(upTo + 1, 0));
             } catch (RocksDBException e) {
@@ -466,7 +466,7 @@ public final class EmbeddedStorage implements Storage {
 
     @Override
     public void restore(long floor, long floorAtMicros, Iterator<Event> events) {
-        Object unused = using(db -> {
+        using(db -> {
             synchronized (commitLock) {
                 requireEmpty(requireHead());
                 db.rocks().delete(db.meta(), db.forced(), Layout.FORMAT_KEY); // until the restore is complete

@@ -52,7 +52,7 @@ final class Connections implements AutoCloseable {
                 database.prepare();
             }
             try (Connection connection = database.connection()) {
-                Object unused = step.with(connection);
+                step.with(connection);
             }
         } catch (SQLException e) {
             throw failed(e);

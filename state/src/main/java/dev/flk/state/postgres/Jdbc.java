@@ -46,7 +46,7 @@ final class Jdbc {
 
     static void execute(Connection connection, String sql) throws SQLException {
         try (Statement statement = connection.createStatement()) {
-            boolean unused = statement.execute(sql);
+            statement.execute(sql);
         }
     }
 

@@ -149,7 +149,7 @@ final class KnownHistory implements AutoCloseable {
             try {
                 requireAlone(opened);
                 byte[] bytes = new byte[(int) Math.min(SECTOR + 1, opened.size())];
-                int unused = opened.read(ByteBuffer.wrap(bytes), 0);
+                opened.read(ByteBuffer.wrap(bytes), 0);
                 Known read = bytes.length == 0 ? Known.NOTHING : decode(bytes);
                 known = read == null ? Known.NOTHING : read;
                 damage = read == null
@@ -272,7 +272,7 @@ final class KnownHistory implements AutoCloseable {
         ByteBuffer buffer = ByteBuffer.wrap(bytes);
         try {
             while (buffer.hasRemaining()) {
-                int unused = file.write(buffer, buffer.position());
+                file.write(buffer, buffer.position());
             }
             isBehind = false;
         } catch (IOException e) {

@@ -56,7 +56,7 @@ final class Notices implements AutoCloseable {
         while (over.getCount() > 0) {
             try (Connection own = database.ownConnection();
                     Statement statement = own.createStatement()) {
-                boolean unused = statement.execute("LISTEN " + CHANNEL);
+                statement.execute("LISTEN " + CHANNEL);
                 listen(own, statement);
             } catch (SQLException | RuntimeException e) {
                 pause(); // reads and commits report problems of the server
@@ -67,7 +67,7 @@ final class Notices implements AutoCloseable {
     private void listen(Connection own, Statement statement) throws SQLException {
         for (int waits = 0; over.getCount() > 0; waits++) {
             if (isDue.getAndSet(false)) {
-                boolean unused = statement.execute("NOTIFY " + CHANNEL);
+                statement.execute("NOTIFY " + CHANNEL);
             }
             if (database.awaitNotices(own, WAIT_MILLIS) || waits % LOOK_EVERY_WAITS == 0) {
                 try (ResultSet row = statement.executeQuery("SELECT revision FROM flk_state")) {
@@ -81,7 +81,7 @@ final class Notices implements AutoCloseable {
 
     private void pause() {
         try {
-            boolean unused = over.await(AFTER_FAILURE_MILLIS, TimeUnit.MILLISECONDS);
+            over.await(AFTER_FAILURE_MILLIS, TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
             over.countDown(); // nothing interrupts this thread
         }

@@ -95,7 +95,7 @@ public final class PostgresStorage implements Storage {
             server = server(connection);
             return connection;
         });
-        Head unused = head();
+        head();
         known.isAt(server);
         notices.start();
     }
@@ -137,7 +137,7 @@ public final class PostgresStorage implements Storage {
             Known since = known.known();
             Found found = connections.reading(connection -> found(connection, Sql.HEAD, since));
             if (found.contradiction().isPresent()) {
-                Head unused = locking((connection, head) -> head);
+                locking((connection, head) -> head);
                 continue;
             }
             settle(found);
@@ -225,7 +225,7 @@ public final class PostgresStorage implements Storage {
     private void settleRead(Stream<Version> read) {
         long newest = read.mapToLong(Version::revision).max().orElse(0);
         if (newest > known.known().revision()) {
-            Head unused = head();
+            head();
         }
     }
 
@@ -387,7 +387,7 @@ public final class PostgresStorage implements Storage {
                         answer.expiresAtMicros());
                 statement.addBatch();
             }
-            int[] unused = statement.executeBatch();
+            statement.executeBatch();
         }
     }
 
@@ -556,7 +556,7 @@ public final class PostgresStorage implements Storage {
             }
             Event last = reading.event;
             if (last != null && !page.isFull && !reading.isGap) {
-                boolean unused = page.add(last, last.bytes());
+                page.add(last, last.bytes());
             }
             return page.entries;
         });
@@ -655,8 +655,7 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public void compact(long floor) {
-        boolean unused =
-                locking((connection, head) -> Jdbc.update(connection, Sql.RAISE_FLOOR, floor, floor, floor) > 0);
+        locking((connection, head) -> Jdbc.update(connection, Sql.RAISE_FLOOR, floor, floor, floor) > 0);
         while (locking((connection, head) -> {
             long done = Jdbc.one(connection, Sql.REMOVED, row -> row.getLong(1)).orElseThrow();
             long to = next(connection, done, head.floor());
@@ -791,7 +790,7 @@ public final class PostgresStorage implements Storage {
             Jdbc.update(connection, Sql.RESTORED, newId, revision, atMicros, floor, floorAtMicros, floor);
             return new Head(newId, revision, atMicros, floor, floorAtMicros);
         });
-        boolean unused = known.begin(restored, since);
+        known.begin(restored, since);
     }
 
     @Override

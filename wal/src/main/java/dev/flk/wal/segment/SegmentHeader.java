@@ -375,7 +375,7 @@ public record SegmentHeader(
             String[] previous = lines.split(lines.next("previous"), 3);
             String context = lines.next("context");
             long carried = lines.number(lines.next("carried"));
-            String unused = lines.next("checksum");
+            lines.next("checksum");
             SegmentHeader header = new SegmentHeader(
                     id,
                     logId,

@@ -240,8 +240,7 @@ public final class EmbeddedStore implements DedupStore {
             String id = Objects.requireNonNull(logId, "the log of the store is not set");
             Optional<String> owner = found.flatMap(Position::logId);
             if (owner.isPresent() && !owner.get().equals(id)) {
-                Problem unused =
-                        failures.end("it belongs to another log (" + owner.get() + ", this one is " + id + ")", true);
+                failures.end("it belongs to another log (" + owner.get() + ", this one is " + id + ")", true);
                 reopenIfNeeded();
                 found = Optional.empty();
             }
@@ -532,7 +531,7 @@ public final class EmbeddedStore implements DedupStore {
 
         void end(PcsId id, Object look, boolean isAbsent) {
             if (isAbsent) {
-                boolean unused = ids.replace(id, look, ABSENT);
+                ids.replace(id, look, ABSENT);
             } else {
                 ids.remove(id, look);
             }

@@ -196,7 +196,7 @@ final class PostgresSession {
      * Drops the connections without waiting for the server, which fails the calls that use them, and closes the pool.
      */
     void end(String why) {
-        StoreUnavailableException unused = failed(failures.unavailable(why));
+        failed(failures.unavailable(why));
         for (Connection connection : inUse) {
             try {
                 connection.abort(Runnable::run);

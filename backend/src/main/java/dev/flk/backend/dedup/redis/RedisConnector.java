@@ -169,7 +169,7 @@ final class RedisConnector implements AutoCloseable {
         var appendonly = setting(redis, "appendonly");
         var appendfsync = setting(redis, "appendfsync");
         // a connection that ends in between leaves some unanswered; the next connection then queries all of them again
-        CompletableFuture<Void> unused = CompletableFuture.allOf(policy, appendonly, appendfsync)
+        CompletableFuture.allOf(policy, appendonly, appendfsync)
                 .thenRun(() -> {
                     if (warned.compareAndSet(false, true)) {
                         warn(policy.join(), appendonly.join(), appendfsync.join());
