@@ -18,34 +18,36 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.files.RegularFile;
+import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
 /**
- * The audit log {@code audit.jsonl}, with one JSON object per line for starts, changes of keys and TLS, refused signatures
- * and conflicts. For each reason of a refusal, the first {@value #LINES_A_MINUTE} lines of a minute are written and the
- * others counted, so that strangers can't hide one reason by causing another. At most 4 files of 32 MiB are kept. Lines are
- * not forced. A line that can't be written is lost, logged at ERROR and counted in {@code flk_audit_errors_total}. Safe for
- * any thread.
+ * The audit log {@code audit.jsonl}, with one JSON object per line for starts, changes of keys and TLS, refused
+ * signatures and conflicts. For each reason of a refusal, {@value #LINES_AT_ONCE} lines and then one every six seconds
+ * are written and the others counted, so that strangers can't hide one reason by causing another. At most 4 files of
+ * 32 MiB are kept. Lines are not forced. A line that can't be written is lost, logged at ERROR and counted in
+ * {@code flk_audit_errors_total}. Safe for any thread.
  */
 public final class Audit implements AutoCloseable {
     static final String FILE = "audit.jsonl";
-    static final int LINES_A_MINUTE = 10;
-    private static final long MINUTE_NANOS = 60_000_000_000L;
+    static final int LINES_AT_ONCE = 10;
+    private static final Duration LINE_EVERY = Duration.ofSeconds(6);
     private static final String MAX_FILE_SIZE = "32MB";
     private static final int OLD_FILES = 3;
     private static final org.slf4j.Logger LOG = LoggerFactory.getLogger("dev.flk.backend.audit");
@@ -58,15 +60,7 @@ public final class Audit implements AutoCloseable {
     private final @Nullable RollingFileAppender<ILoggingEvent> appender;
     private final Logger logger;
     private final InstantSource clock;
-    private final LongSupplier nanoTicker;
-    private final Map<String, Refusals> refusals = new HashMap<>();
-
-    /** The lines of one reason in the minute that began at {@code beganNanos}. */
-    private static final class Refusals {
-        private long beganNanos;
-        private int written;
-        private long more;
-    }
+    private final LineLimit refusals;
 
     private Audit(
             @Nullable RollingFileAppender<ILoggingEvent> appender,
@@ -76,7 +70,7 @@ public final class Audit implements AutoCloseable {
         this.appender = appender;
         this.logger = logger;
         this.clock = clock;
-        this.nanoTicker = nanoTicker;
+        this.refusals = new LineLimit(LINES_AT_ONCE, LINE_EVERY, nanoTicker);
     }
 
     /** Returns an audit log that writes nothing. */
@@ -166,19 +160,9 @@ public final class Audit implements AutoCloseable {
     }
 
     private void refused(String event, String address, String reason, @Nullable String keyId, @Nullable String pcsId) {
-        long notWritten = 0;
-        synchronized (refusals) {
-            Refusals minute = refusals.computeIfAbsent(reason, unused -> begun());
-            if (nanoTicker.getAsLong() - minute.beganNanos >= MINUTE_NANOS) {
-                notWritten = minute.more;
-                minute = begun();
-                refusals.put(reason, minute);
-            }
-            if (minute.written == LINES_A_MINUTE) {
-                minute.more++;
-                return;
-            }
-            minute.written++;
+        OptionalLong leftOut = refusals.take(reason);
+        if (leftOut.isEmpty()) {
+            return;
         }
         ObjectNode line = line(event).put("address", address).put("reason", reason);
         if (keyId != null) {
@@ -187,16 +171,10 @@ public final class Audit implements AutoCloseable {
         if (pcsId != null) {
             line.put("pcs_id", pcsId);
         }
-        if (notWritten > 0) {
-            line.put("not_written_before", notWritten);
+        if (leftOut.getAsLong() > 0) {
+            line.put("not_written_before", leftOut.getAsLong());
         }
         write(line);
-    }
-
-    private Refusals begun() {
-        Refusals begun = new Refusals();
-        begun.beganNanos = nanoTicker.getAsLong();
-        return begun;
     }
 
     private ObjectNode line(String event) {

@@ -8,6 +8,7 @@ import dev.flk.backend.config.HttpConfig.OpsConfig;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.program.cli.ErrorMessages;
+import dev.flk.program.config.Diagnosed;
 import dev.flk.program.diagnostics.DiagnosticsArchive;
 import dev.flk.program.diagnostics.DiagnosticsCommand;
 import dev.flk.wal.LogInspector;
@@ -61,11 +62,11 @@ final class BackendDiagnostics extends DiagnosticsCommand {
 
     @Override
     protected String write() throws IOException {
-        BackendConfig.Diagnosed known = BackendConfig.diagnose(environment, config.file);
+        Diagnosed<BackendConfig> known = BackendConfig.diagnose(environment, config.file);
         return write(clock.instant(), known.secrets(), archive -> fill(archive, known));
     }
 
-    private void fill(DiagnosticsArchive archive, BackendConfig.Diagnosed known) throws IOException {
+    private void fill(DiagnosticsArchive archive, Diagnosed<BackendConfig> known) throws IOException {
         archive.addMachine(
                 BuildVersion.text(),
                 known.config().map(BackendDiagnostics::directories).orElse(List.of()));

@@ -6,6 +6,7 @@ import dev.flk.backend.config.HttpConfig.OpsConfig;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.state.StateConfig;
 import dev.flk.backend.tls.TlsFiles;
+import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Secret;
 import dev.flk.program.diagnostics.Scrubber;
@@ -94,35 +95,17 @@ public record BackendConfig(
         return reader.settings.table(derived);
     }
 
-    /**
-     * A configuration for a diagnostics archive, valid or not.
-     *
-     * @param text the settings and their problems; for secrets only whether they are set
-     * @param secrets all secrets that are set
-     * @param config the configuration; empty if it has a problem
-     */
-    public record Diagnosed(String text, List<String> secrets, Optional<BackendConfig> config) {
-        public Diagnosed {
-            secrets = List.copyOf(secrets);
-        }
-    }
-
     /** Reads the configuration as {@link #load} does, but accepts a configuration with problems. */
-    public static Diagnosed diagnose(Map<String, String> environment, @Nullable Path file) {
+    public static Diagnosed<BackendConfig> diagnose(Map<String, String> environment, @Nullable Path file) {
         ConfigReader reader = new ConfigReader(environment, file);
-        Optional<BackendConfig> config = Optional.empty();
-        try {
-            config = Optional.of(reader.all());
-        } catch (InvalidConfig e) {
-            // the report contains the problems
-        }
-        List<String> secrets = new ArrayList<>(reader.settings.secrets());
+        Diagnosed<BackendConfig> known = Diagnosed.read(reader.settings, settings -> reader.all());
+        List<String> secrets = new ArrayList<>(known.secrets());
         reader.settings
                 .find(ConfigKeys.METRICS_USER)
                 .ifPresent(user -> reader.settings
                         .find(ConfigKeys.METRICS_PASS)
                         .ifPresent(password -> secrets.add(Scrubber.basicLogin(user, password.text()))));
-        return new Diagnosed(reader.settings.report(), secrets, config);
+        return new Diagnosed<>(known.text(), secrets, known.config());
     }
 
     /**

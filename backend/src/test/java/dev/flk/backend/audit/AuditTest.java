@@ -83,13 +83,11 @@ final class AuditTest {
             audit.signatureRefused("10.0.0.1", "unknown_key", null, null);
         }
         List<JsonNode> lines = lines();
-        assertThat(lines).hasSize(Audit.LINES_A_MINUTE + 3);
-        assertThat(lines.get(Audit.LINES_A_MINUTE).toString())
+        assertThat(lines).hasSize(Audit.LINES_AT_ONCE + 3);
+        assertThat(lines.get(Audit.LINES_AT_ONCE).toString())
                 .contains("\"address\":\"10.0.0.9\",\"reason\":\"revoked\",\"key\":\"plant-7\",\"pcs_id\":\"abab");
-        assertThat(lines.get(Audit.LINES_A_MINUTE + 1)
-                        .path("not_written_before")
-                        .asInt())
-                .isEqualTo(1_000 - Audit.LINES_A_MINUTE);
+        assertThat(lines.get(Audit.LINES_AT_ONCE + 1).path("not_written_before").asInt())
+                .isEqualTo(1_000 - Audit.LINES_AT_ONCE);
     }
 
     @Test

@@ -8,6 +8,7 @@ import dev.flk.backend.keys.KeysFixture;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.tls.TlsFiles;
+import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Secret;
 import java.io.IOException;
@@ -291,7 +292,7 @@ class BackendConfigTest {
 
     @Test
     void diagnose_secrets_areKnownAndNotShown() {
-        BackendConfig.Diagnosed known = BackendConfig.diagnose(
+        Diagnosed<BackendConfig> known = BackendConfig.diagnose(
                 Map.of(
                         "PCS_SIGN_ALG", "hmac",
                         "PCS_HMAC_KEYS", "key-1,key-2",
@@ -314,7 +315,7 @@ class BackendConfigTest {
 
     @Test
     void diagnose_mistakes_areTold_andTheRestIsStillThere() {
-        BackendConfig.Diagnosed known =
+        Diagnosed<BackendConfig> known =
                 BackendConfig.diagnose(Map.of("PCS_HMAC_KEY", "key-1", "PORT", "eighty", "TOL_D", "0.2"), null);
 
         assertThat(known.config()).isEmpty();

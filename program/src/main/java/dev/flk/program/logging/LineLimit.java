@@ -4,6 +4,7 @@ package dev.flk.program.logging;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 
@@ -50,19 +51,24 @@ public final class LineLimit {
      * @param line writes the line, given the text to append to it, which is usually empty
      */
     public void say(String kind, Consumer<String> line) {
-        long leftOut;
-        synchronized (this) {
-            Kind of = kinds.computeIfAbsent(kind, any -> new Kind(burst));
-            refill(of);
-            if (of.tokens == 0) {
-                of.leftOut++;
-                return;
-            }
-            of.tokens--;
-            leftOut = of.leftOut;
-            of.leftOut = 0;
+        take(kind).ifPresent(leftOut -> line.accept(leftOut == 0 ? "" : "; " + leftOut + " such lines were left out"));
+    }
+
+    /**
+     * Returns the number of lines that were left out before the one that may be written now; empty if the limit is
+     * reached.
+     */
+    public synchronized OptionalLong take(String kind) {
+        Kind of = kinds.computeIfAbsent(kind, any -> new Kind(burst));
+        refill(of);
+        if (of.tokens == 0) {
+            of.leftOut++;
+            return OptionalLong.empty();
         }
-        line.accept(leftOut == 0 ? "" : "; " + leftOut + " such lines were left out");
+        of.tokens--;
+        long leftOut = of.leftOut;
+        of.leftOut = 0;
+        return OptionalLong.of(leftOut);
     }
 
     private void refill(Kind of) {

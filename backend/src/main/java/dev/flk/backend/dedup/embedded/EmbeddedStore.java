@@ -7,7 +7,7 @@ import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.dedup.Sweeper;
 import dev.flk.backend.dedup.embedded.EmbeddedFailures.Failure;
 import dev.flk.backend.dedup.embedded.EmbeddedFailures.Problem;
-import dev.flk.backend.dedup.embedded.Layout.Position;
+import dev.flk.backend.dedup.embedded.StoreFormat.Position;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.state.embedded.NativeLibrary;
@@ -44,7 +44,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Outcomes in RocksDB, in the format of {@link Layout}. RocksDB's own log is disabled: a write is durable once its
+ * Outcomes in RocksDB, in the format of {@link StoreFormat}. RocksDB's own log is disabled: a write is durable once its
  * memtable has been flushed. Outcomes and position go into one write batch of one column family, so that the data left
  * by a crash is always complete up to its position, and a start decides the rest again from the inbox log.
  *
@@ -276,7 +276,7 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     private static Optional<Position> position(RocksDB used) throws RocksDBException {
-        byte[] value = used.get(Layout.POSITION_KEY);
+        byte[] value = used.get(StoreFormat.POSITION_KEY);
         return value == null ? Optional.empty() : Optional.of(Position.decode(value));
     }
 
@@ -312,7 +312,7 @@ public final class EmbeddedStore implements DedupStore {
                     }
                     existing.add(earlier.orElse(decision));
                 }
-                batch.put(Layout.POSITION_KEY, next.encode());
+                batch.put(StoreFormat.POSITION_KEY, next.encode());
                 write(used, batch);
             }
             // also forget what a look-up found that read before the write and ended after the write began
@@ -341,7 +341,7 @@ public final class EmbeddedStore implements DedupStore {
     private static Optional<StoredOutcome> existing(PcsId id, byte @Nullable [] value, long nowMillis) {
         return value == null
                 ? Optional.empty()
-                : Optional.of(Layout.outcome(id, value)).filter(recorded -> !recorded.isExpired(nowMillis));
+                : Optional.of(StoreFormat.outcome(id, value)).filter(recorded -> !recorded.isExpired(nowMillis));
     }
 
     @Override
@@ -367,7 +367,7 @@ public final class EmbeddedStore implements DedupStore {
                     WriteBatch batch = new WriteBatch()) {
                 iterator.seek(sweptTo);
                 for (int i = 0; i < entries && iterator.isValid(); i++) {
-                    if (Layout.expiryMillis(iterator.key(), iterator.value()) <= now) {
+                    if (StoreFormat.expiryMillis(iterator.key(), iterator.value()) <= now) {
                         batch.delete(iterator.key());
                         removed++;
                     }
@@ -410,8 +410,8 @@ public final class EmbeddedStore implements DedupStore {
     @Override
     public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
         return use(used -> {
-            byte[] expiry = used.get(Layout.evidenceKey(id, digest));
-            return expiry != null && Layout.decode(expiry) > clock.millis();
+            byte[] expiry = used.get(StoreFormat.evidenceKey(id, digest));
+            return expiry != null && StoreFormat.decode(expiry) > clock.millis();
         });
     }
 
@@ -419,7 +419,7 @@ public final class EmbeddedStore implements DedupStore {
     public synchronized CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
         return use(used -> {
             try (WriteBatch batch = new WriteBatch()) {
-                batch.put(Layout.evidenceKey(id, digest), Layout.encode(expiresAtMillis));
+                batch.put(StoreFormat.evidenceKey(id, digest), StoreFormat.encode(expiresAtMillis));
                 write(used, batch);
             }
             return true;

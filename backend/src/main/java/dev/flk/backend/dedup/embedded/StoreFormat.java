@@ -18,13 +18,13 @@ import java.util.Optional;
  * zero                               1       {@link Position}
  * </pre>
  */
-final class Layout {
+final class StoreFormat {
     static final byte[] POSITION_KEY = {0};
 
     private static final int ID_BYTES = PcsId.LENGTH / 2;
     private static final int EVIDENCE_BYTES = ID_BYTES + ContentDigest.LENGTH_BYTES;
 
-    private Layout() {}
+    private StoreFormat() {}
 
     /**
      * The sequence up to which the store is complete, and the log. No two positions ever written are equal, as in the
