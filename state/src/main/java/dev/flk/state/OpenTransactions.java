@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -149,11 +150,19 @@ final class OpenTransactions {
     /**
      * Ends a transaction for its commit and returns the staged operations.
      *
+     * @param permit throws to refuse the operations, which aborts the transaction
      * @param answer completes with the result of the commit
      * @throws StateException if the transaction is no longer open
      */
-    synchronized List<Operation> commit(String caller, String txId, CompletableFuture<Committed> answer) {
+    synchronized List<Operation> commit(
+            String caller, String txId, Consumer<List<Operation>> permit, CompletableFuture<Committed> answer) {
         Open transaction = find(caller, txId);
+        try {
+            permit.accept(transaction.operations);
+        } catch (RuntimeException e) {
+            end(txId, new End(caller, null));
+            throw e;
+        }
         end(txId, new End(caller, answer.thenApply(Committed::revision)));
         return transaction.operations;
     }

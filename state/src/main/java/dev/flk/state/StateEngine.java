@@ -18,6 +18,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -350,7 +351,17 @@ public final class StateEngine implements AutoCloseable {
      * @param requestId the id of the request; empty if the caller gave none
      */
     public CompletionStage<Committed> commit(String caller, String txId, String requestId) {
-        return behindItsFirst(caller, txId, () -> commitOnce(caller, txId, requestId));
+        return commit(caller, txId, requestId, staged -> {});
+    }
+
+    /**
+     * Commits the staged operations like {@link #commit(String, String, String)}, if they are permitted.
+     *
+     * @param permit throws to refuse the operations, which aborts the transaction
+     */
+    public CompletionStage<Committed> commit(
+            String caller, String txId, String requestId, Consumer<List<Operation>> permit) {
+        return behindItsFirst(caller, txId, () -> commitOnce(caller, txId, requestId, permit));
     }
 
     /**
@@ -372,14 +383,15 @@ public final class StateEngine implements AutoCloseable {
                         answer.completeExceptionally(refused);
                     }
                 });
-            } catch (StateException e) {
+            } catch (RuntimeException e) {
                 answer.completeExceptionally(e);
             }
         });
         return answer;
     }
 
-    private CompletionStage<Committed> commitOnce(String caller, String txId, String requestId) {
+    private CompletionStage<Committed> commitOnce(
+            String caller, String txId, String requestId, Consumer<List<Operation>> permit) {
         RequestKey request;
         try {
             requireUp();
@@ -392,7 +404,7 @@ public final class StateEngine implements AutoCloseable {
         List<Operation> operations = List.of();
         StateException otherwise = null;
         try {
-            operations = transactions.commit(caller, txId, answer);
+            operations = transactions.commit(caller, txId, permit, answer);
         } catch (StateException e) {
             if (request == null) {
                 throw e;

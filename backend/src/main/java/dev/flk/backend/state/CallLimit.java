@@ -1,26 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import com.google.protobuf.MessageLite;
+import com.google.protobuf.InvalidProtocolBufferException;
 import dev.flk.backend.metrics.Meters;
-import dev.flk.client.proto.CommitResponse;
+import dev.flk.client.proto.StateGrpc;
+import dev.flk.http.ServerLoad.Bound;
 import dev.flk.state.StateException.Reason;
+import io.grpc.BindableService;
 import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
+import io.grpc.KnownLength;
 import io.grpc.Metadata;
+import io.grpc.MethodDescriptor.Marshaller;
 import io.grpc.MethodDescriptor.MethodType;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
+import io.grpc.ServerInterceptors;
+import io.grpc.ServerServiceDefinition;
 import io.grpc.ServerStreamTracer;
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -30,8 +38,8 @@ import org.slf4j.LoggerFactory;
  * A limit on the number of calls in progress, and on the bytes of their requests and answers, over all connections;
  * calls above it are refused. A call counts against its caller, who may use half of the places. Callers without a token
  * share a few separate places and must complete their requests in time. A request counts from its first bytes on, so
- * that requests that never end are limited too. Add it to a server both as interceptor and as tracer factory, after the
- * interceptor that sets {@link Caller#CURRENT}.
+ * that requests that never end are limited too. Serve {@link #bound} services, behind the interceptor that sets
+ * {@link Caller#CURRENT}, and add the limit to the server as a tracer factory.
  */
 final class CallLimit extends ServerStreamTracer.Factory implements ServerInterceptor {
     /**
@@ -50,28 +58,47 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
 
     private static final String OWN = "flk.";
+    /**
+     * The calls whose answers are sent even above the bound: a commit that took effect must not be answered as refused.
+     * Its answer is shorter than its request.
+     */
+    private static final Set<String> COMMITS = Set.of(
+            StateGrpc.getCommitMethod().getFullMethodName(),
+            StateGrpc.getApplyMethod().getFullMethodName());
+
+    /** Passes messages on as they are; the marshaller of gRPC itself allocates 16 KiB for the buffers of each message. */
+    private static final Marshaller<InputStream> UNPARSED = new Marshaller<>() {
+        @Override
+        public InputStream stream(InputStream message) {
+            return message;
+        }
+
+        @Override
+        public InputStream parse(InputStream stream) {
+            return stream;
+        }
+    };
 
     private final int maxCalls;
-    private final int maxStrangers;
     private final long maxBytes;
     private final LongSupplier nanoTicker;
     private final Meters meters;
     private final Refusals refusals;
     /** The calls of callers other than strangers. */
-    private final AtomicInteger calls = new AtomicInteger();
+    private final Bound calls;
 
     private final ConcurrentHashMap<String, Integer> callsOf = new ConcurrentHashMap<>();
-    private final AtomicInteger strangers = new AtomicInteger();
+    private final Bound strangers;
     /** The calls of strangers whose requests are incomplete. */
-    private final Set<Counted<?>> incomplete = ConcurrentHashMap.newKeySet();
+    private final Set<Requests<?>> incomplete = ConcurrentHashMap.newKeySet();
 
-    private final AtomicLong requestBytes = new AtomicLong();
-    private final AtomicLong answerBytes = new AtomicLong();
+    private final Bound requestBytes;
+    private final Bound answerBytes;
     /**
      * The bytes that streams have sent and the network has not taken. They are counted separately, so that a slow
      * reader does not block other callers.
      */
-    private final AtomicLong streamedBytes = new AtomicLong();
+    private final Bound streamedBytes;
 
     /**
      * Creates a limit without calls.
@@ -82,11 +109,24 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
      */
     CallLimit(int maxCalls, int maxStrangers, long maxBytes, LongSupplier nanoTicker, Meters meters) {
         this.maxCalls = maxCalls;
-        this.maxStrangers = maxStrangers;
         this.maxBytes = maxBytes;
         this.nanoTicker = nanoTicker;
         this.meters = meters;
         this.refusals = new Refusals(nanoTicker);
+        this.calls = new Bound(maxCalls);
+        this.strangers = new Bound(maxStrangers);
+        this.requestBytes = new Bound(PARTIAL * maxBytes);
+        this.answerBytes = new Bound(maxBytes);
+        this.streamedBytes = new Bound(maxBytes);
+    }
+
+    /**
+     * Returns the same service behind this limit. A request that can't be read, such as one with text that is not UTF-8,
+     * is answered INVALID; gRPC itself would answer UNKNOWN.
+     */
+    ServerServiceDefinition bound(BindableService service) {
+        return ServerInterceptors.intercept(
+                ServerInterceptors.useMarshalledMessages(service.bindService(), UNPARSED), this);
     }
 
     /** Returns a description of the calls that are being refused because there are too many; empty if no call is. */
@@ -103,21 +143,19 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     /** Takes a place; returns null on success, otherwise the reason for the refusal. */
     private @Nullable String begin(Caller caller) {
         if (caller.equals(Caller.STRANGER)) {
-            if (strangers.incrementAndGet() > maxStrangers) {
-                strangers.decrementAndGet();
-                return refused("without_token", "too many calls without a token", "");
-            }
-            return null;
+            return strangers.take(1) ? null : refused("without_token", "too many calls without a token", "");
         }
         int most = caller.equals(Caller.ANYONE) ? maxCalls : Math.max(1, maxCalls / 2);
-        int own = callsOf.merge(caller.name(), 1, Integer::sum);
-        if (calls.incrementAndGet() > maxCalls || own > most) {
-            end(caller);
-            return own > most && most < maxCalls
-                    ? refused("calls", "too many calls of one token", ", " + caller.name())
-                    : refused("calls", "too many calls", "");
+        boolean isWithinAll = calls.take(1);
+        boolean isWithinOwn = callsOf.merge(caller.name(), 1, Integer::sum) <= most;
+        if (isWithinAll && isWithinOwn) {
+            return null;
         }
-        return null;
+        calls.giveBack(isWithinAll ? 1 : 0);
+        forget(caller);
+        return !isWithinOwn && most < maxCalls
+                ? refused("calls", "too many calls of one token", ", " + caller.name())
+                : refused("calls", "too many calls", "");
     }
 
     /** @param who the caller, for the log only: strangers may read the result of {@link #refusing} */
@@ -133,11 +171,15 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
     private void end(Caller caller) {
         if (caller.equals(Caller.STRANGER)) {
-            strangers.decrementAndGet();
+            strangers.giveBack(1);
         } else {
-            calls.decrementAndGet();
-            callsOf.computeIfPresent(caller.name(), (name, count) -> count == 1 ? null : count - 1);
+            calls.giveBack(1);
+            forget(caller);
         }
+    }
+
+    private void forget(Caller caller) {
+        callsOf.computeIfPresent(caller.name(), (name, count) -> count == 1 ? null : count - 1);
     }
 
     @Override
@@ -154,30 +196,28 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
             refuse(call, "there are " + tooMany + " under way");
             return new ServerCall.Listener<>() {};
         }
-        boolean isStream = call.getMethodDescriptor().getType() == MethodType.SERVER_STREAMING;
-        Held held = new Held(caller, isStream ? streamedBytes : answerBytes);
+        Answers<Q, A> answers = new Answers<>(call, caller);
         try {
-            Counted<Q> counted =
-                    new Counted<>(call, next.startCall(new CountedAnswer<>(call, held, isStream), headers), held);
+            Requests<Q> requests = new Requests<>(answers, next.startCall(answers, headers));
             if (caller.equals(Caller.STRANGER)) {
-                incomplete.add(counted);
+                incomplete.add(requests);
             }
-            return counted;
+            return requests;
         } catch (RuntimeException e) {
-            held.end();
+            answers.end();
             throw e;
         }
     }
 
     private static void refuse(ServerCall<?, ?> call, String why) {
-        StateErrors.close(call, Reason.TOO_MANY_TX.because(why + "; try again in a moment"));
+        Messages.close(call, Reason.TOO_MANY_TX.because(why + "; try again in a moment"));
     }
 
     private String tooLong() {
         return "requests under way take more than " + maxBytes + " bytes";
     }
 
-    /** The request of one call; an exception ends the call. */
+    /** The bytes of the request of one call; an exception ends the call. */
     private final class Arriving extends ServerStreamTracer {
         private final long most;
         // guarded by this
@@ -193,10 +233,10 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
             if (isOver) {
                 return;
             }
-            arrived += more + FRAME_BYTES;
-            if (requestBytes.addAndGet(more + FRAME_BYTES) > PARTIAL * maxBytes) {
+            if (!requestBytes.take(more + FRAME_BYTES)) {
                 throw Status.RESOURCE_EXHAUSTED.withDescription(tooLong()).asRuntimeException();
             }
+            arrived += more + FRAME_BYTES;
             if (arrived > most) {
                 throw Status.RESOURCE_EXHAUSTED
                         .withDescription("the request is longer than " + most + " bytes")
@@ -207,63 +247,28 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         @Override
         public synchronized void streamClosed(Status status) {
             isOver = true;
-            requestBytes.addAndGet(-arrived);
+            requestBytes.giveBack(arrived);
             arrived = 0;
         }
     }
 
-    /** The place of a call and the bytes of its answers, held until the call ends. */
-    private final class Held {
+    /**
+     * The place of a call, and the bytes of its answers: those of a plain answer until the call ends, those of a stream
+     * until the network has taken them.
+     */
+    private final class Answers<Q, A> extends SimpleForwardingServerCall<Q, A> {
         private final Caller caller;
-        private final AtomicLong answers;
+        private final boolean isStream = getMethodDescriptor().getType() == MethodType.SERVER_STREAMING;
+        private final boolean isCommit = COMMITS.contains(getMethodDescriptor().getFullMethodName());
+        private final Bound bytes = isStream ? streamedBytes : answerBytes;
+        private boolean isRefused;
         // guarded by this
         private long taken;
         private boolean isOver;
 
-        Held(Caller caller, AtomicLong answers) {
-            this.caller = caller;
-            this.answers = answers;
-        }
-
-        /** Adds the bytes of an answer; returns false if there is no room. */
-        synchronized boolean add(Object message) {
-            long size = message instanceof MessageLite sized && !isOver ? sized.getSerializedSize() : 0;
-            if (answers.addAndGet(size) > maxBytes) {
-                answers.addAndGet(-size);
-                return false;
-            }
-            taken += size;
-            return true;
-        }
-
-        /** Releases the bytes after the network has taken all of them. */
-        synchronized void isTaken() {
-            answers.addAndGet(-taken);
-            taken = 0;
-        }
-
-        synchronized void end() {
-            if (!isOver) {
-                isOver = true;
-                CallLimit.this.end(caller);
-                isTaken();
-            }
-        }
-    }
-
-    /**
-     * Counts the answers of a call: a plain answer until its call ends, an answer of a stream until the network has
-     * taken it.
-     */
-    private final class CountedAnswer<Q, A> extends SimpleForwardingServerCall<Q, A> {
-        private final Held held;
-        private final boolean isStream;
-        private boolean isRefused;
-
-        CountedAnswer(ServerCall<Q, A> call, Held held, boolean isStream) {
+        Answers(ServerCall<Q, A> call, Caller caller) {
             super(call);
-            this.held = held;
-            this.isStream = isStream;
+            this.caller = caller;
         }
 
         @Override
@@ -271,16 +276,49 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
             if (isRefused) {
                 return;
             }
-            // a commit that took effect must not be answered as refused; its answer is shorter than its request
-            if (!(message instanceof CommitResponse) && !held.add(message)) {
-                isRefused = true;
-                refuse(delegate(), "answers under way take more than " + maxBytes + " bytes");
+            if (!isCommit && !add(message)) {
+                refuse("answers under way take more than " + maxBytes + " bytes");
                 return;
             }
             super.sendMessage(message);
-            if (isStream && isReady()) {
-                held.isTaken();
+            if (isReady()) {
+                areTaken();
             }
+        }
+
+        /** Counts the bytes of an answer; returns false if there is no room. */
+        private synchronized boolean add(A message) {
+            long size = message instanceof KnownLength known && !isOver ? available(known) : 0;
+            if (!bytes.take(size)) {
+                return false;
+            }
+            taken += size;
+            return true;
+        }
+
+        private static long available(KnownLength message) {
+            try {
+                return message.available();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+
+        /** Releases the bytes of a stream after the network has taken all of them. */
+        void areTaken() {
+            if (isStream) {
+                release();
+            }
+        }
+
+        private synchronized void release() {
+            bytes.giveBack(taken);
+            taken = 0;
+        }
+
+        void refuse(String why) {
+            isRefused = true;
+            CallLimit.refuse(delegate(), why);
         }
 
         @Override
@@ -289,32 +327,46 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
                 super.close(status, trailers);
             }
         }
+
+        synchronized void end() {
+            if (!isOver) {
+                isOver = true;
+                CallLimit.this.end(caller);
+                release();
+            }
+        }
     }
 
     /** The requests of one call. gRPC uses one thread at a time for a call, and ends it exactly once. */
-    private final class Counted<Q> extends SimpleForwardingServerCallListener<Q> {
-        private final ServerCall<Q, ?> call;
-        private final Held held;
+    private final class Requests<Q> extends SimpleForwardingServerCallListener<Q> {
+        private final Answers<Q, ?> answers;
         private final long beganNanos = nanoTicker.getAsLong();
         /** Set by the end of the request or by the end of its time, whichever comes first. */
         private final AtomicBoolean isComplete = new AtomicBoolean();
 
         private boolean isRefused;
 
-        Counted(ServerCall<Q, ?> call, ServerCall.Listener<Q> next, Held held) {
+        Requests(Answers<Q, ?> answers, ServerCall.Listener<Q> next) {
             super(next);
-            this.call = call;
-            this.held = held;
+            this.answers = answers;
         }
 
         @Override
         public void onMessage(Q message) {
-            if (requestBytes.get() > maxBytes) {
+            if (requestBytes.held() > maxBytes) {
                 isRefused = true;
-                refuse(call, tooLong());
+                answers.refuse(tooLong());
                 return;
             }
-            super.onMessage(message);
+            try {
+                super.onMessage(message);
+            } catch (StatusRuntimeException e) {
+                if (!(e.getCause() instanceof InvalidProtocolBufferException cause)) {
+                    throw e;
+                }
+                isRefused = true;
+                Messages.close(answers, Reason.INVALID.because("the request can't be read: " + cause.getMessage()));
+            }
         }
 
         /**
@@ -324,7 +376,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         void endIfSince(long nanos) {
             if (beganNanos - nanos <= 0 && isComplete.compareAndSet(false, true)) {
                 incomplete.remove(this);
-                call.close(
+                answers.close(
                         Status.DEADLINE_EXCEEDED.withDescription("the request was not complete within "
                                 + TimeUnit.NANOSECONDS.toSeconds(STRANGER_REQUEST_NANOS)
                                 + " s, the time of calls without a token"),
@@ -342,24 +394,25 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
         @Override
         public void onReady() {
-            if (call.getMethodDescriptor().getType() == MethodType.SERVER_STREAMING) {
-                held.isTaken();
-            }
+            answers.areTaken();
             super.onReady();
         }
 
         @Override
         public void onComplete() {
-            incomplete.remove(this);
-            held.end();
+            end();
             super.onComplete();
         }
 
         @Override
         public void onCancel() {
-            incomplete.remove(this);
-            held.end();
+            end();
             super.onCancel();
+        }
+
+        private void end() {
+            incomplete.remove(this);
+            answers.end();
         }
     }
 }

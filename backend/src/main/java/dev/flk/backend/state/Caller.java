@@ -2,6 +2,7 @@
 package dev.flk.backend.state;
 
 import dev.flk.state.Key;
+import dev.flk.state.Operation;
 import io.grpc.Context;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
@@ -122,6 +123,19 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
         }
         if (grants.stream().noneMatch(grant -> grant.writes() && grant.covers(namespace, agentId))) {
             throw denied("write", namespace, agentId);
+        }
+    }
+
+    /**
+     * Requires the right to an operation. A check reveals whether a version exists, so it needs the right to read.
+     *
+     * @throws StatusRuntimeException PERMISSION_DENIED
+     */
+    void require(Operation operation) {
+        if (operation instanceof Operation.Check) {
+            requireRead(operation.key().namespace(), operation.key().agentId());
+        } else {
+            requireWrite(operation.key().namespace(), operation.key().agentId());
         }
     }
 

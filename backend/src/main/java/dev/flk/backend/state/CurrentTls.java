@@ -2,7 +2,7 @@
 package dev.flk.backend.state;
 
 import dev.flk.backend.tls.ReloadedTls;
-import dev.flk.backend.tls.ReloadedTls.Identity;
+import dev.flk.backend.tls.TlsIdentity;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.handler.ssl.ApplicationProtocolConfig;
 import io.netty.handler.ssl.ApplicationProtocolConfig.Protocol;
@@ -27,37 +27,22 @@ final class CurrentTls extends SslContext {
             ApplicationProtocolNames.HTTP_2);
 
     private final ReloadedTls tls;
-    private volatile Made made;
-
-    private record Made(Identity of, SslContext context) {}
 
     CurrentTls(ReloadedTls tls) {
         this.tls = tls;
-        this.made = make(tls.identity());
-    }
-
-    private static Made make(Identity of) {
-        return new Made(
-                of,
-                new JdkSslContext(
-                        of.context(),
-                        false,
-                        of.cipherSuites(),
-                        IdentityCipherSuiteFilter.INSTANCE,
-                        HTTP_2,
-                        of.clientsShow() ? ClientAuth.REQUIRE : ClientAuth.NONE,
-                        of.protocols().toArray(String[]::new),
-                        false));
     }
 
     private SslContext current() {
-        Identity now = tls.identity();
-        Made known = made;
-        if (!known.of().equals(now)) {
-            known = make(now);
-            made = known;
-        }
-        return known.context();
+        TlsIdentity identity = tls.identity();
+        return new JdkSslContext(
+                identity.context(),
+                false,
+                identity.cipherSuites(),
+                IdentityCipherSuiteFilter.INSTANCE,
+                HTTP_2,
+                identity.clientsShow() ? ClientAuth.REQUIRE : ClientAuth.NONE,
+                identity.protocols().toArray(String[]::new),
+                false);
     }
 
     @Override

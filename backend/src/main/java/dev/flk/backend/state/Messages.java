@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
+import com.google.protobuf.Any;
 import com.google.protobuf.Timestamp;
+import com.google.rpc.ErrorInfo;
+import com.google.rpc.RetryInfo;
+import com.google.rpc.Status;
 import dev.flk.client.proto.Change;
 import dev.flk.client.proto.CommitResponse;
 import dev.flk.client.proto.Found;
@@ -16,13 +20,22 @@ import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.StateReads;
 import dev.flk.state.Version;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.Status.Code;
+import io.grpc.StatusRuntimeException;
+import io.grpc.protobuf.StatusProto;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Base64;
 
-/** Conversions between the engine's objects and the messages. */
+/** Conversions between the engine's objects and errors, and the messages and statuses of the protocol. */
 final class Messages {
+    /** The domain of every {@link ErrorInfo}. */
+    static final String ERROR_DOMAIN = "flk.state";
+
+    private static final long RETRY_AFTER_SECONDS = 1;
     private static final long MICROS = 1_000_000;
     private static final int NANOS_OF_A_MICRO = 1_000;
     private static final int NANOS_OF_A_SECOND = 1_000_000_000;
@@ -222,5 +235,43 @@ final class Messages {
 
     private static StateException notFromAList() {
         return Reason.INVALID.because("page_token was not returned by a list");
+    }
+
+    /** Returns the error that a caller receives for an exception: a status with a machine-readable reason. */
+    static StatusRuntimeException error(StateException e) {
+        Status.Builder status = Status.newBuilder()
+                .setCode(code(e.reason()).value())
+                .setMessage(e.getMessage())
+                .addDetails(Any.pack(ErrorInfo.newBuilder()
+                        .setDomain(ERROR_DOMAIN)
+                        .setReason(e.reason().name())
+                        .putAllMetadata(e.details())
+                        .build()));
+        if (code(e.reason()) == Code.UNAVAILABLE) {
+            status.addDetails(Any.pack(RetryInfo.newBuilder()
+                    .setRetryDelay(com.google.protobuf.Duration.newBuilder().setSeconds(RETRY_AFTER_SECONDS))
+                    .build()));
+        }
+        return StatusProto.toStatusRuntimeException(status.build());
+    }
+
+    /** Ends a call with the error for an exception. */
+    static void close(ServerCall<?, ?> call, StateException e) {
+        StatusRuntimeException refusal = error(e);
+        Metadata trailers = refusal.getTrailers();
+        call.close(refusal.getStatus(), trailers == null ? new Metadata() : trailers);
+    }
+
+    private static Code code(Reason reason) {
+        return switch (reason) {
+            case TX_EXPIRED, TX_COMMITTED, TX_ABORTED -> Code.FAILED_PRECONDITION;
+            case TX_NOT_FOUND -> Code.NOT_FOUND;
+            case VERSION_CONFLICT -> Code.ABORTED;
+            case INVALID, VALUE_TOO_LARGE, TX_TOO_LARGE -> Code.INVALID_ARGUMENT;
+            case TOO_MANY_TX -> Code.RESOURCE_EXHAUSTED;
+            case COMPACTED, HISTORY_CHANGED -> Code.OUT_OF_RANGE;
+            case DISK_FULL, STORE_DOWN, STARTING -> Code.UNAVAILABLE;
+            case UNIMPLEMENTED -> Code.UNIMPLEMENTED;
+        };
     }
 }

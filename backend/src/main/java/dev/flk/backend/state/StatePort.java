@@ -9,8 +9,6 @@ import io.grpc.BindableService;
 import io.grpc.Codec;
 import io.grpc.DecompressorRegistry;
 import io.grpc.Server;
-import io.grpc.ServerInterceptors;
-import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.netty.NettyServerBuilder;
@@ -59,7 +57,7 @@ final class StatePort implements AutoCloseable {
     private final StateService service;
     private final CallLimit limit;
     private final @Nullable Tokens tokens;
-    private final Connections connections;
+    private final ConnectionLimit connections;
     private final Server server;
 
     /**
@@ -76,7 +74,7 @@ final class StatePort implements AutoCloseable {
             InetSocketAddress address,
             @Nullable ReloadedTls tls,
             @Nullable Tokens tokens,
-            int maxConnections,
+            int maxConnectionLimit,
             Meters meters)
             throws IOException {
         ThreadPoolExecutor threads =
@@ -89,7 +87,7 @@ final class StatePort implements AutoCloseable {
         executor = threads;
         service = new StateService(engine, engineName, FORMAT, threads, meters);
         this.tokens = tokens;
-        connections = new Connections(maxConnections, tokens != null, System::nanoTime, meters);
+        connections = new ConnectionLimit(maxConnectionLimit, tokens != null, System::nanoTime, meters);
         limit = new CallLimit(MAX_CALLS, MAX_CALLS_OF_STRANGERS, maxRequestBytes(), System::nanoTime, meters);
         NettyServerBuilder builder = connections
                 .listenFor(NettyServerBuilder.forAddress(address))
@@ -106,11 +104,11 @@ final class StatePort implements AutoCloseable {
                 // a compressed request could expand to more bytes than were counted
                 .decompressorRegistry(DecompressorRegistry.emptyInstance().with(Codec.Identity.NONE, false))
                 .addStreamTracerFactory(limit)
-                .addService(bounded(service))
-                .addService(bounded(new CareService(engine)))
-                .addService(bounded(health.getHealthService()))
-                .addService(bounded(ProtoReflectionServiceV1.newInstance()))
-                .addService(bounded(reflectionV1Alpha()));
+                .addService(limit.bound(service))
+                .addService(limit.bound(new CareService(engine)))
+                .addService(limit.bound(health.getHealthService()))
+                .addService(limit.bound(ProtoReflectionServiceV1.newInstance()))
+                .addService(limit.bound(reflectionV1Alpha()));
         if (tokens != null) {
             // the one added last runs first
             builder = builder.intercept(connections).intercept(tokens);
@@ -127,10 +125,6 @@ final class StatePort implements AutoCloseable {
                     e);
         }
         setServing(engine.problem().isEmpty());
-    }
-
-    private ServerServiceDefinition bounded(BindableService service) {
-        return ReadableRequests.of(ServerInterceptors.intercept(service, limit));
     }
 
     /** Returns the old version of reflection, which grpcurl, among others, still uses. */
@@ -167,7 +161,7 @@ final class StatePort implements AutoCloseable {
     Optional<String> refusing() {
         return Stream.of(connections.refusing(), limit.refusing())
                 .flatMap(Optional::stream)
-                .reduce((ofConnections, ofCalls) -> ofConnections + " and " + ofCalls);
+                .reduce((ofConnectionLimit, ofCalls) -> ofConnectionLimit + " and " + ofCalls);
     }
 
     /**

@@ -47,13 +47,13 @@ import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -66,15 +66,12 @@ final class StateService extends StateImplBase {
     private static final LineLimit LINES = LineLimit.ofOutages(System::nanoTime);
     /** The maximum length of a transaction id, well above that of a valid one. */
     private static final int MAX_TX_ID = 128;
-    /** A margin above the time between the engine's reading of its clock and the reading here. */
-    private static final Duration LATER = Duration.ofSeconds(1);
 
     private final StateEngine engine;
     private final String engineName;
     private final int format;
     private final Executor executor;
     private final Meters meters;
-    private final StagedRights rights = new StagedRights(System::nanoTime);
     private final ConcurrentHashMap<ReplayStream, Caller> streams = new ConcurrentHashMap<>();
 
     /**
@@ -115,12 +112,6 @@ final class StateService extends StateImplBase {
         answer(answer, () -> {
             Duration timeout = request.hasTimeout() ? Messages.duration(request.getTimeout()) : null;
             var begun = engine.begin(caller().name(), timeout);
-            rights.begun(
-                    caller(),
-                    begun.txId(),
-                    timeout == null
-                            ? Duration.between(Instant.now(), begun.expiresAt()).plus(LATER)
-                            : timeout);
             return BeginResponse.newBuilder()
                     .setTxId(begun.txId())
                     .setExpiresAt(Messages.time(StateEngine.micros(begun.expiresAt())))
@@ -147,7 +138,8 @@ final class StateService extends StateImplBase {
         answer(answer, () -> {
             requireTxId(txId);
             Operation staged = operation.get();
-            rights.stage(caller(), txId, staged, () -> engine.stage(caller().name(), txId, staged));
+            caller().require(staged);
+            engine.stage(caller().name(), txId, staged);
             return StageResponse.getDefaultInstance();
         });
     }
@@ -164,13 +156,9 @@ final class StateService extends StateImplBase {
         String txId = request.getTxId();
         committing(answer, () -> {
             requireTxId(txId);
-            try {
-                rights.commit(caller(), txId);
-            } catch (StatusRuntimeException e) {
-                engine.abort(caller().name(), txId);
-                throw e;
-            }
-            return engine.commit(caller().name(), txId, request.getRequestId());
+            Caller caller = caller(); // its rights may have changed since an operation was staged
+            return engine.commit(
+                    caller.name(), txId, request.getRequestId(), staged -> staged.forEach(caller::require));
         });
     }
 
@@ -180,40 +168,43 @@ final class StateService extends StateImplBase {
             List<Operation> operations = request.getOperationsList().stream()
                     .map(operation -> Messages.operation(engine, operation))
                     .toList();
-            operations.forEach(operation -> StagedRights.require(caller(), operation));
+            operations.forEach(caller()::require);
             return engine.apply(caller().name(), operations, request.getRequestId());
         });
     }
 
     private void committing(StreamObserver<CommitResponse> answer, Supplier<CompletionStage<Committed>> commit) {
         long beginNanos = System.nanoTime();
-        try {
-            commit.get().whenComplete((committed, failure) -> {
-                if (failure == null) {
-                    meters.stateCommitted(System.nanoTime() - beginNanos);
-                    answer.onNext(Messages.committed(committed));
-                    answer.onCompleted();
-                } else {
-                    if (cause(failure) instanceof StateException refused
+        answerLater(
+                answer,
+                () -> commit.get().whenComplete((committed, failure) -> {
+                    if (failure == null) {
+                        meters.stateCommitted(System.nanoTime() - beginNanos);
+                    } else if (cause(failure) instanceof StateException refused
                             && refused.reason() == Reason.VERSION_CONFLICT) {
                         meters.stateConflict();
                     }
-                    answer.onError(error(failure));
-                }
-            });
-        } catch (RuntimeException e) {
-            answer.onError(error(e));
-        }
+                }),
+                Messages::committed);
     }
 
     @Override
     public void abort(AbortRequest request, StreamObserver<AbortResponse> answer) {
+        answerLater(
+                answer,
+                () -> {
+                    requireTxId(request.getTxId());
+                    return engine.abort(caller().name(), request.getTxId());
+                },
+                aborted -> AbortResponse.getDefaultInstance());
+    }
+
+    private static <R, T> void answerLater(
+            StreamObserver<T> answer, Supplier<CompletionStage<R>> call, Function<R, T> message) {
         try {
-            requireTxId(request.getTxId());
-            rights.aborted(caller(), request.getTxId());
-            engine.abort(caller().name(), request.getTxId()).whenComplete((done, failure) -> {
+            call.get().whenComplete((result, failure) -> {
                 if (failure == null) {
-                    answer.onNext(AbortResponse.getDefaultInstance());
+                    answer.onNext(message.apply(result));
                     answer.onCompleted();
                 } else {
                     answer.onError(error(failure));
@@ -500,7 +491,7 @@ final class StateService extends StateImplBase {
     static Throwable error(Throwable failure) {
         Throwable cause = cause(failure);
         if (cause instanceof StateException refused) {
-            return StateErrors.of(refused);
+            return Messages.error(refused);
         }
         if (!(cause instanceof StatusRuntimeException)) {
             LINES.say("failed", leftOut -> LOG.error("a call to the state failed{}", leftOut, cause));

@@ -7,10 +7,8 @@ import dev.flk.backend.files.FileWatch;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import java.time.InstantSource;
-import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
-import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -141,17 +139,9 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         return inForce.newEngine();
     }
 
-    /**
-     * The identity of the backend and its requirements for clients.
-     *
-     * @param clientsShow whether each client must present a certificate
-     */
-    public record Identity(
-            SSLContext context, List<String> cipherSuites, List<String> protocols, boolean clientsShow) {}
-
     /** Returns the identity for new connections; the same object until the files are read again. */
-    public Identity identity() {
-        return inForce.identity();
+    public TlsIdentity identity() {
+        return inForce;
     }
 
     /** Describes the identity in force for a log line. */

@@ -50,8 +50,8 @@ import org.bouncycastle.util.io.pem.PemReader;
  * renegotiation by clients. Sessions can be resumed for an hour, but only with the same identity: after new files were
  * read, each client presents its certificate again.
  */
-final class TlsIdentity {
-    private static final String[] PROTOCOLS = {"TLSv1.3", "TLSv1.2"};
+public final class TlsIdentity {
+    private static final List<String> PROTOCOLS = List.of("TLSv1.3", "TLSv1.2");
     private static final List<String> CIPHER_SUITES = List.of(
             "TLS_AES_256_GCM_SHA384",
             "TLS_AES_128_GCM_SHA256",
@@ -73,10 +73,9 @@ final class TlsIdentity {
     }
 
     private final SSLContext context;
-    private final String[] cipherSuites;
+    private final List<String> cipherSuites;
     private final List<X509Certificate> chain;
     private final boolean clientsShow;
-    private final ReloadedTls.Identity identity;
 
     private TlsIdentity(SSLContext context, List<X509Certificate> chain, boolean clientsShow) {
         this.context = context;
@@ -84,13 +83,25 @@ final class TlsIdentity {
         this.clientsShow = clientsShow;
         List<String> supported =
                 Arrays.asList(context.getSupportedSSLParameters().getCipherSuites());
-        this.cipherSuites = CIPHER_SUITES.stream().filter(supported::contains).toArray(String[]::new);
-        this.identity = new ReloadedTls.Identity(context, List.of(this.cipherSuites), List.of(PROTOCOLS), clientsShow);
+        this.cipherSuites = CIPHER_SUITES.stream().filter(supported::contains).toList();
     }
 
-    /** Returns the parts, for callers that create their own engines. */
-    ReloadedTls.Identity identity() {
-        return identity;
+    /** Returns the context, for callers that create their own engines. */
+    public SSLContext context() {
+        return context;
+    }
+
+    public List<String> cipherSuites() {
+        return cipherSuites;
+    }
+
+    public List<String> protocols() {
+        return PROTOCOLS;
+    }
+
+    /** Returns whether each client must present a certificate. */
+    public boolean clientsShow() {
+        return clientsShow;
     }
 
     /**
@@ -205,8 +216,8 @@ final class TlsIdentity {
         SSLEngine engine = context.createSSLEngine();
         engine.setUseClientMode(false);
         SSLParameters parameters = engine.getSSLParameters();
-        parameters.setProtocols(PROTOCOLS);
-        parameters.setCipherSuites(cipherSuites);
+        parameters.setProtocols(PROTOCOLS.toArray(String[]::new));
+        parameters.setCipherSuites(cipherSuites.toArray(String[]::new));
         parameters.setUseCipherSuitesOrder(true);
         parameters.setNeedClientAuth(clientsShow);
         engine.setSSLParameters(parameters);

@@ -61,8 +61,8 @@ class CallLimitTest {
         };
         server = NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                 .addStreamTracerFactory(limit)
-                .addService(ServerInterceptors.interceptForward(
-                        new HealthStatusManager().getHealthService(), asCaller, limit))
+                .addService(ServerInterceptors.intercept(
+                        limit.bound(new HealthStatusManager().getHealthService()), asCaller))
                 .build()
                 .start();
         channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort())

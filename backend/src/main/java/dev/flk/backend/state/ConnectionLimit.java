@@ -41,7 +41,7 @@ import org.slf4j.LoggerFactory;
  * interceptor that runs directly after {@link Tokens}.
  */
 @Sharable
-final class Connections extends ChannelInboundHandlerAdapter implements ServerInterceptor, AutoCloseable {
+final class ConnectionLimit extends ChannelInboundHandlerAdapter implements ServerInterceptor, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
     private static final long CLOSE_MILLIS = 1_000;
     /** The number of places for each place of connections without a token. */
@@ -67,7 +67,7 @@ final class Connections extends ChannelInboundHandlerAdapter implements ServerIn
      * @param needsToken whether the port has tokens
      * @param nanoTicker monotonic time
      */
-    Connections(int maxConnections, boolean needsToken, LongSupplier nanoTicker, Meters meters) {
+    ConnectionLimit(int maxConnections, boolean needsToken, LongSupplier nanoTicker, Meters meters) {
         this.maxConnections = maxConnections;
         this.maxWithoutToken = Math.max(1, maxConnections / PART_WITHOUT_TOKEN);
         this.needsToken = needsToken;

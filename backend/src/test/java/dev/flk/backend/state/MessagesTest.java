@@ -14,7 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The contract's table of refusals, as they go over the network. */
-class StateErrorsTest {
+class MessagesTest {
     @ParameterizedTest
     @CsvSource({
         "TX_EXPIRED, FAILED_PRECONDITION, false",
@@ -33,7 +33,7 @@ class StateErrorsTest {
         "STARTING, UNAVAILABLE, true"
     })
     void refusal_hasItsStatusReasonAndDetails(Reason reason, Code code, boolean isTriedAgain) throws Exception {
-        Status sent = StatusProto.fromThrowable(StateErrors.of(reason.because("words", Map.of("name", "value"))));
+        Status sent = StatusProto.fromThrowable(Messages.error(reason.because("words", Map.of("name", "value"))));
 
         assertThat(sent.getCode()).isEqualTo(code.value());
         assertThat(sent.getMessage()).isEqualTo("words");

@@ -44,7 +44,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Connections to a port that has few places for them. */
-class ConnectionsTest {
+class ConnectionLimitTest {
     private static final int SOCKET_MILLIS = 20_000;
     private static final String TOKEN = "a-secret";
 
