@@ -72,8 +72,11 @@ class ServedStateTest {
 
     private Instant now = Instant.now();
 
+    private final List<ManagedChannel> channels = new ArrayList<>();
+
     @AfterEach
     void close() {
+        channels.forEach(ManagedChannel::shutdownNow);
         if (served != null) {
             served.close();
         }
@@ -107,6 +110,14 @@ class ServedStateTest {
     private void open(Optional<Path> tokens, ReloadedTls tls) {
         served = ServedState.open(config(tokens), () -> now, () -> now, tls, Audit.none(), meters);
         await().until(() -> served.problem().isEmpty());
+    }
+
+    private ManagedChannel channel() {
+        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+                .usePlaintext()
+                .build();
+        channels.add(channel);
+        return channel;
     }
 
     private StateClient.Connector to() {
@@ -200,16 +211,7 @@ class ServedStateTest {
                     .isInstanceOf(StateCallException.Unauthenticated.class);
             assertThatThrownBy(() -> viewer.get("other", "k")).isInstanceOf(StateCallException.Forbidden.class);
         }
-        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
-                .usePlaintext()
-                .build();
-        try {
-            var unused = HealthGrpc.newBlockingStub(channel)
-                    .withDeadlineAfter(20, TimeUnit.SECONDS)
-                    .check(HealthCheckRequest.getDefaultInstance());
-        } finally {
-            channel.shutdownNow();
-        }
+        assertThat(health(channel())).isEqualTo(Code.OK);
     }
 
     private static StateBlockingStub state(ManagedChannel channel, String token) {
@@ -239,29 +241,23 @@ class ServedStateTest {
     void commit_afterARightWasWithdrawn_isRefused_andEndsTheTransaction() throws Exception {
         String all = "\"write\":[\"default/planner-\",\"default/other-\"]";
         open(Optional.of(tokens(token("a", "a-secret", all))), null);
-        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
-                .usePlaintext()
-                .build();
-        try {
-            StateBlockingStub state = state(channel, "a-secret");
-            String withdrawn = state.begin(BeginRequest.getDefaultInstance()).getTxId();
-            stage(state, withdrawn, "planner-1");
-            stage(state, withdrawn, "other-1");
-            String kept = state.begin(BeginRequest.getDefaultInstance()).getTxId();
-            stage(state, kept, "planner-1");
+        ManagedChannel channel = channel();
+        StateBlockingStub state = state(channel, "a-secret");
+        String withdrawn = state.begin(BeginRequest.getDefaultInstance()).getTxId();
+        stage(state, withdrawn, "planner-1");
+        stage(state, withdrawn, "other-1");
+        String kept = state.begin(BeginRequest.getDefaultInstance()).getTxId();
+        stage(state, kept, "planner-1");
 
-            var unused = tokens(token("a", "a-secret", "\"write\":[\"default/planner-\"]"));
-            served.onReloadSignal();
-            await().until(() -> refusal(state, "other-2") == Code.PERMISSION_DENIED);
+        var unused = tokens(token("a", "a-secret", "\"write\":[\"default/planner-\"]"));
+        served.onReloadSignal();
+        await().until(() -> refusal(state, "other-2") == Code.PERMISSION_DENIED);
 
-            assertThatThrownBy(() -> state.commit(commit(withdrawn)))
-                    .isInstanceOf(StatusRuntimeException.class)
-                    .hasMessage("PERMISSION_DENIED: this token may not write agent 'other-1' of namespace default");
-            assertThatThrownBy(() -> state.commit(commit(withdrawn))).hasMessageContaining("was aborted");
-            assertThat(state.commit(commit(kept)).getRevision()).isEqualTo(1);
-        } finally {
-            channel.shutdownNow();
-        }
+        assertThatThrownBy(() -> state.commit(commit(withdrawn)))
+                .isInstanceOf(StatusRuntimeException.class)
+                .hasMessage("PERMISSION_DENIED: this token may not write agent 'other-1' of namespace default");
+        assertThatThrownBy(() -> state.commit(commit(withdrawn))).hasMessageContaining("was aborted");
+        assertThat(state.commit(commit(kept)).getRevision()).isEqualTo(1);
     }
 
     private static Code refusal(StateBlockingStub state, String agentId) {
@@ -278,59 +274,46 @@ class ServedStateTest {
     void request_completedAfterItsTokenWasRevoked_isRefused() throws Exception {
         Path file = tokens(token("a", "a-secret", "\"write\":[\"*/\"]"));
         open(Optional.of(file), null);
-        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
-                .usePlaintext()
-                .build();
-        try {
-            Metadata headers = new Metadata();
-            headers.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer a-secret");
-            HalfOpen<ApplyRequest, CommitResponse> held = HalfOpen.call(channel, StateGrpc.getApplyMethod(), headers);
-            held.send(ApplyRequest.newBuilder()
-                    .addOperations(dev.flk.client.proto.Operation.newBuilder()
-                            .setWrite(Write.newBuilder()
-                                    .setKey(dev.flk.client.proto.Key.newBuilder()
-                                            .setAgentId("agent")
-                                            .setKey("k"))
-                                    .setJson("1")))
-                    .build());
-            // calls of one connection begin in order
-            assertThat(state(channel, "a-secret")
-                            .begin(BeginRequest.getDefaultInstance())
-                            .getTxId())
-                    .isNotEmpty();
-            var unused = tokens(token("b", "b-secret", "\"write\":[\"*/\"]"));
-            served.onReloadSignal();
-            await().until(() -> refusal(state(channel, "a-secret"), "agent") == Code.UNAUTHENTICATED);
+        ManagedChannel channel = channel();
+        Metadata headers = new Metadata();
+        headers.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer a-secret");
+        HalfOpen<ApplyRequest, CommitResponse> held = HalfOpen.call(channel, StateGrpc.getApplyMethod(), headers);
+        held.send(ApplyRequest.newBuilder()
+                .addOperations(dev.flk.client.proto.Operation.newBuilder()
+                        .setWrite(Write.newBuilder()
+                                .setKey(dev.flk.client.proto.Key.newBuilder()
+                                        .setAgentId("agent")
+                                        .setKey("k"))
+                                .setJson("1")))
+                .build());
+        // calls of one connection begin in order
+        assertThat(state(channel, "a-secret")
+                        .begin(BeginRequest.getDefaultInstance())
+                        .getTxId())
+                .isNotEmpty();
+        var unused = tokens(token("b", "b-secret", "\"write\":[\"*/\"]"));
+        served.onReloadSignal();
+        await().until(() -> refusal(state(channel, "a-secret"), "agent") == Code.UNAUTHENTICATED);
 
-            held.complete();
+        held.complete();
 
-            assertThat(held.status()).isEqualTo(Code.UNAUTHENTICATED);
-            assertThat(served.engine().head().revision()).isZero();
-        } finally {
-            channel.shutdownNow();
-        }
+        assertThat(held.status()).isEqualTo(Code.UNAUTHENTICATED);
+        assertThat(served.engine().head().revision()).isZero();
     }
 
     @Test
     void callsWithoutAToken_takeNoPlaceOfTokenHolders() throws Exception {
         open(Optional.of(tokens(token("a", "a-secret", "\"read\":[\"*/\"],\"write\":[\"*/\"]"))), null);
-        List<ManagedChannel> channels = new ArrayList<>();
         try (StateClient client = to().token("a-secret").connect()) {
             for (int connection = 0; connection < 10; connection++) {
-                ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
-                        .usePlaintext()
-                        .build();
-                channels.add(channel);
+                ManagedChannel channel = channel();
                 List<HalfOpen<HealthCheckRequest, HealthCheckResponse>> calls = new ArrayList<>();
                 for (int call = 0; call < 1_000; call++) {
                     calls.add(HalfOpen.call(channel, HealthGrpc.getCheckMethod(), new Metadata()));
                 }
                 calls.forEach(call -> call.send(HealthCheckRequest.getDefaultInstance()));
             }
-            ManagedChannel another = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
-                    .usePlaintext()
-                    .build();
-            channels.add(another);
+            ManagedChannel another = channel();
             await().until(() -> health(another) == Code.RESOURCE_EXHAUSTED);
 
             write(client, "agent");
@@ -339,8 +322,6 @@ class ServedStateTest {
             assertThat(served.problem()).isEmpty();
             assertThat(served.detail()).isEqualTo("up; too many calls without a token, more of them are refused");
             assertThat(exposed()).containsPattern("flk_state_calls_refused_total\\{cause=\"without_token\",?} [1-9]");
-        } finally {
-            channels.forEach(ManagedChannel::shutdownNow);
         }
     }
 
@@ -359,22 +340,16 @@ class ServedStateTest {
     void healthOfAFullDisk_isNotServing() throws Exception {
         served = ServedState.open(
                 config(Optional.empty(), Long.MAX_VALUE), () -> now, () -> now, null, Audit.none(), meters);
-        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
-                .usePlaintext()
-                .build();
-        try {
-            await().until(() -> served.problem().equals(Optional.of("DISK_FULL")));
-            served.look();
-            assertThat(HealthGrpc.newBlockingStub(channel)
-                            .withDeadlineAfter(20, TimeUnit.SECONDS)
-                            .check(HealthCheckRequest.newBuilder()
-                                    .setService("flk.state.v1.State")
-                                    .build())
-                            .getStatus())
-                    .isEqualTo(ServingStatus.NOT_SERVING);
-        } finally {
-            channel.shutdownNow();
-        }
+        ManagedChannel channel = channel();
+        await().until(() -> served.problem().equals(Optional.of("DISK_FULL")));
+        served.look();
+        assertThat(HealthGrpc.newBlockingStub(channel)
+                        .withDeadlineAfter(20, TimeUnit.SECONDS)
+                        .check(HealthCheckRequest.newBuilder()
+                                .setService("flk.state.v1.State")
+                                .build())
+                        .getStatus())
+                .isEqualTo(ServingStatus.NOT_SERVING);
     }
 
     @Test
@@ -489,9 +464,7 @@ class ServedStateTest {
     @Test
     void quietReplay_getsProgressNowAndThen() {
         open(Optional.empty(), null);
-        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
-                .usePlaintext()
-                .build();
+        ManagedChannel channel = channel();
         try (StateClient client = to().connect()) {
             Iterator<Event> events = StateGrpc.newBlockingStub(channel)
                     .withDeadlineAfter(20, TimeUnit.SECONDS)
@@ -505,8 +478,6 @@ class ServedStateTest {
             Event progress = events.next();
             assertThat(progress.getRevision()).isEqualTo(1);
             assertThat(progress.getChangesCount()).isZero();
-        } finally {
-            channel.shutdownNow();
         }
     }
 
