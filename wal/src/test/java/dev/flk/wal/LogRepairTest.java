@@ -24,11 +24,14 @@ import dev.flk.wal.files.LogLockedException;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.Damage.Kind;
 import dev.flk.wal.segment.DamagedLogException;
+import dev.flk.wal.segment.Entry;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -38,7 +41,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.LongStream;
+import java.util.zip.GZIPInputStream;
 import java.util.zip.GZIPOutputStream;
+import java.util.zip.ZipException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -400,6 +405,48 @@ final class LogRepairTest {
             assertThat(SimulatedLog.verify(disk).isWhole()).isTrue();
             assertThat(readAll(disk)).hasSize(varied.entries.size());
         }
+    }
+
+    @Test
+    void oneBlockOfACompressedSegmentZeroed_recordsBeforeItStay() throws IOException {
+        Random random = new Random(3);
+        SimulatedDisk written = new SimulatedDisk(random);
+        SimulatedLog log = SimulatedLog.open(written);
+        for (int i = 0; i < 20; i++) {
+            byte[] body = new byte[1_500];
+            random.nextBytes(body);
+            log.append(new Entry('a', "key", 1, body));
+        }
+        log.log.close();
+        String segment = readAll(written).get(0).position().segment();
+        byte[] content = written.content(segment);
+        byte[] whole = gzipped(content);
+        written.remove(segment);
+        for (int at = 4_096; at < whole.length; at += 4_096) {
+            byte[] changed = whole.clone();
+            Arrays.fill(changed, at, Math.min(at + 4_096, whole.length), (byte) 0);
+            SimulatedDisk disk = written.copy();
+            disk.put(segment + ".gz", changed);
+            long readable = intact(changed, content);
+            List<LogRecord> records = readSkipping(disk);
+            LogRecord last = records.get(records.size() - 1);
+            assertThat(readable - last.position().offset())
+                    .as("block at %d: %d bytes are intact, %d records were read", at, readable, records.size())
+                    .isLessThan(2 * 1_600);
+        }
+    }
+
+    /** Returns how many bytes of the content a decompressor returns before the damage, if it is asked for one at a time. */
+    private static long intact(byte[] compressed, byte[] content) throws IOException {
+        int bytes = 0;
+        try (GZIPInputStream damaged = new GZIPInputStream(new ByteArrayInputStream(compressed))) {
+            while (bytes < content.length && damaged.read() == (content[bytes] & 0xff)) {
+                bytes++;
+            }
+        } catch (ZipException | EOFException e) {
+            return bytes;
+        }
+        return bytes;
     }
 
     private static byte[] gzipped(byte[] content) throws IOException {

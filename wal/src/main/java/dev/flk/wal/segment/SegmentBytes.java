@@ -140,6 +140,9 @@ public final class SegmentBytes implements Closeable {
         private InputStream content = InputStream.nullInputStream();
         private long at = Long.MAX_VALUE;
 
+        /** The maximum number of bytes that one read decompresses; 1 in a damaged file. */
+        private int mostAtOnce = Integer.MAX_VALUE;
+
         public GzippedFile(OpenFile compressed) {
             this.compressed = compressed;
         }
@@ -147,39 +150,46 @@ public final class SegmentBytes implements Closeable {
         @Override
         public int read(ByteBuffer target, long position) throws IOException {
             try {
-                if (position < at) {
-                    content = new GZIPInputStream(new Compressed(), BUFFER_BYTES);
-                    at = 0;
-                }
-                while (at < position) {
-                    int n = content.read(skipped, 0, (int) Math.min(skipped.length, position - at));
-                    if (n < 0) {
-                        return -1;
-                    }
-                    at += n;
-                }
-                int n = content.read(target.array(), target.arrayOffset() + target.position(), target.remaining());
-                if (n > 0) {
-                    target.position(target.position() + n);
-                    at += n;
-                }
-                return n;
+                return inflate(target, position);
             } catch (ZipException | EOFException e) {
-                content = InputStream.nullInputStream();
-                return -1;
+                if (mostAtOnce == 1) {
+                    content = InputStream.nullInputStream();
+                    return -1;
+                }
+                mostAtOnce = 1; // a read that fails returns nothing of what it decompressed before the damage
+                at = Long.MAX_VALUE;
+                return read(target, position);
             }
+        }
+
+        private int inflate(ByteBuffer target, long position) throws IOException {
+            if (position < at) {
+                content = new GZIPInputStream(new Compressed(), BUFFER_BYTES);
+                at = 0;
+            }
+            while (at < position) {
+                int n = content.read(skipped, 0, (int) Math.min(skipped.length, position - at));
+                if (n < 0) {
+                    return -1;
+                }
+                at += n;
+            }
+            int length = Math.min(target.remaining(), mostAtOnce);
+            int n = content.read(target.array(), target.arrayOffset() + target.position(), length);
+            if (n > 0) {
+                target.position(target.position() + n);
+                at += n;
+            }
+            return n;
         }
 
         /** Returns the number of bytes that can be decompressed, and reads them all for it: the trailer may be damaged. */
         @Override
         public long size() throws IOException {
+            ByteBuffer read = ByteBuffer.allocate(BUFFER_BYTES);
             long size = 0;
-            try (InputStream all = new GZIPInputStream(new Compressed(), BUFFER_BYTES)) {
-                for (int n = all.read(skipped); n >= 0; n = all.read(skipped)) {
-                    size += n;
-                }
-            } catch (ZipException | EOFException e) {
-                return size; // the rest is damaged or missing
+            for (int n = read(read, 0); n > 0; n = read(read.clear(), size)) {
+                size += n;
             }
             return size;
         }
