@@ -3,13 +3,11 @@ package dev.flk.backend;
 
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.config.HttpConfig.OpsConfig;
-import dev.flk.backend.config.SigningConfig;
-import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.MemoryStore;
 import dev.flk.backend.dedup.SteadyClock;
+import dev.flk.backend.dedup.StoreConfig;
 import dev.flk.backend.dedup.Sweeper;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.dedup.postgres.PostgresStore;
@@ -17,6 +15,7 @@ import dev.flk.backend.dedup.redis.RedisStore;
 import dev.flk.backend.http.BackendServer;
 import dev.flk.backend.http.BackendServer.Readiness;
 import dev.flk.backend.http.BackendServer.Readiness.Component;
+import dev.flk.backend.http.HttpConfig.OpsConfig;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.inbox.DecisionRules;
 import dev.flk.backend.inbox.Inbox;
@@ -28,6 +27,7 @@ import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.backend.keys.ReloadedKeys;
 import dev.flk.backend.keys.Signatures;
+import dev.flk.backend.keys.SigningConfig;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.metrics.Meters;
@@ -118,8 +118,7 @@ public final class Backend implements AutoCloseable {
     }
 
     private void startParts(BackendConfig config, Supplier<BackendConfig> again) throws IOException {
-        DecisionRules rules =
-                new DecisionRules(config.policy(), config.storage().dedupTtl());
+        DecisionRules rules = new DecisionRules(config.policy(), config.inbox().dedupTtl());
         Limits limits = new Limits(config.limit(), System::nanoTime, meters).watch();
         ReloadSignal reloadSignal = ReloadSignal.listen();
         inForce = config;
@@ -128,20 +127,20 @@ public final class Backend implements AutoCloseable {
                 ? Optional.empty()
                 : Optional.of(startOps(config, config.ops().get()));
         BackendServer http = startHttp(config, limits, reloadSignal);
-        Path walDir = config.storage().walDir();
-        Duration dedupTtl = config.storage().dedupTtl();
+        Path walDir = config.inbox().walDir();
+        Duration dedupTtl = config.inbox().dedupTtl();
         SteadyClock steady = new SteadyClock(clock, System::nanoTime, SteadyClock.maxStep(dedupTtl), dedupTtl);
         ForcedQueue forced = new ForcedQueue(meters);
         lockLost = forced.lockLost();
         Inbox inbox = opened(Inbox.open(
                 LogOptions.of(walDir, Inbox.SEGMENT_PREFIX, rules.context())
-                        .with(LogSizes.usual().withKeepFree(config.storage().walMinFreeBytes())),
-                config.storage().walMinFreeBytes(),
+                        .with(LogSizes.usual().withKeepFree(config.inbox().walMinFreeBytes())),
+                config.inbox().walMinFreeBytes(),
                 new DiskFiles(),
                 steady,
                 System::nanoTime,
                 new SecureRandom(),
-                () -> embedded(config.storage()).flatMap(EmbeddedStore::logId),
+                () -> embedded(config).flatMap(EmbeddedStore::logId),
                 forced));
         Audit audit = opened(Audit.open(config.auditDir(), clock, System::nanoTime, meters));
         Map<String, String> begun = new TreeMap<>(config.settings());
@@ -150,7 +149,7 @@ public final class Backend implements AutoCloseable {
         if (tls != null) {
             tls.start(audit);
         }
-        GuardedStore store = openStore(config.storage(), inbox.logId(), steady.expiry());
+        GuardedStore store = openStore(config, inbox.logId(), steady.expiry());
         IngestPipeline ingest = opened(new IngestPipeline(
                         inbox,
                         forced,
@@ -163,7 +162,7 @@ public final class Backend implements AutoCloseable {
                         System::nanoTime,
                         meters,
                         audit)
-                .open(ready(config.storage().store())));
+                .open(ready(config.store())));
         meters.dedupUp.watch(() -> ingest.storeProblem().isEmpty() ? 1 : 0);
         ingest.start();
         LogCare care = opened(new LogCare(
@@ -171,7 +170,7 @@ public final class Backend implements AutoCloseable {
                         store,
                         ingest::recordedUpTo,
                         new DiskFiles(),
-                        config.storage().walRetention(),
+                        config.inbox().walRetention(),
                         steady))
                 .start();
         meters.inboxPending.watch(ingest::pending);
@@ -327,38 +326,38 @@ public final class Backend implements AutoCloseable {
         throw new IllegalStateException("unknown signing configuration: " + signing);
     }
 
-    private static Ready ready(StorageConfig.Store store) {
-        return store instanceof StorageConfig.Memory
+    private static Ready ready(StoreConfig store) {
+        return store instanceof StoreConfig.Memory
                 ? Ready.WHEN_STORE_IS_COMPLETE
-                : store instanceof StorageConfig.Embedded ? Ready.WHEN_STORE_HAS_CAUGHT_UP : Ready.WHEN_LOG_WAS_READ;
+                : store instanceof StoreConfig.Embedded ? Ready.WHEN_STORE_HAS_CAUGHT_UP : Ready.WHEN_LOG_WAS_READ;
     }
 
     /** Opens the embedded store on first use; a log that lost its id asks the store for it before the log itself is open. */
-    private Optional<EmbeddedStore> embedded(StorageConfig storage) {
-        if (embedded == null && storage.store() instanceof StorageConfig.Embedded configured) {
+    private Optional<EmbeddedStore> embedded(BackendConfig config) {
+        if (embedded == null && config.store() instanceof StoreConfig.Embedded configured) {
             EmbeddedStore opened = opened(EmbeddedStore.open(
-                    configured.dir(), storage.walMinFreeBytes(), System::nanoTime, meters::dedupSetAside));
+                    configured.dir(), config.inbox().walMinFreeBytes(), System::nanoTime, meters::dedupSetAside));
             embedded = opened;
         }
         return Optional.ofNullable(embedded);
     }
 
-    private GuardedStore openStore(StorageConfig storage, String logId, InstantSource expiry) {
-        if (storage.store() instanceof StorageConfig.Memory memory) {
+    private GuardedStore openStore(BackendConfig config, String logId, InstantSource expiry) {
+        if (config.store() instanceof StoreConfig.Memory memory) {
             LOG.warn("DEDUP_BACKEND=memory is for trials: every start reads the whole log");
             return guarded("the memory store", new MemoryStore(memory.maxEntries(), expiry));
         }
-        if (storage.store() instanceof StorageConfig.Embedded) {
-            EmbeddedStore store = embedded(storage).orElseThrow();
+        if (config.store() instanceof StoreConfig.Embedded) {
+            EmbeddedStore store = embedded(config).orElseThrow();
             store.belongsTo(logId, expiry);
             GuardedStore guarded = guarded("the embedded store", store);
             parts.push(Sweeper.start(store::sweepStretch));
             return guarded;
         }
-        if (storage.store() instanceof StorageConfig.Redis redis) {
+        if (config.store() instanceof StoreConfig.Redis redis) {
             return guarded("Redis", RedisStore.open(redis, logId, expiry));
         }
-        if (storage.store() instanceof StorageConfig.Postgres postgres) {
+        if (config.store() instanceof StoreConfig.Postgres postgres) {
             PostgresStore store =
                     PostgresStore.open(postgres.server(), logId, expiry, System::nanoTime, new SecureRandom());
             GuardedStore guarded = guarded("Postgres", store);
@@ -369,7 +368,7 @@ public final class Backend implements AutoCloseable {
             meters.postgresPoolMax.add(store::maxConnections);
             return guarded;
         }
-        throw new IllegalStateException("unknown store: " + storage.store());
+        throw new IllegalStateException("unknown store: " + config.store());
     }
 
     private GuardedStore guarded(String name, DedupStore store) {

@@ -17,6 +17,8 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
 import dev.flk.program.files.RegularFile;
 import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
@@ -45,6 +47,9 @@ import org.slf4j.LoggerFactory;
  * {@code flk_audit_errors_total}. Safe for any thread.
  */
 public final class Audit implements AutoCloseable {
+    public static final Key<Path> DIRECTORY =
+            Key.of("AUDIT_DIR", Quantities::path, "Directory of the audit log.").derived("in WAL_DIR");
+
     static final String FILE = "audit.jsonl";
     static final int LINES_AT_ONCE = 10;
     private static final Duration LINE_EVERY = Duration.ofSeconds(6);

@@ -4,8 +4,8 @@ package dev.flk.backend.cli;
 import dev.flk.backend.cli.CommandLineProgram.BuildVersion;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.config.HttpConfig.OpsConfig;
-import dev.flk.backend.config.StorageConfig;
+import dev.flk.backend.dedup.StoreConfig;
+import dev.flk.backend.http.HttpConfig.OpsConfig;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.config.Diagnosed;
@@ -80,7 +80,7 @@ final class BackendDiagnostics extends DiagnosticsCommand {
                 archive.add("threads.txt", () -> page(valid, "debug/threads"));
                 archive.add("heap.txt", () -> page(valid, "debug/heap"));
             }
-            Path walDir = valid.storage().walDir();
+            Path walDir = valid.inbox().walDir();
             archive.add("wal-ls.txt", () -> printedBy("wal", "ls", "--dir", walDir.toString()));
             archive.add(
                     "wal-verify.txt",
@@ -101,8 +101,8 @@ final class BackendDiagnostics extends DiagnosticsCommand {
     }
 
     private static List<Path> directories(BackendConfig config) {
-        List<Path> directories = new ArrayList<>(List.of(config.storage().walDir()));
-        if (config.storage().store() instanceof StorageConfig.Embedded embedded) {
+        List<Path> directories = new ArrayList<>(List.of(config.inbox().walDir()));
+        if (config.store() instanceof StoreConfig.Embedded embedded) {
             directories.add(embedded.dir());
         }
         directories.add(Path.of(System.getProperty("java.io.tmpdir")));

@@ -3,7 +3,7 @@ package dev.flk.backend.cli;
 
 import ch.qos.logback.classic.Level;
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.config.SigningConfig;
+import dev.flk.backend.keys.SigningConfig;
 import dev.flk.program.cli.IoMessages;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogOutput;

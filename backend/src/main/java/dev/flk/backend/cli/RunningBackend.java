@@ -2,8 +2,8 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.config.HttpConfig.Login;
-import dev.flk.backend.config.HttpConfig.OpsConfig;
+import dev.flk.backend.http.HttpConfig.Login;
+import dev.flk.backend.http.HttpConfig.OpsConfig;
 import dev.flk.backend.state.StateConfig;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.diagnostics.Scrubber;

@@ -1,26 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.config;
 
-import dev.flk.backend.config.HttpConfig.Login;
-import dev.flk.backend.config.HttpConfig.OpsConfig;
+import dev.flk.backend.audit.Audit;
+import dev.flk.backend.dedup.StoreConfig;
+import dev.flk.backend.http.HttpConfig;
+import dev.flk.backend.http.HttpConfig.Login;
+import dev.flk.backend.http.HttpConfig.OpsConfig;
+import dev.flk.backend.inbox.DecisionRules;
+import dev.flk.backend.inbox.InboxConfig;
+import dev.flk.backend.ingest.IngestPipeline;
+import dev.flk.backend.keys.SigningConfig;
 import dev.flk.backend.limit.Limits;
+import dev.flk.backend.metrics.ShardMeters;
+import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.state.StateConfig;
 import dev.flk.backend.tls.TlsFiles;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.config.Key;
 import dev.flk.program.config.Secret;
+import dev.flk.program.config.Settings;
 import dev.flk.program.diagnostics.Scrubber;
 import dev.flk.program.logging.LogOutput.LogConfig;
+import dev.flk.signing.KeyId;
 import dev.flk.verification.Policy;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,7 +55,8 @@ public record BackendConfig(
         Optional<OpsConfig> ops,
         Optional<TlsFiles> tls,
         Limits.Sizes limit,
-        StorageConfig storage,
+        InboxConfig inbox,
+        StoreConfig store,
         Optional<StateConfig> state,
         SigningConfig signing,
         Policy policy,
@@ -52,6 +69,23 @@ public record BackendConfig(
         settings = Map.copyOf(settings);
     }
 
+    /** All settings in the order of the docs. */
+    public static final List<Key<?>> KEYS = Stream.<List<? extends Key<?>>>of(
+                    HttpConfig.KEYS,
+                    TlsFiles.KEYS,
+                    Limits.Sizes.KEYS,
+                    List.of(IngestPipeline.MAX_CLOCK_SKEW),
+                    SigningConfig.KEYS,
+                    DecisionRules.KEYS,
+                    InboxConfig.KEYS,
+                    List.of(Audit.DIRECTORY),
+                    StoreConfig.KEYS,
+                    PostgresConfig.KEYS,
+                    StateConfig.KEYS,
+                    List.of(ShardMeters.SHARD_METRICS, LogConfig.LEVEL, LogConfig.FORMAT))
+            .<Key<?>>flatMap(List::stream)
+            .toList();
+
     /**
      * Reads the configuration: the environment wins over the file, the file over the defaults.
      *
@@ -59,7 +93,49 @@ public record BackendConfig(
      * @throws InvalidConfig with all problems at once
      */
     public static BackendConfig load(Map<String, String> environment, @Nullable Path file) {
-        return new ConfigReader(environment, file).all();
+        return read(settings(environment, file));
+    }
+
+    private static Settings settings(Map<String, String> environment, @Nullable Path file) {
+        return new Settings(KEYS, environment, file);
+    }
+
+    /** Lets each feature read its settings. */
+    private static BackendConfig read(Settings settings) {
+        HttpConfig http = HttpConfig.read(settings);
+        Optional<OpsConfig> ops = OpsConfig.read(settings);
+        Optional<TlsFiles> tls = TlsFiles.read(settings);
+        Limits.Sizes limit = Limits.Sizes.read(settings, http.maxConnections());
+        Optional<SigningConfig> signing = SigningConfig.read(settings);
+        InboxConfig inbox = InboxConfig.read(settings);
+        StoreConfig store = StoreConfig.read(settings, inbox.walDir());
+        Optional<StateConfig> state = StateConfig.read(settings, http.bindAddress(), inbox, store);
+        Policy policy = DecisionRules.policy(settings);
+        Duration maxClockSkew = settings.get(IngestPipeline.MAX_CLOCK_SKEW);
+        LogConfig log = LogConfig.read(settings);
+        int shardMetrics = settings.get(ShardMeters.SHARD_METRICS);
+        Path auditDir =
+                settings.find(Audit.DIRECTORY).orElseGet(() -> inbox.walDir().resolve("audit"));
+        settings.check();
+        Map<String, String> shown = new LinkedHashMap<>(settings.shown());
+        if (signing.orElseThrow() instanceof SigningConfig.Simple simple) {
+            shown.put("keys", simple.check().keyIds().stream().map(KeyId::text).collect(Collectors.joining(", ")));
+        }
+        return new BackendConfig(
+                http,
+                ops,
+                tls,
+                limit,
+                inbox,
+                store,
+                state,
+                signing.get(),
+                policy,
+                maxClockSkew,
+                log,
+                auditDir,
+                shardMetrics,
+                shown);
     }
 
     /**
@@ -69,8 +145,10 @@ public record BackendConfig(
      * @throws InvalidConfig as {@link #load}
      */
     public static Optional<BackendConfig> loadIfAny(Map<String, String> environment, @Nullable Path file) {
-        ConfigReader reader = new ConfigReader(environment, file);
-        return reader.isEmpty() ? Optional.empty() : Optional.of(reader.all());
+        Settings settings = settings(environment, file);
+        boolean isNone =
+                file == null && settings.problems().isEmpty() && KEYS.stream().noneMatch(settings::isGiven);
+        return isNone ? Optional.empty() : Optional.of(read(settings));
     }
 
     /**
@@ -79,8 +157,8 @@ public record BackendConfig(
      * @throws InvalidConfig as {@link #load}
      */
     public static String describe(Map<String, String> environment, @Nullable Path file) {
-        ConfigReader reader = new ConfigReader(environment, file);
-        BackendConfig config = reader.all();
+        Settings settings = settings(environment, file);
+        BackendConfig config = read(settings);
         Map<String, String> derived = new TreeMap<>();
         derived.put("TOKEN_BURST", Long.toString(config.limit.burstTokens()));
         derived.put(
@@ -92,19 +170,17 @@ public record BackendConfig(
         config.state.ifPresent(state ->
                 derived.put("STATE_MIN_FREE_BYTES", Long.toString(state.engine().minFreeBytes())));
         config.ops.ifPresent(ops -> derived.put("OPS_BIND_ADDR", ops.bindAddress()));
-        return reader.settings.table(derived);
+        return settings.table(derived);
     }
 
     /** Reads the configuration as {@link #load} does, but accepts a configuration with problems. */
     public static Diagnosed<BackendConfig> diagnose(Map<String, String> environment, @Nullable Path file) {
-        ConfigReader reader = new ConfigReader(environment, file);
-        Diagnosed<BackendConfig> known = Diagnosed.read(reader.settings, settings -> reader.all());
+        Settings settings = settings(environment, file);
+        Diagnosed<BackendConfig> known = Diagnosed.read(settings, BackendConfig::read);
         List<String> secrets = new ArrayList<>(known.secrets());
-        reader.settings
-                .find(ConfigKeys.METRICS_USER)
-                .ifPresent(user -> reader.settings
-                        .find(ConfigKeys.METRICS_PASS)
-                        .ifPresent(password -> secrets.add(Scrubber.basicLogin(user, password.text()))));
+        Login.read(settings)
+                .ifPresent(login -> secrets.add(
+                        Scrubber.basicLogin(login.user(), login.password().text())));
         return new Diagnosed<>(known.text(), secrets, known.config());
     }
 
@@ -126,18 +202,22 @@ public record BackendConfig(
             String before = settings.getOrDefault(name, "not set");
             String now = next.settings.getOrDefault(name, "not set");
             if (!now.equals(before)) {
-                (ConfigKeys.isReloadable(name) ? taken : needRestart).add(name + "=" + now + " (was " + before + ")");
+                (isReloadable(name) ? taken : needRestart).add(name + "=" + now + " (was " + before + ")");
             }
         }
         return new Changes(taken, needRestart);
     }
 
+    private static boolean isReloadable(String name) {
+        return KEYS.stream().anyMatch(key -> key.isReloadable() && key.name().equals(name));
+    }
+
     /** Returns this configuration with the reloadable settings of {@code next}. */
     public BackendConfig withTakenFrom(BackendConfig next) {
         Map<String, String> shown = new TreeMap<>(settings);
-        shown.keySet().removeIf(ConfigKeys::isReloadable);
+        shown.keySet().removeIf(BackendConfig::isReloadable);
         next.settings.forEach((name, value) -> {
-            if (ConfigKeys.isReloadable(name)) {
+            if (isReloadable(name)) {
                 shown.put(name, value);
             }
         });
@@ -146,7 +226,8 @@ public record BackendConfig(
                 ops,
                 tls,
                 limit.withRatesOf(next.limit),
-                storage,
+                inbox,
+                store,
                 state,
                 signing,
                 policy,
@@ -159,7 +240,7 @@ public record BackendConfig(
 
     /** Returns the directory of the log, ignoring problems of other settings; throws {@link InvalidConfig} if WAL_DIR is invalid. */
     public static Path walDirectory(Map<String, String> environment, @Nullable Path file) {
-        return new ConfigReader(environment, file).only(ConfigKeys.WAL_DIR);
+        return part(environment, file, settings -> settings.get(InboxConfig.WAL_DIR));
     }
 
     /**
@@ -167,18 +248,27 @@ public record BackendConfig(
      * InvalidConfig} if the login is invalid.
      */
     public static Optional<Login> operatorsLogin(Map<String, String> environment, @Nullable Path file) {
-        return new ConfigReader(environment, file).onlyLogin();
+        return part(environment, file, Login::read);
     }
 
     /** Returns the keys file, ignoring problems of other settings; throws {@link InvalidConfig} if it is not set. */
     public static Path keysFile(Map<String, String> environment, @Nullable Path file) {
-        ConfigReader reader = new ConfigReader(environment, file);
-        Optional<Path> keys = reader.settings.find(ConfigKeys.KEYS_FILE);
-        if (keys.isEmpty() && reader.settings.problems().isEmpty()) {
-            reader.settings.problem("KEYS_FILE: not set; set it, or name the file with --file");
-        }
-        reader.settings.check();
-        return keys.orElseThrow();
+        return part(environment, file, settings -> {
+                    Optional<Path> keys = settings.find(SigningConfig.KEYS_FILE);
+                    settings.require(
+                            keys.isPresent() || !settings.problems().isEmpty(),
+                            "KEYS_FILE: not set; set it, or name the file with --file");
+                    return keys;
+                })
+                .orElseThrow();
+    }
+
+    /** Returns a part of the configuration, ignoring problems of other settings. */
+    private static <T> T part(Map<String, String> environment, @Nullable Path file, Function<Settings, T> reader) {
+        Settings settings = settings(environment, file);
+        T part = reader.apply(settings);
+        settings.check();
+        return part;
     }
 
     /**
@@ -188,7 +278,13 @@ public record BackendConfig(
      * @throws InvalidConfig with all problems of these settings
      */
     public static LogRules logRules(Map<String, String> environment, @Nullable Path file, List<String> tried) {
-        return new ConfigReader(environment, file).logRules(tried);
+        return part(environment, file, settings -> {
+            DecisionRules.override(settings, tried);
+            return new LogRules(
+                    DecisionRules.policy(settings),
+                    settings.get(InboxConfig.DEDUP_TTL),
+                    settings.get(InboxConfig.WAL_RETENTION));
+        });
     }
 
     /**
@@ -196,7 +292,18 @@ public record BackendConfig(
      * {@link InvalidConfig} with all problems of these settings.
      */
     public static AnswerRules answerRules(Map<String, String> environment, @Nullable Path file) {
-        return new ConfigReader(environment, file).answerRules();
+        return part(
+                environment,
+                file,
+                settings -> new AnswerRules(
+                        DecisionRules.policy(settings),
+                        settings.get(IngestPipeline.MAX_CLOCK_SKEW),
+                        settings.get(HttpConfig.MAX_BODY_BYTES),
+                        SigningConfig.KEYS.stream().anyMatch(settings::isGiven)
+                                ? SigningConfig.read(settings)
+                                : Optional.empty(),
+                        SigningConfig.secrets(settings),
+                        SigningConfig.publicKeys(settings)));
     }
 
     /** The settings on which the outcomes of logged certificates depend, and the time that a closed, decided segment is kept. */

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import dev.flk.backend.config.HttpConfig;
-import dev.flk.backend.config.HttpConfig.OpsConfig;
+import dev.flk.backend.http.HttpConfig.OpsConfig;
 import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.limit.Limits;

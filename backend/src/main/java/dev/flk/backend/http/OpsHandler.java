@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.http.BackendServer.Readiness;
 import dev.flk.backend.http.BackendServer.Readiness.Component;
+import dev.flk.backend.http.HttpConfig.Login;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.Sha256;
 import dev.flk.http.Answer;

@@ -26,6 +26,8 @@ import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.certificate.PcsId;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
 import dev.flk.wal.files.LockLostException;
 import java.io.IOException;
 import java.time.Duration;
@@ -47,6 +49,10 @@ import org.jspecify.annotations.Nullable;
  * work in flight and leaves the store complete.
  */
 public final class IngestPipeline implements Ingest, AutoCloseable {
+    public static final Key<Duration> MAX_CLOCK_SKEW = Key.of(
+                    "MAX_CLOCK_SKEW", Quantities::duration, "How far `sent_at` may be in the future.")
+            .or("5m");
+
     /** The maximum number of body bytes in one append, unless a single body is longer. */
     private static final long MAX_APPEND_BYTES = 8L << 20;
 

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.limit;
 
+import static dev.flk.program.config.Quantities.count;
+
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.Meters.LimitedBy;
 import dev.flk.canonical.CanonicalString;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
+import dev.flk.program.config.Settings;
 import dev.flk.program.logging.LineLimit;
 import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
@@ -33,6 +40,10 @@ public final class Limits {
     private static final long BYTES_PER_FAILURE = 64 << 10;
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.limit");
+    private static final BigDecimal LEAST_RATE = BigDecimal.ONE.movePointLeft(RateLimit.RATE_DECIMALS);
+    private static final BigDecimal MOST_RATE = BigDecimal.valueOf(10_000_000);
+    private static final long MOST_BURST = 20_000_000;
+    private static final long MOST_FAILURE_BURST = 200_000_000;
     private static final Duration LINE_EVERY = Duration.ofSeconds(10);
 
     private volatile Sizes sizes;
@@ -64,6 +75,83 @@ public final class Limits {
             BigDecimal failuresPerSecond,
             long failureBurst,
             int connectionsPerAddress) {
+        private static final Key<BigDecimal> TOKEN_RATE = Key.of(
+                        "TOKEN_RATE", Sizes::rate, "Certificates per second, in total.")
+                .or("100/s")
+                .reloadable();
+        private static final Key<Long> TOKEN_BURST = Key.of(
+                        "TOKEN_BURST", count(1L, MOST_BURST), "The largest burst of certificates.")
+                .derived("2 x TOKEN_RATE")
+                .reloadable();
+        private static final Key<BigDecimal> SHARD_RATE = Key.of(
+                        "SHARD_RATE",
+                        Sizes::rate,
+                        "Certificates per second of each shard whose key has no rate. Not set: no limit.")
+                .reloadable();
+        private static final Key<BigDecimal> ADDRESS_FAILURE_RATE = Key.of(
+                        "ADDRESS_FAILURE_RATE",
+                        Sizes::rateOrZero,
+                        "Failures per second that one address may cause, by default at least 10: bad signatures, malformed bodies, duplicates. 0: no limit.")
+                .derived("TOKEN_RATE / 10");
+        private static final Key<Long> ADDRESS_FAILURE_BURST = Key.of(
+                        "ADDRESS_FAILURE_BURST",
+                        count(1L, MOST_FAILURE_BURST),
+                        "The largest burst of failures from one address.")
+                .derived("10 x its rate");
+        private static final Key<Integer> MAX_CONNECTIONS_PER_ADDRESS = Key.of(
+                        "MAX_CONNECTIONS_PER_ADDRESS",
+                        count(1, 1_000_000),
+                        "The largest number of open connections from one address.")
+                .derived("half of all");
+
+        /** The settings of the limits, in the order of the docs. */
+        public static final List<Key<?>> KEYS = List.of(
+                TOKEN_RATE,
+                TOKEN_BURST,
+                SHARD_RATE,
+                ADDRESS_FAILURE_RATE,
+                ADDRESS_FAILURE_BURST,
+                MAX_CONNECTIONS_PER_ADDRESS);
+
+        /** Reads the sizes; those that are not set depend on other sizes and on the number of connections. */
+        public static Sizes read(Settings settings, int maxConnections) {
+            BigDecimal rate = settings.get(TOKEN_RATE);
+            BigDecimal failures = settings.find(ADDRESS_FAILURE_RATE)
+                    .orElseGet(() -> rate.movePointLeft(1)
+                            .setScale(RateLimit.RATE_DECIMALS, RoundingMode.CEILING)
+                            .max(BigDecimal.TEN));
+            return new Sizes(
+                    rate,
+                    settings.find(TOKEN_BURST).orElseGet(() -> tokensIn(2, rate, MOST_BURST)),
+                    settings.find(SHARD_RATE).orElse(null),
+                    failures,
+                    settings.find(ADDRESS_FAILURE_BURST).orElseGet(() -> tokensIn(10, failures, MOST_FAILURE_BURST)),
+                    settings.find(MAX_CONNECTIONS_PER_ADDRESS).orElse(Math.max(1, maxConnections / 2)));
+        }
+
+        private static long tokensIn(int seconds, BigDecimal perSecond, long most) {
+            return perSecond
+                    .multiply(BigDecimal.valueOf(seconds))
+                    .setScale(0, RoundingMode.CEILING)
+                    .max(BigDecimal.ONE)
+                    .min(BigDecimal.valueOf(most))
+                    .longValueExact();
+        }
+
+        private static BigDecimal rate(String text) {
+            BigDecimal rate = Quantities.perSecond(text);
+            if (rate.compareTo(LEAST_RATE) < 0
+                    || rate.compareTo(MOST_RATE) > 0
+                    || rate.stripTrailingZeros().scale() > RateLimit.RATE_DECIMALS) {
+                throw new IllegalArgumentException("not from %s to %s with at most %d decimals"
+                        .formatted(LEAST_RATE, MOST_RATE, RateLimit.RATE_DECIMALS));
+            }
+            return rate;
+        }
+
+        private static BigDecimal rateOrZero(String text) {
+            return Quantities.perSecond(text).signum() == 0 ? BigDecimal.ZERO : rate(text);
+        }
 
         /** Returns these sizes with the global rate and the shard rate of {@code next}. */
         public Sizes withRatesOf(Sizes next) {

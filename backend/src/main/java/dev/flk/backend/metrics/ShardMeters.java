@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.metrics;
 
+import static dev.flk.program.config.Quantities.count;
+
 import dev.flk.canonical.CanonicalString;
+import dev.flk.program.config.Key;
 import dev.flk.verification.Verdict;
 import io.prometheus.client.Collector;
 import io.prometheus.client.CounterMetricFamily;
@@ -20,6 +23,12 @@ import java.util.function.LongSupplier;
  * that memory and labels are bounded. Names are escaped as in log lines. Safe for any thread.
  */
 public final class ShardMeters extends Collector {
+    public static final Key<Integer> SHARD_METRICS = Key.of(
+                    "SHARD_METRICS",
+                    count(0, 10_000),
+                    "The number of shards with their own metrics, in order of appearance; all others are `(others)`.")
+            .or("256");
+
     /** The default number of shards that are shown separately. */
     public static final int USUAL_SHARDS = 256;
 

@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
+import static dev.flk.program.config.Quantities.bytes;
+import static dev.flk.program.config.Quantities.count;
+import static dev.flk.program.config.Quantities.oneOf;
+
+import dev.flk.backend.dedup.StoreConfig;
+import dev.flk.backend.inbox.InboxConfig;
 import dev.flk.backend.postgres.PostgresConfig;
+import dev.flk.backend.state.TokensFile.InvalidTokensException;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
+import dev.flk.program.config.Settings;
 import dev.flk.state.StateEngine;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * The settings of the state of agents.
@@ -35,6 +47,89 @@ public record StateConfig(
         Optional<Duration> history,
         boolean keepsRecord,
         Duration recordHistory) {
+    private static final Key<Optional<Integer>> STATE_PORT = Key.of(
+                    "STATE_PORT",
+                    StateConfig::portOrOff,
+                    "The port for the state of agents, on loopback unless `STATE_TOKENS_FILE` is set; 0 takes a free one; `off` for none.")
+            .or("50051");
+    private static final Key<Path> STATE_TOKENS_FILE = Key.of(
+                    "STATE_TOKENS_FILE",
+                    Quantities::path,
+                    "The file of access tokens for the state; the port is then on `BIND_ADDR`.")
+            .fileName();
+    private static final Key<Access> STATE_AUTH =
+            Key.of("STATE_AUTH", oneOf(Access.class), "`none`: the port is on `BIND_ADDR`, open to everyone.");
+    private static final Key<Kind> STATE_ENGINE = Key.of(
+                    "STATE_ENGINE", oneOf(Kind.class), "`embedded`, `memory` or `postgres`.")
+            .or("embedded");
+    private static final Key<Path> STATE_DIR = Key.of(
+                    "STATE_DIR",
+                    Quantities::path,
+                    "Directory of the embedded state; with `postgres`, directory of a file that stores its last known revision.")
+            .or("data/state");
+    private static final Key<Integer> STATE_CACHE_BYTES = Key.of(
+                    "STATE_CACHE_BYTES",
+                    bytes(1 << 20, 1 << 30),
+                    "`embedded`: the size of the read cache. `memory`: the largest size of the state.")
+            .or("64MiB");
+    private static final Key<Long> STATE_MIN_FREE_BYTES = Key.of(
+                    "STATE_MIN_FREE_BYTES",
+                    Quantities::bytes,
+                    "The free disk space below which no state is written; at least `WAL_MIN_FREE_BYTES`.")
+            .derived("512MiB");
+    private static final Key<Integer> STATE_MAX_VALUE_BYTES = Key.of(
+                    "STATE_MAX_VALUE_BYTES", bytes(1, 2 << 20), "The largest size of a value.")
+            .or("1MiB");
+    private static final Key<Duration> STATE_TX_TIMEOUT = Key.of(
+                    "STATE_TX_TIMEOUT",
+                    Quantities.duration(Duration.ofSeconds(1), Duration.ofHours(1)),
+                    "The time after which an open transaction is ended.")
+            .or("30s");
+    private static final Key<Integer> STATE_MAX_OPEN_TX = Key.of(
+                    "STATE_MAX_OPEN_TX", count(1, 100_000), "The largest number of open transactions.")
+            .or("1024");
+    private static final Key<Duration> STATE_HISTORY = Key.of(
+            "STATE_HISTORY",
+            Quantities.duration(Duration.ofMinutes(1), Duration.ofDays(36_500)),
+            "How long overwritten and deleted values can be read and replayed. Not set: forever.");
+    private static final Key<Boolean> RECORD = Key.of(
+                    "RECORD", Quantities::onOrOff, "`on`: the state keeps the outcome of every certificate.")
+            .or("on");
+    private static final Key<Duration> RECORD_HISTORY = Key.of(
+                    "RECORD_HISTORY",
+                    Quantities.duration(Duration.ofDays(1), Duration.ofDays(36_500)),
+                    "How long the record keeps an outcome. A shorter `STATE_HISTORY` wins.")
+            .or("90d");
+
+    /** The settings of the state, in the order of the docs. */
+    public static final List<Key<?>> KEYS = List.of(
+            STATE_PORT,
+            STATE_TOKENS_FILE,
+            STATE_AUTH,
+            STATE_ENGINE,
+            STATE_DIR,
+            STATE_CACHE_BYTES,
+            STATE_MIN_FREE_BYTES,
+            STATE_MAX_VALUE_BYTES,
+            STATE_TX_TIMEOUT,
+            STATE_MAX_OPEN_TX,
+            STATE_HISTORY,
+            RECORD,
+            RECORD_HISTORY);
+
+    private static final String POSTGRES_KNOWN = "postgres.known";
+    private static final long STAGED_PART_OF_HEAP = 8;
+
+    private enum Kind {
+        EMBEDDED,
+        MEMORY,
+        POSTGRES
+    }
+
+    private enum Access {
+        NONE
+    }
+
     /** The default address: without tokens, only this machine has access, unless STATE_AUTH says otherwise. */
     public static final String LOOPBACK = "127.0.0.1";
 
@@ -49,5 +144,82 @@ public record StateConfig(
     /** Returns whether strangers may have access. */
     public boolean openToAll() {
         return tokensFile.isEmpty() && !bindAddress.equals(LOOPBACK);
+    }
+
+    /** Reads the settings of the state; empty if it is off. */
+    public static Optional<StateConfig> read(
+            Settings settings, String bindAddress, InboxConfig inbox, StoreConfig store) {
+        Path directory = settings.get(STATE_DIR);
+        Kind kind = settings.get(STATE_ENGINE);
+        boolean hasDirectory = kind == Kind.EMBEDDED;
+        boolean usesDirectory = kind != Kind.MEMORY;
+        boolean isApart = Stream.concat(
+                        Stream.of(inbox.walDir()),
+                        store instanceof StoreConfig.Embedded embedded ? Stream.of(embedded.dir()) : Stream.empty())
+                .map(StateConfig::absolute)
+                .noneMatch(other -> absolute(directory).startsWith(other) || other.startsWith(absolute(directory)));
+        Optional<Integer> port = settings.get(STATE_PORT);
+        settings.require(
+                isApart || !usesDirectory || port.isEmpty(),
+                "STATE_DIR: is WAL_DIR or DEDUP_DIR, inside one of them or around it; choose another directory");
+        Optional<Long> minFreeBytes = settings.find(STATE_MIN_FREE_BYTES);
+        settings.require(
+                minFreeBytes.isEmpty() || minFreeBytes.get() >= inbox.walMinFreeBytes(),
+                "STATE_MIN_FREE_BYTES: less than WAL_MIN_FREE_BYTES; state would fill the disk until no"
+                        + " certificate is accepted, set it to at least that");
+        Optional<Path> tokens = settings.find(STATE_TOKENS_FILE);
+        boolean isForAll = settings.find(STATE_AUTH).isPresent();
+        settings.require(
+                !isForAll || !settings.isGiven(STATE_TOKENS_FILE),
+                "STATE_AUTH: none admits everyone, so STATE_TOKENS_FILE has no use; remove one of the two");
+        tokens.ifPresent(file -> {
+            try {
+                TokensFile.read(file);
+            } catch (InvalidTokensException e) {
+                e.problems().forEach(problem -> settings.problem("STATE_TOKENS_FILE: " + file + ": " + problem));
+            }
+        });
+        StateEngine.Settings usual = StateEngine.Settings.defaults();
+        StateEngine.Settings engine = new StateEngine.Settings(
+                settings.get(STATE_MAX_VALUE_BYTES),
+                settings.get(STATE_TX_TIMEOUT),
+                settings.get(STATE_MAX_OPEN_TX),
+                Math.min(usual.maxStagedBytes(), Runtime.getRuntime().maxMemory() / STAGED_PART_OF_HEAP),
+                minFreeBytes.orElse(Math.max(usual.minFreeBytes(), inbox.walMinFreeBytes())));
+        int cacheBytes = settings.get(STATE_CACHE_BYTES);
+        Optional<Duration> history = settings.find(STATE_HISTORY);
+        boolean keepsRecord = settings.get(RECORD);
+        Duration recordHistory = settings.get(RECORD_HISTORY);
+        boolean isInPostgres = kind == Kind.POSTGRES && port.isPresent();
+        Optional<PostgresConfig> postgres = isInPostgres
+                ? Optional.of(PostgresConfig.read(settings, POSTGRES_TIMEOUT, Optional.of("STATE_ENGINE")))
+                : Optional.empty();
+        return port.map(each -> new StateConfig(
+                each,
+                isForAll || tokens.isPresent() ? bindAddress : LOOPBACK,
+                tokens,
+                engine,
+                cacheBytes,
+                hasDirectory ? Optional.of(directory) : Optional.empty(),
+                postgres,
+                isInPostgres ? Optional.of(absolute(directory).resolve(POSTGRES_KNOWN)) : Optional.empty(),
+                history,
+                keepsRecord,
+                recordHistory));
+    }
+
+    private static Optional<Integer> portOrOff(String text) {
+        if (text.equalsIgnoreCase("off")) {
+            return Optional.empty();
+        }
+        try {
+            return Optional.of(Quantities.port(text));
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(e.getMessage() + "; write a port, or off", e);
+        }
+    }
+
+    private static Path absolute(Path directory) {
+        return directory.toAbsolutePath().normalize();
     }
 }

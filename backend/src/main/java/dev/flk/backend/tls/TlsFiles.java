@@ -2,6 +2,9 @@
 package dev.flk.backend.tls;
 
 import dev.flk.backend.files.FileFingerprints;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
+import dev.flk.program.config.Settings;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -14,12 +17,55 @@ import java.util.Optional;
  * @param clientAuthorities the authorities of client certificates ({@code TLS_CLIENT_CA}); empty if clients present none
  */
 public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorities) {
+    private static final Key<Path> TLS_CERT = Key.of(
+                    "TLS_CERT",
+                    Quantities::path,
+                    "PEM file of the certificate and its intermediates. Not set: plain HTTP.")
+            .fileName();
+    private static final Key<Path> TLS_KEY = Key.of(
+                    "TLS_KEY", Quantities::path, "PEM file of the private key of `TLS_CERT`.")
+            .fileName();
+    private static final Key<Path> TLS_CLIENT_CA = Key.of(
+                    "TLS_CLIENT_CA",
+                    Quantities::path,
+                    "PEM file of authorities; clients must present a certificate signed by one of them.")
+            .fileName();
+
+    /** The settings of TLS, in the order of the docs. */
+    public static final List<Key<?>> KEYS = List.of(TLS_CERT, TLS_KEY, TLS_CLIENT_CA);
+
+    /** Reads and checks the files; empty for plain HTTP. */
+    public static Optional<TlsFiles> read(Settings settings) {
+        Optional<Path> certificate = settings.find(TLS_CERT);
+        Optional<Path> key = settings.find(TLS_KEY);
+        Optional<Path> authorities = settings.find(TLS_CLIENT_CA);
+        boolean isCertificateGiven = settings.isGiven(TLS_CERT);
+        if (isCertificateGiven != settings.isGiven(TLS_KEY)) {
+            settings.problem("TLS_CERT, TLS_KEY: only one of the two is set; set both or neither");
+        } else {
+            settings.require(
+                    authorities.isEmpty() || isCertificateGiven,
+                    "TLS_CLIENT_CA: is set without TLS_CERT and TLS_KEY, so that no client would be asked for a"
+                            + " certificate; set all three or none");
+        }
+        if (certificate.isEmpty() || key.isEmpty()) {
+            return Optional.empty();
+        }
+        TlsFiles files = new TlsFiles(certificate.get(), key.get(), authorities);
+        try {
+            files.check();
+        } catch (InvalidTlsException e) {
+            e.problems().forEach(settings::problem);
+        }
+        return Optional.of(files);
+    }
+
     /**
      * Reads the files only to find their problems.
      *
      * @throws InvalidTlsException with all problems
      */
-    public void check() throws InvalidTlsException {
+    void check() throws InvalidTlsException {
         TlsIdentity.read(this, new FileFingerprints());
     }
 

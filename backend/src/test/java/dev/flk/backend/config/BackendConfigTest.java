@@ -4,7 +4,9 @@ package dev.flk.backend.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.flk.backend.dedup.StoreConfig;
 import dev.flk.backend.keys.KeysFixture;
+import dev.flk.backend.keys.SigningConfig;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.tls.TlsFiles;
@@ -177,8 +179,8 @@ class BackendConfigTest {
                 "rediss-sentinel://h1,h2?sentinelMasterId=primary")) {
             var environment = Map.of("PCS_SIGN_ALG", "none", "DEDUP_BACKEND", "redis", "REDIS_URI", uri);
 
-            assertThat(BackendConfig.load(environment, null).storage().store())
-                    .isEqualTo(new StorageConfig.Redis(new Secret(uri), Duration.ofSeconds(1)));
+            assertThat(BackendConfig.load(environment, null).store())
+                    .isEqualTo(new StoreConfig.Redis(new Secret(uri), Duration.ofSeconds(1)));
         }
     }
 
@@ -192,8 +194,8 @@ class BackendConfigTest {
                 "POSTGRES_CONN",
                 "jdbc:postgresql://h/d?user=ann&sslmode=require&password=" + SECRET);
 
-        assertThat(BackendConfig.load(environment, null).storage().store())
-                .isEqualTo(new StorageConfig.Postgres(new PostgresConfig(
+        assertThat(BackendConfig.load(environment, null).store())
+                .isEqualTo(new StoreConfig.Postgres(new PostgresConfig(
                         "jdbc:postgresql://h/d?sslmode=require", "ann", new Secret(SECRET), 4, Duration.ofSeconds(1))));
     }
 

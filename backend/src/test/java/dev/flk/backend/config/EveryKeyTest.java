@@ -68,22 +68,22 @@ class EveryKeyTest {
             BUDGET_BETA | policy.beta | 0.5 | BUDGET_BETA=-1.5e1 | -15.0 | {no real}
             BUDGET_GAMMA | policy.gamma | 0.2 | BUDGET_GAMMA=-1.5e1 | -15.0 | {no real}
             BUDGET_D0 | policy.d0 | 2.2 | BUDGET_D0=-1.5e1 | -15.0 | {no real}
-            WAL_DIR | storage.walDir | data/wal | WAL_DIR=/var/w | /var/w | a\0b
-            WAL_RETENTION | storage.walRetention | PT336H | WAL_RETENTION=1000h | PT1000H | {not a duration};0;13d
-            WAL_MIN_FREE_BYTES | storage.walMinFreeBytes | 268435456 | WAL_MIN_FREE_BYTES=1GiB | 1073741824 | lots;-1;9999999999TiB
+            WAL_DIR | inbox.walDir | data/wal | WAL_DIR=/var/w | /var/w | a\0b
+            WAL_RETENTION | inbox.walRetention | PT336H | WAL_RETENTION=1000h | PT1000H | {not a duration};0;13d
+            WAL_MIN_FREE_BYTES | inbox.walMinFreeBytes | 268435456 | WAL_MIN_FREE_BYTES=1GiB | 1073741824 | lots;-1;9999999999TiB
             AUDIT_DIR | auditDir | data/wal/audit | AUDIT_DIR=/var/log/flk | /var/log/flk | a\0b
-            DEDUP_BACKEND | storage.store | Embedded[dir=data/dedup] | DEDUP_BACKEND=memory | Memory[maxEntries=1000000] | rocksdb;redis;postgres
-            DEDUP_DIR | storage.store | Embedded[dir=data/dedup] | DEDUP_DIR=/d | Embedded[dir=/d] | data/wal;data/wal/x
-            DEDUP_TTL | storage.dedupTtl | PT336H | DEDUP_TTL=12h | PT12H | 15d;0;14
-            DEDUP_TIMEOUT | storage.store.timeout | - | {redis};REDIS_ADDR=cache:6379;DEDUP_TIMEOUT=250ms | PT0.25S | 9ms;61s;0;1
-            MEMORY_MAX_ENTRIES | storage.store.maxEntries | - | DEDUP_BACKEND=memory;MEMORY_MAX_ENTRIES=10 | 10 | 0;all
-            REDIS_URI | storage.store.uri.text | - | {redis};REDIS_URI=rediss://:p%40ss@h:1/0 | rediss://:p%40ss@h:1/0 | http://h;redis://h:1␣;redis://:p%zz@h:1;redis-sentinel://h1,h2
-            REDIS_ADDR | storage.store.uri.text | - | {redis};REDIS_ADDR=cache:6379 | redis://cache:6379 | cache
-            POSTGRES_CONN | storage.store.server.jdbcUrl | - | {postgres} | jdbc:postgresql://h:1,[::1]/d?sslmode=verify-full&targetServerType=primary | \
+            DEDUP_BACKEND | store | Embedded[dir=data/dedup] | DEDUP_BACKEND=memory | Memory[maxEntries=1000000] | rocksdb;redis;postgres
+            DEDUP_DIR | store | Embedded[dir=data/dedup] | DEDUP_DIR=/d | Embedded[dir=/d] | data/wal;data/wal/x
+            DEDUP_TTL | inbox.dedupTtl | PT336H | DEDUP_TTL=12h | PT12H | 15d;0;14
+            DEDUP_TIMEOUT | store.timeout | - | {redis};REDIS_ADDR=cache:6379;DEDUP_TIMEOUT=250ms | PT0.25S | 9ms;61s;0;1
+            MEMORY_MAX_ENTRIES | store.maxEntries | - | DEDUP_BACKEND=memory;MEMORY_MAX_ENTRIES=10 | 10 | 0;all
+            REDIS_URI | store.uri.text | - | {redis};REDIS_URI=rediss://:p%40ss@h:1/0 | rediss://:p%40ss@h:1/0 | http://h;redis://h:1␣;redis://:p%zz@h:1;redis-sentinel://h1,h2
+            REDIS_ADDR | store.uri.text | - | {redis};REDIS_ADDR=cache:6379 | redis://cache:6379 | cache
+            POSTGRES_CONN | store.server.jdbcUrl | - | {postgres} | jdbc:postgresql://h:1,[::1]/d?sslmode=verify-full&targetServerType=primary | \
             mysql://h/d;postgres://h;postgres:///d;postgres://h/d?x;postgres://u%zz@h/d;postgres://u:p@ss@h/d;postgres://h/d?target_session_attrs=read-only
-            POSTGRES_CONN | storage.store.server.user | - | {postgres} | ann |
-            POSTGRES_CONN | storage.store.server.password.text | - | {postgres} | s@+:+ |
-            POSTGRES_POOL_SIZE | storage.store.server.poolSize | - | {postgres};POSTGRES_POOL_SIZE=64 | 64 | 1;65;many
+            POSTGRES_CONN | store.server.user | - | {postgres} | ann |
+            POSTGRES_CONN | store.server.password.text | - | {postgres} | s@+:+ |
+            POSTGRES_POOL_SIZE | store.server.poolSize | - | {postgres};POSTGRES_POOL_SIZE=64 | 64 | 1;65;many
             STATE_PORT | state.port | 50051 | STATE_PORT=0 | 0 | -1;65536;on
             STATE_PORT | state.bindAddress | 127.0.0.1 | STATE_PORT=OFF | - |
             STATE_TOKENS_FILE | state.bindAddress | 127.0.0.1 | STATE_TOKENS_FILE={dir}/tokens.json | 0.0.0.0 | /no/such/file;{dir}/keys.json
@@ -152,7 +152,7 @@ class EveryKeyTest {
     @Test
     void rows_keys_areAllThere() {
         assertThat(rows().map(Row::key).distinct())
-                .hasSameElementsAs(ConfigKeys.ALL.stream().map(Key::name).toList());
+                .hasSameElementsAs(BackendConfig.KEYS.stream().map(Key::name).toList());
     }
 
     @ParameterizedTest

@@ -28,7 +28,7 @@ class OneCauseTest {
                 "TLS_KEY",
                 "TLS_CLIENT_CA",
                 "DEBUG");
-        return ConfigKeys.ALL.stream()
+        return BackendConfig.KEYS.stream()
                 .filter(key -> !others.contains(key.name()))
                 .toList();
     }

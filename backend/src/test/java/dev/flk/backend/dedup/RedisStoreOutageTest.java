@@ -9,7 +9,6 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
-import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.redis.RedisStore;
 import dev.flk.backend.testing.FreePort;
 import dev.flk.backend.testing.RedisServer;
@@ -65,7 +64,7 @@ final class RedisStoreOutageTest {
 
     private DedupStore store(String uri, Duration timeout) {
         DedupStore store =
-                RedisStore.open(new StorageConfig.Redis(new Secret(uri), timeout), LOG_ID, InstantSource.system());
+                RedisStore.open(new StoreConfig.Redis(new Secret(uri), timeout), LOG_ID, InstantSource.system());
         opened.add(0, store);
         return store;
     }

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.redis.RedisStore;
 import dev.flk.backend.testing.RedisServer;
 import dev.flk.program.config.Secret;
@@ -45,7 +44,7 @@ final class RedisStoreTest extends SharedStoreContract {
     @Override
     DedupStore openFor(String logId) {
         return RedisStore.open(
-                new StorageConfig.Redis(new Secret(server.uri()), Duration.ofSeconds(10)), logId, this::now);
+                new StoreConfig.Redis(new Secret(server.uri()), Duration.ofSeconds(10)), logId, this::now);
     }
 
     @Override

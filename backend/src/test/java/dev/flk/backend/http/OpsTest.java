@@ -3,8 +3,8 @@ package dev.flk.backend.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.http.BackendServer.Readiness.Component;
+import dev.flk.backend.http.HttpConfig.Login;
 import dev.flk.backend.ingest.Outcome.Refusal;
 import dev.flk.backend.ingest.Outcome.Refused;
 import dev.flk.http.testing.RawClient.Reply;

@@ -3,9 +3,8 @@ package dev.flk.backend.http;
 
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.config.HttpConfig;
-import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.http.BackendServer.Readiness.Component;
+import dev.flk.backend.http.HttpConfig.Login;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.http.testing.RawClient;

@@ -182,6 +182,13 @@ public final class Quantities {
                                 .collect(Collectors.joining(", "))));
     }
 
+    /** Parses {@code on} or {@code off}. */
+    public static boolean onOrOff(String text) {
+        return matching(Pattern.compile("(?i)on|off"), "not one of on, off")
+                .apply(text)
+                .equalsIgnoreCase("on");
+    }
+
     /** Splits the text at commas, keeping empty parts. */
     public static List<String> commaSeparated(String text) {
         return List.of(text.split(",", -1));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.redis;
 
-import dev.flk.backend.config.StorageConfig;
+import dev.flk.backend.dedup.StoreConfig;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.program.config.InvalidConfig;
 import io.lettuce.core.ClientOptions;
@@ -61,7 +61,7 @@ final class RedisConnector implements AutoCloseable {
     private final AtomicBoolean warned = new AtomicBoolean();
 
     /** Creates the client; opens no connection. */
-    RedisConnector(StorageConfig.Redis config) {
+    RedisConnector(StoreConfig.Redis config) {
         Optional<File> keyStore = keyStore();
         this.timeout = config.timeout();
         this.uri = uri(config);
@@ -119,7 +119,7 @@ final class RedisConnector implements AutoCloseable {
         return name.isEmpty() ? Optional.empty() : Optional.of(new File(name));
     }
 
-    private static RedisURI uri(StorageConfig.Redis config) {
+    private static RedisURI uri(StoreConfig.Redis config) {
         try {
             return RedisURI.create(config.uri().text());
         } catch (IllegalArgumentException | IllegalStateException e) {

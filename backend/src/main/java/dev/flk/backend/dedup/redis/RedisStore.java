@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.redis;
 
-import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.StoreConfig;
 import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
@@ -62,7 +62,7 @@ public final class RedisStore implements DedupStore {
      * @param clock the clock by which outcomes expire
      * @throws IllegalArgumentException if the client does not understand the URI
      */
-    public static RedisStore open(StorageConfig.Redis config, String logId, InstantSource clock) {
+    public static RedisStore open(StoreConfig.Redis config, String logId, InstantSource clock) {
         return new RedisStore(new RedisConnector(config), logId, clock);
     }
 

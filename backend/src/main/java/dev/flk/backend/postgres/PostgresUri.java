@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.config;
+package dev.flk.backend.postgres;
 
 import dev.flk.program.config.Secret;
 import java.net.URLDecoder;

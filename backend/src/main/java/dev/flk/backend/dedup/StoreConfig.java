@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup;
+
+import static dev.flk.program.config.Quantities.count;
+import static dev.flk.program.config.Quantities.matching;
+import static dev.flk.program.config.Quantities.oneOf;
+
+import dev.flk.backend.postgres.PostgresConfig;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
+import dev.flk.program.config.Secret;
+import dev.flk.program.config.Settings;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Pattern;
+
+/** The store in which outcomes are recorded, chosen by {@code DEDUP_BACKEND}. */
+public sealed interface StoreConfig {
+    Pattern REDIS_URI_FORM = Pattern.compile(
+            "(rediss?|redis\\+(ssl|tls)|redis[-+]socket)://[^\\s#]+|rediss?-sentinel://[^\\s#]+(#[^\\s#]+|[?&]sentinelMasterId=\\S+)");
+    Key<Kind> DEDUP_BACKEND = Key.of("DEDUP_BACKEND", oneOf(Kind.class), "`embedded`, `memory`, `redis` or `postgres`.")
+            .or("embedded");
+    Key<Path> DEDUP_DIR = Key.of("DEDUP_DIR", Quantities::path, "Directory of the embedded store.")
+            .or("data/dedup");
+    Key<Duration> DEDUP_TIMEOUT = Key.of(
+                    "DEDUP_TIMEOUT",
+                    Quantities.duration(Duration.ofMillis(10), Duration.ofSeconds(60)),
+                    "How long a call to Redis or Postgres may take.")
+            .or("1s");
+    Key<Long> MEMORY_MAX_ENTRIES = Key.of(
+                    "MEMORY_MAX_ENTRIES",
+                    count(1L, 100_000_000L),
+                    "The largest number of outcomes in the memory store.")
+            .or("1000000");
+    Key<String> REDIS_URI = Key.of(
+                    "REDIS_URI",
+                    StoreConfig::redisUri,
+                    "The Redis server or its Sentinels, such as `rediss://:password@host:6379`.")
+            .mayHoldPassword();
+    Key<String> REDIS_ADDR = Key.of(
+            "REDIS_ADDR",
+            matching(Pattern.compile("[^\\s:/]+:[0-9]{1,5}"), "not host:port"),
+            "The Redis server as `host:port` without a password, instead of `REDIS_URI`.");
+
+    /** The settings of the stores, in the order of the docs. */
+    List<Key<?>> KEYS = List.of(DEDUP_BACKEND, DEDUP_DIR, DEDUP_TIMEOUT, MEMORY_MAX_ENTRIES, REDIS_URI, REDIS_ADDR);
+
+    /** The values of DEDUP_BACKEND. */
+    enum Kind {
+        EMBEDDED,
+        MEMORY,
+        REDIS,
+        POSTGRES
+    }
+
+    /** A RocksDB store in a directory, which survives a restart. */
+    record Embedded(Path dir) implements StoreConfig {}
+
+    /**
+     * A store in memory, for trials; it is rebuilt from the log at each start.
+     *
+     * @param maxEntries the capacity; a full store means 503 {@code overloaded}
+     */
+    record Memory(long maxEntries) implements StoreConfig {}
+
+    /**
+     * A Redis server, which other backends may share.
+     *
+     * @param uri the value of {@code REDIS_URI}, which may contain a password
+     * @param timeout the time limit of a call and of connecting
+     */
+    record Redis(Secret uri, Duration timeout) implements StoreConfig {}
+
+    /** A Postgres server, which several backends may share. */
+    record Postgres(PostgresConfig server) implements StoreConfig {}
+
+    /**
+     * Reads the settings of every store, so that a mistake in one shows before that store is used.
+     *
+     * @param walDir the directory of the log, in which the embedded store must not be
+     */
+    static StoreConfig read(Settings settings, Path walDir) {
+        Path dir = settings.get(DEDUP_DIR);
+        long maxEntries = settings.get(MEMORY_MAX_ENTRIES);
+        Duration timeout = settings.get(DEDUP_TIMEOUT);
+        Optional<String> uri = settings.find(REDIS_URI);
+        Optional<String> address = settings.find(REDIS_ADDR);
+        Kind kind = settings.get(DEDUP_BACKEND);
+        PostgresConfig postgres = PostgresConfig.read(
+                settings, timeout, kind == Kind.POSTGRES ? Optional.of("DEDUP_BACKEND") : Optional.empty());
+        return switch (kind) {
+            case EMBEDDED -> {
+                settings.require(
+                        !absolute(dir).startsWith(absolute(walDir)),
+                        "DEDUP_DIR: is WAL_DIR or inside it; choose another directory");
+                yield new Embedded(dir);
+            }
+            case MEMORY -> new Memory(maxEntries);
+            case REDIS -> {
+                boolean isUriGiven = settings.isGiven(REDIS_URI);
+                settings.require(
+                        isUriGiven != settings.isGiven(REDIS_ADDR),
+                        "REDIS_URI, REDIS_ADDR: %s set, and DEDUP_BACKEND=redis needs one; set exactly one of the two"
+                                .formatted(isUriGiven ? "both are" : "none is"));
+                yield new Redis(
+                        new Secret(uri.or(() -> address.map(hostAndPort -> "redis://" + hostAndPort))
+                                .orElse("")),
+                        timeout);
+            }
+            case POSTGRES -> new Postgres(postgres);
+        };
+    }
+
+    private static Path absolute(Path directory) {
+        return directory.toAbsolutePath().normalize();
+    }
+
+    private static String redisUri(String text) {
+        String otherwise = "not a Redis URI; write it like redis://host:6379, rediss://:password@host:6379 or "
+                + "redis-sentinel://host1:26379,host2:26379#primary, with special characters as in %40 for @";
+        try {
+            return new URI(matching(REDIS_URI_FORM, otherwise).apply(text)).toString();
+        } catch (URISyntaxException e) {
+            throw new IllegalArgumentException(otherwise, e);
+        }
+    }
+}
