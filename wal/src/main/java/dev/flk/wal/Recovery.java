@@ -81,13 +81,15 @@ final class Recovery {
             }
             long ordinal = scan.header().ordinal() + 1;
             String previous = SegmentNames.openedName(scan.segment());
+            // an empty segment may prove the header of the one before it: keep it until that is repaired
+            boolean isKept = !list.brokenHeaders().isEmpty();
             Predecessor predecessor = tail.isEmpty()
                     ? new Predecessor(
                             cursor.header().carried(),
                             previous,
-                            0,
+                            isKept ? scan.firstOffset() : 0,
                             scan.header().id(),
-                            cursor.header())
+                            isKept ? null : cursor.header())
                     : new Predecessor(
                             tail.records(),
                             previous,

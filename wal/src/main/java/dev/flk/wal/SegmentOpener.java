@@ -137,7 +137,8 @@ final class SegmentOpener {
             if (header == null || !header.logId().equals(logId)) {
                 return SegmentNames.freeBrokenName(files, directory, name);
             }
-            return header.id().equals(predecessor.id()) ? null : SegmentNames.freeRotatedName(files, directory, name);
+            boolean isReplaced = predecessor.bare() != null && header.id().equals(predecessor.id());
+            return isReplaced ? null : SegmentNames.freeRotatedName(files, directory, name);
         }
     }
 

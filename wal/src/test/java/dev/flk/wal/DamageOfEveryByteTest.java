@@ -263,6 +263,30 @@ final class DamageOfEveryByteTest {
         }
     }
 
+    /** The empty segment of a clean end proves the context of the segment before it; later starts keep it. */
+    @Test
+    void headerZeroed_beforeACleanEnd_losesNothingInLaterStarts() throws IOException {
+        SimulatedLog log = SimulatedLog.open(varied.disk);
+        log.append(entry("before the end"));
+        String last = SimulatedLog.newest(varied.disk);
+        log.log.close();
+        assertThat(SimulatedLog.newest(varied.disk)).isNotEqualTo(last);
+        byte[] changed = varied.disk.content(last);
+        Arrays.fill(changed, 0, HEADER_BYTES, (byte) 0);
+        varied.disk.put(last, changed);
+        int records = varied.entries.size() + 1;
+        for (int start = 0; start < 3; start++) {
+            SimulatedLog.open(varied.disk).log.close();
+            assertThat(readAll(varied.disk)).as("start %d", start).hasSize(records);
+        }
+        assertThat(new LogRepair(varied.disk, DIRECTORY, SimulatedLog.PREFIX, "a test")
+                        .run()
+                        .lost())
+                .isEmpty();
+        SimulatedLog.open(varied.disk).append(entry("more"));
+        assertThat(readAll(varied.disk)).hasSize(records + 1);
+    }
+
     @Test
     void headerZeroed_andFirstRecordDamaged_losesThatRecord() throws IOException {
         byte[] changed = varied.disk.content(varied.oldest);
