@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 final class ArchitectureTest {
     private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
-            .importPackages("dev.flk");
+            .importPackages("dev.flk.wal");
 
     @Test
     void log_knowsNothingButBytes() {
