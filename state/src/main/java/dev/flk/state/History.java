@@ -75,7 +75,7 @@ public final class History {
         if (from >= end) {
             return new Events(List.of(), from, 0);
         }
-        List<Event> read = engine.reading(storage -> storage.events(from, maxBytes));
+        List<Event> read = engine.reading(reads -> reads.events(from, maxBytes));
         requireReplayable(historyId, from, namespace);
         List<Event> passed = new ArrayList<>(read.size());
         long next = from;
@@ -136,7 +136,7 @@ public final class History {
         if (token.revision() >= floor) {
             return token.revision();
         }
-        if (engine.reading(storage -> storage.isChanged(namespace, agentId, wanted, token.revision(), floor))) {
+        if (engine.reading(reads -> reads.isChanged(namespace, agentId, wanted, token.revision(), floor))) {
             throw compacted("the history after revision " + token.revision(), floor);
         }
         return floor;
@@ -147,8 +147,7 @@ public final class History {
         if (revision == head.floor()) {
             return micros == head.floorAtMicros();
         }
-        List<Event> found =
-                revision < head.floor() ? List.of() : engine.reading(storage -> storage.events(revision, 0));
+        List<Event> found = revision < head.floor() ? List.of() : engine.reading(reads -> reads.events(revision, 0));
         return found.isEmpty()
                 || found.get(0).revision() != revision
                 || found.get(0).committedAtMicros() == micros;
@@ -171,7 +170,7 @@ public final class History {
         if (at instanceof At.Time time) {
             long micros = StateEngine.micros(time.time());
             requireKept(time.time(), head);
-            long found = engine.reading(storage -> storage.revisionAt(micros));
+            long found = engine.reading(reads -> reads.revisionAt(micros));
             requireKept(time.time(), engine.head());
             return found;
         }
@@ -205,7 +204,7 @@ public final class History {
             if (micros <= head.floorAtMicros() && head.floor() > 0) {
                 throw compacted("the history from " + time.time() + " on", head.floor());
             }
-            return engine.reading(storage -> storage.revisionAt(micros - 1)) + 1;
+            return engine.reading(reads -> reads.revisionAt(micros - 1)) + 1;
         }
         return head.revision() + 1;
     }
@@ -240,7 +239,7 @@ public final class History {
     private long floor(Head head, String namespace) {
         return namespace.isEmpty()
                 ? head.floor()
-                : Math.max(head.floor(), engine.reading(storage -> storage.trimmedUpTo(namespace)));
+                : Math.max(head.floor(), engine.using(storage -> storage.trimmedUpTo(namespace)));
     }
 
     private static StateException compacted(String what, long floor) {
@@ -259,7 +258,7 @@ public final class History {
     public void compact(At at) {
         long floor = lastBefore(at);
         if (floor > engine.head().floor()) {
-            engine.reading(storage -> {
+            engine.using(storage -> {
                 storage.compact(floor);
                 return true;
             });
@@ -274,13 +273,13 @@ public final class History {
     }
 
     /**
-     * Returns the values that existed at the floor; see {@link Storage#existing}.
+     * Returns the values that existed at the floor; see {@link Storage.Reads#existing}.
      *
      * @param head the head that the caller has read, with the floor
      * @throws StateException COMPACTED if the floor has changed
      */
     public List<Document> existing(Head head, String namespace, String agentId, @Nullable Key after) {
-        List<Document> page = engine.reading(storage -> storage.existing(
+        List<Document> page = engine.reading(reads -> reads.existing(
                 namespace, agentId, head.floor(), after, StateEngine.MAX_PAGE, StateEngine.MAX_PAGE_BYTES));
         requireHistory(head.historyId());
         requireKept(head.floor(), "");
@@ -295,7 +294,7 @@ public final class History {
     public void trim(String namespace, At at) {
         long upTo = revision(at);
         if (upTo > 0) {
-            engine.reading(storage -> {
+            engine.using(storage -> {
                 storage.trim(namespace, upTo);
                 return true;
             });

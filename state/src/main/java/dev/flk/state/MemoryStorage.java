@@ -21,7 +21,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** A storage in memory, for tests and trials; nothing is durable. Bounded; safe for any thread. */
-public final class MemoryStorage implements Storage {
+public final class MemoryStorage implements Storage, Storage.Reads {
     private final long maxBytes;
     private final TreeMap<Key, List<Version>> versions = new TreeMap<>();
     private final TreeMap<Long, Event> events = new TreeMap<>();
@@ -90,6 +90,11 @@ public final class MemoryStorage implements Storage {
             versions.computeIfAbsent(change.key(), key -> new ArrayList<>())
                     .add(new Version(change.version(), event.revision(), event.committedAtMicros(), change.json()));
         }
+    }
+
+    @Override
+    public <T> T read(Function<Reads, T> reading) {
+        return reading.apply(this);
     }
 
     @Override

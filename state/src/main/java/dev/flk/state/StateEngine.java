@@ -462,7 +462,7 @@ public final class StateEngine implements AutoCloseable {
     /** Returns the newest durable revision. */
     public Head head() {
         requireUp();
-        return noticed(reading(Storage::head));
+        return noticed(using(Storage::head));
     }
 
     /** Returns statistics of the engine. */
@@ -473,8 +473,8 @@ public final class StateEngine implements AutoCloseable {
                 head.revision(),
                 head.floor() + 1,
                 transactions.open(),
-                reading(Storage::keys),
-                reading(Storage::bytes));
+                using(Storage::keys),
+                using(Storage::bytes));
     }
 
     /** Returns the number of transactions that timed out. */
@@ -489,14 +489,19 @@ public final class StateEngine implements AutoCloseable {
 
     /** Copies the storage; see {@link Storage#backup}. */
     public Path backup() {
-        return reading(Storage::backup);
+        return using(Storage::backup);
     }
 
-    /** Reads from the storage; a failure is recorded as an outage and never returned as an answer. */
-    <T> T reading(Function<Storage, T> reading) {
+    /** Reads from the storage; see {@link #using}. */
+    <T> T reading(Function<Storage.Reads, T> reading) {
+        return using(storage -> storage.read(reading));
+    }
+
+    /** Uses the storage; a failure is recorded as an outage and never returned as an answer. */
+    <T> T using(Function<Storage, T> use) {
         requireUp();
         try {
-            return reading.apply(storage);
+            return use.apply(storage);
         } catch (StateException e) {
             if (e.isOutage()) {
                 problem = e;

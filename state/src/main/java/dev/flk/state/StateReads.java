@@ -60,7 +60,7 @@ public final class StateReads {
         long bytes = 0;
         for (int from = 0; from < keys.size(); from += READ_AT_ONCE) {
             List<Key> some = keys.subList(from, Math.min(keys.size(), from + READ_AT_ONCE));
-            for (Optional<Version> newest : engine.reading(storage -> storage.newest(some, revision))) {
+            for (Optional<Version> newest : engine.reading(reads -> reads.newest(some, revision))) {
                 found.add(newest.map(StateReads::found).orElseGet(Found.Absent::new));
                 bytes += newest.isPresent() ? newest.get().jsonBytes() : 0;
             }
@@ -84,11 +84,11 @@ public final class StateReads {
         }
         long revision = history.revision(new At.Now());
         long above = Math.max(version, version + 1); // Long.MAX_VALUE has no successor
-        List<Version> upTo = engine.reading(storage -> storage.history(key, above, 1, 0));
+        List<Version> upTo = engine.reading(reads -> reads.history(key, above, 1, 0));
         Found found;
         if (upTo.isEmpty()) {
             // earlier versions than the oldest one were compacted
-            List<Version> newest = engine.reading(storage -> storage.history(key, Long.MAX_VALUE, 1, 0));
+            List<Version> newest = engine.reading(reads -> reads.history(key, Long.MAX_VALUE, 1, 0));
             found = newest.isEmpty() ? new Found.Absent() : new Found.Compacted();
         } else {
             found = upTo.get(0).version() == version ? found(upTo.get(0)) : new Found.Absent();
@@ -104,8 +104,8 @@ public final class StateReads {
      */
     public List<Version> history(Key key, long below, int limit) {
         engine.requireUp();
-        return engine.reading(storage ->
-                storage.history(key, below, Math.min(limit, StateEngine.MAX_PAGE), StateEngine.MAX_PAGE_BYTES));
+        return engine.reading(
+                reads -> reads.history(key, below, Math.min(limit, StateEngine.MAX_PAGE), StateEngine.MAX_PAGE_BYTES));
     }
 
     /** Returns the keys of an agent that exist at a point in history, in order. */
@@ -114,8 +114,8 @@ public final class StateReads {
         Key.requireAgentId(agentId);
         requireText(prefix, after);
         return readingAt(at, revision -> {
-            Page<KeyAt> page = engine.reading(storage ->
-                    storage.keys(namespace, agentId, prefix, after, revision, Math.min(limit, StateEngine.MAX_PAGE)));
+            Page<KeyAt> page = engine.reading(reads ->
+                    reads.keys(namespace, agentId, prefix, after, revision, Math.min(limit, StateEngine.MAX_PAGE)));
             history.requireKept(revision, namespace);
             return page;
         });
@@ -140,19 +140,18 @@ public final class StateReads {
         Key.requireNamespace(namespace);
         requireText(prefix, after);
         engine.requireUp();
-        return engine.reading(
-                storage -> storage.agents(namespace, prefix, after, Math.min(limit, StateEngine.MAX_PAGE)));
+        return engine.reading(reads -> reads.agents(namespace, prefix, after, Math.min(limit, StateEngine.MAX_PAGE)));
     }
 
     /** Returns the namespaces that have keys, in order. */
     public Page<String> namespaces(String prefix, @Nullable String after, int limit) {
         requireText(prefix, after);
         engine.requireUp();
-        return engine.reading(storage -> storage.namespaces(prefix, after, Math.min(limit, StateEngine.MAX_PAGE)));
+        return engine.reading(reads -> reads.namespaces(prefix, after, Math.min(limit, StateEngine.MAX_PAGE)));
     }
 
     /**
-     * Returns keys whose newest value matches an SQL/JSON path; see {@link Storage#find}.
+     * Returns keys whose newest value matches an SQL/JSON path; see {@link Storage.Reads#find}.
      *
      * @param agentId the agent; empty for all agents
      */
@@ -166,7 +165,7 @@ public final class StateReads {
             throw Reason.INVALID.because("page_token was not returned by Find");
         }
         engine.requireUp();
-        return engine.reading(storage -> storage.find(
+        return engine.reading(reads -> reads.find(
                 namespace,
                 agentId,
                 jsonPath,

@@ -52,52 +52,79 @@ public interface Storage extends AutoCloseable {
      */
     void commit(Set<Key> keys, Set<RequestKey> requests, Function<Existing, Batch> decide);
 
-    /** Returns the newest version of each key up to a revision, in the order of the keys. */
-    List<Optional<Version>> newest(List<Key> keys, long upToRevision);
+    /** Runs a step that reads. */
+    <T> T read(Function<Reads, T> reading);
 
-    /**
-     * Returns the versions of a key below {@code below}, newest first.
-     *
-     * @param maxBytes the size at which the list ends, after at least one entry
-     */
-    List<Version> history(Key key, long below, int limit, long maxBytes);
+    /** The reads of a storage, which run concurrently with commits and removals. */
+    interface Reads {
+        /** Returns the newest version of each key up to a revision, in the order of the keys. */
+        List<Optional<Version>> newest(List<Key> keys, long upToRevision);
 
-    /**
-     * Returns the names of an agent's keys that exist at a revision, in order.
-     *
-     * @param after the name after which to continue; null for the beginning
-     */
-    Page<KeyAt> keys(
-            String namespace, String agentId, String prefix, @Nullable String after, long atRevision, int limit);
+        /**
+         * Returns the versions of a key below {@code below}, newest first.
+         *
+         * @param maxBytes the size at which the list ends, after at least one entry
+         */
+        List<Version> history(Key key, long below, int limit, long maxBytes);
 
-    /** Returns the agents of a namespace that currently have a key, in order. */
-    Page<String> agents(String namespace, String prefix, @Nullable String after, int limit);
+        /**
+         * Returns the names of an agent's keys that exist at a revision, in order.
+         *
+         * @param after the name after which to continue; null for the beginning
+         */
+        Page<KeyAt> keys(
+                String namespace, String agentId, String prefix, @Nullable String after, long atRevision, int limit);
 
-    /** Returns the namespaces that currently have a key, in order. */
-    Page<String> namespaces(String prefix, @Nullable String after, int limit);
+        /** Returns the agents of a namespace that currently have a key, in order. */
+        Page<String> agents(String namespace, String prefix, @Nullable String after, int limit);
 
-    /**
-     * Returns keys whose newest value matches a path, in order.
-     *
-     * @param agentId the agent; empty for all agents
-     * @param after the position after which to continue
-     * @throws StateException INVALID if the path is invalid; UNIMPLEMENTED if this storage can't search values
-     */
-    default Page<Document> find(
-            String namespace, String agentId, String jsonPath, @Nullable String after, int limit, long maxBytes) {
-        throw Reason.UNIMPLEMENTED.because("Find needs the state in Postgres (STATE_ENGINE=postgres)");
+        /** Returns the namespaces that currently have a key, in order. */
+        Page<String> namespaces(String prefix, @Nullable String after, int limit);
+
+        /**
+         * Returns keys whose newest value matches a path, in order.
+         *
+         * @param agentId the agent; empty for all agents
+         * @param after the position after which to continue
+         * @throws StateException INVALID if the path is invalid; UNIMPLEMENTED if this storage can't search values
+         */
+        default Page<Document> find(
+                String namespace, String agentId, String jsonPath, @Nullable String after, int limit, long maxBytes) {
+            throw Reason.UNIMPLEMENTED.because("Find needs the state in Postgres (STATE_ENGINE=postgres)");
+        }
+
+        /**
+         * Returns events in order.
+         *
+         * @param from the first revision, above the floor
+         * @param maxBytes the size at which the list ends, after at least one entry
+         */
+        List<Event> events(long from, long maxBytes);
+
+        /** Returns the last revision that was committed at or before this time, but at least the floor. */
+        long revisionAt(long micros);
+
+        /**
+         * Returns whether a change was committed after one revision and up to another. For revisions that were compacted or
+         * trimmed, changes that were removed count as well.
+         *
+         * @param namespace the namespace; empty for all
+         * @param agentId the agent; empty for all
+         * @param wanted selects changes; the result must be the same for all keys of an agent
+         */
+        boolean isChanged(
+                String namespace, String agentId, Predicate<Key> wanted, long afterRevision, long upToRevision);
+
+        /**
+         * Returns one page of the values that existed at the floor, in the order of keys.
+         *
+         * @param namespace the namespace; empty for all
+         * @param agentId the agent; empty for all agents
+         * @param after the last key of the previous page
+         */
+        List<Document> existing(
+                String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes);
     }
-
-    /**
-     * Returns events in order.
-     *
-     * @param from the first revision, above the floor
-     * @param maxBytes the size at which the list ends, after at least one entry
-     */
-    List<Event> events(long from, long maxBytes);
-
-    /** Returns the last revision that was committed at or before this time, but at least the floor. */
-    long revisionAt(long micros);
 
     /**
      * Removes everything that is not needed by reads at {@code floor} or later and by replays after it. Runs
@@ -117,26 +144,6 @@ public interface Storage extends AutoCloseable {
 
     /** Returns the revision up to which a namespace was trimmed; 0 if it was not. */
     long trimmedUpTo(String namespace);
-
-    /**
-     * Returns whether a change was committed after one revision and up to another. For revisions that were compacted or
-     * trimmed, changes that were removed count as well.
-     *
-     * @param namespace the namespace; empty for all
-     * @param agentId the agent; empty for all
-     * @param wanted selects changes; the result must be the same for all keys of an agent
-     */
-    boolean isChanged(String namespace, String agentId, Predicate<Key> wanted, long afterRevision, long upToRevision);
-
-    /**
-     * Returns one page of the values that existed at the floor, in the order of keys.
-     *
-     * @param namespace the namespace; empty for all
-     * @param agentId the agent; empty for all agents
-     * @param after the last key of the previous page
-     */
-    List<Document> existing(
-            String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes);
 
     /**
      * Copies the durable state while commits continue.

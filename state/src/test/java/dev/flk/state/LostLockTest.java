@@ -28,7 +28,7 @@ class LostLockTest {
         Path state = directory.resolve("state");
         try (EngineHarness first = new EngineHarness(this::open)) {
             first.apply(first.write("a", "k", "1"));
-            Files.delete(state.resolve("LOCK"));
+            Files.delete(state.resolve("log/lock"));
 
             isRefused(first, state);
         }
@@ -63,7 +63,7 @@ class LostLockTest {
         assertThatThrownBy(() -> state.apply(state.write("a", "k", "2")))
                 .isInstanceOfSatisfying(
                         StateException.class, e -> assertThat(e.reason()).isEqualTo(Reason.STORE_DOWN))
-                .hasMessageContainingAll(directory.resolve("LOCK").toString(), "start the backend again");
+                .hasMessageContainingAll(directory.resolve("log/lock").toString(), "start the backend again");
         assertThat(state.engine.problem()).isPresent();
     }
 }

@@ -510,7 +510,7 @@ class ServedStateTest {
         open(Optional.empty(), null);
         try (StateClient client = to().connect()) {
             write(client, "agent");
-            Files.delete(directory.resolve("state/LOCK"));
+            Files.delete(directory.resolve("state/log/lock"));
 
             assertThat(refusal(() -> write(client, "agent"))).isEqualTo(Code.UNAVAILABLE);
             assertThat(refusal(() -> client.get("agent", "k"))).isEqualTo(Code.UNAVAILABLE);

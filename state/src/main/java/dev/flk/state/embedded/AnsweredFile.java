@@ -102,7 +102,7 @@ final class AnsweredFile implements AutoCloseable {
         crc.update(bytes, 0, end);
         ByteBuffer content = ByteBuffer.wrap(bytes);
         return content.getInt(end) == (int) crc.getValue() && content.getInt() == MAGIC
-                ? new Answered(Layout.text(bytes, LENGTH_AT + 1, end), content.getLong(), content.getLong())
+                ? new Answered(StateLayout.text(bytes, LENGTH_AT + 1, end), content.getLong(), content.getLong())
                 : null;
     }
 
@@ -126,7 +126,7 @@ final class AnsweredFile implements AutoCloseable {
 
     /** Starts over for another history, durably. */
     void begin(Head head) throws IOException {
-        byte[] historyId = Layout.utf8(head.historyId());
+        byte[] historyId = StateLayout.utf8(head.historyId());
         content.clear()
                 .putInt(MAGIC)
                 .putLong(0)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state.embedded;
 
-import dev.flk.state.embedded.Layout.Header;
+import dev.flk.state.embedded.StateLayout.Header;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.rocksdb.BlockBasedTableConfig;
 import org.rocksdb.BloomFilter;
 import org.rocksdb.ColumnFamilyDescriptor;
@@ -13,17 +15,22 @@ import org.rocksdb.ColumnFamilyHandle;
 import org.rocksdb.ColumnFamilyOptions;
 import org.rocksdb.CompressionType;
 import org.rocksdb.DBOptions;
+import org.rocksdb.FlushOptions;
 import org.rocksdb.InfoLogLevel;
 import org.rocksdb.LRUCache;
+import org.rocksdb.ReadOptions;
+import org.rocksdb.ReadTier;
 import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.WALRecoveryMode;
+import org.rocksdb.WriteBatch;
 import org.rocksdb.WriteOptions;
 
-/** An open RocksDB with the families of {@link Layout}. Must not be used after it is closed. */
+/**
+ * An open RocksDB with the families of {@link StateLayout}, which writes no log. Must not be used after it is closed.
+ */
 final class Database implements AutoCloseable {
     private static final long MEMTABLES_BYTES = 64L << 20;
-    private static final long LOGS_BYTES = 128L << 20;
     private static final int FILTER_BITS_PER_KEY = 10;
     private static final List<String> FAMILIES = List.of("default", "events", "latest", "versions", "requests");
 
@@ -33,10 +40,25 @@ final class Database implements AutoCloseable {
     private final DBOptions options;
     private final List<ColumnFamilyHandle> families = new ArrayList<>();
     private final RocksDB rocks;
-    /** The options of writes that are on disk when they return. */
-    private final WriteOptions forced = new WriteOptions().setSync(true);
+    private final WriteOptions unlogged = new WriteOptions().setDisableWAL(true);
+    private final FlushOptions waiting = new FlushOptions().setWaitForFlush(true);
+    private final ReadOptions persisted = new ReadOptions().setReadTier(ReadTier.PERSISTED_TIER);
 
-    private final WriteOptions unforced = new WriteOptions();
+    /** A read that failed. */
+    static final class ReadFailure extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        private final transient RocksDBException failure;
+
+        ReadFailure(RocksDBException failure) {
+            super(failure);
+            this.failure = failure;
+        }
+
+        RocksDBException failure() {
+            return failure;
+        }
+    }
 
     /** @throws RocksDBException also if files are missing or damaged */
     Database(Path directory, long cacheBytes) throws RocksDBException {
@@ -54,10 +76,11 @@ final class Database implements AutoCloseable {
                 .setCreateIfMissing(true)
                 .setCreateMissingColumnFamilies(true)
                 .setParanoidChecks(true)
-                // the default mode silently drops answered commits after a damaged byte
+                // version 0.1 used RocksDB's log; the default mode would drop commits after a damaged byte
                 .setWalRecoveryMode(WALRecoveryMode.TolerateCorruptedTailRecords)
+                // all families are complete up to the same write
+                .setAtomicFlush(true)
                 .setDbWriteBufferSize(MEMTABLES_BYTES)
-                .setMaxTotalWalSize(LOGS_BYTES)
                 .setMaxBackgroundJobs(2)
                 .setMaxOpenFiles(512)
                 .setInfoLogLevel(InfoLogLevel.WARN_LEVEL)
@@ -78,13 +101,36 @@ final class Database implements AutoCloseable {
         return rocks;
     }
 
-    /** Returns the options of writes that reach the disk with the next forced one. */
-    WriteOptions unforced() {
-        return unforced;
+    /** Writes a batch, which is on disk after the next {@link #flush}. Writes reach the disk in their order. */
+    void write(WriteBatch batch) throws RocksDBException {
+        rocks.write(unlogged, batch);
     }
 
-    WriteOptions forced() {
-        return forced;
+    void put(ColumnFamilyHandle family, byte[] key, byte[] value) throws RocksDBException {
+        rocks.put(family, unlogged, key, value);
+    }
+
+    void delete(ColumnFamilyHandle family, byte[] key) throws RocksDBException {
+        rocks.delete(family, unlogged, key);
+    }
+
+    /** Blocks until everything that was written is on disk. */
+    void flush() throws RocksDBException {
+        rocks.flush(waiting, families);
+    }
+
+    byte @Nullable [] get(ColumnFamilyHandle family, byte[] key) {
+        try {
+            return rocks.get(family, key);
+        } catch (RocksDBException e) {
+            throw new ReadFailure(e);
+        }
+    }
+
+    /** Returns the first record of the log whose batch is not on disk here; 0 if no record needs to be replayed. */
+    long nextRecordOnDisk() throws RocksDBException {
+        byte[] next = rocks.get(meta(), persisted, StateLayout.NEXT_RECORD_KEY);
+        return next == null ? 0 : ByteBuffer.wrap(next).getLong();
     }
 
     ColumnFamilyHandle meta() {
@@ -108,8 +154,8 @@ final class Database implements AutoCloseable {
     }
 
     /** @throws IllegalArgumentException if the key is missing */
-    byte[] required(ColumnFamilyHandle family, byte[] key, String what) throws RocksDBException {
-        byte[] value = rocks.get(family, key);
+    byte[] required(ColumnFamilyHandle family, byte[] key, String what) {
+        byte[] value = get(family, key);
         if (value == null) {
             throw new IllegalArgumentException(what + " is missing");
         }
@@ -117,8 +163,8 @@ final class Database implements AutoCloseable {
     }
 
     /** Returns the time of a revision in microseconds since the epoch. */
-    long committedAt(long revision) throws RocksDBException {
-        return Header.decode(required(events(), Layout.event(revision, 0), "revision " + revision))
+    long committedAt(long revision) {
+        return Header.decode(required(events(), StateLayout.event(revision, 0), "revision " + revision))
                 .committedAtMicros();
     }
 
@@ -130,8 +176,9 @@ final class Database implements AutoCloseable {
     }
 
     private void closeOptions() {
-        forced.close();
-        unforced.close();
+        unlogged.close();
+        waiting.close();
+        persisted.close();
         options.close();
         familyOptions.close();
         filter.close();

@@ -7,17 +7,24 @@ import dev.flk.state.Key;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage;
-import dev.flk.state.Version;
-import dev.flk.state.embedded.Layout.Header;
-import dev.flk.state.embedded.Layout.Pointer;
+import dev.flk.state.embedded.Database.ReadFailure;
+import dev.flk.state.embedded.StateLayout.Header;
+import dev.flk.state.embedded.StateLayout.Pointer;
+import dev.flk.wal.LogOptions.LogSizes;
+import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.DiskFiles.OwnerOnly;
+import dev.flk.wal.files.FileOps;
+import dev.flk.wal.files.LockLostException;
+import dev.flk.wal.files.LogLockedException;
+import dev.flk.wal.segment.DamagedLogException;
+import dev.flk.wal.segment.LogReader;
+import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -28,7 +35,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -39,24 +45,32 @@ import org.rocksdb.Status;
 import org.rocksdb.WriteBatch;
 
 /**
- * State on RocksDB: each batch is one write that is forced to disk. A failure closes the storage; the next {@link
- * #open} reopens the files, unless they are damaged and need repair by an operator.
+ * State in a log and RocksDB. A batch is on disk in the {@link CommitLog} before it is answered; RocksDB is a view of the
+ * log, writes none of its own, and keeps in each write the position in the log up to which it is complete. A start
+ * replays the rest, and a segment of the log is removed once RocksDB has its batches on disk. A failure closes the
+ * storage; the next {@link #open} reopens the files, unless they are damaged and need repair by an operator.
  */
 public final class EmbeddedStorage implements Storage {
+    /** The name of the directory of the log, inside the directory of the state. */
+    public static final String LOG_DIRECTORY = "log";
+
+    /** The prefix of the names of the log's segments. */
+    public static final String LOG_PREFIX = "state";
+
     private static final int FORGOTTEN_AT_ONCE = 10_000;
-    /** The name of RocksDB's lock file. */
-    private static final String LOCK = "LOCK";
+    private static final int FORMAT_0_1 = 1;
 
     private final Path directory;
     private final long cacheBytes;
     private final Supplier<String> newHistoryId;
+    private final FileOps files;
+    private final LogSizes logSizes;
 
     // guarded by the lock: modified only while it is held for writing
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     private @Nullable Database open;
+    private @Nullable CommitLog log;
     private @Nullable AnsweredFile answeredFile;
-    /** The identity of the lock file when the database was opened. */
-    private @Nullable Object lockKey;
 
     private boolean isClosed;
     private volatile boolean isClosing;
@@ -82,9 +96,16 @@ public final class EmbeddedStorage implements Storage {
      * @param newHistoryId generates the id of a new history
      */
     public EmbeddedStorage(Path directory, long cacheBytes, Supplier<String> newHistoryId) {
+        this(directory, cacheBytes, newHistoryId, new DiskFiles(), CommitLog.sizes());
+    }
+
+    /** @param files the disk of the log */
+    EmbeddedStorage(Path directory, long cacheBytes, Supplier<String> newHistoryId, FileOps files, LogSizes logSizes) {
         this.directory = directory;
         this.cacheBytes = cacheBytes;
         this.newHistoryId = newHistoryId;
+        this.files = files;
+        this.logSizes = logSizes;
     }
 
     @Override
@@ -104,19 +125,18 @@ public final class EmbeddedStorage implements Storage {
             closeFiles();
             Files.createDirectories(directory, OwnerOnly.directory(directory));
             NativeLibrary.load(directory.resolve(NativeLibrary.DIRECTORY));
-            LogFiles.requireWhole(directory);
+            // the log is locked first, so that its lock protects RocksDB as well
+            CommitLog commits = new CommitLog(files, logDirectory(), logSizes, commitLock, this::flushOpen);
+            log = commits;
             Database db = new Database(directory, cacheBytes);
             open = db;
-            lockKey = lockKey();
-            head = withAnswered(db, readHead(db));
+            head = complete(db, commits, readHead(db));
+            commits.removeBelow(db.nextRecordOnDisk());
             problem = null;
-        } catch (RocksDBException | IllegalArgumentException | BufferUnderflowException e) {
+        } catch (RocksDBException | RuntimeException | IOException e) {
             closeFiles();
-            throw failed(e);
-        } catch (StateException e) {
-            closeFiles();
-            throw e;
-        } catch (IOException | UnsatisfiedLinkError e) {
+            throw e instanceof StateException known ? known : failed(e);
+        } catch (UnsatisfiedLinkError e) {
             closeFiles();
             throw StateException.down("the state in " + directory + " can't be opened: " + e, e);
         } finally {
@@ -124,20 +144,24 @@ public final class EmbeddedStorage implements Storage {
         }
     }
 
+    private Path logDirectory() {
+        return directory.resolve(LOG_DIRECTORY);
+    }
+
     private Head readHead(Database db) throws RocksDBException {
-        byte[] format = db.rocks().get(db.meta(), Layout.FORMAT_KEY);
+        byte[] format = db.get(db.meta(), StateLayout.FORMAT_KEY);
         if (format == null) {
             return create(db);
         }
         int found = ByteBuffer.wrap(format).getInt();
-        if (found != Layout.FORMAT) {
-            StateException what = Reason.STORE_DOWN.because("the state in " + directory + " has format " + found
-                    + ", this version reads " + Layout.FORMAT + ": run the version that wrote it");
-            problem = new Problem(what, true);
-            throw what;
+        if (found == FORMAT_0_1) {
+            migrate(db);
+        } else if (found != StateLayout.FORMAT) {
+            throw unusable("the state in " + directory + " has format " + found + ", this version reads "
+                    + StateLayout.FORMAT + ": run the version that wrote it");
         }
-        byte[] historyId = db.required(db.meta(), Layout.HISTORY_KEY, "the id of the history");
-        ByteBuffer floor = ByteBuffer.wrap(db.required(db.meta(), Layout.FLOOR_KEY, "the floor"));
+        byte[] historyId = db.required(db.meta(), StateLayout.HISTORY_KEY, "the id of the history");
+        ByteBuffer floor = ByteBuffer.wrap(db.required(db.meta(), StateLayout.FLOOR_KEY, "the floor"));
         long floorRevision = floor.getLong();
         long floorAtMicros = floor.getLong();
         long revision = floorRevision;
@@ -150,19 +174,32 @@ public final class EmbeddedStorage implements Storage {
         }
         long atMicros = revision == floorRevision ? floorAtMicros : db.committedAt(revision);
         readTrimmed(db);
-        if (db.rocks().get(db.meta(), Layout.REMOVED_KEY) == null) { // written by version 0.1
+        if (db.get(db.meta(), StateLayout.REMOVED_KEY) == null) { // written by version 0.1
             long removed = Math.max(
                     floorRevision,
                     trimmed.values().stream().mapToLong(upTo -> upTo).max().orElse(0));
-            db.rocks().put(db.meta(), db.forced(), Layout.REMOVED_KEY, Layout.revision(removed));
+            db.put(db.meta(), StateLayout.REMOVED_KEY, StateLayout.longs(removed));
         }
-        return new Head(Layout.text(historyId, 0, historyId.length), revision, atMicros, floorRevision, floorAtMicros);
+        return new Head(
+                StateLayout.text(historyId, 0, historyId.length), revision, atMicros, floorRevision, floorAtMicros);
     }
 
-    private void readTrimmed(Database db) throws RocksDBException {
-        try (Scan all = new Scan(db, db.meta(), Layout.trimmed(""))) {
-            for (boolean isThere = all.seek(Layout.trimmed("")); isThere; isThere = all.next()) {
-                String namespace = Layout.text(all.key(), Layout.TRIMMED.length(), all.key().length);
+    private StateException unusable(String message) {
+        StateException what = Reason.STORE_DOWN.because(message);
+        problem = new Problem(what, true);
+        return what;
+    }
+
+    /** Migrates a database of version 0.1, whose own log RocksDB has read when it was opened. */
+    private static void migrate(Database db) throws RocksDBException {
+        db.put(db.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(StateLayout.FORMAT));
+        db.flush();
+    }
+
+    private void readTrimmed(Database db) {
+        try (Scan all = new Scan(db, db.meta(), StateLayout.trimmed(""))) {
+            for (boolean isThere = all.seek(StateLayout.trimmed("")); isThere; isThere = all.next()) {
+                String namespace = StateLayout.text(all.key(), StateLayout.TRIMMED.length(), all.key().length);
                 trimmed.put(namespace, ByteBuffer.wrap(all.value()).getLong());
             }
         }
@@ -172,10 +209,8 @@ public final class EmbeddedStorage implements Storage {
         try (RocksIterator events = db.rocks().newIterator(db.events())) {
             events.seekToFirst();
             if (events.isValid()) {
-                StateException what = Reason.STORE_DOWN.because("the state in " + directory
+                throw unusable("the state in " + directory
                         + " is an interrupted restore: empty the directory and restore again");
-                problem = new Problem(what, true);
-                throw what;
             }
             events.status();
         }
@@ -186,29 +221,53 @@ public final class EmbeddedStorage implements Storage {
 
     private static void putMeta(Database db, String historyId, long floor, long floorAtMicros) throws RocksDBException {
         try (WriteBatch batch = new WriteBatch()) {
-            batch.put(
-                    db.meta(),
-                    Layout.FORMAT_KEY,
-                    ByteBuffer.allocate(Integer.BYTES).putInt(Layout.FORMAT).array());
-            batch.put(db.meta(), Layout.HISTORY_KEY, Layout.utf8(historyId));
-            batch.put(db.meta(), Layout.FLOOR_KEY, Layout.longs(floor, floorAtMicros));
-            batch.put(db.meta(), Layout.REMOVED_KEY, Layout.revision(floor));
-            db.rocks().write(db.forced(), batch);
+            batch.put(db.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(StateLayout.FORMAT));
+            batch.put(db.meta(), StateLayout.HISTORY_KEY, StateLayout.utf8(historyId));
+            batch.put(db.meta(), StateLayout.FLOOR_KEY, StateLayout.longs(floor, floorAtMicros));
+            batch.put(db.meta(), StateLayout.REMOVED_KEY, StateLayout.longs(floor));
+            db.write(batch);
         }
+        db.flush();
     }
 
-    /** Gives the history a new id if answered commits are missing, or may be. */
-    private Head withAnswered(Database db, Head found) throws RocksDBException, IOException {
-        boolean isExpected = db.rocks().get(db.meta(), Layout.ANSWERED_KEY) != null;
-        Optional<String> missing = AnsweredFile.contradiction(directory, found, isExpected);
+    /**
+     * Replays the batches that the database lacks. Gives the history a new id if answered commits are missing, or may
+     * be.
+     */
+    private Head complete(Database db, CommitLog commits, Head found) throws RocksDBException, IOException {
+        byte[] stored = db.get(db.meta(), StateLayout.NEXT_RECORD_KEY);
+        long next = stored == null ? commits.end() : ByteBuffer.wrap(stored).getLong();
         Head now = found;
+        try (LogReader records = commits.read(next)) {
+            for (LogRecord record = records.next(); record != null; record = records.next()) {
+                Batch batch = CommitLog.batch(record);
+                if (record.sequence() != next || !record.keyId().equals(now.historyId()) || !follows(now, batch)) {
+                    break; // a repair gave up the records before this one, or the log belongs to another history
+                }
+                write(db, batch, next);
+                next++;
+                for (Event event : batch.events()) {
+                    now = now.next(event.committedAtMicros());
+                }
+            }
+        }
+        Optional<String> missing = next == commits.end()
+                ? AnsweredFile.contradiction(directory, now, stored != null)
+                : Optional.of("the log in " + logDirectory() + " lacks records from record " + next
+                        + " on, with the commits after revision " + now.revision());
         if (missing.isPresent()) {
-            now = found.ofHistory(newHistoryId.get());
-            db.rocks().put(db.meta(), db.forced(), Layout.HISTORY_KEY, Layout.utf8(now.historyId()));
+            now = now.ofHistory(newHistoryId.get());
+            try (WriteBatch batch = new WriteBatch()) {
+                batch.put(db.meta(), StateLayout.HISTORY_KEY, StateLayout.utf8(now.historyId()));
+                batch.put(db.meta(), StateLayout.NEXT_RECORD_KEY, StateLayout.longs(commits.end()));
+                db.write(batch);
+            }
+            db.flush();
         }
         answeredFile = AnsweredFile.create(directory, now);
-        if (!isExpected) {
-            db.rocks().put(db.meta(), db.forced(), Layout.ANSWERED_KEY, new byte[0]);
+        if (stored == null && missing.isEmpty()) {
+            db.put(db.meta(), StateLayout.NEXT_RECORD_KEY, StateLayout.longs(next));
+            db.flush();
         }
         if (missing.isPresent()) {
             onMissing.accept(missing.get() + "; the history is now " + now.historyId()
@@ -217,33 +276,17 @@ public final class EmbeddedStorage implements Storage {
         return now;
     }
 
-    /** Returns the identity of the lock file; null if the file system has none. */
-    private @Nullable Object lockKey() throws IOException {
-        return Files.readAttributes(directory.resolve(LOCK), BasicFileAttributes.class)
-                .fileKey();
+    private static boolean follows(Head head, Batch batch) {
+        return batch.events().isEmpty() || batch.events().get(0).revision() == head.revision() + 1;
     }
 
-    /**
-     * Requires that the lock file is unchanged. RocksDB excludes other processes with it: if it was removed or
-     * replaced, another process may open the same files.
-     */
-    private void requireLocked() {
-        String what;
+    /** Makes all batches durable in RocksDB, because a segment of the log has vanished. */
+    private void flushOpen() throws IOException {
         try {
-            if (Objects.equals(lockKey(), lockKey)) {
-                return;
-            }
-            what = "was replaced by another file";
-        } catch (IOException e) {
-            what = "can't be read: " + e;
+            Objects.requireNonNull(open, "open").flush();
+        } catch (RocksDBException e) {
+            throw new IOException("a segment of the log has vanished, and RocksDB can't be flushed: " + e, e);
         }
-        StateException lost = Reason.STORE_DOWN.because(
-                "the lock of the state, " + directory.resolve(LOCK) + ", " + what
-                        + "; another process may use this state, so this one has stopped: find out which directory is"
-                        + " the right one, and start the backend again",
-                Map.of("cause", "LOCK_LOST"));
-        problem = new Problem(lost, true);
-        throw lost;
     }
 
     @Override
@@ -260,32 +303,38 @@ public final class EmbeddedStorage implements Storage {
     public void commit(Set<Key> keys, Set<RequestKey> requests, Function<Existing, Batch> decide) {
         using(db -> {
             synchronized (commitLock) {
-                Batch batch = decide.apply(new Reads(db, this::requireHead, trimmed).existing(keys, requests));
-                if (!batch.isEmpty()) {
-                    write(db, batch);
-                    for (Event event : batch.events()) {
-                        head = requireHead().next(event.committedAtMicros());
-                    }
-                    Objects.requireNonNull(answeredFile, "open")
-                            .write(requireHead().revision());
+                CommitLog commits = Objects.requireNonNull(log, "open");
+                Batch batch = decide.apply(reads(db).existing(keys, requests));
+                if (batch.isEmpty()) {
+                    commits.requireOwned();
+                    return batch;
                 }
-                requireLocked();
+                write(db, batch, commits.append(requireHead().historyId(), batch));
+                for (Event event : batch.events()) {
+                    head = requireHead().next(event.committedAtMicros());
+                }
+                Objects.requireNonNull(answeredFile, "open").write(requireHead().revision());
+                if (commits.isSegmentNew()) {
+                    commits.removeBelow(db.nextRecordOnDisk());
+                }
                 return batch;
             }
         });
     }
 
-    private static void write(Database db, Batch batch) throws RocksDBException {
+    /** Writes the batch of a record of the log. */
+    private static void write(Database db, Batch batch, long sequence) throws RocksDBException {
         try (WriteBatch writes = new WriteBatch()) {
             for (Event event : batch.events()) {
                 put(db, writes, event);
             }
             for (Map.Entry<RequestKey, Answered> answer : batch.answered().entrySet()) {
-                byte[] key = Layout.request(answer.getKey());
-                writes.put(db.requests(), key, Layout.answered(answer.getValue()));
-                writes.put(db.requests(), Layout.expiry(answer.getValue().expiresAtMicros(), key), new byte[0]);
+                byte[] key = StateLayout.request(answer.getKey());
+                writes.put(db.requests(), key, StateLayout.answered(answer.getValue()));
+                writes.put(db.requests(), StateLayout.expiry(answer.getValue().expiresAtMicros(), key), new byte[0]);
             }
-            db.rocks().write(db.forced(), writes);
+            writes.put(db.meta(), StateLayout.NEXT_RECORD_KEY, StateLayout.longs(sequence + 1));
+            db.write(writes);
         }
     }
 
@@ -293,7 +342,7 @@ public final class EmbeddedStorage implements Storage {
         List<Change> changes = event.changes();
         writes.put(
                 db.events(),
-                Layout.event(event.revision(), 0),
+                StateLayout.event(event.revision(), 0),
                 new Header(event.committedAtMicros(), event.operationsTotal(), changes.size()).encode());
         for (int i = 0; i < changes.size(); i++) {
             put(db, writes, event, changes.get(i), i + 1);
@@ -305,57 +354,18 @@ public final class EmbeddedStorage implements Storage {
         byte[] pointer = new Pointer(
                         change.version(), event.revision(), place, event.committedAtMicros(), change.json() != null)
                 .encode();
-        writes.put(db.events(), Layout.event(event.revision(), place), Layout.change(change));
-        writes.put(db.versions(), Layout.version(change.key(), event.revision(), place), pointer);
-        writes.put(db.latest(), Layout.latest(change.key()), pointer);
+        writes.put(db.events(), StateLayout.event(event.revision(), place), StateLayout.change(change));
+        writes.put(db.versions(), StateLayout.version(change.key(), event.revision(), place), pointer);
+        writes.put(db.latest(), StateLayout.latest(change.key()), pointer);
     }
 
     @Override
-    public List<Optional<Version>> newest(List<Key> keys, long upToRevision) {
-        return reading(reads -> reads.newest(keys, upToRevision));
+    public <T> T read(Function<Reads, T> reading) {
+        return using(db -> reading.apply(reads(db)));
     }
 
-    @Override
-    public List<Version> history(Key key, long below, int limit, long maxBytes) {
-        return reading(reads -> reads.history(key, below, limit, maxBytes));
-    }
-
-    @Override
-    public Page<KeyAt> keys(
-            String namespace, String agentId, String prefix, @Nullable String after, long atRevision, int limit) {
-        return reading(reads -> reads.keys(namespace, agentId, prefix, after, atRevision, limit));
-    }
-
-    @Override
-    public Page<String> agents(String namespace, String prefix, @Nullable String after, int limit) {
-        return reading(reads -> reads.agents(namespace, prefix, after, limit));
-    }
-
-    @Override
-    public Page<String> namespaces(String prefix, @Nullable String after, int limit) {
-        return reading(reads -> reads.namespaces(prefix, after, limit));
-    }
-
-    @Override
-    public List<Event> events(long from, long maxBytes) {
-        return reading(reads -> reads.events(from, maxBytes));
-    }
-
-    @Override
-    public long revisionAt(long micros) {
-        return reading(reads -> reads.revisionAt(micros));
-    }
-
-    @Override
-    public boolean isChanged(
-            String namespace, String agentId, Predicate<Key> wanted, long afterRevision, long upToRevision) {
-        return reading(reads -> reads.isChanged(namespace, agentId, wanted, afterRevision, upToRevision));
-    }
-
-    @Override
-    public List<Document> existing(
-            String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes) {
-        return reading(reads -> reads.existing(namespace, agentId, floor, after, limit, maxBytes));
+    private EmbeddedReads reads(Database db) {
+        return new EmbeddedReads(db, this::requireHead, trimmed);
     }
 
     @Override
@@ -375,11 +385,11 @@ public final class EmbeddedStorage implements Storage {
         if (done >= upTo) {
             return;
         }
-        if (!removeAll(new Removal.Trim(namespace, upTo), Layout.event(done + 1, 0))) {
+        if (!removeAll(new Removal.Trim(namespace, upTo), StateLayout.event(done + 1, 0))) {
             return; // the next trim continues it
         }
         using(db -> {
-            db.rocks().put(db.meta(), Layout.trimmed(namespace), Layout.longs(upTo, upTo));
+            db.put(db.meta(), StateLayout.trimmed(namespace), StateLayout.longs(upTo, upTo));
             return db;
         });
         freeSpace(done, upTo);
@@ -390,10 +400,11 @@ public final class EmbeddedStorage implements Storage {
      * trimming is complete.
      */
     private long raiseTrimmed(Database db, String namespace, long upTo) throws RocksDBException {
-        byte[] stored = db.rocks().get(db.meta(), Layout.trimmed(namespace));
+        byte[] stored = db.get(db.meta(), StateLayout.trimmed(namespace));
         long done = stored == null ? 0 : ByteBuffer.wrap(stored).getLong(Long.BYTES);
         if (done < upTo) {
-            db.rocks().put(db.meta(), db.forced(), Layout.trimmed(namespace), Layout.longs(upTo, done));
+            db.put(db.meta(), StateLayout.trimmed(namespace), StateLayout.longs(upTo, done));
+            db.flush();
             trimmed.put(namespace, upTo);
         }
         return done;
@@ -425,7 +436,7 @@ public final class EmbeddedStorage implements Storage {
     private void freeSpace(long from, long upTo) {
         using(db -> {
             try {
-                db.rocks().compactRange(db.events(), Layout.event(from, 0), Layout.event(upTo + 1, 0));
+                db.rocks().compactRange(db.events(), StateLayout.event(from, 0), StateLayout.event(upTo + 1, 0));
             } catch (RocksDBException e) {
                 if (!isClosing) {
                     throw e;
@@ -453,8 +464,9 @@ public final class EmbeddedStorage implements Storage {
                 }
                 try (Database made = new Database(unfinished, cacheBytes)) {
                     // commits to the copy belong to another history
-                    made.rocks().put(made.meta(), made.forced(), Layout.HISTORY_KEY, Layout.utf8(newHistoryId.get()));
-                    made.rocks().delete(made.meta(), made.forced(), Layout.ANSWERED_KEY);
+                    made.put(made.meta(), StateLayout.HISTORY_KEY, StateLayout.utf8(newHistoryId.get()));
+                    made.delete(made.meta(), StateLayout.NEXT_RECORD_KEY);
+                    made.flush();
                 }
                 Files.move(unfinished, copy, StandardCopyOption.ATOMIC_MOVE);
             } catch (RocksDBException | IOException e) {
@@ -469,7 +481,8 @@ public final class EmbeddedStorage implements Storage {
         using(db -> {
             synchronized (commitLock) {
                 requireEmpty(requireHead());
-                db.rocks().delete(db.meta(), db.forced(), Layout.FORMAT_KEY); // until the restore is complete
+                db.delete(db.meta(), StateLayout.FORMAT_KEY); // until the restore is complete
+                db.flush();
                 long revision = floor;
                 long atMicros = floorAtMicros;
                 int place = 0;
@@ -485,7 +498,7 @@ public final class EmbeddedStorage implements Storage {
                                 put(db, writes, event, change, ++place);
                             }
                         }
-                        db.rocks().write(db.unforced(), writes);
+                        db.write(writes);
                     }
                 }
                 String historyId = newHistoryId.get();
@@ -506,10 +519,8 @@ public final class EmbeddedStorage implements Storage {
                 return false;
             }
             long atMicros = db.committedAt(floor);
-            try (WriteBatch batch = new WriteBatch()) {
-                batch.put(db.meta(), Layout.FLOOR_KEY, Layout.longs(floor, atMicros));
-                db.rocks().write(db.forced(), batch);
-            }
+            db.put(db.meta(), StateLayout.FLOOR_KEY, StateLayout.longs(floor, atMicros));
+            db.flush();
             head = new Head(now.historyId(), now.revision(), now.committedAtMicros(), floor, atMicros);
             return true;
         }
@@ -518,25 +529,25 @@ public final class EmbeddedStorage implements Storage {
     @Override
     public boolean forgetAnswers(long nowMicros) {
         return using(db -> {
-            requireLocked(); // checked here too, because there may be no commits
-            try (Scan expiries = new Scan(db, db.requests(), Layout.expiriesPrefix());
+            Objects.requireNonNull(log, "open").requireOwned(); // checked here too, because there may be no commits
+            try (Scan expiries = new Scan(db, db.requests(), StateLayout.expiriesPrefix());
                     WriteBatch removed = new WriteBatch()) {
-                for (boolean isThere = expiries.seek(Layout.expiriesPrefix());
+                for (boolean isThere = expiries.seek(StateLayout.expiriesPrefix());
                         isThere && removed.count() < FORGOTTEN_AT_ONCE;
                         isThere = expiries.next()) {
                     byte[] expiry = expiries.key();
-                    if (Layout.expiresAtMicros(expiry) > nowMicros) {
+                    if (StateLayout.expiresAtMicros(expiry) > nowMicros) {
                         break;
                     }
-                    byte[] request = Layout.requestOf(expiry);
-                    byte[] answer = db.rocks().get(db.requests(), request);
+                    byte[] request = StateLayout.requestOf(expiry);
+                    byte[] answer = db.get(db.requests(), request);
                     // the same request may have been answered again since
-                    if (answer != null && Layout.answered(answer).expiresAtMicros() <= nowMicros) {
+                    if (answer != null && StateLayout.answered(answer).expiresAtMicros() <= nowMicros) {
                         removed.delete(db.requests(), request);
                     }
                     removed.delete(db.requests(), expiry);
                 }
-                db.rocks().write(db.unforced(), removed);
+                db.write(removed);
                 return removed.count() >= FORGOTTEN_AT_ONCE;
             }
         });
@@ -547,9 +558,10 @@ public final class EmbeddedStorage implements Storage {
         return using(db -> {
             try (RocksIterator requests = db.rocks().newIterator(db.requests())) {
                 requests.seekToLast(); // expiries are the last keys of the family
-                boolean isExpiry = requests.isValid() && Layout.startsWith(requests.key(), Layout.expiriesPrefix());
+                boolean isExpiry =
+                        requests.isValid() && StateLayout.startsWith(requests.key(), StateLayout.expiriesPrefix());
                 requests.status();
-                return isExpiry ? Layout.expiresAtMicros(requests.key()) : 0;
+                return isExpiry ? StateLayout.expiresAtMicros(requests.key()) : 0;
             }
         });
     }
@@ -562,8 +574,10 @@ public final class EmbeddedStorage implements Storage {
     @Override
     public long bytes() {
         return using(db -> {
-            try (Stream<Path> files = Files.list(directory)) {
-                return files.mapToLong(EmbeddedStorage::bytes).sum();
+            try (Stream<Path> all = Files.walk(directory)) {
+                return all.filter(Files::isRegularFile)
+                        .mapToLong(EmbeddedStorage::bytes)
+                        .sum();
             } catch (IOException e) {
                 throw StateException.down("the files of the state in " + directory + " can't be listed: " + e, e);
             }
@@ -587,14 +601,6 @@ public final class EmbeddedStorage implements Storage {
         T with(Database db) throws RocksDBException, IOException;
     }
 
-    private interface Reading<T> {
-        T of(Reads reads) throws RocksDBException;
-    }
-
-    private <T> T reading(Reading<T> reading) {
-        return using(db -> reading.of(new Reads(db, this::requireHead, trimmed)));
-    }
-
     private <T> T using(Use<T> use) {
         lock.readLock().lock();
         try {
@@ -609,6 +615,8 @@ public final class EmbeddedStorage implements Storage {
                 throw Reason.STARTING.because("the state in " + directory + " is being opened");
             }
             return use.with(open);
+        } catch (ReadFailure e) {
+            throw failed(e.failure());
         } catch (RocksDBException | IllegalArgumentException | BufferUnderflowException | IOException e) {
             throw failed(e);
         } finally {
@@ -617,29 +625,49 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Returns the error for a failure. If a value can't be decoded, or RocksDB reports corruption, the files are
-     * damaged; any other failure may be temporary.
+     * Returns the error for a failure. If a value can't be decoded, or RocksDB or the log reports damage, the files need
+     * an operator; any other failure may be temporary.
      */
     private StateException failed(Exception e) {
-        Status status = e instanceof RocksDBException rocks ? rocks.getStatus() : null;
-        boolean isDamage =
-                !(e instanceof IOException) && (status == null || status.getCode() == Status.Code.Corruption);
-        String cause = String.valueOf(e.getMessage());
-        // RocksDB names its LOCK file also if it can't be opened, for example without permission
-        boolean isLocked = cause.contains("While lock file") || cause.contains("lock hold by");
-        StateException what = StateException.down(
-                isDamage
-                        ? "the state in " + directory + " is damaged: " + e.getMessage()
-                                + "; restore a backup or a dump into an empty directory"
-                        : "the state in " + directory
-                                + (isLocked ? " is used by another process: " : " failed: ")
-                                + cause,
-                e);
+        StateException what;
+        boolean isFinal = true;
+        if (e instanceof LockLostException) {
+            what = Reason.STORE_DOWN.because(
+                    "the state in " + directory + " has stopped: " + e.getMessage()
+                            + ". Find out which directory is the right one, and start the backend again",
+                    Map.of("cause", "LOCK_LOST"));
+        } else if (e instanceof DamagedLogException) {
+            what = StateException.down(
+                    "the log of the state in " + logDirectory() + " is damaged: " + e.getMessage()
+                            + "; restore a backup or a dump into an empty directory, or give up the commits from there on"
+                            + " with 'wal repair --dir " + logDirectory() + "'",
+                    e);
+        } else if (isDamage(e)) {
+            what = StateException.down(
+                    "the state in " + directory + " is damaged: " + e.getMessage()
+                            + "; restore a backup or a dump into an empty directory",
+                    e);
+        } else {
+            isFinal = false;
+            String cause = String.valueOf(e.getMessage());
+            // RocksDB names its LOCK file also if it can't be opened, for example without permission
+            boolean isLocked = e instanceof LogLockedException
+                    || cause.contains("While lock file")
+                    || cause.contains("lock hold by");
+            what = StateException.down(
+                    "the state in " + directory + (isLocked ? " is used by another process: " : " failed: ") + cause,
+                    e);
+        }
         Problem met = problem;
         if (met == null || !met.isFinal()) {
-            problem = new Problem(what, isDamage);
+            problem = new Problem(what, isFinal);
         }
         return what;
+    }
+
+    private static boolean isDamage(Exception e) {
+        Status status = e instanceof RocksDBException rocks ? rocks.getStatus() : null;
+        return !(e instanceof IOException) && (status == null || status.getCode() == Status.Code.Corruption);
     }
 
     private StateException closed() {
@@ -650,7 +678,16 @@ public final class EmbeddedStorage implements Storage {
         Database db = open;
         open = null;
         if (db != null) {
-            db.close();
+            db.close(); // flushes; if that fails, the log has the rest
+        }
+        CommitLog commits = log;
+        log = null;
+        if (commits != null) {
+            try {
+                commits.close();
+            } catch (IOException e) {
+                // all answered batches are on disk; the next start completes the segment
+            }
         }
         AnsweredFile file = answeredFile;
         answeredFile = null;

@@ -2,8 +2,8 @@
 package dev.flk.state.embedded;
 
 import dev.flk.state.Event.Change;
-import dev.flk.state.embedded.Layout.Header;
-import dev.flk.state.embedded.Layout.Pointer;
+import dev.flk.state.embedded.StateLayout.Header;
+import dev.flk.state.embedded.StateLayout.Pointer;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -36,22 +36,22 @@ interface Removal {
             boolean isThere = versions.seek(from);
             while (isThere) {
                 byte[] first = versions.key();
-                byte[] key = Arrays.copyOf(first, first.length - Layout.PLACE_BYTES);
+                byte[] key = Arrays.copyOf(first, first.length - StateLayout.PLACE_BYTES);
                 if (removed.count() >= AT_ONCE || looked++ >= LOOKED_AT_AT_ONCE) {
-                    db.rocks().write(db.forced(), removed);
+                    db.write(removed);
                     return Optional.of(key);
                 }
                 byte[] prefix = Arrays.copyOf(first, key.length + 1);
-                isThere = versions.seek(Layout.version(key, floor, -1));
-                if (!isThere || !Layout.startsWith(versions.key(), prefix)) {
+                isThere = versions.seek(StateLayout.version(key, floor, -1));
+                if (!isThere || !StateLayout.startsWith(versions.key(), prefix)) {
                     continue; // all versions are later than the floor
                 }
                 byte[] at = versions.key();
                 Pointer stood = Pointer.decode(versions.value());
-                while ((isThere = versions.next()) && Layout.startsWith(versions.key(), prefix)) {
+                while ((isThere = versions.next()) && StateLayout.startsWith(versions.key(), prefix)) {
                     remove(db, removed, versions.key(), Pointer.decode(versions.value()));
                     if (removed.count() >= AT_ONCE) {
-                        db.rocks().write(db.forced(), removed);
+                        db.write(removed);
                         return Optional.of(key);
                     }
                 }
@@ -61,7 +61,7 @@ interface Removal {
                     agents.note(key, stood.revision());
                 }
             }
-            db.rocks().write(db.forced(), removed);
+            db.write(removed);
             return Optional.empty();
         }
     }
@@ -80,30 +80,30 @@ interface Removal {
         }
 
         void note(byte[] latestKey, long revision) throws RocksDBException {
-            String[] parts = Layout.parts(latestKey);
-            byte[] place = Layout.removed(parts[0], parts[1]);
+            String[] parts = StateLayout.parts(latestKey);
+            byte[] place = StateLayout.removed(parts[0], parts[1]);
             String agent = parts[0] + '\0' + parts[1];
             Long before = noted.get(agent);
             if (before == null) {
-                byte[] stored = db.rocks().get(db.meta(), place);
+                byte[] stored = db.get(db.meta(), place);
                 before = stored == null ? 0 : ByteBuffer.wrap(stored).getLong();
             }
             noted.put(agent, Math.max(before, revision));
             if (revision > before) {
-                batch.put(db.meta(), place, Layout.revision(revision));
+                batch.put(db.meta(), place, StateLayout.longs(revision));
             }
         }
     }
 
     private static void remove(Database db, WriteBatch removed, byte[] at, Pointer pointer) throws RocksDBException {
         removed.delete(db.versions(), at);
-        removed.delete(db.events(), Layout.event(pointer.revision(), pointer.place()));
+        removed.delete(db.events(), StateLayout.event(pointer.revision(), pointer.place()));
     }
 
     /** Removes a key together with its deletion at the floor, if nothing was written since. */
     private static void removeKey(Database db, WriteBatch removed, byte[] latestKey, Pointer deletion)
             throws RocksDBException {
-        byte[] latest = db.rocks().get(db.latest(), latestKey);
+        byte[] latest = db.get(db.latest(), latestKey);
         if (latest != null && Pointer.decode(latest).equals(deletion)) {
             removed.delete(db.latest(), latestKey);
         }
@@ -121,14 +121,14 @@ interface Removal {
                     break;
                 }
                 if (removed.count() == AT_ONCE || looked++ >= LOOKED_AT_AT_ONCE) {
-                    db.rocks().write(db.forced(), removed);
+                    db.write(removed);
                     return Optional.of(events.key());
                 }
                 if (key.getInt() == 0) {
                     removed.delete(db.events(), events.key());
                 }
             }
-            db.rocks().write(db.forced(), removed);
+            db.write(removed);
             return Optional.empty();
         }
     }
@@ -167,7 +167,7 @@ interface Removal {
                     }
                 }
                 putHeader(db, removed, revision, header, less);
-                db.rocks().write(db.forced(), removed);
+                db.write(removed);
                 return Optional.ofNullable(next);
             }
         }
@@ -177,25 +177,25 @@ interface Removal {
             if (header != null && less > 0) {
                 removed.put(
                         db.events(),
-                        Layout.event(revision, 0),
+                        StateLayout.event(revision, 0),
                         new Header(header.committedAtMicros(), header.total(), header.kept() - less).encode());
             }
         }
 
         private boolean remove(Database db, WriteBatch removed, Removed agents, long revision, int place, byte[] value)
                 throws RocksDBException {
-            Change change = Layout.change(value);
+            Change change = StateLayout.change(value);
             if (!change.key().namespace().equals(namespace)) {
                 return false;
             }
-            byte[] latestKey = Layout.latest(change.key());
-            byte[] latest = db.rocks().get(db.latest(), latestKey);
+            byte[] latestKey = StateLayout.latest(change.key());
+            byte[] latest = db.get(db.latest(), latestKey);
             if (latest != null && Pointer.decode(latest).isAt(revision, place)) {
                 removed.delete(db.latest(), latestKey);
             }
             agents.note(latestKey, revision);
-            removed.delete(db.versions(), Layout.version(change.key(), revision, place));
-            removed.delete(db.events(), Layout.event(revision, place));
+            removed.delete(db.versions(), StateLayout.version(change.key(), revision, place));
+            removed.delete(db.events(), StateLayout.event(revision, place));
             return true;
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state.embedded;
 
+import dev.flk.state.embedded.Database.ReadFailure;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.ColumnFamilyHandle;
 import org.rocksdb.ReadOptions;
@@ -29,23 +30,27 @@ final class Scan implements AutoCloseable {
     }
 
     /** Moves to the first key at or after {@code from}; returns false if there is no such key. */
-    boolean seek(byte[] from) throws RocksDBException {
+    boolean seek(byte[] from) {
         iterator.seek(from);
         return isThere();
     }
 
-    boolean next() throws RocksDBException {
+    boolean next() {
         iterator.next();
         return isThere();
     }
 
     /** Returns whether the iterator is at a key with the prefix; throws if it failed, which is not the end. */
-    private boolean isThere() throws RocksDBException {
+    private boolean isThere() {
         boolean isThere = iterator.isValid();
         if (!isThere) {
-            iterator.status();
+            try {
+                iterator.status();
+            } catch (RocksDBException e) {
+                throw new ReadFailure(e);
+            }
         }
-        return isThere && Layout.startsWith(iterator.key(), prefix);
+        return isThere && StateLayout.startsWith(iterator.key(), prefix);
     }
 
     byte[] key() {

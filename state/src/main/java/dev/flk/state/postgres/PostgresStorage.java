@@ -41,7 +41,7 @@ import org.jspecify.annotations.Nullable;
  * so that all commits have one order. Durable as far as the server's {@code synchronous_commit} promises. A read whose
  * connection broke is retried once; a commit is not, because it may have taken effect.
  */
-public final class PostgresStorage implements Storage {
+public final class PostgresStorage implements Storage, Storage.Reads {
     private static final int FORMAT = 1;
     private static final int REVISIONS_AT_ONCE = 1_000;
     private static final int CHANGES_AT_ONCE = 5_000;
@@ -401,6 +401,11 @@ public final class PostgresStorage implements Storage {
             new Jdbc.Values("text", keys.stream().map(Key::agentId).toList()),
             new Jdbc.Values("text", keys.stream().map(Key::name).toList())
         };
+    }
+
+    @Override
+    public <T> T read(Function<Reads, T> reading) {
+        return reading.apply(this);
     }
 
     @Override

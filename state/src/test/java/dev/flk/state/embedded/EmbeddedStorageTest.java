@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.state.StateException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -22,11 +21,7 @@ class EmbeddedStorageTest {
             storage.open();
         }
         try (Database database = new Database(directory.resolve("state"), 1 << 20)) {
-            database.rocks()
-                    .put(
-                            database.meta(),
-                            Layout.FORMAT_KEY,
-                            ByteBuffer.allocate(4).putInt(2).array());
+            database.put(database.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(3));
         }
 
         try (EmbeddedStorage storage = open()) {
@@ -34,7 +29,7 @@ class EmbeddedStorageTest {
                 assertThatThrownBy(storage::open)
                         .isInstanceOf(StateException.class)
                         .hasMessage("the state in " + directory.resolve("state")
-                                + " has format 2, this version reads 1: run the version that wrote it");
+                                + " has format 3, this version reads 2: run the version that wrote it");
             }
         }
     }
@@ -46,7 +41,7 @@ class EmbeddedStorageTest {
                 first.open();
                 assertThatThrownBy(second::open)
                         .isInstanceOf(StateException.class)
-                        .hasMessageContaining("LOCK");
+                        .hasMessageContaining("is used by another process");
             }
             second.open();
             assertThat(second.head().revision()).isZero();
@@ -57,10 +52,10 @@ class EmbeddedStorageTest {
     void lockThatIsRemoved_nobodyCommits_isNoticedAsWell() throws Exception {
         try (EmbeddedStorage storage = open()) {
             storage.open();
-            Files.delete(directory.resolve("state/LOCK"));
+            Files.delete(directory.resolve("state/log/lock"));
 
-            assertThatThrownBy(() -> storage.forgetAnswers(0)).hasMessageContaining("LOCK");
-            assertThatThrownBy(storage::open).hasMessageContaining("LOCK");
+            assertThatThrownBy(() -> storage.forgetAnswers(0)).hasMessageContaining("log/lock");
+            assertThatThrownBy(storage::open).hasMessageContaining("log/lock");
         }
     }
 

@@ -14,7 +14,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys and values in RocksDB, format 1. Integers are big-endian; texts are UTF-8. Names have no control characters,
+ * The keys and values in RocksDB, format 2. Integers are big-endian; texts are UTF-8. Names have no control characters,
  * so that a zero byte terminates them and preserves their order. {@code ~} is the complement, which sorts the newest
  * first.
  *
@@ -23,7 +23,8 @@ import org.jspecify.annotations.Nullable;
  * default   "format"                                         4 bytes: the format
  *           "history"                                        the id of the history
  *           "floor"                                          revision 8, committed at 8
- *           "answered"                                       empty; exists if there is an {@link AnsweredFile}
+ *           "log"                                            the first record of the {@link CommitLog} that is not in
+ *                                                            RocksDB 8; missing in a backup and in format 1
  *           "trimmed/", namespace                            revision for readers 8, revision up to which it is done 8
  *           "removed"                                        revision up to which removals left no entries as below 8
  *           "removed/", namespace 0 agent                    the newest revision that a removal left without a version 8
@@ -37,12 +38,12 @@ import org.jspecify.annotations.Nullable;
  *           "x", expires at 8, the key above                 nothing
  * </pre>
  */
-final class Layout {
-    static final int FORMAT = 1;
+final class StateLayout {
+    static final int FORMAT = 2;
     static final byte[] FORMAT_KEY = "format".getBytes(StandardCharsets.US_ASCII);
     static final byte[] HISTORY_KEY = "history".getBytes(StandardCharsets.US_ASCII);
     static final byte[] FLOOR_KEY = "floor".getBytes(StandardCharsets.US_ASCII);
-    static final byte[] ANSWERED_KEY = "answered".getBytes(StandardCharsets.US_ASCII);
+    static final byte[] NEXT_RECORD_KEY = "log".getBytes(StandardCharsets.US_ASCII);
     static final byte[] REMOVED_KEY = "removed".getBytes(StandardCharsets.US_ASCII);
     static final String REMOVED = "removed/";
     static final String TRIMMED = "trimmed/";
@@ -54,7 +55,7 @@ final class Layout {
     private static final byte ANSWER = 'r';
     private static final byte EXPIRY = 'x';
 
-    private Layout() {}
+    private StateLayout() {}
 
     /**
      * The position of a version in the events. 29 bytes: version 8, revision 8, place 4, committed at 8, 1 (1 written,
@@ -150,15 +151,16 @@ final class Layout {
                 .array();
     }
 
-    static byte[] revision(long revision) {
-        return ByteBuffer.allocate(Long.BYTES).putLong(revision).array();
+    static byte[] ints(int value) {
+        return ByteBuffer.allocate(Integer.BYTES).putInt(value).array();
     }
 
-    static byte[] longs(long first, long second) {
-        return ByteBuffer.allocate(2 * Long.BYTES)
-                .putLong(first)
-                .putLong(second)
-                .array();
+    static byte[] longs(long... values) {
+        ByteBuffer bytes = ByteBuffer.allocate(values.length * Long.BYTES);
+        for (long value : values) {
+            bytes.putLong(value);
+        }
+        return bytes.array();
     }
 
     /**
@@ -246,6 +248,12 @@ final class Layout {
                 .put(caller)
                 .put(id)
                 .array();
+    }
+
+    /** Decodes the key of a request. */
+    static RequestKey request(byte[] key) {
+        int idAt = 1 + Short.BYTES + ByteBuffer.wrap(key).getShort(1);
+        return new RequestKey(text(key, 1 + Short.BYTES, idAt), text(key, idAt, key.length));
     }
 
     static byte[] expiry(long expiresAtMicros, byte[] request) {

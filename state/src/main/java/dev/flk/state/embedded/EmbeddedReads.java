@@ -4,6 +4,7 @@ package dev.flk.state.embedded;
 import dev.flk.state.Event;
 import dev.flk.state.Event.Change;
 import dev.flk.state.Key;
+import dev.flk.state.Storage;
 import dev.flk.state.Storage.Answered;
 import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.Existing;
@@ -13,8 +14,8 @@ import dev.flk.state.Storage.Newest;
 import dev.flk.state.Storage.Page;
 import dev.flk.state.Storage.RequestKey;
 import dev.flk.state.Version;
-import dev.flk.state.embedded.Layout.Header;
-import dev.flk.state.embedded.Layout.Pointer;
+import dev.flk.state.embedded.StateLayout.Header;
+import dev.flk.state.embedded.StateLayout.Pointer;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -26,7 +27,6 @@ import java.util.Set;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
-import org.rocksdb.RocksDBException;
 
 /**
  * The reads of {@link EmbeddedStorage}, which run concurrently with commits and removals. A value that can't be decoded
@@ -35,14 +35,14 @@ import org.rocksdb.RocksDBException;
  * @param head returns the current head
  * @param trimmed the current trim position of each namespace
  */
-record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
+record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed) implements Storage.Reads {
     private static final int LOOKED_AT_AT_ONCE = 10_000;
 
     /** Returns the state on which commits are decided. */
-    Existing existing(Set<Key> keys, Set<RequestKey> requests) throws RocksDBException {
+    Existing existing(Set<Key> keys, Set<RequestKey> requests) {
         Map<Key, Newest> newest = new HashMap<>();
         for (Key key : keys) {
-            byte[] pointer = db.rocks().get(db.latest(), Layout.latest(key));
+            byte[] pointer = db.get(db.latest(), StateLayout.latest(key));
             if (pointer != null) {
                 Pointer found = Pointer.decode(pointer);
                 newest.put(key, new Newest(found.version(), found.exists()));
@@ -50,15 +50,16 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         }
         Map<RequestKey, Answered> answered = new HashMap<>();
         for (RequestKey request : requests) {
-            byte[] answer = db.rocks().get(db.requests(), Layout.request(request));
+            byte[] answer = db.get(db.requests(), StateLayout.request(request));
             if (answer != null) {
-                answered.put(request, Layout.answered(answer));
+                answered.put(request, StateLayout.answered(answer));
             }
         }
         return new Existing(head.get(), newest, answered);
     }
 
-    List<Optional<Version>> newest(List<Key> keys, long upToRevision) throws RocksDBException {
+    @Override
+    public List<Optional<Version>> newest(List<Key> keys, long upToRevision) {
         List<Optional<Version>> found = new ArrayList<>(keys.size());
         for (Key key : keys) {
             Pointer pointer = newest(key, upToRevision);
@@ -67,8 +68,8 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         return found;
     }
 
-    private @Nullable Pointer newest(Key key, long upToRevision) throws RocksDBException {
-        byte[] latest = db.rocks().get(db.latest(), Layout.latest(key));
+    private @Nullable Pointer newest(Key key, long upToRevision) {
+        byte[] latest = db.get(db.latest(), StateLayout.latest(key));
         if (latest == null) {
             return null;
         }
@@ -77,30 +78,32 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
             return pointer;
         }
         try (Scan versions = new Scan(db, db.versions(), prefixOf(key))) {
-            return versions.seek(Layout.version(key, upToRevision, -1)) ? Pointer.decode(versions.value()) : null;
+            return versions.seek(StateLayout.version(key, upToRevision, -1)) ? Pointer.decode(versions.value()) : null;
         }
     }
 
     private static byte[] prefixOf(Key key) {
-        return Layout.path(key.namespace(), key.agentId(), key.name(), "");
+        return StateLayout.path(key.namespace(), key.agentId(), key.name(), "");
     }
 
     /** Returns the version at a pointer; null if it was removed since the pointer was read. */
-    private @Nullable Version version(Key key, Pointer pointer, long upToRevision) throws RocksDBException {
+    private @Nullable Version version(Key key, Pointer pointer, long upToRevision) {
         if (!pointer.exists()) {
             return new Version(pointer.version(), pointer.revision(), pointer.committedAtMicros(), null);
         }
-        byte[] change = db.rocks().get(db.events(), Layout.event(pointer.revision(), pointer.place()));
+        byte[] change = db.get(db.events(), StateLayout.event(pointer.revision(), pointer.place()));
         if (change == null) {
             if (upToRevision < head.get().floor() || pointer.revision() <= trimmed.getOrDefault(key.namespace(), 0L)) {
                 return null;
             }
             throw new IllegalArgumentException("revision " + pointer.revision() + " lacks change " + pointer.place());
         }
-        return new Version(pointer.version(), pointer.revision(), pointer.committedAtMicros(), Layout.json(change));
+        return new Version(
+                pointer.version(), pointer.revision(), pointer.committedAtMicros(), StateLayout.json(change));
     }
 
-    List<Version> history(Key key, long below, int limit, long maxBytes) throws RocksDBException {
+    @Override
+    public List<Version> history(Key key, long below, int limit, long maxBytes) {
         List<Version> page = new ArrayList<>();
         long bytes = 0;
         try (Scan versions = new Scan(db, db.versions(), prefixOf(key))) {
@@ -126,7 +129,7 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
      * Returns the key of the newest version below {@code below}, by binary search over revisions, with which versions
      * rise.
      */
-    private static byte[] firstBelow(Scan versions, Key key, long below) throws RocksDBException {
+    private static byte[] firstBelow(Scan versions, Key key, long below) {
         byte[] newestFirst = prefixOf(key);
         if (!versions.seek(newestFirst) || Pointer.decode(versions.value()).version() < below) {
             return newestFirst;
@@ -135,7 +138,7 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         long notLower = Pointer.decode(versions.value()).revision();
         while (notLower - tooLow > 1) {
             long middle = (tooLow + notLower) >>> 1;
-            if (!versions.seek(Layout.version(key, middle, -1))) {
+            if (!versions.seek(StateLayout.version(key, middle, -1))) {
                 tooLow = middle;
                 continue;
             }
@@ -147,18 +150,18 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
             }
         }
         // one transaction may have created several versions
-        return Layout.version(key, notLower, -1);
+        return StateLayout.version(key, notLower, -1);
     }
 
-    Page<KeyAt> keys(
-            String namespace, String agentId, String prefix, @Nullable String after, long atRevision, int limit)
-            throws RocksDBException {
+    @Override
+    public Page<KeyAt> keys(
+            String namespace, String agentId, String prefix, @Nullable String after, long atRevision, int limit) {
         List<KeyAt> page = new ArrayList<>();
-        byte[] from = Layout.path(namespace, agentId, after == null ? prefix : after);
-        try (Scan latest = new Scan(db, db.latest(), Layout.path(namespace, agentId, prefix))) {
+        byte[] from = StateLayout.path(namespace, agentId, after == null ? prefix : after);
+        try (Scan latest = new Scan(db, db.latest(), StateLayout.path(namespace, agentId, prefix))) {
             int looked = 0;
             for (boolean isThere = latest.seek(from); isThere; isThere = latest.next()) {
-                String name = Layout.parts(latest.key())[2];
+                String name = StateLayout.parts(latest.key())[2];
                 if (name.equals(after)) {
                     continue;
                 }
@@ -178,16 +181,22 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         return new Page<>(page, null);
     }
 
-    Page<String> agents(String namespace, String prefix, @Nullable String after, int limit) throws RocksDBException {
-        return distinct(1, Layout.path(namespace, prefix), after == null ? null : Layout.path(namespace, after), limit);
+    @Override
+    public Page<String> agents(String namespace, String prefix, @Nullable String after, int limit) {
+        return distinct(
+                1,
+                StateLayout.path(namespace, prefix),
+                after == null ? null : StateLayout.path(namespace, after),
+                limit);
     }
 
-    Page<String> namespaces(String prefix, @Nullable String after, int limit) throws RocksDBException {
-        return distinct(0, Layout.path(prefix), after == null ? null : Layout.path(after), limit);
+    @Override
+    public Page<String> namespaces(String prefix, @Nullable String after, int limit) {
+        return distinct(0, StateLayout.path(prefix), after == null ? null : StateLayout.path(after), limit);
     }
 
     /** Returns the distinct values of one part of existing keys. */
-    private Page<String> distinct(int part, byte[] prefix, byte @Nullable [] after, int limit) throws RocksDBException {
+    private Page<String> distinct(int part, byte[] prefix, byte @Nullable [] after, int limit) {
         List<String> page = new ArrayList<>();
         try (Scan latest = new Scan(db, db.latest(), prefix)) {
             boolean isThere = latest.seek(after == null ? prefix : behind(after));
@@ -196,12 +205,13 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
                     isThere = latest.next();
                     continue;
                 }
-                String[] parts = Layout.parts(latest.key());
+                String[] parts = StateLayout.parts(latest.key());
                 if (page.size() == limit) {
                     return new Page<>(page, page.get(page.size() - 1));
                 }
                 page.add(parts[part]);
-                isThere = latest.seek(behind(part == 0 ? Layout.path(parts[0]) : Layout.path(parts[0], parts[1])));
+                isThere = latest.seek(
+                        behind(part == 0 ? StateLayout.path(parts[0]) : StateLayout.path(parts[0], parts[1])));
             }
         }
         return new Page<>(page, null);
@@ -212,12 +222,13 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         return ByteBuffer.allocate(part.length + 1).put(part).put((byte) 1).array();
     }
 
-    List<Event> events(long from, long maxBytes) throws RocksDBException {
+    @Override
+    public List<Event> events(long from, long maxBytes) {
         List<Event> page = new ArrayList<>();
         long bytes = 0;
         try (Scan events = new Scan(db, db.events(), new byte[0])) {
             long revision = from;
-            for (boolean isThere = events.seek(Layout.event(from, 0)); isThere; isThere = events.next()) {
+            for (boolean isThere = events.seek(StateLayout.event(from, 0)); isThere; isThere = events.next()) {
                 ByteBuffer key = ByteBuffer.wrap(events.key());
                 List<Change> changes = null;
                 Header header = Header.decode(events.value());
@@ -243,24 +254,25 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
     }
 
     /** Returns the changes of an event; null if one is missing. */
-    private static @Nullable List<Change> changes(Scan events, long revision, int count) throws RocksDBException {
+    private static @Nullable List<Change> changes(Scan events, long revision, int count) {
         List<Change> changes = new ArrayList<>(count);
         while (changes.size() < count) {
             if (!events.next() || ByteBuffer.wrap(events.key()).getLong() != revision) {
                 return null;
             }
-            changes.add(Layout.change(events.value()));
+            changes.add(StateLayout.change(events.value()));
         }
         return changes;
     }
 
-    long revisionAt(long micros) throws RocksDBException {
+    @Override
+    public long revisionAt(long micros) {
         Head now = head.get();
         long atOrBefore = now.floor();
         long later = now.revision() + 1;
         while (later - atOrBefore > 1) {
             long middle = (atOrBefore + later) >>> 1;
-            byte[] header = db.rocks().get(db.events(), Layout.event(middle, 0));
+            byte[] header = db.get(db.events(), StateLayout.event(middle, 0));
             if (header == null && middle > head.get().floor()) {
                 throw new IllegalArgumentException("revision " + middle + " is missing");
             }
@@ -274,9 +286,9 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         return atOrBefore;
     }
 
-    boolean isChanged(String namespace, String agentId, Predicate<Key> wanted, long after, long upTo)
-            throws RocksDBException {
-        byte[] unknown = db.rocks().get(db.meta(), Layout.REMOVED_KEY);
+    @Override
+    public boolean isChanged(String namespace, String agentId, Predicate<Key> wanted, long after, long upTo) {
+        byte[] unknown = db.get(db.meta(), StateLayout.REMOVED_KEY);
         if (unknown != null && after < ByteBuffer.wrap(unknown).getLong()) {
             return true;
         }
@@ -284,12 +296,12 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         try (Scan versions = new Scan(db, db.versions(), prefix)) {
             boolean isThere = versions.seek(prefix);
             while (isThere) {
-                byte[] name = Arrays.copyOf(versions.key(), versions.key().length - Layout.PLACE_BYTES);
-                String[] parts = Layout.parts(name);
+                byte[] name = Arrays.copyOf(versions.key(), versions.key().length - StateLayout.PLACE_BYTES);
+                String[] parts = StateLayout.parts(name);
                 Key key = new Key(parts[0], parts[1], parts[2]);
-                isThere = versions.seek(Layout.version(key, upTo, -1));
+                isThere = versions.seek(StateLayout.version(key, upTo, -1));
                 if (isThere
-                        && Layout.startsWith(versions.key(), prefixOf(key))
+                        && StateLayout.startsWith(versions.key(), prefixOf(key))
                         && Pointer.decode(versions.value()).revision() > after
                         && wanted.test(key)) {
                     return true;
@@ -298,11 +310,11 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
             }
         }
         // a concurrent removal writes its notes before it deletes the versions that were read above
-        byte[] removed = Layout.path(Layout.REMOVED + namespace, agentId);
-        byte[] all = namespace.isEmpty() ? Layout.utf8(Layout.REMOVED) : removed;
+        byte[] removed = StateLayout.path(StateLayout.REMOVED + namespace, agentId);
+        byte[] all = namespace.isEmpty() ? StateLayout.utf8(StateLayout.REMOVED) : removed;
         try (Scan agents = new Scan(db, db.meta(), all)) {
             for (boolean isThere = agents.seek(all); isThere; isThere = agents.next()) {
-                String agent = Layout.text(agents.key(), Layout.REMOVED.length(), agents.key().length);
+                String agent = StateLayout.text(agents.key(), StateLayout.REMOVED.length(), agents.key().length);
                 int zero = agent.indexOf('\0');
                 Key any = new Key(agent.substring(0, zero), agent.substring(zero + 1), "any");
                 if (ByteBuffer.wrap(agents.value()).getLong() > after
@@ -320,23 +332,24 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         if (namespace.isEmpty()) {
             return new byte[0];
         }
-        return agentId.isEmpty() ? Layout.path(namespace, "") : Layout.path(namespace, agentId, "");
+        return agentId.isEmpty() ? StateLayout.path(namespace, "") : StateLayout.path(namespace, agentId, "");
     }
 
-    List<Document> existing(String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes)
-            throws RocksDBException {
+    @Override
+    public List<Document> existing(
+            String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes) {
         byte[] prefix = prefix(namespace, agentId);
         List<Document> page = new ArrayList<>();
         long bytes = 0;
         try (Scan versions = new Scan(db, db.versions(), prefix)) {
-            boolean isThere = versions.seek(after == null ? prefix : behind(Layout.latest(after)));
+            boolean isThere = versions.seek(after == null ? prefix : behind(StateLayout.latest(after)));
             while (isThere && page.size() < limit) {
                 byte[] at = versions.key();
-                byte[] name = Arrays.copyOf(at, at.length - Layout.PLACE_BYTES);
-                String[] parts = Layout.parts(name);
+                byte[] name = Arrays.copyOf(at, at.length - StateLayout.PLACE_BYTES);
+                String[] parts = StateLayout.parts(name);
                 Key key = new Key(parts[0], parts[1], parts[2]);
-                isThere = versions.seek(Layout.version(key, floor, -1));
-                if (isThere && Layout.startsWith(versions.key(), prefixOf(key))) {
+                isThere = versions.seek(StateLayout.version(key, floor, -1));
+                if (isThere && StateLayout.startsWith(versions.key(), prefixOf(key))) {
                     Pointer pointer = Pointer.decode(versions.value());
                     Version stood = pointer.exists() ? version(key, pointer, floor) : null;
                     bytes += stood == null ? 0 : stood.jsonBytes();

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** The files that a process leaves when it is killed. */
+public final class KilledFiles {
+    private KilledFiles() {}
+
+    /** Leaves the files of a running process in another directory; repeated if RocksDB replaced some meanwhile. */
+    public static void leave(Path from, Path to) throws IOException {
+        List<String> before;
+        do {
+            delete(to);
+            before = listing(from);
+            try {
+                copy(from, to);
+            } catch (NoSuchFileException e) {
+                // the listing has changed, too
+            }
+        } while (!before.equals(listing(from)));
+        if (Files.exists(from.resolve("answered"))) {
+            Files.delete(to.resolve("answered"));
+            Files.createLink(to.resolve("answered"), from.resolve("answered")); // the file itself, not a copy
+        }
+    }
+
+    private static List<String> listing(Path directory) throws IOException {
+        try (Stream<Path> files = Files.walk(directory)) {
+            return files.map(file -> file + " " + file.toFile().length())
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    public static void copy(Path from, Path to) throws IOException {
+        try (Stream<Path> files = Files.walk(from)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, to.resolve(from.relativize(file)));
+            }
+        }
+    }
+
+    public static void delete(Path path) throws IOException {
+        if (Files.exists(path)) {
+            try (Stream<Path> files = Files.walk(path)) {
+                for (Path file : files.sorted((a, b) -> b.compareTo(a)).toList()) {
+                    Files.delete(file);
+                }
+            }
+        }
+    }
+}
