@@ -7,6 +7,7 @@ import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Table;
+import dev.flk.state.embedded.EmbeddedStorage;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogRepair;
@@ -16,6 +17,7 @@ import dev.flk.wal.segment.Damage;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -57,13 +59,20 @@ final class WalSource {
         return dir == null ? BackendConfig.walDirectory(environment, config.file) : dir;
     }
 
+    /** Returns the prefix of the segments, by which the state's log differs from the inbox log. */
+    private String prefix() {
+        return Files.exists(directory().resolve(EmbeddedStorage.LOG_PREFIX + ".id"))
+                ? EmbeddedStorage.LOG_PREFIX
+                : Inbox.SEGMENT_PREFIX;
+    }
+
     LogInspector inspector() {
-        return new LogInspector(new DiskFiles(), directory(), Inbox.SEGMENT_PREFIX);
+        return new LogInspector(new DiskFiles(), directory(), prefix());
     }
 
     /** Returns the repair of this log. */
     LogRepair repair() {
-        return new LogRepair(new DiskFiles(), directory(), Inbox.SEGMENT_PREFIX, holder());
+        return new LogRepair(new DiskFiles(), directory(), prefix(), holder());
     }
 
     /** Returns the name of this process for lock files. */

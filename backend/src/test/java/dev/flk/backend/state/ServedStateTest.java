@@ -482,7 +482,7 @@ class ServedStateTest {
     }
 
     @Test
-    void logOfRocksDbThatIsMissing_isCountedAndNamed_andAnotherHistory() throws Exception {
+    void logThatIsMissing_isCountedAndNamed_andAnotherHistory() throws Exception {
         open(Optional.empty(), null);
         assertThat(served.detail()).isEqualTo("up");
         try (StateClient client = to().connect()) {
@@ -490,10 +490,9 @@ class ServedStateTest {
         }
         String historyId = served.engine().head().historyId();
         served.close();
-        try (Stream<Path> files = Files.list(directory.resolve("state"))) {
-            for (Path log :
-                    files.filter(file -> file.toString().endsWith(".log")).toList()) {
-                Files.delete(log);
+        try (Stream<Path> files = Files.list(directory.resolve("state/log"))) {
+            for (Path file : files.toList()) {
+                Files.delete(file);
             }
         }
 

@@ -338,7 +338,7 @@ public final class EmbeddedStorage implements Storage {
         }
     }
 
-    private static void put(Database db, WriteBatch writes, Event event) throws RocksDBException {
+    static void put(Database db, WriteBatch writes, Event event) throws RocksDBException {
         List<Change> changes = event.changes();
         writes.put(
                 db.events(),

@@ -4,12 +4,23 @@ package dev.flk.state.embedded;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flk.state.Event;
+import dev.flk.state.Event.Change;
+import dev.flk.state.Key;
+import dev.flk.state.KilledFiles;
 import dev.flk.state.StateException;
+import dev.flk.state.Storage.Batch;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.rocksdb.WriteBatch;
+import org.rocksdb.WriteOptions;
 
 class EmbeddedStorageTest {
     @TempDir
@@ -68,6 +79,53 @@ class EmbeddedStorageTest {
                     .isEqualTo("rwx------");
             assertThat(directory.resolve("state/native")).doesNotExist();
         }
+    }
+
+    /** Version 0.1 left its newest commits in RocksDB's own log. */
+    @Test
+    void open_directoryOfVersion01_isMigratedWithEveryCommit() throws Exception {
+        Path state = directory.resolve("state");
+        try (EmbeddedStorage storage = open()) {
+            storage.open();
+            commit(storage, 1);
+        }
+        KilledFiles.delete(state.resolve("log"));
+        Path killed = directory.resolve("killed");
+        try (Database database = new Database(state, 1 << 20)) {
+            database.delete(database.meta(), StateLayout.NEXT_RECORD_KEY);
+            database.put(database.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(1));
+            database.flush();
+            try (WriteBatch logged = new WriteBatch();
+                    WriteOptions forced = new WriteOptions().setSync(true)) {
+                EmbeddedStorage.put(database, logged, event(2));
+                database.rocks().write(forced, logged);
+            }
+            KilledFiles.leave(state, killed);
+        }
+        KilledFiles.delete(state);
+        Files.move(killed, state);
+
+        for (long commits = 2; commits <= 3; commits++) {
+            try (EmbeddedStorage storage = open()) {
+                storage.open();
+                assertThat(storage.head().historyId()).isEqualTo("history");
+                List<Event> events = storage.read(reads -> reads.events(1, Long.MAX_VALUE));
+                assertThat(events)
+                        .containsExactlyElementsOf(LongStream.rangeClosed(1, commits)
+                                .mapToObj(EmbeddedStorageTest::event)
+                                .toList());
+                commit(storage, commits + 1);
+            }
+        }
+    }
+
+    private static void commit(EmbeddedStorage storage, long revision) {
+        storage.commit(Set.of(), Set.of(), existing -> new Batch(List.of(event(revision)), Map.of()));
+    }
+
+    private static Event event(long revision) {
+        Change change = new Change(new Key("default", "a", "k" + revision), 1, "" + revision);
+        return new Event(revision, 1_000 + revision, List.of(change));
     }
 
     private EmbeddedStorage open() {
