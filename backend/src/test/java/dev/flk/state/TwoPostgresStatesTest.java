@@ -160,7 +160,7 @@ class TwoPostgresStatesTest {
         return engine;
     }
 
-    private static List<Key> keys() {
+    private static List<StateKey> keys() {
         return IntStream.range(0, KEYS).mapToObj(i -> key("counters", "k" + i)).toList();
     }
 
@@ -168,7 +168,7 @@ class TwoPostgresStatesTest {
     private void count(StateEngine engine, int client) {
         Random random = new Random(client);
         for (int commit = 0; commit < COMMITS_A_CLIENT; ) {
-            Key counter = key("counters", "k" + random.nextInt(KEYS));
+            StateKey counter = key("counters", "k" + random.nextInt(KEYS));
             Found found = again(() -> engine.reads().get(List.of(counter), new At.Now()))
                     .found()
                     .get(0);

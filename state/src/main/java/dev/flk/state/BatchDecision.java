@@ -19,7 +19,7 @@ import java.util.Map;
  * effects of the earlier ones. Pure, given the time. Owned by one thread.
  */
 final class BatchDecision {
-    private final Map<Key, Newest> newest;
+    private final Map<StateKey, Newest> newest;
     private final Map<RequestKey, Answered> answered;
     private final long nowMicros;
     private final long elapsedMicros;
@@ -72,11 +72,11 @@ final class BatchDecision {
     }
 
     private Committed apply(List<Operation> operations) {
-        Map<Key, Newest> changed = new HashMap<>();
+        Map<StateKey, Newest> changed = new HashMap<>();
         List<Change> changes = new ArrayList<>();
         List<Long> versions = new ArrayList<>(operations.size());
         for (Operation operation : operations) {
-            Key key = operation.key();
+            StateKey key = operation.key();
             Newest stands = changed.getOrDefault(key, newest.getOrDefault(key, Newest.NONE));
             require(operation, stands);
             if (operation instanceof Operation.Check || (operation instanceof Operation.Delete && !stands.exists())) {
@@ -103,7 +103,7 @@ final class BatchDecision {
         boolean holds =
                 expected == Operation.ANY_VERSION || (expected == 0 ? !stands.exists() : stands.version() == expected);
         if (!holds) {
-            Key key = operation.key();
+            StateKey key = operation.key();
             String actual = stands.version() + (stands.exists() || stands.version() == 0 ? "" : " (deleted)");
             throw Reason.VERSION_CONFLICT.because(
                     key + ": expected version " + expected + ", found " + actual,

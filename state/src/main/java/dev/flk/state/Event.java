@@ -23,14 +23,15 @@ public record Event(long revision, long committedAtMicros, List<Change> changes,
      *
      * @param json the value; null if the key was deleted
      */
-    public record Change(Key key, long version, @Nullable String json) {}
+    public record Change(
+            StateKey key, long version, @Nullable String json) {}
 
     /** Returns the approximate size in memory. */
     public long bytes() {
         long bytes = 64;
         for (Change change : changes) {
             bytes += 64L + change.key().agentId().length() + change.key().name().length();
-            bytes += change.json() == null ? 0 : Key.utf8Length(change.json());
+            bytes += change.json() == null ? 0 : StateKey.utf8Length(change.json());
         }
         return bytes;
     }

@@ -70,7 +70,8 @@ public final class History {
      * @return one page; at the end, {@code next} is {@code to} or the revision after the newest
      * @throws StateException COMPACTED; HISTORY_CHANGED if the history was replaced
      */
-    public Events events(String historyId, long from, long to, String namespace, Predicate<Key> wanted, long maxBytes) {
+    public Events events(
+            String historyId, long from, long to, String namespace, Predicate<StateKey> wanted, long maxBytes) {
         long end = Math.min(to, requireReplayable(historyId, from, namespace).revision() + 1);
         if (from >= end) {
             return new Events(List.of(), from, 0);
@@ -123,7 +124,7 @@ public final class History {
      * @throws StateException HISTORY_CHANGED if the token belongs to another history or its revision does not exist;
      *     COMPACTED
      */
-    public long resume(Token token, String namespace, String agentId, Predicate<Key> wanted) {
+    public long resume(Token token, String namespace, String agentId, Predicate<StateKey> wanted) {
         Head head = requireHistory(token.historyId());
         if (token.revision() > head.revision()) {
             throw changed("revision " + token.revision() + " does not exist; the newest is " + head.revision(), head);
@@ -278,7 +279,7 @@ public final class History {
      * @param head the head that the caller has read, with the floor
      * @throws StateException COMPACTED if the floor has changed
      */
-    public List<Document> existing(Head head, String namespace, String agentId, @Nullable Key after) {
+    public List<Document> existing(Head head, String namespace, String agentId, @Nullable StateKey after) {
         List<Document> page = engine.reading(reads -> reads.existing(
                 namespace, agentId, head.floor(), after, StateEngine.MAX_PAGE, StateEngine.MAX_PAGE_BYTES));
         requireHistory(head.historyId());

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 /** A storage in memory, for tests and trials; nothing is durable. Bounded; safe for any thread. */
 public final class MemoryStorage implements Storage, Storage.Reads {
     private final long maxBytes;
-    private final TreeMap<Key, List<Version>> versions = new TreeMap<>();
+    private final TreeMap<StateKey, List<Version>> versions = new TreeMap<>();
     private final TreeMap<Long, Event> events = new TreeMap<>();
     private final Map<RequestKey, Answered> answered = new HashMap<>();
     private final Map<String, Long> trimmed = new HashMap<>();
@@ -59,9 +59,9 @@ public final class MemoryStorage implements Storage, Storage.Reads {
     }
 
     @Override
-    public synchronized void commit(Set<Key> keys, Set<RequestKey> requests, Function<Existing, Batch> decide) {
-        Map<Key, Newest> newest = new HashMap<>();
-        for (Key key : keys) {
+    public synchronized void commit(Set<StateKey> keys, Set<RequestKey> requests, Function<Existing, Batch> decide) {
+        Map<StateKey, Newest> newest = new HashMap<>();
+        for (StateKey key : keys) {
             List<Version> of = versions.get(key);
             if (of != null) {
                 Version last = of.get(of.size() - 1);
@@ -98,7 +98,7 @@ public final class MemoryStorage implements Storage, Storage.Reads {
     }
 
     @Override
-    public synchronized List<Optional<Version>> newest(List<Key> keys, long upToRevision) {
+    public synchronized List<Optional<Version>> newest(List<StateKey> keys, long upToRevision) {
         return keys.stream()
                 .map(key -> existing(versions.getOrDefault(key, List.of()), upToRevision))
                 .toList();
@@ -114,7 +114,7 @@ public final class MemoryStorage implements Storage, Storage.Reads {
     }
 
     @Override
-    public synchronized List<Version> history(Key key, long below, int limit, long maxBytes) {
+    public synchronized List<Version> history(StateKey key, long below, int limit, long maxBytes) {
         List<Version> newestFirst = new ArrayList<>(versions.getOrDefault(key, List.of()));
         Collections.reverse(newestFirst);
         List<Version> page = new ArrayList<>();
@@ -135,12 +135,12 @@ public final class MemoryStorage implements Storage, Storage.Reads {
     public synchronized Page<KeyAt> keys(
             String namespace, String agentId, String prefix, @Nullable String after, long atRevision, int limit) {
         List<KeyAt> found = new ArrayList<>();
-        for (Map.Entry<Key, List<Version>> entry : versions.entrySet()) {
-            Key key = entry.getKey();
+        for (Map.Entry<StateKey, List<Version>> entry : versions.entrySet()) {
+            StateKey key = entry.getKey();
             if (key.namespace().equals(namespace)
                     && key.agentId().equals(agentId)
                     && key.name().startsWith(prefix)
-                    && (after == null || Key.compareBytes(key.name(), after) > 0)) {
+                    && (after == null || StateKey.compareBytes(key.name(), after) > 0)) {
                 existing(entry.getValue(), atRevision)
                         .filter(version -> !version.isDeleted())
                         .ifPresent(version -> found.add(new KeyAt(key.name(), version.version(), version.revision())));
@@ -153,9 +153,9 @@ public final class MemoryStorage implements Storage, Storage.Reads {
     public synchronized Page<String> agents(String namespace, String prefix, @Nullable String after, int limit) {
         List<String> agents = existing()
                 .filter(key -> key.namespace().equals(namespace))
-                .map(Key::agentId)
+                .map(StateKey::agentId)
                 .filter(agentId -> agentId.startsWith(prefix))
-                .filter(agentId -> after == null || Key.compareBytes(agentId, after) > 0)
+                .filter(agentId -> after == null || StateKey.compareBytes(agentId, after) > 0)
                 .distinct()
                 .toList();
         return page(agents, limit, Function.identity());
@@ -164,7 +164,7 @@ public final class MemoryStorage implements Storage, Storage.Reads {
     @Override
     public synchronized Page<String> namespaces(String prefix, @Nullable String after, int limit) {
         List<String> namespaces = existing()
-                .map(Key::namespace)
+                .map(StateKey::namespace)
                 .filter(namespace -> namespace.startsWith(prefix))
                 .filter(namespace -> after == null || namespace.compareTo(after) > 0)
                 .distinct()
@@ -172,7 +172,7 @@ public final class MemoryStorage implements Storage, Storage.Reads {
         return page(namespaces, limit, Function.identity());
     }
 
-    private Stream<Key> existing() {
+    private Stream<StateKey> existing() {
         return versions.entrySet().stream()
                 .filter(entry ->
                         !entry.getValue().get(entry.getValue().size() - 1).isDeleted())
@@ -220,7 +220,7 @@ public final class MemoryStorage implements Storage, Storage.Reads {
         head = new Head(head.historyId(), head.revision(), head.committedAtMicros(), floor, at);
         events.headMap(floor, true).clear();
         versions.entrySet().removeIf(entry -> {
-            Key key = entry.getKey();
+            StateKey key = entry.getKey();
             List<Version> of = entry.getValue();
             Optional<Version> stood = existing(of, floor);
             stood.ifPresent(kept ->
@@ -231,14 +231,14 @@ public final class MemoryStorage implements Storage, Storage.Reads {
         count();
     }
 
-    private void noteRemoved(Key key, Version version) {
+    private void noteRemoved(StateKey key, Version version) {
         removed.merge(new Agent(key.namespace(), key.agentId()), version.revision(), Math::max);
     }
 
     @Override
     public synchronized boolean isChanged(
-            String namespace, String agentId, Predicate<Key> wanted, long afterRevision, long upToRevision) {
-        Predicate<Key> selected = wanted.and(key -> (namespace.isEmpty() || namespace.equals(key.namespace()))
+            String namespace, String agentId, Predicate<StateKey> wanted, long afterRevision, long upToRevision) {
+        Predicate<StateKey> selected = wanted.and(key -> (namespace.isEmpty() || namespace.equals(key.namespace()))
                 && (agentId.isEmpty() || agentId.equals(key.agentId())));
         return versions.entrySet().stream()
                         .filter(entry -> selected.test(entry.getKey()))
@@ -246,7 +246,7 @@ public final class MemoryStorage implements Storage, Storage.Reads {
                         .anyMatch(version -> version.revision() > afterRevision && version.revision() <= upToRevision)
                 || removed.entrySet().stream()
                         .filter(entry -> entry.getValue() > afterRevision)
-                        .anyMatch(entry -> selected.test(new Key(
+                        .anyMatch(entry -> selected.test(new StateKey(
                                 entry.getKey().namespace(), entry.getKey().agentId(), "any")));
     }
 
@@ -288,12 +288,12 @@ public final class MemoryStorage implements Storage, Storage.Reads {
 
     @Override
     public synchronized List<Document> existing(
-            String namespace, String agentId, long floor, @Nullable Key after, int limit, long most) {
+            String namespace, String agentId, long floor, @Nullable StateKey after, int limit, long most) {
         List<Document> page = new ArrayList<>();
         long taken = 0;
-        for (Map.Entry<Key, List<Version>> entry :
+        for (Map.Entry<StateKey, List<Version>> entry :
                 (after == null ? versions : versions.tailMap(after, false)).entrySet()) {
-            Key key = entry.getKey();
+            StateKey key = entry.getKey();
             Optional<Version> stood = existing(entry.getValue(), floor).filter(version -> !version.isDeleted());
             if (stood.isPresent()
                     && (namespace.isEmpty() || namespace.equals(key.namespace()))

@@ -8,7 +8,7 @@ public sealed interface Operation {
     /** The version of a condition that always holds. */
     long ANY_VERSION = -1;
 
-    Key key();
+    StateKey key();
 
     /**
      * Returns the version that must be the newest of the key, whether a value or a deletion; 0 if the key must not
@@ -18,30 +18,30 @@ public sealed interface Operation {
 
     /** Returns the approximate size: names and value in UTF-8, and overhead. */
     default long bytes() {
-        return 64 + Key.utf8Length(key().agentId()) + Key.utf8Length(key().name());
+        return 64 + StateKey.utf8Length(key().agentId()) + StateKey.utf8Length(key().name());
     }
 
     /** Sets the value of the key to a JSON value without white space between its tokens. */
-    record Write(Key key, String json, long ifVersion) implements Operation {
+    record Write(StateKey key, String json, long ifVersion) implements Operation {
         public Write {
             requireVersion(ifVersion);
         }
 
         @Override
         public long bytes() {
-            return Operation.super.bytes() + Key.utf8Length(json);
+            return Operation.super.bytes() + StateKey.utf8Length(json);
         }
     }
 
     /** Deletes the key; does nothing if it does not exist. */
-    record Delete(Key key, long ifVersion) implements Operation {
+    record Delete(StateKey key, long ifVersion) implements Operation {
         public Delete {
             requireVersion(ifVersion);
         }
     }
 
     /** Changes nothing, but the transaction is committed only if the condition holds. */
-    record Check(Key key, long ifVersion) implements Operation {
+    record Check(StateKey key, long ifVersion) implements Operation {
         public Check {
             requireVersion(ifVersion);
             if (ifVersion == ANY_VERSION) {

@@ -335,7 +335,7 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /** Returns an operation that writes a value in the form in which it is stored. */
-    public Operation.Write write(Key key, String json, long ifVersion) {
+    public Operation.Write write(StateKey key, String json, long ifVersion) {
         return new Operation.Write(key, ValueText.compact(json, settings.maxValueBytes()), ifVersion);
     }
 
@@ -439,7 +439,7 @@ public final class StateEngine implements AutoCloseable {
         if (requestId.isEmpty()) {
             return null;
         }
-        if (Key.utf8(requestId).length > MAX_REQUEST_ID_BYTES) {
+        if (StateKey.utf8(requestId).length > MAX_REQUEST_ID_BYTES) {
             throw Reason.INVALID.because("request_id is longer than " + MAX_REQUEST_ID_BYTES + " bytes");
         }
         return new RequestKey(caller, requestId);

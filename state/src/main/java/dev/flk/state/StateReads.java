@@ -48,18 +48,18 @@ public final class StateReads {
      *
      * @throws StateException INVALID for too many keys; COMPACTED; HISTORY_CHANGED if the revision does not exist yet
      */
-    public Read get(List<Key> keys, At at) {
+    public Read get(List<StateKey> keys, At at) {
         if (keys.size() > StateEngine.MAX_PAGE) {
             throw Reason.INVALID.because("more than " + StateEngine.MAX_PAGE + " keys in one read: " + keys.size());
         }
         return readingAt(at, revision -> get(keys, revision));
     }
 
-    private Read get(List<Key> keys, long revision) {
+    private Read get(List<StateKey> keys, long revision) {
         List<Found> found = new ArrayList<>(keys.size());
         long bytes = 0;
         for (int from = 0; from < keys.size(); from += READ_AT_ONCE) {
-            List<Key> some = keys.subList(from, Math.min(keys.size(), from + READ_AT_ONCE));
+            List<StateKey> some = keys.subList(from, Math.min(keys.size(), from + READ_AT_ONCE));
             for (Optional<Version> newest : engine.reading(reads -> reads.newest(some, revision))) {
                 found.add(newest.map(StateReads::found).orElseGet(Found.Absent::new));
                 bytes += newest.isPresent() ? newest.get().jsonBytes() : 0;
@@ -69,7 +69,10 @@ public final class StateReads {
                         "the values are longer than " + MAX_READ_BYTES + " bytes together; request fewer keys");
             }
         }
-        keys.stream().map(Key::namespace).distinct().forEach(namespace -> history.requireKept(revision, namespace));
+        keys.stream()
+                .map(StateKey::namespace)
+                .distinct()
+                .forEach(namespace -> history.requireKept(revision, namespace));
         return new Read(revision, found);
     }
 
@@ -78,7 +81,7 @@ public final class StateReads {
     }
 
     /** Reads one version of a key. */
-    public Read get(Key key, long version) {
+    public Read get(StateKey key, long version) {
         if (version < 1) {
             throw Reason.INVALID.because("versions begin with 1: " + version);
         }
@@ -102,7 +105,7 @@ public final class StateReads {
      * @param below the version below which to read
      * @param limit 1 to {@link StateEngine#MAX_PAGE}
      */
-    public List<Version> history(Key key, long below, int limit) {
+    public List<Version> history(StateKey key, long below, int limit) {
         engine.requireUp();
         return engine.reading(
                 reads -> reads.history(key, below, Math.min(limit, StateEngine.MAX_PAGE), StateEngine.MAX_PAGE_BYTES));
@@ -110,8 +113,8 @@ public final class StateReads {
 
     /** Returns the keys of an agent that exist at a point in history, in order. */
     public Page<KeyAt> keys(String namespace, String agentId, String prefix, @Nullable String after, At at, int limit) {
-        Key.requireNamespace(namespace);
-        Key.requireAgentId(agentId);
+        StateKey.requireNamespace(namespace);
+        StateKey.requireAgentId(agentId);
         requireText(prefix, after);
         return readingAt(at, revision -> {
             Page<KeyAt> page = engine.reading(reads ->
@@ -137,7 +140,7 @@ public final class StateReads {
 
     /** Returns the agents of a namespace that have keys, in order. */
     public Page<String> agents(String namespace, String prefix, @Nullable String after, int limit) {
-        Key.requireNamespace(namespace);
+        StateKey.requireNamespace(namespace);
         requireText(prefix, after);
         engine.requireUp();
         return engine.reading(reads -> reads.agents(namespace, prefix, after, Math.min(limit, StateEngine.MAX_PAGE)));
@@ -156,9 +159,9 @@ public final class StateReads {
      * @param agentId the agent; empty for all agents
      */
     public Page<Document> find(String namespace, String agentId, String jsonPath, @Nullable String after, int limit) {
-        Key.requireNamespace(namespace);
+        StateKey.requireNamespace(namespace);
         if (!agentId.isEmpty()) {
-            Key.requireAgentId(agentId);
+            StateKey.requireAgentId(agentId);
         }
         requireText(jsonPath, null);
         if (after != null && !after.matches("[^\\p{Cntrl}]+\0[^\\p{Cntrl}]+")) {

@@ -50,7 +50,7 @@ public interface Storage extends AutoCloseable {
      * @param requests the requests whose answers {@code decide} needs
      * @param decide called once, or again if the storage has to start the commit over
      */
-    void commit(Set<Key> keys, Set<RequestKey> requests, Function<Existing, Batch> decide);
+    void commit(Set<StateKey> keys, Set<RequestKey> requests, Function<Existing, Batch> decide);
 
     /** Runs a step that reads. */
     <T> T read(Function<Reads, T> reading);
@@ -58,14 +58,14 @@ public interface Storage extends AutoCloseable {
     /** The reads of a storage, which run concurrently with commits and removals. */
     interface Reads {
         /** Returns the newest version of each key up to a revision, in the order of the keys. */
-        List<Optional<Version>> newest(List<Key> keys, long upToRevision);
+        List<Optional<Version>> newest(List<StateKey> keys, long upToRevision);
 
         /**
          * Returns the versions of a key below {@code below}, newest first.
          *
          * @param maxBytes the size at which the list ends, after at least one entry
          */
-        List<Version> history(Key key, long below, int limit, long maxBytes);
+        List<Version> history(StateKey key, long below, int limit, long maxBytes);
 
         /**
          * Returns the names of an agent's keys that exist at a revision, in order.
@@ -113,7 +113,7 @@ public interface Storage extends AutoCloseable {
          * @param wanted selects changes; the result must be the same for all keys of an agent
          */
         boolean isChanged(
-                String namespace, String agentId, Predicate<Key> wanted, long afterRevision, long upToRevision);
+                String namespace, String agentId, Predicate<StateKey> wanted, long afterRevision, long upToRevision);
 
         /**
          * Returns one page of the values that existed at the floor, in the order of keys.
@@ -123,7 +123,7 @@ public interface Storage extends AutoCloseable {
          * @param after the last key of the previous page
          */
         List<Document> existing(
-                String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes);
+                String namespace, String agentId, long floor, @Nullable StateKey after, int limit, long maxBytes);
     }
 
     /**
@@ -238,7 +238,7 @@ public interface Storage extends AutoCloseable {
     }
 
     /** The state on which a batch is decided; keys without versions and requests without answers are missing. */
-    record Existing(Head head, Map<Key, Newest> newest, Map<RequestKey, Answered> answered) {}
+    record Existing(Head head, Map<StateKey, Newest> newest, Map<RequestKey, Answered> answered) {}
 
     /** The changes to store: events that follow the current head without gaps, and answers. */
     record Batch(List<Event> events, Map<RequestKey, Answered> answered) {
@@ -248,7 +248,7 @@ public interface Storage extends AutoCloseable {
     }
 
     /** A key that matched by its value. */
-    record Document(Key key, Version version) {}
+    record Document(StateKey key, Version version) {}
 
     /** A key that exists. */
     record KeyAt(String name, long version, long revision) {}

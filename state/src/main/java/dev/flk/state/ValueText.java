@@ -33,7 +33,7 @@ final class ValueText {
     static String compact(String json, int maxBytes) {
         // a character needs up to three bytes
         if (json.length() > maxBytes / 3) {
-            int bytes = Key.utf8(json).length;
+            int bytes = StateKey.utf8(json).length;
             if (bytes > maxBytes) {
                 throw Reason.VALUE_TOO_LARGE.because("the value is longer than " + maxBytes + " bytes: " + bytes);
             }

@@ -22,6 +22,6 @@ public record Version(
 
     /** Returns the size of the value in UTF-8. */
     public long jsonBytes() {
-        return json == null ? 0 : Key.utf8Length(json);
+        return json == null ? 0 : StateKey.utf8Length(json);
     }
 }

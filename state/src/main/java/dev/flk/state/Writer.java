@@ -158,7 +158,7 @@ final class Writer {
      * Commits a batch. A batch that the storage rejects is retried in halves, so that one commit can't fail the others.
      */
     private void commit(List<PendingCommit> commits) {
-        Set<Key> keys = new HashSet<>();
+        Set<StateKey> keys = new HashSet<>();
         Set<RequestKey> requests = new HashSet<>();
         for (PendingCommit commit : commits) {
             commit.operations().forEach(operation -> keys.add(operation.key()));

@@ -72,8 +72,8 @@ final class EngineHarness implements AutoCloseable {
         return now;
     }
 
-    static Key key(String agentId, String name) {
-        return new Key(Key.DEFAULT_NAMESPACE, agentId, name);
+    static StateKey key(String agentId, String name) {
+        return new StateKey(StateKey.DEFAULT_NAMESPACE, agentId, name);
     }
 
     Operation.Write write(String agentId, String name, String json) {
@@ -132,7 +132,7 @@ final class EngineHarness implements AutoCloseable {
     }
 
     /** Some events from a revision on, of the history that there is now. */
-    Events events(long from, String namespace, Predicate<Key> wanted) {
+    Events events(long from, String namespace, Predicate<StateKey> wanted) {
         return engine.history()
                 .events(engine.head().historyId(), from, Long.MAX_VALUE, namespace, wanted, StateEngine.MAX_PAGE_BYTES);
     }

@@ -67,9 +67,9 @@ final class RandomStates {
         compareAll();
     }
 
-    private Key key() {
-        return new Key(
-                random.nextInt(5) == 0 ? StateModel.TRIMMED : Key.DEFAULT_NAMESPACE,
+    private StateKey key() {
+        return new StateKey(
+                random.nextInt(5) == 0 ? StateModel.TRIMMED : StateKey.DEFAULT_NAMESPACE,
                 "agent-" + NAMES.get(random.nextInt(2)),
                 NAMES.get(random.nextInt(NAMES.size())));
     }
@@ -152,7 +152,7 @@ final class RandomStates {
     }
 
     private void compareSome() {
-        Key key = key();
+        StateKey key = key();
         long oldest = model.oldest(key);
         long revision = oldest + random.nextLong(model.revision() - oldest + 1);
         assertThat(harness.engine
@@ -169,13 +169,13 @@ final class RandomStates {
                         .toList());
         for (long revision = model.floor; revision <= model.revision(); revision++) {
             long at = revision;
-            List<Key> keys = model.versions.keySet().stream()
+            List<StateKey> keys = model.versions.keySet().stream()
                     .filter(key -> at >= model.oldest(key))
                     .toList();
             assertThat(harness.engine.reads().get(keys, new At.Revision(at)).found())
                     .isEqualTo(keys.stream().map(key -> model.get(key, at)).toList());
         }
-        for (Map.Entry<Key, List<Version>> entry : model.versions.entrySet()) {
+        for (Map.Entry<StateKey, List<Version>> entry : model.versions.entrySet()) {
             List<Version> newestFirst = new ArrayList<>();
             long below = Long.MAX_VALUE;
             for (List<Version> page = history(entry.getKey(), below); !page.isEmpty(); ) {
@@ -189,15 +189,15 @@ final class RandomStates {
             long at = model.floor + random.nextLong(model.revision() - model.floor + 1);
             assertThat(names(agentId, at))
                     .isEqualTo(model.versions.keySet().stream()
-                            .filter(key -> key.namespace().equals(Key.DEFAULT_NAMESPACE))
+                            .filter(key -> key.namespace().equals(StateKey.DEFAULT_NAMESPACE))
                             .filter(key -> key.agentId().equals(agentId))
                             .filter(key -> model.get(key, at) instanceof StateReads.Found.Present)
-                            .map(Key::name)
+                            .map(StateKey::name)
                             .toList());
         }
     }
 
-    private List<Version> history(Key key, long below) {
+    private List<Version> history(StateKey key, long below) {
         return harness.engine.reads().history(key, below, 1 + random.nextInt(3));
     }
 
@@ -207,7 +207,13 @@ final class RandomStates {
         do {
             Page<KeyAt> page = harness.engine
                     .reads()
-                    .keys(Key.DEFAULT_NAMESPACE, agentId, "", after, new At.Revision(revision), 1 + random.nextInt(3));
+                    .keys(
+                            StateKey.DEFAULT_NAMESPACE,
+                            agentId,
+                            "",
+                            after,
+                            new At.Revision(revision),
+                            1 + random.nextInt(3));
             page.entries().forEach(entry -> names.add(entry.name()));
             after = page.next();
         } while (after != null);

@@ -271,7 +271,7 @@ abstract class StateContract {
             List<String> texts = IntStream.range(0, 1_000)
                     .mapToObj(i -> RandomValues.text(random))
                     .toList();
-            List<Key> keys = IntStream.range(0, texts.size())
+            List<StateKey> keys = IntStream.range(0, texts.size())
                     .mapToObj(i -> key("a", "k" + i))
                     .toList();
             Committed committed = state.apply(IntStream.range(0, texts.size())
@@ -493,8 +493,8 @@ abstract class StateContract {
 
     @Test
     void resume_nothingOfTheAgentWasTrimmed_continuesAfterWhatWas() {
-        Key quiet = new Key("flk.x", "quiet", "k");
-        Key busy = new Key("flk.x", "busy", "k");
+        StateKey quiet = new StateKey("flk.x", "quiet", "k");
+        StateKey busy = new StateKey("flk.x", "busy", "k");
         state.apply(state.engine.write(quiet, "1", -1));
         state.apply(state.engine.write(busy, "1", -1));
         state.apply(state.engine.write(busy, "2", -1));
@@ -519,7 +519,7 @@ abstract class StateContract {
     private long resume(Token token, String agentId) {
         return state.engine
                 .history()
-                .resume(token, agentId.isEmpty() ? "" : Key.DEFAULT_NAMESPACE, agentId, key -> true);
+                .resume(token, agentId.isEmpty() ? "" : StateKey.DEFAULT_NAMESPACE, agentId, key -> true);
     }
 
     @Test
@@ -611,7 +611,7 @@ abstract class StateContract {
 
     @Test
     void trimmedNamespace_isRefusedWithItsFloor_andOthersStay() {
-        Key existing = new Key("flk.x", "a", "k");
+        StateKey existing = new StateKey("flk.x", "a", "k");
         state.apply(state.engine.write(existing, "1", -1), state.write("a", "k", "1"));
         state.apply(state.engine.write(existing, "2", -1));
         state.apply(state.engine.write(existing, "3", -1), state.write("a", "k", "2"));
@@ -654,7 +654,7 @@ abstract class StateContract {
                                 new At.Revision(Math.max(0, state.engine.head().revision() - 1)));
             }
         });
-        Key trimmed = new Key("flk.x", "a", "k");
+        StateKey trimmed = new StateKey("flk.x", "a", "k");
         CompletableFuture<Void> reading = CompletableFuture.runAsync(() -> {
             while (removing.getState() != Thread.State.TERMINATED) {
                 try {
@@ -682,7 +682,7 @@ abstract class StateContract {
         assertThat(state.engine.problem()).isEmpty();
     }
 
-    private void readNow(Key trimmed) {
+    private void readNow(StateKey trimmed) {
         try {
             var unused = state.engine.reads().get(List.of(key("a", "k"), trimmed), new At.Now());
             var unusedToo = state.engine.reads().keys("default", "a", "", null, new At.Now(), 10);
@@ -700,7 +700,7 @@ abstract class StateContract {
         long floorAtMicros = state.replay(2).get(0).committedAtMicros();
         List<Event> behind = state.replay(3);
         state.engine.history().compact(new At.Revision(3));
-        Key last = null;
+        StateKey last = null;
         for (List<Document> page = existing(last); !page.isEmpty(); page = existing(last)) {
             Version version = page.get(0).version();
             last = page.get(0).key();
@@ -730,7 +730,7 @@ abstract class StateContract {
                 .containsExactly(6L, List.of(2L));
     }
 
-    private List<Document> existing(Key after) {
+    private List<Document> existing(StateKey after) {
         List<Document> page = state.engine.history().existing(state.engine.head(), "", "", after);
         return page.isEmpty() ? page : page.subList(0, 1);
     }

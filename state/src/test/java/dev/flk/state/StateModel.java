@@ -14,7 +14,7 @@ import java.util.TreeMap;
 final class StateModel {
     static final String TRIMMED = "trimmed";
 
-    final TreeMap<Key, List<Version>> versions = new TreeMap<>();
+    final TreeMap<StateKey, List<Version>> versions = new TreeMap<>();
     final List<Event> events = new ArrayList<>();
     long floor;
     /** Up to where {@link #TRIMMED} is empty. */
@@ -33,7 +33,7 @@ final class StateModel {
         if (answered.containsKey(requestId)) {
             return answered.get(requestId);
         }
-        TreeMap<Key, Version> staged = new TreeMap<>();
+        TreeMap<StateKey, Version> staged = new TreeMap<>();
         List<Change> changes = new ArrayList<>();
         List<Long> made = new ArrayList<>();
         long revision = revision() + 1;
@@ -77,12 +77,12 @@ final class StateModel {
         return committed;
     }
 
-    private Version last(Key key) {
+    private Version last(StateKey key) {
         List<Version> of = versions.get(key);
         return of == null ? null : of.get(of.size() - 1);
     }
 
-    Found get(Key key, long atRevision) {
+    Found get(StateKey key, long atRevision) {
         Version found = null;
         for (Version version : versions.getOrDefault(key, List.of())) {
             found = version.revision() <= atRevision ? version : found;
@@ -123,7 +123,7 @@ final class StateModel {
     }
 
     /** The oldest revision at which a key can be read. */
-    long oldest(Key key) {
+    long oldest(StateKey key) {
         return key.namespace().equals(TRIMMED) ? Math.max(floor, trimmed) : floor;
     }
 }

@@ -9,11 +9,11 @@ import dev.flk.backend.inbox.LoggedOutcomes;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.state.ServedState;
 import dev.flk.state.History.At;
-import dev.flk.state.Key;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateKey;
 import dev.flk.state.StateReads.Found;
 import dev.flk.state.Version;
 import dev.flk.wal.segment.LogReader.LogWalk;
@@ -263,7 +263,7 @@ public final class RecordFollower implements AutoCloseable {
             }
             for (Missing gap : missing) {
                 operations.add(new Operation.Write(
-                        new Key(
+                        new StateKey(
                                 ServedState.POSITIONS,
                                 WRITER,
                                 log.logId() + "/missing/" + String.format(Locale.ROOT, "%019d", gap.first())),
@@ -332,8 +332,8 @@ public final class RecordFollower implements AutoCloseable {
         LOG.error("records {} to {} of the log were gone before they could be recorded", gap.first(), gap.last());
     }
 
-    private Key positionKey() {
-        return new Key(ServedState.POSITIONS, WRITER, log.logId());
+    private StateKey positionKey() {
+        return new StateKey(ServedState.POSITIONS, WRITER, log.logId());
     }
 
     /** Reads the position; 0 means that the record of this log begins with the oldest existing log record. */
@@ -468,7 +468,7 @@ public final class RecordFollower implements AutoCloseable {
     /** Returns the writes by which a chunk changes the record. */
     private List<Operation> operations(List<LogRecord> chunk) throws IOException {
         chunk.forEach(outcomes::note);
-        Map<Key, List<RecordedOutcome>> wanted = new LinkedHashMap<>();
+        Map<StateKey, List<RecordedOutcome>> wanted = new LinkedHashMap<>();
         long first = chunk.get(0).sequence();
         for (LogRecord record : chunk) {
             if (over.getCount() == 0) {
@@ -485,7 +485,7 @@ public final class RecordFollower implements AutoCloseable {
                 }
             }
         }
-        Map<Key, Existing> existing = existing(List.copyOf(wanted.keySet()));
+        Map<StateKey, Existing> existing = existing(List.copyOf(wanted.keySet()));
         List<Operation> operations = new ArrayList<>();
         for (List<RecordedOutcome> ofKey : wanted.values()) {
             for (RecordedOutcome one : ofKey) {
@@ -516,7 +516,7 @@ public final class RecordFollower implements AutoCloseable {
         }
     }
 
-    private void add(Map<Key, List<RecordedOutcome>> wanted, LogRecord submission) throws IOException {
+    private void add(Map<StateKey, List<RecordedOutcome>> wanted, LogRecord submission) throws IOException {
         RecordedOutcome outcome = RecordedOutcome.of(submission, outcomes.compare(submission, null));
         wanted.computeIfAbsent(outcome.key(), key -> new ArrayList<>()).add(outcome);
     }
@@ -531,10 +531,10 @@ public final class RecordFollower implements AutoCloseable {
         }
     }
 
-    private Map<Key, Existing> existing(List<Key> keys) {
-        Map<Key, Existing> existing = new HashMap<>();
+    private Map<StateKey, Existing> existing(List<StateKey> keys) {
+        Map<StateKey, Existing> existing = new HashMap<>();
         for (int from = 0; from < keys.size(); from += READ_AT_ONCE) {
-            List<Key> some = keys.subList(from, Math.min(keys.size(), from + READ_AT_ONCE));
+            List<StateKey> some = keys.subList(from, Math.min(keys.size(), from + READ_AT_ONCE));
             List<Found> found = engine.reads().get(some, new At.Now()).found();
             for (int i = 0; i < some.size(); i++) {
                 if (found.get(i) instanceof Found.Present present) {

@@ -9,8 +9,8 @@ import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.Sha256;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.Certificate;
-import dev.flk.state.Key;
 import dev.flk.state.StateException;
+import dev.flk.state.StateKey;
 import dev.flk.wal.segment.LogRecord;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -35,7 +35,7 @@ import java.util.Map;
  *
  * @param json the value
  */
-record RecordedOutcome(Key key, String json) {
+record RecordedOutcome(StateKey key, String json) {
     static final String KEY_PREFIX = "epoch/";
 
     private static final String HASHED = "sha256:";
@@ -74,7 +74,7 @@ record RecordedOutcome(Key key, String json) {
             CanonicalString.appendQuoted(json.append(",\"key_id\":"), submission.keyId());
         }
         return new RecordedOutcome(
-                new Key(ServedState.RECORD, agentId, keyName(signed.epoch(), signed.pcsId())),
+                new StateKey(ServedState.RECORD, agentId, keyName(signed.epoch(), signed.pcsId())),
                 json.append('}').toString());
     }
 
@@ -120,7 +120,7 @@ record RecordedOutcome(Key key, String json) {
     /** Returns the agent id under which a shard is recorded. */
     static String agentId(String shard) {
         try {
-            Key.requireAgentId(shard);
+            StateKey.requireAgentId(shard);
             if (!shard.startsWith(HASHED)) {
                 return shard;
             }

@@ -8,9 +8,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.flk.backend.state.ServedState;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.state.History.At;
-import dev.flk.state.Key;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
+import dev.flk.state.StateKey;
 import dev.flk.state.StateReads.Found;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Page;
@@ -113,8 +113,8 @@ public final class RecordedOutcomes {
         while (true) {
             Page<KeyAt> page = engine.reads()
                     .keys(ServedState.RECORD, agentId, RecordedOutcome.KEY_PREFIX, cursor, new At.Now(), READ_AT_ONCE);
-            List<Key> keys = page.entries().stream()
-                    .map(entry -> new Key(ServedState.RECORD, agentId, entry.name()))
+            List<StateKey> keys = page.entries().stream()
+                    .map(entry -> new StateKey(ServedState.RECORD, agentId, entry.name()))
                     .toList();
             List<Found> found = engine.reads().get(keys, new At.Now()).found();
             for (int i = 0; i < keys.size(); i++) {
@@ -148,7 +148,7 @@ public final class RecordedOutcomes {
     }
 
     /** Renders a line: the fields of the key, followed by the value. */
-    private static String line(Key key, String json) {
+    private static String line(StateKey key, String json) {
         String[] parts = key.name().split("/", -1);
         StringBuilder line = new StringBuilder("{");
         if (!RecordedOutcome.isHashed(key.agentId())) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.state.Key;
 import dev.flk.state.Operation;
+import dev.flk.state.StateKey;
 import io.grpc.Context;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
@@ -64,7 +64,7 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
                 .map(Grant::agentPrefix)
                 .filter(prefix -> prefix.startsWith(wished) || wished.startsWith(prefix))
                 .map(prefix -> prefix.length() > wished.length() ? prefix : wished)
-                .sorted(Key::compareBytes)
+                .sorted(StateKey::compareBytes)
                 .filter(prefix -> prefixes.stream().noneMatch(prefix::startsWith))
                 .forEachOrdered(prefixes::add);
         return prefixes;

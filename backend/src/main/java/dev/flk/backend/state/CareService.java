@@ -8,9 +8,9 @@ import dev.flk.client.proto.CompactRequest;
 import dev.flk.client.proto.CompactResponse;
 import dev.flk.client.proto.StandingRequest;
 import dev.flk.client.proto.StandingResponse;
-import dev.flk.state.Key;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateKey;
 import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.Head;
 import io.grpc.stub.StreamObserver;
@@ -43,7 +43,7 @@ final class CareService extends CareImplBase {
                     .setKey(Messages.key(stood.key()))
                     .setVersion(Messages.version(stood.version())));
             if (!page.isEmpty()) {
-                Key last = page.get(page.size() - 1).key();
+                StateKey last = page.get(page.size() - 1).key();
                 response.setNextPageToken(
                         Messages.pageToken(last.namespace() + "\n" + last.agentId() + "\n" + last.name()));
             }
@@ -51,7 +51,7 @@ final class CareService extends CareImplBase {
         });
     }
 
-    private static @Nullable Key after(String pageToken) {
+    private static @Nullable StateKey after(String pageToken) {
         if (pageToken.isEmpty()) {
             return null;
         }
@@ -59,7 +59,7 @@ final class CareService extends CareImplBase {
         if (parts.length != PARTS) {
             throw Reason.INVALID.because("page_token was not returned by Standing");
         }
-        return new Key(parts[0], parts[1], parts[2]);
+        return new StateKey(parts[0], parts[1], parts[2]);
     }
 
     @Override

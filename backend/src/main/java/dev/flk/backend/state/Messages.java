@@ -18,6 +18,7 @@ import dev.flk.state.History.Token;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateKey;
 import dev.flk.state.StateReads;
 import dev.flk.state.Version;
 import io.grpc.Metadata;
@@ -56,7 +57,7 @@ final class Messages {
     }
 
     static String namespace(String given) {
-        return given.isEmpty() ? dev.flk.state.Key.DEFAULT_NAMESPACE : given;
+        return given.isEmpty() ? dev.flk.state.StateKey.DEFAULT_NAMESPACE : given;
     }
 
     /** Returns the namespace of a call that selects all namespaces if it names neither a namespace nor an agent. */
@@ -64,11 +65,11 @@ final class Messages {
         return agentId.isEmpty() ? given : namespace(given);
     }
 
-    static dev.flk.state.Key key(Key key) {
-        return new dev.flk.state.Key(namespace(key.getNamespace()), key.getAgentId(), key.getKey());
+    static StateKey key(Key key) {
+        return new StateKey(namespace(key.getNamespace()), key.getAgentId(), key.getKey());
     }
 
-    static Key key(dev.flk.state.Key key) {
+    static Key key(StateKey key) {
         return Key.newBuilder()
                 .setNamespace(key.namespace())
                 .setAgentId(key.agentId())

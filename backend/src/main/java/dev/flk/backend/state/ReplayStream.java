@@ -4,10 +4,10 @@ package dev.flk.backend.state;
 import dev.flk.state.Event;
 import dev.flk.state.History.Events;
 import dev.flk.state.History.Token;
-import dev.flk.state.Key;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateKey;
 import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import java.util.concurrent.Executor;
@@ -33,7 +33,7 @@ final class ReplayStream {
     private final boolean wantsProgress;
     private final String namespace;
     private final String agentId;
-    private final Predicate<Key> wanted;
+    private final Predicate<StateKey> wanted;
     private final String historyId;
     private final Consumer<ReplayStream> ended;
 
@@ -84,7 +84,7 @@ final class ReplayStream {
             boolean wantsProgress,
             String namespace,
             String agentId,
-            Predicate<Key> wanted,
+            Predicate<StateKey> wanted,
             String historyId,
             Consumer<ReplayStream> ended) {
         this.engine = engine;

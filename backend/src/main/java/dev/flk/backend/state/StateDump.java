@@ -15,9 +15,9 @@ import dev.flk.client.Versioned;
 import dev.flk.program.cli.Json;
 import dev.flk.state.Event;
 import dev.flk.state.Event.Change;
-import dev.flk.state.Key;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
+import dev.flk.state.StateKey;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -324,6 +324,6 @@ public final class StateDump {
         if (version < 1) {
             throw new IOException("a change has no version");
         }
-        return new Change(new Key(namespace, agentId, key), version, json);
+        return new Change(new StateKey(namespace, agentId, key), version, json);
     }
 }

@@ -32,12 +32,12 @@ import dev.flk.client.proto.WriteRequest;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.state.Committed;
 import dev.flk.state.History.At;
-import dev.flk.state.Key;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.Info;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateKey;
 import dev.flk.state.StateReads.Read;
 import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.Page;
@@ -218,7 +218,8 @@ final class StateService extends StateImplBase {
     @Override
     public void get(GetRequest request, StreamObserver<GetResponse> answer) {
         answer(answer, () -> {
-            List<Key> keys = request.getKeysList().stream().map(Messages::key).toList();
+            List<StateKey> keys =
+                    request.getKeysList().stream().map(Messages::key).toList();
             keys.forEach(key -> caller().requireRead(key.namespace(), key.agentId()));
             At at = Messages.at(request.getAt());
             if (request.hasVersion() && (keys.size() != 1 || !(at instanceof At.Now))) {
@@ -237,7 +238,7 @@ final class StateService extends StateImplBase {
     @Override
     public void history(HistoryRequest request, StreamObserver<HistoryResponse> answer) {
         answer(answer, () -> {
-            Key key = Messages.key(request.getKey());
+            StateKey key = Messages.key(request.getKey());
             caller().requireRead(key.namespace(), key.agentId());
             long below =
                     request.getPageToken().isEmpty() ? Long.MAX_VALUE : number(Messages.after(request.getPageToken()));
@@ -328,7 +329,7 @@ final class StateService extends StateImplBase {
         String after = after(pageToken);
         ListNamesResponse.Builder response = ListNamesResponse.newBuilder();
         for (String prefix : prefixes) {
-            boolean isWithin = after != null && Key.compareBytes(after, prefix) >= 0;
+            boolean isWithin = after != null && StateKey.compareBytes(after, prefix) >= 0;
             Page<String> page = names.page(prefix, isWithin ? after : null, limit - response.getNamesCount());
             response.addAllNames(page.entries());
             if (response.getNamesCount() == limit) {
@@ -376,7 +377,7 @@ final class StateService extends StateImplBase {
             } else {
                 caller.requireSight(namespace);
             }
-            Predicate<Key> wanted = key -> (agentId.isEmpty() || agentId.equals(key.agentId()))
+            Predicate<StateKey> wanted = key -> (agentId.isEmpty() || agentId.equals(key.agentId()))
                     && caller.mayRead(key.namespace(), key.agentId());
             String historyId = engine.head().historyId(); // before any revision of it is looked up
             ReplayStream stream = new ReplayStream(
@@ -398,7 +399,7 @@ final class StateService extends StateImplBase {
         }
     }
 
-    private ReplayStream.Span span(ReplayRequest request, String namespace, Predicate<Key> wanted) {
+    private ReplayStream.Span span(ReplayRequest request, String namespace, Predicate<StateKey> wanted) {
         At to = request.hasTo() ? Messages.at(request.getTo()) : new At.Revision(Long.MAX_VALUE);
         long toMicros = to instanceof At.Time time ? StateEngine.micros(time.time()) : Long.MAX_VALUE;
         boolean isAhead = to instanceof At.Time && engine.head().committedAtMicros() < toMicros;
@@ -411,7 +412,7 @@ final class StateService extends StateImplBase {
                 toMicros);
     }
 
-    private long from(ReplayRequest request, String namespace, Predicate<Key> wanted) {
+    private long from(ReplayRequest request, String namespace, Predicate<StateKey> wanted) {
         if (!request.getResumeToken().isEmpty()) {
             if (request.hasFrom()) {
                 throw Reason.INVALID.because("only one of from and resume_token may be set");

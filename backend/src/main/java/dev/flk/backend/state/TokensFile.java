@@ -12,8 +12,8 @@ import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.backend.files.FileFingerprints;
 import dev.flk.backend.state.Caller.Grant;
 import dev.flk.canonical.Sha256;
-import dev.flk.state.Key;
 import dev.flk.state.StateException;
+import dev.flk.state.StateKey;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -171,7 +171,7 @@ public final class TokensFile {
 
     private static boolean isNamespace(String text) {
         try {
-            Key.requireNamespace(text);
+            StateKey.requireNamespace(text);
             return true;
         } catch (StateException e) {
             return false;

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.state.Event;
 import dev.flk.state.Event.Change;
-import dev.flk.state.Key;
+import dev.flk.state.StateKey;
 import dev.flk.state.Storage.Batch;
 import dev.flk.state.embedded.EmbeddedStorage;
 import java.nio.file.Path;
@@ -24,7 +24,7 @@ class StateLogCommandsTest {
     void lsVerifyAndRepair_knowTheLogOfTheState() {
         try (EmbeddedStorage storage = new EmbeddedStorage(directory, 1 << 20, () -> "history")) {
             storage.open();
-            Change change = new Change(new Key("default", "a", "k"), 1, "1");
+            Change change = new Change(new StateKey("default", "a", "k"), 1, "1");
             storage.commit(
                     Set.of(), Set.of(), existing -> new Batch(List.of(new Event(1, 1, List.of(change))), Map.of()));
         }

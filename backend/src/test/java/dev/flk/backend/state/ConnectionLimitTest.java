@@ -196,7 +196,7 @@ class ConnectionLimitTest {
         var unused = engine.apply(
                         "",
                         List.of(engine.write(
-                                new dev.flk.state.Key("default", "agent", "k"), "1", Operation.ANY_VERSION)),
+                                new dev.flk.state.StateKey("default", "agent", "k"), "1", Operation.ANY_VERSION)),
                         "")
                 .toCompletableFuture()
                 .join();

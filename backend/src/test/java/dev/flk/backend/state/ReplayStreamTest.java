@@ -14,11 +14,11 @@ import dev.flk.client.proto.Event;
 import dev.flk.client.proto.ReplayRequest;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.state.History.At;
-import dev.flk.state.Key;
 import dev.flk.state.MemoryStorage;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.Settings;
+import dev.flk.state.StateKey;
 import dev.flk.state.Storage;
 import io.grpc.ManagedChannel;
 import io.grpc.netty.NettyChannelBuilder;
@@ -84,7 +84,9 @@ class ReplayStreamTest {
 
     private void write(String agentId) {
         var unused = engine.apply(
-                        "me", List.of(engine.write(new Key("default", agentId, "k"), "1", Operation.ANY_VERSION)), "")
+                        "me",
+                        List.of(engine.write(new StateKey("default", agentId, "k"), "1", Operation.ANY_VERSION)),
+                        "")
                 .toCompletableFuture()
                 .join();
     }

@@ -9,9 +9,9 @@ import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.testing.PostgresServer;
 import dev.flk.program.config.Secret;
-import dev.flk.state.Key;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine.Settings;
+import dev.flk.state.StateKey;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -38,7 +38,7 @@ class ServedPostgresTest {
                         Audit.none(),
                         meters)) {
             await().until(() -> served.problem().isEmpty());
-            Operation write = served.engine().write(new Key("default", "a", "k"), "1", Operation.ANY_VERSION);
+            Operation write = served.engine().write(new StateKey("default", "a", "k"), "1", Operation.ANY_VERSION);
             served.engine()
                     .apply("me", List.of(write), "")
                     .toCompletableFuture()

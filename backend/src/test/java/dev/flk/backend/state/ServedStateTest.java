@@ -29,9 +29,9 @@ import dev.flk.client.proto.Write;
 import dev.flk.client.proto.WriteRequest;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.state.History.At;
-import dev.flk.state.Key;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine.Settings;
+import dev.flk.state.StateKey;
 import dev.flk.state.StateReads.Found;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
@@ -155,8 +155,8 @@ class ServedStateTest {
     @Test
     void recordAndHistory_goWhenTheyAreOld_andWhatStandsStays() {
         open(Optional.empty(), null);
-        Key recorded = new Key("flk.record", "shard", "epoch/1");
-        Key kept = new Key("default", "agent", "k");
+        StateKey recorded = new StateKey("flk.record", "shard", "epoch/1");
+        StateKey kept = new StateKey("default", "agent", "k");
         apply(served.engine().write(recorded, "1", Operation.ANY_VERSION));
         apply(served.engine().write(kept, "1", Operation.ANY_VERSION));
         now = now.plus(Duration.ofDays(95));
@@ -364,9 +364,9 @@ class ServedStateTest {
                         token("none", "n-secret", "\"write\":[\"*/\"]"))),
                 null);
         for (String agentId : List.of("c", "b1", "ab1", "a1", "B", "b", "aa")) {
-            apply(served.engine().write(new Key("default", agentId, "k"), "1", Operation.ANY_VERSION));
-            apply(served.engine().write(new Key("x", agentId, "k"), "1", Operation.ANY_VERSION));
-            apply(served.engine().write(new Key("xx", agentId, "k"), "1", Operation.ANY_VERSION));
+            apply(served.engine().write(new StateKey("default", agentId, "k"), "1", Operation.ANY_VERSION));
+            apply(served.engine().write(new StateKey("x", agentId, "k"), "1", Operation.ANY_VERSION));
+            apply(served.engine().write(new StateKey("xx", agentId, "k"), "1", Operation.ANY_VERSION));
         }
         try (StateClient some = to().token("s-secret").connect();
                 StateClient all = to().token("a-secret").connect();

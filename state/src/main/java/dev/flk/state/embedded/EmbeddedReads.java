@@ -3,7 +3,7 @@ package dev.flk.state.embedded;
 
 import dev.flk.state.Event;
 import dev.flk.state.Event.Change;
-import dev.flk.state.Key;
+import dev.flk.state.StateKey;
 import dev.flk.state.Storage;
 import dev.flk.state.Storage.Answered;
 import dev.flk.state.Storage.Document;
@@ -39,9 +39,9 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
     private static final int LOOKED_AT_AT_ONCE = 10_000;
 
     /** Returns the state on which commits are decided. */
-    Existing existing(Set<Key> keys, Set<RequestKey> requests) {
-        Map<Key, Newest> newest = new HashMap<>();
-        for (Key key : keys) {
+    Existing existing(Set<StateKey> keys, Set<RequestKey> requests) {
+        Map<StateKey, Newest> newest = new HashMap<>();
+        for (StateKey key : keys) {
             byte[] pointer = db.get(db.latest(), StateLayout.latest(key));
             if (pointer != null) {
                 Pointer found = Pointer.decode(pointer);
@@ -59,16 +59,16 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
     }
 
     @Override
-    public List<Optional<Version>> newest(List<Key> keys, long upToRevision) {
+    public List<Optional<Version>> newest(List<StateKey> keys, long upToRevision) {
         List<Optional<Version>> found = new ArrayList<>(keys.size());
-        for (Key key : keys) {
+        for (StateKey key : keys) {
             Pointer pointer = newest(key, upToRevision);
             found.add(pointer == null ? Optional.empty() : Optional.ofNullable(version(key, pointer, upToRevision)));
         }
         return found;
     }
 
-    private @Nullable Pointer newest(Key key, long upToRevision) {
+    private @Nullable Pointer newest(StateKey key, long upToRevision) {
         byte[] latest = db.get(db.latest(), StateLayout.latest(key));
         if (latest == null) {
             return null;
@@ -82,12 +82,12 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
         }
     }
 
-    private static byte[] prefixOf(Key key) {
+    private static byte[] prefixOf(StateKey key) {
         return StateLayout.path(key.namespace(), key.agentId(), key.name(), "");
     }
 
     /** Returns the version at a pointer; null if it was removed since the pointer was read. */
-    private @Nullable Version version(Key key, Pointer pointer, long upToRevision) {
+    private @Nullable Version version(StateKey key, Pointer pointer, long upToRevision) {
         if (!pointer.exists()) {
             return new Version(pointer.version(), pointer.revision(), pointer.committedAtMicros(), null);
         }
@@ -103,7 +103,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
     }
 
     @Override
-    public List<Version> history(Key key, long below, int limit, long maxBytes) {
+    public List<Version> history(StateKey key, long below, int limit, long maxBytes) {
         List<Version> page = new ArrayList<>();
         long bytes = 0;
         try (Scan versions = new Scan(db, db.versions(), prefixOf(key))) {
@@ -129,7 +129,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
      * Returns the key of the newest version below {@code below}, by binary search over revisions, with which versions
      * rise.
      */
-    private static byte[] firstBelow(Scan versions, Key key, long below) {
+    private static byte[] firstBelow(Scan versions, StateKey key, long below) {
         byte[] newestFirst = prefixOf(key);
         if (!versions.seek(newestFirst) || Pointer.decode(versions.value()).version() < below) {
             return newestFirst;
@@ -167,7 +167,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                 }
                 Pointer pointer = Pointer.decode(latest.value());
                 if (pointer.revision() > atRevision) {
-                    pointer = newest(new Key(namespace, agentId, name), atRevision);
+                    pointer = newest(new StateKey(namespace, agentId, name), atRevision);
                 }
                 if (pointer != null && pointer.exists()) {
                     page.add(new KeyAt(name, pointer.version(), pointer.revision()));
@@ -287,7 +287,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
     }
 
     @Override
-    public boolean isChanged(String namespace, String agentId, Predicate<Key> wanted, long after, long upTo) {
+    public boolean isChanged(String namespace, String agentId, Predicate<StateKey> wanted, long after, long upTo) {
         byte[] unknown = db.get(db.meta(), StateLayout.REMOVED_KEY);
         if (unknown != null && after < ByteBuffer.wrap(unknown).getLong()) {
             return true;
@@ -298,7 +298,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
             while (isThere) {
                 byte[] name = Arrays.copyOf(versions.key(), versions.key().length - StateLayout.PLACE_BYTES);
                 String[] parts = StateLayout.parts(name);
-                Key key = new Key(parts[0], parts[1], parts[2]);
+                StateKey key = new StateKey(parts[0], parts[1], parts[2]);
                 isThere = versions.seek(StateLayout.version(key, upTo, -1));
                 if (isThere
                         && StateLayout.startsWith(versions.key(), prefixOf(key))
@@ -316,7 +316,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
             for (boolean isThere = agents.seek(all); isThere; isThere = agents.next()) {
                 String agent = StateLayout.text(agents.key(), StateLayout.REMOVED.length(), agents.key().length);
                 int zero = agent.indexOf('\0');
-                Key any = new Key(agent.substring(0, zero), agent.substring(zero + 1), "any");
+                StateKey any = new StateKey(agent.substring(0, zero), agent.substring(zero + 1), "any");
                 if (ByteBuffer.wrap(agents.value()).getLong() > after
                         && (agentId.isEmpty() || agentId.equals(any.agentId()))
                         && wanted.test(any)) {
@@ -337,7 +337,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
 
     @Override
     public List<Document> existing(
-            String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes) {
+            String namespace, String agentId, long floor, @Nullable StateKey after, int limit, long maxBytes) {
         byte[] prefix = prefix(namespace, agentId);
         List<Document> page = new ArrayList<>();
         long bytes = 0;
@@ -347,7 +347,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                 byte[] at = versions.key();
                 byte[] name = Arrays.copyOf(at, at.length - StateLayout.PLACE_BYTES);
                 String[] parts = StateLayout.parts(name);
-                Key key = new Key(parts[0], parts[1], parts[2]);
+                StateKey key = new StateKey(parts[0], parts[1], parts[2]);
                 isThere = versions.seek(StateLayout.version(key, floor, -1));
                 if (isThere && StateLayout.startsWith(versions.key(), prefixOf(key))) {
                     Pointer pointer = Pointer.decode(versions.value());

@@ -3,9 +3,9 @@ package dev.flk.state.embedded;
 
 import dev.flk.state.Event;
 import dev.flk.state.Event.Change;
-import dev.flk.state.Key;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateKey;
 import dev.flk.state.Storage;
 import dev.flk.state.embedded.Database.ReadFailure;
 import dev.flk.state.embedded.StateLayout.Header;
@@ -300,7 +300,7 @@ public final class EmbeddedStorage implements Storage {
     }
 
     @Override
-    public void commit(Set<Key> keys, Set<RequestKey> requests, Function<Existing, Batch> decide) {
+    public void commit(Set<StateKey> keys, Set<RequestKey> requests, Function<Existing, Batch> decide) {
         using(db -> {
             synchronized (commitLock) {
                 CommitLog commits = Objects.requireNonNull(log, "open");

@@ -3,7 +3,7 @@ package dev.flk.state.embedded;
 
 import dev.flk.state.Committed;
 import dev.flk.state.Event.Change;
-import dev.flk.state.Key;
+import dev.flk.state.StateKey;
 import dev.flk.state.Storage.Answered;
 import dev.flk.state.Storage.RequestKey;
 import java.nio.ByteBuffer;
@@ -102,12 +102,12 @@ final class StateLayout {
         return utf8(String.join("\0", parts));
     }
 
-    static byte[] latest(Key key) {
+    static byte[] latest(StateKey key) {
         return path(key.namespace(), key.agentId(), key.name());
     }
 
     /** Returns the key at or after which the pointer of the newest version up to a revision is stored. */
-    static byte[] version(Key key, long revision, int place) {
+    static byte[] version(StateKey key, long revision, int place) {
         return version(latest(key), revision, place);
     }
 
@@ -223,7 +223,7 @@ final class StateLayout {
         int agentAt = CHANGE_HEAD_BYTES + bytes.getShort();
         int nameAt = agentAt + bytes.getShort();
         int jsonAt = nameAt + bytes.getShort();
-        Key key = new Key(
+        StateKey key = new StateKey(
                 text(value, CHANGE_HEAD_BYTES, agentAt), text(value, agentAt, nameAt), text(value, nameAt, jsonAt));
         return new Change(key, version, exists ? text(value, jsonAt, value.length) : null);
     }

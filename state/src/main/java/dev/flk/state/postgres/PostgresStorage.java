@@ -4,11 +4,11 @@ package dev.flk.state.postgres;
 import dev.flk.state.Committed;
 import dev.flk.state.Event;
 import dev.flk.state.Event.Change;
-import dev.flk.state.Key;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateKey;
 import dev.flk.state.Storage;
 import dev.flk.state.Version;
-import dev.flk.state.postgres.Connections.Locked;
+import dev.flk.state.postgres.DatabaseCalls.Locked;
 import dev.flk.state.postgres.KnownHistory.Known;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -56,7 +56,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     /** A text that sorts after every name. */
     private static final String HIGHEST = "\uDBFF\uDFFF".repeat(257);
 
-    private final Connections connections;
+    private final DatabaseCalls calls;
     private final Supplier<String> newHistoryId;
     private final Notices notices;
     private final DocumentIndex documents;
@@ -81,7 +81,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
      */
     public PostgresStorage(StateDatabase database, Supplier<String> newHistoryId, @Nullable Path knownHistory) {
         this.known = new KnownHistory(knownHistory);
-        this.connections = new Connections(database);
+        this.calls = new DatabaseCalls(database);
         this.newHistoryId = newHistoryId;
         this.notices = new Notices(database);
         this.documents = new DocumentIndex(database);
@@ -90,7 +90,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     @Override
     public void open() {
         known.open();
-        connections.open(connection -> {
+        calls.open(connection -> {
             begin(connection);
             server = server(connection);
             return connection;
@@ -135,7 +135,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     public Head head() {
         while (true) {
             Known since = known.known();
-            Found found = connections.reading(connection -> found(connection, Sql.HEAD, since));
+            Found found = calls.reading(connection -> found(connection, Sql.HEAD, since));
             if (found.contradiction().isPresent()) {
                 locking((connection, head) -> head);
                 continue;
@@ -153,7 +153,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     private <T> Done<T> lockingHead(Locked<Head, T> use) {
-        Done<T> done = connections.inTransaction(
+        Done<T> done = calls.inTransaction(
                 this::locked, (connection, found) -> new Done<>(found, use.with(connection, found.head())));
         settle(done.found());
         return done;
@@ -230,7 +230,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     @Override
-    public void commit(Set<Key> keys, Set<RequestKey> requests, Function<Existing, Batch> decide) {
+    public void commit(Set<StateKey> keys, Set<RequestKey> requests, Function<Existing, Batch> decide) {
         Done<Batch> done = lockingHead((connection, head) -> {
             Batch batch = decide.apply(new Existing(head, existing(connection, keys), answered(connection, requests)));
             insertAnswers(connection, batch.answered());
@@ -269,9 +269,9 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         }
     }
 
-    private static Map<Key, Newest> existing(Connection connection, Set<Key> keys) throws SQLException {
-        List<Key> asked = List.copyOf(keys);
-        Map<Key, Newest> existing = new HashMap<>();
+    private static Map<StateKey, Newest> existing(Connection connection, Set<StateKey> keys) throws SQLException {
+        List<StateKey> asked = List.copyOf(keys);
+        Map<StateKey, Newest> existing = new HashMap<>();
         Jdbc.each(
                 connection,
                 Sql.STANDING,
@@ -331,7 +331,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         List<Object> revisions = new ArrayList<>();
         List<Object> times = new ArrayList<>();
         List<Object> places = new ArrayList<>();
-        Map<Key, Integer> last = new LinkedHashMap<>();
+        Map<StateKey, Integer> last = new LinkedHashMap<>();
         for (Event event : events) {
             int place = placesTaken < 0 ? 0 : placesTaken + changes.size();
             for (Change change : event.changes()) {
@@ -395,11 +395,11 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         return text.getBytes(StandardCharsets.UTF_8);
     }
 
-    private static Jdbc.Values[] keyArrays(Collection<Key> keys) {
+    private static Jdbc.Values[] keyArrays(Collection<StateKey> keys) {
         return new Jdbc.Values[] {
-            new Jdbc.Values("text", keys.stream().map(Key::namespace).toList()),
-            new Jdbc.Values("text", keys.stream().map(Key::agentId).toList()),
-            new Jdbc.Values("text", keys.stream().map(Key::name).toList())
+            new Jdbc.Values("text", keys.stream().map(StateKey::namespace).toList()),
+            new Jdbc.Values("text", keys.stream().map(StateKey::agentId).toList()),
+            new Jdbc.Values("text", keys.stream().map(StateKey::name).toList())
         };
     }
 
@@ -409,8 +409,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     @Override
-    public List<Optional<Version>> newest(List<Key> keys, long upToRevision) {
-        return connections.reading(connection -> {
+    public List<Optional<Version>> newest(List<StateKey> keys, long upToRevision) {
+        return calls.reading(connection -> {
             List<Optional<Version>> found = new ArrayList<>(Collections.nCopies(keys.size(), Optional.empty()));
             Jdbc.Values[] names = keyArrays(keys);
             Jdbc.each(
@@ -434,8 +434,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     @Override
-    public List<Version> history(Key key, long below, int limit, long maxBytes) {
-        List<Version> versions = connections.reading(connection -> {
+    public List<Version> history(StateKey key, long below, int limit, long maxBytes) {
+        List<Version> versions = calls.reading(connection -> {
             Limited<Version> page = new Limited<>(maxBytes);
             Jdbc.each(
                     connection,
@@ -458,7 +458,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     @Override
     public Page<KeyAt> keys(
             String namespace, String agentId, String prefix, @Nullable String after, long atRevision, int limit) {
-        return connections.reading(connection -> {
+        return calls.reading(connection -> {
             List<KeyAt> found = new ArrayList<>();
             AtomicReference<@Nullable String> next = new AtomicReference<>();
             Jdbc.each(
@@ -496,7 +496,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     private Page<String> names(String sql, String scope, String prefix, @Nullable String after, int limit) {
-        return connections.reading(connection -> {
+        return calls.reading(connection -> {
             List<String> found = new ArrayList<>();
             Jdbc.each(
                     connection,
@@ -516,7 +516,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     private static String from(String prefix, @Nullable String after) {
-        return after != null && Key.compareBytes(after, prefix) > 0 ? after : prefix;
+        return after != null && StateKey.compareBytes(after, prefix) > 0 ? after : prefix;
     }
 
     private static String except(@Nullable String after) {
@@ -539,7 +539,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
 
     @Override
     public List<Event> events(long from, long maxBytes) {
-        return connections.reading(connection -> {
+        return calls.reading(connection -> {
             Limited<Event> page = new Limited<>(maxBytes);
             Reading reading = new Reading(from);
             Jdbc.each(
@@ -591,7 +591,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
             if (event != null && row.getString(4) != null) {
                 event.changes()
                         .add(new Change(
-                                new Key(row.getString(4), row.getString(5), row.getString(6)),
+                                new StateKey(row.getString(4), row.getString(5), row.getString(6)),
                                 row.getLong(7),
                                 row.getString(8)));
             }
@@ -601,7 +601,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
 
     @Override
     public long revisionAt(long micros) {
-        return connections.reading(connection -> Jdbc.one(connection, Sql.REVISION_AT, row -> row.getLong(1), micros)
+        return calls.reading(connection -> Jdbc.one(connection, Sql.REVISION_AT, row -> row.getLong(1), micros)
                 .orElseThrow());
     }
 
@@ -612,7 +612,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
             throw Reason.INVALID.because("json_path is longer than " + MOST_PATH_CHARS + " characters");
         }
         int end = after == null ? 0 : after.indexOf('\0');
-        Page<Document> found = connections.reading(connection -> {
+        Page<Document> found = calls.reading(connection -> {
             Limited<Document> page = new Limited<>(maxBytes);
             try {
                 boolean isPredicate = Jdbc.one(connection, Sql.IS_PREDICATE, row -> row.getBoolean(1), jsonPath)
@@ -622,7 +622,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                         isPredicate ? Sql.FIND.replace(Sql.EXISTS, Sql.HOLDS) : Sql.FIND,
                         row -> {
                             Version version = version(row, 3);
-                            Key key = new Key(namespace, row.getString(1), row.getString(2));
+                            StateKey key = new StateKey(namespace, row.getString(1), row.getString(2));
                             return page.entries.size() < limit
                                     && page.add(new Document(key, version), version.jsonBytes());
                         },
@@ -637,7 +637,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                 throw notFound(e);
             }
             boolean isAll = page.entries.size() < limit && !page.isFull;
-            Key last = page.entries.isEmpty()
+            StateKey last = page.entries.isEmpty()
                     ? null
                     : page.entries.get(page.entries.size() - 1).key();
             return new Page<>(page.entries, isAll || last == null ? null : last.agentId() + '\0' + last.name());
@@ -649,7 +649,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     /** Translates an error of a search: errors in a path are the caller's. */
     private static RuntimeException notFound(SQLException e) throws SQLException {
         String state = String.valueOf(e.getSQLState());
-        if (state.equals(Connections.TOOK_TOO_LONG)) {
+        if (state.equals(DatabaseCalls.TOOK_TOO_LONG)) {
             return Reason.INVALID.because("json_path takes too long; narrow it, or name an agent");
         }
         if (Stream.of("0A", "22", "42", "54").anyMatch(state::startsWith)) {
@@ -682,7 +682,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
 
     @Override
     public void trim(String namespace, long upTo) {
-        connections.inTransaction(connection -> {
+        calls.inTransaction(connection -> {
             Jdbc.update(connection, Sql.RAISE_TRIMMED, namespace, upTo);
             return true;
         });
@@ -702,14 +702,14 @@ public final class PostgresStorage implements Storage, Storage.Reads {
 
     @Override
     public long trimmedUpTo(String namespace) {
-        return connections.reading(connection -> Jdbc.one(connection, Sql.TRIMMED, row -> row.getLong(1), namespace)
+        return calls.reading(connection -> Jdbc.one(connection, Sql.TRIMMED, row -> row.getLong(1), namespace)
                 .orElse(0L));
     }
 
     @Override
     public boolean isChanged(
-            String namespace, String agentId, Predicate<Key> wanted, long afterRevision, long upToRevision) {
-        return connections.reading(connection -> {
+            String namespace, String agentId, Predicate<StateKey> wanted, long afterRevision, long upToRevision) {
+        return calls.reading(connection -> {
             if (Jdbc.one(connection, Sql.UNNOTED, row -> row.getLong(1)).orElseThrow() > afterRevision) {
                 return true;
             }
@@ -718,7 +718,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                     connection,
                     Sql.CHANGED,
                     row -> {
-                        isChanged.set(wanted.test(new Key(row.getString(1), row.getString(2), "any")));
+                        isChanged.set(wanted.test(new StateKey(row.getString(1), row.getString(2), "any")));
                         return !isChanged.get();
                     },
                     afterRevision,
@@ -734,15 +734,15 @@ public final class PostgresStorage implements Storage, Storage.Reads {
 
     @Override
     public List<Document> existing(
-            String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes) {
-        return connections.reading(connection -> {
+            String namespace, String agentId, long floor, @Nullable StateKey after, int limit, long maxBytes) {
+        return calls.reading(connection -> {
             Limited<Document> page = new Limited<>(maxBytes);
             Jdbc.each(
                     connection,
                     Sql.STOOD,
                     row -> {
                         Version version = version(row, 4);
-                        Key key = new Key(row.getString(1), row.getString(2), row.getString(3));
+                        StateKey key = new StateKey(row.getString(1), row.getString(2), row.getString(3));
                         return page.add(new Document(key, version), version.jsonBytes());
                     },
                     floor,
@@ -761,7 +761,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     @Override
     public void restore(long floor, long floorAtMicros, Iterator<Event> events) {
         Known since = known.known();
-        Head restored = connections.inTransaction(connection -> {
+        Head restored = calls.inTransaction(connection -> {
             connection.setNetworkTimeout(Runnable::run, MOST_RESTORE_MILLIS);
             Jdbc.execute(connection, Sql.TAKE_TIME);
             requireEmpty(head(connection, Sql.HEAD + Sql.LOCKED));
@@ -800,24 +800,24 @@ public final class PostgresStorage implements Storage, Storage.Reads {
 
     @Override
     public boolean forgetAnswers(long nowMicros) {
-        return connections.inTransaction(
+        return calls.inTransaction(
                 connection -> Jdbc.update(connection, Sql.FORGET, nowMicros) == Sql.FORGOTTEN_AT_ONCE);
     }
 
     /** Returns the number of reads that wait for a connection. */
     public int waitingReads() {
-        return connections.waiting();
+        return calls.waiting();
     }
 
     @Override
     public long keys() {
-        return connections.reading(connection ->
+        return calls.reading(connection ->
                 Jdbc.one(connection, Sql.KEY_COUNT, row -> row.getLong(1)).orElseThrow());
     }
 
     @Override
     public long bytes() {
-        return connections.reading(connection ->
+        return calls.reading(connection ->
                 Jdbc.one(connection, Sql.BYTES, row -> row.getLong(1)).orElseThrow());
     }
 
@@ -844,7 +844,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     public void close() {
         notices.close();
         documents.close();
-        connections.close();
+        calls.close();
         known.close();
     }
 }

@@ -6,9 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.state.Event;
 import dev.flk.state.Event.Change;
-import dev.flk.state.Key;
 import dev.flk.state.KilledFiles;
 import dev.flk.state.StateException;
+import dev.flk.state.StateKey;
 import dev.flk.state.Storage.Batch;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -124,7 +124,7 @@ class EmbeddedStorageTest {
     }
 
     private static Event event(long revision) {
-        Change change = new Change(new Key("default", "a", "k" + revision), 1, "" + revision);
+        Change change = new Change(new StateKey("default", "a", "k" + revision), 1, "" + revision);
         return new Event(revision, 1_000 + revision, List.of(change));
     }
 

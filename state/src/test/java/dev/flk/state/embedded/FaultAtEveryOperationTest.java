@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.state.Event;
 import dev.flk.state.Event.Change;
-import dev.flk.state.Key;
 import dev.flk.state.KilledFiles;
 import dev.flk.state.StateException;
+import dev.flk.state.StateKey;
 import dev.flk.state.Storage.Batch;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
@@ -125,7 +125,7 @@ class FaultAtEveryOperationTest {
         long[] revision = new long[1];
         storage.commit(Set.of(), Set.of(), existing -> {
             revision[0] = existing.head().revision() + 1;
-            Change change = new Change(new Key("default", "a", "k" + revision[0]), 1, value);
+            Change change = new Change(new StateKey("default", "a", "k" + revision[0]), 1, value);
             return new Batch(List.of(new Event(revision[0], 1_000 + revision[0], List.of(change))), Map.of());
         });
         answered.put(revision[0], value);

@@ -11,7 +11,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 
 /** Runs reads and transactions, each on a connection of its own, and translates their failures. Safe for any thread. */
-final class Connections implements AutoCloseable {
+final class DatabaseCalls implements AutoCloseable {
     /** The SQL state of a statement that exceeded its timeout. */
     static final String TOOK_TOO_LONG = "57014";
 
@@ -29,7 +29,7 @@ final class Connections implements AutoCloseable {
     private volatile boolean isClosed;
 
     /** Creates an object without connections, which owns the database and closes it. */
-    Connections(StateDatabase database) {
+    DatabaseCalls(StateDatabase database) {
         this.database = database;
         this.readers = new Semaphore(database.connections() - 1);
     }

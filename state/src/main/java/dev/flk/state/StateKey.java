@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
  * @param agentId 1 to 256 bytes in UTF-8, no control characters
  * @param name 1 to 1,024 bytes in UTF-8, no control characters
  */
-public record Key(String namespace, String agentId, String name) implements Comparable<Key> {
+public record StateKey(String namespace, String agentId, String name) implements Comparable<StateKey> {
     /** The namespace of callers that do not name one. */
     public static final String DEFAULT_NAMESPACE = "default";
 
@@ -21,12 +21,12 @@ public record Key(String namespace, String agentId, String name) implements Comp
     private static final int MAX_NAME_BYTES = 1_024;
     private static final Pattern NAMESPACE = Pattern.compile("[A-Za-z0-9._-]{1,64}");
 
-    private static final Comparator<Key> ORDER = Comparator.comparing(Key::namespace)
-            .thenComparing(Key::agentId, Key::compareBytes)
-            .thenComparing(Key::name, Key::compareBytes);
+    private static final Comparator<StateKey> ORDER = Comparator.comparing(StateKey::namespace)
+            .thenComparing(StateKey::agentId, StateKey::compareBytes)
+            .thenComparing(StateKey::name, StateKey::compareBytes);
 
     /** @throws StateException INVALID, with the invalid part and the reason */
-    public Key {
+    public StateKey {
         requireNamespace(namespace);
         requireAgentId(agentId);
         requireText("key", name, MAX_NAME_BYTES);
@@ -115,7 +115,7 @@ public record Key(String namespace, String agentId, String name) implements Comp
     }
 
     @Override
-    public int compareTo(Key other) {
+    public int compareTo(StateKey other) {
         return ORDER.compare(this, other);
     }
 
