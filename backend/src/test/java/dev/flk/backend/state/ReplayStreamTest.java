@@ -45,7 +45,7 @@ import org.junit.jupiter.api.Test;
 class ReplayStreamTest {
     private final AtomicInteger histories = new AtomicInteger();
     private volatile Storage storage = emptyStorage();
-    private final AtomicReference<@Nullable Runnable> beforeEvents = new AtomicReference<>();
+    private final AtomicReference<@Nullable Runnable> beforeReads = new AtomicReference<>();
     private StateEngine engine;
     private StatePort port;
     private StateClient client;
@@ -58,7 +58,7 @@ class ReplayStreamTest {
     void open() throws IOException {
         Storage replaceable = (Storage) Proxy.newProxyInstance(
                 Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (self, method, arguments) -> {
-                    Runnable once = method.getName().equals("events") ? beforeEvents.getAndSet(null) : null;
+                    Runnable once = method.getName().equals("read") ? beforeReads.getAndSet(null) : null;
                     if (once != null) {
                         once.run();
                     }
@@ -142,7 +142,7 @@ class ReplayStreamTest {
         write("quiet");
         write("busy");
         write("busy");
-        beforeEvents.set(() -> engine.history().compact(new At.Now()));
+        beforeReads.set(() -> engine.history().compact(new At.Now()));
 
         try (Stream<StateEvent> events = client.replay(Replay.ofAgent("quiet").behind("history-1-1"))) {
             assertThat(events).isEmpty();
