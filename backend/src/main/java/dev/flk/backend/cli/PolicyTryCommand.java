@@ -172,12 +172,12 @@ final class PolicyTryCommand implements Callable<Integer> {
         Summary summary = trial.summary();
         output.note(Paragraph.wrapped(9, heading(summary)));
         output.printAll("outcome", trial.changes(), changes -> matrix(changes, summary));
-        output.printAll("reason", trial.reasons(), reasons -> "\n" + REASONS.of(reasons));
+        output.printAll("reason", trial.reasons(), reasons -> belowABlankLine(REASONS.of(reasons)));
         Shard others = trial.otherShards(shards);
         output.printAll("shard", trial.shards(shards), listed -> {
             List<Shard> rows = new ArrayList<>(listed);
             rows.addAll(others.decided() == 0 ? List.of() : List.of(others));
-            return "\n" + SHARDS.of(rows);
+            return belowABlankLine(SHARDS.of(rows));
         });
         output.print("other_shards", others, rest -> "");
         trial.examples().forEach(example -> output.print("example", example, PolicyTryCommand::asText));
@@ -194,6 +194,9 @@ final class PolicyTryCommand implements Callable<Integer> {
     }
 
     private static String matrix(List<Change> changes, Summary summary) {
+        if (summary.decided() == 0) {
+            return "";
+        }
         Table<Verdict.Kind> matrix = new Table<Verdict.Kind>().left("AS RECORDED", PolicyTryCommand::name);
         for (Verdict.Kind after : Verdict.Kind.values()) {
             matrix.right(
@@ -206,7 +209,7 @@ final class PolicyTryCommand implements Callable<Integer> {
         String reasons = summary.differentReason() == 0
                 ? ""
                 : ", " + summary.differentReason() + " as before for another reason";
-        double percent = summary.decided() == 0 ? 0 : 100.0 * summary.different() / summary.decided();
+        double percent = 100.0 * summary.different() / summary.decided();
         return "\n" + matrix.of(List.of(Verdict.Kind.values()))
                 + String.format(
                         Locale.ROOT,
@@ -227,6 +230,10 @@ final class PolicyTryCommand implements Callable<Integer> {
                                         ListedKey.quoted(example.shard()),
                                         orDash(example.reasonBefore()),
                                         orDash(example.reasonAfter())));
+    }
+
+    private static String belowABlankLine(String table) {
+        return table.isEmpty() ? "" : "\n" + table;
     }
 
     private static String orDash(String reason) {

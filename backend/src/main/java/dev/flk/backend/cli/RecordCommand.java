@@ -158,6 +158,7 @@ final class RecordCommand implements Callable<Integer> {
             case csv -> {
                 CsvWriter csv = CsvWriter.builder()
                         .lineDelimiter(LineDelimiter.PLATFORM)
+                        .bufferSize(0)
                         .build(out);
                 csv.writeRecord(COLUMNS);
                 yield line -> {

@@ -190,29 +190,6 @@ final class ExplainWithKeysFileTest {
         assertThat(cli.out()).startsWith("signature good, but key old-69 may not sign\n");
     }
 
-    @Test
-    void tryKey_findsAKeyThatIsNotInTheFile() throws Exception {
-        keys.write(KeyText.hmac("shared", "a.secret"));
-        Path old = Files.writeString(directory.resolve("old.key"), "another secret\n");
-
-        assertThat(explain(CERTIFICATE.signedBy("another secret"), "--try-key", old.toString()))
-                .isEqualTo(1);
-
-        assertThat(cli.out().replaceAll("\\s+", " "))
-                .contains("It was made with the key " + new HmacSigner("another secret").keyId() + " of " + old
-                        + "; it is checked with shared.")
-                .contains("add this one to the keys file");
-    }
-
-    @Test
-    void missingSignature_isToldWithTheKeysThatMay() throws Exception {
-        keys.write(KeyText.ed25519("a", 1));
-
-        assertThat(explain(CERTIFICATE.without("sig"))).isEqualTo(1);
-
-        assertThat(cli.out()).startsWith("signature missing\n").contains("keys of shard  shard-1 has a (active).\n");
-    }
-
     private int explain(Pcs certificate, String... options) throws IOException {
         int exitCode = run(Map.of(), certificate, options);
         if (!List.of(options).contains("--json")) {

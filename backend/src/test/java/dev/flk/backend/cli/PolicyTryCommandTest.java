@@ -39,28 +39,20 @@ class PolicyTryCommandTest {
     void writeLog() throws IOException {
         Instant longAgo = now.minus(Duration.ofDays(10));
         try (Log log = open(Policy.defaults(), longAgo)) {
-            CommandRun.append(
-                    log,
-                    new Entry('s', "none", longAgo.toEpochMilli(), Pcs.number(1).bytes()));
-            CommandRun.append(log, new Entry('s', "none", longAgo.toEpochMilli(), OFF_BY_18.bytes()));
+            append(log, 's', longAgo, Pcs.number(1).bytes());
+            append(log, 's', longAgo, OFF_BY_18.bytes());
         }
         try (Log log = open(STRICT, now)) {
-            CommandRun.append(log, new Entry('s', "none", now.toEpochMilli(), OFF_BY_10.bytes()));
-            CommandRun.append(
-                    log,
-                    new Entry(
-                            'e',
-                            "none",
-                            now.toEpochMilli(),
-                            OFF_BY_10.with("r", "0.7").bytes()));
-            CommandRun.append(
-                    log,
-                    new Entry('s', "none", now.toEpochMilli(), Pcs.number(4).bytes()));
-            CommandRun.append(
-                    log,
-                    new Entry('s', "none", now.toEpochMilli(), Pcs.number(5).bytes()));
-            CommandRun.append(log, new Entry('o', "none", now.toEpochMilli(), overruled()));
+            append(log, 's', now, OFF_BY_10.bytes());
+            append(log, 'e', now, OFF_BY_10.with("r", "0.7").bytes());
+            append(log, 's', now, Pcs.number(4).bytes());
+            append(log, 's', now, Pcs.number(5).bytes());
+            append(log, 'o', now, overruled());
         }
+    }
+
+    private static void append(Log log, char kind, Instant at, byte[] body) {
+        CommandRun.append(log, new Entry(kind, "none", at.toEpochMilli(), body));
     }
 
     @Test

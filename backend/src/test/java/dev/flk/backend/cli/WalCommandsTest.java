@@ -45,16 +45,10 @@ class WalCommandsTest {
         LogOptions options = LogOptions.of(wal, "inbox", "policy-1")
                 .with(LogSizes.usual().withSegments(9_000, Duration.ofDays(1)).withFillAhead(0));
         try (Log log = Log.open(new DiskFiles(), options, LogListener.NONE, () -> NOON, () -> 0, new Random(1))) {
-            append(
-                    log,
-                    new Entry(
-                            's', "0a1b2c3d", NOON.toEpochMilli(), Pcs.number(1).bytes()));
-            append(log, new Entry('e', "0a1b2c3d", NOON.toEpochMilli() + 1, otherContent()));
-            append(
-                    log,
-                    new Entry(
-                            's', "none", NOON.toEpochMilli() + 2, Pcs.number(2).bytes()));
-            append(log, new Entry('o', "none", NOON.toEpochMilli() + 3, overruled()));
+            append(log, entry('s', "0a1b2c3d", 0, Pcs.number(1).bytes()));
+            append(log, entry('e', "0a1b2c3d", 1, otherContent()));
+            append(log, entry('s', "none", 2, Pcs.number(2).bytes()));
+            append(log, entry('o', "none", 3, overruled()));
         }
         Files.delete(wal.resolve("inbox-20261120-0000000000000005.wal")); // a killed process closes nothing
     }
@@ -271,6 +265,10 @@ class WalCommandsTest {
 
     private int run(String line) {
         return cli.run(line, "--dir", wal.toString());
+    }
+
+    private static Entry entry(char kind, String keyId, long afterMillis, byte[] body) {
+        return new Entry(kind, keyId, NOON.toEpochMilli() + afterMillis, body);
     }
 
     private static byte[] otherContent() {

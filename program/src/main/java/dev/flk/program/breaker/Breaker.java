@@ -4,10 +4,8 @@ package dev.flk.program.breaker;
 import io.github.resilience4j.circuitbreaker.CircuitBreaker;
 import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig;
 import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig.SlidingWindowType;
-import java.time.Clock;
-import java.time.Duration;
 import java.time.Instant;
-import java.time.ZoneId;
+import java.time.InstantSource;
 import java.time.ZoneOffset;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntToLongFunction;
@@ -35,7 +33,10 @@ public final class Breaker {
     public Breaker(int failuresToOpen, IntToLongFunction waitMillis, LongSupplier nanoTicker) {
         this.nanoTicker = nanoTicker;
         this.waitMillis = waitMillis;
-        this.openUntilNanos = nanoTicker.getAsLong();
+        long startNanos = nanoTicker.getAsLong();
+        this.openUntilNanos = startNanos;
+        // resilience4j uses only differences between instants
+        InstantSource clock = () -> Instant.EPOCH.plusNanos(nanoTicker.getAsLong() - startNanos);
         this.breaker = CircuitBreaker.of(
                 "breaker",
                 CircuitBreakerConfig.custom()
@@ -43,7 +44,7 @@ public final class Breaker {
                         .failureRateThreshold(100)
                         .permittedNumberOfCallsInHalfOpenState(1)
                         .waitIntervalFunctionInOpenState(this::open)
-                        .clock(new TickerClock(nanoTicker))
+                        .clock(clock.withZone(ZoneOffset.UTC))
                         .build());
     }
 
@@ -87,33 +88,5 @@ public final class Breaker {
         // resilience4j lets a request through only after this time has passed, not exactly at its end
         openUntilNanos = nanoTicker.getAsLong() + TimeUnit.MILLISECONDS.toNanos(millis + 1);
         return millis;
-    }
-
-    /**
-     * Monotonic time as the {@code Clock} that resilience4j requires; only differences between instants are meaningful.
-     */
-    private static final class TickerClock extends Clock {
-        private final LongSupplier nanoTicker;
-        private final long startNanos;
-
-        TickerClock(LongSupplier nanoTicker) {
-            this.nanoTicker = nanoTicker;
-            this.startNanos = nanoTicker.getAsLong();
-        }
-
-        @Override
-        public Instant instant() {
-            return Instant.EPOCH.plus(Duration.ofNanos(nanoTicker.getAsLong() - startNanos));
-        }
-
-        @Override
-        public ZoneId getZone() {
-            return ZoneOffset.UTC;
-        }
-
-        @Override
-        public Clock withZone(ZoneId zone) {
-            return this;
-        }
     }
 }

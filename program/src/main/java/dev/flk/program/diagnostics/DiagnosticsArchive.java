@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
@@ -35,6 +36,7 @@ public final class DiagnosticsArchive {
     private static final DateTimeFormatter TIME =
             DateTimeFormatter.ofPattern("uuuuMMdd-HHmmss", Locale.ROOT).withZone(ZoneOffset.UTC);
 
+    private static final byte[] GZIP = {0x1f, (byte) 0x8b};
     private static final Set<StandardOpenOption> NEW = Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
     private static final FileAttribute<?> OWNER_ONLY =
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
@@ -44,13 +46,6 @@ public final class DiagnosticsArchive {
     private final ZipOutputStream zip;
     private final Instant now;
     private final List<String> contents = new ArrayList<>();
-
-    /** The content of an entry. */
-    @FunctionalInterface
-    public interface Content {
-        /** Returns the text, or throws an {@link IOException} that explains why it is unavailable. */
-        String text() throws IOException;
-    }
 
     /** The code that adds the entries. */
     @FunctionalInterface
@@ -97,12 +92,12 @@ public final class DiagnosticsArchive {
     }
 
     /** Adds a text, or the reason why it is unavailable. */
-    public void add(String name, Content content) throws IOException {
+    public void add(String name, Callable<String> content) throws IOException {
         String text;
         boolean isThere = true;
         try {
-            text = content.text();
-        } catch (IOException | RuntimeException e) {
+            text = content.call();
+        } catch (Exception e) {
             text = "could not be obtained: " + e + "\n";
             isThere = false;
         }
@@ -116,7 +111,7 @@ public final class DiagnosticsArchive {
         byte[] tail;
         boolean isThere = true;
         try {
-            tail = LogTail.of(log, mostBytes, scrubber);
+            tail = tail(log, mostBytes, scrubber);
         } catch (IOException e) {
             tail = scrubber.scrubbed(("could not be obtained: " + e + "\n").getBytes(StandardCharsets.UTF_8));
             isThere = false;
@@ -126,8 +121,8 @@ public final class DiagnosticsArchive {
 
     /** Adds a description of the machine and its disks. */
     public void addMachine(String build, List<Path> directories) throws IOException {
-        add("versions.txt", () -> Machine.versions(build));
-        add("disks.txt", () -> Machine.disks(directories));
+        add("versions.txt", () -> versions(build));
+        add("disks.txt", () -> disks(directories));
     }
 
     private void put(String name, byte[] content, boolean isThere) throws IOException {
@@ -146,103 +141,87 @@ public final class DiagnosticsArchive {
                 + "removed. Read it before you share it.\n";
     }
 
-    /** Describes the machine. */
-    private static final class Machine {
-        private Machine() {}
+    /** Returns the build, the JVM, the operating system, processors, memory and process limits. */
+    private static String versions(String build) {
+        String properties = Stream.of(
+                        "java.version",
+                        "java.vendor",
+                        "java.vm.name",
+                        "java.vm.version",
+                        "java.home",
+                        "os.name",
+                        "os.version",
+                        "os.arch",
+                        "file.encoding",
+                        "java.io.tmpdir",
+                        "user.timezone")
+                .map(name -> "%-16s %s\n".formatted(name, System.getProperty(name, "-")))
+                .collect(Collectors.joining());
+        Runtime runtime = Runtime.getRuntime();
+        return "%-16s %s\n".formatted("build", build)
+                + properties
+                + "%-16s %d\n".formatted("processors", runtime.availableProcessors())
+                + "%-16s %d MiB\n".formatted("heap at most", runtime.maxMemory() >> 20)
+                + file("/proc/version", 5)
+                + file("/etc/os-release", 3)
+                + file("/proc/meminfo", 5)
+                + file("/proc/loadavg", 1)
+                + file("/sys/fs/cgroup/memory.max", 1)
+                + file("/sys/fs/cgroup/cpu.max", 1)
+                + "\nlimits of this process; those of the running program may differ\n"
+                + file("/proc/self/limits", 40);
+    }
 
-        /** Returns the build, the JVM, the operating system, processors, memory and process limits. */
-        static String versions(String build) {
-            String properties = Stream.of(
-                            "java.version",
-                            "java.vendor",
-                            "java.vm.name",
-                            "java.vm.version",
-                            "java.home",
-                            "os.name",
-                            "os.version",
-                            "os.arch",
-                            "file.encoding",
-                            "java.io.tmpdir",
-                            "user.timezone")
-                    .map(name -> "%-16s %s\n".formatted(name, System.getProperty(name, "-")))
-                    .collect(Collectors.joining());
-            Runtime runtime = Runtime.getRuntime();
-            return "%-16s %s\n".formatted("build", build)
-                    + properties
-                    + "%-16s %d\n".formatted("processors", runtime.availableProcessors())
-                    + "%-16s %d MiB\n".formatted("heap at most", runtime.maxMemory() >> 20)
-                    + file("/proc/version", 5)
-                    + file("/etc/os-release", 3)
-                    + file("/proc/meminfo", 5)
-                    + file("/proc/loadavg", 1)
-                    + file("/sys/fs/cgroup/memory.max", 1)
-                    + file("/sys/fs/cgroup/cpu.max", 1)
-                    + "\nlimits of this process; those of the running program may differ\n"
-                    + file("/proc/self/limits", 40);
-        }
-
-        private static String file(String name, int lines) {
-            try (Stream<String> text = Files.lines(Path.of(name), StandardCharsets.ISO_8859_1)) {
-                return text.limit(lines).collect(Collectors.joining("\n", "\n" + name + "\n", "\n"));
-            } catch (IOException | java.io.UncheckedIOException e) {
-                return "\n" + name + " can't be read\n";
-            }
-        }
-
-        /** Returns the free space of each directory. */
-        static String disks(List<Path> directories) {
-            StringBuilder text = new StringBuilder("%15s %15s  %s\n".formatted("FREE MiB", "OF MiB", "DIRECTORY"));
-            for (Path directory : directories) {
-                try {
-                    FileStore store = Files.getFileStore(directory);
-                    text.append("%15d %15d  %s (%s)\n"
-                            .formatted(
-                                    store.getUsableSpace() >> 20,
-                                    store.getTotalSpace() >> 20,
-                                    directory,
-                                    store.type()));
-                } catch (IOException e) {
-                    text.append("%15s %15s  %s\n".formatted("-", "missing", directory));
-                }
-            }
-            return text.toString();
+    private static String file(String name, int lines) {
+        try (Stream<String> text = Files.lines(Path.of(name), StandardCharsets.ISO_8859_1)) {
+            return text.limit(lines).collect(Collectors.joining("\n", "\n" + name + "\n", "\n"));
+        } catch (IOException | java.io.UncheckedIOException e) {
+            return "\n" + name + " can't be read\n";
         }
     }
 
-    /** Reads the end of a log file. */
-    static final class LogTail {
-        private static final byte[] GZIP = {0x1f, (byte) 0x8b};
-
-        private LogTail() {}
-
-        /**
-         * Returns the last bytes of a file without secrets, starting at the beginning of a line. A secret that the
-         * start would cut in two is removed completely.
-         *
-         * @throws IOException if the file can't be read or searched for secrets
-         */
-        static byte[] of(Path file, int mostBytes, Scrubber scrubber) throws IOException {
-            if (!Files.isRegularFile(file)) {
-                throw new IOException(file + " is not a file");
-            }
-            try (RandomAccessFile log = new RandomAccessFile(file.toFile(), "r")) {
-                byte[] first = new byte[GZIP.length];
-                if (log.read(first) == GZIP.length && first[0] == GZIP[0] && first[1] == GZIP[1]) {
-                    throw new IOException(file + " is compressed and can't be searched for secrets; unpack it first");
-                }
-                long start = Math.max(0, log.length() - mostBytes);
-                byte[] tail = new byte[(int) Math.min(mostBytes, log.length() - start)];
-                log.seek(start);
-                log.readFully(tail);
-                return start == 0 ? scrubber.scrubbed(tail) : scrubber.scrubbed(withoutFirst(tail, scrubber));
+    /** Returns the free space of each directory. */
+    private static String disks(List<Path> directories) {
+        StringBuilder text = new StringBuilder("%15s %15s  %s\n".formatted("FREE MiB", "OF MiB", "DIRECTORY"));
+        for (Path directory : directories) {
+            try {
+                FileStore store = Files.getFileStore(directory);
+                text.append("%15d %15d  %s (%s)\n"
+                        .formatted(store.getUsableSpace() >> 20, store.getTotalSpace() >> 20, directory, store.type()));
+            } catch (IOException e) {
+                text.append("%15s %15s  %s\n".formatted("-", "missing", directory));
             }
         }
+        return text.toString();
+    }
 
-        private static byte[] withoutFirst(byte[] tail, Scrubber scrubber) {
-            String text = new String(tail, StandardCharsets.ISO_8859_1);
-            int line = text.indexOf('\n') + 1;
-            String rest = text.substring(line > 0 ? line : Math.min(text.length(), scrubber.longest()));
-            return ("(its earlier part is left out)\n" + rest).getBytes(StandardCharsets.ISO_8859_1);
+    /**
+     * Returns the last bytes of a file without secrets, starting at the beginning of a line. A secret that the
+     * start would cut in two is removed completely.
+     *
+     * @throws IOException if the file can't be read or searched for secrets
+     */
+    static byte[] tail(Path file, int mostBytes, Scrubber scrubber) throws IOException {
+        if (!Files.isRegularFile(file)) {
+            throw new IOException(file + " is not a file");
         }
+        try (RandomAccessFile log = new RandomAccessFile(file.toFile(), "r")) {
+            byte[] first = new byte[GZIP.length];
+            if (log.read(first) == GZIP.length && first[0] == GZIP[0] && first[1] == GZIP[1]) {
+                throw new IOException(file + " is compressed and can't be searched for secrets; unpack it first");
+            }
+            long start = Math.max(0, log.length() - mostBytes);
+            byte[] tail = new byte[(int) Math.min(mostBytes, log.length() - start)];
+            log.seek(start);
+            log.readFully(tail);
+            return start == 0 ? scrubber.scrubbed(tail) : scrubber.scrubbed(withoutFirst(tail, scrubber));
+        }
+    }
+
+    private static byte[] withoutFirst(byte[] tail, Scrubber scrubber) {
+        String text = new String(tail, StandardCharsets.ISO_8859_1);
+        int line = text.indexOf('\n') + 1;
+        String rest = text.substring(line > 0 ? line : Math.min(text.length(), scrubber.longest()));
+        return ("(its earlier part is left out)\n" + rest).getBytes(StandardCharsets.ISO_8859_1);
     }
 }

@@ -4,7 +4,6 @@ package dev.flk.program.diagnostics;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
-import dev.flk.program.diagnostics.DiagnosticsArchive.LogTail;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -144,12 +143,12 @@ class DiagnosticsArchiveTest {
         Path log = Files.write(directory.resolve("a.log.gz"), packed.toByteArray());
 
         assertThatExceptionOfType(IOException.class)
-                .isThrownBy(() -> LogTail.of(log, 1_000, SCRUBBER))
+                .isThrownBy(() -> DiagnosticsArchive.tail(log, 1_000, SCRUBBER))
                 .withMessageContaining("unpack it first");
     }
 
     private static String tail(Path log, int most) throws IOException {
-        return new String(LogTail.of(log, most, SCRUBBER), StandardCharsets.UTF_8);
+        return new String(DiagnosticsArchive.tail(log, most, SCRUBBER), StandardCharsets.UTF_8);
     }
 
     private static String content(Path file, String name) throws Exception {
