@@ -13,7 +13,7 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The events of a {@link StateEngine}: points in history, replay, tokens, and the removal of what is old. Safe for any
+ * The events of a {@link StateEngine}: points in history, replay, tokens, and the removal of old events. Safe for any
  * thread.
  */
 public final class History {

@@ -123,9 +123,9 @@ final class SegmentOpener {
     }
 
     /**
-     * Returns the name to which the file with a new segment's name must be moved; null if there is none, or if it is the
-     * predecessor and contains no records. Another program may have given the name to a segment of this log, which must
-     * stay one; any other file is kept as evidence.
+     * Returns the name to which the file with a new segment's name must be moved; null if no such file exists, or if it
+     * is the predecessor and contains no records. Another program may have given the name to a segment of this log,
+     * which must stay one; any other file is kept as evidence.
      */
     private @Nullable String nameForOccupant(String name, Predecessor predecessor) throws IOException {
         Path directory = options.directory();

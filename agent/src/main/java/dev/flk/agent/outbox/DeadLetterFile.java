@@ -38,7 +38,7 @@ public final class DeadLetterFile {
 
     /** The maximum length of a line of zeros that counts as a letter that was never written. */
     private static final int MAX_ZEROS = 1 << 16;
-    /** The maximum length of a letter, well above that of a certificate. */
+    /** The maximum length of a letter, well above the length of a certificate. */
     private static final int MAX_LETTER_BYTES = 16 << 20;
 
     private final Path path;

@@ -162,7 +162,7 @@ public record HttpConfig(
         /** The default address, loopback, because METRICS_PASS does not protect all pages of this port. */
         private static final String USUAL_BIND_ADDRESS = "127.0.0.1";
 
-        /** Reads the settings of the separate port; empty if there is none. */
+        /** Reads the settings of the separate port; empty if no such port is set. */
         public static Optional<OpsConfig> read(Settings settings) {
             Optional<Integer> port = settings.find(OPS_PORT);
             Optional<String> address = settings.find(OPS_BIND_ADDR);

@@ -121,7 +121,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     }
 
     /**
-     * Returns the same service behind this limit. A request that can't be read, such as one with text that is not UTF-8,
+     * Returns the same service with this limit. A request that can't be read, such as one with text that is not UTF-8,
      * is answered INVALID; gRPC itself would answer UNKNOWN.
      */
     ServerServiceDefinition bound(BindableService service) {

@@ -44,7 +44,7 @@ final class Messages {
     private static final long FIRST_SECOND = -62_135_596_800L;
 
     private static final long LAST_SECOND = 253_402_300_799L;
-    /** The maximum length of a token, well above that of a valid one, so that no message repeats a long text. */
+    /** The maximum length of a token, well above the length of a valid one, so that no message repeats a long text. */
     private static final int MAX_TOKEN = 256;
 
     private Messages() {}

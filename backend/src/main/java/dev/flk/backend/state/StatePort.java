@@ -36,8 +36,8 @@ final class StatePort implements AutoCloseable {
 
     private static final int THREADS = 16;
     /**
-     * The maximum size of a message, well above that of a transaction, so that a transaction that is too long gets an
-     * error with a reason.
+     * The maximum size of a message, well above the size of a transaction, so that a transaction that is too long gets
+     * an error with a reason.
      */
     private static final int MAX_MESSAGE_BYTES = 16 << 20;
 

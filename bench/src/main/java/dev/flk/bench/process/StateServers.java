@@ -22,7 +22,7 @@ import java.util.Map;
 public final class StateServers {
     private StateServers() {}
 
-    /** Starts a backend; the port is that of its state. */
+    /** Starts a backend; the port serves its state. */
     public static Server state(Path directory, List<String> jvmOptions) throws IOException, InterruptedException {
         Program program =
                 Server.backend(directory, jvmOptions, Map.of("STATE_PORT", "0")).program();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Output and signal handling that the commands of every program share. Knows nothing of what the commands do. */
+/** Output and signal handling that the commands of every program share. Does not know the commands. */
 @NullMarked
 package dev.flk.program.cli;
 

@@ -60,7 +60,7 @@ public final class SegmentBytes implements Closeable {
         this.window = new byte[windowBytes];
     }
 
-    /** Returns the size of the file when it was opened, in bytes; of a compressed one the size of what can be read. */
+    /** Returns the size of the content when the file was opened, in bytes; if it is compressed, as far as it can be read. */
     long size() throws IOException {
         if (size < 0) {
             size = file.size();
@@ -156,7 +156,7 @@ public final class SegmentBytes implements Closeable {
                     content = InputStream.nullInputStream();
                     return -1;
                 }
-                mostAtOnce = 1; // a read that fails returns nothing of what it decompressed before the damage
+                mostAtOnce = 1; // a read that fails does not return the bytes that it decompressed before the damage
                 at = Long.MAX_VALUE;
                 return read(target, position);
             }

@@ -82,7 +82,7 @@ public final class SegmentScan implements Closeable {
         return null;
     }
 
-    /** Returns the first complete record that was appended to the segment with this header; null if there is none. */
+    /** Returns the first complete record that was appended to the segment with this header, or null. */
     static @Nullable Framed firstWhole(SegmentBytes bytes, SegmentHeader header) throws IOException {
         for (long at = RecordFormat.findMagic(bytes, 0);
                 at < bytes.size();
