@@ -2,6 +2,7 @@
 package dev.flk.state;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -14,16 +15,21 @@ public final class KilledFiles {
 
     /** Leaves the files of a running process in another directory; repeated if RocksDB replaced some meanwhile. */
     public static void leave(Path from, Path to) throws IOException {
-        List<String> before;
-        do {
+        boolean isComplete = false;
+        while (!isComplete) {
             delete(to);
-            before = listing(from);
             try {
+                List<String> before = listing(from);
                 copy(from, to);
+                isComplete = before.equals(listing(from));
             } catch (NoSuchFileException e) {
-                // the listing has changed, too
+                // a file was removed after it was listed: copy again
+            } catch (UncheckedIOException e) {
+                if (!(e.getCause() instanceof NoSuchFileException)) {
+                    throw e;
+                }
             }
-        } while (!before.equals(listing(from)));
+        }
         if (Files.exists(from.resolve("answered"))) {
             Files.delete(to.resolve("answered"));
             Files.createLink(to.resolve("answered"), from.resolve("answered")); // the file itself, not a copy
