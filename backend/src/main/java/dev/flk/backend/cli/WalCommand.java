@@ -199,7 +199,7 @@ final class WalCommand {
         output.printAll("damage", found.damages(), WalSource.damages("MISSING RECORDS")::of);
         output.printAll("lost", found.givenUp().stream().map(Lost::new).toList(), lost -> "");
         if (found.tornTail() != null) {
-            output.print("torn_tail", found.tornTail(), WalCommand::asText);
+            output.print("torn_tail", new Unfinished(found.tornTail()), WalCommand::asText);
         }
         for (String segment : found.brokenHeaders()) {
             output.print(
@@ -226,6 +226,12 @@ final class WalCommand {
         return Inbox.marked(new DiskFiles(), source.directory()).orElse(new Marked(-1, 0, 0));
     }
 
+    private record Unfinished(String segment, long offset, long bytes, long sequence, long lastWholeSequence) {
+        Unfinished(TornTail of) {
+            this(of.segment(), of.offset(), of.bytes(), of.sequence(), of.lastWhole());
+        }
+    }
+
     private record Verified(
             boolean whole, long records, long firstSequence, long lastSequence, long missing, long lost) {
         Verified(Verification of) {
@@ -248,10 +254,10 @@ final class WalCommand {
         return lost + result + range + " in " + source.directory() + "\n";
     }
 
-    private static String asText(TornTail tail) {
-        String after = tail.lastWhole() == 0
+    private static String asText(Unfinished tail) {
+        String after = tail.lastWholeSequence() == 0
                 ? "being written now, or cut off by a crash"
-                : "followed by whole records up to " + tail.lastWhole() + ": cut off by a crash, or damaged";
+                : "followed by whole records up to " + tail.lastWholeSequence() + ": cut off by a crash, or damaged";
         return "unfinished: record %d and everything after it, %s from byte %d of\n    %s\n    %s\n"
                 .formatted(
                         tail.sequence(),

@@ -164,6 +164,13 @@ class WalCommandsTest {
                             being written now, or cut off by a crash
                         whole up to there: 4 records (1 to 4) in %s
                         """.formatted(Files.size(wal.resolve(SECOND)) - 12, SECOND, wal));
+
+        assertThat(run("wal verify --json")).isZero();
+
+        assertThat(cli.out().lines().findFirst())
+                .hasValue("{\"type\":\"torn_tail\",\"segment\":\"" + SECOND + "\",\"offset\":"
+                        + (Files.size(wal.resolve(SECOND)) - 12)
+                        + ",\"bytes\":12,\"sequence\":5,\"last_whole_sequence\":0}");
     }
 
     @Test
