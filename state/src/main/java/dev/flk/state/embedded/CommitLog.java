@@ -192,11 +192,17 @@ final class CommitLog implements Closeable {
     private void fill() {
         long watched = System.nanoTime();
         while (!isClosing) {
-            if (System.nanoTime() - watched >= WATCH_NANOS) {
-                watched = System.nanoTime();
-                watch();
+            boolean isFilling = false;
+            try {
+                if (System.nanoTime() - watched >= WATCH_NANOS) {
+                    watched = System.nanoTime();
+                    watch();
+                }
+                isFilling = log.fillStep();
+            } catch (RuntimeException | VirtualMachineError e) {
+                isFilling = false; // such as a temporary lack of memory: try again a second later
             }
-            if (!log.fillStep()) {
+            if (!isFilling) {
                 LockSupport.parkNanos(this, WATCH_NANOS);
             }
         }
