@@ -39,7 +39,8 @@ final class AgentReloadIT {
                 // a backend that has moved, and what only a restart can change
                 configure(second.url(), Pcs.KEY, "METRICS_PORT=0\n");
                 onReloadSignal(agent, 2);
-                agent.awaitLine(line -> line.endsWith(" WARN  METRICS_PORT was changed; that needs a restart"));
+                agent.awaitLine(
+                        line -> line.endsWith(" WARN  METRICS_PORT was changed; restart the agent to apply it"));
                 submit(2);
                 agent.awaitLine(line -> line.endsWith(" INFO  PCS " + id(2) + " submitted successfully (status=200)"));
                 assertThat(new Client(second.url()).metric("flk_accepted")).isEqualTo(1);
@@ -48,7 +49,7 @@ final class AgentReloadIT {
                 configure("nonsense", "not the key", "MAX_AGE=soon\n");
                 agent.onReloadSignal();
                 agent.awaitLine(line -> line.contains(
-                                " ERROR SIGHUP: ENDPOINT: the value is 'nonsense', which is no base URL; write it")
+                                " ERROR SIGHUP: ENDPOINT: the value is 'nonsense', which is not a base URL; write it")
                         && line.endsWith("; the agent keeps its configuration"));
                 agent.awaitLine(line -> line.contains(" ERROR SIGHUP: MAX_AGE: 'soon' is not a duration; write it")
                         && line.endsWith("; the agent keeps its configuration"));

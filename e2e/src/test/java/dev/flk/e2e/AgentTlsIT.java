@@ -135,7 +135,7 @@ final class AgentTlsIT {
                 "no client certificate|it rejects the certificate of this agent, or requires one|client certificate missing",
                 "expired backend|its certificate has expired, or is not valid yet; renew it at the backend|"
                         + CLIENT_CLOSES,
-                "untrusted backend|its certificate was issued by an authority that is not trusted here; set TLS_CA_FILE|"
+                "untrusted backend|its certificate was issued by an authority that the agent does not trust; set TLS_CA_FILE|"
                         + CLIENT_CLOSES,
                 "plain HTTP|400|no tls"
             })

@@ -102,7 +102,7 @@ final class AnswersIT {
         }
         assertThat(all)
                 .contains("flk_ingest_total 3", "flk_agent_outbox_pending 0", "redis://:***@localhost:6379")
-                .contains("3 whole records (1 to 3)", "\"inbox-writer", "0 dead letters", "Max open files")
+                .contains("3 complete records (1 to 3)", "\"inbox-writer", "0 dead letters", "Max open files")
                 .contains("PCS_HMAC_KEY         set (file)", "METRICS_PASS         set (file)")
                 .doesNotContain("could not be obtained")
                 .doesNotContain(METRICS_PASSWORD, REDIS_PASSWORD, Pcs.KEY, SEED);

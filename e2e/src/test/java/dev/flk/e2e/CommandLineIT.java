@@ -52,7 +52,7 @@ final class CommandLineIT {
         environment.put("PCS_HMAC_KEY", "schlüssel");
         Ended run = run(environment);
         assertThat(run.exitCode()).isEqualTo(2);
-        assertThat(run.all()).contains("PCS_HMAC_KEY: has characters that got lost");
+        assertThat(run.all()).contains("PCS_HMAC_KEY: contains characters that this locale can't represent");
     }
 
     @Test
@@ -93,7 +93,7 @@ final class CommandLineIT {
         environment.put("WAL_DIR", file.toString());
         Ended run = run(environment);
         assertThat(run.exitCode()).isEqualTo(1);
-        assertThat(run.all()).endsWith("flk-backend: can't use " + file + ": it is a file, and a directory is needed");
+        assertThat(run.all()).endsWith("flk-backend: can't use " + file + ": it is a file, but must be a directory");
     }
 
     @Test

@@ -77,7 +77,7 @@ final class DemoIT {
         assertThat(output)
                 .contains(
                         "does not know:\nWAITS in the outbox: the backend refuses the signatures of 1 shard: it does not"
-                                + " know this key, or not for that shard; check PCS_SIGN_ALG and the key\n")
+                                + " know this key, or does not accept it for that shard; check PCS_SIGN_ALG and the key\n")
                 .containsPattern("with the key of the backend:\nACCEPTED [0-9a-f]{64}\n$");
     }
 

@@ -176,7 +176,7 @@ final class KeysIT {
                 assertThat(byKey.get("first") + byKey.get("second")).isEqualTo(all);
                 String signed = keys("signed", "first", "--list");
                 assertThat(signed)
-                        .containsPattern("it has signed +" + byKey.get("first") + " records that the log still has")
+                        .containsPattern("it has signed +" + byKey.get("first") + " records that are still in the log")
                         .containsPattern("shards +shard-1: " + byKey.get("first"))
                         .containsPattern("first arrival +20[0-9-]+T[0-9:.]+Z");
                 assertThat(signed.lines().filter(line -> line.matches("[0-9a-f]{64}")))

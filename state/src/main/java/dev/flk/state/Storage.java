@@ -153,7 +153,7 @@ public interface Storage extends AutoCloseable {
      */
     default Path backup() {
         throw Reason.UNIMPLEMENTED.because(
-                "this engine is not backed up here: use the tools of Postgres, or flk backend state dump");
+                "backup supports only the embedded engine; use the tools of Postgres, or flk backend state dump");
     }
 
     /**

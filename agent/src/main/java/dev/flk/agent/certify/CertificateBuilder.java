@@ -39,14 +39,14 @@ public final class CertificateBuilder {
         for (double[] row : measured) {
             int values = row.length - 1;
             if (values < 1 || values > 3) {
-                throw wrong("has " + row.length + " numbers; a time and one to three values are needed");
+                throw wrong("has " + row.length + " numbers; give a time and one to three values");
             }
             if (!rows.isEmpty() && rows.get(0).values() != values) {
-                throw wrong("has " + values + " values, the first row has "
+                throw wrong("has " + values + " values, but the first row has "
                         + rows.get(0).values());
             }
             if (!Arrays.stream(row).allMatch(Double::isFinite)) {
-                throw wrong("holds " + Arrays.toString(row) + "; all numbers must be finite");
+                throw wrong("contains " + Arrays.toString(row) + "; all numbers must be finite");
             }
             double[] all = Arrays.copyOf(row, 4);
             rows.add(new Row(all[0], values, all[1], all[2], all[3]));

@@ -90,7 +90,7 @@ public final class CertificatePlot {
                         scales,
                         counts);
             } catch (IOException e) {
-                throw new UncheckedIOException("memory does not fail", e);
+                throw new UncheckedIOException("reading from memory does not fail", e);
             }
         }
 

@@ -76,11 +76,11 @@ public final class Certifier {
         int length = shardId.codePointCount(0, shardId.length());
         if (length < 1 || length > LONGEST_SHARD_ID) {
             throw new IllegalArgumentException(
-                    "a shard id has 1 to " + LONGEST_SHARD_ID + " characters, this has " + length);
+                    "a shard id must have 1 to " + LONGEST_SHARD_ID + " characters, not " + length);
         }
         if (!CanonicalString.isWellFormed(shardId) || shardId.indexOf(UNREADABLE) >= 0) {
             throw new IllegalArgumentException(
-                    "the shard id holds characters that are no text in this locale; set LC_ALL=C.UTF-8");
+                    "the shard id contains characters that this locale can't represent; set LC_ALL=C.UTF-8");
         }
     }
 

@@ -53,7 +53,7 @@ public final class CsvRows {
     private static final char[] SEPARATORS = {',', ';', '\t'};
     private static final String USUAL_TIME = "timestamp";
     private static final List<String> USUAL_VALUES = List.of("x", "y", "z");
-    private static final String HOW = "name yours with --time COLUMN --value COLUMN[,COLUMN[,COLUMN]]";
+    private static final String HOW = "choose others with --time COLUMN --value COLUMN[,COLUMN[,COLUMN]]";
 
     private static final Pattern NUMBER = Pattern.compile("[+-]?(\\d+(\\.\\d*)?|\\.\\d+)([eE][+-]?\\d+)?");
     /** The lowest time that is in milliseconds since 1970; in seconds, it would be in the year 5138. */
@@ -98,7 +98,7 @@ public final class CsvRows {
             values = List.copyOf(values);
             if (values.size() > MOST_VALUES) {
                 throw new IllegalArgumentException(
-                        "at most " + MOST_VALUES + " columns can be values, these are " + values.size());
+                        "at most " + MOST_VALUES + " columns can be values, not " + values.size());
             }
         }
     }
@@ -119,7 +119,7 @@ public final class CsvRows {
                 .iterator();
         CsvRecord names = nextRecord();
         if (names == null) {
-            throw new MalformedCsv("the file is empty; its first line must name the columns, like timestamp,x,y,z");
+            throw new MalformedCsv("the file is empty; its first line must name the columns, such as timestamp,x,y,z");
         }
         header = names.getFields().stream().map(String::strip).toList();
         timeColumn = timeColumn(columns);
@@ -136,7 +136,7 @@ public final class CsvRows {
                 line.write(b);
             }
             if (b == 0) {
-                throw new MalformedCsv("line 1: is no text in UTF-8; save the file as CSV in UTF-8");
+                throw new MalformedCsv("line 1: is not text in UTF-8; save the file as CSV in UTF-8");
             }
             if (line.size() > MAX_CHARS) {
                 throw new MalformedCsv("line 1: is longer than " + MAX_CHARS + " bytes; is this a CSV file?");
@@ -216,7 +216,7 @@ public final class CsvRows {
         boolean isData = header.stream().allMatch(each -> NUMBER.matcher(each).matches());
         return malformed("there is no column " + shown(name) + ", "
                 + (isData
-                        ? "this line is data; write a line that names the columns above it"
+                        ? "because this line contains data; add a line above it that names the columns"
                         : "the columns are " + names + "; " + HOW));
     }
 
@@ -258,7 +258,7 @@ public final class CsvRows {
             throw e.getCause();
         } catch (CsvParseException e) {
             line++;
-            throw malformed("can't be cut into cells: a quote is not closed, or a cell is longer than " + MAX_CHARS
+            throw malformed("can't be split into cells: a quote is not closed, or a cell is longer than " + MAX_CHARS
                     + " characters; is this a CSV file?");
         }
     }
@@ -269,8 +269,8 @@ public final class CsvRows {
             isMore |= !cells.getField(i).isBlank();
         }
         if (isMore || cells.getFieldCount() <= lastColumn()) {
-            throw malformed("has " + cells.getFieldCount() + " cells, the first line has " + header.size()
-                    + "; put a cell that has a " + separatorName() + " in it into double quotes");
+            throw malformed("has " + cells.getFieldCount() + " cells, but the first line has " + header.size()
+                    + "; put double quotes around a cell that contains a " + separatorName());
         }
     }
 
@@ -307,7 +307,7 @@ public final class CsvRows {
             }
         }
         throw malformed("column " + shown(header.get(timeColumn)) + ": " + shown(text)
-                + " is no time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z,"
+                + " is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z,"
                 + " or choose another column with --time");
     }
 
@@ -417,7 +417,7 @@ public final class CsvRows {
                     || !Double.isFinite(x)
                     || !Double.isFinite(y)
                     || !Double.isFinite(z)) {
-                throw new IllegalArgumentException("a row has finite numbers only");
+                throw new IllegalArgumentException("the numbers of a row must be finite");
             }
         }
 

@@ -34,7 +34,7 @@ public record Preview(String text) {
         });
         StringBuilder text = new StringBuilder("%s, cells separated by a %s%n%n".formatted(file, csv.separatorName()));
         text.append("time     ")
-                .append(csv.timeName().orElse("none: the number of a row stands for it"))
+                .append(csv.timeName().orElse("none: row numbers are used instead"))
                 .append(System.lineSeparator())
                 .append("values   ")
                 .append(String.join(", ", csv.valueNames()))
@@ -55,7 +55,7 @@ public record Preview(String text) {
                     .collect(Collectors.joining("  "));
             text.append(String.format(Locale.ROOT, "%-28s  %s%n", time, values));
         }
-        text.append("%n%s in %s, %d of them short; %s with an empty cell skipped%n"
+        text.append("%n%s in %s, %d of them short; skipped %s with an empty cell%n"
                 .formatted(
                         ErrorMessages.count(csv.rows(), "row"),
                         ErrorMessages.count(counts[0], "window"),

@@ -35,11 +35,11 @@ public sealed interface Windows {
 
         public ByCount {
             if (rowsPerWindow < 1 || rowsPerWindow > MOST_ROWS) {
-                throw new IllegalArgumentException(
-                        "a window has 1 to " + MOST_ROWS + " rows, not " + rowsPerWindow + "; choose another --window");
+                throw new IllegalArgumentException("a window must have 1 to " + MOST_ROWS + " rows, not "
+                        + rowsPerWindow + "; choose another --window");
             }
             if (firstNumber < 0) {
-                throw new IllegalArgumentException("the first epoch is at least 0, not " + firstNumber);
+                throw new IllegalArgumentException("the first epoch must be at least 0, not " + firstNumber);
             }
         }
 
@@ -64,7 +64,7 @@ public sealed interface Windows {
     record ByTime(Duration length) implements Windows {
         public ByTime {
             if (length.compareTo(Duration.ofMillis(1)) < 0) {
-                throw new IllegalArgumentException("a window lasts at least 1ms; choose another --window-time");
+                throw new IllegalArgumentException("a window must last at least 1ms; choose another --window-time");
             }
         }
 
@@ -114,10 +114,10 @@ public sealed interface Windows {
 
         public Window {
             if (number < 0) {
-                throw new IllegalArgumentException("a window number is at least 0, not " + number);
+                throw new IllegalArgumentException("a window number must be at least 0, not " + number);
             }
             if (rows.isEmpty()) {
-                throw new IllegalArgumentException("a window has at least one row");
+                throw new IllegalArgumentException("a window must have at least one row");
             }
             rows = List.copyOf(rows);
         }

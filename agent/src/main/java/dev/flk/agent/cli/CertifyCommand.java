@@ -36,38 +36,39 @@ import picocli.CommandLine.Parameters;
         name = "certify",
         header = "Turn a CSV of measurements into certificates.",
         description = {
-            "Cuts a CSV of measurements into windows and puts a certificate of each into",
-            "the outbox. The same rows give the same certificates. A mistake anywhere in",
-            "the file is named, and then none of it is certified.",
+            "Divides a CSV of measurements into windows and adds a certificate of each",
+            "window to the outbox. The same rows always result in the same certificates.",
+            "If a line has a mistake, the command names it and certifies nothing.",
             "",
-            "The first line names the columns; timestamp and x, y, z are read, or those",
-            "that --time and --value name. Cells are separated by commas, semicolons or",
-            "tabs; times are seconds or milliseconds since 1970, or ISO 8601. A row with",
-            "an empty cell is skipped. One value is taken as a curve over time."
+            "The first line names the columns. The command reads timestamp, x, y and z, or",
+            "the columns that --time and --value name. Cells are separated by commas,",
+            "semicolons or tabs; times are seconds or milliseconds since 1970, or ISO 8601.",
+            "Rows with an empty cell are skipped. A single value column is treated as a",
+            "curve over time."
         })
 final class CertifyCommand implements Callable<Integer> {
     private final Context context;
 
-    @Parameters(paramLabel = "FILE.csv", description = "The measurements; - is standard input.")
+    @Parameters(paramLabel = "FILE.csv", description = "The measurements; - reads standard input.")
     private String file = "";
 
-    @Option(names = "--time", paramLabel = "COLUMN", description = "The column of the times; preset: timestamp.")
+    @Option(names = "--time", paramLabel = "COLUMN", description = "The column of the times (default: timestamp).")
     private @Nullable String time;
 
     @Option(
             names = "--value",
             paramLabel = "COLUMN",
             split = ",",
-            description = "The columns of one to three values, separated by commas; preset: x,y,z.")
+            description = "One to three columns of values, separated by commas (default: x,y,z).")
     private List<String> values = new ArrayList<>();
 
-    @Option(names = "--shard", paramLabel = "ID", description = "Shard of the certificates; preset: SHARD_ID.")
+    @Option(names = "--shard", paramLabel = "ID", description = "The shard of the certificates (default: SHARD_ID).")
     private @Nullable String shard;
 
     @Option(
             names = "--shard-count",
             paramLabel = "N",
-            description = "Deal the windows in turn to N shards named ID-1 to ID-N.")
+            description = "Distribute the windows in turn among N shards, ID-1 to ID-N.")
     private @Nullable Integer shardCount;
 
     @ArgGroup(exclusive = true)
@@ -76,13 +77,13 @@ final class CertifyCommand implements Callable<Integer> {
     @Option(
             names = "--first-epoch",
             paramLabel = "N",
-            description = "Epoch of the first window, where windows are counted; preset: 0.")
+            description = "The epoch of the first window, unless --window-time is given (default: 0).")
     private long firstEpoch;
 
     @Option(
             names = "--plot",
             paramLabel = "FILE.svg",
-            description = "Draw how D̂ comes about, and D̂, coh★ and regime over the windows.")
+            description = "Draw how D̂ is computed, and D̂, coh★ and regime of every window.")
     private @Nullable Path plot;
 
     @ArgGroup(exclusive = true)
@@ -93,38 +94,40 @@ final class CertifyCommand implements Callable<Integer> {
     }
 
     static final class WindowOptions {
-        @Option(names = "--window", paramLabel = "ROWS", description = "Rows in a window; preset: 100.")
+        @Option(names = "--window", paramLabel = "ROWS", description = "The number of rows in a window (default: 100).")
         private int rows = 100;
 
         @Option(
                 names = "--window-time",
                 paramLabel = "DURATION",
-                description = {"Cut by time instead, such as 6h; a window's epoch is its", "number since 1970."})
+                description = {"Divide by time instead, such as 6h; the epoch of a window", "is its number since 1970."
+                })
         private @Nullable String time;
     }
 
     static final class Target {
         @Option(
                 names = "--dry-run",
-                description =
-                        "Show how the file is understood, its first rows and how many windows it has; certify nothing.")
+                description = "Show how the file is read, its first rows and its number of windows; certify nothing.")
         private boolean dryRun;
 
-        @Option(names = "--print", description = "Print the certificates, a line each; leave the outbox alone.")
+        @Option(
+                names = "--print",
+                description = "Print the certificates, one per line, instead of adding them to the outbox.")
         private boolean print;
 
         @Option(
                 names = "--follow",
                 description = {
-                    "Continue as the file grows, each window as soon as it is",
-                    "complete, until stopped; a restart continues there."
+                    "Keep reading as the file grows, and certify each window as",
+                    "soon as it is complete, until stopped; a restart resumes there."
                 })
         private boolean follow;
 
         @Option(
                 names = "--out",
                 paramLabel = "FILE",
-                description = "Write the certificates to a file, a line each; leave the outbox alone.")
+                description = "Write the certificates to a file, one per line, instead of adding them to the outbox.")
         private @Nullable Path file;
     }
 
@@ -132,10 +135,10 @@ final class CertifyCommand implements Callable<Integer> {
     public Integer call() throws IOException, MalformedCsv, InvalidConfig {
         AgentConfig config = context.config();
         if (plot != null && (target.follow || target.dryRun)) {
-            throw new UsageError("--plot draws certificates of a whole file: leave out --follow and --dry-run");
+            throw new UsageError("--plot draws a complete file and can't be combined with --follow or --dry-run");
         }
         if (plot != null && target.file != null && isSame(plot, target.file)) {
-            throw new UsageError("--plot and --out name the same file, " + plot + "; name two");
+            throw new UsageError("--plot and --out name the same file, " + plot + "; name two different files");
         }
         requireReplaceable("--plot", plot, CertificatePlot::isPlot);
         requireReplaceable("--out", target.file, Certifier::areCertificates);
@@ -150,7 +153,7 @@ final class CertifyCommand implements Callable<Integer> {
             CsvRows rows = new CsvRows(csv, columns());
             certificates = certifier(config).certify(rows, windows());
             if (rows.skippedRows() > 0) {
-                context.complain(ErrorMessages.count(rows.skippedRows(), "row") + " with an empty cell skipped");
+                context.complain("skipped " + ErrorMessages.count(rows.skippedRows(), "row") + " with an empty cell");
             }
         }
         if (plot != null && !certificates.isEmpty()) {
@@ -173,7 +176,7 @@ final class CertifyCommand implements Callable<Integer> {
     private int follow(AgentConfig config) throws IOException, MalformedCsv {
         if (file.equals("-")) {
             throw new UsageError(
-                    "--follow needs a file; after a restart it is read from its start, which standard input can't");
+                    "--follow needs a file, not standard input, because a restart reads it again from its beginning");
         }
         context.open(file).close();
         long certified = new CsvFollower(config, Path.of(file), context).run(certifier(config), columns(), windows());
@@ -205,7 +208,7 @@ final class CertifyCommand implements Callable<Integer> {
     private Certifier certifier(AgentConfig config) {
         String id = Optional.ofNullable(shard)
                 .or(config::shardId)
-                .orElseThrow(() -> new UsageError("no shard is named; give --shard ID or set SHARD_ID"));
+                .orElseThrow(() -> new UsageError("no shard: give --shard ID or set SHARD_ID"));
         if (shardCount != null && (shardCount < 1 || shardCount > 10_000)) {
             throw new UsageError("--shard-count must be from 1 to 10000, not " + shardCount);
         }

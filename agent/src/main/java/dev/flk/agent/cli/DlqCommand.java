@@ -33,10 +33,10 @@ import picocli.CommandLine.Parameters;
 
 @Command(
         name = "dlq",
-        header = "Look at what was given up, take it back, or remove it.",
+        header = "Show, requeue or purge dead letters.",
         description = {
-            "The dead letters are in DLQ_PATH, a JSON object a line. All of this works also",
-            "while an agent runs."
+            "Dead letters are certificates that were given up. They are in the file DLQ_PATH,",
+            "one JSON object per line. These commands also work while an agent runs."
         })
 final class DlqCommand implements Runnable {
     private final Context context;
@@ -53,19 +53,20 @@ final class DlqCommand implements Runnable {
     /** The selection of letters; all given conditions must hold. */
     static final class Which {
 
-        @Option(names = "--reason", paramLabel = "TEXT", description = "Those whose reason has this in it.")
+        @Option(names = "--reason", paramLabel = "TEXT", description = "Only letters whose reason contains this text.")
         private @Nullable String reason;
 
         @Option(
                 names = "--since",
                 paramLabel = "TIME",
-                description = "Those given up since then: 2026-11-20T08:00:00Z, or 2d ago.")
+                description = "Only letters since this time, such as 2026-11-20T08:00:00Z, or 2d for two days ago.")
         private @Nullable String since;
 
         @Option(
                 names = "--id",
                 paramLabel = "ID",
-                description = "That with this pcs_id, or beginning of one, or outbox sequence; repeatable.")
+                description =
+                        "Only the letter with this pcs_id, beginning of a pcs_id, or outbox sequence; may be repeated.")
         private List<String> ids = List.of();
 
         DeadLetterFilter filter() {
@@ -86,8 +87,8 @@ final class DlqCommand implements Runnable {
         }
     }
 
-    @Command(name = "list", header = "List dead letters, a line each.")
-    int list(@Mixin Which which, @Option(names = "--json", description = "The lines of the file.") boolean json)
+    @Command(name = "list", header = "List dead letters.")
+    int list(@Mixin Which which, @Option(names = "--json", description = "Print the lines of the file.") boolean json)
             throws Exception {
         Output output = context.output(json);
         DeadLetterFilter filter = withCompleteIds(which.filter());
@@ -102,14 +103,14 @@ final class DlqCommand implements Runnable {
         return 0;
     }
 
-    @Command(name = "show", header = "Show one dead letter, its certificate too.")
+    @Command(name = "show", header = "Show one dead letter and its certificate.")
     int show(
             @Parameters(
                             paramLabel = "ID",
                             description =
-                                    "Its pcs_id, or at least 8 characters of the beginning, or its outbox sequence.")
+                                    "Its pcs_id, or at least the first 8 characters of it, or its outbox sequence.")
                     String id,
-            @Option(names = "--json", description = "The line of the file.") boolean json)
+            @Option(names = "--json", description = "Print the line of the file.") boolean json)
             throws Exception {
         DeadLetterFilter filter =
                 withCompleteIds(new DeadLetterFilter(Optional.empty(), Optional.empty(), List.of(id)));
@@ -131,10 +132,10 @@ final class DlqCommand implements Runnable {
 
     @Command(
             name = "requeue",
-            header = "Take dead letters back to be sent again.",
+            header = "Return dead letters to the outbox, to be sent again.",
             description = {
-                "Puts the certificates into the outbox, and on disk, and takes their letters out",
-                "of the file. Doing it twice sends them once."
+                "Adds the certificates to the outbox, forces them to disk, and then removes their",
+                "letters from the file. Running it twice sends the certificates once."
             })
     int requeue(@Mixin Which which, @Mixin Change change) throws Exception {
         return change(which, change, "requeued");
@@ -142,21 +143,21 @@ final class DlqCommand implements Runnable {
 
     @Command(
             name = "purge",
-            header = "Remove dead letters for good.",
-            description = "Their certificates are gone then.")
+            header = "Remove dead letters permanently.",
+            description = "Removes their certificates, too.")
     int purge(@Mixin Which which, @Mixin Change change) throws Exception {
         return change(which, change, "purged");
     }
 
     /** The options of commands that change the file. */
     static final class Change {
-        @Option(names = "--all", description = "All of them.")
+        @Option(names = "--all", description = "All dead letters.")
         private boolean all;
 
-        @Option(names = "--dry-run", description = "Only say how many.")
+        @Option(names = "--dry-run", description = "Only print how many.")
         private boolean dryRun;
 
-        @Option(names = "--json", description = "Say it as a JSON object.")
+        @Option(names = "--json", description = "Print one JSON object.")
         private boolean json;
     }
 
@@ -165,8 +166,8 @@ final class DlqCommand implements Runnable {
         if (filter.isAll() != how.all) {
             throw new UsageError(
                     how.all
-                            ? "--all and --reason, --since or --id exclude each other"
-                            : "say which: --reason, --since, --id or --all");
+                            ? "--all can't be combined with --reason, --since or --id"
+                            : "select letters by --reason, --since or --id, or give --all");
         }
         AgentConfig config = context.config();
         DeadLetterFilter complete = withCompleteIds(filter);
@@ -226,7 +227,8 @@ final class DlqCommand implements Runnable {
                         "given up\t" + letter.when() + "\noutbox\t#" + letter.sequence() + ", added "
                                 + Instant.ofEpochMilli(letter.addedMillis()) + "\npcs_id\t"
                                 + (letter.pcsId().isEmpty() ? "none" : letter.pcsId()) + "\nstatus\t"
-                                + (letter.status() == 0 ? "no answer ended it" : letter.status()) + "\nattempts\t"
+                                + (letter.status() == 0 ? "none: the agent gave it up by itself" : letter.status())
+                                + "\nattempts\t"
                                 + letter.attempts() + "\nreason\t" + Printable.of(letter.reason()))
                 + "certificate\n" + Printable.of(text(letter.certificate())) + "\n";
     }
@@ -287,7 +289,7 @@ final class DlqCommand implements Runnable {
                         found.stream().limit(MOST_NAMED).map(LetterIds::shown).toList();
                 throw new IOException(
                         Printable.of(text) + " is the beginning of several ids: " + String.join(", ", named)
-                                + (found.size() > MOST_NAMED ? " and more" : "") + "; give more of it");
+                                + (found.size() > MOST_NAMED ? " and more" : "") + "; give more characters");
             }
             return found.iterator().next();
         }

@@ -48,7 +48,7 @@ final class OutboxCommands {
                     "and not yet compacted. Also works while an agent runs."
                 })
         int cat(
-                @Option(names = "--json", description = "JSON objects, with the certificates.") boolean json,
+                @Option(names = "--json", description = "Print JSON objects, with the certificates.") boolean json,
                 @Option(names = "--waiting", description = "Show only entries that wait.") boolean waiting)
                 throws Exception {
             Output output = context.output(json);
@@ -84,7 +84,7 @@ final class OutboxCommands {
             String outcome = switch (fate) {
                 case "200" -> "answered 200: accepted";
                 case "202" -> "answered 202: escalated or rejected";
-                case "dead" -> "given up: among the dead letters";
+                case "dead" -> "given up: now a dead letter";
                 case "lost" -> "lost to disk damage";
                 default -> fate;
             };
@@ -139,7 +139,8 @@ final class OutboxCommands {
                                 ? "the damaged headers were rewritten; nothing is gone"
                                 : "the outbox is repaired, without the missing records");
             } catch (OutboxLocked e) {
-                context.say(e.getMessage() + "; nothing is repaired while it runs: it skips the missing records");
+                context.say(
+                        e.getMessage() + "; nothing was repaired: the running agent itself skips the missing records");
             }
             return found.isComplete() ? 0 : 1;
         }
@@ -147,11 +148,11 @@ final class OutboxCommands {
 
     @Command(
             name = "compact",
-            header = "Free the space of certificates that were sent.",
+            header = "Free the disk space of settled certificates.",
             description = {
-                "Removes what was settled longer ago than the horizon, a segment at a time, and",
-                "compresses segments that were closed a day ago. Never removes a waiting",
-                "certificate. For cron; also works through a running agent, and on a full disk."
+                "Removes segments that were settled longer ago than the horizon, and compresses",
+                "segments that were closed a day ago. Never removes a waiting certificate. For",
+                "cron; also works while an agent runs, and on a full disk."
             })
     final class Compact implements Callable<Integer> {
         private static final int MOST_DAYS = 36_500;

@@ -21,8 +21,9 @@ import picocli.CommandLine.Option;
         name = "run",
         header = "Send the certificates in the outbox to the backend.",
         description = {
-            "Sends the contents of the outbox, and of files that arrive in SPOOL_DIR, until",
-            "it is stopped (SIGTERM). SIGHUP reloads the key and the configuration."
+            "Sends the certificates in the outbox, and those in files that arrive in",
+            "SPOOL_DIR, until it is stopped (SIGTERM). SIGHUP reloads the configuration and",
+            "the key."
         })
 final class RunCommand implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(RunCommand.class);

@@ -25,23 +25,24 @@ import picocli.CommandLine.Option;
 
 @Command(
         name = "status",
-        header = "Tell what waits, how sending goes, and what was given up.",
+        header = "Show what waits, how fast it is sent, and what was given up.",
         description = {
-            "Asks the running agent; without one it reads the files. Exit code 1 if that is",
-            "not healthy: something has waited for longer than --max-age, no backend",
-            "answers, signatures are refused, records were lost, or the disk is short."
+            "Asks the running agent, or reads the files if none runs. Exit code 1 if the",
+            "agent is not healthy: a certificate has waited for longer than --max-age, no",
+            "backend answers, signatures are refused, records were lost, or disk space is",
+            "low."
         })
 final class StatusCommand implements Callable<Integer> {
     private final Context context;
 
-    @Option(names = "--json", description = "As one JSON object.")
+    @Option(names = "--json", description = "Print one JSON object.")
     private boolean json;
 
     @Option(
             names = "--max-age",
             paramLabel = "DURATION",
             defaultValue = "1h",
-            description = "How long a certificate may wait; preset: ${DEFAULT-VALUE}.")
+            description = "How long a certificate may wait (default: ${DEFAULT-VALUE}).")
     private String maxAge = "1h";
 
     StatusCommand(Context context) {
@@ -118,7 +119,7 @@ final class StatusCommand implements Callable<Integer> {
                     + ", more than " + ErrorMessages.duration(longest));
         }
         if (report.pid() == null && report.pending() > 0) {
-            problems.add("certificates wait, and no agent runs; start flk-agent run");
+            problems.add("certificates wait, but no agent runs; start flk-agent run");
         }
         List<StatusReport.Backend> backends = report.backends();
         if (backends != null && report.pending() > 0 && backends.stream().noneMatch(StatusReport.Backend::answering)) {
@@ -131,15 +132,15 @@ final class StatusCommand implements Callable<Integer> {
         }
         if (report.lostRecords() > 0) {
             problems.add("the disk has lost " + ErrorMessages.count(report.lostRecords(), "record")
-                    + "; flk-agent fsck tells which");
+                    + "; flk-agent fsck lists them");
         }
         if (report.diskFreeBytes() < report.diskMinFreeBytes()) {
             problems.add("the disk has " + ErrorMessages.bytes(report.diskFreeBytes()) + " left, less than"
-                    + " OUTBOX_MIN_FREE_BYTES; nothing new is taken");
+                    + " OUTBOX_MIN_FREE_BYTES; no certificate is accepted");
         }
         if (report.outboxBytes() > report.outboxMaxBytes() - report.outboxMaxBytes() / 10) {
-            problems.add("the outbox has " + ErrorMessages.bytes(report.outboxBytes()) + " of "
-                    + ErrorMessages.bytes(report.outboxMaxBytes()) + "; soon nothing new is taken");
+            problems.add("the outbox uses " + ErrorMessages.bytes(report.outboxBytes()) + " of "
+                    + ErrorMessages.bytes(report.outboxMaxBytes()) + "; soon no certificate will be accepted");
         }
         return problems;
     }
@@ -147,7 +148,7 @@ final class StatusCommand implements Callable<Integer> {
     /** Formats the status of an agent for people, at 80 columns. */
     static String text(StatusReport report, Instant now) {
         StringBuilder text = new StringBuilder();
-        add(text, "agent", report.pid() == null ? "none runs" : "runs as process " + report.pid());
+        add(text, "agent", report.pid() == null ? "does not run" : "runs as process " + report.pid());
         add(text, "outbox", report.outbox());
         Long oldest = report.oldestPendingSeconds();
         add(
@@ -166,7 +167,7 @@ final class StatusCommand implements Callable<Integer> {
                                     "%.1f a second, %d in flight",
                                     report.settledPerSecond(),
                                     report.inFlight())
-                            + (drain == null ? "" : ", done in " + duration(drain)));
+                            + (drain == null ? "" : ", empty in " + duration(drain)));
         }
         for (StatusReport.Backend backend :
                 Objects.requireNonNullElse(report.backends(), List.<StatusReport.Backend>of())) {
@@ -184,7 +185,7 @@ final class StatusCommand implements Callable<Integer> {
                 ErrorMessages.bytes(report.outboxBytes()) + " of " + ErrorMessages.bytes(report.outboxMaxBytes())
                         + " used, " + ErrorMessages.bytes(report.diskFreeBytes()) + " free");
         if (report.lostRecords() > 0) {
-            add(text, "lost", ErrorMessages.count(report.lostRecords(), "record") + ", by damage of the disk");
+            add(text, "lost", ErrorMessages.count(report.lostRecords(), "record") + ", because of disk damage");
         }
         return text.toString();
     }
@@ -202,7 +203,7 @@ final class StatusCommand implements Callable<Integer> {
     /** Describes the last answer; a backend is not contacted while nothing waits. */
     private static String lastAnswer(StatusReport.Backend backend, Instant now) {
         if (backend.lastAnsweredAt() == null) {
-            return backend.answering() && backend.lastError() == null ? "not asked yet" : "no answer yet";
+            return backend.answering() && backend.lastError() == null ? "not contacted yet" : "no answer yet";
         }
         Duration ago = Duration.between(Instant.parse(backend.lastAnsweredAt()), now);
         return "last answered " + duration(Math.max(0, ago.toSeconds())) + " ago";

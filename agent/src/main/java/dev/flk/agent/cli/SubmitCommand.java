@@ -26,7 +26,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "Puts certificates into the outbox; they are on disk when the command returns,",
             "and are signed when they are sent. Invalid certificates are reported and",
-            "skipped. Also works while an agent runs, through it."
+            "skipped. Also works while an agent runs."
         })
 final class SubmitCommand implements Callable<Integer> {
     private final Context context;

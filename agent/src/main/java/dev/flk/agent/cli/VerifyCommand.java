@@ -38,7 +38,7 @@ import picocli.CommandLine.Option;
         exitCodeList = {
             "0:the backend would accept it, if it has the same key",
             "1:the backend would reject it, or it can't be read",
-            "2:usage or configuration"
+            "2:wrong usage or configuration"
         })
 final class VerifyCommand implements Callable<Integer> {
     private final Context context;

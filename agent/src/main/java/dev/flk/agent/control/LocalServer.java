@@ -100,7 +100,7 @@ public final class LocalServer implements Closeable {
                 Quantities::path,
                 "A socket through which programs of its group submit certificates to the running agent.");
         private static final Key<Integer> INTAKE_PORT =
-                Key.of("INTAKE_PORT", Quantities::port, "A loopback port for the same; 0 takes a free one.");
+                Key.of("INTAKE_PORT", Quantities::port, "A loopback port for the same; 0: any free port.");
 
         /** The settings of the addresses. */
         public static final List<Key<?>> KEYS = List.of(CONTROL_SOCKET, INTAKE_SOCKET, INTAKE_PORT);
@@ -198,7 +198,7 @@ public final class LocalServer implements Closeable {
         for (int look = 0; isListening(socket); look++) {
             if (look == MOST_LOOKS) {
                 throw new InvalidConfig(List.of(setting + ": " + socket
-                        + " is a socket on which another process listens; stop that one, or name another path"));
+                        + " is a socket on which another process listens; stop that process, or name another path"));
             }
             LockSupport.parkNanos(LOOK_AGAIN_NANOS);
         }
@@ -247,7 +247,8 @@ public final class LocalServer implements Closeable {
                     public Optional<Answer> beforeReading(HttpHeaders headers) {
                         String host = headers.get(HttpHeaderNames.HOST, "").replaceFirst(":\\d+$", "");
                         return headers.contains(HttpHeaderNames.ORIGIN) || !OWN_NAMES.contains(host)
-                                ? Optional.of(Answer.error(403, "only local programs may use this port, as localhost"))
+                                ? Optional.of(Answer.error(
+                                        403, "only local programs may use this port, with localhost as the host name"))
                                 : Optional.empty();
                     }
                 };

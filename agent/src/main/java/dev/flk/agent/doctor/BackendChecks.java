@@ -127,7 +127,7 @@ final class BackendChecks {
             case 401 ->
                 Finding.bad(
                         "key",
-                        base + " does not know it, or not for shard " + shard
+                        base + " does not know it, or does not accept it for shard " + shard
                                 + "; compare PCS_SIGN_ALG and the key on both sides");
             case 429, 503 -> Finding.doubtful("key", base + " is busy (" + answer.status() + "); try again");
             default -> Finding.bad("key", base + " answers " + answer.status() + " to a certificate; is it a backend?");

@@ -109,8 +109,8 @@ public final class Doctor {
             if (free < keep) {
                 return Finding.bad(
                         "disk",
-                        there + " has " + ErrorMessages.bytes(free) + " left, OUTBOX_MIN_FREE_BYTES keeps "
-                                + ErrorMessages.bytes(keep) + ": no certificate is accepted; free space");
+                        there + " has " + ErrorMessages.bytes(free) + " left, less than OUTBOX_MIN_FREE_BYTES ("
+                                + ErrorMessages.bytes(keep) + "): no certificate is accepted; free space");
             }
             return free < keep + config.outbox().maxBytes()
                     ? Finding.doubtful(
@@ -145,8 +145,8 @@ public final class Doctor {
             new OutboxInspector(directory).requireFree();
             return Finding.doubtful(
                     "agent",
-                    "none runs, certificates that wait: "
-                            + new OutboxInspector(directory).summary().pendingEntries() + "; start flk-agent run");
+                    "no agent runs; start flk-agent run to send the waiting certificates: "
+                            + new OutboxInspector(directory).summary().pendingEntries());
         } catch (OutboxLocked e) {
             return Finding.bad(
                     "agent",
@@ -160,8 +160,8 @@ public final class Doctor {
         try {
             OutboxInspector.Check found = new OutboxInspector(config.outbox().directory()).check();
             return found.isComplete()
-                    ? Finding.good("records", found.records() + ", and none is missing")
-                    : Finding.bad("records", "damaged, " + found.missingRecords() + " gone; flk-agent fsck lists them");
+                    ? Finding.good("records", found.records() + ", none is missing")
+                    : Finding.bad("records", found.missingRecords() + " are lost to damage; flk-agent fsck lists them");
         } catch (IOException e) {
             return Finding.bad("records", "cannot be read: " + e.getMessage());
         }

@@ -29,9 +29,9 @@ public final class AgentMeters {
                 .labelNames("status")
                 .register(registry);
         STATUSES.forEach(submitted::labels);
-        retries = Counter.build("flk_agent_retries", "Certificates that were put off to be sent again.")
+        retries = Counter.build("flk_agent_retries", "Certificates deferred for a retry.")
                 .register(registry);
-        damaged = Counter.build("flk_agent_outbox_lost", "Records of the outbox that its disk has lost.")
+        damaged = Counter.build("flk_agent_outbox_lost", "Records of the outbox lost to disk damage.")
                 .register(registry);
         DefaultExports.register(registry);
     }
@@ -103,9 +103,9 @@ public final class AgentMeters {
         private static final List<String> LABEL = List.of("shard");
 
         private final Counter retries =
-                counter("flk_agent_shard_retries", "Certificates of a shard that were put off.");
+                counter("flk_agent_shard_retries", "Certificates of a shard deferred for a retry.");
         private final Counter deadLetters =
-                counter("flk_agent_shard_dead_letters", "Certificates of a shard that were given up.");
+                counter("flk_agent_shard_dead_letters", "Certificates of a shard that became dead letters.");
         private volatile Supplier<Map<String, ShardWaiting>> waiting = Map::of;
 
         private static Counter counter(String name, String help) {
@@ -131,7 +131,9 @@ public final class AgentMeters {
             GaugeMetricFamily pending =
                     new GaugeMetricFamily("flk_agent_shard_pending", "Certificates of a shard that wait.", LABEL);
             GaugeMetricFamily oldest = new GaugeMetricFamily(
-                    "flk_agent_shard_oldest_pending_seconds", "How long the oldest of them has waited.", LABEL);
+                    "flk_agent_shard_oldest_pending_seconds",
+                    "How long the oldest certificate of a shard has waited.",
+                    LABEL);
             waiting.get().forEach((shard, now) -> {
                 pending.addMetric(List.of(shard), now.entries());
                 oldest.addMetric(List.of(shard), now.oldestSeconds());

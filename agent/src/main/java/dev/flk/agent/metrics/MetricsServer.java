@@ -27,7 +27,7 @@ public final class MetricsServer implements Closeable {
     public static final Key<Integer> PORT = Key.of(
             "METRICS_PORT",
             Quantities::port,
-            "A port for metrics, on all addresses; 0 takes a free one. Not set: none.");
+            "A port for metrics, on all addresses; 0: any free port. Not set: no metrics.");
 
     private static final int MAX_CONNECTIONS = 64;
     private static final int MAX_SKIPPED_BYTES = 64 << 10;

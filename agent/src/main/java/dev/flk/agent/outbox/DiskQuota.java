@@ -55,7 +55,7 @@ final class DiskQuota {
         }
         if (freeBytes - needed < options.minFreeBytes()) {
             throw new OutboxFull("the file system of " + options.directory() + " has " + freeBytes
-                    + " bytes left, OUTBOX_MIN_FREE_BYTES keeps " + options.minFreeBytes() + "; make room");
+                    + " bytes left, less than OUTBOX_MIN_FREE_BYTES (" + options.minFreeBytes() + "); free space");
         }
         usedBytes += needed;
         freeBytes -= needed;

@@ -128,7 +128,7 @@ public final class Agent implements Closeable {
         meters.gauge("flk_agent_outbox_pending", "Certificates that wait in the outbox.", outbox::pendingEntries);
         meters.gauge(
                 "flk_agent_oldest_pending_seconds",
-                "How long the oldest of them has waited.",
+                "How long the oldest certificate in the outbox has waited.",
                 () -> outbox.oldest()
                         .map(entry -> secondsSince(entry.addedMillis(), surroundings.clock()))
                         .orElse(0.0));
@@ -150,10 +150,10 @@ public final class Agent implements Closeable {
                 "flk_agent_outbox_bytes",
                 "The size of the outbox's files.",
                 () -> outbox.lastSpace().usedBytes());
-        meters.gauge("flk_agent_outbox_max_bytes", "The limit of that size.", outbox::maxBytes);
+        meters.gauge("flk_agent_outbox_max_bytes", "The largest size of the outbox's files.", outbox::maxBytes);
         meters.gauge(
                 "flk_agent_disk_free_bytes",
-                "The free space of their file system.",
+                "The free space of the outbox's file system.",
                 () -> outbox.lastSpace().freeBytes());
     }
 
@@ -176,9 +176,10 @@ public final class Agent implements Closeable {
 
     /** Applies another configuration as far as possible without a restart; logs the settings that need one. */
     public void reload(AgentConfig next) {
-        config.neededRestart(next).forEach(setting -> LOG.warn("{} was changed; that needs a restart", setting));
+        config.neededRestart(next)
+                .forEach(setting -> LOG.warn("{} was changed; restart the agent to apply it", setting));
         sender.reconfigure(next.sending());
-        LOG.info("configuration was read again; waiting certificates are sent with it");
+        LOG.info("configuration was read again; it applies to waiting certificates, too");
     }
 
     /**
@@ -215,7 +216,7 @@ public final class Agent implements Closeable {
         if (state.heldShards() > 0) {
             return Optional.of(
                     "the backend refuses the signatures of " + ErrorMessages.count(state.heldShards(), "shard")
-                            + ": it does not know this key, or not for that shard; check PCS_SIGN_ALG and the key");
+                            + ": it does not know this key, or does not accept it for that shard; check PCS_SIGN_ALG and the key");
         }
         return state.backends().stream().anyMatch(SendingState.Backend::answering)
                 ? Optional.empty()
@@ -238,7 +239,7 @@ public final class Agent implements Closeable {
         try {
             loop(false);
         } catch (InterruptedException | RuntimeException e) {
-            LOG.error("sending has failed; what waits stays in the outbox", e);
+            LOG.error("sending has failed; waiting certificates stay in the outbox", e);
             abandon("sending has failed: " + e);
         }
     }
@@ -280,7 +281,7 @@ public final class Agent implements Closeable {
                 outbox.pendingEntries(),
                 deadLetters.count(),
                 metrics == null ? "" : ", metrics on port " + metrics.port(),
-                local.port() == 0 ? "" : ", certificates are taken on loopback port " + local.port());
+                local.port() == 0 ? "" : ", certificates are accepted on loopback port " + local.port());
         logLosses(outbox.losses());
         Optional<SpoolIntake> spool = config.spoolDirectory()
                 .map(directory -> SpoolIntake.start(directory, outbox, clock, LineLimit.ofOutages(nanoTicker)));
@@ -312,7 +313,7 @@ public final class Agent implements Closeable {
             }
             sender.await(Math.min(waitNanos, CHECK_LOCK_NANOS));
         }
-        outbox.lockLost().ifPresent(cause -> LOG.error("nothing more is sent: {}", cause.getMessage()));
+        outbox.lockLost().ifPresent(cause -> LOG.error("sending has stopped: {}", cause.getMessage()));
     }
 
     private static void logLosses(List<String> losses) {
@@ -391,7 +392,7 @@ public final class Agent implements Closeable {
         } catch (ExecutionException e) {
             throw e.getCause() instanceof IOException io ? io : new IOException(e.getCause());
         } finally {
-            abandon("the agent was closed before an answer came");
+            abandon("the agent was closed before an answer arrived");
         }
     }
 

@@ -155,13 +155,13 @@ final class AnswerHandler {
         limit.say(
                 "lost",
                 leftOut -> LOG.error(
-                        "the certificate with outbox sequence {} can't be read from the disk any more; flk-agent fsck"
-                                + " names the lost records{}",
+                        "the certificate with outbox sequence {} can no longer be read from the disk; flk-agent fsck"
+                                + " lists the lost records{}",
                         queued.entry.sequence(),
                         leftOut));
         meters.lost(1);
         hold.givenUp(queued);
-        done(queued.entry, new Settlement(Settlement.Kind.LOST, "", "the disk can't read it any more"));
+        done(queued.entry, new Settlement(Settlement.Kind.LOST, "", "the disk can no longer read it"));
     }
 
     /**
@@ -218,7 +218,7 @@ final class AnswerHandler {
             }
             case CONFLICT -> {
                 hold.accepted(queued, shardId);
-                giveUp(item, result.status(), "conflict: other content was recorded under this id before");
+                giveUp(item, result.status(), "conflict: different content was recorded under this id before");
             }
             case NEVER -> giveUp(item, result.status(), result.text());
             case IN_FUTURE -> {
@@ -241,14 +241,14 @@ final class AnswerHandler {
     private void badSignature(Item item, String shardId) {
         noteNotArrived(item.queued());
         if (hold.refused(item.queued(), shardId, nanoTicker.getAsLong())) {
-            giveUp(item, 401, "Signature verification failed, while others of this key and shard are accepted");
+            giveUp(item, 401, "Signature verification failed, although others of this key and shard are accepted");
             return;
         }
         limit.say(
                 "401",
                 leftOut -> LOG.error(
-                        "Signature verification failed for {}: the backend does not know this key, or not for this"
-                                + " shard; it is held, check PCS_SIGN_ALG and the key{}",
+                        "Signature verification failed for {}: the backend does not know this key, or does not"
+                                + " accept it for this shard; it is held; check PCS_SIGN_ALG and the key{}",
                         idForLog(item.signed().pcsId()),
                         leftOut));
         meters.retried(outbox.shardName(item.queued().entry));

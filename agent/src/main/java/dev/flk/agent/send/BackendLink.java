@@ -204,8 +204,8 @@ final class BackendLink {
                 .ifPresent(ahead -> limit.say(
                         "date",
                         leftOut -> LOG.warn(
-                                "{}: the Date of an answer differs by {} s from this machine's clock, unlike those"
-                                        + " before it; it is ignored until more answers confirm it{}",
+                                "{}: the Date of an answer differs by {} s from this machine's clock, unlike"
+                                        + " earlier ones; it is ignored until more answers confirm it{}",
                                 client.base(),
                                 ahead.toSeconds(),
                                 leftOut)));

@@ -110,7 +110,7 @@ record Batch(List<Item> items) {
                         0,
                         "older than MAX_AGE: first sent without an answer at "
                                 + Instant.ofEpochMilli(unansweredSinceMillis)
-                                + ", whether it was recorded is not known");
+                                + "; the backend may have recorded it");
                 return Optional.empty();
             }
             queued.sent++;

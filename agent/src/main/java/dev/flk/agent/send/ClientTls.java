@@ -56,7 +56,7 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
         Optional<String> key = settings.find(KEY);
         boolean certificateGiven = settings.isGiven(CERT);
         if (certificateGiven != settings.isGiven(KEY)) {
-            settings.problem("TLS_CERT, TLS_KEY: only one of the two is set; set both, or none");
+            settings.problem("TLS_CERT, TLS_KEY: only one of the two is set; set both or neither");
             return Optional.empty();
         }
         if (certificate.isPresent() != key.isPresent()) {

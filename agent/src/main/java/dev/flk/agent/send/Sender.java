@@ -238,7 +238,7 @@ public final class Sender {
             throw new InterruptedIOException("interrupted");
         } catch (ExecutionException | TimeoutException e) {
             throw new IOException(
-                    "sending did not respond within " + STATE_WITHIN_SECONDS + " s; its disk may hang", e);
+                    "the sender did not respond within " + STATE_WITHIN_SECONDS + " s; its disk may hang", e);
         }
     }
 
@@ -350,7 +350,7 @@ public final class Sender {
                     }
                     String what = reply == null
                             ? AnswerReader.describe(failure)
-                            : "status " + reply.status() + " without the backend's body, is ENDPOINT a backend?";
+                            : "status " + reply.status() + " without the backend's body; is ENDPOINT a backend?";
                     link.doesNotServe(what);
                     limit.say(
                             "health",

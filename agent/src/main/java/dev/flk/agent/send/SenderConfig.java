@@ -35,7 +35,7 @@ public record SenderConfig(
                     "Base URLs of backends on one dedup store, the preferred one first, separated by commas.")
             .mayHoldPassword();
     private static final Key<Duration> BASE_DELAY = Key.of(
-                    "BASE_DELAY", Quantities::positive, "The first pause before a submission is tried again.")
+                    "BASE_DELAY", Quantities::positive, "The first pause before a submission is retried.")
             .or("1s");
     private static final Key<Duration> MAX_DELAY = Key.of(
                     "MAX_DELAY", Quantities::positive, "The longest pause between attempts.")
@@ -43,12 +43,12 @@ public record SenderConfig(
     private static final Key<Integer> MAX_ATTEMPTS = Key.of(
                     "MAX_ATTEMPTS",
                     count(0, 1_000_000_000),
-                    "The number of attempts after which a certificate is a dead letter; 0: no limit.")
+                    "The number of attempts after which a certificate becomes a dead letter; 0: no limit.")
             .or("0");
     private static final Key<Duration> MAX_AGE = Key.of(
                     "MAX_AGE",
                     Quantities::positive,
-                    "The age at which a certificate is a dead letter; shorter than the backend's `DEDUP_TTL`.")
+                    "The age at which a certificate becomes a dead letter; shorter than the backend's `DEDUP_TTL`.")
             .or("13d");
     private static final Key<Duration> REQUEST_TIMEOUT = Key.of(
                     "REQUEST_TIMEOUT", Quantities::positive, "The longest duration of a request.")
@@ -85,7 +85,7 @@ public record SenderConfig(
         boolean areSound = !settings.isBroken(BASE_DELAY) && !settings.isBroken(MAX_DELAY);
         settings.require(
                 !areSound || maxDelay.compareTo(baseDelay) >= 0,
-                "MAX_DELAY: shorter than BASE_DELAY; set it to at least that");
+                "MAX_DELAY: shorter than BASE_DELAY; set it to at least BASE_DELAY");
         return new SendOptions(
                 baseDelay,
                 maxDelay,
@@ -108,7 +108,7 @@ public record SenderConfig(
     private static URI baseUrl(String text) {
         String advice = "; write it like http://localhost:8080";
         // a text with an @ may contain a password
-        String mistake = (text.indexOf('@') < 0 ? "'" + text + "', which is " : "") + "no base URL" + advice;
+        String mistake = (text.indexOf('@') < 0 ? "'" + text + "', which is " : "") + "not a base URL" + advice;
         try {
             URI uri = new URI(text);
             boolean web = "http".equalsIgnoreCase(uri.getScheme()) || "https".equalsIgnoreCase(uri.getScheme());

@@ -55,7 +55,7 @@ public record Signing(Optional<Signer> signer, SignatureCheck check) {
     private static Signing key(Settings settings, Key<String> name, Function<String, Signing> use) {
         settings.require(
                 settings.isGiven(name),
-                name + ": not set; flk-agent keygen makes a key, " + name.nameOfFile() + " reads it from a file");
+                name + ": not set; flk-agent keygen creates a key, and " + name.nameOfFile() + " reads it from a file");
         try {
             return settings.find(name).map(use).orElseGet(Signing::unsigned);
         } catch (IllegalArgumentException e) {

@@ -16,7 +16,7 @@ public final class TlsMessages {
     /** Fragments of the JDK's messages and of the peer's alerts, with their meaning; the first match counts. */
     private enum Sign {
         UNTRUSTED(
-                "its certificate was issued by an authority that is not trusted here; set TLS_CA_FILE to the certificate of that authority",
+                "its certificate was issued by an authority that the agent does not trust; set TLS_CA_FILE to the certificate of that authority",
                 "unable to find valid certification path",
                 "path building failed",
                 "trustanchors"),
@@ -25,13 +25,13 @@ public final class TlsMessages {
                 "no subject alternative",
                 "no name matching"),
         NOT_VALID_NOW(
-                "its certificate has expired, or is not valid yet; renew it at the backend (TLS_CERT there), or set the clock here",
+                "its certificate has expired, or is not valid yet; renew TLS_CERT of the backend, or correct this machine's clock",
                 "validity check failed",
                 "notafter:",
                 "notbefore:"),
         OWN_REFUSED(
-                "it rejects the certificate of this agent, or requires one; set TLS_CERT_FILE and TLS_KEY_FILE to one of an"
-                        + " authority that the backend trusts (TLS_CLIENT_CA there), and renew it if it has expired",
+                "it rejects the certificate of this agent, or requires one; set TLS_CERT_FILE and TLS_KEY_FILE to one that is"
+                        + " valid and issued by an authority in the backend's TLS_CLIENT_CA",
                 "certificate_required",
                 "bad_certificate",
                 "certificate_unknown",
@@ -41,7 +41,9 @@ public final class TlsMessages {
                 "it has no TLS version or cipher suite in common with the agent, which has TLS 1.2 and 1.3",
                 "protocol_version",
                 "handshake_failure"),
-        NO_TLS("the server there does not speak TLS; is it http?", "unsupported or unrecognized ssl message"),
+        NO_TLS(
+                "the server does not speak TLS; use http: in ENDPOINT, or check the port",
+                "unsupported or unrecognized ssl message"),
         ANY("check TLS_CA, TLS_CERT and TLS_KEY, and the host name");
 
         private final String meaning;

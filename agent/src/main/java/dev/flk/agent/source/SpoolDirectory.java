@@ -87,9 +87,9 @@ final class SpoolDirectory {
             return more || !round.isEmpty();
         } catch (OutboxFull e) {
             if (full.isEmpty()) {
-                LOG.warn("spool: {}; {} waits", e.getMessage(), directory);
+                LOG.warn("spool: {}; the files in {} wait", e.getMessage(), directory);
             }
-            full = Optional.of("spool: " + e.getMessage() + "; " + directory + " waits");
+            full = Optional.of("spool: " + e.getMessage() + "; the files in " + directory + " wait");
         } catch (IOException e) {
             report("spool: cannot read " + directory + ": " + reason(e), "");
         }
@@ -132,7 +132,7 @@ final class SpoolDirectory {
         } catch (NoSuchFileException e) {
             // removed in the meantime
         } catch (IOException | InvalidPathException e) {
-            report("spool: cannot give back " + taken + ": " + reason(e), "; it is left there and tried again");
+            report("spool: cannot rename " + taken + ": " + reason(e), "; it stays there and will be retried");
         }
     }
 
@@ -167,7 +167,7 @@ final class SpoolDirectory {
         } catch (NoSuchFileException e) {
             begun.remove(file);
         } catch (IOException | InvalidPathException e) {
-            report("spool: cannot take in or remove " + file + ": " + reason(e), "; it is left there and tried again");
+            report("spool: cannot read or remove " + file + ": " + reason(e), "; it stays there and will be retried");
         }
         round.remove();
     }
@@ -183,7 +183,7 @@ final class SpoolDirectory {
     /** Returns a text that is the same each time; the message of the exception may contain a name with a UUID. */
     private static String reason(Exception e) {
         if (e instanceof InvalidPathException) {
-            return "its name has characters that the locale of the agent does not have; rename it, or run the agent with"
+            return "its name has characters that the agent's locale can't represent; rename it, or run the agent with"
                     + " LC_ALL=C.UTF-8";
         }
         if (e instanceof FileSystemException failed && failed.getOtherFile() != null) {

@@ -133,7 +133,7 @@ final class SpoolFile {
         if (hasMore(path) || !remove()) {
             return Progress.MORE;
         }
-        LOG.info("took {} certificates in from {}, refused {}", added, name(path), refused);
+        LOG.info("added {} certificates from {}, refused {}", added, name(path), refused);
         return Progress.DONE;
     }
 
@@ -236,8 +236,8 @@ final class SpoolFile {
                     limit.say(
                             "given up",
                             leftOut -> LOG.error(
-                                    "line {} of {} is longer than {} bytes: nothing after it is read, the file is"
-                                            + " kept{}",
+                                    "line {} of {} is longer than {} bytes: the rest of the file is not read, and"
+                                            + " the file is kept{}",
                                     line,
                                     name(path),
                                     intake.longest(),
@@ -311,7 +311,8 @@ final class SpoolFile {
         if (refused == 0) {
             limit.say(
                     "refused",
-                    leftOut -> LOG.warn("certificates of {} are refused, see {}{}", name(path), name(errors), leftOut));
+                    leftOut ->
+                            LOG.warn("certificates of {} were refused; see {}{}", name(path), name(errors), leftOut));
         }
         refused += bad.size();
         bad.clear();

@@ -103,7 +103,7 @@ public final class SpoolIntake implements Closeable {
     public void requireNoFailure() {
         Throwable found = failure;
         if (found != null) {
-            throw new IllegalStateException("taking in files of the spool directory has failed", found);
+            throw new IllegalStateException("reading the spool directory has failed", found);
         }
     }
 

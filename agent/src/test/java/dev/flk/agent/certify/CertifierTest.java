@@ -99,19 +99,19 @@ class CertifierTest {
 
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> builder.rows(new double[][] {{1, 1}, {2}}))
-                .withMessage("row 3 has 1 numbers; a time and one to three values are needed");
+                .withMessage("row 3 has 1 numbers; give a time and one to three values");
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> builder.rows(new double[][] {{2, 1, 1}}))
-                .withMessage("row 3 has 2 values, the first row has 1");
+                .withMessage("row 3 has 2 values, but the first row has 1");
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> builder.rows(new double[][] {{2, Double.NaN}}))
-                .withMessage("row 3 holds [2.0, NaN]; all numbers must be finite");
+                .withMessage("row 3 contains [2.0, NaN]; all numbers must be finite");
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new CertificateBuilder("s").build())
-                .withMessage("a window has at least one row");
+                .withMessage("a window must have at least one row");
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new CertificateBuilder(""))
-                .withMessage("a shard id has 1 to 256 characters, this has 0");
+                .withMessage("a shard id must have 1 to 256 characters, not 0");
     }
 
     @Test

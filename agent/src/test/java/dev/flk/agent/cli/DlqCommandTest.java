@@ -160,7 +160,7 @@ class DlqCommandTest extends CommandTest {
             assertThat(ended.err().replace("\n    ", " "))
                     .as(command)
                     .isEqualTo("flk-agent: abcdef01 is the beginning of several ids: "
-                            + String.join(", ", alike.subList(0, 5)) + " and more; give more of it\n");
+                            + String.join(", ", alike.subList(0, 5)) + " and more; give more characters\n");
         }
         assertThat(letters()).hasSize(10);
         assertThat(done("dlq", "requeue", "--id", "abcdef013", "--dry-run"))

@@ -70,7 +70,8 @@ class DoctorCommandTest extends CommandTest {
         backend.submit = line -> Said.error(401, "Signature verification failed");
 
         assertThat(findings(1))
-                .contains("BAD key: " + backend.endpoint() + " does not know it, or not for shard doctor; compare"
+                .contains("BAD key: " + backend.endpoint()
+                        + " does not know it, or does not accept it for shard doctor; compare"
                         + " PCS_SIGN_ALG and the key on both sides\n");
     }
 
@@ -132,7 +133,8 @@ class DoctorCommandTest extends CommandTest {
         cli.with("OUTBOX_MIN_FREE_BYTES", "1000000TiB");
 
         assertThat(findings(1))
-                .contains("BAD disk: ", "OUTBOX_MIN_FREE_BYTES keeps ", ": no certificate is accepted; free space");
+                .contains(
+                        "BAD disk: ", "less than OUTBOX_MIN_FREE_BYTES (", ": no certificate is accepted; free space");
     }
 
     @Test
@@ -163,7 +165,7 @@ class DoctorCommandTest extends CommandTest {
         cli.submit(certificate(1), certificate(2));
         cli.damage("\"epoch\":1,");
 
-        assertThat(findings(1)).contains("BAD records: damaged, 1 gone; flk-agent fsck lists them\n");
+        assertThat(findings(1)).contains("BAD records: 1 are lost to damage; flk-agent fsck lists them\n");
     }
 
     @Test
@@ -173,7 +175,8 @@ class DoctorCommandTest extends CommandTest {
 
         String findings = findings(0);
 
-        assertThat(findings).contains("?   agent: none runs, certificates that wait: 2; start flk-agent run\n");
+        assertThat(findings)
+                .contains("?   agent: no agent runs; start flk-agent run to send the waiting certificates: 2\n");
         assertThat(cli.files()).isEqualTo(before);
     }
 }

@@ -178,7 +178,7 @@ class FlkAgentTest {
     void certify_pictureOfWhatIsNotCertifiedAsAWhole_is2(String option) {
         assertThat(run("certify", "--shard", "q", "--plot", "plot.svg", option, EARTHQUAKES))
                 .isEqualTo(2);
-        assertThat(err()).contains("--plot draws certificates of a whole file: leave out --follow and --dry-run");
+        assertThat(err()).contains("--plot draws a complete file and can't be combined with --follow or --dry-run");
     }
 
     @Test
@@ -219,7 +219,7 @@ class FlkAgentTest {
 
         assertThat(run("submit", "-")).isEqualTo(1);
 
-        assertThat(unwrapped(err())).contains("a directory is needed");
+        assertThat(unwrapped(err())).contains("but must be a directory");
     }
 
     @Test

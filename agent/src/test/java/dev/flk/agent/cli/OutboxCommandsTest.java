@@ -161,7 +161,7 @@ class OutboxCommandsTest extends CommandTest {
         assertThat(unwrapped(ended.out()))
                 .contains(": record 2 missing\n1 record is gone\n")
                 .contains("is in use by process " + ProcessHandle.current().pid())
-                .endsWith("; nothing is repaired while it runs: it skips the missing records\n");
+                .endsWith("; nothing was repaired: the running agent itself skips the missing records\n");
         assertThat(cli.files()).isEqualTo(before);
     }
 
@@ -216,7 +216,7 @@ class OutboxCommandsTest extends CommandTest {
                 .containsSubsequence(
                         "Z  #1        answered 200: accepted\n    " + id(1) + "\n",
                         "Z  #2        answered 202: escalated or rejected\n    " + id(2) + "\n",
-                        "Z  #3        given up: among the dead letters\n    " + id(3) + "\n",
+                        "Z  #3        given up: now a dead letter\n    " + id(3) + "\n",
                         "Z  #4        waits\n    " + id(4) + "\n");
         cli.stopAgent();
 

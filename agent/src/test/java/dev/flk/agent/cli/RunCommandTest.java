@@ -48,7 +48,7 @@ class RunCommandTest extends CommandTest {
 
         assertThat(ended.exitCode()).as(ended.err()).isEqualTo(1);
         assertThat(ended.err().lines())
-                .anyMatch(line -> line.startsWith("flk-agent: spool: cannot take in or remove " + loop + ": "));
+                .anyMatch(line -> line.startsWith("flk-agent: spool: cannot read or remove " + loop + ": "));
         assertThat(backend.received).hasSize(1);
     }
 
@@ -61,7 +61,8 @@ class RunCommandTest extends CommandTest {
 
         assertThat(ended.exitCode()).as(ended.err()).isEqualTo(1);
         assertThat(ended.err().lines())
-                .anyMatch(line -> line.startsWith("flk-agent: spool: ") && line.endsWith("; " + spool + " waits"));
+                .anyMatch(line ->
+                        line.startsWith("flk-agent: spool: ") && line.endsWith("; the files in " + spool + " wait"));
         assertThat(spool.resolve("a.json")).exists();
     }
 

@@ -55,14 +55,14 @@ class StatusCommandTest extends CommandTest {
         Ended json = cli.run("status", "--json");
 
         assertThat(text.exitCode()).isEqualTo(1);
-        assertThat(text.out()).contains("none runs", "waiting   1 certificate,");
+        assertThat(text.out()).contains("does not run", "waiting   1 certificate,");
         assertThat(text.err())
-                .isEqualTo("flk-agent: not healthy: certificates wait, and no agent runs; start flk-agent\n    run\n");
+                .isEqualTo("flk-agent: not healthy: certificates wait, but no agent runs; start flk-agent\n    run\n");
         assertThat(json.exitCode()).isEqualTo(1);
         assertThat(json.err()).isEqualTo(text.err());
         assertThat(cli.unwatched().run("status").err())
                 .as("one line for cron's mail and the journal")
-                .isEqualTo("flk-agent: not healthy: certificates wait, and no agent runs; start flk-agent run\n");
+                .isEqualTo("flk-agent: not healthy: certificates wait, but no agent runs; start flk-agent run\n");
         assertThat(json.out()).contains("\"pending\":1,").doesNotContain("\"pid\"");
     }
 
@@ -135,8 +135,8 @@ class StatusCommandTest extends CommandTest {
         Ended ended = cli.run("status");
 
         assertThat(ended.exitCode()).isEqualTo(1);
-        assertThat(ended.err()).contains("the disk has lost 1 record; flk-agent fsck tells which");
-        assertThat(ended.out()).contains("lost      1 record, by damage of the disk", "waiting   2 certificates");
+        assertThat(ended.err()).contains("the disk has lost 1 record; flk-agent fsck lists them");
+        assertThat(ended.out()).contains("lost      1 record, because of disk damage", "waiting   2 certificates");
     }
 
     @Test
@@ -144,7 +144,8 @@ class StatusCommandTest extends CommandTest {
         Ended ended = cli.with("OUTBOX_MIN_FREE_BYTES", "1000000TiB").run("status");
 
         assertThat(ended.exitCode()).isEqualTo(1);
-        assertThat(unwrapped(ended.err())).contains("left, less than OUTBOX_MIN_FREE_BYTES; nothing new is taken");
+        assertThat(unwrapped(ended.err()))
+                .contains("left, less than OUTBOX_MIN_FREE_BYTES; no certificate is accepted");
     }
 
     @ParameterizedTest
@@ -152,7 +153,7 @@ class StatusCommandTest extends CommandTest {
         "true, 2026-11-20T07:56:55Z, , last answered 3 min 5 s ago",
         "true, 2026-11-20T07:59:59Z, refused, last answered 1 s ago",
         "true, 2026-11-20T09:00:00Z, , last answered 0 s ago",
-        "true, , , not asked yet",
+        "true, , , not contacted yet",
         "true, , refused, no answer yet",
         "false, 2026-11-20T06:00:00Z, refused, 'does not answer, last answered 2 h 0 min ago'",
         "false, , refused, 'does not answer, no answer yet'",

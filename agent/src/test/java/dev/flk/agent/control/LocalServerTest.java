@@ -88,7 +88,7 @@ class LocalServerTest {
                 "dir    | a directory, not a socket; name another path",
                 "fifo   | a FIFO, not a socket; name another path",
                 "link   | a link, not a socket; name another path",
-                "server | a socket on which another process listens; stop that one, or name another path"
+                "server | a socket on which another process listens; stop that process, or name another path"
             })
     @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
     void start_somethingElseHasTheNameOfASocket_isAConfigurationErrorAndLeftAlone(String what, String reason)

@@ -107,7 +107,7 @@ class EmbeddedAgentTest {
                 .isThrownBy(() -> settled(waiting))
                 .withCauseInstanceOf(IOException.class)
                 .withMessageContaining(
-                        "the agent was closed before an answer came; the certificate waits in the outbox");
+                        "the agent was closed before an answer arrived; the certificate waits in the outbox");
         assertThatExceptionOfType(IOException.class).isThrownBy(() -> agent.submit(Certificates.certificate(2)));
         assertThat(agent.problem()).contains("the agent is closed");
         assertThat(new OutboxInspector(directory.resolve("outbox")).summary().pendingEntries())
@@ -144,7 +144,7 @@ class EmbeddedAgentTest {
             Awaitility.await()
                     .untilAsserted(() -> assertThat(agent.problem())
                             .contains("the backend refuses the signatures of 1 shard: it does not know this key,"
-                                    + " or not for that shard; check PCS_SIGN_ALG and the key"));
+                                    + " or does not accept it for that shard; check PCS_SIGN_ALG and the key"));
 
             backend.submit = Said::recorded;
             assertThat(settled(held).kind()).isEqualTo(Settlement.Kind.ACCEPTED);

@@ -57,13 +57,13 @@ class LogFloodTest {
             rig.until(() -> rig.backend.received.size() >= REQUESTS);
             List<String> told = log.lines("");
             rig.nanos.addAndGet(Duration.ofMinutes(10).toNanos());
-            rig.until(() -> !log.lines(" such lines were left out").isEmpty());
+            rig.until(() -> !log.lines(" such lines were omitted").isEmpty());
 
             assertThat(told).as("five of each kind").hasSizeBetween(5, 15);
             assertThat(told).filteredOn(text -> text.matches(line)).hasSizeBetween(5, 8);
             assertThat(told).noneMatch(text -> text.contains("\n"));
-            assertThat(log.lines(" such lines were left out"))
-                    .allMatch(text -> text.matches(".*; [1-9][0-9]* such lines were left out\\)?"));
+            assertThat(log.lines(" such lines were omitted"))
+                    .allMatch(text -> text.matches(".*; [1-9][0-9]* such lines were omitted\\)?"));
             assertThat(rig.outbox.pendingEntries()).isEqualTo(MANY);
         }
     }
@@ -80,7 +80,7 @@ class LogFloodTest {
 
             rig.untilEmpty();
 
-            assertThat(log.lines("can't be read from the disk any more"))
+            assertThat(log.lines("can no longer be read from the disk"))
                     .hasSize(5)
                     .allMatch(text -> text.startsWith("ERROR the certificate with outbox sequence "));
             rig.add(certificate(MANY + 1));

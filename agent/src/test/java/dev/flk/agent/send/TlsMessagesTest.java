@@ -23,7 +23,7 @@ class TlsMessagesTest {
             Received fatal alert: certificate_required                               | set TLS_CERT_FILE and TLS_KEY_FILE
             (certificate_unknown) Received fatal alert: certificate_unknown          | set TLS_CERT_FILE and TLS_KEY_FILE
             Received fatal alert: protocol_version                                   | TLS 1.2 and 1.3
-            Unsupported or unrecognized SSL message                                  | is it http?
+            Unsupported or unrecognized SSL message                                  | does not speak TLS
             something new                                                            | check TLS_CA, TLS_CERT and TLS_KEY
             """)
     void what_saysWhatToDo_andQuotes(String said, String meant) {

@@ -345,7 +345,8 @@ class SpoolDirectoryTest {
 
             assertThat(outbox.pendingEntries()).isEqualTo(2);
             assertThat(files()).containsExactly("a.ndjson.error", "a.ndjson.rejected");
-            assertThat(log.lines("ERROR line 2 of a.ndjson is longer than 8388608 bytes: nothing after it is read"))
+            assertThat(log.lines(
+                            "ERROR line 2 of a.ndjson is longer than 8388608 bytes: the rest of the file is not read"))
                     .hasSize(1);
         }
     }
@@ -394,8 +395,8 @@ class SpoolDirectoryTest {
             }
 
             assertThat(log.lines("WARN certificates of ")).hasSize(5);
-            assertThat(log.lines("ERROR spool: cannot take in or remove ")).hasSize(5);
-            assertThat(log.lines("INFO took 0 certificates in from ")).hasSize(51);
+            assertThat(log.lines("ERROR spool: cannot read or remove ")).hasSize(5);
+            assertThat(log.lines("INFO added 0 certificates from ")).hasSize(51);
             assertThat(log.lines("\n")).isEmpty();
         }
         assertThat(Files.readAllLines(spool.resolve("a.ndjson.error"))).hasSize(5_000);

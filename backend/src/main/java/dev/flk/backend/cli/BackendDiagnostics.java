@@ -133,8 +133,8 @@ final class BackendDiagnostics extends DiagnosticsCommand {
             for (LogRecord record = walk.next(); record != null; record = walk.next()) {
                 read.accept(record.sequence());
             }
-            return (from == 1 ? "all of the log was read\n" : "the log was read from record " + from + " on\n")
-                    + ErrorMessages.count(read.getCount(), "whole record")
+            return (from == 1 ? "the complete log was read\n" : "the log was read from record " + from + " on\n")
+                    + ErrorMessages.count(read.getCount(), "complete record")
                     + (read.getCount() == 0 ? "" : " (" + read.getMin() + " to " + read.getMax() + ")")
                     + "\n"
                     + walk.damages().stream()

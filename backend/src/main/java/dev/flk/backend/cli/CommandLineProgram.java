@@ -112,7 +112,7 @@ public final class CommandLineProgram {
 
     private static String describe(IOException failure) {
         return failure instanceof DamagedLogException
-                ? failure.getMessage() + "; 'flk-backend wal verify' lists all damage, 'wal repair' mends what can be"
+                ? failure.getMessage() + "; 'flk-backend wal verify' lists all damage, 'wal repair' repairs what it can"
                 : IoMessages.describe(failure);
     }
 
@@ -203,7 +203,7 @@ public final class CommandLineProgram {
                 names = "--config",
                 scope = ScopeType.INHERIT,
                 paramLabel = "FILE",
-                description = "Properties file with the same names as the environment, which wins.")
+                description = "A properties file with the same names as the environment, which takes precedence.")
         @Nullable
         Path file;
     }

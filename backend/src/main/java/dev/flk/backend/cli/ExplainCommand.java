@@ -60,12 +60,12 @@ import picocli.CommandLine.Spec;
         description = {
             "Prints the answer that a certificate would get, and explains it.",
             "",
-            "If the signature is refused, other keys, algorithms and texts are tried to find",
-            "out what was signed instead. With a keys file (KEYS_FILE), the output names the",
-            "key that signed and says whether it may sign for the shard now. If the signature",
-            "is good, each step of the verification is shown with its numbers. The last line",
-            "is the answer, its status and its exact body, as if no other certificate had",
-            "come under the id.",
+            "If the signature is refused, the command tries other keys, algorithms and texts",
+            "to find out what was signed instead. With a keys file (KEYS_FILE), it names the",
+            "key that signed and says whether that key may sign for the shard now. If the",
+            "signature is good, it shows each step of the verification with its numbers. The",
+            "last line is the answer, its status and its exact body, as if no other",
+            "certificate with the same id had been submitted.",
             "",
             "It needs only the policy and the keys of the configuration. If no key is",
             "configured, it says that the signature was not checked and continues. It opens",
@@ -84,7 +84,7 @@ final class ExplainCommand implements Callable<Integer> {
     private final ConfigOption config;
     private final InstantSource clock;
 
-    @Parameters(paramLabel = "FILE", description = "A certificate in JSON; - is standard input.")
+    @Parameters(paramLabel = "FILE", description = "A certificate in JSON; - reads standard input.")
     private String file = "";
 
     @Option(
@@ -190,7 +190,7 @@ final class ExplainCommand implements Callable<Integer> {
                         .append(step.isHeld() ? "holds" : result)
                         .append('\n');
                 out.append(step.text());
-                result = step.isHeld() ? result : "would object, too";
+                result = step.isHeld() ? result : "would have the same result";
             }
             out.append('\n')
                     .append(explained.ending())
@@ -205,12 +205,12 @@ final class ExplainCommand implements Callable<Integer> {
     private static String name(Reason.Rule rule) {
         return switch (rule) {
             case D_HAT_RECOMPUTATION -> "1. D_hat can be recomputed";
-            case D_HAT_TOLERANCE -> "2. D_hat is near the recomputed one";
+            case D_HAT_TOLERANCE -> "2. D_hat is close to the recomputed one";
             case COH_STAR_BOUNDS -> "3. coh_star is within its bounds";
             case R_BOUNDS -> "3. r is within its bounds";
             case REGIME -> "4. the regime is the expected one";
-            case BUDGET -> "5. the budget is near the recomputed one";
-            case DEGRADED -> "6. nothing was degraded";
+            case BUDGET -> "5. the budget is close to the recomputed one";
+            case DEGRADED -> "6. the measurement was not degraded";
         };
     }
 

@@ -104,13 +104,13 @@ record ExplainedSignature(
     }
 
     private static Objection objection(SignatureRefusal reason, KeyEntry key, String shard, Instant now) {
-        String here = ", and here it is " + ErrorMessages.time(now.toEpochMilli()) + ".";
+        String here = ", and the time here is " + ErrorMessages.time(now.toEpochMilli()) + ".";
         return switch (reason) {
             case REVOKED ->
                 new Objection(
                         reason.label(),
-                        "It was revoked, for good.",
-                        "Give the agent another key of the shard. If its agents have one already, another party signs"
+                        "It was revoked permanently.",
+                        "Give the agent another key of the shard. If its agents already have one, another party signs"
                                 + " with this one.");
             case FOREIGN_SHARD ->
                 new Objection(
@@ -121,12 +121,12 @@ record ExplainedSignature(
             case NOT_YET_VALID ->
                 new Objection(
                         reason.label(),
-                        "It begins at " + key.validFrom() + here,
+                        "It becomes valid at " + key.validFrom() + here,
                         "Sign with another key until then, or set this machine's clock if it is wrong.");
             case EXPIRED ->
                 new Objection(
                         reason.label(),
-                        "It ended at " + key.validUntil() + here,
+                        "It expired at " + key.validUntil() + here,
                         "Give the agent another key of the shard, or set this machine's clock if it is wrong.");
             case MISSING, OTHER_ALGORITHM, UNKNOWN_KEY, NOT_EXAMINED ->
                 throw new IllegalArgumentException("no objection to a key: " + reason);
@@ -153,7 +153,7 @@ record ExplainedSignature(
         }
         StringBuilder out = new StringBuilder();
         if (signature instanceof Diagnosis diagnosis) {
-            out.append(diagnosis.text()).append(objections.isEmpty() ? "" : "\nkey " + id + " may not sign, besides\n");
+            out.append(diagnosis.text()).append(objections.isEmpty() ? "" : "\nkey " + id + " may not sign, either\n");
         } else {
             out.append("signature good, ")
                     .append(objections.isEmpty() ? "key " + id : "but key " + id + " may not sign")
@@ -171,7 +171,7 @@ record ExplainedSignature(
                         .toList()))
                 .append(".\n");
         if (key == null && !lost.isEmpty()) {
-            out.append("not tried\t").append(listed(lost)).append(": revoked, and the secret is gone.\n");
+            out.append("not tried\t").append(listed(lost)).append(": revoked, and the secret no longer exists.\n");
         }
         return out.toString();
     }
@@ -184,8 +184,8 @@ record ExplainedSignature(
                         .filter(shard::startsWith)
                         .findFirst()
                         .map(prefix -> prefix.isEmpty()
-                                ? "as for every shard"
-                                : "since it begins with " + ListedKey.quoted(prefix))
+                                ? "as for all shards"
+                                : "because it begins with " + ListedKey.quoted(prefix))
                         .orElseThrow();
         return "state\t" + signer.standing() + change + "\n"
                 + (signer.validUntil() == null ? "" : "valid until\t" + signer.validUntil() + "\n")

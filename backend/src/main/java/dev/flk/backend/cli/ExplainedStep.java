@@ -100,7 +100,7 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
     @Override
     public ExplainedStep dHatTolerance(Step.DHatTolerance step) {
         line("recomputed D_hat, the median of the slopes: " + print(step.recomputed()));
-        line("claimed " + print(step.claimed()) + ", apart by " + print(step.diff())
+        line("claimed " + print(step.claimed()) + ", difference " + print(step.diff())
                 + atMost(step.diff(), "TOL_D", step.tolerance()));
         return with("claimed", step.claimed())
                 .with("recomputed", step.recomputed())
@@ -110,13 +110,13 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
 
     @Override
     public ExplainedStep cohStarBounds(Step.CohStarBounds step) {
-        line("claimed " + print(step.cohStar()) + ", to be from 0 to 1 + TOL_COH " + print(step.tolerance()));
+        line("claimed " + print(step.cohStar()) + ", must be from 0 to 1 + TOL_COH " + print(step.tolerance()));
         return with("claimed", step.cohStar()).with("tolerance", step.tolerance());
     }
 
     @Override
     public ExplainedStep rBounds(Step.RBounds step) {
-        line("claimed " + print(step.r()) + ", to be from 0 to 1");
+        line("claimed " + print(step.r()) + ", must be from 0 to 1");
         return with("claimed", step.r());
     }
 
@@ -124,7 +124,7 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
     public ExplainedStep regimeMatch(Step.RegimeMatch step) {
         String claimed = step.claimed().wireName();
         String expected = step.expected().wireName();
-        line("claimed " + claimed + ", expected " + expected + " of D_hat " + print(step.dHat()) + " and coh_star "
+        line("claimed " + claimed + ", expected " + expected + " for D_hat " + print(step.dHat()) + " and coh_star "
                 + print(step.cohStar()));
         line("sticky: coh_star >= " + print(Regime.STICKY_MIN_COH_STAR) + ", D_hat <= " + print(Regime.STICKY_MAX_D_HAT)
                 + "; non_sticky: D_hat >= " + print(Regime.NON_STICKY_MIN_D_HAT) + "; else mixed");
@@ -148,8 +148,8 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
                 "BUDGET_BETA " + print(policy.beta()) + " * max(0, D_hat " + print(step.dHat()) + " - BUDGET_D0 "
                         + print(policy.d0()) + ")");
         row("+", terms.coherence(), "BUDGET_GAMMA " + print(policy.gamma()) + " * coh_star " + print(step.cohStar()));
-        row("=", step.recomputed(), "cut to [0, 1], rounded to 9 decimals");
-        line("claimed " + print(step.claimed()) + ", apart by " + print(step.diff())
+        row("=", step.recomputed(), "clamped to [0, 1], rounded to 9 decimals");
+        line("claimed " + print(step.claimed()) + ", difference " + print(step.diff())
                 + atMost(step.diff(), "TOL_BUDGET", policy.tolBudget()));
         return with("claimed", step.claimed())
                 .with("base", terms.base())

@@ -282,14 +282,15 @@ final class KeysCommand {
 
         /** Returns the report. */
         String text() {
-            String missing =
-                    isWhole ? "" : "records of the log are missing, see wal verify: there may have been more\n";
+            String missing = isWhole
+                    ? ""
+                    : "records of the log are missing and may have been signed by this key; see wal verify\n";
             if (records == 0) {
-                return "it has signed nothing that the log still has\n" + missing;
+                return "it has signed no record that is still in the log\n" + missing;
             }
             StringBuilder text = new StringBuilder("it has signed\t")
                     .append(ErrorMessages.count(records, "record"))
-                    .append(" that the log still has\nfirst arrival\t")
+                    .append(" that are still in the log\nfirst arrival\t")
                     .append(ErrorMessages.time(firstMillis))
                     .append("\nlast arrival\t")
                     .append(ErrorMessages.time(lastMillis))

@@ -439,7 +439,7 @@ final class StateCommand {
                 .anyMatch(text -> text.indexOf(LOST) >= 0)) {
             throw new ParameterException(
                     spec.commandLine(),
-                    "an argument is not UTF-8, or the locale has ASCII only; if so, start with LC_ALL=C.UTF-8");
+                    "an argument is not UTF-8, or this locale can't represent it; start with LC_ALL=C.UTF-8");
         }
     }
 

@@ -257,7 +257,7 @@ final class WalCommand {
     private static String asText(Unfinished tail) {
         String after = tail.lastWholeSequence() == 0
                 ? "being written now, or cut off by a crash"
-                : "followed by whole records up to " + tail.lastWholeSequence() + ": cut off by a crash, or damaged";
+                : "followed by complete records up to " + tail.lastWholeSequence() + ": cut off by a crash, or damaged";
         return "unfinished: record %d and everything after it, %s from byte %d of\n    %s\n    %s\n"
                 .formatted(
                         tail.sequence(),

@@ -173,9 +173,9 @@ final class WalCompactCommand implements Callable<Integer> {
         boolean known = compaction.decidedUpTo().isPresent();
         err.println(CommandLineProgram.NAME + ": " + which
                 + (known
-                        ? "kept: not all in there is decided; a backend does that at its next start"
-                        : "kept: nobody knows what is decided, since inbox.mark is missing or broken; start the backend,"
-                                + " and it makes that again"));
+                        ? "kept: not all of their records are decided; a backend decides them at its next start"
+                        : "kept: inbox.mark is missing or damaged, so it is not known which records are decided; start"
+                                + " the backend, which writes it again"));
         return known ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 

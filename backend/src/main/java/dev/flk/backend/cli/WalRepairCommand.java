@@ -89,8 +89,8 @@ final class WalRepairCommand implements Callable<Integer> {
     private String asText(SetAside aside) {
         String kept = aside.kept() < 0
                 ? "its header is broken: its records can't be read"
-                : ErrorMessages.count(aside.kept(), "whole record") + " of it " + (aside.kept() == 1 ? "stays" : "stay")
-                        + " in the log";
+                : ErrorMessages.count(aside.kept(), "complete record") + " of it "
+                        + (aside.kept() == 1 ? "stays" : "stay") + " in the log";
         return "\n%s\n    %s %s\n    %s\n"
                 .formatted(
                         aside.segment(),

@@ -48,7 +48,7 @@ public record HttpConfig(
             matching(Pattern.compile("[A-Za-z0-9._:%-]+"), "not an address or host name");
 
     private static final Key<Integer> PORT = Key.of(
-                    "PORT", Quantities::port, "The port for certificates; 0 takes a free one.")
+                    "PORT", Quantities::port, "The port for certificates; 0: any free port.")
             .or("8080");
     private static final Key<String> BIND_ADDR =
             Key.of("BIND_ADDR", ADDRESS, "The address to listen on.").or("0.0.0.0");

@@ -50,7 +50,7 @@ public record StateConfig(
     private static final Key<Optional<Integer>> STATE_PORT = Key.of(
                     "STATE_PORT",
                     StateConfig::portOrOff,
-                    "The port for the state of agents, on loopback unless `STATE_TOKENS_FILE` is set; 0 takes a free one; `off` for none.")
+                    "The port for the state of agents, on loopback unless `STATE_TOKENS_FILE` is set; 0: any free port; `off`: no port.")
             .or("50051");
     private static final Key<Path> STATE_TOKENS_FILE = Key.of(
                     "STATE_TOKENS_FILE",

@@ -54,7 +54,7 @@ class CommandLineProgramTest {
                 Arguments.of(new AccessDeniedException("/wal"), "can't use /wal: no permission"),
                 Arguments.of(
                         new FileAlreadyExistsException("/wal"),
-                        "can't use /wal: it is a file, and a directory is needed"),
+                        "can't use /wal: it is a file, but must be a directory"),
                 Arguments.of(
                         new FileSystemException("/wal", null, "Read-only file system"),
                         "can't use /wal: Read-only file system"));

@@ -72,10 +72,10 @@ final class ExplainWithKeysFileTest {
                 signature good, key line
 
                 state          active
-                shard          may sign for shard-1, since it begins with shard-
+                shard          may sign for shard-1, because it begins with shard-
                 """);
         assertThat(explain(CERTIFICATE.signedBy(SECRET))).isZero();
-        assertThat(cli.out()).contains("shard          may sign for shard-1, as for every shard\n");
+        assertThat(cli.out()).contains("shard          may sign for shard-1, as for all shards\n");
     }
 
     @Test
@@ -104,9 +104,9 @@ final class ExplainWithKeysFileTest {
         assertThat(cli.out()).isEqualTo("""
                 signature good, but key stolen may not sign
 
-                revoked        It was revoked, for good.
-                               Give the agent another key of the shard. If its agents have one
-                               already, another party signs with this one.
+                revoked        It was revoked permanently.
+                               Give the agent another key of the shard. If its agents already
+                               have one, another party signs with this one.
                 foreign shard  It may not sign for shard-1, only for line-7, "line 8".
                                Sign with a key of that shard, or add the shard to this one in
                                the keys file. If neither is right, the key may be stolen.
@@ -116,10 +116,10 @@ final class ExplainWithKeysFileTest {
         assertThat(explain(signed(2))).isEqualTo(1);
         assertThat(cli.out())
                 .containsPattern(
-                        "expired        It ended at 2026-01-01T00:00:00Z, and here it is\\s+\\d{4}-[-0-9T:.]+Z\\.\n")
+                        "expired        It expired at 2026-01-01T00:00:00Z, and the time here is\\s+\\d{4}-[-0-9T:.]+Z\\.\n")
                 .doesNotContain("foreign shard");
         assertThat(explain(signed(3))).isEqualTo(1);
-        assertThat(cli.out()).contains("not yet valid  It begins at 2999-01-01T00:00:00Z, and here it is");
+        assertThat(cli.out()).contains("not yet valid  It becomes valid at 2999-01-01T00:00:00Z, and the time here is");
         assertThat(explain(signed(4), "--json")).isEqualTo(1);
         assertThat(cli.json().get("signature").toString())
                 .isEqualTo("{\"verdict\":\"not_allowed\",\"key_id\":\"theirs\"}");
@@ -141,7 +141,7 @@ final class ExplainWithKeysFileTest {
         keys.write(KeyText.hmac("shared", "a.secret").shards("elsewhere").state("revoked"), KeyText.ed25519("b", 2));
         assertThat(explain(withSpaces(SECRET))).isEqualTo(1);
         assertThat(cli.out())
-                .contains("\nkey shared may not sign, besides\n\nrevoked        It was", "\nforeign shard  It may not")
+                .contains("\nkey shared may not sign, either\n\nrevoked        It was", "\nforeign shard  It may not")
                 .endsWith("\n\n" + BAD_SIGNATURE);
         assertThat(explain(withSpaces(SECRET), "--json")).isEqualTo(1);
         assertThat(cli.json().at("/signature/key_id").textValue()).isEqualTo("shared");
@@ -162,7 +162,7 @@ final class ExplainWithKeysFileTest {
                 .endsWith("""
 
                         keys of shard  shard-1 has gone (revoked).
-                        not tried      gone: revoked, and the secret is gone.
+                        not tried      gone: revoked, and the secret no longer exists.
 
                         """ + BAD_SIGNATURE);
         assertThat(explain(signed(9).tampered("shard_id", "\"shard \\u001b[2J\"")))

@@ -82,7 +82,7 @@ class WalCareCommandsTest {
 
                         %1$s
                             is kept as %1$s.broken
-                            1 whole record of it stays in the log
+                            1 complete record of it stays in the log
 
                         repaired: 1 record lost in %2$s, declared in inbox-lost-1
                         """.formatted(SECOND, wal));
@@ -195,7 +195,8 @@ class WalCareCommandsTest {
         assertThat(run("wal compact")).isZero();
 
         assertThat(segments()).containsExactly(SECOND + ".gz", THIRD + ".gz", "inbox-20200101-0000000000000007.wal");
-        assertThat(cli.err()).contains("2 segments past the retention, from " + SECOND, "not all in there is decided");
+        assertThat(cli.err())
+                .contains("2 segments past the retention, from " + SECOND, "not all of their records are decided");
     }
 
     @Test
@@ -205,7 +206,7 @@ class WalCareCommandsTest {
         assertThat(run("wal compact")).isEqualTo(1);
 
         assertThat(segments()).hasSize(4);
-        assertThat(cli.err()).contains("nobody knows what is decided");
+        assertThat(cli.err()).contains("it is not known which records are decided");
     }
 
     @Test

@@ -36,7 +36,7 @@ public final class IoMessages {
             return "no permission";
         }
         if (failure instanceof FileAlreadyExistsException || failure instanceof NotDirectoryException) {
-            return "it is a file, and a directory is needed";
+            return "it is a file, but must be a directory";
         }
         if (failure instanceof CharacterCodingException) {
             return "it is not UTF-8";

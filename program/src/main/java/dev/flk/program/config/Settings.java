@@ -211,8 +211,8 @@ public final class Settings {
             problems.add("%s: %s is set too; remove one of the two".formatted(key, key.nameOfFile()));
         }
         if (values == environment && text.indexOf(LOST) >= 0) {
-            problems.add(("%s: has characters that got lost, since the locale has none but ASCII; start with "
-                            + "LC_ALL=C.UTF-8, or write the value into a file and set %s")
+            problems.add(("%s: contains characters that this locale can't represent; start with "
+                            + "LC_ALL=C.UTF-8, or write the value to a file and set %s")
                     .formatted(key, key.nameOfFile()));
         }
         String fromFile = origin + ", _FILE";
@@ -221,7 +221,8 @@ public final class Settings {
             if (name.contains("-----BEGIN")) {
                 // the message omits the value, which may be a private key
                 broken.add(key);
-                problems.add("%s: is the text itself; write it to a file, and set %s to its name".formatted(key, key));
+                problems.add("%s: is PEM text, but must name a file; write the text to a file, and set %s to its name"
+                        .formatted(key, key));
                 return Optional.empty();
             }
             return name.isEmpty()
@@ -239,7 +240,7 @@ public final class Settings {
             Path from = Path.of(path);
             String objection = "";
             if (Files.exists(from) && !Files.isRegularFile(from)) {
-                objection = "is no regular file"; // opening a pipe may block forever
+                objection = "is not a regular file"; // opening a pipe may block forever
             } else if (Files.exists(from) && Files.size(from) > MAX_FILE_BYTES) {
                 objection = "is longer than " + MAX_FILE_BYTES + " bytes";
             } else {

@@ -222,6 +222,6 @@ public final class DiagnosticsArchive {
         String text = new String(tail, StandardCharsets.ISO_8859_1);
         int line = text.indexOf('\n') + 1;
         String rest = text.substring(line > 0 ? line : Math.min(text.length(), scrubber.longest()));
-        return ("(its earlier part is left out)\n" + rest).getBytes(StandardCharsets.ISO_8859_1);
+        return ("(the earlier part is omitted)\n" + rest).getBytes(StandardCharsets.ISO_8859_1);
     }
 }

@@ -98,7 +98,7 @@ public final class FlightRecording implements Closeable {
         return new Failed(
                 false,
                 "no recording could be made in " + System.getProperty("java.io.tmpdir") + ": " + e
-                        + "; -Djava.io.tmpdir names another directory");
+                        + "; set -Djava.io.tmpdir to another directory");
     }
 
     /** Returns whether another recording is running; the events that it enables would appear in ours too. */

@@ -51,7 +51,7 @@ public final class LineLimit {
      * @param line writes the line, given the text to append to it, which is usually empty
      */
     public void say(String kind, Consumer<String> line) {
-        take(kind).ifPresent(leftOut -> line.accept(leftOut == 0 ? "" : "; " + leftOut + " such lines were left out"));
+        take(kind).ifPresent(leftOut -> line.accept(leftOut == 0 ? "" : "; " + leftOut + " such lines were omitted"));
     }
 
     /**

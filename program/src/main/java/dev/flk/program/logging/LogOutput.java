@@ -214,7 +214,7 @@ public final class LogOutput {
 
         /** The setting for the minimum level. */
         public static final Key<org.slf4j.event.Level> LEVEL = Key.of(
-                        "LOG_LEVEL", oneOf(org.slf4j.event.Level.class), "The least level that is logged.")
+                        "LOG_LEVEL", oneOf(org.slf4j.event.Level.class), "The lowest level that is logged.")
                 .or("INFO")
                 .reloadable();
 

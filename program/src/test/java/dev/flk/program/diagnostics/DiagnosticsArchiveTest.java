@@ -122,7 +122,7 @@ class DiagnosticsArchiveTest {
 
         assertThat(tail(log, 1_000)).isEqualTo("first line with ***\nsecond ***\nthird\n");
         // the cut is within a secret of the first line
-        assertThat(tail(log, 20)).isEqualTo("(its earlier part is left out)\nsecond ***\nthird\n");
+        assertThat(tail(log, 20)).isEqualTo("(the earlier part is omitted)\nsecond ***\nthird\n");
     }
 
     @Test

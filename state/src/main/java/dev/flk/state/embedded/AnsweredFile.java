@@ -66,7 +66,8 @@ final class AnsweredFile implements AutoCloseable {
             bytes = Files.readAllBytes(file);
         } catch (NoSuchFileException e) {
             return isExpected
-                    ? Optional.of("the file " + file + " is missing, so it is not known whether answered commits are")
+                    ? Optional.of("the file " + file
+                            + " is missing, so it is not known whether answered commits are missing, too")
                     : Optional.empty();
         }
         if (bytes.length == 0 && !isExpected) {

@@ -86,7 +86,7 @@ final class KnownHistory implements AutoCloseable {
             if (server.equals(NONE) || now.equals(NONE) || server.equals(now)) {
                 return "";
             }
-            return " (the server was " + server + ", by system identifier and timeline, and is " + now + ")";
+            return " (the server was " + server + ", by system identifier and timeline, and is now " + now + ")";
         }
 
         Known at(Head head) {
@@ -107,14 +107,14 @@ final class KnownHistory implements AutoCloseable {
             }
             if (!historyId.equals(head.historyId())) {
                 return former.contains(head.historyId())
-                        ? Optional.of("Postgres is back at history " + head.historyId() + ", revision "
+                        ? Optional.of("Postgres returned to history " + head.historyId() + ", revision "
                                 + head.revision()
                                 + ", which was replaced before; revision " + revision + " of history " + historyId
                                 + " and those before it are missing")
                         : Optional.empty();
             }
             if (head.revision() < revision) {
-                return Optional.of("Postgres is back at revision " + head.revision() + " of history " + historyId
+                return Optional.of("Postgres returned to revision " + head.revision() + " of history " + historyId
                         + "; revisions up to " + revision + " were committed and are missing");
             }
             Long found = head.revision() == revision
