@@ -14,7 +14,6 @@ import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Secret;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,7 +23,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -39,24 +37,16 @@ class BackendConfigTest {
     @CsvSource(delimiter = '|', textBlock = """
             | PCS_SIGN_ALG: not set; set it to
             PCS_SIGN_ALG=hmac | PCS_HMAC_KEY_FILE
-            PCS_SIGN_ALG=hmac;PCS_HMAC_KEY=do-not-print-me\uFFFD | PCS_HMAC_KEY: has characters that got lost
-            PCS_SIGN_ALG=hmac;PCS_HMAC_KEYS=do-not-print-me, | PCS_HMAC_KEYS
             PCS_SIGN_ALG=none;METRICS_USER=ann | METRICS_PASS: only one of the two
             PCS_SIGN_ALG=none;TLS_CERT=own.crt | TLS_CERT, TLS_KEY: only one of the two is set; set both or neither
             PCS_SIGN_ALG=none;TLS_CLIENT_CA=own.crt | TLS_CLIENT_CA: is set without TLS_CERT and TLS_KEY
             PCS_SIGN_ALG=none;OPS_BIND_ADDR=::1 | OPS_BIND_ADDR: is set without OPS_PORT; set both or neither
-            PCS_SIGN_ALG=none;REDIS_URI=http://:do-not-print-me@h | REDIS_URI
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis | REDIS_URI, REDIS_ADDR: none is set, and DEDUP_BACKEND=redis needs one
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_ADDR=h:1;REDIS_URI=redis://h:1 | REDIS_URI, REDIS_ADDR: both are set
             PCS_SIGN_ALG=none;DEDUP_BACKEND=postgres | POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it
-            PCS_SIGN_ALG=none;POSTGRES_CONN=postgres://u:do-not-print-me@/d | POSTGRES_CONN: the value is not a Postgres URI
-            PCS_SIGN_ALG=none;PORT=81;PORT_FILE=port | PORT_FILE is set too
-            PCS_SIGN_ALG=none;PCS_HMAC_KEY_FILE=empty | is empty
             """)
     void load_mistakeInTheEnvironment_isTheOnlyProblem_andNoSecretIsShown(String settings, String problem)
             throws IOException {
-        write("port", "80");
-        write("empty", "\n");
         TestAuthority.named("a").issue("own", "localhost").writeTo(dir, "own");
         Map<String, String> environment = new HashMap<>();
         for (String setting : settings == null ? new String[0] : settings.split(";", -1)) {
@@ -72,61 +62,6 @@ class BackendConfigTest {
                 .doesNotContain(SECRET);
     }
 
-    @ParameterizedTest
-    @CsvSource({
-        "token_rat=5, TOKEN_RATE?",
-        "'PORT=1\nPORT=2', PORT: is set twice",
-        "#\u00e4, not UTF-8",
-        ", none.properties: can't be read: there is no such file"
-    })
-    void load_mistakeInTheFile_isTheOnlyProblem(String text, String problem) throws IOException {
-        Path file = text == null
-                ? dir.resolve("none.properties")
-                : Files.writeString(dir.resolve("flk.properties"), text, StandardCharsets.ISO_8859_1);
-
-        assertThat(problems(Map.of("PCS_SIGN_ALG", "none"), file))
-                .singleElement()
-                .asString()
-                .contains(problem);
-    }
-
-    @Test
-    void load_bothSet_theEnvironmentWinsUnlessItIsEmpty() throws IOException {
-        Path file = write("flk.properties", "PORT=1111\nMAX_BATCH=3\nPCS_SIGN_ALG=none\n");
-
-        BackendConfig config = BackendConfig.load(Map.of("PORT", "2222", "MAX_BATCH", ""), file);
-
-        assertThat(config.http().port()).isEqualTo(2222);
-        assertThat(config.http().maxBatchLines()).isEqualTo(3);
-    }
-
-    @ParameterizedTest
-    @CsvSource({"'\u00e4 key \n\n','\u00e4 key \n'", "'key\r\n',key"})
-    void load_secretInAFile_dropsOneFinalNewline(String text, String secret) throws IOException {
-        Path file = write("key", text);
-
-        assertThat(BackendConfig.load(Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY_FILE", file.toString()), null)
-                        .signing())
-                .isEqualTo(new SigningConfig.Hmac(List.of(new Secret(secret))));
-    }
-
-    @Test
-    void secrets_areNeverShown() {
-        assertThat(BackendConfig.load(withSecrets(), null).toString()).doesNotContain(SECRET);
-        assertThat(BackendConfig.describe(withSecrets(), null))
-                .doesNotContain(SECRET)
-                .containsPattern("PCS_HMAC_KEY +\\(set, not shown\\) +environment");
-    }
-
-    @Test
-    void load_severalProblems_listsThemAll() {
-        var environment = Map.of("PORT", "x", "TOKEN_RATE", "-1", "DEDUP_TTL", "20d", "LOG_LEVEL", "?");
-
-        assertThat(problems(environment, null))
-                .extracting(problem -> problem.substring(0, problem.indexOf(':')))
-                .containsExactlyInAnyOrder("PORT", "TOKEN_RATE", "WAL_RETENTION", "LOG_LEVEL", "PCS_SIGN_ALG");
-    }
-
     @Test
     void load_filesOfTls_byTheNamesThatTheAgentHas() throws IOException {
         TestAuthority.named("a").issue("own", "localhost").writeTo(dir, "own");
@@ -136,36 +71,6 @@ class BackendConfigTest {
 
         assertThat(BackendConfig.load(Map.of(), file).tls())
                 .contains(new TlsFiles(dir.resolve("own.crt"), dir.resolve("own.key"), Optional.empty()));
-    }
-
-    @Test
-    void load_keyItselfInsteadOfItsFile_isAProblemThatDoesNotShowIt() {
-        String key = TestAuthority.named("a").issue("own", "localhost").keyPem();
-        var environment = Map.of("PCS_SIGN_ALG", "none", "TLS_CERT", "/x.crt", "TLS_KEY", key);
-
-        assertThat(problems(environment, null))
-                .contains("TLS_KEY: is the text itself; write it to a file, and set TLS_KEY to its name")
-                .noneMatch(problem ->
-                        problem.contains(key.lines().skip(1).findFirst().orElseThrow()));
-        assertThat(BackendConfig.diagnose(environment, null).text())
-                .doesNotContain(key.lines().skip(1).findFirst().orElseThrow());
-    }
-
-    @Test
-    @Timeout(20)
-    void fileThatIsAPipeOrFarTooLong_isAProblem(@TempDir Path dir) throws Exception {
-        Path pipe = dir.resolve("pipe");
-        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
-                .isZero();
-        Path sparse = dir.resolve("sparse");
-        try (RandomAccessFile file = new RandomAccessFile(sparse.toFile(), "rw")) {
-            file.setLength(1L << 40);
-        }
-
-        assertThat(problems(Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY_FILE", pipe.toString()), null))
-                .contains("PCS_HMAC_KEY_FILE: " + pipe + " is no regular file");
-        assertThat(problems(Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY_FILE", sparse.toString()), null))
-                .contains("PCS_HMAC_KEY_FILE: " + sparse + " is longer than 1048576 bytes");
     }
 
     @Test
@@ -240,29 +145,6 @@ class BackendConfigTest {
                 .containsPattern("(?m)^REDIS_URI +- +not set$");
     }
 
-    @Test
-    void describe_longValue_staysWithinEightyColumns() {
-        String path = "/a-rather-long-directory-name".repeat(9);
-
-        String table = BackendConfig.describe(Map.of("PCS_SIGN_ALG", "none", "WAL_DIR", path), null);
-
-        assertThat(table.lines()).allSatisfy(line -> assertThat(line.length()).isLessThanOrEqualTo(80));
-        assertThat(table.replaceAll("\\R +", "")).contains(path);
-    }
-
-    private static Map<String, String> withSecrets() {
-        Map<String, String> environment = new HashMap<>();
-        environment.put("PCS_SIGN_ALG", "hmac");
-        environment.put("PCS_HMAC_KEY", SECRET);
-        environment.put("PCS_HMAC_KEYS", SECRET + "," + SECRET);
-        environment.put("METRICS_USER", "ann");
-        environment.put("METRICS_PASS", SECRET);
-        environment.put("REDIS_URI", "redis://:" + SECRET + "@h:1");
-        environment.put("DEDUP_BACKEND", "postgres");
-        environment.put("POSTGRES_CONN", "postgres://u:" + SECRET + "@h/d");
-        return environment;
-    }
-
     private static List<String> problems(Map<String, String> environment, Path file) {
         return catchThrowableOfType(InvalidConfig.class, () -> BackendConfig.load(environment, file))
                 .problems();
@@ -313,16 +195,5 @@ class BackendConfigTest {
                 .contains("REDIS_URI            rediss://:***@h:6379 (environment)\n")
                 .contains("POSTGRES_CONN        postgresql://bob:***@h/d?sslpassword=*** (environment)\n")
                 .doesNotContain(known.secrets());
-    }
-
-    @Test
-    void diagnose_mistakes_areTold_andTheRestIsStillThere() {
-        Diagnosed<BackendConfig> known =
-                BackendConfig.diagnose(Map.of("PCS_HMAC_KEY", "key-1", "PORT", "eighty", "TOL_D", "0.2"), null);
-
-        assertThat(known.config()).isEmpty();
-        assertThat(known.text())
-                .contains("TOL_D                0.2 (environment)\n", "PROBLEM PORT: 'eighty' is not a whole number")
-                .doesNotContain("key-1");
     }
 }

@@ -1,37 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.config;
 
-import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.catchThrowableOfType;
-
 import dev.flk.backend.keys.KeysFixture;
 import dev.flk.backend.testing.TestAuthority;
-import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.Key;
+import dev.flk.program.config.KeysContract;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
 
-/** Every configuration key: what stands without it, what a value does, which values are refused. */
-class EveryKeyTest {
-    /**
-     * Key | what it decides in the configuration | without it | settings | with them | malformed values, each a problem that names the key.
-     * An open box is a space.
-     */
-    private static final String KEYS = """
+class BackendKeysTest extends KeysContract<BackendConfig> {
+    private static final String TABLE = """
             PORT | http.port | 8080 | PORT=0 | 0 | -1;65536;99999999999;http;80 80
             BIND_ADDR | http.bindAddress | 0.0.0.0 | BIND_ADDR=::1 | ::1 | not an address;/x
             TLS_CERT | tls.certificate | - | {tls} | {dir}/own.crt | /no/such/file;a\0b
@@ -56,8 +40,8 @@ class EveryKeyTest {
             MAX_CONNECTIONS_PER_ADDRESS | limit.connectionsPerAddress | 10000 | MAX_CONNECTIONS_PER_ADDRESS=7 | 7 | 0;-1;1000001;many
             MAX_CLOCK_SKEW | maxClockSkew | PT5M | MAX_CLOCK_SKEW=1000h | PT1000H | {not a duration}
             PCS_SIGN_ALG | signing.getClass.getSimpleName | Off | PCS_SIGN_ALG=hmac;PCS_HMAC_KEY=k | Hmac | sha1;ed25519
-            PCS_HMAC_KEY | signing.secrets.text | - | PCS_SIGN_ALG=hmac;PCS_HMAC_KEY=␣one, key␣ | [␣one, key␣] |
-            PCS_HMAC_KEYS | signing.secrets.text | - | PCS_SIGN_ALG=hmac;PCS_HMAC_KEYS=old,new | [old, new] |
+            PCS_HMAC_KEY | signing.secrets.text | - | PCS_SIGN_ALG=hmac;PCS_HMAC_KEY=␣one-key, two-key␣ | [␣one-key, two-key␣] |
+            PCS_HMAC_KEYS | signing.secrets.text | - | PCS_SIGN_ALG=hmac;PCS_HMAC_KEYS=old-key,new-key | [old-key, new-key] | old-key,
             PCS_ED25519_PUB_B64 | signing.publicKeys | - | PCS_SIGN_ALG=ed25519;PCS_ED25519_PUB_B64={key}=, {key}= | [{key}=, {key}=] | AAAA;{key}=,;{key}
             KEYS_FILE | signing | Off[] | PCS_SIGN_ALG=ed25519;KEYS_FILE={dir}/keys.json | Registered[file={dir}/keys.json, only=ED25519] | /no/such/file;a\0b
             TOL_D | policy.tolD | 0.15 | TOL_D=0.25 | 0.25 | {no tolerance}
@@ -77,10 +61,10 @@ class EveryKeyTest {
             DEDUP_TTL | inbox.dedupTtl | PT336H | DEDUP_TTL=12h | PT12H | 15d;0;14
             DEDUP_TIMEOUT | store.timeout | - | {redis};REDIS_ADDR=cache:6379;DEDUP_TIMEOUT=250ms | PT0.25S | 9ms;61s;0;1
             MEMORY_MAX_ENTRIES | store.maxEntries | - | DEDUP_BACKEND=memory;MEMORY_MAX_ENTRIES=10 | 10 | 0;all
-            REDIS_URI | store.uri.text | - | {redis};REDIS_URI=rediss://:p%40ss@h:1/0 | rediss://:p%40ss@h:1/0 | http://h;redis://h:1␣;redis://:p%zz@h:1;redis-sentinel://h1,h2
+            REDIS_URI | store.uri.text | - | {redis};REDIS_URI=rediss://:p%40ss@h:1/0 | rediss://:p%40ss@h:1/0 | http://h;http://:{secret}@h;redis://h:1␣;redis://:p%zz@h:1;redis-sentinel://h1,h2
             REDIS_ADDR | store.uri.text | - | {redis};REDIS_ADDR=cache:6379 | redis://cache:6379 | cache
             POSTGRES_CONN | store.server.jdbcUrl | - | {postgres} | jdbc:postgresql://h:1,[::1]/d?sslmode=verify-full&targetServerType=primary | \
-            mysql://h/d;postgres://h;postgres:///d;postgres://h/d?x;postgres://u%zz@h/d;postgres://u:p@ss@h/d;postgres://h/d?target_session_attrs=read-only
+            mysql://h/d;postgres://h;postgres://u:{secret}@/d;postgres:///d;postgres://h/d?x;postgres://u%zz@h/d;postgres://u:p@ss@h/d;postgres://h/d?target_session_attrs=read-only
             POSTGRES_CONN | store.server.user | - | {postgres} | ann |
             POSTGRES_CONN | store.server.password.text | - | {postgres} | s@+:+ |
             POSTGRES_POOL_SIZE | store.server.poolSize | - | {postgres};POSTGRES_POOL_SIZE=64 | 64 | 1;65;many
@@ -116,31 +100,7 @@ class EveryKeyTest {
                             + "&target_session_attrs=read-write",
             "{not a duration}", "10;1w;-1s;9999999d;999999999999999d;1.5h",
             "{no tolerance}", "-0.01;NaN;1e999;0,1;x",
-            "{no real}", "Infinity;1e999;0,1;0x1p3",
-            "␣", " ");
-
-    @TempDir
-    private Path directory;
-
-    record Row(String key, String read, String byDefault, String settings, String effect, String malformed) {
-        @Override
-        public String toString() {
-            return key + " " + read;
-        }
-    }
-
-    static Stream<Row> rows() {
-        return KEYS.lines().map(line -> {
-            String[] cells = line.split("\\|", -1);
-            return new Row(
-                    cells[0].strip(),
-                    cells[1].strip(),
-                    cells[2].strip(),
-                    cells[3].strip(),
-                    cells[4].strip(),
-                    cells[5].strip());
-        });
-    }
+            "{no real}", "Infinity;1e999;0,1;0x1p3");
 
     @BeforeEach
     void files() throws IOException {
@@ -149,73 +109,42 @@ class EveryKeyTest {
         new KeysFixture(directory).write(KeysFixture.KeyText.ed25519("a", 1));
     }
 
-    @Test
-    void rows_keys_areAllThere() {
-        assertThat(rows().map(Row::key).distinct())
-                .hasSameElementsAs(BackendConfig.KEYS.stream().map(Key::name).toList());
+    @Override
+    protected Map<String, String> minimum() {
+        return Map.of("PCS_SIGN_ALG", "none");
     }
 
-    @ParameterizedTest
-    @MethodSource("rows")
-    void key_hasItsDefaultAndItsEffect_andMalformedValuesAreProblemsThatNameIt(Row row) {
-        assertThat(read(BackendConfig.load(environment(""), null), row.read)).isEqualTo(row.byDefault);
-        assertThat(read(BackendConfig.load(environment(row.settings), null), row.read))
-                .isEqualTo(filled(row.effect));
-        List<String> malformed = row.malformed.isEmpty()
-                ? List.of()
-                : List.of(filled(row.malformed).split(";", -1));
-        for (String value : malformed) {
-            Map<String, String> environment = environment(row.settings);
-            environment.put(row.key, value);
-
-            var thrown = catchThrowableOfType(InvalidConfig.class, () -> BackendConfig.load(environment, null));
-
-            assertThat(thrown).as("%s=%s", row.key, value).isNotNull();
-            assertThat(thrown.problems())
-                    .as("%s=%s", row.key, value)
-                    .singleElement()
-                    .asString()
-                    .contains(row.key);
-        }
+    @Override
+    protected String table() {
+        return TABLE;
     }
 
-    private String filled(String text) {
-        String filled = text;
-        for (Map.Entry<String, String> part : PARTS.entrySet()) {
-            filled = filled.replace(part.getKey(), part.getValue());
-        }
-        return filled.replace("{dir}", directory.toString());
+    @Override
+    protected String compared() {
+        return """
+                DEDUP_TTL | WAL_RETENTION=7d
+                WAL_RETENTION | DEDUP_TTL=30d
+                KEYS_FILE | PCS_SIGN_ALG=
+                """;
     }
 
-    private Map<String, String> environment(String settings) {
-        Map<String, String> environment = new HashMap<>(Map.of("PCS_SIGN_ALG", "none"));
-        Arrays.stream(filled(settings).split(";", -1))
-                .map(setting -> setting.split("=", 2))
-                .filter(sides -> sides.length == 2)
-                .forEach(sides -> environment.put(sides[0], sides[1]));
-        return environment;
+    @Override
+    protected Map<String, String> parts() {
+        return PARTS;
     }
 
-    /** The value at the end of accessors; {@code -} if one of them is not there, or gives nothing. */
-    private static String read(BackendConfig config, String accessors) {
-        Object value = config;
-        for (String accessor : accessors.split("\\.", -1)) {
-            value = step(value, accessor);
-        }
-        return value == null ? "-" : value.toString();
+    @Override
+    protected List<Key<?>> keys() {
+        return BackendConfig.KEYS;
     }
 
-    private static @Nullable Object step(@Nullable Object of, String accessor) {
-        if (of instanceof List<?> list) {
-            return list.stream().map(each -> step(each, accessor)).collect(Collectors.toList());
-        }
-        try {
-            Object value = of == null ? null : of.getClass().getMethod(accessor).invoke(of);
-            return value instanceof Optional<?> optional ? optional.orElse(null) : value;
-        } catch (NoSuchMethodException e) {
-            return null;
-        } catch (ReflectiveOperationException e) {
-            throw new LinkageError(accessor, e);
-        }
+    @Override
+    protected BackendConfig load(Map<String, String> environment, @Nullable Path file) {
+        return BackendConfig.load(environment, file);
+    }
+
+    @Override
+    protected Diagnosed<BackendConfig> diagnose(Map<String, String> environment) {
+        return BackendConfig.diagnose(environment, null);
     }
 }
