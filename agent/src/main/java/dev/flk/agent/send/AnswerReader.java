@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import dev.flk.agent.send.BackendClient.Reply;
+import dev.flk.agent.send.SubmitResult.Kind;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.http.HttpConnectTimeoutException;
@@ -67,7 +68,7 @@ final class AnswerReader {
         boolean connected = !(cause instanceof ConnectException
                 || cause instanceof HttpConnectTimeoutException
                 || cause instanceof SSLHandshakeException);
-        return connected ? SubmitResult.noAnswer(describe(cause)) : SubmitResult.notSent(describe(cause));
+        return new SubmitResult(connected ? Kind.NO_ANSWER : Kind.NOT_SENT, 0, describe(cause));
     }
 
     /** Describes why a request failed; some exceptions of the JDK have no message. */
@@ -103,13 +104,13 @@ final class AnswerReader {
             return SubmitResult.noAnswer("status " + reply.status() + " without the backend's body");
         }
         return switch (reply.status()) {
-            case 400 -> error.startsWith(IN_FUTURE) ? SubmitResult.inFuture(error) : SubmitResult.never(400, error);
-            case 413 -> SubmitResult.never(413, error);
+            case 400 -> new SubmitResult(error.startsWith(IN_FUTURE) ? Kind.IN_FUTURE : Kind.NEVER, 400, error);
+            case 413 -> new SubmitResult(Kind.NEVER, 413, error);
             case 401 ->
                 error.equals(BAD_SIGNATURE)
-                        ? SubmitResult.badSignature()
+                        ? new SubmitResult(Kind.BAD_SIGNATURE, 401, "")
                         : SubmitResult.noAnswer("status 401 without the backend's body");
-            case 408, 429, 500, 503 -> SubmitResult.later(reply.status(), error, retryAfterSeconds(reply));
+            case 408, 429, 500, 503 -> new SubmitResult(Kind.LATER, reply.status(), error, retryAfterSeconds(reply));
             default -> SubmitResult.noAnswer("status " + reply.status());
         };
     }
@@ -155,10 +156,10 @@ final class AnswerReader {
             return SubmitResult.noAnswer("status " + reply.status() + " without the outcome of this certificate");
         }
         if (reply.conflict()) {
-            return SubmitResult.conflict(reply.status());
+            return new SubmitResult(Kind.CONFLICT, reply.status(), "");
         }
-        String reason = body.path("reason").asText();
-        return accepted.asBoolean() ? SubmitResult.recorded(reply.status(), reason) : SubmitResult.rejected(reason);
+        Kind kind = accepted.asBoolean() ? Kind.RECORDED : Kind.REJECTED;
+        return new SubmitResult(kind, reply.status(), body.path("reason").asText());
     }
 
     /** Returns the text of {@code {"error":"…"}}; empty if the body has any other form. */

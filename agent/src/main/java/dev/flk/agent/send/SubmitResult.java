@@ -32,40 +32,12 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
         NO_ANSWER
     }
 
-    static SubmitResult recorded(int status, String reason) {
-        return new SubmitResult(Kind.RECORDED, status, reason, 0);
-    }
-
-    static SubmitResult rejected(String reason) {
-        return new SubmitResult(Kind.REJECTED, 202, reason, 0);
-    }
-
-    static SubmitResult conflict(int status) {
-        return new SubmitResult(Kind.CONFLICT, status, "", 0);
-    }
-
-    static SubmitResult never(int status, String error) {
-        return new SubmitResult(Kind.NEVER, status, error, 0);
-    }
-
-    static SubmitResult inFuture(String error) {
-        return new SubmitResult(Kind.IN_FUTURE, 400, error, 0);
-    }
-
-    static SubmitResult badSignature() {
-        return new SubmitResult(Kind.BAD_SIGNATURE, 401, "", 0);
-    }
-
-    static SubmitResult later(int status, String error, long retryAfterSeconds) {
-        return new SubmitResult(Kind.LATER, status, error, retryAfterSeconds);
-    }
-
-    static SubmitResult notSent(String what) {
-        return new SubmitResult(Kind.NOT_SENT, 0, what, 0);
+    SubmitResult(Kind kind, int status, String text) {
+        this(kind, status, text, 0);
     }
 
     static SubmitResult noAnswer(String what) {
-        return new SubmitResult(Kind.NO_ANSWER, 0, what, 0);
+        return new SubmitResult(Kind.NO_ANSWER, 0, what);
     }
 
     /** Returns whether the certificate is on the backend's disk with this content. */

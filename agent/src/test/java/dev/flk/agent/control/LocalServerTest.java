@@ -160,7 +160,7 @@ class LocalServerTest {
     }
 
     private Answer post(Path socket, String uri, String contentType, String body) throws IOException {
-        return LocalClient.ask(socket, "POST", uri, contentType, body.getBytes(StandardCharsets.UTF_8), SOON);
+        return RunningAgent.ask(socket, "POST", uri, contentType, body.getBytes(StandardCharsets.UTF_8), SOON);
     }
 
     private String overPort(String request) throws IOException {
@@ -252,7 +252,7 @@ class LocalServerTest {
             assertThat(crowd.get(crowd.size() - 1).read(ByteBuffer.allocate(1)))
                     .as("there is no place left, and it is closed")
                     .isEqualTo(-1);
-            assertThat(LocalClient.ask(control, "GET", "/v1/status", "text/plain", new byte[0], SOON)
+            assertThat(RunningAgent.ask(control, "GET", "/v1/status", "text/plain", new byte[0], SOON)
                             .status())
                     .isEqualTo(200);
         } finally {

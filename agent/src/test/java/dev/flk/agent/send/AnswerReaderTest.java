@@ -73,7 +73,7 @@ class AnswerReaderTest {
     @Test
     void read_200WithConflictHeader_isAConflict() {
         Reply reply = new Reply(200, true, Optional.empty(), Optional.empty(), utf8(OUTCOME));
-        assertThat(AnswerReader.read(reply, ID)).isEqualTo(SubmitResult.conflict(200));
+        assertThat(AnswerReader.read(reply, ID)).isEqualTo(new SubmitResult(Kind.CONFLICT, 200, ""));
     }
 
     @ParameterizedTest
@@ -94,7 +94,8 @@ class AnswerReaderTest {
 
     @Test
     void read_401_isABadSignatureOnlyIfItIsTheBackends() {
-        assertThat(read(401, error("Signature verification failed"))).isEqualTo(SubmitResult.badSignature());
+        assertThat(read(401, error("Signature verification failed")))
+                .isEqualTo(new SubmitResult(Kind.BAD_SIGNATURE, 401, ""));
         assertThat(read(401, error("login first")).isOutage()).isTrue();
     }
 
@@ -103,7 +104,7 @@ class AnswerReaderTest {
     })
     void read_oddRetryAfter_isBounded(String header, long seconds) {
         Reply reply = new Reply(503, false, Optional.of(header), Optional.empty(), utf8(error("starting")));
-        assertThat(AnswerReader.read(reply, ID)).isEqualTo(SubmitResult.later(503, "starting", seconds));
+        assertThat(AnswerReader.read(reply, ID)).isEqualTo(new SubmitResult(Kind.LATER, 503, "starting", seconds));
     }
 
     @ParameterizedTest
@@ -123,9 +124,13 @@ class AnswerReaderTest {
     @Test
     void read_noReply_saysWhetherItMayHaveArrived() {
         assertThat(AnswerReader.read(Certificates.batch(), null, new CompletionException(new ConnectException())))
-                .containsExactly(SubmitResult.notSent("no connection"), SubmitResult.notSent("no connection"));
+                .containsExactly(
+                        new SubmitResult(Kind.NOT_SENT, 0, "no connection"),
+                        new SubmitResult(Kind.NOT_SENT, 0, "no connection"));
         assertThat(AnswerReader.read(Certificates.batch(), null, new SSLHandshakeException("expired")))
-                .containsOnly(SubmitResult.notSent(
+                .containsOnly(new SubmitResult(
+                        Kind.NOT_SENT,
+                        0,
                         "TLS fails: check TLS_CA, TLS_CERT and TLS_KEY, and the host name (expired)"));
         assertThat(AnswerReader.read(Certificates.batch(), null, new IOException("reset")))
                 .containsOnly(SubmitResult.noAnswer("no answer: reset"));
@@ -137,7 +142,9 @@ class AnswerReaderTest {
                         200,
                         "{\"status\":200,\"body\":" + OUTCOME + ",\"conflict\":true}\n" + "{\"status\":429,\"body\":"
                                 + error("Too many requests") + ",\"retry_after\":3}\n"))
-                .containsExactly(SubmitResult.conflict(200), SubmitResult.later(429, "Too many requests", 3));
+                .containsExactly(
+                        new SubmitResult(Kind.CONFLICT, 200, ""),
+                        new SubmitResult(Kind.LATER, 429, "Too many requests", 3));
     }
 
     @Test
@@ -149,7 +156,7 @@ class AnswerReaderTest {
                 "{\"status\":200.0,\"body\":" + OUTCOME + "}")) {
             List<SubmitResult> results = readBatch(200, broken + "\n{\"status\":200,\"body\":" + of2 + "}\n");
             assertThat(results.get(0).isOutage()).isTrue();
-            assertThat(results.get(1)).isEqualTo(SubmitResult.recorded(200, ""));
+            assertThat(results.get(1)).isEqualTo(new SubmitResult(Kind.RECORDED, 200, ""));
         }
     }
 
@@ -163,7 +170,9 @@ class AnswerReaderTest {
     @Test
     void read_batchRefusedAsAWhole_isThatForAll() {
         assertThat(readBatch(503, error("starting")))
-                .containsExactly(SubmitResult.later(503, "starting", 0), SubmitResult.later(503, "starting", 0));
+                .containsExactly(
+                        new SubmitResult(Kind.LATER, 503, "starting", 0),
+                        new SubmitResult(Kind.LATER, 503, "starting", 0));
     }
 
     private static List<SubmitResult> readBatch(int status, String body) {
