@@ -30,7 +30,6 @@ import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.keys.SigningConfig;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.DiskSpace;
-import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.record.RecordFollower;
 import dev.flk.backend.record.RecordedOutcomes;
 import dev.flk.backend.state.ServedState;
@@ -75,7 +74,7 @@ public final class Backend implements AutoCloseable {
 
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();
     private final InstantSource clock = InstantSource.system();
-    private final Meters meters;
+    private final BackendMetrics metrics;
     private final Ingest.Gate gate;
     private final String version;
     private int port;
@@ -92,9 +91,9 @@ public final class Backend implements AutoCloseable {
 
     private Backend(String version, int shardMetrics) {
         this.version = version;
-        this.meters = new Meters(version, shardMetrics);
-        meters.watchJvm();
-        this.gate = new Ingest.Gate(meters);
+        this.metrics = new BackendMetrics(version, shardMetrics);
+        metrics.all.watchJvm();
+        this.gate = new Ingest.Gate(metrics.refused);
     }
 
     /**
@@ -119,7 +118,7 @@ public final class Backend implements AutoCloseable {
 
     private void startParts(BackendConfig config, Supplier<BackendConfig> again) throws IOException {
         DecisionRules rules = new DecisionRules(config.policy(), config.inbox().dedupTtl());
-        Limits limits = new Limits(config.limit(), System::nanoTime, meters).watch();
+        Limits limits = new Limits(config.limit(), System::nanoTime, metrics.all);
         ReloadSignal reloadSignal = ReloadSignal.listen();
         inForce = config;
         reloadSignal.add(() -> takeAgain(again, limits));
@@ -130,7 +129,7 @@ public final class Backend implements AutoCloseable {
         Path walDir = config.inbox().walDir();
         Duration dedupTtl = config.inbox().dedupTtl();
         SteadyClock steady = new SteadyClock(clock, System::nanoTime, SteadyClock.maxStep(dedupTtl), dedupTtl);
-        ForcedQueue forced = new ForcedQueue(meters);
+        ForcedQueue forced = new ForcedQueue(metrics.ingest);
         lockLost = forced.lockLost();
         Inbox inbox = opened(Inbox.open(
                 LogOptions.of(walDir, Inbox.SEGMENT_PREFIX, rules.context())
@@ -142,7 +141,7 @@ public final class Backend implements AutoCloseable {
                 new SecureRandom(),
                 () -> embedded(config).flatMap(EmbeddedStore::logId),
                 forced));
-        Audit audit = opened(Audit.open(config.auditDir(), clock, System::nanoTime, meters));
+        Audit audit = opened(Audit.open(config.auditDir(), clock, System::nanoTime, metrics.audit));
         Map<String, String> begun = new TreeMap<>(config.settings());
         begun.put("version", version);
         audit.operation("started", begun);
@@ -160,10 +159,9 @@ public final class Backend implements AutoCloseable {
                         config.maxClockSkew(),
                         steady,
                         System::nanoTime,
-                        meters,
+                        metrics.ingest,
                         audit)
                 .open(ready(config.store())));
-        meters.dedupUp.watch(() -> ingest.storeProblem().isEmpty() ? 1 : 0);
         ingest.start();
         LogCare care = opened(new LogCare(
                         inbox,
@@ -173,19 +171,19 @@ public final class Backend implements AutoCloseable {
                         config.inbox().walRetention(),
                         steady))
                 .start();
-        meters.inboxPending.watch(ingest::pending);
-        meters.inboxOldestPendingSeconds.watch(ingest::oldestPendingSeconds);
-        DiskSpace disk = opened(DiskSpace.watch(walDir));
-        meters.walBytes.watch(disk::usedBytes);
-        meters.walFreeBytes.watch(disk::freeBytes);
+        metrics.ingest.watch(opened(DiskSpace.watch(walDir)));
         if (config.state().isPresent()) {
-            ServedState served =
-                    opened(ServedState.open(config.state().get(), steady, steady.expiry(), tls, audit, meters));
+            ServedState served = opened(ServedState.open(
+                    config.state().get(), steady, steady.expiry(), tls, audit, metrics.state, metrics.pool));
             state = served;
             reloadSignal.add(served::onReloadSignal);
             if (config.state().get().keepsRecord()) {
                 RecordFollower follower = opened(new RecordFollower(
-                        new DecidedLog(inbox, new DiskFiles()), served.engine(), meters, System::nanoTime));
+                        new DecidedLog(inbox, new DiskFiles()),
+                        served.engine(),
+                        metrics.ingest::admitted,
+                        metrics.record,
+                        System::nanoTime));
                 care.waitFor(follower::position);
                 record = new RecordedOutcomes(served.engine());
                 follower.start();
@@ -281,7 +279,8 @@ public final class Backend implements AutoCloseable {
                 gate,
                 () -> readiness.components(),
                 () -> Optional.ofNullable(record),
-                meters,
+                metrics.all,
+                metrics.http,
                 clock,
                 System::nanoTime,
                 FINISH_WITHIN);
@@ -294,7 +293,7 @@ public final class Backend implements AutoCloseable {
 
     private ReloadedTls openTls(TlsFiles files, ReloadSignal reloadSignal) throws IOException {
         try {
-            ReloadedTls opened = opened(new ReloadedTls(files, clock, meters));
+            ReloadedTls opened = opened(new ReloadedTls(files, clock, metrics.tls));
             readAgain(reloadSignal, opened::onReloadSignal);
             LOG.info("TLS: {}", opened);
             return opened;
@@ -316,7 +315,12 @@ public final class Backend implements AutoCloseable {
         if (signing instanceof SigningConfig.Registered registered) {
             try {
                 ReloadedKeys keys = opened(new ReloadedKeys(
-                        registered.file(), registered.only(), steady, steady::isInDoubt, System::nanoTime, meters));
+                        registered.file(),
+                        registered.only(),
+                        steady,
+                        steady::isInDoubt,
+                        System::nanoTime,
+                        metrics.keys));
                 readAgain(reloadSignal, keys::onReloadSignal);
                 return keys.start(audit);
             } catch (InvalidKeysException e) {
@@ -336,7 +340,10 @@ public final class Backend implements AutoCloseable {
     private Optional<EmbeddedStore> embedded(BackendConfig config) {
         if (embedded == null && config.store() instanceof StoreConfig.Embedded configured) {
             EmbeddedStore opened = opened(EmbeddedStore.open(
-                    configured.dir(), config.inbox().walMinFreeBytes(), System::nanoTime, meters::dedupSetAside));
+                    configured.dir(),
+                    config.inbox().walMinFreeBytes(),
+                    System::nanoTime,
+                    metrics.store.setAside::increment));
             embedded = opened;
         }
         return Optional.ofNullable(embedded);
@@ -362,17 +369,14 @@ public final class Backend implements AutoCloseable {
                     PostgresStore.open(postgres.server(), logId, expiry, System::nanoTime, new SecureRandom());
             GuardedStore guarded = guarded("Postgres", store);
             parts.push(Sweeper.start(store::removeStretch));
-            meters.postgresPoolActive.add(store::activeConnections);
-            meters.postgresPoolIdle.add(store::idleConnections);
-            meters.postgresPoolWaiting.add(store::waiting);
-            meters.postgresPoolMax.add(store::maxConnections);
+            metrics.pool.add(store::activeConnections, store::idleConnections, store::waiting, store::maxConnections);
             return guarded;
         }
         throw new IllegalStateException("unknown store: " + config.store());
     }
 
     private GuardedStore guarded(String name, DedupStore store) {
-        return opened(new GuardedStore(name, store, System::nanoTime, new SecureRandom(), meters));
+        return opened(new GuardedStore(name, store, System::nanoTime, new SecureRandom(), metrics.store));
     }
 
     private <T extends AutoCloseable> T opened(T part) {

@@ -15,7 +15,8 @@ import ch.qos.logback.core.status.Status;
 import ch.qos.logback.core.util.FileSize;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.Metrics.Count;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
@@ -90,12 +91,12 @@ public final class Audit implements AutoCloseable {
      *
      * @throws InvalidConfig if the file exists but is not a regular file
      */
-    public static Audit open(Path directory, InstantSource clock, LongSupplier nanoTicker, Meters meters) {
+    public static Audit open(Path directory, InstantSource clock, LongSupplier nanoTicker, AuditMetrics metrics) {
         LoggerContext context = new LoggerContext();
         context.setMDCAdapter(new LogbackMDCAdapter());
         context.getStatusManager().add(status -> {
             if (status.getEffectiveLevel() == Status.ERROR) {
-                meters.auditError();
+                metrics.errors.increment();
                 LOG.error("the audit log can't be written: {}", status.getMessage(), status.getThrowable());
             }
         });
@@ -198,6 +199,15 @@ public final class Audit implements AutoCloseable {
         operation("stopped", Map.of());
         if (appender != null) {
             appender.stop();
+        }
+    }
+
+    /** The metrics of the audit log. */
+    public static final class AuditMetrics extends Metrics.Feature {
+        private final Count errors = counter("flk_audit_errors_total", "Failed writes to the audit log.");
+
+        public AuditMetrics(Metrics metrics) {
+            super(metrics);
         }
     }
 }

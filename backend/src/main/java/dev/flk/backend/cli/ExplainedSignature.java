@@ -6,7 +6,7 @@ import dev.flk.backend.cli.KeysCommand.ListedKey;
 import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.backend.keys.KeysFile;
-import dev.flk.backend.metrics.SignatureRefusal;
+import dev.flk.backend.keys.SignatureRefusal;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.diagnosis.Diagnosis;
 import dev.flk.diagnosis.KeyRing.NamedKey;

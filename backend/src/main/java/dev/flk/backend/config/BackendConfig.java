@@ -8,10 +8,10 @@ import dev.flk.backend.http.HttpConfig.Login;
 import dev.flk.backend.http.HttpConfig.OpsConfig;
 import dev.flk.backend.inbox.DecisionRules;
 import dev.flk.backend.inbox.InboxConfig;
+import dev.flk.backend.ingest.IngestMetrics;
 import dev.flk.backend.ingest.IngestPipeline;
 import dev.flk.backend.keys.SigningConfig;
 import dev.flk.backend.limit.Limits;
-import dev.flk.backend.metrics.ShardMeters;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.state.StateConfig;
 import dev.flk.backend.tls.TlsFiles;
@@ -82,7 +82,7 @@ public record BackendConfig(
                     StoreConfig.KEYS,
                     PostgresConfig.KEYS,
                     StateConfig.KEYS,
-                    List.of(ShardMeters.SHARD_METRICS, LogConfig.LEVEL, LogConfig.FORMAT))
+                    List.of(IngestMetrics.SHARD_METRICS, LogConfig.LEVEL, LogConfig.FORMAT))
             .<Key<?>>flatMap(List::stream)
             .toList();
 
@@ -113,7 +113,7 @@ public record BackendConfig(
         Policy policy = DecisionRules.policy(settings);
         Duration maxClockSkew = settings.get(IngestPipeline.MAX_CLOCK_SKEW);
         LogConfig log = LogConfig.read(settings);
-        int shardMetrics = settings.get(ShardMeters.SHARD_METRICS);
+        int shardMetrics = settings.get(IngestMetrics.SHARD_METRICS);
         Path auditDir =
                 settings.find(Audit.DIRECTORY).orElseGet(() -> inbox.walDir().resolve("audit"));
         settings.check();

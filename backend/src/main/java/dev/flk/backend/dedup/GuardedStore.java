@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup;
 
-import dev.flk.backend.metrics.Meters;
-import dev.flk.backend.metrics.Meters.Timing;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.Metrics.Count;
+import dev.flk.backend.metrics.Metrics.Timing;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.breaker.Breaker;
@@ -14,6 +15,7 @@ import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -66,13 +68,14 @@ public final class GuardedStore implements DedupStore {
      * @param nanoTicker monotonic time
      * @param random a source for the waits between attempts
      */
-    public GuardedStore(String name, DedupStore store, LongSupplier nanoTicker, RandomGenerator random, Meters meters) {
+    public GuardedStore(
+            String name, DedupStore store, LongSupplier nanoTicker, RandomGenerator random, StoreMetrics metrics) {
         this.name = name;
         this.store = store;
         this.nanoTicker = nanoTicker;
         this.breaker = new Breaker(1, openings -> waitMillis(openings, random), nanoTicker);
-        this.reads = meters.dedupReads;
-        this.writes = meters.dedupWrites;
+        this.reads = metrics.reads;
+        this.writes = metrics.writes;
         this.lostSinceNanos = nanoTicker.getAsLong();
     }
 
@@ -306,5 +309,25 @@ public final class GuardedStore implements DedupStore {
     private static long waitMillis(int openings, RandomGenerator random) {
         long millis = Math.min(MAX_WAIT_MILLIS, FIRST_WAIT_MILLIS << Math.min(openings - 1, 10));
         return Math.round(millis * (0.8 + 0.4 * random.nextDouble()));
+    }
+
+    /** The metrics of the calls to a store. */
+    public static final class StoreMetrics extends Metrics.Feature {
+        private static final double[] STORE_SECONDS = {
+            0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
+        };
+
+        /** Embedded stores that were set aside. */
+        public final Count setAside =
+                counter("flk_dedup_set_aside_total", "Embedded stores that became unusable and were set aside.");
+
+        private final Function<String, Timing> seconds =
+                timings("flk_dedup_seconds", "Time of one call to the dedup store.", "op", STORE_SECONDS);
+        private final Timing reads = seconds.apply("get");
+        private final Timing writes = seconds.apply("put");
+
+        public StoreMetrics(Metrics metrics) {
+            super(metrics);
+        }
     }
 }

@@ -5,7 +5,7 @@ import dev.flk.backend.http.HttpConfig.OpsConfig;
 import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.limit.Limits;
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.record.RecordedOutcomes;
 import dev.flk.http.Admission;
 import dev.flk.http.Endpoint;
@@ -14,7 +14,6 @@ import dev.flk.http.HttpServer;
 import dev.flk.http.HttpServer.Listener;
 import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
-import dev.flk.http.ServerLoad;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -57,7 +56,8 @@ public final class BackendServer implements AutoCloseable {
             Ingest ingest,
             Readiness readiness,
             Supplier<Optional<RecordedOutcomes>> record,
-            Meters meters,
+            Metrics metrics,
+            HttpMetrics httpMetrics,
             InstantSource clock,
             LongSupplier nanoTicker,
             Duration stopWithin) {}
@@ -73,10 +73,10 @@ public final class BackendServer implements AutoCloseable {
     public BackendServer(
             Parts parts, boolean hasOps, @Nullable Supplier<SSLEngine> tls, Limits limits, long heapBytes) {
         HttpConfig config = parts.config();
-        this.scrapes = new Scrapes(parts.meters());
+        this.scrapes = new Scrapes(parts.metrics());
         this.debug = null;
-        SubmissionBatcher turns =
-                new SubmissionBatcher(parts.ingest(), parts.meters(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
+        SubmissionBatcher turns = new SubmissionBatcher(
+                parts.ingest(), parts.httpMetrics(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
         MetricsGuard guard = new MetricsGuard(config.metricsLogin());
         OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(parts.record(), guard);
@@ -93,15 +93,11 @@ public final class BackendServer implements AutoCloseable {
                 "BIND_ADDR or PORT",
                 "too many connections: closed a new one, MAX_CONNECTIONS is " + config.maxConnections(),
                 hasOps ? routes : record.addTo(ops.addTo(routes)),
-                Client.admission(limits, parts.meters(), parts.nanoTicker()),
+                Client.admission(limits, parts.nanoTicker()),
                 tls);
         this.server = server(
                 parts, "flk-http", Runtime.getRuntime().availableProcessors(), config.maxConnections(), heapBytes);
-        ServerLoad load = server.load();
-        parts.meters().httpConnections.watch(load.connections()::held);
-        parts.meters().httpRequests.watch(load.requests()::held);
-        parts.meters().httpBodyBytes.watch(load.bodyBytes()::held);
-        parts.meters().httpAnswerBytes.watch(load.answerBytes()::held);
+        parts.httpMetrics().watch(server.load());
     }
 
     /**
@@ -113,7 +109,7 @@ public final class BackendServer implements AutoCloseable {
     }
 
     private BackendServer(Parts parts, OpsConfig ops) {
-        this.scrapes = new Scrapes(parts.meters());
+        this.scrapes = new Scrapes(parts.metrics());
         MetricsGuard guard = new MetricsGuard(parts.config().metricsLogin());
         OpsHandler handler = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(parts.record(), guard);
@@ -147,7 +143,7 @@ public final class BackendServer implements AutoCloseable {
                         config.bodyTimeout(),
                         config.idleTimeout(),
                         parts.stopWithin()),
-                parts.meters(),
+                parts.httpMetrics(),
                 parts.clock(),
                 parts.nanoTicker());
     }

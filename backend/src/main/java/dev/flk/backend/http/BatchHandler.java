@@ -5,8 +5,8 @@ import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Submitter;
-import dev.flk.backend.metrics.Meters;
-import dev.flk.backend.metrics.Meters.RejectReason;
+import dev.flk.backend.metrics.RefusedSubmissions;
+import dev.flk.backend.metrics.RefusedSubmissions.RejectReason;
 import dev.flk.http.Answer;
 import dev.flk.http.BodyBuffer;
 import dev.flk.http.Endpoint;
@@ -35,13 +35,13 @@ final class BatchHandler implements Endpoint.Handler {
 
     private final HttpConfig config;
     private final Limits limits;
-    private final Meters meters;
+    private final RefusedSubmissions refused;
     private final SubmissionBatcher turns;
 
     BatchHandler(HttpConfig config, Limits limits, SubmissionBatcher turns) {
         this.config = config;
         this.limits = limits;
-        this.meters = turns.meters();
+        this.refused = turns.metrics().refused;
         this.turns = turns;
     }
 
@@ -54,7 +54,7 @@ final class BatchHandler implements Endpoint.Handler {
             limits.failed(sender, length);
             Client.answerBadRequest(exchange, "empty batch, send one certificate per line");
         } else if (lines.areMore()) {
-            meters.rejected(RejectReason.TOO_LARGE);
+            refused.rejected(RejectReason.TOO_LARGE);
             limits.failed(sender, length);
             exchange.answer(Answer.error(413, "batch over " + config.maxBatchLines() + " lines"));
         } else if (!exchange.holdMore(length + (long) lines.count() * LINE_BYTES)
@@ -70,7 +70,7 @@ final class BatchHandler implements Endpoint.Handler {
         List<Submission> submissions = new ArrayList<>(answer.lines());
         for (int line = 0; line < answer.lines(); line++) {
             if (lines.length(line) > config.maxBodyBytes()) {
-                meters.rejected(RejectReason.TOO_LARGE);
+                refused.rejected(RejectReason.TOO_LARGE);
                 limits.failed(sender, lines.length(line));
             } else {
                 int place = line;

@@ -4,7 +4,6 @@ package dev.flk.backend.http;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Submitter;
-import dev.flk.backend.metrics.Meters;
 import dev.flk.http.Admission;
 import dev.flk.http.Admission.Visitor;
 import dev.flk.http.Answer;
@@ -22,7 +21,7 @@ import org.slf4j.LoggerFactory;
 record Client(Submitter sender, Limits limits, LineLimit lines) implements Visitor {
     private static final Logger LOG = LoggerFactory.getLogger(Client.class);
 
-    static Admission admission(Limits limits, Meters meters, LongSupplier nanoTicker) {
+    static Admission admission(Limits limits, LongSupplier nanoTicker) {
         LineLimit lines = new LineLimit(5, Duration.ofSeconds(10), nanoTicker);
         return remote -> {
             // a client that has already disconnected has no address
@@ -33,7 +32,6 @@ record Client(Submitter sender, Limits limits, LineLimit lines) implements Visit
             if (limits.connect(sender)) {
                 return new Client(sender, limits, lines);
             }
-            meters.addressConnectionRefused();
             lines.say(
                     "address",
                     leftOut -> LOG.warn(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
 import dev.flk.http.Answer;
 import dev.flk.http.Exchange;
 import dev.flk.program.metrics.Exposition;
@@ -29,7 +29,7 @@ final class Scrapes implements AutoCloseable {
     private static final int FIRST_GUESS_BYTES = 32 << 10;
     private static final long IDLE_SECONDS = 30;
 
-    private final Meters meters;
+    private final Metrics metrics;
     private final Queue<Waiting> waiting = new ConcurrentLinkedQueue<>();
     private final AtomicBoolean scheduled = new AtomicBoolean();
     private final ThreadPoolExecutor thread;
@@ -37,8 +37,8 @@ final class Scrapes implements AutoCloseable {
 
     private record Waiting(Exchange exchange, @Nullable String accept) {}
 
-    Scrapes(Meters meters) {
-        this.meters = meters;
+    Scrapes(Metrics metrics) {
+        this.metrics = metrics;
         this.thread = new ThreadPoolExecutor(
                 1, 1, IDLE_SECONDS, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), Scrapes::daemon);
         thread.allowCoreThreadTimeOut(true);
@@ -72,7 +72,7 @@ final class Scrapes implements AutoCloseable {
 
     private Answer render(String format) {
         try {
-            Exposition exposition = meters.exposeAs(format);
+            Exposition exposition = metrics.expose(format);
             Answer answer = new Answer(200, exposition.contentType(), exposition.text(), List.of());
             usualBytes = answer.heldBytes();
             return answer;

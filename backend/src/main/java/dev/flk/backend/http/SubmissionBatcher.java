@@ -4,7 +4,6 @@ package dev.flk.backend.http;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Submission;
-import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
 import dev.flk.http.Endpoint.Request;
 import dev.flk.http.Exchange;
@@ -32,7 +31,7 @@ final class SubmissionBatcher {
     private static final int PARSED_BYTES_PER_BYTE = 16;
 
     private final Ingest ingest;
-    private final Meters meters;
+    private final HttpMetrics metrics;
     private final LongSupplier nanoTicker;
     private final Bound parsing;
     private final LineLimit lines;
@@ -40,16 +39,16 @@ final class SubmissionBatcher {
     private final ThreadLocal<List<Submission>> arrived = ThreadLocal.withInitial(ArrayList::new);
 
     /** @param maxParsingBytes the memory that parsing long bodies may take in total */
-    SubmissionBatcher(Ingest ingest, Meters meters, LongSupplier nanoTicker, long maxParsingBytes) {
+    SubmissionBatcher(Ingest ingest, HttpMetrics metrics, LongSupplier nanoTicker, long maxParsingBytes) {
         this.parsing = new Bound(maxParsingBytes);
         this.lines = new LineLimit(1, Duration.ofSeconds(10), nanoTicker);
         this.ingest = ingest;
-        this.meters = meters;
+        this.metrics = metrics;
         this.nanoTicker = nanoTicker;
     }
 
-    Meters meters() {
-        return meters;
+    HttpMetrics metrics() {
+        return metrics;
     }
 
     /** Submits a body, which is one certificate. */
@@ -70,7 +69,7 @@ final class SubmissionBatcher {
     void observe(Request request, int certificates) {
         long nanos = nanoTicker.getAsLong() - request.arrivedNanos();
         for (int i = 0; i < certificates; i++) {
-            meters.submit.observeNanos(nanos);
+            metrics.submit.observeNanos(nanos);
         }
     }
 
@@ -134,7 +133,7 @@ final class SubmissionBatcher {
         } catch (RuntimeException | Error e) {
             LOG.error("{} submissions could not be accepted", turn.size(), e);
             for (Submission submission : turn) {
-                meters.internalError(); // also counts submissions that ingest had answered before it failed
+                metrics.refused.internalError(); // also counts submissions that ingest had answered before it failed
                 submission.answer().accept(Outcome.Refused.BROKEN);
             }
         }

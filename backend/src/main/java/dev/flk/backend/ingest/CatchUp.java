@@ -8,7 +8,6 @@ import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.LoggedOutcomes.ReplayedRules;
 import dev.flk.backend.inbox.RecordKind;
 import dev.flk.backend.inbox.RecordKind.Overruled;
-import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.KeyId;
 import dev.flk.wal.segment.Entry;
@@ -48,7 +47,7 @@ final class CatchUp {
     private final Evidence evidence;
     private final SteadyClock clock;
     private final InstantSource expiry;
-    private final Meters meters;
+    private final IngestMetrics metrics;
     private final OutcomeLog log;
 
     /** The sequences of submissions that have been reported as lost but are not yet known to be overruled. */
@@ -69,7 +68,7 @@ final class CatchUp {
             InFlightIds inFlightIds,
             Evidence evidence,
             SteadyClock clock,
-            Meters meters,
+            IngestMetrics metrics,
             OutcomeLog log) {
         this.inbox = inbox;
         this.queue = queue;
@@ -78,7 +77,7 @@ final class CatchUp {
         this.evidence = evidence;
         this.clock = clock;
         this.expiry = clock.expiry();
-        this.meters = meters;
+        this.metrics = metrics;
         this.log = log;
     }
 
@@ -88,9 +87,9 @@ final class CatchUp {
             return; // reported before; the record that overrules it could not be logged at that time
         }
         if (ours.outcome().isAnsweredAs(winner)) {
-            meters.overruled();
+            metrics.overruled.increment();
         } else {
-            meters.lostOutcome(); // its sender may have been answered with our outcome
+            metrics.lostOutcomes.increment(); // its sender may have been answered with our outcome
             log.lost(ours.outcome(), winner);
         }
     }
@@ -264,7 +263,7 @@ final class CatchUp {
 
         private void settled(int outcomes, long complete) {
             asserted += outcomes;
-            meters.reasserted(outcomes);
+            metrics.reasserted.add(outcomes);
             inbox.lowWater().assertedUpTo(complete);
             if (readUpTo >= last && ahead == null) {
                 then.accept(null);

@@ -9,10 +9,9 @@ import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Refused;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.ingest.Submission.Candidate;
+import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Limits.Throttled;
-import dev.flk.backend.metrics.Meters;
-import dev.flk.backend.metrics.Meters.LimitedBy;
-import dev.flk.backend.metrics.Meters.RejectReason;
+import dev.flk.backend.metrics.RefusedSubmissions.RejectReason;
 import dev.flk.verification.Verdict;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -25,14 +24,22 @@ final class Completion {
     private final InFlightIds inFlightIds;
     private final LowWater lowWater;
     private final Evidence evidence;
-    private final Meters meters;
+    private final Limits limits;
+    private final IngestMetrics metrics;
     private final OutcomeLog log;
 
-    Completion(InFlightIds inFlightIds, LowWater lowWater, Evidence evidence, Meters meters, OutcomeLog log) {
+    Completion(
+            InFlightIds inFlightIds,
+            LowWater lowWater,
+            Evidence evidence,
+            Limits limits,
+            IngestMetrics metrics,
+            OutcomeLog log) {
         this.inFlightIds = inFlightIds;
         this.lowWater = lowWater;
         this.evidence = evidence;
-        this.meters = meters;
+        this.limits = limits;
+        this.metrics = metrics;
         this.log = log;
     }
 
@@ -53,7 +60,7 @@ final class Completion {
         log.decided(decision);
         List<Candidate> candidates = inFlightIds.end(inFlight);
         if (candidates.isEmpty()) {
-            meters.decidedLate();
+            metrics.decidedLate.increment();
             finished(inFlight);
             return;
         }
@@ -65,7 +72,7 @@ final class Completion {
 
     /** Settles an id for which another outcome was recorded first; the log contains that outcome too. */
     void overruled(InFlight inFlight, StoredOutcome existing) {
-        meters.overruled();
+        metrics.overruled.increment();
         StoredOutcome ours = inFlight.outcome();
         evidence.known(ours.id(), ours.digest(), ours.expiresAtMillis());
         List<Candidate> candidates = inFlightIds.end(inFlight);
@@ -111,7 +118,7 @@ final class Completion {
 
     private void answerKnown(Candidate candidate, StoredOutcome existing) {
         if (candidate.digest().equals(existing.digest())) {
-            meters.dedupHits.increment();
+            metrics.dedupHits.increment();
             log.duplicate(candidate.id());
             answer(candidate, Decided.of(existing, Relation.DUPLICATE));
         } else {
@@ -124,8 +131,8 @@ final class Completion {
             answerError(candidate, problem);
             return;
         }
-        meters.dedupHits.increment();
-        meters.conflict();
+        metrics.dedupHits.increment();
+        metrics.conflicts.increment();
         log.conflict(candidate.decision().recorded(), existing, candidate.keyId(), candidate.sender());
         answer(candidate, Decided.of(existing, Relation.CONFLICT));
     }
@@ -134,14 +141,13 @@ final class Completion {
     void answerError(Candidate candidate, Outcome error) {
         if (error instanceof Refused refused) {
             switch (refused.why()) {
-                case BROKEN -> meters.internalError();
-                case LOG_FAILED, DISK_FULL -> meters.walErrors.increment();
-                case STORE_DOWN, OVERLOADED, STARTING, UNDECIDED -> meters.unavailable(refused.error());
+                case BROKEN -> metrics.refused.internalError();
+                case LOG_FAILED, DISK_FULL -> metrics.walErrors.increment();
+                case STORE_DOWN, OVERLOADED, STARTING, UNDECIDED -> metrics.refused.unavailable(refused.error());
                 case MALFORMED, BAD_SIGNATURE -> {} // counted where they are found
             }
         } else {
-            meters.rateLimited(LimitedBy.EVIDENCE);
-            meters.rateLimitedLate();
+            limits.evidenceThrottled();
         }
         answer(candidate, error);
     }
@@ -167,11 +173,11 @@ final class Completion {
 
     private void count(Decision decision) {
         Verdict verdict = decision.verdict();
-        (verdict.kind() == Verdict.Kind.ACCEPTED ? meters.accepted : meters.escalated).increment();
+        (verdict.kind() == Verdict.Kind.ACCEPTED ? metrics.accepted : metrics.escalated).increment();
         if (verdict.kind() == Verdict.Kind.REJECTED) {
-            meters.rejected(RejectReason.VERIFICATION);
+            metrics.refused.rejected(RejectReason.VERIFICATION);
         }
         Verdict.Recomputed recomputed = verdict.recomputed();
-        meters.shards.decided(decision.shardId(), verdict.kind(), recomputed == null ? Double.NaN : recomputed.dHat());
+        metrics.shards.decided(decision.shardId(), verdict.kind(), recomputed == null ? Double.NaN : recomputed.dHat());
     }
 }

@@ -3,7 +3,6 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
-import dev.flk.backend.metrics.Meters;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.files.LockLostException;
 import java.io.IOException;
@@ -30,7 +29,7 @@ public final class ForcedQueue implements LogListener {
 
     private final LinkedBlockingQueue<Group> groups = new LinkedBlockingQueue<>();
     private final CompletableFuture<LockLostException> lockLost = new CompletableFuture<>();
-    private final Meters meters;
+    private final IngestMetrics metrics;
     private volatile Flush flush = () -> {};
 
     /** The group that is being collected; used by the writer's thread only. */
@@ -54,8 +53,8 @@ public final class ForcedQueue implements LogListener {
         void run() throws IOException;
     }
 
-    public ForcedQueue(Meters meters) {
-        this.meters = meters;
+    public ForcedQueue(IngestMetrics metrics) {
+        this.metrics = metrics;
     }
 
     /** Sets the action to run before the log continues without a segment that was moved away. */
@@ -164,7 +163,7 @@ public final class ForcedQueue implements LogListener {
 
     @Override
     public void forced(int records, long segmentBytes, long nanos) {
-        meters.walFsync.observeNanos(nanos);
+        metrics.walFsync.observeNanos(nanos);
     }
 
     @Override

@@ -3,7 +3,7 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.ingest.Outcome.Refusal;
 import dev.flk.backend.ingest.Outcome.Refused;
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.RefusedSubmissions;
 import dev.flk.certificate.PcsId;
 import java.util.List;
 import java.util.Optional;
@@ -32,11 +32,11 @@ public interface Ingest {
     final class Gate implements Ingest {
         private static final Refused STARTING = new Refused(Refusal.STARTING, 1);
 
-        private final Meters meters;
+        private final RefusedSubmissions refused;
         private volatile @Nullable Ingest behind;
 
-        public Gate(Meters meters) {
-            this.meters = meters;
+        public Gate(RefusedSubmissions refused) {
+            this.refused = refused;
         }
 
         /** Forwards everything to {@code ingest} from this call on. */
@@ -52,7 +52,7 @@ public interface Ingest {
                 return;
             }
             for (Submission submission : turn) {
-                meters.unavailable(STARTING.error());
+                refused.unavailable(STARTING.error());
                 submission.answer().accept(STARTING);
             }
         }

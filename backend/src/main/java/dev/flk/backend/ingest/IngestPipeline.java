@@ -19,8 +19,7 @@ import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.backend.limit.Submitter;
-import dev.flk.backend.metrics.Meters;
-import dev.flk.backend.metrics.Meters.RejectReason;
+import dev.flk.backend.metrics.RefusedSubmissions.RejectReason;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
@@ -73,7 +72,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     private final DecisionRules rules;
     private final Duration maxClockSkew;
     private final SteadyClock clock;
-    private final Meters meters;
+    private final IngestMetrics metrics;
     private final OutcomeLog log;
     private final InFlightIds inFlightIds;
     private final RetryAdvice advice;
@@ -116,7 +115,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             Duration maxClockSkew,
             SteadyClock clock,
             LongSupplier nanoTicker,
-            Meters meters,
+            IngestMetrics metrics,
             Audit audit) {
         this.inbox = inbox;
         this.queue = queue;
@@ -126,25 +125,25 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         this.rules = rules;
         this.maxClockSkew = maxClockSkew;
         this.clock = clock;
-        this.meters = meters;
+        this.metrics = metrics;
         this.log = new OutcomeLog(audit);
         this.inFlightIds = new InFlightIds(MAX_IDS_IN_FLIGHT, clock.expiry());
         this.advice = new RetryAdvice(store, inbox.lowWater());
         Evidence evidence =
                 new Evidence(inbox, queue, store, clock.expiry(), new EvidenceBudget(nanoTicker), MAX_EVIDENCE);
-        this.completion = new Completion(inFlightIds, inbox.lowWater(), evidence, meters, log);
-        CatchUp catchUp = new CatchUp(inbox, queue, store, inFlightIds, evidence, clock, meters, log);
+        this.completion = new Completion(inFlightIds, inbox.lowWater(), evidence, limits, metrics, log);
+        CatchUp catchUp = new CatchUp(inbox, queue, store, inFlightIds, evidence, clock, metrics, log);
         this.link = new StoreLink(store, inbox, queue, catchUp, advice, nanoTicker);
         this.writer = new OutcomeWriter(link, store, inbox, queue, completion, advice, log, clock);
         queue.whenVanished(() -> {
             store.sync();
             inbox.keepMark();
         });
-        meters.idsInFlight.watch(inFlightIds::size);
-        meters.walQueueBytes.watch(inbox.log()::queuedBytes);
-        meters.walQueueAppends.watch(inbox.log()::queuedAppends);
-        meters.recorderQueueGroups.watch(queue::size);
-        meters.evidenceEntries.watch(evidence::size);
+        metrics.idsInFlight.watch(inFlightIds::size);
+        metrics.walQueueBytes.watch(inbox.log()::queuedBytes);
+        metrics.walQueueAppends.watch(inbox.log()::queuedAppends);
+        metrics.recorderQueueGroups.watch(queue::size);
+        metrics.evidenceEntries.watch(evidence::size);
     }
 
     /**
@@ -163,8 +162,11 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
 
     /** Starts the threads. */
     public IngestPipeline start() {
+        metrics.dedupUp.watch(() -> storeProblem().isEmpty() ? 1 : 0);
         inbox.log().start();
         writer.start(this::reportReady);
+        metrics.pending.watch(this::pending);
+        metrics.oldestPendingSeconds.watch(this::oldestPendingSeconds);
         return this;
     }
 
@@ -190,7 +192,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             submission.answer().accept(new Outcome.RateLimited(throttled.get()));
             return false;
         }
-        meters.ingest.increment();
+        metrics.ingest.increment();
         return true;
     }
 
@@ -203,12 +205,12 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             submission.answer().accept(objection.answer);
         } catch (RuntimeException e) {
             log.broken(e);
-            meters.internalError();
+            metrics.refused.internalError();
             submission.answer().accept(Refused.BROKEN);
         } catch (OutOfMemoryError e) {
             // parsing a long body of nothing but keys takes many times its length; the parsed part is garbage by now
             log.noMemory(submission.bodyBytes());
-            meters.unavailable(Refused.OVERLOADED.error());
+            metrics.refused.unavailable(Refused.OVERLOADED.error());
             submission.answer().accept(Refused.OVERLOADED);
         }
         return Optional.empty();
@@ -243,11 +245,11 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     private Objection badSignature(ParsedCertificate parsed, Submitter sender) {
-        meters.signatureErrors.increment();
-        meters.rejected(RejectReason.SIGNATURE);
+        metrics.signatureErrors.increment();
+        metrics.refused.rejected(RejectReason.SIGNATURE);
         String claimedId = parsed.signed().pcsId(); // no other claim of the certificate is kept
         signatures.examine(parsed, (reason, keyId) -> {
-            meters.signatureRefused(reason);
+            metrics.signatureRefused.increment(reason);
             log.badSignature(claimedId, reason, keyId, sender);
         });
         return new Objection(Refused.BAD_SIGNATURE);
@@ -257,7 +259,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     private Objection malformed(MalformedCertificate cause, Submitter sender, @Nullable String shardId) {
         String error = String.valueOf(cause.getMessage());
         RejectReason reason = error.startsWith("timestamp in future") ? RejectReason.CLOCK : RejectReason.MALFORMED;
-        meters.rejected(reason);
+        metrics.refused.rejected(reason);
         log.malformed(reason, error, sender, shardId);
         return new Objection(Refused.malformed(error));
     }
@@ -421,12 +423,12 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
      * Returns the number of unfinished records in the log, most of them submissions that are not yet decided and
      * recorded.
      */
-    public long pending() {
+    long pending() {
         return inbox.lowWater().pending();
     }
 
     /** Returns the age of the oldest unfinished record in seconds; 0 if none exists. */
-    public double oldestPendingSeconds() {
+    private double oldestPendingSeconds() {
         OptionalLong arrival = inbox.lowWater().oldestArrivalMillis();
         return arrival.isEmpty() ? 0 : Math.max(0, clock.millis() - arrival.getAsLong()) / 1000.0;
     }

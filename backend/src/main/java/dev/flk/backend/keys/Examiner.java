@@ -2,7 +2,6 @@
 package dev.flk.backend.keys;
 
 import dev.flk.backend.keys.Signatures.ReasonConsumer;
-import dev.flk.backend.metrics.SignatureRefusal;
 import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.keys;
 
-import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SigningAlgorithm;
 import java.math.BigDecimal;

@@ -3,7 +3,6 @@ package dev.flk.backend.keys;
 
 import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.backend.keys.KeysFile.Usable;
-import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SigningAlgorithm;

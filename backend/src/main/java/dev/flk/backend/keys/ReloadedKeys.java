@@ -7,8 +7,9 @@ import dev.flk.backend.files.FileWatch;
 import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.backend.limit.RateLimit;
-import dev.flk.backend.metrics.Meters;
-import dev.flk.backend.metrics.SignatureRefusal;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.Metrics.Count;
+import dev.flk.backend.metrics.Metrics.Gauge;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.signing.SigningAlgorithm;
 import java.nio.file.Path;
@@ -39,7 +40,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     private final @Nullable SigningAlgorithm only;
     private final InstantSource wall;
     private final KeyClock clock;
-    private final Meters meters;
+    private final KeysMetrics metrics;
     private final Examiner examiner;
     private final LongSupplier nanoTicker;
     private final FileWatch watch;
@@ -64,21 +65,21 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             InstantSource clock,
             BooleanSupplier isInDoubt,
             LongSupplier nanoTicker,
-            Meters meters)
+            KeysMetrics metrics)
             throws InvalidKeysException {
         this.file = file;
         this.only = only;
         this.wall = clock;
         this.clock = new KeyClock(clock, isInDoubt);
-        this.meters = meters;
+        this.metrics = metrics;
         this.nanoTicker = nanoTicker;
         this.watch = new FileWatch("keys-watch", nanoTicker);
         this.examiner = new Examiner(nanoTicker);
         this.inForce = KeysFile.read(file, only, fingerprints);
         this.rates = KeyRates.none().of(inForce.entries(), nanoTicker);
         loaded();
-        meters.keysFileBad.watch(() -> isBad ? 1 : 0);
-        meters.keysFirstEndSeconds.watch(this::firstEndSeconds);
+        metrics.fileBad.watch(() -> isBad ? 1 : 0);
+        metrics.firstEndSeconds.watch(this::firstEndSeconds);
     }
 
     /** Starts to check the files once a second, and to write what is read or refused to the audit log. */
@@ -86,7 +87,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         audit = writtenTo;
         audit.operation("keys_read", Map.of("file", file.toString(), "keys", counts(inForce.entries())));
         watch.every(this::step);
-        meters.keysWatchSeconds.watch(watch::secondsSinceLook);
+        metrics.watchSeconds.watch(watch::secondsSinceLook);
         return this;
     }
 
@@ -108,7 +109,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             }
         } catch (RuntimeException e) {
             isBad = true;
-            meters.keysFileError();
+            metrics.fileErrors.increment();
             LOG.error("the keys file could not be checked", e);
         }
     }
@@ -132,7 +133,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             }
             wasTorn = false;
             isBad = true;
-            meters.keysFileError();
+            metrics.fileErrors.increment();
             audit.operation(
                     "keys_refused",
                     Map.of("file", file.toString(), "problems", String.join("; ", named(e.problems()))));
@@ -146,7 +147,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     private void loaded() {
         isBad = false;
         double seconds = wall.millis() / 1000.0;
-        meters.keysLoadedSeconds.watch(() -> seconds);
+        metrics.loadedSeconds.watch(() -> seconds);
     }
 
     private static String counts(List<KeyEntry> entries) {
@@ -206,7 +207,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             return Optional.empty();
         }
         if (key.get().state() == KeyState.RETIRING) {
-            meters.retiringKeyUsed();
+            metrics.retiring.increment();
         }
         return Optional.of(key.get().id());
     }
@@ -245,6 +246,29 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     public void close() {
         watch.close();
         examiner.close();
+    }
+
+    /** The metrics of the keys file; they are 0 without one. */
+    public static final class KeysMetrics extends Metrics.Feature {
+        private final Gauge fileBad = gauge(
+                "flk_keys_file_bad",
+                "1 while the keys file can't be used and the keys read before are in force, else 0.");
+        private final Gauge watchSeconds = gauge(
+                "flk_keys_watch_age_seconds",
+                "Time since the last check of the keys file, which runs every second. 0 without a keys file.");
+        private final Gauge loadedSeconds = gauge(
+                "flk_keys_loaded_seconds", "Unix time at which the keys in force were read; 0 without a keys file.");
+        private final Gauge firstEndSeconds = gauge(
+                "flk_keys_first_end_seconds",
+                "Unix time at which the first of the usable keys expires; 0 if none expires.");
+        private final Count fileErrors =
+                counter("flk_keys_file_errors_total", "Reads of the keys file that found a mistake.");
+        private final Count retiring =
+                counter("flk_retiring_key_submissions_total", "Submissions signed with a retiring key.");
+
+        public KeysMetrics(Metrics metrics) {
+            super(metrics);
+        }
     }
 
     /**

@@ -2,7 +2,6 @@
 package dev.flk.backend.keys;
 
 import dev.flk.backend.limit.RateLimit;
-import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.signing.KeyId;
 import dev.flk.signing.SignatureCheck;

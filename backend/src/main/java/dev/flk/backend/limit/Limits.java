@@ -5,8 +5,10 @@ import static dev.flk.program.config.Quantities.count;
 
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
-import dev.flk.backend.metrics.Meters;
-import dev.flk.backend.metrics.Meters.LimitedBy;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.Metrics.Count;
+import dev.flk.backend.metrics.Metrics.Counts;
+import dev.flk.backend.metrics.Metrics.Gauge;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
@@ -54,7 +56,7 @@ public final class Limits {
             Caffeine.newBuilder().maximumSize(MAX_BUCKETS).build();
     private final ConcurrentHashMap<Long, Integer> connectionsByAddress = new ConcurrentHashMap<>();
     private final LongSupplier nanoTicker;
-    private final Meters meters;
+    private final LimitMetrics metrics;
     private final LineLimit lines;
 
     /**
@@ -165,13 +167,21 @@ public final class Limits {
         }
     }
 
-    /** @param nanoTicker the monotonic time in nanoseconds */
-    public Limits(Sizes sizes, LongSupplier nanoTicker, Meters meters) {
+    /**
+     * Creates the limits and declares their metrics.
+     *
+     * @param nanoTicker the monotonic time in nanoseconds
+     */
+    public Limits(Sizes sizes, LongSupplier nanoTicker, Metrics metrics) {
         this.sizes = sizes;
         this.all = new RateLimit(sizes.tokensPerSecond(), sizes.burstTokens(), nanoTicker);
         this.nanoTicker = nanoTicker;
-        this.meters = meters;
         this.lines = new LineLimit(1, LINE_EVERY, nanoTicker);
+        this.metrics = new LimitMetrics(metrics);
+        this.metrics.heldAddresses.watch(() -> failuresByAddress.asMap().values().stream()
+                .filter(bucket -> bucket.availableTokens() < 1)
+                .count());
+        this.metrics.connectedAddresses.watch(connectionsByAddress::size);
     }
 
     /**
@@ -184,15 +194,6 @@ public final class Limits {
         byShard.invalidateAll();
     }
 
-    /** Makes the gauges show these limits. */
-    public Limits watch() {
-        meters.heldAddresses.watch(() -> failuresByAddress.asMap().values().stream()
-                .filter(bucket -> bucket.availableTokens() < 1)
-                .count());
-        meters.connectedAddresses.watch(connectionsByAddress::size);
-        return this;
-    }
-
     /** Counts a new connection; returns false if its address already has the largest allowed number. */
     public boolean connect(Submitter sender) {
         boolean[] opened = new boolean[1];
@@ -201,6 +202,9 @@ public final class Limits {
             opened[0] = open < sizes.connectionsPerAddress();
             return opened[0] ? Integer.valueOf(open + 1) : before;
         });
+        if (!opened[0]) {
+            metrics.connectionsRefused.increment();
+        }
         return opened[0];
     }
 
@@ -289,17 +293,50 @@ public final class Limits {
             return Optional.empty();
         }
         all.giveBack();
-        meters.rateLimitedLate();
+        metrics.throttledLate.increment();
         return Optional.of(held(limit, sender, waitNanos.getAsLong(), what.get()));
     }
 
+    /** Counts an admitted submission whose differing content can't be kept at present. */
+    public void evidenceThrottled() {
+        metrics.throttled.increment();
+        metrics.throttledBy.increment(LimitedBy.EVIDENCE);
+        metrics.throttledLate.increment();
+    }
+
     private Throttled held(LimitedBy limit, Submitter sender, long waitNanos, String what) {
-        meters.rateLimited(limit);
+        metrics.throttled.increment();
+        metrics.throttledBy.increment(limit);
         lines.say(
                 limit.label(),
                 leftOut -> LOG.warn(
                         "throttled ({}): {} exceeded; from {}{}", limit.label(), what, sender.address(), leftOut));
         return new Throttled(limit, waitNanos);
+    }
+
+    /** The limit that caused a 429: the label {@code limit} of {@code flk_rate_limited_by_total}. */
+    public enum LimitedBy {
+        /** The global rate. */
+        GLOBAL("global"),
+        /** The rate of the key that signed the certificate. */
+        KEY("key"),
+        /** The rate of the shard. */
+        SHARD("shard"),
+        /** The failure rate of the address. */
+        ADDRESS("address"),
+        /** The limit on evidence: no more different contents under a known id can be kept at present. */
+        EVIDENCE("evidence");
+
+        private final String label;
+
+        LimitedBy(String label) {
+            this.label = label;
+        }
+
+        /** Returns the value of the label. */
+        public String label() {
+            return label;
+        }
     }
 
     /**
@@ -314,6 +351,30 @@ public final class Limits {
         public long waitSeconds() {
             long millis = TimeUnit.NANOSECONDS.toMillis(waitNanos);
             return Math.max(1, (millis + 999) / 1000);
+        }
+    }
+
+    private static final class LimitMetrics extends Metrics.Feature {
+        private final Count throttled = counter("flk_rate_limited_total", "Submissions answered 429.");
+        private final Counts<LimitedBy> throttledBy = counter(
+                "flk_rate_limited_by_total",
+                "Submissions answered 429, by limit; a batch that is refused as a whole is one.",
+                "limit",
+                List.of(LimitedBy.values()),
+                LimitedBy::label);
+        private final Count throttledLate = counter(
+                "flk_rate_limited_late_total",
+                "Submissions answered 429 after the global limit had admitted them; they are in flk_ingest_total.");
+        private final Count connectionsRefused = counter(
+                "flk_address_connections_refused_total",
+                "Connections closed at once because their address had too many.");
+        private final Gauge heldAddresses =
+                gauge("flk_held_addresses", "Addresses whose requests are refused unread because of failures.");
+        private final Gauge connectedAddresses =
+                gauge("flk_connected_addresses", "Addresses that have open connections.");
+
+        LimitMetrics(Metrics metrics) {
+            super(metrics);
         }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The metrics of the backend, under the names that dashboards and alerts rely on. Every feature package counts through {@link
- * dev.flk.backend.metrics.Meters}; this package depends on none of them.
+ * The registry of metrics. Every feature declares its own metrics as a {@link dev.flk.backend.metrics.Metrics.Feature},
+ * under the names that dashboards and alerts rely on; this package depends on no feature.
  */
 @NullMarked
 package dev.flk.backend.metrics;

@@ -6,7 +6,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.inbox.LoggedOutcomes;
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.Metrics.Count;
+import dev.flk.backend.metrics.Metrics.Gauge;
 import dev.flk.backend.state.ServedState;
 import dev.flk.state.History.At;
 import dev.flk.state.Operation;
@@ -73,7 +75,8 @@ public final class RecordFollower implements AutoCloseable {
 
     private final DecidedLog log;
     private final StateEngine engine;
-    private final Meters meters;
+    private final LongSupplier submissions;
+    private final RecordMetrics metrics;
     private final LongSupplier nanoTicker;
     private final Thread thread = new Thread(this::run, "record-follower");
     private final CountDownLatch over = new CountDownLatch(1);
@@ -107,11 +110,21 @@ public final class RecordFollower implements AutoCloseable {
     private long countedSubmissions;
     private long countedNanos;
 
-    /** Creates a follower; starts no thread. */
-    public RecordFollower(DecidedLog log, StateEngine engine, Meters meters, LongSupplier nanoTicker) {
+    /**
+     * Creates a follower; starts no thread.
+     *
+     * @param submissions the number of submissions since the start
+     */
+    public RecordFollower(
+            DecidedLog log,
+            StateEngine engine,
+            LongSupplier submissions,
+            RecordMetrics metrics,
+            LongSupplier nanoTicker) {
         this.log = log;
         this.engine = engine;
-        this.meters = meters;
+        this.submissions = submissions;
+        this.metrics = metrics;
         this.nanoTicker = nanoTicker;
         this.upToDateNanos = nanoTicker.getAsLong();
         this.countedNanos = upToDateNanos;
@@ -121,8 +134,8 @@ public final class RecordFollower implements AutoCloseable {
 
     /** Starts the follower's thread. */
     public void start() {
-        meters.recordLagRecords.watch(this::lagRecords);
-        meters.recordLagSeconds.watch(() -> lagRecords() == 0 ? 0 : (nanoTicker.getAsLong() - upToDateNanos) / 1e9);
+        metrics.lagRecords.watch(this::lagRecords);
+        metrics.lagSeconds.watch(() -> lagRecords() == 0 ? 0 : (nanoTicker.getAsLong() - upToDateNanos) / 1e9);
         thread.start();
     }
 
@@ -216,10 +229,10 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     private long restMillis(long workedNanos) {
-        long submissions = meters.ingest.value();
+        long submitted = submissions.getAsLong();
         long nanos = nanoTicker.getAsLong();
-        double perSecond = (submissions - countedSubmissions) * 1e9 / Math.max(1, nanos - countedNanos);
-        countedSubmissions = submissions;
+        double perSecond = (submitted - countedSubmissions) * 1e9 / Math.max(1, nanos - countedNanos);
+        countedSubmissions = submitted;
         countedNanos = nanos;
         return perSecond < BUSY_PER_SECOND
                 ? 0
@@ -328,7 +341,7 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     private void tell(Missing gap) {
-        meters.recordMissed(gap.last() - gap.first() + 1);
+        metrics.missed.add(gap.last() - gap.first() + 1);
         LOG.error("records {} to {} of the log were gone before they could be recorded", gap.first(), gap.last());
     }
 
@@ -556,6 +569,20 @@ public final class RecordFollower implements AutoCloseable {
             thread.join(CLOSE_MILLIS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The metrics of the record of outcomes; they are 0 without one. */
+    public static final class RecordMetrics extends Metrics.Feature {
+        private final Gauge lagRecords =
+                gauge("flk_record_lag_records", "Log records that are decided but not yet in the record of outcomes.");
+        private final Gauge lagSeconds =
+                gauge("flk_record_lag_seconds", "Time since the record of outcomes was last up to date; 0 if it is.");
+        private final Count missed = counter(
+                "flk_record_missed_total", "Log records that were removed before they were in the record of outcomes.");
+
+        public RecordMetrics(Metrics metrics) {
+            super(metrics);
         }
     }
 }

@@ -2,7 +2,6 @@
 package dev.flk.backend.state;
 
 import com.google.protobuf.InvalidProtocolBufferException;
-import dev.flk.backend.metrics.Meters;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.http.ServerLoad.Bound;
 import dev.flk.state.StateException.Reason;
@@ -82,7 +81,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private final int maxCalls;
     private final long maxBytes;
     private final LongSupplier nanoTicker;
-    private final Meters meters;
+    private final StateMetrics metrics;
     private final Refusals refusals;
     /** The calls of callers other than strangers. */
     private final Bound calls;
@@ -107,11 +106,11 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
      * @param maxBytes the maximum bytes of requests, of answers, and of data that streams have sent, each
      * @param nanoTicker monotonic time
      */
-    CallLimit(int maxCalls, int maxStrangers, long maxBytes, LongSupplier nanoTicker, Meters meters) {
+    CallLimit(int maxCalls, int maxStrangers, long maxBytes, LongSupplier nanoTicker, StateMetrics metrics) {
         this.maxCalls = maxCalls;
         this.maxBytes = maxBytes;
         this.nanoTicker = nanoTicker;
-        this.meters = meters;
+        this.metrics = metrics;
         this.refusals = new Refusals(nanoTicker);
         this.calls = new Bound(maxCalls);
         this.strangers = new Bound(maxStrangers);
@@ -160,7 +159,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
     /** @param who the caller, for the log only: strangers may read the result of {@link #refusing} */
     private String refused(String cause, String what, String who) {
-        meters.stateCallRefused(cause);
+        metrics.callsRefused.increment(cause);
         refusals.report(
                 cause,
                 what,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.metrics.Meters;
 import io.grpc.Grpc;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
@@ -50,7 +49,7 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
     private final int maxConnections;
     private final int maxWithoutToken;
     private final boolean needsToken;
-    private final Meters meters;
+    private final StateMetrics metrics;
     private final Refusals refusals;
     private final boolean isEpoll = Epoll.isAvailable();
     private final EventLoopGroup loops =
@@ -67,11 +66,11 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
      * @param needsToken whether the port has tokens
      * @param nanoTicker monotonic time
      */
-    ConnectionLimit(int maxConnections, boolean needsToken, LongSupplier nanoTicker, Meters meters) {
+    ConnectionLimit(int maxConnections, boolean needsToken, LongSupplier nanoTicker, StateMetrics metrics) {
         this.maxConnections = maxConnections;
         this.maxWithoutToken = Math.max(1, maxConnections / PART_WITHOUT_TOKEN);
         this.needsToken = needsToken;
-        this.meters = meters;
+        this.metrics = metrics;
         this.refusals = new Refusals(nanoTicker);
     }
 
@@ -183,7 +182,7 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
 
     /** Called before the connection is closed, so that its client finds the refusal reported. */
     private void refused(String cause, String what, String effect) {
-        meters.stateConnectionRefused(cause);
+        metrics.connectionsRefused.increment(cause);
         refusals.report(cause, what, leftOut -> LOG.warn("there are {} to the state; {}{}", what, effect, leftOut));
     }
 

@@ -3,7 +3,7 @@ package dev.flk.backend.state;
 
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.metrics.DiskSpace;
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.postgres.StateConnections;
 import dev.flk.backend.state.TokensFile.InvalidTokensException;
 import dev.flk.backend.tls.ReloadedTls;
@@ -87,7 +87,8 @@ public final class ServedState implements AutoCloseable {
             InstantSource expiry,
             @Nullable ReloadedTls tls,
             Audit audit,
-            Meters meters) {
+            StateMetrics metrics,
+            PoolMetrics pool) {
         Place place = config.directory().isPresent()
                 ? Place.writable(config.directory().get())
                 : null;
@@ -101,7 +102,7 @@ public final class ServedState implements AutoCloseable {
                         List.of("STATE_TOKENS_FILE: " + config.tokensFile().get() + ": " + e.getMessage()));
             }
         }
-        return new ServedState(config, clock, expiry, place, tls, tokens, meters);
+        return new ServedState(config, clock, expiry, place, tls, tokens, metrics, pool);
     }
 
     private ServedState(
@@ -111,14 +112,15 @@ public final class ServedState implements AutoCloseable {
             @Nullable Place place,
             @Nullable ReloadedTls tls,
             @Nullable Tokens tokens,
-            Meters meters) {
+            StateMetrics metrics,
+            PoolMetrics pool) {
         this.expiry = expiry;
         this.place = place;
         this.tokens = tokens;
         SecureRandom random = new SecureRandom();
         this.engine = new StateEngine(
                 config.postgres().isPresent()
-                        ? inPostgres(config, () -> newHistoryId(random), meters)
+                        ? inPostgres(config, () -> newHistoryId(random), pool)
                         : storage(config, () -> newHistoryId(random)),
                 config.engine(),
                 clock,
@@ -135,7 +137,7 @@ public final class ServedState implements AutoCloseable {
                     tls,
                     tokens,
                     StatePort.MAX_CONNECTIONS,
-                    meters);
+                    metrics);
         } catch (IOException e) {
             close();
             throw new InvalidConfig(List.of("STATE_PORT: " + e.getMessage()));
@@ -144,21 +146,21 @@ public final class ServedState implements AutoCloseable {
         if (place != null) {
             DiskSpace space = DiskSpace.watch(place.directory);
             parts.push(space);
-            meters.stateBytes.watch(space::usedBytes);
-            meters.stateFreeBytes.watch(space::freeBytes);
+            metrics.bytes.watch(space::usedBytes);
+            metrics.freeBytes.watch(space::freeBytes);
         } else {
-            meters.stateBytes.watch(() -> orNaN(() -> engine.info().bytes()));
+            metrics.bytes.watch(() -> orNaN(() -> engine.info().bytes()));
         }
         if (tokens != null) {
             tokens.start();
             parts.push(tokens);
         }
-        meters.stateUp.watch(() -> problem().isEmpty() ? 1 : 0);
-        meters.stateRevision.watch(() -> orNaN(() -> engine.head().revision()));
-        meters.stateOpenTransactions.watch(engine::openTransactions);
-        meters.stateExpired.watch(engine::expired);
-        meters.stateLosses.watch(engine::timesMissing);
-        meters.stateWatchers.watch(port::streams);
+        metrics.up.watch(() -> problem().isEmpty() ? 1 : 0);
+        metrics.revision.watch(() -> orNaN(() -> engine.head().revision()));
+        metrics.openTransactions.watch(engine::openTransactions);
+        metrics.expired.watch(engine::expired);
+        metrics.losses.watch(engine::timesMissing);
+        metrics.watchers.watch(port::streams);
         timer.scheduleWithFixedDelay(this::look, LOOK_EVERY_MILLIS, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
         timer.scheduleWithFixedDelay(() -> removeOld(config), 1, REMOVE_EVERY_MINUTES, TimeUnit.MINUTES);
         LOG.info("state on {} port {}, {}", config.bindAddress(), port.port(), config.engineName());
@@ -173,14 +175,15 @@ public final class ServedState implements AutoCloseable {
         return storage(config, () -> newHistoryId(random));
     }
 
-    private static Storage inPostgres(StateConfig config, Supplier<String> newHistoryId, Meters meters) {
+    private static Storage inPostgres(StateConfig config, Supplier<String> newHistoryId, PoolMetrics pool) {
         StateConnections connections = new StateConnections(config.postgres().orElseThrow());
         PostgresStorage storage = new PostgresStorage(
                 connections, newHistoryId, config.knownHistory().orElse(null));
-        meters.postgresPoolActive.add(connections::activeConnections);
-        meters.postgresPoolIdle.add(connections::idleConnections);
-        meters.postgresPoolWaiting.add(storage::waitingReads);
-        meters.postgresPoolMax.add(connections::connections);
+        pool.add(
+                connections::activeConnections,
+                connections::idleConnections,
+                storage::waitingReads,
+                connections::connections);
         return storage;
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.state.StateEngine;
@@ -75,7 +74,7 @@ final class StatePort implements AutoCloseable {
             @Nullable ReloadedTls tls,
             @Nullable Tokens tokens,
             int maxConnectionLimit,
-            Meters meters)
+            StateMetrics metrics)
             throws IOException {
         ThreadPoolExecutor threads =
                 new ThreadPoolExecutor(THREADS, THREADS, 1, TimeUnit.MINUTES, new LinkedBlockingQueue<>(), task -> {
@@ -85,10 +84,10 @@ final class StatePort implements AutoCloseable {
                 });
         threads.allowCoreThreadTimeOut(true);
         executor = threads;
-        service = new StateService(engine, engineName, FORMAT, threads, meters);
+        service = new StateService(engine, engineName, FORMAT, threads, metrics);
         this.tokens = tokens;
-        connections = new ConnectionLimit(maxConnectionLimit, tokens != null, System::nanoTime, meters);
-        limit = new CallLimit(MAX_CALLS, MAX_CALLS_OF_STRANGERS, maxRequestBytes(), System::nanoTime, meters);
+        connections = new ConnectionLimit(maxConnectionLimit, tokens != null, System::nanoTime, metrics);
+        limit = new CallLimit(MAX_CALLS, MAX_CALLS_OF_STRANGERS, maxRequestBytes(), System::nanoTime, metrics);
         NettyServerBuilder builder = connections
                 .listenFor(NettyServerBuilder.forAddress(address))
                 .executor(threads)

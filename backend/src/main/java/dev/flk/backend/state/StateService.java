@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.metrics.Meters;
 import dev.flk.client.proto.AbortRequest;
 import dev.flk.client.proto.AbortResponse;
 import dev.flk.client.proto.ApplyRequest;
@@ -71,7 +70,7 @@ final class StateService extends StateImplBase {
     private final String engineName;
     private final int format;
     private final Executor executor;
-    private final Meters meters;
+    private final StateMetrics metrics;
     private final ConcurrentHashMap<ReplayStream, Caller> streams = new ConcurrentHashMap<>();
 
     /**
@@ -80,12 +79,12 @@ final class StateService extends StateImplBase {
      * @param engineName the value of STATE_ENGINE
      * @param executor the executor on which streams read
      */
-    StateService(StateEngine engine, String engineName, int format, Executor executor, Meters meters) {
+    StateService(StateEngine engine, String engineName, int format, Executor executor, StateMetrics metrics) {
         this.engine = engine;
         this.engineName = engineName;
         this.format = format;
         this.executor = executor;
-        this.meters = meters;
+        this.metrics = metrics;
     }
 
     /** Returns the number of replays in progress. */
@@ -179,10 +178,11 @@ final class StateService extends StateImplBase {
                 answer,
                 () -> commit.get().whenComplete((committed, failure) -> {
                     if (failure == null) {
-                        meters.stateCommitted(System.nanoTime() - beginNanos);
+                        metrics.commits.increment();
+                        metrics.commit.observeNanos(System.nanoTime() - beginNanos);
                     } else if (cause(failure) instanceof StateException refused
                             && refused.reason() == Reason.VERSION_CONFLICT) {
-                        meters.stateConflict();
+                        metrics.conflicts.increment();
                     }
                 }),
                 Messages::committed);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
 import dev.flk.client.StateClient;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
@@ -82,7 +82,8 @@ public final class StoppedState implements AutoCloseable {
         String name = InProcessServerBuilder.generateName();
         this.server = InProcessServerBuilder.forName(name)
                 .executor(executor)
-                .addService(new StateService(engine, engineName, StatePort.FORMAT, executor, new Meters("")))
+                .addService(new StateService(
+                        engine, engineName, StatePort.FORMAT, executor, new StateMetrics(new Metrics(""))))
                 .addService(new CareService(engine))
                 .build()
                 .start();

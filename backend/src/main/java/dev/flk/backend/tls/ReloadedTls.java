@@ -4,7 +4,8 @@ package dev.flk.backend.tls;
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.files.FileFingerprints;
 import dev.flk.backend.files.FileWatch;
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.Metrics.Gauge;
 import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import java.time.InstantSource;
 import java.util.Map;
@@ -26,7 +27,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     private final TlsFiles files;
     private final InstantSource clock;
     private final FileWatch watch = new FileWatch("tls-watch", System::nanoTime);
-    private final Meters meters;
+    private final TlsMetrics metrics;
     private volatile TlsIdentity inForce;
     private volatile boolean isBad;
     private volatile Audit audit = Audit.none();
@@ -49,13 +50,13 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
      * @param clock the wall time
      * @throws InvalidTlsException with all problems of the files
      */
-    public ReloadedTls(TlsFiles files, InstantSource clock, Meters meters) throws InvalidTlsException {
+    public ReloadedTls(TlsFiles files, InstantSource clock, TlsMetrics metrics) throws InvalidTlsException {
         this.files = files;
         this.clock = clock;
-        this.meters = meters;
+        this.metrics = metrics;
         this.inForce = TlsIdentity.read(files, fingerprints);
-        meters.tlsNotAfterSeconds.watch(() -> inForce.notAfter().getEpochSecond());
-        meters.tlsFilesBad.watch(() -> isBad ? 1 : 0);
+        metrics.notAfterSeconds.watch(() -> inForce.notAfter().getEpochSecond());
+        metrics.filesBad.watch(() -> isBad ? 1 : 0);
         if (!inForce.isValidAt(clock.instant())) {
             LOG.warn(
                     "TLS_CERT: {}: is not valid now and clients will refuse it; renew it: {}",
@@ -68,7 +69,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     public ReloadedTls start(Audit writtenTo) {
         audit = writtenTo;
         watch.every(this::step);
-        meters.tlsWatchSeconds.watch(watch::secondsSinceLook);
+        metrics.watchSeconds.watch(watch::secondsSinceLook);
         return this;
     }
 
@@ -153,5 +154,22 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     @Override
     public void close() {
         watch.close();
+    }
+
+    /** The gauges of the TLS files; they are 0 without TLS. */
+    public static final class TlsMetrics extends Metrics.Feature {
+        private final Gauge notAfterSeconds = gauge(
+                "flk_tls_not_after_seconds",
+                "Unix time until which the backend's TLS certificate and its chain are valid; 0 without TLS.");
+        private final Gauge filesBad = gauge(
+                "flk_tls_files_bad",
+                "1 while the TLS files can't be used and the certificate read before is in force, else 0.");
+        private final Gauge watchSeconds = gauge(
+                "flk_tls_watch_age_seconds",
+                "Time since the last check of the TLS files, which runs every second. 0 without TLS.");
+
+        public TlsMetrics(Metrics metrics) {
+            super(metrics);
+        }
     }
 }

@@ -6,10 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.audit.Audit.AuditMetrics;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.ScrapedText;
 import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -29,7 +30,8 @@ final class AuditTest {
     @TempDir
     private Path directory;
 
-    private final Meters meters = new Meters("test");
+    private final Metrics metrics = new Metrics("test");
+    private final AuditMetrics auditMetrics = new AuditMetrics(metrics);
     private long nanos;
 
     @Test
@@ -46,7 +48,7 @@ final class AuditTest {
     }
 
     private Audit open() {
-        return Audit.open(directory.resolve("audit"), () -> NOW, () -> nanos, meters);
+        return Audit.open(directory.resolve("audit"), () -> NOW, () -> nanos, auditMetrics);
     }
 
     private List<JsonNode> lines() throws IOException {
@@ -96,7 +98,6 @@ final class AuditTest {
         try (Audit audit = open()) {
             audit.operation("started", Map.of());
         }
-        assertThat(new String(meters.expose(null).text(), StandardCharsets.UTF_8))
-                .doesNotContain("flk_audit_errors_total 0.0");
+        assertThat(ScrapedText.text(metrics)).doesNotContain("flk_audit_errors_total 0.0");
     }
 }

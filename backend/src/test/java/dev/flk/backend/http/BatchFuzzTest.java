@@ -8,7 +8,8 @@ import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.limit.Limits;
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.RefusedSubmissions;
 import dev.flk.certificate.PcsId;
 import dev.flk.http.testing.FuzzedConnection;
 import dev.flk.http.testing.FuzzedConnection.Answering;
@@ -32,7 +33,8 @@ class BatchFuzzTest {
     private static final int MAX_BATCH_BYTES = 300;
     private static final long HEAP_BYTES = 64 << 20;
     private static final Duration LONG = Duration.ofMinutes(10);
-    private static final Meters METERS = new Meters("test");
+    private static final Metrics METRICS = new Metrics("test");
+    private static final HttpMetrics HTTP_METRICS = new HttpMetrics(METRICS, new RefusedSubmissions(METRICS));
     private static final HttpConfig CONFIG = new HttpConfig(
             0, "127.0.0.1", MAX_BODY_BYTES, MAX_BATCH_LINES, MAX_BATCH_BYTES, 10, 1000, LONG, LONG, LONG, null);
 
@@ -79,10 +81,19 @@ class BatchFuzzTest {
                 throw new AssertionError("nothing is looked up");
             }
         };
-        Limits limits = new Limits(new Limits.Sizes(BigDecimal.ONE, 1, null, BigDecimal.ZERO, 1, 10), () -> 0, METERS);
+        Limits.Sizes sizes = new Limits.Sizes(BigDecimal.ONE, 1, null, BigDecimal.ZERO, 1, 10);
+        Limits limits = new Limits(sizes, () -> 0, new Metrics("test"));
         BackendServer server = new BackendServer(
                 new BackendServer.Parts(
-                        CONFIG, ingest, List::of, Optional::empty, METERS, () -> Instant.EPOCH, () -> 0, Duration.ZERO),
+                        CONFIG,
+                        ingest,
+                        List::of,
+                        Optional::empty,
+                        METRICS,
+                        HTTP_METRICS,
+                        () -> Instant.EPOCH,
+                        () -> 0,
+                        Duration.ZERO),
                 false,
                 null,
                 limits,

@@ -6,12 +6,13 @@ import static org.awaitility.Awaitility.await;
 import dev.flk.backend.http.BackendServer.Readiness.Component;
 import dev.flk.backend.http.HttpConfig.Login;
 import dev.flk.backend.limit.Limits;
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.RefusedSubmissions;
+import dev.flk.backend.metrics.ScrapedText;
 import dev.flk.http.testing.RawClient;
 import dev.flk.http.testing.RawClient.Reply;
 import java.io.IOException;
 import java.math.BigDecimal;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -31,7 +32,8 @@ final class ServerFixture implements AfterEachCallback {
     private static final Duration LONG = Duration.ofMinutes(10);
 
     final ScriptedIngest ingest = new ScriptedIngest();
-    final Meters meters = new Meters("test");
+    final Metrics metrics = new Metrics("test");
+    private final HttpMetrics httpMetrics = new HttpMetrics(metrics, new RefusedSubmissions(metrics));
     volatile List<Component> components = List.of(new Component("log", true, "open"));
 
     private int maxConnections = 1000;
@@ -97,7 +99,8 @@ final class ServerFixture implements AfterEachCallback {
                             ingest,
                             () -> components,
                             Optional::empty,
-                            meters,
+                            metrics,
+                            httpMetrics,
                             () -> NOW,
                             System::nanoTime,
                             Duration.ofSeconds(20)),
@@ -113,7 +116,7 @@ final class ServerFixture implements AfterEachCallback {
     /** Returns the limits of the server. */
     Limits limits() {
         if (limits == null) {
-            limits = new Limits(limitSizes, System::nanoTime, meters).watch();
+            limits = new Limits(limitSizes, System::nanoTime, metrics);
         }
         return limits;
     }
@@ -141,7 +144,7 @@ final class ServerFixture implements AfterEachCallback {
 
     /** Returns the value of a sample, given the text of its line before the value. */
     String sample(String name) {
-        String text = new String(meters.expose(null).text(), StandardCharsets.UTF_8);
+        String text = ScrapedText.text(metrics);
         return text.lines()
                 .filter(line -> line.startsWith(name + " "))
                 .findFirst()

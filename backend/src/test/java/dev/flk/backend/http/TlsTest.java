@@ -8,6 +8,7 @@ import static org.awaitility.Awaitility.await;
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.testing.TestAuthority.Issued;
 import dev.flk.backend.tls.ReloadedTls;
+import dev.flk.backend.tls.ReloadedTls.TlsMetrics;
 import dev.flk.backend.tls.TlsFiles;
 import dev.flk.http.HttpEvents.TlsFailure;
 import java.io.IOException;
@@ -68,7 +69,7 @@ class TlsTest {
         tls = new ReloadedTls(
                 new TlsFiles(directory.resolve("own.crt"), directory.resolve("own.key"), clients),
                 InstantSource.system(),
-                server.meters);
+                new TlsMetrics(server.metrics));
         server.tls(tls).port();
     }
 

@@ -5,13 +5,15 @@ import static dev.flk.backend.ingest.Outcomes.assertDecided;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.dedup.GuardedStore.StoreMetrics;
 import dev.flk.backend.inbox.DecisionRules;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.ingest.Evidence.EvidenceBudget;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.ingest.Submission.Candidate;
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.RefusedSubmissions;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.sample.Pcs;
@@ -91,13 +93,13 @@ final class EvidenceTest {
     @Test
     void keepFailsOften_roomIsLeftForWhatComesLater() throws Exception {
         SimulatedDisk disk = new SimulatedDisk(new Random(1));
-        Meters meters = new Meters("test");
+        Metrics metrics = new Metrics("test");
         LogOptions options = LogOptions.of(Path.of("log"), "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0));
-        ForcedQueue queue = new ForcedQueue(meters);
+        ForcedQueue queue = new ForcedQueue(new IngestMetrics(metrics, new RefusedSubmissions(metrics), 0));
         Inbox inbox = Inbox.open(options, 0, disk, world::now, world::nanos, new Random(1), Optional::empty, queue);
-        GuardedStore store =
-                new GuardedStore("the store", new SimulatedStore(world), world::nanos, new Random(1), meters);
+        GuardedStore store = new GuardedStore(
+                "the store", new SimulatedStore(world), world::nanos, new Random(1), new StoreMetrics(metrics));
         Evidence evidence = new Evidence(inbox, queue, store, world::now, new EvidenceBudget(world::nanos), 10);
         evidence.known(
                 candidate(0).id(),

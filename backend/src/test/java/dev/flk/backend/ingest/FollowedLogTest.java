@@ -40,7 +40,8 @@ class FollowedLogTest {
     }
 
     private RecordFollower follow(IngestHarness harness) {
-        RecordFollower follower = new RecordFollower(harness.decidedLog(), engine, harness.meters, System::nanoTime);
+        RecordFollower follower = new RecordFollower(
+                harness.decidedLog(), engine, harness.ingestMetrics::admitted, harness.recordMetrics, System::nanoTime);
         follower.start();
         return follower;
     }

@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.dedup.GuardedStore.StoreMetrics;
 import dev.flk.backend.dedup.MemoryStore;
 import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
@@ -16,7 +17,10 @@ import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Submitter;
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.RefusedSubmissions;
+import dev.flk.backend.metrics.ScrapedText;
+import dev.flk.backend.record.RecordFollower.RecordMetrics;
 import dev.flk.sample.Pcs;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.verification.Policy;
@@ -30,7 +34,6 @@ import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.net.InetAddress;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -50,7 +53,9 @@ final class IngestHarness implements AutoCloseable {
     static final long MIN_FREE_BYTES = 1_000_000;
 
     final FaultyFiles files = new FaultyFiles();
-    final Meters meters = new Meters("test");
+    private final Metrics metrics = new Metrics("test");
+    final IngestMetrics ingestMetrics = new IngestMetrics(metrics, new RefusedSubmissions(metrics), 256);
+    final RecordMetrics recordMetrics = new RecordMetrics(metrics);
     final FaultyStore store;
     private final GuardedStore guarded;
     private final Inbox inbox;
@@ -64,10 +69,6 @@ final class IngestHarness implements AutoCloseable {
     }
 
     /** A bucket that is never filled again, and no limit for failures. */
-    static Limits limits(int burst, Meters meters) {
-        return new Limits(sizes(burst), () -> 0, meters);
-    }
-
     private static Limits.Sizes sizes(int burst) {
         return new Limits.Sizes(BigDecimal.ONE, burst, null, BigDecimal.ZERO, 1, 1);
     }
@@ -99,7 +100,7 @@ final class IngestHarness implements AutoCloseable {
     }
 
     /** With other signatures than those of the sample key. */
-    IngestHarness(Path directory, Clock clock, Function<Meters, Signatures> signatures) throws IOException {
+    IngestHarness(Path directory, Clock clock, Function<Metrics, Signatures> signatures) throws IOException {
         this(directory, clock, Policy.defaults(), new MemoryStore(1_000, clock.expiry()), sizes(1_000), signatures);
     }
 
@@ -111,11 +112,11 @@ final class IngestHarness implements AutoCloseable {
                 Policy.defaults(),
                 new MemoryStore(1_000, clock.expiry()),
                 limits,
-                meters -> signatures());
+                unused -> signatures());
     }
 
     IngestHarness(Path directory, Clock clock, Policy policy, DedupStore dedup, int burst) throws IOException {
-        this(directory, clock, policy, dedup, sizes(burst), meters -> signatures());
+        this(directory, clock, policy, dedup, sizes(burst), unused -> signatures());
     }
 
     private static Signatures signatures() {
@@ -128,12 +129,12 @@ final class IngestHarness implements AutoCloseable {
             Policy policy,
             DedupStore dedup,
             Limits.Sizes limits,
-            Function<Meters, Signatures> signatures)
+            Function<Metrics, Signatures> signatures)
             throws IOException {
         store = new FaultyStore(dedup);
-        guarded = new GuardedStore("the store", store, System::nanoTime, new Random(), meters);
+        guarded = new GuardedStore("the store", store, System::nanoTime, new Random(), new StoreMetrics(metrics));
         DecisionRules rules = new DecisionRules(policy, TTL);
-        ForcedQueue forced = new ForcedQueue(meters);
+        ForcedQueue forced = new ForcedQueue(ingestMetrics);
         inbox = Inbox.open(
                 LogOptions.of(directory, "inbox", rules.context())
                         .with(LogSizes.usual().withFillAhead(0)),
@@ -152,13 +153,13 @@ final class IngestHarness implements AutoCloseable {
                             inbox,
                             forced,
                             guarded,
-                            new Limits(limits, () -> 0, meters),
-                            signatures.apply(meters),
+                            new Limits(limits, () -> 0, metrics),
+                            signatures.apply(metrics),
                             rules,
                             MAX_CLOCK_SKEW,
                             clock.steady(),
                             System::nanoTime,
-                            meters,
+                            ingestMetrics,
                             Audit.none())
                     .open(
                             dedup instanceof EmbeddedStore
@@ -207,11 +208,11 @@ final class IngestHarness implements AutoCloseable {
 
     /** What one sample of the metrics shows. */
     double metric(String sample) {
-        return sample(meters, sample);
+        return sample(metrics, sample);
     }
 
-    static double sample(Meters meters, String sample) {
-        String text = new String(meters.expose(null).text(), StandardCharsets.UTF_8);
+    static double sample(Metrics metrics, String sample) {
+        String text = ScrapedText.text(metrics);
         return text.lines()
                 .filter(line -> line.startsWith(sample + " "))
                 .mapToDouble(line -> Double.parseDouble(line.substring(sample.length() + 1)))
@@ -229,7 +230,7 @@ final class IngestHarness implements AutoCloseable {
         return records;
     }
 
-    /** What {@link Meters} says of the sum. */
+    /** Checks the sum in the Javadoc of {@link IngestMetrics}. */
     private void assertAccountedFor() {
         double sum = Stream.of(
                         "flk_accepted",
@@ -245,7 +246,7 @@ final class IngestHarness implements AutoCloseable {
                         "flk_unavailable_total{cause=\"overloaded\",}")
                 .mapToDouble(this::metric)
                 .sum();
-        assertThat(sum - metric("flk_decided_late_total") - metric("flk_refused_early_total"))
+        assertThat(sum - metric("flk_decided_late_total"))
                 .as("every admitted submission is accounted for once")
                 .isEqualTo(metric("flk_ingest_total"));
     }

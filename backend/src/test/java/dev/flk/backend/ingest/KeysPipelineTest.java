@@ -11,6 +11,8 @@ import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.keys.KeysFixture;
 import dev.flk.backend.keys.KeysFixture.KeyText;
 import dev.flk.backend.keys.ReloadedKeys;
+import dev.flk.backend.keys.ReloadedKeys.KeysMetrics;
+import dev.flk.backend.metrics.Metrics;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.LogRecord;
 import java.nio.file.Files;
@@ -38,12 +40,13 @@ final class KeysPipelineTest {
                         KeyText.ed25519("late", 5).with("valid_until", "\"2026-01-01T00:00:00Z\""),
                         KeyText.ed25519("other", 6).shards("shard-2"),
                         KeyText.ed25519("slow", 7).shards("shard-3").with("rate", "0.9"));
-        return new IngestHarness(directory.resolve("log"), clock, meters -> opened(keys, meters));
+        return new IngestHarness(directory.resolve("log"), clock, metrics -> opened(keys, metrics));
     }
 
-    private ReloadedKeys opened(KeysFixture keys, dev.flk.backend.metrics.Meters meters) {
+    private ReloadedKeys opened(KeysFixture keys, Metrics metrics) {
         try {
-            return new ReloadedKeys(keys.file(), null, clock.expiry(), () -> false, System::nanoTime, meters);
+            return new ReloadedKeys(
+                    keys.file(), null, clock.expiry(), () -> false, System::nanoTime, new KeysMetrics(metrics));
         } catch (Exception e) {
             throw new AssertionError(e);
         }

@@ -10,7 +10,7 @@ import ch.qos.logback.core.read.ListAppender;
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.inbox.DecisionRules.Decision;
-import dev.flk.backend.metrics.SignatureRefusal;
+import dev.flk.backend.keys.SignatureRefusal;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.certificate.Regime;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.dedup.GuardedStore.StoreMetrics;
 import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.inbox.DecisionRules;
@@ -17,7 +18,8 @@ import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.RefusedSubmissions;
 import dev.flk.certificate.PcsId;
 import dev.flk.sample.Pcs;
 import dev.flk.signing.SignatureCheck;
@@ -68,7 +70,9 @@ final class Simulation {
     private final Random random;
     private final Function<String, SimulatedDedup> stores;
     private final Ready ready;
-    private final Meters meters = new Meters("simulated");
+    private final Metrics metrics = new Metrics("simulated");
+    private final IngestMetrics ingestMetrics = new IngestMetrics(metrics, new RefusedSubmissions(metrics), 256);
+    private final StoreMetrics storeMetrics = new StoreMetrics(metrics);
     private final Set<String> conflicts = new HashSet<>();
 
     private Policy policy = Policy.defaults();
@@ -105,11 +109,11 @@ final class Simulation {
         DecisionRules rules = new DecisionRules(policy, TTL);
         LogOptions options = LogOptions.of(DIRECTORY, "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0).withSegments(20_000, Duration.ofDays(1)));
-        ForcedQueue forced = new ForcedQueue(meters);
+        ForcedQueue forced = new ForcedQueue(ingestMetrics);
         Inbox inbox = Inbox.open(options, 0, disk, clock.steady(), world::nanos, random, Optional::empty, forced);
         store = stores.apply(inbox.logId());
         store.expiresBy(clock.steady().expiry());
-        GuardedStore guarded = new GuardedStore("the store", store, world::nanos, random, meters);
+        GuardedStore guarded = new GuardedStore("the store", store, world::nanos, random, storeMetrics);
         IngestPipeline ingest = new IngestPipeline(
                         inbox,
                         forced,
@@ -117,13 +121,13 @@ final class Simulation {
                         new Limits(
                                 new Limits.Sizes(BigDecimal.valueOf(1_000_000), 1_000_000, null, BigDecimal.ZERO, 1, 1),
                                 world::nanos,
-                                meters),
+                                new Metrics("of one process")),
                         Signatures.anyOf(SignatureCheck.hmac(List.of(Pcs.KEY))),
                         rules,
                         Duration.ZERO,
                         clock.steady(),
                         world::nanos,
-                        meters,
+                        ingestMetrics,
                         Audit.none())
                 .open(ready);
         LogCare care = new LogCare(inbox, guarded, ingest::recordedUpTo, disk, TTL, clock.steady());
@@ -219,7 +223,7 @@ final class Simulation {
     }
 
     double metric(String sample) {
-        return IngestHarness.sample(meters, sample);
+        return IngestHarness.sample(metrics, sample);
     }
 
     boolean isUp() {

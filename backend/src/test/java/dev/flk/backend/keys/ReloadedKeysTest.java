@@ -9,8 +9,8 @@ import static org.awaitility.Awaitility.await;
 import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.backend.keys.KeysFixture.KeyText;
-import dev.flk.backend.metrics.Meters;
-import dev.flk.backend.metrics.SignatureRefusal;
+import dev.flk.backend.keys.ReloadedKeys.KeysMetrics;
+import dev.flk.backend.metrics.Metrics;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.ParsedCertificate;
@@ -43,7 +43,8 @@ final class ReloadedKeysTest {
     @TempDir
     private Path directory;
 
-    private final Meters meters = new Meters("test");
+    private final Metrics metrics = new Metrics("test");
+    private final KeysMetrics keysMetrics = new KeysMetrics(metrics);
     private long millis = START.toEpochMilli();
     private long setByMillis;
     private KeysFixture keys;
@@ -72,7 +73,7 @@ final class ReloadedKeysTest {
                 () -> millis * 1_000_000,
                 Duration.ofMinutes(5),
                 Duration.ofDays(14));
-        inForce = new ReloadedKeys(keys.file(), null, clock, clock::isInDoubt, System::nanoTime, meters);
+        inForce = new ReloadedKeys(keys.file(), null, clock, clock::isInDoubt, System::nanoTime, keysMetrics);
     }
 
     private static ParsedCertificate parsed(Pcs pcs) throws MalformedCertificate {
@@ -140,7 +141,7 @@ final class ReloadedKeysTest {
     void verify_states() throws Exception {
         open(KeyText.ed25519("a", 1).state("retiring"), KeyText.ed25519("b", 2).state("revoked"));
         assertThat(verify(signed(1))).hasValue("a");
-        assertThat(sample(meters, "flk_retiring_key_submissions_total")).isEqualTo(1);
+        assertThat(sample(metrics, "flk_retiring_key_submissions_total")).isEqualTo(1);
         assertThat(why(signed(2))).isEqualTo(Map.entry(SignatureRefusal.REVOKED, "b"));
     }
 
@@ -149,7 +150,7 @@ final class ReloadedKeysTest {
         open(KeyText.ed25519("a", 1)
                 .with("valid_from", "\"2026-11-20T10:00:10Z\"")
                 .with("valid_until", "\"2026-11-20T10:00:20Z\""));
-        assertThat(sample(meters, "flk_keys_first_end_seconds"))
+        assertThat(sample(metrics, "flk_keys_first_end_seconds"))
                 .isEqualTo(START.plusSeconds(20).toEpochMilli() / 1000.0);
         millis += 9_999;
         assertThat(why(signed(1))).isEqualTo(Map.entry(SignatureRefusal.NOT_YET_VALID, "a"));
@@ -159,7 +160,7 @@ final class ReloadedKeysTest {
         assertThat(verify(signed(1))).hasValue("a");
         millis += 1;
         assertThat(why(signed(1))).isEqualTo(Map.entry(SignatureRefusal.EXPIRED, "a"));
-        assertThat(sample(meters, "flk_keys_first_end_seconds")).isZero();
+        assertThat(sample(metrics, "flk_keys_first_end_seconds")).isZero();
     }
 
     @Test
@@ -192,7 +193,7 @@ final class ReloadedKeysTest {
         inForce.step();
         assertThat(why(signed(1))).isEqualTo(Map.entry(SignatureRefusal.REVOKED, "a"));
         assertThat(verify(signed(2))).hasValue("b");
-        assertThat(sample(meters, "flk_keys_loaded_seconds"))
+        assertThat(sample(metrics, "flk_keys_loaded_seconds"))
                 .isEqualTo(START.plusSeconds(7).toEpochMilli() / 1000.0);
     }
 
@@ -218,11 +219,11 @@ final class ReloadedKeysTest {
                 .isZero();
 
         inForce.step();
-        assertThat(sample(meters, "flk_keys_file_bad")).isEqualTo(1);
+        assertThat(sample(metrics, "flk_keys_file_bad")).isEqualTo(1);
         keys.write(KeyText.ed25519("a", 1).state("revoked"));
         inForce.step();
 
-        assertThat(sample(meters, "flk_keys_file_bad")).isZero();
+        assertThat(sample(metrics, "flk_keys_file_bad")).isZero();
         assertThat(verify(signed(1))).isEmpty();
     }
 
@@ -268,7 +269,7 @@ final class ReloadedKeysTest {
         inForce.step();
         assertThat(verify(Pcs.number(1).signedBy(SECRET))).isEmpty();
         assertThat(verify(Pcs.number(1).signedBy(other))).hasValue("h");
-        assertThat(sample(meters, "flk_keys_file_errors_total")).isZero();
+        assertThat(sample(metrics, "flk_keys_file_errors_total")).isZero();
     }
 
     /** Size and time of the last change may be the same, as where somebody unpacks an archive. */
@@ -324,8 +325,8 @@ final class ReloadedKeysTest {
             inForce.step();
             assertThat(verify(signed(1))).hasValue("a");
         }
-        assertThat(sample(meters, "flk_keys_file_errors_total")).isZero();
-        assertThat(sample(meters, "flk_keys_file_bad")).isZero();
+        assertThat(sample(metrics, "flk_keys_file_errors_total")).isZero();
+        assertThat(sample(metrics, "flk_keys_file_bad")).isZero();
     }
 
     @Test
@@ -335,21 +336,21 @@ final class ReloadedKeysTest {
         inForce.step();
         inForce.step();
         assertThat(verify(signed(1))).hasValue("a");
-        assertThat(sample(meters, "flk_keys_file_errors_total")).isEqualTo(1);
-        assertThat(sample(meters, "flk_keys_file_bad")).isEqualTo(1);
+        assertThat(sample(metrics, "flk_keys_file_errors_total")).isEqualTo(1);
+        assertThat(sample(metrics, "flk_keys_file_bad")).isEqualTo(1);
 
         keys.write(KeyText.ed25519("a", 1), KeyText.hmac("h", "missing.secret"));
         inForce.step();
-        assertThat(sample(meters, "flk_keys_file_errors_total")).isEqualTo(2);
+        assertThat(sample(metrics, "flk_keys_file_errors_total")).isEqualTo(2);
         keys.secret("missing.secret", "a secret that was late");
         inForce.step();
         assertThat(verify(Pcs.number(1).signedBy("a secret that was late"))).hasValue("h");
-        assertThat(sample(meters, "flk_keys_file_bad")).isZero();
+        assertThat(sample(metrics, "flk_keys_file_bad")).isZero();
 
         Files.delete(keys.file());
         inForce.step();
         assertThat(verify(signed(1))).hasValue("a");
-        assertThat(sample(meters, "flk_keys_file_bad")).isEqualTo(1);
+        assertThat(sample(metrics, "flk_keys_file_bad")).isEqualTo(1);
     }
 
     @Test

@@ -4,9 +4,9 @@ package dev.flk.backend.limit;
 import static dev.flk.backend.metrics.ScrapedText.sample;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.limit.Limits.LimitedBy;
 import dev.flk.backend.limit.Limits.Throttled;
-import dev.flk.backend.metrics.Meters;
-import dev.flk.backend.metrics.Meters.LimitedBy;
+import dev.flk.backend.metrics.Metrics;
 import java.math.BigDecimal;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
@@ -19,12 +19,13 @@ final class LimitsTest {
     private static final long SECOND = 1_000_000_000;
 
     private final AtomicLong now = new AtomicLong(77);
-    private final Meters meters = new Meters("test");
+    private Metrics metrics = new Metrics("none");
     private final Limits limits = limits(BigDecimal.TEN, BigDecimal.TEN);
 
     private Limits limits(@Nullable BigDecimal shardRate, BigDecimal failureRate) {
         Limits.Sizes sizes = new Limits.Sizes(new BigDecimal(100), 200, shardRate, failureRate, 20, 2);
-        return new Limits(sizes, now::get, meters).watch();
+        metrics = new Metrics("test");
+        return new Limits(sizes, now::get, metrics);
     }
 
     private static Submitter from(String address) throws UnknownHostException {
@@ -82,7 +83,7 @@ final class LimitsTest {
         assertThat(noShardRate.admit(sender)).hasValue(new Throttled(LimitedBy.GLOBAL, SECOND / 100 + 1));
         now.addAndGet(SECOND / 100 + 1);
         assertThat(sendsNew(noShardRate, sender, "a")).isTrue();
-        assertThat(sample(meters, "flk_rate_limited_by_total{limit=\"global\",}"))
+        assertThat(sample(metrics, "flk_rate_limited_by_total{limit=\"global\",}"))
                 .isEqualTo(1);
     }
 
@@ -95,9 +96,9 @@ final class LimitsTest {
         }
         assertThat(taken).isEqualTo(20);
         assertThat(sendsNew(limits, sender, "other")).isTrue();
-        assertThat(sample(meters, "flk_rate_limited_by_total{limit=\"shard\",}"))
+        assertThat(sample(metrics, "flk_rate_limited_by_total{limit=\"shard\",}"))
                 .isEqualTo(980);
-        assertThat(sample(meters, "flk_rate_limited_late_total")).isEqualTo(980);
+        assertThat(sample(metrics, "flk_rate_limited_late_total")).isEqualTo(980);
     }
 
     @Test
@@ -111,7 +112,7 @@ final class LimitsTest {
             taken += isTaken ? 1 : 0;
         }
         assertThat(taken).isEqualTo(50);
-        assertThat(sample(meters, "flk_rate_limited_by_total{limit=\"key\",}")).isEqualTo(50);
+        assertThat(sample(metrics, "flk_rate_limited_by_total{limit=\"key\",}")).isEqualTo(50);
     }
 
     @Test
@@ -124,7 +125,7 @@ final class LimitsTest {
         assertThat(failed).isEqualTo(20);
         assertThat(limits.beforeReading(from("192.0.2.1"))).isPresent();
         assertThat(limits.beforeReading(from("192.0.2.2"))).isEmpty();
-        assertThat(sample(meters, "flk_held_addresses")).isEqualTo(1);
+        assertThat(sample(metrics, "flk_held_addresses")).isEqualTo(1);
         now.addAndGet(SECOND / 10 + 1);
         assertThat(fails(stranger)).isTrue();
     }
@@ -184,7 +185,7 @@ final class LimitsTest {
         assertThat(limits.connect(sameNetwork)).isTrue();
         assertThat(limits.connect(one)).isFalse();
         assertThat(limits.connect(from("2001:db8:0:1::1"))).isTrue();
-        assertThat(sample(meters, "flk_connected_addresses")).isEqualTo(2);
+        assertThat(sample(metrics, "flk_connected_addresses")).isEqualTo(2);
         limits.disconnect(one);
         assertThat(limits.connect(sameNetwork)).isTrue();
     }

@@ -3,6 +3,7 @@ package dev.flk.backend.metrics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.program.metrics.Exposition;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -10,6 +11,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** A strict reader of both text formats: it holds every sample to the suffixes that the type of its family allows. */
 public final class ScrapedText {
@@ -32,22 +34,29 @@ public final class ScrapedText {
     /** The type of each family by its name. */
     final Map<String, String> types = new LinkedHashMap<>();
     /** The value of each sample by its name with labels. */
-    final Map<String, String> samples = new LinkedHashMap<>();
+    public final Map<String, String> samples = new LinkedHashMap<>();
 
     private ScrapedText() {}
 
     /** The value of a sample, by the text of its line before the value. */
-    public static double sample(Meters meters, String name) {
-        return Double.parseDouble(ofPrometheus(new String(meters.expose(null).text(), StandardCharsets.UTF_8))
-                .samples
-                .get(name));
+    public static double sample(Metrics metrics, String name) {
+        return Double.parseDouble(ofPrometheus(text(metrics)).samples.get(name));
     }
 
-    static ScrapedText ofPrometheus(String text) {
+    /** All families in the Prometheus text format. */
+    public static String text(Metrics metrics) {
+        return text(metrics, null);
+    }
+
+    public static String text(Metrics metrics, @Nullable String accept) {
+        return new String(metrics.expose(Exposition.format(accept)).text(), StandardCharsets.UTF_8);
+    }
+
+    public static ScrapedText ofPrometheus(String text) {
         return new ScrapedText().read(text.lines().toList(), PROMETHEUS_SUFFIXES);
     }
 
-    static ScrapedText ofOpenMetrics(String text) {
+    public static ScrapedText ofOpenMetrics(String text) {
         assertThat(text).endsWith("\n# EOF\n");
         List<String> lines = text.lines().toList();
         return new ScrapedText().read(lines.subList(0, lines.size() - 1), OPEN_METRICS_SUFFIXES);

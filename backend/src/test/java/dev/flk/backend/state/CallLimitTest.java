@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
 import io.grpc.Context;
 import io.grpc.Context.CancellableContext;
 import io.grpc.Contexts;
@@ -51,7 +51,7 @@ class CallLimitTest {
     }
 
     private void serve(int maxCalls, long maxBytes, Caller caller) throws IOException {
-        limit = new CallLimit(maxCalls, 2, maxBytes, nanos::get, new Meters("test"));
+        limit = new CallLimit(maxCalls, 2, maxBytes, nanos::get, new StateMetrics(new Metrics("test")));
         ServerInterceptor asCaller = new ServerInterceptor() {
             @Override
             public <Q, A> ServerCall.Listener<Q> interceptCall(

@@ -5,7 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.audit.Audit;
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.ScrapedText;
 import dev.flk.canonical.Sha256;
 import dev.flk.client.proto.Event;
 import dev.flk.client.proto.GetRequest;
@@ -48,7 +49,7 @@ class ConnectionLimitTest {
     private static final int SOCKET_MILLIS = 20_000;
     private static final String TOKEN = "a-secret";
 
-    private final Meters meters = new Meters("test");
+    private final Metrics metrics = new Metrics("test");
     private final List<Socket> sockets = new ArrayList<>();
     private final List<ManagedChannel> channels = new ArrayList<>();
 
@@ -87,7 +88,7 @@ class ConnectionLimitTest {
                 null,
                 tokens,
                 maxConnections,
-                meters);
+                new StateMetrics(metrics));
     }
 
     private void serveWithTokens(int maxConnections) throws Exception {
@@ -157,7 +158,7 @@ class ConnectionLimitTest {
     }
 
     private String exposed() {
-        return new String(meters.expose(null).text(), StandardCharsets.UTF_8);
+        return ScrapedText.text(metrics);
     }
 
     private void assertRefused(String cause, int number) {

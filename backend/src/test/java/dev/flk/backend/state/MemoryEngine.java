@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
 import dev.flk.state.MemoryStorage;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.Settings;
@@ -41,6 +41,6 @@ public final class MemoryEngine {
                 null,
                 null,
                 maxConnections,
-                new Meters("test"));
+                new StateMetrics(new Metrics("test")));
     }
 }

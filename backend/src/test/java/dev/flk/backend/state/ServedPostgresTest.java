@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
+import static dev.flk.backend.metrics.ScrapedText.sample;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.audit.Audit;
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.testing.PostgresServer;
 import dev.flk.program.config.Secret;
@@ -28,7 +30,7 @@ class ServedPostgresTest {
     @Test
     void stateInPostgres_watchesItsConnections_andRemembersWhatItCommitted() {
         Path known = directory.resolve("state").resolve("known");
-        Meters meters = new Meters("test");
+        Metrics metrics = new Metrics("test");
         try (PostgresServer server = PostgresServer.start();
                 ServedState served = ServedState.open(
                         config(server, known),
@@ -36,7 +38,8 @@ class ServedPostgresTest {
                         InstantSource.system(),
                         null,
                         Audit.none(),
-                        meters)) {
+                        new StateMetrics(metrics),
+                        new PoolMetrics(metrics))) {
             await().until(() -> served.problem().isEmpty());
             Operation write = served.engine().write(new StateKey("default", "a", "k"), "1", Operation.ANY_VERSION);
             served.engine()
@@ -45,14 +48,10 @@ class ServedPostgresTest {
                     .join();
 
             assertThat(known).content().startsWith("flk-known-1 ").contains(" 1 ");
-            assertThat(value(meters.postgresPoolMax)).isEqualTo(3);
-            await().until(() -> value(meters.postgresPoolIdle) == 3);
-            assertThat(value(meters.postgresPoolWaiting)).isZero();
+            assertThat(sample(metrics, "flk_postgres_pool_max_connections")).isEqualTo(3);
+            await().until(() -> sample(metrics, "flk_postgres_pool_idle_connections") == 3);
+            assertThat(sample(metrics, "flk_postgres_pool_waiting")).isZero();
         }
-    }
-
-    private static double value(Meters.WatchedGauge gauge) {
-        return gauge.collect().get(0).samples.get(0).value;
     }
 
     private static StateConfig config(PostgresServer server, Path known) {

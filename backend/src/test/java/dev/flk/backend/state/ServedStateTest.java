@@ -6,10 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.audit.Audit;
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.ScrapedText;
+import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.state.Caller.Grant;
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.tls.ReloadedTls;
+import dev.flk.backend.tls.ReloadedTls.TlsMetrics;
 import dev.flk.backend.tls.TlsFiles;
 import dev.flk.canonical.Sha256;
 import dev.flk.client.Replay;
@@ -63,7 +66,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The state as the backend serves it: who gets in, over what, and what an outage of it is. */
 class ServedStateTest {
-    private final Meters meters = new Meters("test");
+    private final Metrics metrics = new Metrics("test");
+    private final StateMetrics stateMetrics = new StateMetrics(metrics);
+    private final PoolMetrics pool = new PoolMetrics(metrics);
 
     @TempDir
     private Path directory;
@@ -108,7 +113,7 @@ class ServedStateTest {
     }
 
     private void open(Optional<Path> tokens, ReloadedTls tls) {
-        served = ServedState.open(config(tokens), () -> now, () -> now, tls, Audit.none(), meters);
+        served = ServedState.open(config(tokens), () -> now, () -> now, tls, Audit.none(), stateMetrics, pool);
         await().until(() -> served.problem().isEmpty());
     }
 
@@ -339,7 +344,7 @@ class ServedStateTest {
     @Test
     void healthOfAFullDisk_isNotServing() throws Exception {
         served = ServedState.open(
-                config(Optional.empty(), Long.MAX_VALUE), () -> now, () -> now, null, Audit.none(), meters);
+                config(Optional.empty(), Long.MAX_VALUE), () -> now, () -> now, null, Audit.none(), stateMetrics, pool);
         ManagedChannel channel = channel();
         await().until(() -> served.problem().equals(Optional.of("DISK_FULL")));
         served.look();
@@ -414,7 +419,7 @@ class ServedStateTest {
         try (ReloadedTls tls = new ReloadedTls(
                 new TlsFiles(directory.resolve("own.crt"), directory.resolve("own.key"), Optional.of(ca)),
                 () -> now,
-                meters)) {
+                new TlsMetrics(metrics))) {
             open(Optional.empty(), tls);
             try (StateClient known = showing(ca, "agent");
                     StateClient stranger = showing(ca, "stranger");
@@ -518,7 +523,7 @@ class ServedStateTest {
     }
 
     private String exposed() {
-        return new String(meters.expose(null).text(), StandardCharsets.UTF_8);
+        return ScrapedText.text(metrics);
     }
 
     @Test

@@ -5,9 +5,10 @@ import static dev.flk.backend.metrics.ScrapedText.sample;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.testing.TestAuthority.Issued;
+import dev.flk.backend.tls.ReloadedTls.TlsMetrics;
 import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -30,7 +31,8 @@ final class ReloadedTlsTest {
     @TempDir
     private Path directory;
 
-    private final Meters meters = new Meters("test");
+    private final Metrics metrics = new Metrics("test");
+    private final TlsMetrics tlsMetrics = new TlsMetrics(metrics);
     private Path live;
     private Instant now = Instant.now();
     private ReloadedTls tls;
@@ -49,7 +51,7 @@ final class ReloadedTlsTest {
         tls = new ReloadedTls(
                 new TlsFiles(directory.resolve("tls.crt"), directory.resolve("tls.key"), Optional.empty()),
                 () -> now,
-                meters);
+                tlsMetrics);
     }
 
     @AfterEach
@@ -78,12 +80,12 @@ final class ReloadedTlsTest {
         Files.writeString(live.resolve("own.crt"), SECOND.certificatePem());
         tls.step();
         assertThat(inForce()).isEqualTo("CN=first");
-        assertThat(sample(meters, "flk_tls_files_bad")).isZero();
+        assertThat(sample(metrics, "flk_tls_files_bad")).isZero();
 
         Files.writeString(live.resolve("own.key"), SECOND.keyPem());
         tls.step();
         assertThat(inForce()).isEqualTo("CN=second");
-        assertThat(sample(meters, "flk_tls_files_bad")).isZero();
+        assertThat(sample(metrics, "flk_tls_files_bad")).isZero();
     }
 
     @Test
@@ -93,18 +95,18 @@ final class ReloadedTlsTest {
         tls.step();
 
         assertThat(inForce()).isEqualTo("CN=first");
-        assertThat(sample(meters, "flk_tls_files_bad")).isEqualTo(1);
+        assertThat(sample(metrics, "flk_tls_files_bad")).isEqualTo(1);
     }
 
     @Test
     void hangUp_readsAtOnce_andTellsAMistakeAtOnce() throws IOException {
         Files.writeString(live.resolve("own.key"), "x");
         tls.onReloadSignal();
-        await().until(() -> sample(meters, "flk_tls_files_bad") == 1);
+        await().until(() -> sample(metrics, "flk_tls_files_bad") == 1);
 
         publish(SECOND);
         tls.onReloadSignal();
-        await().until(() -> inForce().equals("CN=second") && sample(meters, "flk_tls_files_bad") == 0);
+        await().until(() -> inForce().equals("CN=second") && sample(metrics, "flk_tls_files_bad") == 0);
     }
 
     @Test
@@ -114,7 +116,7 @@ final class ReloadedTlsTest {
         tls.step();
 
         assertThat(inForce()).isEqualTo("CN=first");
-        assertThat(sample(meters, "flk_tls_files_bad")).isEqualTo(1);
+        assertThat(sample(metrics, "flk_tls_files_bad")).isEqualTo(1);
     }
 
     @Test
@@ -123,7 +125,7 @@ final class ReloadedTlsTest {
         tls.close();
         open();
         assertThat(inForce()).isEqualTo("CN=ended");
-        assertThat(sample(meters, "flk_tls_not_after_seconds")).isLessThan((double) now.getEpochSecond());
+        assertThat(sample(metrics, "flk_tls_not_after_seconds")).isLessThan((double) now.getEpochSecond());
 
         publish(AUTHORITY.issueEnded("ended too", "localhost"));
         tls.step();
@@ -135,12 +137,12 @@ final class ReloadedTlsTest {
         publish(AUTHORITY.issue("tomorrow", now.plus(Duration.ofDays(1)), now.plus(Duration.ofDays(9)), "localhost"));
         tls.step();
         tls.step();
-        assertThat(sample(meters, "flk_tls_files_bad")).isEqualTo(1);
+        assertThat(sample(metrics, "flk_tls_files_bad")).isEqualTo(1);
         assertThat(inForce()).isEqualTo("CN=first");
 
         now = now.plus(Duration.ofDays(2));
         tls.step();
         assertThat(inForce()).isEqualTo("CN=tomorrow");
-        assertThat(sample(meters, "flk_tls_files_bad")).isZero();
+        assertThat(sample(metrics, "flk_tls_files_bad")).isZero();
     }
 }

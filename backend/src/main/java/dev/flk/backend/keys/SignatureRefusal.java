@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.metrics;
+package dev.flk.backend.keys;
 
 /** The reason for a refused signature: the label {@code reason} of {@code flk_signature_refused_total}. Clients do not see it. */
 public enum SignatureRefusal {

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend;
+
+import dev.flk.backend.audit.Audit.AuditMetrics;
+import dev.flk.backend.dedup.GuardedStore.StoreMetrics;
+import dev.flk.backend.http.HttpMetrics;
+import dev.flk.backend.ingest.IngestMetrics;
+import dev.flk.backend.keys.ReloadedKeys.KeysMetrics;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.RefusedSubmissions;
+import dev.flk.backend.postgres.PoolMetrics;
+import dev.flk.backend.record.RecordFollower.RecordMetrics;
+import dev.flk.backend.state.StateMetrics;
+import dev.flk.backend.tls.ReloadedTls.TlsMetrics;
+
+/**
+ * The metrics of all features, declared before any of them starts, so that each family is exposed from the first scrape
+ * on: otherwise a rate over it would miss the first event.
+ */
+final class BackendMetrics {
+    final Metrics all;
+    final RefusedSubmissions refused;
+    final IngestMetrics ingest;
+    final HttpMetrics http;
+    final StoreMetrics store;
+    final PoolMetrics pool;
+    final KeysMetrics keys;
+    final TlsMetrics tls;
+    final StateMetrics state;
+    final RecordMetrics record;
+    final AuditMetrics audit;
+
+    /** @param mostShards the number of shards that have their own metrics */
+    BackendMetrics(String version, int mostShards) {
+        all = new Metrics(version);
+        refused = new RefusedSubmissions(all);
+        ingest = new IngestMetrics(all, refused, mostShards);
+        http = new HttpMetrics(all, refused);
+        store = new StoreMetrics(all);
+        pool = new PoolMetrics(all);
+        keys = new KeysMetrics(all);
+        tls = new TlsMetrics(all);
+        state = new StateMetrics(all);
+        record = new RecordMetrics(all);
+        audit = new AuditMetrics(all);
+    }
+}

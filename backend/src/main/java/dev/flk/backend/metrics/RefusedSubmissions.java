@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.metrics;
+
+import dev.flk.backend.metrics.Metrics.Count;
+import dev.flk.backend.metrics.Metrics.Counts;
+import java.util.List;
+import java.util.function.Function;
+
+/** The counters of refused submissions, which both the HTTP server and ingest increment. Safe for any thread. */
+public final class RefusedSubmissions extends Metrics.Feature {
+    private final Counts<RejectReason> rejected = counter(
+            "flk_rejected_total",
+            "Submissions that were not accepted, by reason.",
+            "reason",
+            List.of(RejectReason.values()),
+            RejectReason::label);
+    private final Counts<String> unavailable = counter(
+            "flk_unavailable_total",
+            "Submissions answered 503, by cause; those refused because of a full disk are in flk_wal_errors.",
+            "cause",
+            List.of("dedup store unavailable", "overloaded", "starting"),
+            Function.identity());
+    private final Count internalErrors =
+            counter("flk_internal_errors_total", "Submissions answered 500 because of a bug.");
+
+    public RefusedSubmissions(Metrics metrics) {
+        super(metrics);
+    }
+
+    /** Counts a submission that was not accepted. */
+    public void rejected(RejectReason reason) {
+        rejected.increment(reason);
+    }
+
+    /** Counts a submission answered 503; {@code cause} is the error in its answer. */
+    public void unavailable(String cause) {
+        unavailable.increment(cause);
+    }
+
+    /** Counts a submission answered 500 because of a bug. */
+    public void internalError() {
+        internalErrors.increment();
+    }
+
+    /** The reason why a submission was not accepted: the label {@code reason} of {@code flk_rejected_total}. */
+    public enum RejectReason {
+        /** Answered 400: no certificate, or one that breaks a rule of the format. */
+        MALFORMED("malformed"),
+        /** Answered 400: {@code sent_at} too far in the future. */
+        CLOCK("clock"),
+        /** Answered 401. */
+        SIGNATURE("signature"),
+        /** Answered 413. */
+        TOO_LARGE("too_large"),
+        /** Answered 408: the body came too slowly. */
+        SLOW("slow"),
+        /** Answered 202 after verification rejected it. */
+        VERIFICATION("verification");
+
+        private final String label;
+
+        RejectReason(String label) {
+            this.label = label;
+        }
+
+        /** Returns the value of the label. */
+        public String label() {
+            return label;
+        }
+    }
+}

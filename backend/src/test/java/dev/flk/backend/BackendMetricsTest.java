@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.limit.Limits;
+import dev.flk.backend.metrics.RefusedSubmissions.RejectReason;
+import dev.flk.backend.metrics.ScrapedText;
+import java.math.BigDecimal;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class BackendMetricsTest {
+    private final BackendMetrics metrics = new BackendMetrics("1.2.3", 256);
+    private final Limits limits =
+            new Limits(new Limits.Sizes(BigDecimal.ONE, 1, null, BigDecimal.ZERO, 1, 1), () -> 0, metrics.all);
+
+    /** Dashboards and alerts rely on every family from the start: a rate over a later one would miss the first event. */
+    @Test
+    void expose_nothingCountedYet_showsEveryFamilyInBothFormats() {
+        for (ScrapedText text : List.of(prometheus(), openMetrics())) {
+            assertThat(text.samples).hasSizeGreaterThan(100).containsKey("flk_postgres_pool_waiting");
+            text.samples.forEach((name, value) -> {
+                assertThat(name).doesNotContain("_created");
+                String expected = name.matches("flk_state_(up|free_bytes)") ? "NaN" : "0.0"; // there is no state
+                assertThat(value).as(name).isEqualTo(name.startsWith("flk_build_info{") ? "1.0" : expected);
+            });
+        }
+    }
+
+    @Test
+    void expose_afterCounting_showsTheCounts() {
+        metrics.refused.rejected(RejectReason.TOO_LARGE);
+        limits.evidenceThrottled();
+        limits.evidenceThrottled();
+        metrics.http.answered(202);
+        metrics.http.answered(414);
+        metrics.pool.add(() -> 1, () -> 2, () -> 3, () -> 4);
+        metrics.pool.add(() -> 10, () -> 20, () -> 30, () -> 40);
+
+        assertThat(prometheus().samples)
+                .containsEntry("flk_rejected_total{reason=\"too_large\",}", "1.0")
+                .containsEntry("flk_rate_limited_total", "2.0")
+                .containsEntry("flk_rate_limited_by_total{limit=\"evidence\",}", "2.0")
+                .containsEntry("flk_rate_limited_by_total{limit=\"global\",}", "0.0")
+                .containsEntry("flk_rate_limited_late_total", "2.0")
+                .containsEntry("flk_http_answers_total{status=\"202\",}", "1.0")
+                .containsEntry("flk_http_answers_total{status=\"414\",}", "1.0")
+                .containsEntry("flk_postgres_pool_max_connections", "44.0");
+    }
+
+    private ScrapedText prometheus() {
+        return ScrapedText.ofPrometheus(ScrapedText.text(metrics.all));
+    }
+
+    private ScrapedText openMetrics() {
+        return ScrapedText.ofOpenMetrics(ScrapedText.text(metrics.all, "application/openmetrics-text; version=1.0.0"));
+    }
+}
