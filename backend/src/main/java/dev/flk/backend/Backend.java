@@ -12,6 +12,7 @@ import dev.flk.backend.dedup.Sweeper;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.dedup.postgres.PostgresStore;
 import dev.flk.backend.dedup.redis.RedisStore;
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.http.BackendServer;
 import dev.flk.backend.http.BackendServer.Readiness;
 import dev.flk.backend.http.BackendServer.Readiness.Component;
@@ -24,7 +25,6 @@ import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.IngestPipeline;
 import dev.flk.backend.ingest.IngestPipeline.Ready;
-import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.backend.keys.ReloadedKeys;
 import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.keys.SigningConfig;
@@ -35,7 +35,6 @@ import dev.flk.backend.record.RecordedOutcomes;
 import dev.flk.backend.state.ServedState;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.backend.tls.TlsFiles;
-import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import dev.flk.program.cli.ReloadSignal;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.wal.LogOptions;
@@ -62,8 +61,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The running backend. Its parts are created in the order of their dependencies and closed in reverse. The HTTP server comes
- * first and answers {@code starting} while the log is read.
+ * The running backend. Its parts are created in the order of their dependencies and closed in reverse. The HTTP server
+ * comes first and answers {@code starting} while the log is read.
  */
 public final class Backend implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
@@ -97,12 +96,12 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Starts all parts; submissions are not accepted before {@link #serve}. The caller registers a shutdown hook between the two
-     * calls, so that a backend that accepts submissions always finishes them when it stops.
+     * Starts all parts; submissions are not accepted before {@link #serve}. The caller registers a shutdown hook
+     * between the two calls, so that a backend that accepts submissions always finishes them when it stops.
      *
      * @param again a function that reads the configuration again on SIGHUP, or throws {@link InvalidConfig}
      * @throws IOException if the port is in use, or the log is in use, damaged or can't be read or written
-     * @throws dev.flk.backend.dedup.StoreUnavailableException if the store can't be opened or fails
+     * @throws dev.flk.backend.dedup.DedupStore.StoreUnavailableException if the store can't be opened or fails
      */
     public static Backend start(BackendConfig config, String version, Supplier<BackendConfig> again)
             throws IOException {
@@ -217,8 +216,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Starts to accept submissions; {@code /readyz} and the log report readiness once the store is complete, too. Must be
-     * called once, by the thread that started the backend.
+     * Starts to accept submissions; {@code /readyz} and the log report readiness once the store is complete, too. Must
+     * be called once, by the thread that started the backend.
      */
     public void serve() {
         IngestPipeline ready = Objects.requireNonNull(started, "did not start");
@@ -252,7 +251,10 @@ public final class Backend implements AutoCloseable {
         return cause;
     }
 
-    /** Starts the first server and the last to be closed, so that operators get answers while others start or are flooded. */
+    /**
+     * Starts the first server and the last to be closed, so that operators get answers while others start or are
+     * flooded.
+     */
     private BackendServer startOps(BackendConfig config, OpsConfig ops) throws IOException {
         BackendServer server = BackendServer.forOperations(parts(config), ops);
         opsPort = server.start();
@@ -297,7 +299,7 @@ public final class Backend implements AutoCloseable {
             readAgain(reloadSignal, opened::onReloadSignal);
             LOG.info("TLS: {}", opened);
             return opened;
-        } catch (InvalidTlsException e) {
+        } catch (InvalidFileException e) {
             throw new IOException("can't use TLS: " + e.getMessage(), e);
         }
     }
@@ -323,7 +325,7 @@ public final class Backend implements AutoCloseable {
                         metrics.keys));
                 readAgain(reloadSignal, keys::onReloadSignal);
                 return keys.start(audit);
-            } catch (InvalidKeysException e) {
+            } catch (InvalidFileException e) {
                 throw new IOException("can't use " + registered.file() + ": " + e.getMessage(), e);
             }
         }
@@ -336,7 +338,10 @@ public final class Backend implements AutoCloseable {
                 : store instanceof StoreConfig.Embedded ? Ready.WHEN_STORE_HAS_CAUGHT_UP : Ready.WHEN_LOG_WAS_READ;
     }
 
-    /** Opens the embedded store on first use; a log that lost its id asks the store for it before the log itself is open. */
+    /**
+     * Opens the embedded store on first use; a log that lost its id asks the store for it before the log itself is
+     * open.
+     */
     private Optional<EmbeddedStore> embedded(BackendConfig config) {
         if (embedded == null && config.store() instanceof StoreConfig.Embedded configured) {
             EmbeddedStore opened = opened(EmbeddedStore.open(
@@ -398,7 +403,9 @@ public final class Backend implements AutoCloseable {
         return new Component(name, problem.isEmpty(), problem.orElse("up"));
     }
 
-    /** Stops accepting, finishes submissions in flight and closes all parts in reverse order, even if one of them fails. */
+    /**
+     * Stops accepting, finishes submissions in flight and closes all parts in reverse order, even if one of them fails.
+     */
     @Override
     public void close() {
         readiness = () -> List.of(new Component("log", false, "stopping"), new Component("dedup", false, "stopping"));

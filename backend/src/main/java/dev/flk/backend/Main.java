@@ -4,7 +4,7 @@ package dev.flk.backend;
 import dev.flk.backend.cli.CommandLineProgram;
 import dev.flk.backend.cli.CommandLineProgram.BuildVersion;
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.program.cli.Terminal;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
@@ -37,7 +37,8 @@ public final class Main {
     }
 
     /**
-     * Serves until a signal ends the process; then submissions in flight are finished, and the JVM exits with 128 + the signal.
+     * Serves until a signal ends the process; then submissions in flight are finished, and the JVM exits with 128 + the
+     * signal.
      *
      * @throws IOException if the backend can't start, or another process may own its log
      */
@@ -69,9 +70,9 @@ public final class Main {
     }
 
     /**
-     * A thread that ends the process if stopping does not finish, for example because a thread hangs or because the jar was
-     * overwritten and classes can't be loaded. All answered submissions are on disk by then. All classes that it needs are
-     * loaded when it is created. It can't end a process that waits in the kernel for a disk.
+     * A thread that ends the process if stopping does not finish, for example because a thread hangs or because the jar
+     * was overwritten and classes can't be loaded. All answered submissions are on disk by then. All classes that it
+     * needs are loaded when it is created. It can't end a process that waits in the kernel for a disk.
      */
     private static final class StopWatchdog extends Thread {
         /** The time limit for stopping: 10 s for submissions in flight, and the rest to close the store and the log. */

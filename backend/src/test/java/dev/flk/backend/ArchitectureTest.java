@@ -12,8 +12,8 @@ import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import dev.flk.backend.ingest.Ingest;
-import dev.flk.backend.ingest.Outcome;
-import dev.flk.backend.ingest.Submission;
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Submission;
 import org.junit.jupiter.api.Test;
 
 /** Who may call whom. */

@@ -30,7 +30,7 @@ class BackendMetricsTest {
 
     @Test
     void expose_afterCounting_showsTheCounts() {
-        metrics.refused.rejected(RejectReason.TOO_LARGE);
+        metrics.refused.rejected.increment(RejectReason.TOO_LARGE);
         limits.evidenceThrottled();
         limits.evidenceThrottled();
         metrics.http.answered(202);

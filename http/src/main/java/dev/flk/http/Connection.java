@@ -2,6 +2,8 @@
 package dev.flk.http;
 
 import dev.flk.http.Admission.Visitor;
+import dev.flk.http.HttpServer.HttpOptions;
+import dev.flk.http.RequestDecoder.RequestHead;
 import io.netty.buffer.ByteBufHolder;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
@@ -185,8 +187,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
 
     /**
-     * Reads no further request until {@link #resumeRequests}, so that later requests neither overtake a long body nor add more
-     * work meanwhile.
+     * Reads no further request until {@link #resumeRequests}, so that later requests neither overtake a long body nor
+     * add more work meanwhile.
      */
     void holdRequests() {
         holds++;

@@ -2,6 +2,7 @@
 package dev.flk.http;
 
 import dev.flk.http.Admission.Visitor;
+import dev.flk.http.RequestDecoder.RequestHead;
 import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;

@@ -2,7 +2,9 @@
 package dev.flk.http;
 
 import dev.flk.http.BodyBuffer.Taken;
-import dev.flk.http.Endpoint.Request;
+import dev.flk.http.RequestDecoder.RequestHead;
+import dev.flk.http.Routes.Endpoint;
+import dev.flk.http.Routes.Endpoint.Request;
 import io.netty.buffer.ByteBuf;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.http;
 
+import dev.flk.http.HttpServer.HttpOptions;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**

@@ -3,6 +3,7 @@ package dev.flk.http;
 
 import dev.flk.http.Admission.Visitor;
 import dev.flk.http.HttpEvents.TlsFailure;
+import dev.flk.http.Routes.Endpoint;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelDuplexHandler;

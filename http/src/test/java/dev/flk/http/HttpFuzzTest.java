@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.api.FuzzedDataProvider;
 import com.code_intelligence.jazzer.junit.FuzzTest;
+import dev.flk.http.HttpServer.HttpOptions;
 import dev.flk.http.HttpServer.Listener;
 import dev.flk.http.PlainRequests.Plain;
+import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.testing.FuzzedConnection;
 import dev.flk.http.testing.FuzzedConnection.Answering;
 import dev.flk.http.testing.FuzzedConnection.Seen;

@@ -3,8 +3,10 @@ package dev.flk.http;
 
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.http.Endpoint.Request;
+import dev.flk.http.HttpServer.HttpOptions;
 import dev.flk.http.HttpServer.Listener;
+import dev.flk.http.Routes.Endpoint;
+import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.http.testing.RawClient;
 import java.io.IOException;
 import java.net.ConnectException;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.canonical;
 
+import java.nio.charset.StandardCharsets;
+
 /**
- * The eight fields that a signature covers. The signature covers the four reals rounded to 9 decimals, so this record
- * rounds them and never exposes the original values. The reader checks all other rules.
+ * The eight fields that a signature covers, and their canonical form. The signature covers the four reals rounded to 9
+ * decimals, so this record rounds them and never exposes the original values. The reader checks all other rules.
  *
  * @param epoch the epoch as sent; it may be negative here, although a valid certificate's is not
  * @param dHat the claimed D̂
@@ -27,6 +29,27 @@ public record SignedFields(
         cohStar = rounded("coh_star", cohStar);
         r = rounded("r", r);
         budget = rounded("budget", budget);
+    }
+
+    /**
+     * Returns the bytes that a signature covers: the output of CPython's {@code json.dumps(payload, sort_keys=True,
+     * separators=(',', ':'))}, whose reals are passed through {@code round(float(x), 9)}. It is one JSON object in
+     * ASCII without a line ending.
+     */
+    public byte[] canonicalForm() {
+        StringBuilder text = new StringBuilder(384);
+        text.append("{\"D_hat\":").append(CanonicalDouble.print(dHat));
+        text.append(",\"budget\":").append(CanonicalDouble.print(budget));
+        text.append(",\"coh_star\":").append(CanonicalDouble.print(cohStar));
+        text.append(",\"epoch\":").append(epoch);
+        text.append(",\"merkle_root\":");
+        CanonicalString.appendQuoted(text, merkleRoot);
+        text.append(",\"pcs_id\":");
+        CanonicalString.appendQuoted(text, pcsId);
+        text.append(",\"r\":").append(CanonicalDouble.print(r));
+        text.append(",\"shard_id\":");
+        CanonicalString.appendQuoted(text, shardId);
+        return text.append('}').toString().getBytes(StandardCharsets.US_ASCII);
     }
 
     private static void requireWellFormed(String field, String text) {

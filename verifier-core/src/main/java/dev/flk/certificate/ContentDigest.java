@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.certificate;
 
+import com.fasterxml.jackson.core.JsonToken;
+import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.Sha256;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HexFormat;
+import java.util.List;
 
 /**
  * The digest by which two bodies under one id are compared: the SHA-256 of a certificate's content, in a form in which
@@ -72,5 +77,149 @@ public final class ContentDigest {
     @Override
     public String toString() {
         return hex();
+    }
+
+    /**
+     * A writer of a JSON object in the normal form that line 2 of the preimage has, which also detects repeated keys.
+     * The members of an object are sorted in place at its end, so that memory stays within a small multiple of the
+     * body. Confined to one thread.
+     */
+    static final class NormalObject {
+        private final StringBuilder out;
+        private final int start;
+        private final List<Member> members = new ArrayList<>();
+        /** Whether the keys so far are in strictly ascending order. */
+        private boolean inOrder = true;
+
+        /** Starts an object at the end of {@code out}. */
+        NormalObject(StringBuilder out) {
+            this.out = out;
+            this.start = out.length();
+            out.append('{');
+        }
+
+        /** The range of a member's text in the output, including the comma that ends it. */
+        private record Member(String key, int start, int end) {}
+
+        /** A callback for each element or member of a value. */
+        @FunctionalInterface
+        interface Child {
+            Child IGNORED = name -> {};
+
+            /**
+             * Handles the element or member that was just appended. The input is positioned at its last token.
+             *
+             * @param name the name of the member; empty in an array
+             */
+            void appended(String name) throws MalformedCertificate;
+        }
+
+        /**
+         * Appends a member. On entry, {@code in} is positioned at the first token of its value; on return, at the last
+         * one.
+         */
+        void add(String key, JsonText in) throws MalformedCertificate {
+            add(key, in, Child.IGNORED);
+        }
+
+        /** Appends a member and calls {@code child} for each direct element or member of its value. */
+        void add(String key, JsonText in, Child child) throws MalformedCertificate {
+            int memberStart = out.length();
+            appendQuoted(out, key);
+            out.append(':');
+            appendValue(out, in, child);
+            out.append(',');
+            int last = members.size() - 1;
+            inOrder &= last < 0 || members.get(last).key().compareTo(key) < 0;
+            members.add(new Member(key, memberStart, out.length()));
+        }
+
+        void close() throws MalformedCertificate {
+            if (members.isEmpty()) {
+                out.append('}');
+                return;
+            }
+            if (inOrder) {
+                out.setCharAt(out.length() - 1, '}');
+                return;
+            }
+            List<Member> sorted = new ArrayList<>(members);
+            sorted.sort(Comparator.comparing(Member::key));
+            for (int i = 1; i < sorted.size(); i++) {
+                if (sorted.get(i).key().equals(sorted.get(i - 1).key())) {
+                    throw MalformedCertificate.repeatedKey(sorted.get(i).key());
+                }
+            }
+            StringBuilder ordered = new StringBuilder(out.length() - start);
+            for (Member member : sorted) {
+                ordered.append(out, member.start(), member.end());
+            }
+            out.setLength(start + 1);
+            out.append(ordered);
+            out.setCharAt(out.length() - 1, '}');
+        }
+
+        /** Skips the value at whose first token {@code in} is positioned, and checks it like any other. */
+        static void skipValue(JsonText in) throws MalformedCertificate {
+            if (!in.token().isScalarValue()) {
+                appendValue(new StringBuilder(), in, Child.IGNORED);
+            }
+        }
+
+        /** Appends the value at whose first token {@code in} is positioned, and advances to its last token. */
+        static void appendValue(StringBuilder out, JsonText in, Child child) throws MalformedCertificate {
+            switch (in.token()) {
+                case START_OBJECT -> {
+                    NormalObject object = new NormalObject(out);
+                    while (in.next() == JsonToken.FIELD_NAME) {
+                        String key = in.text();
+                        in.next();
+                        object.add(key, in);
+                        child.appended(key);
+                    }
+                    object.close();
+                }
+                case START_ARRAY -> {
+                    out.append('[');
+                    while (in.next() != JsonToken.END_ARRAY) {
+                        appendValue(out, in, Child.IGNORED);
+                        child.appended("");
+                        out.append(',');
+                    }
+                    if (out.charAt(out.length() - 1) == ',') {
+                        out.setLength(out.length() - 1);
+                    }
+                    out.append(']');
+                }
+                case VALUE_STRING -> appendQuoted(out, in.text());
+                case VALUE_NUMBER_INT -> {
+                    if (in.textLength() == 2 && in.text().equals("-0")) {
+                        out.append('0');
+                    } else {
+                        in.appendTextTo(out);
+                    }
+                }
+                default -> in.appendTextTo(out);
+            }
+        }
+
+        private static void appendQuoted(StringBuilder out, String text) {
+            out.append('"');
+            int plain = 0;
+            for (int i = 0; i < text.length(); i++) {
+                char c = text.charAt(i);
+                if (c < ' ' || c == '"' || c == '\\') {
+                    out.append(text, plain, i);
+                    CanonicalString.appendEscaped(out, c);
+                    plain = i + 1;
+                }
+            }
+            if (plain == 0) {
+                out.append(text);
+            } else {
+                out.append(text, plain, text.length());
+            }
+            out.append('"');
+        }
     }
 }

@@ -3,8 +3,11 @@ package dev.flk.certificate;
 
 import com.fasterxml.jackson.core.JsonToken;
 import dev.flk.certificate.Certificate.FaultTolerance;
+import dev.flk.certificate.Certificate.Regime;
+import dev.flk.certificate.ContentDigest.NormalObject;
 import dev.flk.certificate.Field.Problems;
 import dev.flk.certificate.FieldValues.Reals;
+import dev.flk.certificate.FieldValues.Rfc3339;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

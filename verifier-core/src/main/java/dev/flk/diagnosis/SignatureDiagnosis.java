@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.diagnosis;
 
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.certificate.JsonValue;
 import dev.flk.certificate.MalformedCertificate;
-import dev.flk.certificate.ParsedCertificate;
 import dev.flk.diagnosis.Diagnosis.Difference;
 import dev.flk.diagnosis.Diagnosis.Verdict;
 import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.signing.CandidateKey.KeyForm;
 import dev.flk.signing.CandidateKey.Message;
-import dev.flk.signing.KeyId;
 import dev.flk.signing.SignatureCheck;
+import dev.flk.signing.SignatureCheck.KeyId;
 import dev.flk.signing.SigningAlgorithm;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;

@@ -2,6 +2,8 @@
 package dev.flk.signing;
 
 import dev.flk.canonical.Sha256;
+import dev.flk.signing.SignatureCheck.KeyId;
+import dev.flk.signing.SignatureCheck.StrictBase64;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.ArrayList;

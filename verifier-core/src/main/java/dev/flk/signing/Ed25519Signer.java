@@ -2,6 +2,8 @@
 package dev.flk.signing;
 
 import dev.flk.canonical.Sha256;
+import dev.flk.signing.SignatureCheck.KeyId;
+import dev.flk.signing.SignatureCheck.StrictBase64;
 import java.util.HexFormat;
 import org.bouncycastle.crypto.params.Ed25519PrivateKeyParameters;
 import org.bouncycastle.crypto.params.Ed25519PublicKeyParameters;

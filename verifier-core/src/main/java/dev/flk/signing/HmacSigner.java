@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.signing;
 
+import dev.flk.signing.SignatureCheck.KeyId;
+import dev.flk.signing.SignatureCheck.StrictBase64;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;

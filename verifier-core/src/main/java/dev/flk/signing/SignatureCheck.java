@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.signing;
 
+import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -100,5 +101,54 @@ public final class SignatureCheck {
             throw new IllegalArgumentException("signatures can't be checked without a key: configure at least one");
         }
         return keys;
+    }
+
+    /**
+     * The id of a key in records and messages, which does not disclose the key: 8 hex digits, or {@code none} if
+     * signatures are not checked. It is short on purpose: it distinguishes a handful of configured keys and proves
+     * nothing.
+     */
+    public record KeyId(String text) {
+        /** The id that stands in for a key if the signature was not checked. */
+        public static final KeyId NONE = new KeyId("none");
+
+        public KeyId {
+            if (!text.equals("none") && !text.matches("[0-9a-f]{8}")) {
+                throw new IllegalArgumentException(
+                        "a key id is 8 hex digits or the word none, not " + text.length() + " characters");
+            }
+        }
+
+        @Override
+        public String toString() {
+            return text;
+        }
+    }
+
+    /**
+     * Base64 in a single spelling: standard alphabet, padded, unused bits zero, no white space. If other spellings were
+     * accepted, anyone could change a signature's spelling and make one certificate look like two.
+     */
+    static final class StrictBase64 {
+        private StrictBase64() {}
+
+        /** Returns the bytes of {@code text}; empty unless it is the base64 of exactly {@code lengthBytes} bytes. */
+        static Optional<byte[]> decode(String text, int lengthBytes) {
+            if (text.length() != (lengthBytes + 2) / 3 * 4) {
+                return Optional.empty();
+            }
+            try {
+                byte[] bytes = Base64.getDecoder().decode(text);
+                // The decoder tolerates missing padding and stray bits.
+                boolean strict = bytes.length == lengthBytes && encode(bytes).equals(text);
+                return strict ? Optional.of(bytes) : Optional.empty();
+            } catch (IllegalArgumentException e) {
+                return Optional.empty();
+            }
+        }
+
+        static String encode(byte[] bytes) {
+            return Base64.getEncoder().encodeToString(bytes);
+        }
     }
 }

@@ -88,6 +88,16 @@ public record Policy(
         return HexFormat.of().formatHex(Sha256.of(text().getBytes(StandardCharsets.US_ASCII)), 0, HASH_BYTES);
     }
 
+    /** Returns the budget that a certificate with these values may claim. */
+    public double budget(double dHat, double cohStar, double r) {
+        return budgetTerms(dHat, cohStar, r).budget();
+    }
+
+    /** Returns the terms of {@code base + alpha·(1−r) + beta·max(0, D̂−d0) + gamma·coh★}. */
+    public BudgetTerms budgetTerms(double dHat, double cohStar, double r) {
+        return new BudgetTerms(base, alpha * (1 - r), beta * Math.max(0.0, dHat - d0), gamma * cohStar);
+    }
+
     private static double number(Matcher values, int group) {
         try {
             return Double.parseDouble(values.group(group));
@@ -108,5 +118,31 @@ public record Policy(
             throw new IllegalArgumentException(name + " must be a finite number, not " + value);
         }
         return CanonicalDouble.round9(value);
+    }
+
+    /**
+     * The terms of a budget.
+     *
+     * @param base the part that every certificate has
+     * @param incompressibility α·(1−r)
+     * @param dimension β·max(0, D̂−d0)
+     * @param coherence γ·coh★
+     */
+    public record BudgetTerms(double base, double incompressibility, double dimension, double coherence) {
+        /**
+         * Returns the sum of the terms, added as doubles from left to right. The order matters: another one could
+         * change the sum at a tie of the tenth decimal.
+         */
+        public double sum() {
+            return base + incompressibility + dimension + coherence;
+        }
+
+        /** Returns the sum, clamped to [0, 1] and rounded to 9 decimals. */
+        public double budget() {
+            double sum = sum();
+            // NaN results from opposite overflows if r and coh★ are far out of bounds, which another step rejects.
+            double defined = Double.isNaN(sum) ? 0.0 : sum;
+            return CanonicalDouble.round9(Math.max(0.0, Math.min(1.0, defined)));
+        }
     }
 }

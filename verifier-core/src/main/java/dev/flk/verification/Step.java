@@ -6,8 +6,8 @@ import static dev.flk.canonical.CanonicalDouble.round9;
 
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.Certificate.FaultTolerance;
-import dev.flk.certificate.Regime;
-import dev.flk.verification.Budget.BudgetTerms;
+import dev.flk.certificate.Certificate.Regime;
+import dev.flk.verification.Policy.BudgetTerms;
 import dev.flk.verification.Verdict.Reason;
 import dev.flk.verification.Verdict.Reason.Rule;
 import java.util.List;
@@ -219,7 +219,7 @@ public sealed interface Step {
 
         /** Returns the terms of the recomputed budget. */
         public BudgetTerms terms() {
-            return BudgetTerms.of(policy, dHat, cohStar, r);
+            return policy.budgetTerms(dHat, cohStar, r);
         }
 
         public double recomputed() {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.verification;
 
+import dev.flk.canonical.CanonicalDouble;
+import dev.flk.canonical.CanonicalString;
+import dev.flk.certificate.Certificate.Regime;
 import dev.flk.certificate.PcsId;
-import dev.flk.certificate.Regime;
+import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +32,41 @@ public sealed interface Verdict {
     /** Returns the HTTP status of the response: 200 if the certificate is accepted and not escalated, otherwise 202. */
     default int status() {
         return kind() == Kind.ACCEPTED ? 200 : 202;
+    }
+
+    /**
+     * Returns the body of the response, which is stored and returned unchanged for duplicates. It is one JSON object in
+     * ASCII without white space or a line ending:
+     * {@code {"pcs_id":…,"accepted":…,"escalated":…,"D_hat":claimed,"recomputed_D_hat":…,"recomputed_budget":…,
+     * "regime":…,"reason":…,"policy":…}}. The three recomputed members are missing if D̂ could not be recomputed, and
+     * the reason is missing if none exists.
+     */
+    default byte[] body() {
+        String acceptedAndEscalated = switch (kind()) {
+            case ACCEPTED -> "true,\"escalated\":false";
+            case ESCALATED -> "true,\"escalated\":true";
+            case REJECTED -> "false,\"escalated\":true";
+        };
+        Recomputed recomputed = recomputed();
+        Reason reason = reason();
+        StringBuilder text = new StringBuilder(320);
+        text.append("{\"pcs_id\":\"").append(id());
+        text.append("\",\"accepted\":").append(acceptedAndEscalated);
+        text.append(",\"D_hat\":").append(CanonicalDouble.print(claimedDHat()));
+        if (recomputed != null) {
+            text.append(",\"recomputed_D_hat\":").append(CanonicalDouble.print(recomputed.dHat()));
+            text.append(",\"recomputed_budget\":").append(CanonicalDouble.print(recomputed.budget()));
+            text.append(",\"regime\":\"").append(recomputed.regime().wireName()).append('"');
+        }
+        if (reason != null) {
+            text.append(",\"reason\":");
+            CanonicalString.appendQuoted(text, reason.text());
+        }
+        return text.append(",\"policy\":\"")
+                .append(policyHash())
+                .append("\"}")
+                .toString()
+                .getBytes(StandardCharsets.US_ASCII);
     }
 
     /** The kinds of verdicts. */

@@ -3,8 +3,8 @@ package dev.flk.verification;
 
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.Certificate;
+import dev.flk.certificate.Certificate.Regime;
 import dev.flk.certificate.PcsId;
-import dev.flk.certificate.Regime;
 import dev.flk.verification.Verdict.Reason;
 import dev.flk.verification.Verdict.Recomputed;
 import java.util.ArrayList;
@@ -62,8 +62,7 @@ public final class Verifier {
 
     private Recomputed recompute(Certificate certificate, double dHat) {
         SignedFields claim = certificate.signed();
-        return new Recomputed(
-                dHat, Budget.of(policy, dHat, claim.cohStar(), claim.r()), Regime.of(dHat, claim.cohStar()));
+        return new Recomputed(dHat, policy.budget(dHat, claim.cohStar(), claim.r()), Regime.of(dHat, claim.cohStar()));
     }
 
     /** Returns steps 2 and 3: claims that must be true. */

@@ -36,7 +36,7 @@ class SignedFieldsTest {
     void canonicalForm_hasTheEightFieldsInOrder() {
         SignedFields fields = new SignedFields("id", "\u5206/\"", Long.MAX_VALUE, "root", 1, 0.73, -0.0, 5.8e-5);
 
-        assertThat(new String(CanonicalForm.of(fields), StandardCharsets.UTF_8))
+        assertThat(new String(fields.canonicalForm(), StandardCharsets.UTF_8))
                 .isEqualTo("{\"D_hat\":1.0,\"budget\":5.8e-05,\"coh_star\":0.73,\"epoch\":9223372036854775807,"
                         + "\"merkle_root\":\"root\",\"pcs_id\":\"id\",\"r\":-0.0,\"shard_id\":\"\\u5206/\\\"\"}");
     }

@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import com.sun.management.ThreadMXBean;
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.sample.FuzzInputs;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.SignatureCheck;
-import dev.flk.verification.OutcomeBody;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verifier;
 import java.lang.management.ManagementFactory;
@@ -81,7 +81,7 @@ class CertificateFuzzTest {
     }
 
     private static Read decided(String canonical, Certificate certificate) {
-        byte[] outcome = OutcomeBody.render(VERIFIER.verify(certificate));
+        byte[] outcome = VERIFIER.verify(certificate).body();
         assertThat(certificate.contentDigest().toBytes()).hasSize(ContentDigest.LENGTH_BYTES);
         assertThat(ascii(outcome))
                 .startsWith("{\"pcs_id\":\"" + certificate.id() + "\",")

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.flk.certificate.Certificate.FaultTolerance;
+import dev.flk.certificate.Certificate.Regime;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;

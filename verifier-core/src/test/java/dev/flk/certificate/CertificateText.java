@@ -2,6 +2,7 @@
 package dev.flk.certificate;
 
 import dev.flk.canonical.CanonicalString;
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;

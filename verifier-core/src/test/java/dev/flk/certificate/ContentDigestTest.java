@@ -4,7 +4,6 @@ package dev.flk.certificate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
-import dev.flk.canonical.CanonicalForm;
 import dev.flk.canonical.Sha256;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
@@ -23,7 +22,7 @@ class ContentDigestTest {
                 .with("seed", "-0")
                 .check();
 
-        String preimage = new String(CanonicalForm.of(certificate.signed()), StandardCharsets.US_ASCII)
+        String preimage = new String(certificate.signed().canonicalForm(), StandardCharsets.US_ASCII)
                 + "\n{\"N_j\":{\"16\":40,\"2\":5,\"4\":10,\"8\":20},\"Z\":\"\\n\\u0001\\\"\\\\\u007f\ud83d\udcde\","
                 + "\"regime\":\"mixed\",\"scales\":[2,4,8,16],\"schema\":\"fractal-lba-kakeya\",\"seed\":0,"
                 + "\"unknown\":{\"B\":0,\"a\":true,\"b\":[1.50,\"é/\",null]},\"version\":\"0.1\"}"
@@ -37,7 +36,7 @@ class ContentDigestTest {
         Certificate certificate =
                 CertificateText.valid().without("v_star").without("seed").check();
 
-        String preimage = new String(CanonicalForm.of(certificate.signed()), StandardCharsets.US_ASCII)
+        String preimage = new String(certificate.signed().canonicalForm(), StandardCharsets.US_ASCII)
                 + "\n{\"N_j\":{\"16\":40,\"2\":5,\"4\":10,\"8\":20},\"regime\":\"mixed\",\"scales\":[2,4,8,16],"
                 + "\"schema\":\"fractal-lba-kakeya\",\"version\":\"0.1\"}\n\n";
         assertThat(certificate.contentDigest().toBytes())

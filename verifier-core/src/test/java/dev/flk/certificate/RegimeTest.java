@@ -3,6 +3,7 @@ package dev.flk.certificate;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.certificate.Certificate.Regime;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;

@@ -4,6 +4,8 @@ package dev.flk.certificate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
+import dev.flk.certificate.FieldValues.Rfc3339;
 import java.time.Duration;
 import java.time.Instant;
 import org.junit.jupiter.api.Test;

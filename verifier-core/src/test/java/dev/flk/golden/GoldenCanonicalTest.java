@@ -4,11 +4,10 @@ package dev.flk.golden;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.flk.canonical.CanonicalForm;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.certificate.MalformedCertificate;
-import dev.flk.certificate.ParsedCertificate;
 import dev.flk.signing.HmacSigner;
 import dev.flk.signing.SignatureCheck;
 import java.nio.charset.StandardCharsets;
@@ -31,7 +30,7 @@ class GoldenCanonicalTest {
     @MethodSource("vectors")
     void vector_isSignedAndVerifiedToTheByte(JsonNode vector) throws MalformedCertificate {
         ParsedCertificate parsed = CertificateReader.parse(Golden.certificate(vector));
-        byte[] canonical = CanonicalForm.of(parsed.signed());
+        byte[] canonical = parsed.signed().canonicalForm();
         String secret = Golden.text(vector, "hmac_key");
         String hmac = Golden.text(vector, "hmac");
 
@@ -46,9 +45,9 @@ class GoldenCanonicalTest {
     }
 
     private static void assertOnlyOriginalVerifies(SignatureCheck check, SignedFields signed, String sig) {
-        assertThat(check.verify(CanonicalForm.of(signed), sig)).isPresent();
+        assertThat(check.verify(signed.canonicalForm(), sig)).isPresent();
         for (SignedFields changed : eachFieldChanged(signed)) {
-            assertThat(check.verify(CanonicalForm.of(changed), sig))
+            assertThat(check.verify(changed.canonicalForm(), sig))
                     .as("signature after a change to %s", changed)
                     .isEmpty();
         }

@@ -4,12 +4,10 @@ package dev.flk.golden;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.flk.canonical.CanonicalForm;
 import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.certificate.MalformedCertificate;
-import dev.flk.certificate.ParsedCertificate;
 import dev.flk.signing.SignatureCheck;
-import dev.flk.verification.OutcomeBody;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Step;
 import dev.flk.verification.Verdict;
@@ -48,11 +46,10 @@ class GoldenOutcomesTest {
         Verdict verdict = VERIFIER.verify(parsed.checkIgnoringClock());
         Explanation explanation = VERIFIER.explain(parsed.checkIgnoringClock());
 
-        assertThat(check.verify(CanonicalForm.of(parsed.signed()), parsed.sig()))
+        assertThat(check.verify(parsed.signed().canonicalForm(), parsed.sig()))
                 .isEqualTo(check.keyIds().stream().findFirst());
         assertThat(verdict.status()).isEqualTo(outcome.get("status").intValue());
-        assertThat(new String(OutcomeBody.render(verdict), StandardCharsets.UTF_8))
-                .isEqualTo(Golden.text(outcome, "body"));
+        assertThat(new String(verdict.body(), StandardCharsets.UTF_8)).isEqualTo(Golden.text(outcome, "body"));
         assertThat(explanation.verdict()).isEqualTo(verdict);
         assertThat(firstObjection(explanation)).isEqualTo(reason(verdict));
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.sample;
 
-import dev.flk.canonical.CanonicalForm;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.HmacSigner;
@@ -105,7 +104,7 @@ public final class Pcs {
         Map<String, String> all = new LinkedHashMap<>();
         all.put("pcs_id", "\"" + id() + "\"");
         all.putAll(members);
-        all.put("sig", "\"" + signer.sign(CanonicalForm.of(signed())) + "\"");
+        all.put("sig", "\"" + signer.sign(signed().canonicalForm()) + "\"");
         all.putAll(changedAfterSigning);
         return all.entrySet().stream()
                 .filter(member -> !member.getValue().equals(ABSENT))

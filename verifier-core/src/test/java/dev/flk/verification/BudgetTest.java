@@ -18,7 +18,7 @@ class BudgetTest {
         "0.0, -1.0, 1.0, 0.0",
     })
     void of_isTheFormulaCutToItsRange(double dHat, double cohStar, double r, double budget) {
-        assertThat(Budget.of(Policy.defaults(), dHat, cohStar, r)).isEqualTo(budget);
+        assertThat(Policy.defaults().budget(dHat, cohStar, r)).isEqualTo(budget);
     }
 
     @ParameterizedTest
@@ -31,15 +31,15 @@ class BudgetTest {
         "2.112800913, 0.907536646, 0.212587769, 0.517730999",
     })
     void of_tieOfTheTenthDecimal_addsDoublesFromLeftToRight(double dHat, double cohStar, double r, double budget) {
-        assertThat(Budget.of(Policy.defaults(), dHat, cohStar, r)).isEqualTo(budget);
+        assertThat(Policy.defaults().budget(dHat, cohStar, r)).isEqualTo(budget);
     }
 
     @Test
     void of_claimsOutOfAllBounds_isStillANumber() {
         Policy steep = new Policy(0.15, 0.05, 0.01, 0.1, 100, 0.5, 100, 2.2);
 
-        assertThat(Budget.of(steep, 1, Double.MAX_VALUE, Double.MAX_VALUE)).isBetween(0.0, 1.0);
-        assertThat(Budget.of(steep, 1, Double.MAX_VALUE, 0)).isEqualTo(1.0);
-        assertThat(Budget.of(steep, 1, -Double.MAX_VALUE, 0)).isZero();
+        assertThat(steep.budget(1, Double.MAX_VALUE, Double.MAX_VALUE)).isBetween(0.0, 1.0);
+        assertThat(steep.budget(1, Double.MAX_VALUE, 0)).isEqualTo(1.0);
+        assertThat(steep.budget(1, -Double.MAX_VALUE, 0)).isZero();
     }
 }

@@ -4,8 +4,8 @@ package dev.flk.verification;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.canonical.CanonicalDouble;
+import dev.flk.certificate.Certificate.Regime;
 import dev.flk.certificate.CertificateText;
-import dev.flk.certificate.Regime;
 import dev.flk.verification.Verdict.Reason;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -43,7 +43,7 @@ class VerifierPropertyTest {
 
             Verdict verdict = verifier.verify(text.check());
 
-            String answer = verdict.status() + " " + new String(OutcomeBody.render(verdict), StandardCharsets.US_ASCII);
+            String answer = verdict.status() + " " + new String(verdict.body(), StandardCharsets.US_ASCII);
             assertThat(answer).as(text.json()).isEqualTo(SlowVerifier.answer(text.json()));
             if (verdict instanceof Verdict.Rejected rejected) {
                 rules.add(rejected.reason().rule());
@@ -76,7 +76,7 @@ class VerifierPropertyTest {
         Regime regime = oneIn(8)
                 ? Regime.of(random.nextDouble() * 4, random.nextDouble())
                 : Regime.of(dHat, CanonicalDouble.round9(cohStar));
-        double budget = Budget.of(Policy.defaults(), dHat, cohStar, r) + off(0.01);
+        double budget = Policy.defaults().budget(dHat, cohStar, r) + off(0.01);
         return CertificateText.valid()
                 .with("scales", scales.toString())
                 .with("N_j", countsJson(scales, counts, dropped))

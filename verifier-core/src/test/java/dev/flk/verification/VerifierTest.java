@@ -3,9 +3,9 @@ package dev.flk.verification;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.certificate.Certificate.Regime;
 import dev.flk.certificate.CertificateText;
 import dev.flk.certificate.MalformedCertificate;
-import dev.flk.certificate.Regime;
 import dev.flk.verification.Verdict.Reason;
 import dev.flk.verification.Verdict.Reason.Rule;
 import dev.flk.verification.Verdict.Recomputed;
@@ -128,7 +128,7 @@ class VerifierTest {
         Verdict verdict = new Verifier(strict)
                 .verify(CertificateText.valid().with("D_hat", "1.000000001").check());
 
-        assertThat(new String(OutcomeBody.render(verdict), StandardCharsets.US_ASCII))
+        assertThat(new String(verdict.body(), StandardCharsets.US_ASCII))
                 .isEqualTo("{\"pcs_id\":\"" + verdict.id() + "\",\"accepted\":false,\"escalated\":true,"
                         + "\"D_hat\":1.000000001,\"recomputed_D_hat\":1.0,\"recomputed_budget\":0.26,\"regime\":\"mixed\","
                         + "\"reason\":\"D_hat out of tolerance: claimed=1.0000, recomputed=1.0000, diff=0.0000 > tol=0.0000\","

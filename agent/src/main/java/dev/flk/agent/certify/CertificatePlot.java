@@ -3,7 +3,7 @@ package dev.flk.agent.certify;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.flk.certificate.Regime;
+import dev.flk.certificate.Certificate.Regime;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;

@@ -11,13 +11,12 @@ import dev.flk.agent.certify.Measures.UnitCube;
 import dev.flk.agent.certify.Windows.Window;
 import dev.flk.canonical.CanonicalDouble;
 import dev.flk.canonical.CanonicalString;
+import dev.flk.certificate.Certificate.Regime;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
-import dev.flk.certificate.Regime;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
-import dev.flk.verification.Budget;
 import dev.flk.verification.Policy;
 import dev.flk.verification.TheilSen;
 import java.io.BufferedInputStream;
@@ -224,7 +223,7 @@ public final class Certifier {
             real(json, "D_hat", dHat);
             real(json, "r", r);
             json.writeStringField("regime", Regime.of(dHat, cohStar).wireName());
-            real(json, "budget", Budget.of(Policy.defaults(), dHat, cohStar, r));
+            real(json, "budget", Policy.defaults().budget(dHat, cohStar, r));
             json.writeStringField("merkle_root", merkleRoot);
             if (!fallbacks.isEmpty()) {
                 json.writeObjectFieldStart("ft");

@@ -3,13 +3,13 @@ package dev.flk.agent.metrics;
 
 import dev.flk.http.Admission;
 import dev.flk.http.Answer;
-import dev.flk.http.Endpoint;
 import dev.flk.http.HttpEvents;
-import dev.flk.http.HttpOptions;
 import dev.flk.http.HttpServer;
+import dev.flk.http.HttpServer.HttpOptions;
 import dev.flk.http.HttpServer.Listener;
 import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
+import dev.flk.http.Routes.Endpoint;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.metrics.Exposition;

@@ -7,9 +7,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.agent.send.ScriptedBackend.Said;
 import dev.flk.agent.send.SenderConfig.SendOptions;
-import dev.flk.canonical.CanonicalForm;
 import dev.flk.certificate.CertificateReader;
-import dev.flk.certificate.ParsedCertificate;
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.signing.SignatureCheck;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -34,7 +33,7 @@ class SenderTest extends SendingTest {
 
         String sent = rig.backend.received.get(0);
         ParsedCertificate parsed = CertificateReader.parse(sent.getBytes(StandardCharsets.UTF_8));
-        assertThat(SignatureCheck.hmac(List.of("secret")).verify(CanonicalForm.of(parsed.signed()), parsed.sig()))
+        assertThat(SignatureCheck.hmac(List.of("secret")).verify(parsed.signed().canonicalForm(), parsed.sig()))
                 .isPresent();
         assertThat(parsed.check(rig.start, Duration.ofMinutes(5)).attempt()).isEqualTo(1);
         assertThat(sent).contains("\"outbox_seq\":1,\"clock_skew_ms\":0");

@@ -87,7 +87,8 @@ public final class Audit implements AutoCloseable {
     }
 
     /**
-     * Opens the file in {@code directory}, which is created with access only for its owner. Failures are logged and counted.
+     * Opens the file in {@code directory}, which is created with access only for its owner. Failures are logged and
+     * counted.
      *
      * @throws InvalidConfig if the file exists but is not a regular file
      */

@@ -7,13 +7,13 @@ import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.BackendConfig.AnswerRules;
 import dev.flk.backend.http.OutcomeRenderer;
-import dev.flk.backend.ingest.Outcome;
-import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.keys.KeysFile;
 import dev.flk.backend.keys.SigningConfig;
 import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.certificate.MalformedCertificate;
-import dev.flk.certificate.ParsedCertificate;
 import dev.flk.diagnosis.KeyRing;
 import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.diagnosis.SignatureDiagnosis;
@@ -27,7 +27,6 @@ import dev.flk.program.cli.Printable;
 import dev.flk.program.config.ShortText;
 import dev.flk.signing.CandidateKey;
 import dev.flk.signing.SignatureCheck;
-import dev.flk.verification.OutcomeBody;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verdict.Reason;
@@ -110,8 +109,8 @@ final class ExplainCommand implements Callable<Integer> {
     }
 
     /**
-     * The answer to a body that is the first under its id, with the results of the steps that were reached; the others are
-     * null and left out of the JSON.
+     * The answer to a body that is the first under its id, with the results of the steps that were reached; the others
+     * are null and left out of the JSON.
      */
     private record Explained(
             @JsonUnwrapped @Nullable ExplainedSignature signature,
@@ -156,8 +155,8 @@ final class ExplainCommand implements Callable<Integer> {
             }
             Explanation explanation = new Verifier(rules.policy()).explain(parsed.check(now, rules.maxClockSkew()));
             Verdict verdict = explanation.verdict();
-            Answer answer = OutcomeRenderer.answer(
-                    new Outcome.Decided(verdict.status(), OutcomeBody.render(verdict), Relation.FIRST));
+            Answer answer =
+                    OutcomeRenderer.answer(new Outcome.Decided(verdict.status(), verdict.body(), Relation.FIRST));
             return new Explained(
                     signature,
                     null,

@@ -7,7 +7,7 @@ import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.backend.keys.KeysFile;
 import dev.flk.backend.keys.SignatureRefusal;
-import dev.flk.certificate.ParsedCertificate;
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.diagnosis.Diagnosis;
 import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.diagnosis.SignatureDiagnosis;

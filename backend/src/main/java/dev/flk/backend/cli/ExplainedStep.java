@@ -5,11 +5,11 @@ import static dev.flk.canonical.CanonicalDouble.print;
 
 import com.fasterxml.jackson.annotation.JsonValue;
 import dev.flk.canonical.CanonicalDouble;
-import dev.flk.certificate.Regime;
+import dev.flk.certificate.Certificate.Regime;
 import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Printable;
-import dev.flk.verification.Budget.BudgetTerms;
 import dev.flk.verification.Policy;
+import dev.flk.verification.Policy.BudgetTerms;
 import dev.flk.verification.Step;
 import dev.flk.verification.Verdict.Reason.Rule;
 import java.util.Arrays;
@@ -21,7 +21,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The numbers of one step of the verification, as indented lines and as members of a JSON object. */
 final class ExplainedStep implements Step.Cases<ExplainedStep> {
-    /** The number of slopes of 8 scales; of more slopes, only the smallest, the middle ones and the greatest are shown. */
+    /**
+     * The number of slopes of 8 scales; of more slopes, only the smallest, the middle ones and the greatest are shown.
+     */
     private static final int MAX_SLOPES = 28;
 
     private final StringBuilder text = new StringBuilder();

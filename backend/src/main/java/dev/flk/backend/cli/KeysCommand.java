@@ -4,11 +4,11 @@ package dev.flk.backend.cli;
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.inbox.RecordKind.LoggedId;
 import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.backend.keys.KeysFile;
-import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
@@ -192,7 +192,9 @@ final class KeysCommand {
                     isRevoked || !(isLate || isEarly) ? key.state().label() : isLate ? "expired" : "early");
         }
 
-        /** Returns the shards that the key may sign for; an asterisk after a prefix means all shards that begin with it. */
+        /**
+         * Returns the shards that the key may sign for; an asterisk after a prefix means all shards that begin with it.
+         */
         List<String> allShards() {
             return Stream.concat(
                             shards.stream().map(ListedKey::quoted),
@@ -214,7 +216,7 @@ final class KeysCommand {
     private List<KeyEntry> entries() {
         try {
             return KeysFile.read(path(), null).entries();
-        } catch (InvalidKeysException e) {
+        } catch (InvalidFileException e) {
             throw new InvalidConfig(e.problems().stream()
                     .map(problem -> path() + ": " + problem)
                     .toList());

@@ -22,7 +22,7 @@ import dev.flk.program.config.Secret;
 import dev.flk.program.config.Settings;
 import dev.flk.program.diagnostics.Scrubber;
 import dev.flk.program.logging.LogOutput.LogConfig;
-import dev.flk.signing.KeyId;
+import dev.flk.signing.SignatureCheck.KeyId;
 import dev.flk.verification.Policy;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -48,7 +48,8 @@ import org.jspecify.annotations.Nullable;
  * @param maxClockSkew the largest time by which {@code sent_at} may be in the future
  * @param auditDir the directory of the audit log
  * @param shardMetrics the number of shards that have their own metrics
- * @param settings the values in force by name, defaults included; for secrets only whether they are set, and the key ids
+ * @param settings the values in force by name, defaults included; for secrets only whether they are set, and the key
+ *     ids
  */
 public record BackendConfig(
         HttpConfig http,
@@ -238,7 +239,10 @@ public record BackendConfig(
                 shown);
     }
 
-    /** Returns the directory of the log, ignoring problems of other settings; throws {@link InvalidConfig} if WAL_DIR is invalid. */
+    /**
+     * Returns the directory of the log, ignoring problems of other settings; throws {@link InvalidConfig} if WAL_DIR is
+     * invalid.
+     */
     public static Path walDirectory(Map<String, String> environment, @Nullable Path file) {
         return part(environment, file, settings -> settings.get(InboxConfig.WAL_DIR));
     }
@@ -306,7 +310,10 @@ public record BackendConfig(
                         SigningConfig.publicKeys(settings)));
     }
 
-    /** The settings on which the outcomes of logged certificates depend, and the time that a closed, decided segment is kept. */
+    /**
+     * The settings on which the outcomes of logged certificates depend, and the time that a closed, decided segment is
+     * kept.
+     */
     public record LogRules(Policy policy, Duration dedupTtl, Duration walRetention) {}
 
     /**

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup;
 
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.Metrics.Count;
 import dev.flk.backend.metrics.Metrics.Timing;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup;
 
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.certificate.PcsId;
 import java.time.InstantSource;
 import java.util.ArrayList;

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
+import java.util.List;
 import java.util.Set;
 
 /** The reader of files that the configuration names, which reports their problems. */
@@ -24,7 +25,28 @@ public final class ConfiguredFile {
         }
     }
 
-    /** Reads a regular file of at most {@code maxBytes}; other kinds are rejected, because opening a pipe or a device may never end. */
+    /** Reports files that can't be used, with all their problems. */
+    public static final class InvalidFileException extends Exception {
+        private static final long serialVersionUID = 1;
+
+        private final transient List<String> problems;
+
+        /** @param problems one sentence each, without secrets */
+        public InvalidFileException(List<String> problems) {
+            super(String.join("; ", problems));
+            this.problems = List.copyOf(problems);
+        }
+
+        /** Returns the problems, one sentence each, without secrets. */
+        public List<String> problems() {
+            return problems;
+        }
+    }
+
+    /**
+     * Reads a regular file of at most {@code maxBytes}; other kinds are rejected, because opening a pipe or a device
+     * may never end.
+     */
     public static byte[] bytes(Path file, int maxBytes) throws Unusable {
         if (Files.exists(file) && !Files.isRegularFile(file)) {
             throw new Unusable("is not a regular file");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.files;
 
+import dev.flk.program.threads.DaemonThreads;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
@@ -10,8 +11,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A thread that checks files once a second and on request. Its tasks must not throw; {@link #secondsSinceLook} shows when
- * a check last completed. Safe for any thread.
+ * A thread that checks files once a second and on request. Its tasks must not throw; {@link #secondsSinceLook} shows
+ * when a check last completed. Safe for any thread.
  */
 public final class FileWatch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.files");
@@ -27,11 +28,7 @@ public final class FileWatch implements AutoCloseable {
         this.name = name;
         this.nanoTicker = nanoTicker;
         this.lookedNanos = nanoTicker.getAsLong();
-        this.thread = Executors.newSingleThreadScheduledExecutor(task -> {
-            Thread made = new Thread(task, name);
-            made.setDaemon(true);
-            return made;
-        });
+        this.thread = Executors.newSingleThreadScheduledExecutor(DaemonThreads.named(name));
     }
 
     /** Starts to run the check once a second. */

@@ -8,12 +8,12 @@ import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.record.RecordedOutcomes;
 import dev.flk.http.Admission;
-import dev.flk.http.Endpoint;
-import dev.flk.http.HttpOptions;
 import dev.flk.http.HttpServer;
+import dev.flk.http.HttpServer.HttpOptions;
 import dev.flk.http.HttpServer.Listener;
 import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
+import dev.flk.http.Routes.Endpoint;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -26,7 +26,8 @@ import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An HTTP server of the backend: its port, routes and limits. Only one thread may call {@link #start} and {@link #close}.
+ * An HTTP server of the backend: its port, routes and limits. Only one thread may call {@link #start} and
+ * {@link #close}.
  */
 public final class BackendServer implements AutoCloseable {
     /** The divisors of the heap size: bodies may take a quarter, answers an eighth. */
@@ -101,8 +102,8 @@ public final class BackendServer implements AutoCloseable {
     }
 
     /**
-     * Returns a server for metrics, probes and debugging in plain HTTP. It has its own port, thread and limits, so that load
-     * on the public port does not affect it. Acquires no resources yet.
+     * Returns a server for metrics, probes and debugging in plain HTTP. It has its own port, thread and limits, so that
+     * load on the public port does not affect it. Acquires no resources yet.
      */
     public static BackendServer forOperations(Parts parts, OpsConfig ops) {
         return new BackendServer(parts, ops);

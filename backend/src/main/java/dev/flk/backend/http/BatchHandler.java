@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import dev.flk.backend.ingest.Outcome;
-import dev.flk.backend.ingest.Submission;
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Submitter;
 import dev.flk.backend.metrics.RefusedSubmissions;
 import dev.flk.backend.metrics.RefusedSubmissions.RejectReason;
 import dev.flk.http.Answer;
 import dev.flk.http.BodyBuffer;
-import dev.flk.http.Endpoint;
-import dev.flk.http.Endpoint.Request;
 import dev.flk.http.Exchange;
+import dev.flk.http.Routes.Endpoint;
+import dev.flk.http.Routes.Endpoint.Request;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -54,7 +54,7 @@ final class BatchHandler implements Endpoint.Handler {
             limits.failed(sender, length);
             Client.answerBadRequest(exchange, "empty batch, send one certificate per line");
         } else if (lines.areMore()) {
-            refused.rejected(RejectReason.TOO_LARGE);
+            refused.rejected.increment(RejectReason.TOO_LARGE);
             limits.failed(sender, length);
             exchange.answer(Answer.error(413, "batch over " + config.maxBatchLines() + " lines"));
         } else if (!exchange.holdMore(length + (long) lines.count() * LINE_BYTES)
@@ -70,7 +70,7 @@ final class BatchHandler implements Endpoint.Handler {
         List<Submission> submissions = new ArrayList<>(answer.lines());
         for (int line = 0; line < answer.lines(); line++) {
             if (lines.length(line) > config.maxBodyBytes()) {
-                refused.rejected(RejectReason.TOO_LARGE);
+                refused.rejected.increment(RejectReason.TOO_LARGE);
                 limits.failed(sender, lines.length(line));
             } else {
                 int place = line;
@@ -118,7 +118,9 @@ final class BatchHandler implements Endpoint.Handler {
             return open.addAndGet(submitted) == 0;
         }
 
-        /** Stores the first outcome of a line and ignores later ones; returns true if it was the last expected outcome. */
+        /**
+         * Stores the first outcome of a line and ignores later ones; returns true if it was the last expected outcome.
+         */
         boolean take(int line, Outcome outcome) {
             return outcomes.compareAndSet(line, null, outcome) && open.decrementAndGet() == 0;
         }

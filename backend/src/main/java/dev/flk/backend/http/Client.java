@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import dev.flk.backend.ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Submitter;
 import dev.flk.http.Admission;

@@ -4,14 +4,15 @@ package dev.flk.backend.http;
 import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
-import dev.flk.http.Endpoint;
-import dev.flk.http.Endpoint.Request;
 import dev.flk.http.Exchange;
 import dev.flk.http.Routes;
+import dev.flk.http.Routes.Endpoint;
+import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.diagnostics.FlightRecording;
 import dev.flk.program.diagnostics.FlightRecording.Failed;
 import dev.flk.program.diagnostics.FlightRecording.Recorded;
 import dev.flk.program.diagnostics.JvmState;
+import dev.flk.program.threads.DaemonThreads;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -23,8 +24,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The handler of {@code /debug/threads}, {@code /debug/heap} and {@code /debug/jfr?seconds=N} on the operators' port, behind
- * its login. These requests take time, so they run on a separate thread; while it is busy, further requests get 409.
+ * The handler of {@code /debug/threads}, {@code /debug/heap} and {@code /debug/jfr?seconds=N} on the operators' port,
+ * behind its login. These requests take time, so they run on a separate thread; while it is busy, further requests get
+ * 409.
  */
 final class DebugHandler implements AutoCloseable {
     private static final Pattern SECONDS = Pattern.compile("seconds=([1-9][0-9]{0,2})");
@@ -32,12 +34,8 @@ final class DebugHandler implements AutoCloseable {
 
     private final MetricsGuard guard;
     private final FlightRecording recording = new FlightRecording();
-    private final ThreadPoolExecutor thread =
-            new ThreadPoolExecutor(0, 1, 1, TimeUnit.SECONDS, new ArrayBlockingQueue<>(1), task -> {
-                Thread made = new Thread(task, "debug");
-                made.setDaemon(true);
-                return made;
-            });
+    private final ThreadPoolExecutor thread = new ThreadPoolExecutor(
+            0, 1, 1, TimeUnit.SECONDS, new ArrayBlockingQueue<>(1), DaemonThreads.named("debug"));
 
     DebugHandler(MetricsGuard guard) {
         this.guard = guard;

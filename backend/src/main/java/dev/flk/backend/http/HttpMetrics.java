@@ -76,17 +76,17 @@ public final class HttpMetrics extends Metrics.Feature implements HttpEvents {
     @Override
     public void refusedEarly() {
         refusedEarly.increment();
-        refused.unavailable("overloaded");
+        refused.unavailable.increment("overloaded");
     }
 
     @Override
     public void bodyTooLong() {
-        refused.rejected(RejectReason.TOO_LARGE);
+        refused.rejected.increment(RejectReason.TOO_LARGE);
     }
 
     @Override
     public void bodyTooSlow() {
-        refused.rejected(RejectReason.SLOW);
+        refused.rejected.increment(RejectReason.SLOW);
     }
 
     @Override

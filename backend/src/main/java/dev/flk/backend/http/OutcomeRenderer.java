@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import dev.flk.backend.ingest.Outcome;
-import dev.flk.backend.ingest.Outcome.Decided;
-import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.http.Answer;

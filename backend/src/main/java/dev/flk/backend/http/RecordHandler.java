@@ -7,11 +7,12 @@ import dev.flk.backend.record.RecordedOutcomes.Part;
 import dev.flk.backend.record.RecordedOutcomes.Wanted;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
-import dev.flk.http.Endpoint;
-import dev.flk.http.Endpoint.Request;
 import dev.flk.http.Exchange;
 import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
+import dev.flk.http.Routes.Endpoint;
+import dev.flk.http.Routes.Endpoint.Request;
+import dev.flk.program.threads.DaemonThreads;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import java.net.URLDecoder;
@@ -36,8 +37,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The handler of {@code /v1/shards} and {@code /v1/shards/SHARD/outcomes}, behind the operators' login. It serves the record
- * as NDJSON in parts; a header contains the cursor of the next part. Reads take time, so they run on separate threads.
+ * The handler of {@code /v1/shards} and {@code /v1/shards/SHARD/outcomes}, behind the operators' login. It serves the
+ * record as NDJSON in parts; a header contains the cursor of the next part. Reads take time, so they run on separate
+ * threads.
  */
 final class RecordHandler implements AutoCloseable {
     /** The header with the cursor of the next part; missing from the last part. */
@@ -58,11 +60,12 @@ final class RecordHandler implements AutoCloseable {
     private final Supplier<Optional<RecordedOutcomes>> record;
     private final MetricsGuard guard;
     private final ThreadPoolExecutor threads = new ThreadPoolExecutor(
-            THREADS, THREADS, 10, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), task -> {
-                Thread made = new Thread(task, "record-doors");
-                made.setDaemon(true);
-                return made;
-            });
+            THREADS,
+            THREADS,
+            10,
+            TimeUnit.SECONDS,
+            new ArrayBlockingQueue<>(MAX_WAITING),
+            DaemonThreads.named("record-doors"));
 
     /** A mistake in a query; the message is sent to the client. */
     private static final class BadQuery extends RuntimeException {

@@ -5,6 +5,7 @@ import dev.flk.backend.metrics.Metrics;
 import dev.flk.http.Answer;
 import dev.flk.http.Exchange;
 import dev.flk.program.metrics.Exposition;
+import dev.flk.program.threads.DaemonThreads;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -40,7 +41,7 @@ final class Scrapes implements AutoCloseable {
     Scrapes(Metrics metrics) {
         this.metrics = metrics;
         this.thread = new ThreadPoolExecutor(
-                1, 1, IDLE_SECONDS, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), Scrapes::daemon);
+                1, 1, IDLE_SECONDS, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), DaemonThreads.named("scrapes"));
         thread.allowCoreThreadTimeOut(true);
     }
 
@@ -85,11 +86,5 @@ final class Scrapes implements AutoCloseable {
     @Override
     public void close() {
         thread.shutdown();
-    }
-
-    private static Thread daemon(Runnable task) {
-        Thread thread = new Thread(task, "scrapes");
-        thread.setDaemon(true);
-        return thread;
     }
 }

@@ -2,11 +2,11 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.ingest.Ingest;
-import dev.flk.backend.ingest.Outcome;
-import dev.flk.backend.ingest.Submission;
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.certificate.PcsId;
-import dev.flk.http.Endpoint.Request;
 import dev.flk.http.Exchange;
+import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.http.ServerLoad.Bound;
 import dev.flk.program.logging.LineLimit;
 import java.time.Duration;
@@ -24,7 +24,10 @@ import org.slf4j.LoggerFactory;
  */
 final class SubmissionBatcher {
     private static final Logger LOG = LoggerFactory.getLogger(SubmissionBatcher.class);
-    /** The size above which bodies are parsed elsewhere: more than a usual batch of 100, which takes about 2 ms to parse. */
+    /**
+     * The size above which bodies are parsed elsewhere: more than a usual batch of 100, which takes about 2 ms to
+     * parse.
+     */
     private static final long LONG_BYTES = 256 << 10;
 
     /** The largest memory that parsing takes per byte of a body, reached by an object with a million short keys. */
@@ -100,7 +103,10 @@ final class SubmissionBatcher {
         turn.addAll(submissions);
     }
 
-    /** Parses certificates one after another on another thread, so the longest one determines the memory that is reserved. */
+    /**
+     * Parses certificates one after another on another thread, so the longest one determines the memory that is
+     * reserved.
+     */
     private void handOverLong(List<Submission> submissions, Exchange exchange) {
         int longest = submissions.stream().mapToInt(Submission::bodyBytes).max().orElse(0);
         long parsedBytes = (long) longest * PARSED_BYTES_PER_BYTE;
@@ -133,7 +139,8 @@ final class SubmissionBatcher {
         } catch (RuntimeException | Error e) {
             LOG.error("{} submissions could not be accepted", turn.size(), e);
             for (Submission submission : turn) {
-                metrics.refused.internalError(); // also counts submissions that ingest had answered before it failed
+                metrics.refused.internalErrors
+                        .increment(); // also counts submissions that ingest had answered before it failed
                 submission.answer().accept(Outcome.Refused.BROKEN);
             }
         }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.inbox;
 
-import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.certificate.Certificate;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Settings;
-import dev.flk.verification.OutcomeBody;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verifier;
@@ -139,7 +138,7 @@ public final class DecisionRules {
                 new StoredOutcome(
                         certificate.id(),
                         verdict.status(),
-                        OutcomeBody.render(verdict),
+                        verdict.body(),
                         certificate.contentDigest(),
                         certificate.signedDigest().substring(0, SIGNED_DIGEST_CHARS),
                         arrivalMillis + dedupTtlMillis));

@@ -2,8 +2,8 @@
 package dev.flk.backend.inbox;
 
 import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.dedup.SteadyClock;
-import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.wal.Retention;
 import dev.flk.wal.files.FileOps;
 import java.io.IOException;

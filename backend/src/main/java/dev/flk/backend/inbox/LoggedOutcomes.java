@@ -3,7 +3,7 @@ package dev.flk.backend.inbox;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.inbox.DecisionRules.Decision;
 import dev.flk.backend.inbox.RecordKind.Overruled;
 import dev.flk.certificate.Certificate;

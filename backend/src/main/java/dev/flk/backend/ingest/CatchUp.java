@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.SteadyClock;
-import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.LoggedOutcomes.ReplayedRules;
 import dev.flk.backend.inbox.RecordKind;
 import dev.flk.backend.inbox.RecordKind.Overruled;
 import dev.flk.certificate.PcsId;
-import dev.flk.signing.KeyId;
+import dev.flk.signing.SignatureCheck.KeyId;
 import dev.flk.wal.segment.Entry;
 import dev.flk.wal.segment.LogReader;
 import dev.flk.wal.segment.LogRecord;
@@ -141,7 +141,9 @@ final class CatchUp {
             return asserted;
         }
 
-        /** Processes one batch and queues the next step after the work that the recorder has received in the meantime. */
+        /**
+         * Processes one batch and queues the next step after the work that the recorder has received in the meantime.
+         */
         void step() {
             if (ended) {
                 return;

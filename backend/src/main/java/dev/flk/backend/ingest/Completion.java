@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.inbox.DecisionRules.Decision;
 import dev.flk.backend.inbox.LowWater;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
-import dev.flk.backend.ingest.Outcome.Decided;
-import dev.flk.backend.ingest.Outcome.Refused;
-import dev.flk.backend.ingest.Outcome.Relation;
-import dev.flk.backend.ingest.Submission.Candidate;
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Ingest.Outcome.Refused;
+import dev.flk.backend.ingest.Ingest.Outcome.Relation;
+import dev.flk.backend.ingest.Ingest.Submission.Candidate;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.backend.metrics.RefusedSubmissions.RejectReason;
@@ -141,9 +142,10 @@ final class Completion {
     void answerError(Candidate candidate, Outcome error) {
         if (error instanceof Refused refused) {
             switch (refused.why()) {
-                case BROKEN -> metrics.refused.internalError();
+                case BROKEN -> metrics.refused.internalErrors.increment();
                 case LOG_FAILED, DISK_FULL -> metrics.walErrors.increment();
-                case STORE_DOWN, OVERLOADED, STARTING, UNDECIDED -> metrics.refused.unavailable(refused.error());
+                case STORE_DOWN, OVERLOADED, STARTING, UNDECIDED ->
+                    metrics.refused.unavailable.increment(refused.error());
                 case MALFORMED, BAD_SIGNATURE -> {} // counted where they are found
             }
         } else {
@@ -175,7 +177,7 @@ final class Completion {
         Verdict verdict = decision.verdict();
         (verdict.kind() == Verdict.Kind.ACCEPTED ? metrics.accepted : metrics.escalated).increment();
         if (verdict.kind() == Verdict.Kind.REJECTED) {
-            metrics.refused.rejected(RejectReason.VERIFICATION);
+            metrics.refused.rejected.increment(RejectReason.VERIFICATION);
         }
         Verdict.Recomputed recomputed = verdict.recomputed();
         metrics.shards.decided(decision.shardId(), verdict.kind(), recomputed == null ? Double.NaN : recomputed.dHat());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.files.LockLostException;
@@ -20,9 +20,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The queue of the {@link OutcomeWriter}, in log order. Everything that one fsync completes is added as one group, so
- * that the log's writer only writes and forces; answers of the store are queued as well. Adding never blocks; the number
- * of ids that may be in flight bounds the queue. This class is also the listener of the log's writer, for metrics and log
- * lines.
+ * that the log's writer only writes and forces; answers of the store are queued as well. Adding never blocks; the
+ * number of ids that may be in flight bounds the queue. This class is also the listener of the log's writer, for
+ * metrics and log lines.
  */
 public final class ForcedQueue implements LogListener {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");

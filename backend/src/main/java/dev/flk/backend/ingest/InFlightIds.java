@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.inbox.DecisionRules.Decision;
 import dev.flk.backend.inbox.Inbox.Loggable;
 import dev.flk.backend.inbox.LowWater;
 import dev.flk.backend.inbox.RecordKind;
-import dev.flk.backend.ingest.Submission.Candidate;
+import dev.flk.backend.ingest.Ingest.Submission.Candidate;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.segment.Entry;
 import java.time.InstantSource;

@@ -2,19 +2,21 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.audit.Audit;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.SteadyClock;
-import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.inbox.DecisionRules;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.ingest.Evidence.EvidenceBudget;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
-import dev.flk.backend.ingest.Outcome.Decided;
-import dev.flk.backend.ingest.Outcome.Refusal;
-import dev.flk.backend.ingest.Outcome.Refused;
-import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Ingest.Outcome.Refusal;
+import dev.flk.backend.ingest.Ingest.Outcome.Refused;
+import dev.flk.backend.ingest.Ingest.Outcome.Relation;
+import dev.flk.backend.ingest.Ingest.Submission;
+import dev.flk.backend.ingest.Ingest.Submission.Candidate;
 import dev.flk.backend.ingest.StoreLink.RetryAdvice;
-import dev.flk.backend.ingest.Submission.Candidate;
 import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Limits.Throttled;
@@ -22,8 +24,8 @@ import dev.flk.backend.limit.Submitter;
 import dev.flk.backend.metrics.RefusedSubmissions.RejectReason;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.certificate.MalformedCertificate;
-import dev.flk.certificate.ParsedCertificate;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
@@ -151,7 +153,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
      * {@link #start} does, or a simulation takes the steps.
      *
      * @throws IOException if the log can't be read or written, or records are missing
-     * @throws dev.flk.backend.dedup.StoreUnavailableException if a required store fails
+     * @throws dev.flk.backend.dedup.DedupStore.StoreUnavailableException if a required store fails
      */
     public IngestPipeline open(Ready ready) throws IOException {
         if (ready != Ready.WHEN_LOG_WAS_READ) {
@@ -205,12 +207,12 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             submission.answer().accept(objection.answer);
         } catch (RuntimeException e) {
             log.broken(e);
-            metrics.refused.internalError();
+            metrics.refused.internalErrors.increment();
             submission.answer().accept(Refused.BROKEN);
         } catch (OutOfMemoryError e) {
             // parsing a long body of nothing but keys takes many times its length; the parsed part is garbage by now
             log.noMemory(submission.bodyBytes());
-            metrics.refused.unavailable(Refused.OVERLOADED.error());
+            metrics.refused.unavailable.increment(Refused.OVERLOADED.error());
             submission.answer().accept(Refused.OVERLOADED);
         }
         return Optional.empty();
@@ -246,7 +248,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
 
     private Objection badSignature(ParsedCertificate parsed, Submitter sender) {
         metrics.signatureErrors.increment();
-        metrics.refused.rejected(RejectReason.SIGNATURE);
+        metrics.refused.rejected.increment(RejectReason.SIGNATURE);
         String claimedId = parsed.signed().pcsId(); // no other claim of the certificate is kept
         signatures.examine(parsed, (reason, keyId) -> {
             metrics.signatureRefused.increment(reason);
@@ -259,7 +261,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     private Objection malformed(MalformedCertificate cause, Submitter sender, @Nullable String shardId) {
         String error = String.valueOf(cause.getMessage());
         RejectReason reason = error.startsWith("timestamp in future") ? RejectReason.CLOCK : RejectReason.MALFORMED;
-        metrics.refused.rejected(reason);
+        metrics.refused.rejected.increment(reason);
         log.malformed(reason, error, sender, shardId);
         return new Objection(Refused.malformed(error));
     }

@@ -2,7 +2,7 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.audit.Audit;
-import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.inbox.DecisionRules.Decision;
 import dev.flk.backend.keys.SignatureRefusal;
 import dev.flk.backend.limit.Submitter;

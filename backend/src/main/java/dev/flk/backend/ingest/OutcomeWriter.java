@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.SteadyClock;
-import dev.flk.backend.dedup.StoreUnavailableException;
-import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.RecordKind;
 import dev.flk.backend.inbox.RecordKind.Overruled;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
-import dev.flk.backend.ingest.Outcome.Refused;
+import dev.flk.backend.ingest.Ingest.Outcome.Refused;
 import dev.flk.backend.ingest.StoreLink.RetryAdvice;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.segment.Entry;

@@ -2,6 +2,7 @@
 package dev.flk.backend.keys;
 
 import dev.flk.backend.keys.Signatures.ReasonConsumer;
+import dev.flk.program.threads.DaemonThreads;
 import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
@@ -12,9 +13,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A thread that finds the key that made a refused signature, by trying all keys, of which there may be thousands. It works
- * at most a twentieth of the time, so that strangers can't keep a core busy. Up to {@value #MAX_WAITING} certificates of at
- * most {@value #MAX_BYTES} bytes wait for it; all others are {@link SignatureRefusal#NOT_EXAMINED}.
+ * A thread that finds the key that made a refused signature, by trying all keys, of which there may be thousands. It
+ * works at most a twentieth of the time, so that strangers can't keep a core busy. Up to {@value #MAX_WAITING}
+ * certificates of at most {@value #MAX_BYTES} bytes wait for it; all others are {@link SignatureRefusal#NOT_EXAMINED}.
  */
 final class Examiner implements AutoCloseable {
     /** The largest examined size, which exceeds that of any certificate that follows the rules of the format. */
@@ -26,12 +27,8 @@ final class Examiner implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Examiner.class);
 
     private final LongSupplier nanoTicker;
-    private final ThreadPoolExecutor thread =
-            new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), task -> {
-                Thread examiner = new Thread(task, "keys-examiner");
-                examiner.setDaemon(true);
-                return examiner;
-            });
+    private final ThreadPoolExecutor thread = new ThreadPoolExecutor(
+            1, 1, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), DaemonThreads.named("keys-examiner"));
 
     Examiner(LongSupplier nanoTicker) {
         this.nanoTicker = nanoTicker;

@@ -64,7 +64,10 @@ public record KeyEntry(
         return validUntil != null && nowMillis >= validUntil.toEpochMilli();
     }
 
-    /** Returns all reasons why the key may not sign for a shard at a time, the one to report first; empty if it may sign. */
+    /**
+     * Returns all reasons why the key may not sign for a shard at a time, the one to report first; empty if it may
+     * sign.
+     */
     public List<SignatureRefusal> objections(String shard, long nowMillis) {
         List<SignatureRefusal> objections = new ArrayList<>();
         if (state == KeyState.REVOKED) {

@@ -19,9 +19,9 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys of one reading of the file, indexed by the shards that they may sign for. A certificate does not name the key that
- * signed it. Therefore all keys that may sign for its shard and have the algorithm of its signature (known from the length)
- * are tried, at most {@link #MAX_KEYS_OF_A_SHARD}. Immutable.
+ * The keys of one reading of the file, indexed by the shards that they may sign for. A certificate does not name the
+ * key that signed it. Therefore all keys that may sign for its shard and have the algorithm of its signature (known
+ * from the length) are tried, at most {@link #MAX_KEYS_OF_A_SHARD}. Immutable.
  */
 final class KeyRegistry {
     /** The largest number of keys that a stranger can make the event loop try for one certificate. */
@@ -173,7 +173,9 @@ final class KeyRegistry {
             return all;
         }
 
-        /** Returns the largest number of keys for one shard, which is always reached by a name or prefix in the file. */
+        /**
+         * Returns the largest number of keys for one shard, which is always reached by a name or prefix in the file.
+         */
         Optional<Integer> mostKeys() {
             TreeSet<String> names = new TreeSet<>(exact.keySet());
             names.addAll(byPrefix.keySet());

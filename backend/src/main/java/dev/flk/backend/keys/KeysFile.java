@@ -2,6 +2,7 @@
 package dev.flk.backend.keys;
 
 import dev.flk.backend.files.ConfiguredFile;
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.backend.files.FileFingerprints;
 import dev.flk.backend.keys.KeyEntry.KeyState;
@@ -63,15 +64,17 @@ public final class KeysFile {
      * Reads a file and the secrets that it names.
      *
      * @param only the one algorithm that its keys may have; null for any
-     * @throws InvalidKeysException with all problems of the files
+     * @throws InvalidFileException with all problems of the files
      */
-    public static KeysFile read(Path file, @Nullable SigningAlgorithm only) throws InvalidKeysException {
+    public static KeysFile read(Path file, @Nullable SigningAlgorithm only) throws InvalidFileException {
         return read(file, only, new FileFingerprints());
     }
 
-    /** Reads a file in the same way; adds each file to {@code fingerprints} before reading it, even if it can't be read. */
+    /**
+     * Reads a file in the same way; adds each file to {@code fingerprints} before reading it, even if it can't be read.
+     */
     static KeysFile read(Path file, @Nullable SigningAlgorithm only, FileFingerprints fingerprints)
-            throws InvalidKeysException {
+            throws InvalidFileException {
         List<String> problems = new ArrayList<>();
         List<Usable> keys = new ArrayList<>();
         fingerprints.add(file);
@@ -89,7 +92,7 @@ public final class KeysFile {
                 return read;
             }
         }
-        throw new InvalidKeysException(problems);
+        throw new InvalidFileException(problems);
     }
 
     private static List<KeyEntry> entries(Path file, List<String> problems) {
@@ -153,7 +156,9 @@ public final class KeysFile {
         return registry.signer(canonical, sig);
     }
 
-    /** Returns at most {@code max} keys for a diagnosis, named by their ids, without keys whose secret no longer exists. */
+    /**
+     * Returns at most {@code max} keys for a diagnosis, named by their ids, without keys whose secret no longer exists.
+     */
     public List<NamedKey> candidates(int max, Predicate<KeyEntry> which) {
         List<NamedKey> candidates = new ArrayList<>();
         for (Usable key : keys) {
@@ -220,23 +225,6 @@ public final class KeysFile {
             } catch (CharacterCodingException e) {
                 throw new Unusable("is not UTF-8 text");
             }
-        }
-    }
-
-    /** Reports a keys file that can't be used, with all its problems. */
-    public static final class InvalidKeysException extends Exception {
-        private static final long serialVersionUID = 1;
-
-        private final transient List<String> problems;
-
-        InvalidKeysException(List<String> problems) {
-            super(String.join("; ", problems));
-            this.problems = List.copyOf(problems);
-        }
-
-        /** Returns the problems, one sentence each, without secrets. */
-        public List<String> problems() {
-            return problems;
         }
     }
 }

@@ -2,15 +2,15 @@
 package dev.flk.backend.keys;
 
 import dev.flk.backend.audit.Audit;
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.files.FileFingerprints;
 import dev.flk.backend.files.FileWatch;
 import dev.flk.backend.keys.KeyEntry.KeyState;
-import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.Metrics.Count;
 import dev.flk.backend.metrics.Metrics.Gauge;
-import dev.flk.certificate.ParsedCertificate;
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.signing.SigningAlgorithm;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -28,9 +28,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The keys of a file that is read again when the file or one of its secrets changes. If the file has a mistake, the keys that
- * were read last stay in force, and a log line and metrics report it. One thread calls {@link #step}; all other methods are
- * safe for any thread.
+ * The keys of a file that is read again when the file or one of its secrets changes. If the file has a mistake, the
+ * keys that were read last stay in force, and a log line and metrics report it. One thread calls {@link #step}; all
+ * other methods are safe for any thread.
  */
 public final class ReloadedKeys implements Signatures, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.keys");
@@ -57,7 +57,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
      * @param only the one algorithm that its keys may have; null for any
      * @param clock the wall time, which stops or nearly stops while it is in doubt
      * @param isInDoubt whether the wall time is in doubt
-     * @throws InvalidKeysException with all problems of the file
+     * @throws InvalidFileException with all problems of the file
      */
     public ReloadedKeys(
             Path file,
@@ -66,7 +66,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             BooleanSupplier isInDoubt,
             LongSupplier nanoTicker,
             KeysMetrics metrics)
-            throws InvalidKeysException {
+            throws InvalidFileException {
         this.file = file;
         this.only = only;
         this.wall = clock;
@@ -126,7 +126,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             String changes = changes(before, read.entries());
             LOG.info("{} was read again: {}; {}", file, counts(read.entries()), changes);
             audit.operation("keys_changed", Map.of("file", file.toString(), "changes", changes));
-        } catch (InvalidKeysException e) {
+        } catch (InvalidFileException e) {
             if (fingerprints.haveChanged() && !wasTorn) {
                 wasTorn = true; // files of two versions were read; the next step reads them again
                 return;
@@ -272,9 +272,9 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     }
 
     /**
-     * The time that decides whether keys are valid. It follows the backend's clock but stops while that clock is in doubt, so
-     * that setting a clock neither ends a valid key nor revives an expired one. When the doubt is over, the clock's time
-     * applies. Safe for any thread.
+     * The time that decides whether keys are valid. It follows the backend's clock but stops while that clock is in
+     * doubt, so that setting a clock neither ends a valid key nor revives an expired one. When the doubt is over, the
+     * clock's time applies. Safe for any thread.
      */
     private static final class KeyClock implements InstantSource {
         private final InstantSource clock;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.keys;
 
-/** The reason for a refused signature: the label {@code reason} of {@code flk_signature_refused_total}. Clients do not see it. */
+/**
+ * The reason for a refused signature: the label {@code reason} of {@code flk_signature_refused_total}. Clients do not
+ * see it.
+ */
 public enum SignatureRefusal {
     /** The certificate has no signature. */
     MISSING("missing"),

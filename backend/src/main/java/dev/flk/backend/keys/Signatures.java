@@ -2,9 +2,9 @@
 package dev.flk.backend.keys;
 
 import dev.flk.backend.limit.RateLimit;
-import dev.flk.certificate.ParsedCertificate;
-import dev.flk.signing.KeyId;
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.signing.SignatureCheck;
+import dev.flk.signing.SignatureCheck.KeyId;
 import dev.flk.signing.SigningAlgorithm;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -12,19 +12,22 @@ import org.jspecify.annotations.Nullable;
 /** The check which key signed a certificate. Safe for any thread, and fast enough for an event loop. */
 public interface Signatures {
     /**
-     * Returns the id of the key that signed a certificate and may sign for its shard now; empty if there is no such key and
-     * the certificate must be refused.
+     * Returns the id of the key that signed a certificate and may sign for its shard now; empty if there is no such key
+     * and the certificate must be refused.
      */
     Optional<String> verify(ParsedCertificate certificate);
 
-    /** Returns the bucket of a key that {@link #verify} returned; null if its rate is not limited. The caller takes tokens. */
+    /**
+     * Returns the bucket of a key that {@link #verify} returned; null if its rate is not limited. The caller takes
+     * tokens.
+     */
     default @Nullable RateLimit rateOf(String keyId) {
         return null;
     }
 
     /**
-     * Finds out why {@link #verify} was empty. Expensive work is done later on another thread, so that the time of the answer
-     * reveals nothing. Calls {@code consumer} once.
+     * Finds out why {@link #verify} was empty. Expensive work is done later on another thread, so that the time of the
+     * answer reveals nothing. Calls {@code consumer} once.
      */
     void examine(ParsedCertificate refused, ReasonConsumer consumer);
 

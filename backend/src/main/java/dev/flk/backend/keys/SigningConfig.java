@@ -3,7 +3,7 @@ package dev.flk.backend.keys;
 
 import static dev.flk.program.config.Quantities.oneOf;
 
-import dev.flk.backend.keys.KeysFile.InvalidKeysException;
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
@@ -188,7 +188,7 @@ public sealed interface SigningConfig {
         private static KeysFile read(Path file, @Nullable SigningAlgorithm only) {
             try {
                 return KeysFile.read(file, only);
-            } catch (InvalidKeysException e) {
+            } catch (InvalidFileException e) {
                 throw new InvalidConfig(e.problems().stream()
                         .map(problem -> "KEYS_FILE: %s: %s".formatted(file, problem))
                         .toList());

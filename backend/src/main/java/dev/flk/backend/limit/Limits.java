@@ -29,11 +29,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The rate limits of submissions, in the order in which a submission meets them: a bucket per address for everything that
- * needs no key (bad signatures, malformed bodies, duplicates), the global bucket and, for new signed certificates, the
- * bucket of the key or, if the key has none, of the shard. Each 429 is counted by its limit, and logged at most once in ten
- * seconds per limit. At most {@value #MAX_BUCKETS} addresses and as many shards have a bucket; the least recently used
- * buckets are dropped, and start full again. Safe for any thread.
+ * The rate limits of submissions, in the order in which a submission meets them: a bucket per address for everything
+ * that needs no key (bad signatures, malformed bodies, duplicates), the global bucket and, for new signed certificates,
+ * the bucket of the key or, if the key has none, of the shard. Each 429 is counted by its limit, and logged at most
+ * once in ten seconds per limit. At most {@value #MAX_BUCKETS} addresses and as many shards have a bucket; the least
+ * recently used buckets are dropped, and start full again. Safe for any thread.
  */
 public final class Limits {
     static final int MAX_BUCKETS = 65_536;
@@ -64,8 +64,8 @@ public final class Limits {
      *
      * @param tokensPerSecond the certificates per second, in total
      * @param burstTokens the largest burst of certificates
-     * @param shardRate the certificates per second of each shard whose key has no rate; bursts may be twice as large; null for
-     *     no limit
+     * @param shardRate the certificates per second of each shard whose key has no rate; bursts may be twice as large;
+     *     null for no limit
      * @param failuresPerSecond the failures per second of an address; 0 for no limit
      * @param failureBurst the largest burst of failures of an address
      * @param connectionsPerAddress the largest number of open connections of an address
@@ -185,8 +185,8 @@ public final class Limits {
     }
 
     /**
-     * Applies the global rate and the shard rate of {@code next}. The global bucket keeps its fill level in proportion, and
-     * the buckets of shards start full.
+     * Applies the global rate and the shard rate of {@code next}. The global bucket keeps its fill level in proportion,
+     * and the buckets of shards start full.
      */
     public void change(Sizes next) {
         sizes = sizes.withRatesOf(next);
@@ -246,8 +246,8 @@ public final class Limits {
     }
 
     /**
-     * Takes a token from the bucket of the key or the shard, for an admitted certificate that is new and signed. If that bucket
-     * is empty, the global token is given back.
+     * Takes a token from the bucket of the key or the shard, for an admitted certificate that is new and signed. If
+     * that bucket is empty, the global token is given back.
      *
      * @param keyRate the bucket of the key that signed; null if the key has no rate
      */
@@ -269,8 +269,8 @@ public final class Limits {
     }
 
     /**
-     * Counts an admitted duplicate, which may be a replay of a captured certificate, as a failure of the address, unless the
-     * connection has sent a new signed certificate since its last failure.
+     * Counts an admitted duplicate, which may be a replay of a captured certificate, as a failure of the address,
+     * unless the connection has sent a new signed certificate since its last failure.
      */
     public void known(Submitter sender) {
         if (!sender.showedKey()) {
@@ -347,7 +347,10 @@ public final class Limits {
      */
     public record Throttled(LimitedBy limit, long waitNanos) {
 
-        /** Returns the wait in whole seconds for {@code Retry-After}: rounded up, but ignoring fractions of a millisecond. */
+        /**
+         * Returns the wait in whole seconds for {@code Retry-After}: rounded up, but ignoring fractions of a
+         * millisecond.
+         */
         public long waitSeconds() {
             long millis = TimeUnit.NANOSECONDS.toMillis(waitNanos);
             return Math.max(1, (millis + 999) / 1000);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.metrics;
 
+import dev.flk.program.threads.DaemonThreads;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -13,18 +14,16 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * The size of a directory of few files and the free space of its file system, measured every few seconds by a separate thread:
- * reading them costs nothing and never waits for a disk. If the disk hangs, the values are those of its last answer.
+ * The size of a directory of few files and the free space of its file system, measured every few seconds by a separate
+ * thread: reading them costs nothing and never waits for a disk. If the disk hangs, the values are those of its last
+ * answer.
  */
 public final class DiskSpace implements AutoCloseable {
     private static final Duration EVERY = Duration.ofSeconds(5);
 
     private final Path directory;
-    private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(task -> {
-        Thread thread = new Thread(task, "disk-space");
-        thread.setDaemon(true);
-        return thread;
-    });
+    private final ScheduledExecutorService timer =
+            Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("disk-space"));
     private volatile double usedBytes;
     private volatile double freeBytes;
 

@@ -62,8 +62,8 @@ public final class Metrics {
 
         /**
          * Declares a counter whose sample has exactly this name. The client library appends {@code _total} to the name
-         * of every counter, which would rename {@code flk_accepted}; it leaves a sample of unknown type as it is in both
-         * text formats.
+         * of every counter, which would rename {@code flk_accepted}; it leaves a sample of unknown type as it is in
+         * both text formats.
          */
         protected final Count bareCounter(String name, String help) {
             return counted(name, help, Collector.Type.UNKNOWN);

@@ -8,38 +8,26 @@ import java.util.function.Function;
 
 /** The counters of refused submissions, which both the HTTP server and ingest increment. Safe for any thread. */
 public final class RefusedSubmissions extends Metrics.Feature {
-    private final Counts<RejectReason> rejected = counter(
+    public final Counts<RejectReason> rejected = counter(
             "flk_rejected_total",
             "Submissions that were not accepted, by reason.",
             "reason",
             List.of(RejectReason.values()),
             RejectReason::label);
-    private final Counts<String> unavailable = counter(
+
+    /** Submissions answered 503; the cause is the error in the answer. */
+    public final Counts<String> unavailable = counter(
             "flk_unavailable_total",
             "Submissions answered 503, by cause; those refused because of a full disk are in flk_wal_errors.",
             "cause",
             List.of("dedup store unavailable", "overloaded", "starting"),
             Function.identity());
-    private final Count internalErrors =
+
+    public final Count internalErrors =
             counter("flk_internal_errors_total", "Submissions answered 500 because of a bug.");
 
     public RefusedSubmissions(Metrics metrics) {
         super(metrics);
-    }
-
-    /** Counts a submission that was not accepted. */
-    public void rejected(RejectReason reason) {
-        rejected.increment(reason);
-    }
-
-    /** Counts a submission answered 503; {@code cause} is the error in its answer. */
-    public void unavailable(String cause) {
-        unavailable.increment(cause);
-    }
-
-    /** Counts a submission answered 500 because of a bug. */
-    public void internalError() {
-        internalErrors.increment();
     }
 
     /** The reason why a submission was not accepted: the label {@code reason} of {@code flk_rejected_total}. */

@@ -65,7 +65,9 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
             StateGrpc.getCommitMethod().getFullMethodName(),
             StateGrpc.getApplyMethod().getFullMethodName());
 
-    /** Passes messages on as they are; the marshaller of gRPC itself allocates 16 KiB for the buffers of each message. */
+    /**
+     * Passes messages on as they are; the marshaller of gRPC itself allocates 16 KiB for the buffers of each message.
+     */
     private static final Marshaller<InputStream> UNPARSED = new Marshaller<>() {
         @Override
         public InputStream stream(InputStream message) {

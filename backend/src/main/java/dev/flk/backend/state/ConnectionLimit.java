@@ -34,10 +34,10 @@ import org.slf4j.LoggerFactory;
 /**
  * Accepts connections of the state's port up to a maximum number, and owns the threads that read and write.
  *
- * <p>With tokens, a connection has one of these places only after a call with a valid token. Until then it is one of the
- * connections without a token, which share a quarter as many places of their own. When these are taken, a new connection
- * replaces the oldest one, so that idle connections never keep a caller from showing its token. Add it to a server as an
- * interceptor that runs directly after {@link Tokens}.
+ * <p>With tokens, a connection has one of these places only after a call with a valid token. Until then it is one of
+ * the connections without a token, which share a quarter as many places of their own. When these are taken, a new
+ * connection replaces the oldest one, so that idle connections never keep a caller from showing its token. Add it to a
+ * server as an interceptor that runs directly after {@link Tokens}.
  */
 @Sharable
 final class ConnectionLimit extends ChannelInboundHandlerAdapter implements ServerInterceptor, AutoCloseable {

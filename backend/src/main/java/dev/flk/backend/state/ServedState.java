@@ -2,12 +2,13 @@
 package dev.flk.backend.state;
 
 import dev.flk.backend.audit.Audit;
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.postgres.StateConnections;
-import dev.flk.backend.state.TokensFile.InvalidTokensException;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.threads.DaemonThreads;
 import dev.flk.state.History.At;
 import dev.flk.state.MemoryStorage;
 import dev.flk.state.StateEngine;
@@ -63,11 +64,8 @@ public final class ServedState implements AutoCloseable {
     private final @Nullable Tokens tokens;
     private final @Nullable Place place;
     /** One thread looks after the port and directory, the other removes history, which takes long. */
-    private final ScheduledExecutorService timer = Executors.newScheduledThreadPool(2, task -> {
-        Thread thread = new Thread(task, "state-care");
-        thread.setDaemon(true);
-        return thread;
-    });
+    private final ScheduledExecutorService timer =
+            Executors.newScheduledThreadPool(2, DaemonThreads.named("state-care"));
     // used by the timer's threads
     private @Nullable String toldTrouble = "it is starting";
     private @Nullable String toldMissing;
@@ -97,7 +95,7 @@ public final class ServedState implements AutoCloseable {
         if (config.tokensFile().isPresent()) {
             try {
                 tokens = new Tokens(config.tokensFile().get(), audit);
-            } catch (InvalidTokensException e) {
+            } catch (InvalidFileException e) {
                 throw new InvalidConfig(
                         List.of("STATE_TOKENS_FILE: " + config.tokensFile().get() + ": " + e.getMessage()));
             }

@@ -6,9 +6,9 @@ import static dev.flk.program.config.Quantities.count;
 import static dev.flk.program.config.Quantities.oneOf;
 
 import dev.flk.backend.dedup.StoreConfig;
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.inbox.InboxConfig;
 import dev.flk.backend.postgres.PostgresConfig;
-import dev.flk.backend.state.TokensFile.InvalidTokensException;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Settings;
@@ -175,7 +175,7 @@ public record StateConfig(
         tokens.ifPresent(file -> {
             try {
                 TokensFile.read(file);
-            } catch (InvalidTokensException e) {
+            } catch (InvalidFileException e) {
                 e.problems().forEach(problem -> settings.problem("STATE_TOKENS_FILE: " + file + ": " + problem));
             }
         });

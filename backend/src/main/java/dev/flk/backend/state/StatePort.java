@@ -3,6 +3,7 @@ package dev.flk.backend.state;
 
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.client.proto.StateGrpc;
+import dev.flk.program.threads.DaemonThreads;
 import dev.flk.state.StateEngine;
 import io.grpc.BindableService;
 import io.grpc.Codec;
@@ -76,12 +77,8 @@ final class StatePort implements AutoCloseable {
             int maxConnectionLimit,
             StateMetrics metrics)
             throws IOException {
-        ThreadPoolExecutor threads =
-                new ThreadPoolExecutor(THREADS, THREADS, 1, TimeUnit.MINUTES, new LinkedBlockingQueue<>(), task -> {
-                    Thread thread = new Thread(task, "state-calls");
-                    thread.setDaemon(true);
-                    return thread;
-                });
+        ThreadPoolExecutor threads = new ThreadPoolExecutor(
+                THREADS, THREADS, 1, TimeUnit.MINUTES, new LinkedBlockingQueue<>(), DaemonThreads.named("state-calls"));
         threads.allowCoreThreadTimeOut(true);
         executor = threads;
         service = new StateService(engine, engineName, FORMAT, threads, metrics);

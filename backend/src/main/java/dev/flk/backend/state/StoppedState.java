@@ -3,6 +3,7 @@ package dev.flk.backend.state;
 
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.client.StateClient;
+import dev.flk.program.threads.DaemonThreads;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
 import io.grpc.Server;
@@ -30,11 +31,7 @@ public final class StoppedState implements AutoCloseable {
     private static final long CLOSE_SECONDS = 5;
 
     private final StateEngine engine;
-    private final ExecutorService executor = Executors.newCachedThreadPool(task -> {
-        Thread thread = new Thread(task, "state-calls");
-        thread.setDaemon(true);
-        return thread;
-    });
+    private final ExecutorService executor = Executors.newCachedThreadPool(DaemonThreads.named("state-calls"));
     private final Server server;
     private final StateClient client;
 

@@ -2,9 +2,9 @@
 package dev.flk.backend.state;
 
 import dev.flk.backend.audit.Audit;
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.files.FileFingerprints;
 import dev.flk.backend.files.FileWatch;
-import dev.flk.backend.state.TokensFile.InvalidTokensException;
 import io.grpc.Context;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
 import io.grpc.Metadata;
@@ -38,7 +38,7 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
     private FileFingerprints fingerprints = new FileFingerprints();
 
     /** Reads the file; starts no thread. */
-    Tokens(Path file, Audit audit) throws InvalidTokensException {
+    Tokens(Path file, Audit audit) throws InvalidFileException {
         this.file = file;
         this.audit = audit;
         this.inForce = TokensFile.read(file, fingerprints);
@@ -75,7 +75,7 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
                     Map.of(
                             "file", file.toString(),
                             "tokens", Integer.toString(read.size())));
-        } catch (InvalidTokensException e) {
+        } catch (InvalidFileException e) {
             audit.operation("state_tokens_refused", Map.of("file", file.toString(), "problems", e.getMessage()));
             LOG.error("{} can't be used, the tokens that were read before stay in force: {}", file, e.getMessage());
         }

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.files.ConfiguredFile;
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.backend.files.FileFingerprints;
 import dev.flk.backend.state.Caller.Grant;
@@ -62,33 +63,17 @@ public final class TokensFile {
 
     private final Map<String, Caller> byDigest;
 
-    /** The failure of a file that can't be used, with all its problems. */
-    public static final class InvalidTokensException extends Exception {
-        private static final long serialVersionUID = 1;
-        private final transient List<String> problems;
-
-        InvalidTokensException(List<String> problems) {
-            super(String.join("; ", problems));
-            this.problems = List.copyOf(problems);
-        }
-
-        /** Returns the problems, one sentence each. */
-        public List<String> problems() {
-            return problems;
-        }
-    }
-
     private TokensFile(Map<String, Caller> byDigest) {
         this.byDigest = Map.copyOf(byDigest);
     }
 
     /** Reads a file; throws with all its problems. */
-    public static TokensFile read(Path file) throws InvalidTokensException {
+    public static TokensFile read(Path file) throws InvalidFileException {
         return read(file, new FileFingerprints());
     }
 
     /** Reads a file, and adds it to {@code fingerprints} beforehand, even if it can't be read. */
-    static TokensFile read(Path file, FileFingerprints fingerprints) throws InvalidTokensException {
+    static TokensFile read(Path file, FileFingerprints fingerprints) throws InvalidFileException {
         List<String> problems = new ArrayList<>();
         Map<String, Caller> byDigest = new HashMap<>();
         fingerprints.add(file);
@@ -105,7 +90,7 @@ public final class TokensFile {
             problems.add("it is not UTF-8 text");
         }
         if (!problems.isEmpty()) {
-            throw new InvalidTokensException(problems);
+            throw new InvalidFileException(problems);
         }
         return new TokensFile(byDigest);
     }

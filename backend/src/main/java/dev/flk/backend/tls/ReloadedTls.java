@@ -2,11 +2,11 @@
 package dev.flk.backend.tls;
 
 import dev.flk.backend.audit.Audit;
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.files.FileFingerprints;
 import dev.flk.backend.files.FileWatch;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.Metrics.Gauge;
-import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import java.time.InstantSource;
 import java.util.Map;
 import java.util.function.Supplier;
@@ -16,10 +16,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * TLS from files that are read again when they change. New connections use the files that were read last; open connections
- * continue unchanged. If the files have a mistake, the previous ones stay in force, and a log line and a metric report it.
- * A mistake is reported only if the next check still finds it, because certificate and key seldom change at the same moment.
- * One thread calls {@link #step}; all other methods are safe for any thread.
+ * TLS from files that are read again when they change. New connections use the files that were read last; open
+ * connections continue unchanged. If the files have a mistake, the previous ones stay in force, and a log line and a
+ * metric report it. A mistake is reported only if the next check still finds it, because certificate and key seldom
+ * change at the same moment. One thread calls {@link #step}; all other methods are safe for any thread.
  */
 public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.tls");
@@ -44,13 +44,13 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     }
 
     /**
-     * Reads the files; starts no thread. A certificate that is not valid now is used with a warning, because a start must not
-     * depend on the date.
+     * Reads the files; starts no thread. A certificate that is not valid now is used with a warning, because a start
+     * must not depend on the date.
      *
      * @param clock the wall time
-     * @throws InvalidTlsException with all problems of the files
+     * @throws InvalidFileException with all problems of the files
      */
-    public ReloadedTls(TlsFiles files, InstantSource clock, TlsMetrics metrics) throws InvalidTlsException {
+    public ReloadedTls(TlsFiles files, InstantSource clock, TlsMetrics metrics) throws InvalidFileException {
         this.files = files;
         this.clock = clock;
         this.metrics = metrics;
@@ -106,7 +106,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
                 notNowValid = read;
                 mistake(mistake, "TLS_CERT: %s: it is not valid now: %s".formatted(files.certificate(), read));
             }
-        } catch (InvalidTlsException e) {
+        } catch (InvalidFileException e) {
             mistake(mistake, e.getMessage());
         }
     }

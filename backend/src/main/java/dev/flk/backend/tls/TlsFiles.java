@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.tls;
 
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.files.FileFingerprints;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
@@ -14,7 +15,8 @@ import java.util.Optional;
  *
  * @param certificate the backend's certificate, followed by its intermediates ({@code TLS_CERT})
  * @param key the private key of that certificate, without a password ({@code TLS_KEY})
- * @param clientAuthorities the authorities of client certificates ({@code TLS_CLIENT_CA}); empty if clients present none
+ * @param clientAuthorities the authorities of client certificates ({@code TLS_CLIENT_CA}); empty if clients present
+ *     none
  */
 public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorities) {
     private static final Key<Path> TLS_CERT = Key.of(
@@ -54,7 +56,7 @@ public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorit
         TlsFiles files = new TlsFiles(certificate.get(), key.get(), authorities);
         try {
             files.check();
-        } catch (InvalidTlsException e) {
+        } catch (InvalidFileException e) {
             e.problems().forEach(settings::problem);
         }
         return Optional.of(files);
@@ -63,26 +65,9 @@ public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorit
     /**
      * Reads the files only to find their problems.
      *
-     * @throws InvalidTlsException with all problems
+     * @throws InvalidFileException with all problems
      */
-    void check() throws InvalidTlsException {
+    void check() throws InvalidFileException {
         TlsIdentity.read(this, new FileFingerprints());
-    }
-
-    /** Reports TLS files that can't be used, with all their problems. */
-    public static final class InvalidTlsException extends Exception {
-        private static final long serialVersionUID = 1;
-
-        private final transient List<String> problems;
-
-        InvalidTlsException(List<String> problems) {
-            super(String.join("; ", problems));
-            this.problems = List.copyOf(problems);
-        }
-
-        /** Returns the problems, each beginning with the setting and the file; none contains a key. */
-        public List<String> problems() {
-            return problems;
-        }
     }
 }

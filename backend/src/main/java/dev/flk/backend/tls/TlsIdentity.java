@@ -2,9 +2,9 @@
 package dev.flk.backend.tls;
 
 import dev.flk.backend.files.ConfiguredFile;
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.backend.files.FileFingerprints;
-import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.StringReader;
@@ -43,8 +43,8 @@ import org.bouncycastle.util.io.pem.PemObject;
 import org.bouncycastle.util.io.pem.PemReader;
 
 /**
- * The certificate and key of a backend and the authorities that it trusts, read from files that match. Immutable; safe for
- * any thread.
+ * The certificate and key of a backend and the authorities that it trusts, read from files that match. Immutable; safe
+ * for any thread.
  *
  * <p>It supports TLS 1.3 and 1.2, the latter only with forward secrecy and authenticated encryption, and rejects
  * renegotiation by clients. Sessions can be resumed for an hour, but only with the same identity: after new files were
@@ -108,9 +108,9 @@ public final class TlsIdentity {
      * Reads the files.
      *
      * @param fingerprints the fingerprints, to which each file is added before it is read, even if it can't be read
-     * @throws InvalidTlsException with all problems of the files
+     * @throws InvalidFileException with all problems of the files
      */
-    static TlsIdentity read(TlsFiles files, FileFingerprints fingerprints) throws InvalidTlsException {
+    static TlsIdentity read(TlsFiles files, FileFingerprints fingerprints) throws InvalidFileException {
         List<String> problems = new ArrayList<>();
         List<X509Certificate> chain = certificates("TLS_CERT", files.certificate(), fingerprints, problems);
         Optional<PrivateKey> key = key(files, fingerprints, chain, problems);
@@ -124,7 +124,7 @@ public final class TlsIdentity {
                 problems.add("TLS_CERT: " + files.certificate() + ": can't be used: " + e.getMessage());
             }
         }
-        throw new InvalidTlsException(problems);
+        throw new InvalidFileException(problems);
     }
 
     private static List<X509Certificate> certificates(
@@ -256,8 +256,9 @@ public final class TlsIdentity {
     }
 
     /**
-     * The reader of a server's private key in PKCS#8 ({@code PRIVATE KEY}) or in the older forms that OpenSSL and cert-manager
-     * write, PKCS#1 ({@code RSA PRIVATE KEY}) and RFC 5915 ({@code EC PRIVATE KEY}). No message quotes the content.
+     * The reader of a server's private key in PKCS#8 ({@code PRIVATE KEY}) or in the older forms that OpenSSL and
+     * cert-manager write, PKCS#1 ({@code RSA PRIVATE KEY}) and RFC 5915 ({@code EC PRIVATE KEY}). No message quotes the
+     * content.
      */
     private static final class PrivateKeyFile {
         private static final byte[] PROBE = {1, 2, 3};

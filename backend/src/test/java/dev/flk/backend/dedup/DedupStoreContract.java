@@ -3,6 +3,7 @@ package dev.flk.backend.dedup;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.nio.charset.StandardCharsets;

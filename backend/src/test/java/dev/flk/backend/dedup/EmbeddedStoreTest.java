@@ -4,6 +4,8 @@ package dev.flk.backend.dedup;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.testing.DirectoryTree;
 import java.io.IOException;

@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.postgres.PostgresStore;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.testing.PostgresServer;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.dedup.postgres.PostgresStore;
 import dev.flk.backend.testing.PostgresServer;
 import java.time.Duration;

@@ -9,6 +9,8 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.redis.RedisStore;
 import dev.flk.backend.testing.FreePort;
 import dev.flk.backend.testing.RedisServer;

@@ -4,6 +4,8 @@ package dev.flk.backend.dedup;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.certificate.ContentDigest;
 import java.util.ArrayList;
 import java.util.Collections;

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.flk.backend.ingest.Ingest;
-import dev.flk.backend.ingest.Outcome;
-import dev.flk.backend.ingest.Submission;
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.RefusedSubmissions;

@@ -3,7 +3,7 @@ package dev.flk.backend.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.ingest.Submission;
+import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.http.testing.RawClient;
 import java.io.IOException;
 import java.util.List;

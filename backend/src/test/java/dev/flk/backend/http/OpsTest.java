@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.http.BackendServer.Readiness.Component;
 import dev.flk.backend.http.HttpConfig.Login;
-import dev.flk.backend.ingest.Outcome.Refusal;
-import dev.flk.backend.ingest.Outcome.Refused;
+import dev.flk.backend.ingest.Ingest.Outcome.Refusal;
+import dev.flk.backend.ingest.Ingest.Outcome.Refused;
 import dev.flk.http.testing.RawClient.Reply;
 import dev.flk.program.config.Secret;
 import java.io.IOException;

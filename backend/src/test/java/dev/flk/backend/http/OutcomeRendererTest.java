@@ -3,10 +3,10 @@ package dev.flk.backend.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.ingest.Outcome;
-import dev.flk.backend.ingest.Outcome.Refusal;
-import dev.flk.backend.ingest.Outcome.Refused;
-import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Outcome.Refusal;
+import dev.flk.backend.ingest.Ingest.Outcome.Refused;
+import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.limit.Limits.LimitedBy;
 import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.http.Answer;

@@ -2,10 +2,10 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.ingest.Ingest;
-import dev.flk.backend.ingest.Outcome;
-import dev.flk.backend.ingest.Outcome.Decided;
-import dev.flk.backend.ingest.Outcome.Relation;
-import dev.flk.backend.ingest.Submission;
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Ingest.Outcome.Relation;
+import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.certificate.PcsId;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
 import dev.flk.backend.dedup.MemoryStore;
+import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.limit.Submitter;
 import dev.flk.sample.Pcs;

@@ -3,7 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.Inbox.Marked;
 import dev.flk.backend.inbox.RecordKind;

@@ -4,6 +4,8 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.sample.Pcs;
 import java.io.IOException;

@@ -14,6 +14,8 @@ import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.inbox.DecisionRules;
 import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Submitter;

@@ -6,13 +6,14 @@ import static dev.flk.backend.ingest.Outcomes.body;
 import static dev.flk.backend.ingest.Outcomes.theirs;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.MemoryStore;
-import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.inbox.RecordKind.Overruled;
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.IngestHarness.Clock;
-import dev.flk.backend.ingest.Outcome.Decided;
-import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;

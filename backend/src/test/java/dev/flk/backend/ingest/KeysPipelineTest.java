@@ -6,8 +6,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.IngestHarness.Clock;
-import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.keys.KeysFixture;
 import dev.flk.backend.keys.KeysFixture.KeyText;
 import dev.flk.backend.keys.ReloadedKeys;

@@ -3,11 +3,12 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.dedup.StoredOutcome;
-import dev.flk.backend.ingest.Outcome.Decided;
-import dev.flk.backend.ingest.Outcome.Refusal;
-import dev.flk.backend.ingest.Outcome.Refused;
-import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Ingest.Outcome.Refusal;
+import dev.flk.backend.ingest.Ingest.Outcome.Refused;
+import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.sample.Pcs;
 import java.nio.charset.StandardCharsets;

@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;

@@ -5,8 +5,9 @@ import static dev.flk.backend.ingest.Outcomes.body;
 import static dev.flk.backend.ingest.Outcomes.relation;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.IngestPipeline.Ready;
-import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.Mutant;

@@ -2,8 +2,8 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.StoreUnavailableException;
-import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.certificate.PcsId;
 import java.io.IOException;
 import java.time.InstantSource;

@@ -3,10 +3,11 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.SteadyClock;
-import dev.flk.backend.dedup.StoredOutcome;
-import dev.flk.backend.ingest.Outcome.Decided;
-import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.ingest.Ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.certificate.PcsId;
 import java.time.Duration;
 import java.time.Instant;

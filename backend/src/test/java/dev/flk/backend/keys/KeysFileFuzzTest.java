@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.flk.backend.keys.KeysFile.InvalidKeysException;
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.sample.FuzzInputs;
 import dev.flk.signing.SigningAlgorithm;
 import java.io.IOException;
@@ -54,7 +54,7 @@ class KeysFileFuzzTest {
         try {
             KeysFile read = KeysFile.read(fixture.file(), null);
             assertAreUsable(read);
-        } catch (InvalidKeysException e) {
+        } catch (InvalidFileException e) {
             assertThat(e.problems())
                     .isNotEmpty()
                     .allSatisfy(problem -> assertThat(problem).isNotBlank().matches("[ -~…]+"));

@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.keys.KeyEntry.KeyState;
-import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.backend.keys.KeysFixture.KeyText;
 import dev.flk.signing.SigningAlgorithm;
 import java.io.IOException;
@@ -42,7 +42,7 @@ final class KeysFileTest {
     }
 
     private List<String> problems() {
-        var thrown = catchThrowableOfType(InvalidKeysException.class, () -> KeysFile.read(keys.file(), null));
+        var thrown = catchThrowableOfType(InvalidFileException.class, () -> KeysFile.read(keys.file(), null));
         assertThat(thrown).isNotNull();
         assertThat(thrown.problems()).allSatisfy(problem -> assertThat(problem).doesNotContain(SECRET));
         return thrown.problems();
@@ -206,7 +206,7 @@ final class KeysFileTest {
     void read_anotherAlgorithmThanTheOnlyOne_isAProblem() throws IOException {
         keys.write(KeyText.ed25519("a", 1), KeyText.hmac("b", "a.secret"));
         var thrown = catchThrowableOfType(
-                InvalidKeysException.class, () -> KeysFile.read(keys.file(), SigningAlgorithm.ED25519));
+                InvalidFileException.class, () -> KeysFile.read(keys.file(), SigningAlgorithm.ED25519));
         assertThat(thrown.problems()).containsExactly("key b: its algorithm is not the PCS_SIGN_ALG, ed25519");
     }
 

@@ -7,13 +7,13 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.dedup.SteadyClock;
-import dev.flk.backend.keys.KeysFile.InvalidKeysException;
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.keys.KeysFixture.KeyText;
 import dev.flk.backend.keys.ReloadedKeys.KeysMetrics;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.certificate.MalformedCertificate;
-import dev.flk.certificate.ParsedCertificate;
 import dev.flk.sample.Pcs;
 import dev.flk.sample.SecretVolume;
 import java.io.IOException;
@@ -355,7 +355,7 @@ final class ReloadedKeysTest {
 
     @Test
     void open_aBadFile_isRefused() {
-        assertThatExceptionOfType(InvalidKeysException.class)
+        assertThatExceptionOfType(InvalidFileException.class)
                 .isThrownBy(() -> open(KeyText.ed25519("a", 1).state("x")))
                 .satisfies(e -> assertThat(e.problems()).hasSize(1));
     }

@@ -3,7 +3,7 @@ package dev.flk.backend.record;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.inbox.DecisionRules;
 import dev.flk.backend.inbox.LoggedOutcomes;
 import dev.flk.certificate.ContentDigest;

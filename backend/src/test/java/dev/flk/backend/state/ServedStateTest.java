@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.audit.Audit;
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.ScrapedText;
 import dev.flk.backend.postgres.PoolMetrics;
@@ -543,7 +544,7 @@ class ServedStateTest {
                 token("b", "x", "\"write\":[\"flk record/\"]"));
 
         assertThatThrownBy(() -> TokensFile.read(file))
-                .isInstanceOf(TokensFile.InvalidTokensException.class)
+                .isInstanceOf(InvalidFileException.class)
                 .hasMessageContainingAll(
                         "token a: has a member other than name, sha256, read and write",
                         "token a: its sha256 must be 64 hex digits",

@@ -5,11 +5,11 @@ import static dev.flk.backend.metrics.ScrapedText.sample;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.testing.TestAuthority.Issued;
 import dev.flk.backend.tls.ReloadedTls.TlsMetrics;
-import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -47,7 +47,7 @@ final class ReloadedTlsTest {
         open();
     }
 
-    private void open() throws InvalidTlsException {
+    private void open() throws InvalidFileException {
         tls = new ReloadedTls(
                 new TlsFiles(directory.resolve("tls.crt"), directory.resolve("tls.key"), Optional.empty()),
                 () -> now,

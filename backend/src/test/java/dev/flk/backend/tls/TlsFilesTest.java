@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.testing.TestAuthority.Issued;
-import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -44,7 +44,7 @@ final class TlsFilesTest {
     }
 
     private List<String> problems(TlsFiles files) {
-        InvalidTlsException thrown = catchThrowableOfType(InvalidTlsException.class, files::check);
+        InvalidFileException thrown = catchThrowableOfType(InvalidFileException.class, files::check);
         assertThat(thrown).isNotNull();
         return thrown.problems();
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench.load;
 
-import dev.flk.canonical.CanonicalForm;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.Signer;
@@ -59,7 +58,7 @@ public final class Certificates {
     public byte[] next() {
         epoch++;
         String id = PcsId.of(merkleRoot, epoch, SHARD).toString();
-        String sig = signer.sign(CanonicalForm.of(new SignedFields(id, SHARD, epoch, merkleRoot, 1.0, 0.5, 0.8, 0.26)));
+        String sig = signer.sign(new SignedFields(id, SHARD, epoch, merkleRoot, 1.0, 0.5, 0.8, 0.26).canonicalForm());
         return ("{\"pcs_id\":\"" + id + BEFORE_EPOCH + epoch + afterEpoch + merkleRoot + "\",\"sig\":\"" + sig + "\"}")
                 .getBytes(StandardCharsets.UTF_8);
     }

@@ -2,18 +2,16 @@
 package dev.flk.bench.suite;
 
 import dev.flk.bench.load.Certificates;
-import dev.flk.canonical.CanonicalForm;
 import dev.flk.canonical.Sha256;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.certificate.MalformedCertificate;
-import dev.flk.certificate.ParsedCertificate;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.HmacSigner;
-import dev.flk.signing.KeyId;
 import dev.flk.signing.SignatureCheck;
+import dev.flk.signing.SignatureCheck.KeyId;
 import dev.flk.signing.Signer;
-import dev.flk.verification.OutcomeBody;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verifier;
@@ -84,7 +82,7 @@ public class CertificateSteps {
     /** Computes the bytes that are signed. */
     @Benchmark
     public byte[] canonicalForm() {
-        return CanonicalForm.of(parsed[next()].signed());
+        return parsed[next()].signed().canonicalForm();
     }
 
     /** Computes and compares one HMAC. */
@@ -116,7 +114,7 @@ public class CertificateSteps {
     /** Renders the response body. */
     @Benchmark
     public byte[] render() {
-        return OutcomeBody.render(verdicts[next()]);
+        return verdicts[next()].body();
     }
 
     /** Computes the SHA-256 of 600 bytes, for comparison. */
@@ -132,6 +130,6 @@ public class CertificateSteps {
         if (hmac.verify(one.canonicalForm(), one.sig()).isEmpty()) {
             throw new IllegalStateException("a valid signature was rejected");
         }
-        return OutcomeBody.render(verifier.verify(one.check(NOW, SKEW)));
+        return verifier.verify(one.check(NOW, SKEW)).body();
     }
 }

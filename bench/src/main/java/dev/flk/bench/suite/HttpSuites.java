@@ -9,7 +9,6 @@ import dev.flk.bench.suite.Results.Sample;
 import dev.flk.bench.suite.Results.Target;
 import dev.flk.bench.suite.Workbench.Subject;
 import dev.flk.bench.suite.Workbench.Subject.Plan;
-import dev.flk.canonical.CanonicalForm;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.Ed25519Signer;
@@ -156,8 +155,9 @@ final class HttpSuites {
         List<byte[]> canonical = new ArrayList<>();
         List<String> signatures = new ArrayList<>();
         for (int epoch = 0; epoch < 256; epoch++) {
-            byte[] form = CanonicalForm.of(new SignedFields(
-                    PcsId.of(root, epoch, "shard").toString(), "shard", epoch, root, 1, 0.5, 0.8, 0.26));
+            byte[] form = new SignedFields(
+                            PcsId.of(root, epoch, "shard").toString(), "shard", epoch, root, 1, 0.5, 0.8, 0.26)
+                    .canonicalForm();
             canonical.add(form);
             signatures.add(signer.sign(form));
         }

@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import com.sun.net.httpserver.HttpServer;
 import dev.flk.bench.load.LoadClient.Load;
 import dev.flk.certificate.CertificateReader;
-import dev.flk.certificate.ParsedCertificate;
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.signing.HmacSigner;
 import java.io.IOException;
 import java.net.InetAddress;

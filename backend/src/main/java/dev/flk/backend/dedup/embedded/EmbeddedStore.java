@@ -2,8 +2,8 @@
 package dev.flk.backend.dedup.embedded;
 
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.StoreUnavailableException;
-import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.Sweeper;
 import dev.flk.backend.dedup.embedded.EmbeddedFailures.Failure;
 import dev.flk.backend.dedup.embedded.EmbeddedFailures.Problem;
@@ -203,8 +203,8 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Sets the store aside while this process has not opened, and thereby locked, its files; does nothing if another process
-     * has locked them.
+     * Sets the store aside while this process has not opened, and thereby locked, its files; does nothing if another
+     * process has locked them.
      */
     private void setAsideUnlessInUse(String why) throws IOException {
         try (FileChannel lock = FileChannel.open(

@@ -3,8 +3,8 @@ package dev.flk.backend.dedup.postgres;
 
 import com.zaxxer.hikari.HikariDataSource;
 import com.zaxxer.hikari.HikariPoolMXBean;
-import dev.flk.backend.dedup.StoreUnavailableException;
-import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.postgres.Statements.PositionRow;
 import dev.flk.backend.postgres.PostgresConnector;
 import dev.flk.backend.postgres.PostgresFailures;

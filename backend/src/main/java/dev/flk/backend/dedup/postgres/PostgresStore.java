@@ -3,8 +3,8 @@ package dev.flk.backend.dedup.postgres;
 
 import com.zaxxer.hikari.HikariPoolMXBean;
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.StoreUnavailableException;
-import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.PostgresConnector;
 import dev.flk.certificate.ContentDigest;
@@ -53,8 +53,8 @@ public final class PostgresStore implements DedupStore {
     private static final int BATCHES_A_SECOND = 40;
 
     /**
-     * The time for which expired rows are kept: clocks of other backends may be behind, and an outcome is valid as long as any of
-     * them says so.
+     * The time for which expired rows are kept: clocks of other backends may be behind, and an outcome is valid as long
+     * as any of them says so.
      */
     private static final Duration REMOVED_AFTER = Duration.ofMinutes(5);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.postgres;
 
-import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.postgres.PostgresSession.Token;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;

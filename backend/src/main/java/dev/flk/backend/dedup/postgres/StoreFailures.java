@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.postgres;
 
-import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.PostgresFailures;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.redis;
 
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.dedup.StoreConfig;
-import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.program.config.InvalidConfig;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.ClientOptions.DisconnectedBehavior;

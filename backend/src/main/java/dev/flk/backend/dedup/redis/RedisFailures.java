@@ -3,7 +3,7 @@ package dev.flk.backend.dedup.redis;
 
 import static java.util.Map.entry;
 
-import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import io.lettuce.core.RedisCommandTimeoutException;
 import io.lettuce.core.RedisURI;
 import java.io.IOException;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.redis;
 
-import dev.flk.backend.dedup.StoreUnavailableException;
-import dev.flk.backend.dedup.StoredOutcome;
+import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.redis.Keys.Position;
 import dev.flk.certificate.PcsId;
 import io.lettuce.core.KeyValue;

@@ -2,10 +2,11 @@
 package dev.flk.backend.dedup.redis;
 
 import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.StoreConfig;
-import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
+import dev.flk.program.threads.DaemonThreads;
 import java.security.SecureRandom;
 import java.time.InstantSource;
 import java.util.HexFormat;
@@ -45,11 +46,7 @@ public final class RedisStore implements DedupStore {
         this.connector = connector;
         this.logId = logId;
         this.clock = clock;
-        this.answers = new ScheduledThreadPoolExecutor(1, task -> {
-            Thread thread = new Thread(task, "redis-answers");
-            thread.setDaemon(true);
-            return thread;
-        });
+        this.answers = new ScheduledThreadPoolExecutor(1, DaemonThreads.named("redis-answers"));
         answers.setRemoveOnCancelPolicy(true);
         this.session = newSession();
         session.fail("has not been connected yet");
