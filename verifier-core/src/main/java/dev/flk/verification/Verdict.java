@@ -9,29 +9,32 @@ import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** The verifier's decision on one certificate. */
-public sealed interface Verdict {
-    PcsId id();
+/**
+ * The verifier's decision on one certificate.
+ *
+ * @param claimedDHat the claimed D̂, rounded to 9 decimals
+ * @param recomputed the recomputed values; null if D̂ could not be recomputed, which rejects the certificate
+ * @param reason the reason why the certificate was not simply accepted; null if it was
+ * @param policyHash the {@link Policy#hash} of the policy by which the certificate was decided
+ */
+public record Verdict(
+        PcsId id,
+        double claimedDHat,
+        Kind kind,
+        @Nullable Recomputed recomputed,
+        @Nullable Reason reason,
+        String policyHash) {
 
-    /** Returns the claimed D̂, rounded to 9 decimals. */
-    double claimedDHat();
-
-    /** Returns the {@link Policy#hash} of the policy by which the certificate was decided. */
-    String policyHash();
-
-    Kind kind();
-
-    /** Returns the recomputed values; null if D̂ could not be recomputed. */
-    @Nullable
-    Recomputed recomputed();
-
-    /** Returns the reason why the certificate was not simply accepted; null if it was. */
-    @Nullable
-    Reason reason();
+    public Verdict {
+        if ((kind == Kind.ACCEPTED) != (reason == null) || (kind != Kind.REJECTED && recomputed == null)) {
+            throw new IllegalArgumentException(
+                    "the reason or the recomputed values do not fit a certificate that is " + kind.label() + ": " + id);
+        }
+    }
 
     /** Returns the HTTP status of the response: 200 if the certificate is accepted and not escalated, otherwise 202. */
-    default int status() {
-        return kind() == Kind.ACCEPTED ? 200 : 202;
+    public int status() {
+        return kind == Kind.ACCEPTED ? 200 : 202;
     }
 
     /**
@@ -41,18 +44,16 @@ public sealed interface Verdict {
      * "regime":…,"reason":…,"policy":…}}. The three recomputed members are missing if D̂ could not be recomputed, and
      * the reason is missing if none exists.
      */
-    default byte[] body() {
-        String acceptedAndEscalated = switch (kind()) {
+    public byte[] body() {
+        String acceptedAndEscalated = switch (kind) {
             case ACCEPTED -> "true,\"escalated\":false";
             case ESCALATED -> "true,\"escalated\":true";
             case REJECTED -> "false,\"escalated\":true";
         };
-        Recomputed recomputed = recomputed();
-        Reason reason = reason();
         StringBuilder text = new StringBuilder(320);
-        text.append("{\"pcs_id\":\"").append(id());
+        text.append("{\"pcs_id\":\"").append(id);
         text.append("\",\"accepted\":").append(acceptedAndEscalated);
-        text.append(",\"D_hat\":").append(CanonicalDouble.print(claimedDHat()));
+        text.append(",\"D_hat\":").append(CanonicalDouble.print(claimedDHat));
         if (recomputed != null) {
             text.append(",\"recomputed_D_hat\":").append(CanonicalDouble.print(recomputed.dHat()));
             text.append(",\"recomputed_budget\":").append(CanonicalDouble.print(recomputed.budget()));
@@ -63,56 +64,24 @@ public sealed interface Verdict {
             CanonicalString.appendQuoted(text, reason.text());
         }
         return text.append(",\"policy\":\"")
-                .append(policyHash())
+                .append(policyHash)
                 .append("\"}")
                 .toString()
                 .getBytes(StandardCharsets.US_ASCII);
     }
 
     /** The kinds of verdicts. */
-    enum Kind {
+    public enum Kind {
+        /** Every claim holds. */
         ACCEPTED,
+        /** The certificate is accepted but needs a review. */
         ESCALATED,
+        /** A claim is false or can't be checked. */
         REJECTED;
 
         /** Returns the name in lower case, as metrics, records and reports show it. */
         public String label() {
             return name().toLowerCase(Locale.ROOT);
-        }
-    }
-
-    /** The verdict that every claim holds. */
-    record Accepted(PcsId id, double claimedDHat, Recomputed recomputed, String policyHash) implements Verdict {
-        @Override
-        public @Nullable Reason reason() {
-            return null;
-        }
-
-        @Override
-        public Kind kind() {
-            return Kind.ACCEPTED;
-        }
-    }
-
-    /** The verdict that the certificate is accepted but needs a review. */
-    record Escalated(PcsId id, double claimedDHat, Recomputed recomputed, Reason reason, String policyHash)
-            implements Verdict {
-        @Override
-        public Kind kind() {
-            return Kind.ESCALATED;
-        }
-    }
-
-    /**
-     * The verdict that a claim is false or can't be checked.
-     *
-     * @param recomputed null if D̂ could not be recomputed
-     */
-    record Rejected(PcsId id, double claimedDHat, @Nullable Recomputed recomputed, Reason reason, String policyHash)
-            implements Verdict {
-        @Override
-        public Kind kind() {
-            return Kind.REJECTED;
         }
     }
 
@@ -123,14 +92,14 @@ public sealed interface Verdict {
      * @param budget the budget for that D̂ and the claimed coh★ and r, rounded to 9 decimals
      * @param regime the regime for that D̂ and the claimed coh★
      */
-    record Recomputed(double dHat, double budget, Regime regime) {}
+    public record Recomputed(double dHat, double budget, Regime regime) {}
 
     /**
      * The reason why a certificate was not simply accepted.
      *
      * @param text the text of {@code reason} in the outcome's body
      */
-    record Reason(Rule rule, String text) {
+    public record Reason(Rule rule, String text) {
 
         /** The rules in the order in which they are tried. */
         public enum Rule {

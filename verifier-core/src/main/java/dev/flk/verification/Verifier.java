@@ -4,12 +4,13 @@ package dev.flk.verification;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.Certificate.Regime;
-import dev.flk.certificate.PcsId;
+import dev.flk.verification.Verdict.Kind;
 import dev.flk.verification.Verdict.Reason;
 import dev.flk.verification.Verdict.Recomputed;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A verifier that decides certificates by one policy. It tries the steps in order, and the first one that objects
@@ -30,21 +31,24 @@ public final class Verifier {
 
     /** Returns the verdict on {@code certificate}, which is always the same for the same certificate and policy. */
     public Verdict verify(Certificate certificate) {
-        PcsId id = certificate.id();
-        double claimedDHat = certificate.signed().dHat();
         Step.Recomputation recomputation = new Step.Recomputation(certificate);
         Optional<Reason> unusable = recomputation.objection();
         if (unusable.isPresent()) {
-            return new Verdict.Rejected(id, claimedDHat, null, unusable.get(), policyHash);
+            return verdict(certificate, Kind.REJECTED, null, unusable.get());
         }
         Recomputed recomputed = recompute(certificate, recomputation.dHat());
         Optional<Reason> falseClaim = firstObjection(claims(certificate, recomputed));
         if (falseClaim.isPresent()) {
-            return new Verdict.Rejected(id, claimedDHat, recomputed, falseClaim.get(), policyHash);
+            return verdict(certificate, Kind.REJECTED, recomputed, falseClaim.get());
         }
         return firstObjection(doubts(certificate, recomputed))
-                .<Verdict>map(reason -> new Verdict.Escalated(id, claimedDHat, recomputed, reason, policyHash))
-                .orElseGet(() -> new Verdict.Accepted(id, claimedDHat, recomputed, policyHash));
+                .map(reason -> verdict(certificate, Kind.ESCALATED, recomputed, reason))
+                .orElseGet(() -> verdict(certificate, Kind.ACCEPTED, recomputed, null));
+    }
+
+    private Verdict verdict(
+            Certificate certificate, Kind kind, @Nullable Recomputed recomputed, @Nullable Reason reason) {
+        return new Verdict(certificate.id(), certificate.signed().dHat(), kind, recomputed, reason, policyHash);
     }
 
     /** Returns the verdict and every step with its values, including the steps after the one that objected. */

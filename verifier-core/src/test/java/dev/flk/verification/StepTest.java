@@ -55,7 +55,7 @@ class StepTest {
                 .extracting(Step::rule)
                 .containsExactly(
                         Reason.Rule.D_HAT_TOLERANCE, Reason.Rule.R_BOUNDS, Reason.Rule.REGIME, Reason.Rule.BUDGET);
-        assertThat(((Verdict.Rejected) explanation.verdict()).reason().rule()).isEqualTo(Reason.Rule.D_HAT_TOLERANCE);
+        assertThat(explanation.verdict().reason().rule()).isEqualTo(Reason.Rule.D_HAT_TOLERANCE);
     }
 
     private static Explanation explain(Pcs pcs) throws MalformedCertificate {

@@ -161,7 +161,7 @@ final class ExplainCommand implements Callable<Integer> {
                     signature,
                     null,
                     explanation.steps().stream().map(ExplainedStep::of).toList(),
-                    ending(verdict),
+                    verdict.kind().label(),
                     answer.status(),
                     Json.raw(answer.bodyText()));
         } catch (MalformedCertificate e) {
@@ -211,12 +211,6 @@ final class ExplainCommand implements Callable<Integer> {
             case BUDGET -> "5. the budget is close to the recomputed one";
             case DEGRADED -> "6. the measurement was not degraded";
         };
-    }
-
-    private static String ending(Verdict verdict) {
-        return verdict instanceof Verdict.Accepted
-                ? "accepted"
-                : verdict instanceof Verdict.Escalated ? "escalated" : "rejected";
     }
 
     /** Reads the file, at most one byte more than a backend accepts. */

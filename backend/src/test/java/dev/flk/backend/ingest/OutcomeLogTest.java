@@ -96,9 +96,10 @@ class OutcomeLogTest {
     private String lineFor(String reason) {
         StoredOutcome recorded =
                 new StoredOutcome(ID, 202, new byte[0], ContentDigest.of(new byte[32]), "0".repeat(16), 0);
-        Verdict verdict = new Verdict.Escalated(
+        Verdict verdict = new Verdict(
                 ID,
                 1.2,
+                Verdict.Kind.ESCALATED,
                 new Recomputed(1.2, 0.4, Regime.MIXED),
                 new Reason(Reason.Rule.DEGRADED, reason),
                 "0".repeat(12));
