@@ -210,16 +210,7 @@ final class IngestHarness implements AutoCloseable {
 
     /** What one sample of the metrics shows. */
     double metric(String sample) {
-        return sample(metrics, sample);
-    }
-
-    static double sample(Metrics metrics, String sample) {
-        String text = ScrapedText.text(metrics);
-        return text.lines()
-                .filter(line -> line.startsWith(sample + " "))
-                .mapToDouble(line -> Double.parseDouble(line.substring(sample.length() + 1)))
-                .findFirst()
-                .orElseThrow(() -> new AssertionError("no sample " + sample + " in\n" + text));
+        return ScrapedText.sample(metrics, sample);
     }
 
     static List<LogRecord> logged(Path directory) throws IOException {

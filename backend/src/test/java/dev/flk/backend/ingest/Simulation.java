@@ -22,6 +22,7 @@ import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.RefusedSubmissions;
+import dev.flk.backend.metrics.ScrapedText;
 import dev.flk.certificate.PcsId;
 import dev.flk.sample.Pcs;
 import dev.flk.signing.SignatureCheck;
@@ -225,7 +226,7 @@ final class Simulation {
     }
 
     double metric(String sample) {
-        return IngestHarness.sample(metrics, sample);
+        return ScrapedText.sample(metrics, sample);
     }
 
     boolean isUp() {

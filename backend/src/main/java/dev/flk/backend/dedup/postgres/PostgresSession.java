@@ -6,6 +6,7 @@ import com.zaxxer.hikari.HikariPoolMXBean;
 import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.postgres.Statements.PositionRow;
+import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.PostgresConnector;
 import dev.flk.backend.postgres.PostgresFailures;
 import dev.flk.backend.postgres.Schema;
@@ -240,6 +241,29 @@ final class PostgresSession {
         @Override
         public String toString() {
             return incarnation + "." + counter;
+        }
+    }
+
+    /** The exceptions of the store, with descriptions for operators. */
+    record StoreFailures(PostgresFailures words) {
+        static StoreFailures of(PostgresConfig config) {
+            return new StoreFailures(new PostgresFailures(
+                    config.server(),
+                    "DEDUP_TIMEOUT (%d ms)".formatted(config.timeout().toMillis())));
+        }
+
+        StoreUnavailableException of(Exception thrown) {
+            return thrown instanceof StoreUnavailableException known
+                    ? known
+                    : new StoreUnavailableException(words.of(thrown), thrown);
+        }
+
+        StoreUnavailableException unavailable(String what, Throwable cause) {
+            return new StoreUnavailableException(words.of(what), cause);
+        }
+
+        StoreUnavailableException unavailable(String what) {
+            return new StoreUnavailableException(words.of(what));
         }
     }
 }

@@ -5,6 +5,7 @@ import com.zaxxer.hikari.HikariPoolMXBean;
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.dedup.DedupStore.StoredOutcome;
+import dev.flk.backend.dedup.postgres.PostgresSession.StoreFailures;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.PostgresConnector;
 import dev.flk.certificate.ContentDigest;
