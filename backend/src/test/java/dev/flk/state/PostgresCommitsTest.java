@@ -21,8 +21,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /** Commits in Postgres that are large, slow or have to wait. */
@@ -30,19 +28,9 @@ class PostgresCommitsTest {
     private static final Duration TIMEOUT = Duration.ofMillis(300);
     private static final int NUMBERS = 148_000; // of seven characters: just below 1 MiB
 
-    private static PostgresServer server;
+    private static final PostgresServer server = PostgresServer.shared();
 
     private final String database = server.newDatabase();
-
-    @BeforeAll
-    static void startServer() {
-        server = PostgresServer.start();
-    }
-
-    @AfterAll
-    static void stopServer() {
-        server.close();
-    }
 
     private EngineHarness state() {
         return new EngineHarness(() -> PostgresStateTest.storage(server, database, TIMEOUT));

@@ -23,8 +23,6 @@ import java.util.List;
 import java.util.UUID;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -32,20 +30,10 @@ import org.junit.jupiter.api.Test;
 class PostgresStateTest extends StateContract {
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
-    private static PostgresServer server;
+    private static final PostgresServer server = PostgresServer.shared();
 
     private final String database = server.newDatabase();
     private final String empty = server.newDatabase();
-
-    @BeforeAll
-    static void startServer() {
-        server = PostgresServer.start();
-    }
-
-    @AfterAll
-    static void stopServer() {
-        server.close();
-    }
 
     static PostgresStorage storage(PostgresServer on, String database) {
         return storage(on, database, TIMEOUT);

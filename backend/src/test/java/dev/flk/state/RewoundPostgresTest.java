@@ -70,6 +70,12 @@ class RewoundPostgresTest {
                 });
     }
 
+    /** Dumps the database; the returned action restores it. */
+    private Runnable dump() {
+        assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
+        return server.dump(database);
+    }
+
     private static void commit(EngineHarness backend, int times) {
         for (int i = 0; i < times; i++) {
             backend.apply(backend.write("a", "k", Integer.toString(i)));
@@ -95,11 +101,10 @@ class RewoundPostgresTest {
 
     @Test
     void restoredDump_backendStaysConnected_newHistory() {
-        assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
         try (EngineHarness backend = backend("b")) {
             commit(backend, 10);
             String before = historyId(backend);
-            Runnable restore = server.dump(database);
+            Runnable restore = dump();
             commit(backend, 5);
 
             restore.run();
@@ -115,11 +120,10 @@ class RewoundPostgresTest {
     /** The first call may be a commit: what it commits is in the new history. */
     @Test
     void restoredDump_firstCallIsACommit_newHistory() {
-        assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
         try (EngineHarness backend = backend("b")) {
             commit(backend, 3);
             String before = historyId(backend);
-            Runnable restore = server.dump(database);
+            Runnable restore = dump();
             commit(backend, 2);
 
             restore.run();
@@ -131,11 +135,10 @@ class RewoundPostgresTest {
 
     @Test
     void restoredDump_backendIsRestarted_newHistory() {
-        assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
         try (EngineHarness backend = backend("b")) {
             commit(backend, 3);
             String before = historyId(backend);
-            Runnable restore = server.dump(database);
+            Runnable restore = dump();
             commit(backend, 2);
             backend.engine.close();
 
@@ -152,11 +155,10 @@ class RewoundPostgresTest {
     /** Another backend, which knows nothing, has filled the gap meanwhile. */
     @Test
     void restoredDump_othersCommittedAgain_newHistory() {
-        assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
         try (EngineHarness backend = backend("b")) {
             commit(backend, 3);
             String before = historyId(backend);
-            Runnable restore = server.dump(database);
+            Runnable restore = dump();
             commit(backend, 2);
 
             restore.run();
@@ -173,12 +175,11 @@ class RewoundPostgresTest {
 
     @Test
     void restoredDump_twoBackends_agreeOnOneHistory() {
-        assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
         try (EngineHarness one = backend("one");
                 EngineHarness two = backend("two")) {
             commit(one, 3);
             String before = historyId(two);
-            Runnable restore = server.dump(database);
+            Runnable restore = dump();
             commit(one, 2);
             assertThat(two.engine.head().revision()).isEqualTo(5);
 
@@ -194,11 +195,10 @@ class RewoundPostgresTest {
     /** A dump brings back the id that was given up. */
     @Test
     void sameDumpRestoredTwice_newHistoryEachTime() {
-        assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
         try (EngineHarness backend = backend("b")) {
             commit(backend, 3);
             String first = historyId(backend);
-            Runnable restore = server.dump(database);
+            Runnable restore = dump();
             commit(backend, 1);
             restore.run();
             String second = historyId(backend);
@@ -246,11 +246,10 @@ class RewoundPostgresTest {
     /** What another backend committed counts as soon as it was read, also by a call that names no revision. */
     @Test
     void restoredDump_missingRevisionWasOnlyRead_newHistory() {
-        assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
         try (EngineHarness backend = backend("b")) {
             commit(backend, 3);
             String before = historyId(backend);
-            Runnable restore = server.dump(database);
+            Runnable restore = dump();
             try (EngineHarness other = backend("other")) {
                 commit(other, 1);
             }

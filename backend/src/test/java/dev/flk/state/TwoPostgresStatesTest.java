@@ -37,63 +37,61 @@ class TwoPostgresStatesTest {
     private static final int COMMITS_A_CLIENT = Integer.getInteger("flk.commits", 8);
     private static final int TOTAL = CLIENTS * COMMITS_A_CLIENT;
     private static final int CUTS = 5;
+    private static final PostgresServer server = PostgresServer.shared();
 
     private final AtomicInteger done = new AtomicInteger();
 
     @Test
     void noUpdateIsLost_andEachWatcherSeesEachEventOnce_throughConnectionsThatAreCut() throws Exception {
         ExecutorService threads = Executors.newCachedThreadPool();
-        try (PostgresServer server = PostgresServer.start()) {
-            String database = server.newDatabase();
-            try (StateEngine first = engine(server, database);
-                    StateEngine second = engine(server, database)) {
-                List<Future<List<Long>>> watchers =
-                        List.of(threads.submit(() -> watch(first)), threads.submit(() -> watch(second)));
-                List<Future<?>> clients = new ArrayList<>();
-                for (int i = 0; i < CLIENTS; i++) {
-                    StateEngine engine = i % 2 == 0 ? first : second;
-                    int client = i;
-                    clients.add(threads.submit(() -> count(engine, client)));
-                }
-                for (int cut = 1; cut <= CUTS; cut++) {
-                    int beyond = TOTAL * cut / (CUTS + 1);
-                    await().atMost(Duration.ofMinutes(3)).until(() -> done.get() >= beyond);
-                    server.execute(
-                            "postgres",
-                            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + database
-                                    + "'");
-                }
-                for (Future<?> client : clients) {
-                    client.get();
-                }
-
-                Read read = again(() -> first.reads().get(keys(), new At.Now()));
-                assertThat(read.revision()).isEqualTo(TOTAL);
-                assertThat(read.found()).allSatisfy(found -> {
-                    Version version = ((Found.Present) found).version();
-                    assertThat(version.json()).isEqualTo(Long.toString(version.version()));
-                });
-                List<Long> all = LongStream.rangeClosed(1, TOTAL).boxed().toList();
-                for (Future<List<Long>> watcher : watchers) {
-                    assertThat(watcher.get()).isEqualTo(all);
-                }
-                assertThat(again(() -> first.history()
-                                .events(
-                                        first.head().historyId(),
-                                        1,
-                                        Long.MAX_VALUE,
-                                        "",
-                                        key -> true,
-                                        StateEngine.MAX_PAGE_BYTES)))
-                        .isEqualTo(again(() -> second.history()
-                                .events(
-                                        first.head().historyId(),
-                                        1,
-                                        Long.MAX_VALUE,
-                                        "",
-                                        key -> true,
-                                        StateEngine.MAX_PAGE_BYTES)));
+        String database = server.newDatabase();
+        try (StateEngine first = engine(database);
+                StateEngine second = engine(database)) {
+            List<Future<List<Long>>> watchers =
+                    List.of(threads.submit(() -> watch(first)), threads.submit(() -> watch(second)));
+            List<Future<?>> clients = new ArrayList<>();
+            for (int i = 0; i < CLIENTS; i++) {
+                StateEngine engine = i % 2 == 0 ? first : second;
+                int client = i;
+                clients.add(threads.submit(() -> count(engine, client)));
             }
+            for (int cut = 1; cut <= CUTS; cut++) {
+                int beyond = TOTAL * cut / (CUTS + 1);
+                await().atMost(Duration.ofMinutes(3)).until(() -> done.get() >= beyond);
+                server.execute(
+                        "postgres",
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + database + "'");
+            }
+            for (Future<?> client : clients) {
+                client.get();
+            }
+
+            Read read = again(() -> first.reads().get(keys(), new At.Now()));
+            assertThat(read.revision()).isEqualTo(TOTAL);
+            assertThat(read.found()).allSatisfy(found -> {
+                Version version = ((Found.Present) found).version();
+                assertThat(version.json()).isEqualTo(Long.toString(version.version()));
+            });
+            List<Long> all = LongStream.rangeClosed(1, TOTAL).boxed().toList();
+            for (Future<List<Long>> watcher : watchers) {
+                assertThat(watcher.get()).isEqualTo(all);
+            }
+            assertThat(again(() -> first.history()
+                            .events(
+                                    first.head().historyId(),
+                                    1,
+                                    Long.MAX_VALUE,
+                                    "",
+                                    key -> true,
+                                    StateEngine.MAX_PAGE_BYTES)))
+                    .isEqualTo(again(() -> second.history()
+                            .events(
+                                    first.head().historyId(),
+                                    1,
+                                    Long.MAX_VALUE,
+                                    "",
+                                    key -> true,
+                                    StateEngine.MAX_PAGE_BYTES)));
         } finally {
             threads.shutdownNow();
         }
@@ -102,26 +100,24 @@ class TwoPostgresStatesTest {
     /** Times of commits never go back, also where the clocks of two machines differ. */
     @Test
     void clocksAnHourApart_oneOrderOfTimes() throws Exception {
-        try (PostgresServer server = PostgresServer.start()) {
-            String database = server.newDatabase();
-            Instant now = Instant.now();
-            try (StateEngine ahead = engine(server, database, () -> now.plus(Duration.ofHours(1)));
-                    StateEngine behind = engine(server, database, () -> now)) {
-                List<Instant> times = new ArrayList<>();
-                for (int i = 0; i < 6; i++) {
-                    StateEngine engine = i % 2 == 0 ? behind : ahead;
-                    Operation write = engine.write(key("a", "k"), Integer.toString(i), Operation.ANY_VERSION);
-                    times.add(StateEngine.time(engine.apply("me", List.of(write), "")
-                            .toCompletableFuture()
-                            .get()
-                            .committedAtMicros()));
-                }
-
-                assertThat(times).isSorted().first().isEqualTo(now.truncatedTo(ChronoUnit.MICROS));
-                assertThat(behind.history().revision(new At.Time(now))).isEqualTo(1);
-                assertThat(behind.history().revision(new At.Time(now.plus(Duration.ofHours(2)))))
-                        .isEqualTo(6);
+        String database = server.newDatabase();
+        Instant now = Instant.now();
+        try (StateEngine ahead = engine(database, () -> now.plus(Duration.ofHours(1)));
+                StateEngine behind = engine(database, () -> now)) {
+            List<Instant> times = new ArrayList<>();
+            for (int i = 0; i < 6; i++) {
+                StateEngine engine = i % 2 == 0 ? behind : ahead;
+                Operation write = engine.write(key("a", "k"), Integer.toString(i), Operation.ANY_VERSION);
+                times.add(StateEngine.time(engine.apply("me", List.of(write), "")
+                        .toCompletableFuture()
+                        .get()
+                        .committedAtMicros()));
             }
+
+            assertThat(times).isSorted().first().isEqualTo(now.truncatedTo(ChronoUnit.MICROS));
+            assertThat(behind.history().revision(new At.Time(now))).isEqualTo(1);
+            assertThat(behind.history().revision(new At.Time(now.plus(Duration.ofHours(2)))))
+                    .isEqualTo(6);
         }
     }
 
@@ -129,11 +125,11 @@ class TwoPostgresStatesTest {
     @Test
     void startedAtOnce_haveOneHistory() throws Exception {
         ExecutorService threads = Executors.newCachedThreadPool();
-        try (PostgresServer server = PostgresServer.start()) {
+        try {
             for (int i = 0; i < 3; i++) {
                 String database = server.newDatabase();
-                Future<StateEngine> other = threads.submit(() -> engine(server, database));
-                try (StateEngine one = engine(server, database);
+                Future<StateEngine> other = threads.submit(() -> engine(database));
+                try (StateEngine one = engine(database);
                         StateEngine two = other.get()) {
                     assertThat(one.head().historyId()).isEqualTo(two.head().historyId());
                 }
@@ -143,11 +139,11 @@ class TwoPostgresStatesTest {
         }
     }
 
-    private static StateEngine engine(PostgresServer server, String database) {
-        return engine(server, database, Instant::now);
+    private static StateEngine engine(String database) {
+        return engine(database, Instant::now);
     }
 
-    private static StateEngine engine(PostgresServer server, String database, InstantSource clock) {
+    private static StateEngine engine(String database, InstantSource clock) {
         StateEngine engine = new StateEngine(
                 PostgresStateTest.storage(server, database),
                 Settings.defaults(),

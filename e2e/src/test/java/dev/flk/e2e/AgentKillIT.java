@@ -3,6 +3,7 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.testing.FreePort;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -16,7 +17,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code kill -9} of the agent while it appends, sends and settles: nothing is lost, and a resend changes nothing. {@code -Dflk.kills=20} kills it more often. */
+/**
+ * {@code kill -9} of the agent while it appends, sends and settles, and of both programs in turn: nothing is lost, and a resend changes
+ * nothing. {@code -Dflk.kills=20} kills them more often.
+ */
 final class AgentKillIT {
     private static final int KILLS = Integer.getInteger("flk.kills", 3);
     private static final int CERTIFICATES = 80 * KILLS;
@@ -69,12 +73,31 @@ final class AgentKillIT {
         }
     }
 
+    @Test
+    void bothKilledInTurn_everyCertificateIsRecordedOnce() throws Exception {
+        Map<String, String> slow =
+                Map.of("PORT", Integer.toString(FreePort.choose()), "TOKEN_RATE", "300", "TOKEN_BURST", "20");
+        home.spool("all", certificates(0, CERTIFICATES));
+        for (int kill = 0; kill < KILLS; kill++) {
+            try (BackendProcess backend = BackendProcess.start(directory, slow);
+                    Program agent = agent(backend, "run")) {
+                Client client = new Client(backend.url());
+                int more = 1 + random.nextInt(20);
+                Client.awaitUntil(() -> client.metric("flk_accepted") >= more);
+                (kill % 2 == 0 ? backend.program() : agent).kill();
+            }
+        }
+        try (BackendProcess backend = BackendProcess.start(directory, slow)) {
+            finish(backend, new Client(backend.url()), CERTIFICATES);
+        }
+    }
+
     private void finish(BackendProcess backend, Client client, int certificates) throws Exception {
         try (Program last = agent(backend, "run", "--until-empty")) {
             assertThat(last.awaitExit()).as(last.allLines()).isZero();
         }
         assertThat(home.spoolIsEmpty()).isTrue();
-        assertThat(client.metric("flk_accepted")).isEqualTo(certificates);
+        assertThat(LogFiles.inbox(directory.resolve("data/wal")).entries()).hasSize(certificates);
         assertThat(client.metric("flk_conflicts_total")).isZero();
         for (Pcs pcs : certificates(0, certificates)) {
             assertThat(client.get("/v1/pcs/" + pcs.id()).status()).isEqualTo(200);

@@ -5,11 +5,10 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Redis killed, paused, restarted empty and on older data, refusing, full, unable to write, under traffic. */
+/** Redis killed, paused, restarted empty and on older data, under traffic; and unable to write its snapshots. */
 final class RedisOutageIT extends StoreOutages {
     private static final String CANT_WRITE =
             "can't write to its disk and therefore accepts no writes; its own log says why (MISCONF ";
@@ -24,31 +23,6 @@ final class RedisOutageIT extends StoreOutages {
 
     private String send(String... command) {
         return String.join(" ", ((StoreServer.Redis) store()).server().send(command));
-    }
-
-    @Test
-    @Tag("thorough")
-    void readOnlyReplica_isAnOutage() throws Exception {
-        assertRefusalIsAnOutage(
-                () -> send("REPLICAOF", "127.0.0.1", "1"),
-                () -> send("REPLICAOF", "NO", "ONE"),
-                "is a replica and accepts no writes");
-    }
-
-    @Test
-    @Tag("thorough")
-    void memoryFull_isAnOutage() throws Exception {
-        assertRefusalIsAnOutage(
-                () -> send("CONFIG", "SET", "maxmemory", "1"),
-                () -> send("CONFIG", "SET", "maxmemory", "0"),
-                "has no memory left (maxmemory)");
-    }
-
-    @Test
-    @Tag("thorough")
-    void snapshotFails_isAnOutage_untilWritesAreAllowedAllTheSame() throws Exception {
-        assertRefusalIsAnOutage(
-                this::failASnapshot, () -> send("CONFIG", "SET", "stop-writes-on-bgsave-error", "no"), CANT_WRITE);
     }
 
     @Test

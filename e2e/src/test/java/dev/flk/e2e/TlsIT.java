@@ -174,20 +174,4 @@ final class TlsIT {
             assertThat(backend.program().terminate()).isEqualTo(143);
         }
     }
-
-    @Test
-    void diagnostics_holdNoKey() throws Exception {
-        Map<String, String> environment = BackendProcess.environment();
-        environment.put("TLS_CERT", etc.resolve("tls.crt").toString());
-        environment.put("TLS_KEY", etc.resolve("tls.key").toString());
-        try (Program program = Program.java(
-                "flk-backend", directory, environment, Program.QUICK_START, "diagnostics", "--output", "archive.zip")) {
-            assertThat(program.awaitExit()).as(program.allLines()).isZero();
-        }
-        String archive =
-                String.join("\n", Archive.read(directory.resolve("archive.zip")).values());
-        assertThat(archive)
-                .contains("TLS_KEY", "not asked: the backend speaks TLS")
-                .doesNotContain(Files.readAllLines(etc.resolve("tls.key")).get(1));
-    }
 }

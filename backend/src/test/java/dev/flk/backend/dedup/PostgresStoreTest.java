@@ -13,27 +13,15 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 final class PostgresStoreTest extends SharedStoreContract {
     private static final List<String> TABLES = List.of("flk_outcomes", "flk_positions", "flk_evidence");
 
-    private static PostgresServer server;
+    private static final PostgresServer server = PostgresServer.shared();
 
     private final Random random = new Random(1);
     private String database;
-
-    @BeforeAll
-    static void startServer() {
-        server = PostgresServer.start();
-    }
-
-    @AfterAll
-    static void stopServer() {
-        server.close();
-    }
 
     @Override
     DedupStore openFor(String logId) {

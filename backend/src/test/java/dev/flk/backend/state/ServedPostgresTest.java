@@ -31,15 +31,14 @@ class ServedPostgresTest {
     void stateInPostgres_watchesItsConnections_andRemembersWhatItCommitted() {
         Path known = directory.resolve("state").resolve("known");
         Metrics metrics = new Metrics("test");
-        try (PostgresServer server = PostgresServer.start();
-                ServedState served = ServedState.open(
-                        config(server, known),
-                        InstantSource.system(),
-                        InstantSource.system(),
-                        null,
-                        Audit.none(),
-                        new StateMetrics(metrics),
-                        new PoolMetrics(metrics))) {
+        try (ServedState served = ServedState.open(
+                config(known),
+                InstantSource.system(),
+                InstantSource.system(),
+                null,
+                Audit.none(),
+                new StateMetrics(metrics),
+                new PoolMetrics(metrics))) {
             await().until(() -> served.problem().isEmpty());
             Operation write = served.engine().write(new StateKey("default", "a", "k"), "1", Operation.ANY_VERSION);
             served.engine()
@@ -54,7 +53,8 @@ class ServedPostgresTest {
         }
     }
 
-    private static StateConfig config(PostgresServer server, Path known) {
+    private static StateConfig config(Path known) {
+        PostgresServer server = PostgresServer.shared();
         return new StateConfig(
                 0,
                 "127.0.0.1",

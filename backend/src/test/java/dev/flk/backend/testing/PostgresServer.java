@@ -42,28 +42,24 @@ public final class PostgresServer implements AutoCloseable {
         this.port = FreePort.choose();
     }
 
-    /** Starts one; a setting is written like {@code max_connections=10}. */
+    /** Returns the server that the tests of this JVM share, for those that neither stop nor configure it; the JVM closes it at its end. */
+    public static PostgresServer shared() {
+        return Shared.SERVER;
+    }
+
+    private static final class Shared {
+        static final PostgresServer SERVER = start();
+
+        static {
+            Runtime.getRuntime().addShutdownHook(new Thread(SERVER::close));
+        }
+    }
+
+    /** Starts a server; a setting is written like {@code max_connections=10}. */
     public static PostgresServer start(String... settings) {
-        return start(null, List.of(settings));
-    }
-
-    /** Starts one that shows this certificate to who asks for TLS. */
-    public static PostgresServer startWithTls(TestAuthority.Issued shown) {
-        return start(shown, List.of());
-    }
-
-    private static PostgresServer start(TestAuthority.Issued shown, List<String> more) {
         try {
             Path directory = Files.createTempDirectory("flk-postgres");
-            List<String> settings = new ArrayList<>(more);
-            if (shown != null) {
-                shown.writeTo(directory, "server");
-                settings.addAll(List.of(
-                        "ssl=on",
-                        "ssl_cert_file=" + directory.resolve("server.crt"),
-                        "ssl_key_file=" + directory.resolve("server.key")));
-            }
-            PostgresServer server = new PostgresServer(directory, List.copyOf(settings));
+            PostgresServer server = new PostgresServer(directory, List.of(settings));
             Path password = Files.writeString(directory.resolve("password"), PASSWORD);
             server.own(directory);
             List<String> initialize = List.of(

@@ -14,30 +14,18 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 final class RemovalTest {
     private static final long NOW_MILLIS = 10_000_000;
 
-    private static PostgresServer server;
+    private static final PostgresServer server = PostgresServer.shared();
 
     private String database;
     private PostgresStore store;
     private PostgresStore other;
-
-    @BeforeAll
-    static void startServer() {
-        server = PostgresServer.start();
-    }
-
-    @AfterAll
-    static void stopServer() {
-        server.close();
-    }
 
     @BeforeEach
     void openStores() {

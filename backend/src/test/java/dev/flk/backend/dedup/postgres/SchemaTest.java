@@ -10,25 +10,13 @@ import dev.flk.backend.testing.PostgresServer;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.concurrent.FutureTask;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 final class SchemaTest {
-    private static PostgresServer server;
+    private static final PostgresServer server = PostgresServer.shared();
 
     private String database;
-
-    @BeforeAll
-    static void startServer() {
-        server = PostgresServer.start();
-    }
-
-    @AfterAll
-    static void stopServer() {
-        server.close();
-    }
 
     @BeforeEach
     void newDatabase() {

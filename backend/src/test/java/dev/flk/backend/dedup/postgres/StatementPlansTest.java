@@ -15,12 +15,11 @@ import org.junit.jupiter.api.Test;
 
 /** What EXPLAIN says of the statements as they are run, on tables with enough in them that reading all would be a mistake. */
 final class StatementPlansTest {
-    private static PostgresServer server;
     private static Connection connection;
 
     @BeforeAll
     static void fillTables() throws SQLException {
-        server = PostgresServer.start();
+        PostgresServer server = PostgresServer.shared();
         String database = server.newDatabase();
         SchemaTest.migrate(server, database);
         server.execute(database, """
@@ -33,9 +32,8 @@ final class StatementPlansTest {
     }
 
     @AfterAll
-    static void stopServer() throws SQLException {
+    static void closeConnection() throws SQLException {
         connection.close();
-        server.close();
     }
 
     private static String plan(String sql, Object... parameters) throws SQLException {
