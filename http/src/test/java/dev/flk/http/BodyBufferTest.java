@@ -18,16 +18,6 @@ class BodyBufferTest {
     private final Bound budget = new Bound(MAX);
 
     @Test
-    void append_partsOfADeclaredBody_endInAnArrayOfItsSize() {
-        BodyBuffer buffer = new BodyBuffer(MAX, 5, budget);
-
-        buffer.append(Unpooled.wrappedBuffer(new byte[] {1, 2}));
-        buffer.append(Unpooled.wrappedBuffer(new byte[] {3, 4, 5}));
-
-        assertThat(buffer.exact()).containsExactly(1, 2, 3, 4, 5);
-    }
-
-    @Test
     void append_announcedButNotSent_takesLittle() {
         BodyBuffer buffer = new BodyBuffer(MAX, MAX, budget);
 

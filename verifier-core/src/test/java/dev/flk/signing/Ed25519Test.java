@@ -40,13 +40,6 @@ class Ed25519Test {
     }
 
     @Test
-    void verify_signatureOfAnotherKey_isRefused() {
-        String sig = new Ed25519Signer(new byte[32]).sign(CANONICAL);
-
-        assertThat(check().verify(CANONICAL, sig)).isEmpty();
-    }
-
-    @Test
     void verify_anyBitFlipped_isRefused() {
         byte[] sig = Base64.getDecoder().decode(new Ed25519Signer(SEED).sign(CANONICAL));
         for (int bit = 0; bit < sig.length * 8; bit++) {
@@ -76,13 +69,6 @@ class Ed25519Test {
     void keyId_isOfThePublicKey() {
         assertThat(check().keyIds()).containsExactly(new Ed25519Signer(SEED).keyId());
         assertThat(new Ed25519Signer(SEED).keyId().text()).isEqualTo("21fe31df");
-    }
-
-    @Test
-    void ofBase64_isThatSeed() {
-        assertThat(Ed25519Signer.ofBase64(Base64.getEncoder().encodeToString(SEED))
-                        .sign(CANONICAL))
-                .isEqualTo(new Ed25519Signer(SEED).sign(CANONICAL));
     }
 
     @Test

@@ -10,19 +10,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 class BudgetTest {
     @ParameterizedTest
     @CsvSource({
-        "1.0, 0.5, 0.8, 0.26",
-        "2.2, 0.0, 1.0, 0.1",
-        "2.3, 0.0, 1.0, 0.15",
-        "10.0, 0.5, 0.8, 1.0",
-        "0.0, 0.0, 2.0, 0.0",
-        "0.0, -1.0, 1.0, 0.0",
-    })
-    void of_isTheFormulaCutToItsRange(double dHat, double cohStar, double r, double budget) {
-        assertThat(Policy.defaults().budget(dHat, cohStar, r)).isEqualTo(budget);
-    }
-
-    @ParameterizedTest
-    @CsvSource({
         // The exact sum of the doubles would yield 0.628720529.
         "2.851689755, 0.908516751, 0.929425664, 0.628720528",
         // Exact decimals, ties to even, would yield 0.375811238.
