@@ -63,13 +63,6 @@ class WalCareCommandsTest {
     }
 
     @Test
-    void repair_wholeLog_hasNothingToDo() {
-        assertThat(run("wal repair")).isZero();
-
-        assertThat(cli.out()).isEqualTo("nothing to do: no record is missing in " + wal + "\n");
-    }
-
-    @Test
     void repair_damage_listsTheLostRecordsAndLeavesAWholeLog() throws IOException {
         flip(wal.resolve(SECOND), 8_192 + 20);
         byte[] damaged = Files.readAllBytes(wal.resolve(SECOND));
@@ -117,19 +110,6 @@ class WalCareCommandsTest {
         assertThat(run("wal verify")).isEqualTo(1);
 
         assertThat(cli.out()).contains("5 to 6 ").contains("damaged: 2 records missing, 4 records whole (1 to 4)");
-    }
-
-    @Test
-    void repair_segmentMovedAway_saysWhich() throws IOException {
-        Files.delete(wal.resolve(SECOND));
-
-        assertThat(run("wal repair")).isZero();
-
-        assertThat(cli.out()).isEqualTo("""
-                        LOST RECORDS  SEGMENT                              DAMAGED AT BYTE
-                        3 to 4        %s          missing
-                        repaired: 2 records lost in %s, declared in inbox-lost-1
-                        """.formatted(SECOND, wal));
     }
 
     @ParameterizedTest
@@ -189,17 +169,6 @@ class WalCareCommandsTest {
     }
 
     @Test
-    void compact_undecided_isCompressedAndKept() throws IOException {
-        keepMark(3);
-
-        assertThat(run("wal compact")).isZero();
-
-        assertThat(segments()).containsExactly(SECOND + ".gz", THIRD + ".gz", "inbox-20200101-0000000000000007.wal");
-        assertThat(cli.err())
-                .contains("2 segments past the retention, from " + SECOND, "not all of their records are decided");
-    }
-
-    @Test
     void compact_nobodyKnowsWhatIsDecided_removesNothingAndSaysSo() throws IOException {
         Files.delete(wal.resolve("inbox.mark"));
 
@@ -207,15 +176,6 @@ class WalCareCommandsTest {
 
         assertThat(segments()).hasSize(4);
         assertThat(cli.err()).contains("it is not known which records are decided");
-    }
-
-    @Test
-    void compact_longerRetention_onlyCompresses() {
-        assertThat(run("wal compact --retention 36500d --json")).isZero();
-
-        assertThat(cli.out().lines()).hasSize(4).last().asString().contains("\"removed\":0,\"compressed\":3");
-        assertThat(segments())
-                .containsExactly(FIRST + ".gz", SECOND + ".gz", THIRD + ".gz", "inbox-20200101-0000000000000007.wal");
     }
 
     @Test

@@ -3,33 +3,13 @@ package dev.flk.backend.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.ingest.Ingest.Submission;
-import dev.flk.http.testing.RawClient;
 import java.io.IOException;
-import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 class BatchTest {
     @RegisterExtension
     private final ServerFixture server = new ServerFixture();
-
-    @Test
-    void batch_answersOutOfOrder_keepTheirPlaces() throws Exception {
-        server.ingest.keep();
-        RawClient client = server.connect().post("/v1/pcs/batch", "a\nb\nc");
-
-        List<Submission> lines = server.ingest.next(3);
-        for (int line : new int[] {2, 0, 1}) {
-            lines.get(line).answer().accept(ScriptedIngest.echo(ScriptedIngest.body(lines.get(line))));
-        }
-
-        assertThat(client.read().body().lines())
-                .containsExactly(
-                        "{\"status\":200,\"body\":\"a\"}",
-                        "{\"status\":200,\"body\":\"b\"}",
-                        "{\"status\":200,\"body\":\"c\"}");
-    }
 
     @Test
     void batch_lines_reachIngestAsOneTurn() throws Exception {
@@ -90,20 +70,6 @@ class BatchTest {
                 {"status":500,"body":{"error":"internal error"}}
                 {"status":500,"body":{"error":"internal error"}}
                 """);
-    }
-
-    @Test
-    void batch_onlyLinesOverTheLimit_isAnswered() throws IOException {
-        String tooLong = "x".repeat(ServerFixture.MAX_BODY_BYTES + 1);
-
-        assertThat(server.batch(tooLong).body()).startsWith("{\"status\":413,");
-    }
-
-    @Test
-    void batch_lineOfExactlyTheBodyLimit_isTaken() throws IOException {
-        String longest = "x".repeat(ServerFixture.MAX_BODY_BYTES);
-
-        assertThat(server.batch(longest + "\r\n").body()).isEqualTo("{\"status\":200,\"body\":\"" + longest + "\"}\n");
     }
 
     @Test

@@ -8,7 +8,6 @@ import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.certificate.PcsId;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
@@ -25,7 +24,6 @@ final class ScriptedIngest implements Ingest {
     private final BlockingQueue<Submission> kept = new LinkedBlockingQueue<>();
     private volatile Function<String, Outcome> script = ScriptedIngest::echo;
     private volatile boolean keeping;
-    private volatile boolean throwing;
     private volatile Function<PcsId, Optional<Outcome>> store = id -> Optional.empty();
 
     /** From now on answers every submission with what {@code script} says of its body. */
@@ -37,12 +35,6 @@ final class ScriptedIngest implements Ingest {
     /** From now on answers nothing; the test takes the submissions with {@link #next}. */
     void keep() {
         keeping = true;
-    }
-
-    /** As {@link #keep}, and then throws. */
-    void keepAndThrow() {
-        keeping = true;
-        throwing = true;
     }
 
     void store(Function<PcsId, Optional<Outcome>> store) {
@@ -58,18 +50,6 @@ final class ScriptedIngest implements Ingest {
         return next;
     }
 
-    List<Submission> next(int n) throws InterruptedException {
-        List<Submission> all = new ArrayList<>();
-        while (all.size() < n) {
-            all.add(next());
-        }
-        return all;
-    }
-
-    boolean hasKept() {
-        return !kept.isEmpty();
-    }
-
     @Override
     public void submit(List<Submission> arrived) {
         List<Submission> turn = arrived.stream()
@@ -78,9 +58,6 @@ final class ScriptedIngest implements Ingest {
         turns.add(turn);
         if (keeping) {
             kept.addAll(turn);
-            if (throwing) {
-                throw new IllegalStateException("broken");
-            }
         } else {
             turn.forEach(submission -> submission.answer().accept(script.apply(body(submission))));
         }

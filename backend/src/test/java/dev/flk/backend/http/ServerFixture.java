@@ -36,7 +36,6 @@ final class ServerFixture implements AfterEachCallback {
     private final HttpMetrics httpMetrics = new HttpMetrics(metrics, new RefusedSubmissions(metrics));
     volatile List<Component> components = List.of(new Component("log", true, "open"));
 
-    private int maxConnections = 1000;
     private Duration headerTimeout = LONG;
     private long heapBytes = Runtime.getRuntime().maxMemory();
     private Limits limits;
@@ -46,11 +45,6 @@ final class ServerFixture implements AfterEachCallback {
     private final List<RawClient> clients = new ArrayList<>();
     private BackendServer server;
     private int port;
-
-    ServerFixture maxConnections(int connections) {
-        maxConnections = connections;
-        return this;
-    }
 
     ServerFixture headerTimeout(Duration timeout) {
         headerTimeout = timeout;
@@ -87,7 +81,7 @@ final class ServerFixture implements AfterEachCallback {
                     MAX_BODY_BYTES,
                     MAX_BATCH_LINES,
                     MAX_BATCH_BYTES,
-                    maxConnections,
+                    1000,
                     1000,
                     headerTimeout,
                     LONG,

@@ -26,7 +26,6 @@ import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -175,23 +174,6 @@ final class IngestPipelineTest {
             assertDecided(harness.submit(Pcs.number(1).with("budget", "0.9")), 200, Relation.CONFLICT);
         }
         assertThat(IngestHarness.logged(log())).hasSize(2);
-    }
-
-    @Test
-    void wallClockSetByWeeks_whatWasDecidedStillStands() throws IOException {
-        try (IngestHarness harness = open()) {
-            Outcome first = harness.submit(Pcs.number(1));
-            clock.setByMillis = Duration.ofDays(20).toMillis();
-            Outcome again = harness.submit(Pcs.number(1));
-            assertDecided(again, 200, Relation.DUPLICATE);
-            assertThat(body(again)).isEqualTo(body(first));
-            assertDecided(harness.submit(Pcs.number(2)), 200, Relation.FIRST);
-            clock.setByMillis = -Duration.ofDays(20).toMillis();
-            assertDecided(harness.submit(Pcs.number(3)), 200, Relation.FIRST);
-            assertDecided(harness.submit(Pcs.number(3)), 200, Relation.DUPLICATE);
-            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
-        }
-        assertThat(IngestHarness.logged(log())).hasSize(3);
     }
 
     @Test

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.Random;
 
 /** Engines of tests: in memory, with the defaults. */
@@ -17,10 +18,15 @@ public final class MemoryEngine {
 
     /** One that takes calls; to be closed. */
     public static StateEngine started() {
+        return started(Instant::now);
+    }
+
+    /** The same on a clock of the test. */
+    static StateEngine started(InstantSource clock) {
         StateEngine engine = new StateEngine(
                 new MemoryStorage(() -> "history", 64 << 20),
                 Settings.defaults(),
-                Instant::now,
+                clock,
                 System::nanoTime,
                 new Random(),
                 () -> Long.MAX_VALUE);

@@ -11,10 +11,7 @@ import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.ScrapedText;
 import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.state.Caller.Grant;
-import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.tls.ReloadedTls;
-import dev.flk.backend.tls.ReloadedTls.TlsMetrics;
-import dev.flk.backend.tls.TlsFiles;
 import dev.flk.canonical.Sha256;
 import dev.flk.client.Replay;
 import dev.flk.client.StateCallException;
@@ -25,8 +22,6 @@ import dev.flk.client.proto.ApplyRequest;
 import dev.flk.client.proto.BeginRequest;
 import dev.flk.client.proto.CommitRequest;
 import dev.flk.client.proto.CommitResponse;
-import dev.flk.client.proto.Event;
-import dev.flk.client.proto.ReplayRequest;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.client.proto.StateGrpc.StateBlockingStub;
 import dev.flk.client.proto.Write;
@@ -43,7 +38,6 @@ import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse;
-import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.MetadataUtils;
@@ -55,7 +49,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -343,22 +336,6 @@ class ServedStateTest {
     }
 
     @Test
-    void healthOfAFullDisk_isNotServing() throws Exception {
-        served = ServedState.open(
-                config(Optional.empty(), Long.MAX_VALUE), () -> now, () -> now, null, Audit.none(), stateMetrics, pool);
-        ManagedChannel channel = channel();
-        await().until(() -> served.problem().equals(Optional.of("DISK_FULL")));
-        served.look();
-        assertThat(HealthGrpc.newBlockingStub(channel)
-                        .withDeadlineAfter(20, TimeUnit.SECONDS)
-                        .check(HealthCheckRequest.newBuilder()
-                                .setService("flk.state.v1.State")
-                                .build())
-                        .getStatus())
-                .isEqualTo(ServingStatus.NOT_SERVING);
-    }
-
-    @Test
     void lists_holdWhatMayBeRead_inOrder() throws Exception {
         open(
                 Optional.of(tokens(
@@ -410,44 +387,6 @@ class ServedStateTest {
     }
 
     @Test
-    void tls_isThatOfThePublicPort_withTheCertificatesOfClients() throws Exception {
-        TestAuthority authority = TestAuthority.named("a");
-        authority.writeTo(directory.resolve("ca.crt"));
-        authority.issue("own", "localhost").writeTo(directory, "own");
-        authority.issue("agent").writeTo(directory, "agent");
-        TestAuthority.named("b").issue("stranger").writeTo(directory, "stranger");
-        Path ca = directory.resolve("ca.crt");
-        try (ReloadedTls tls = new ReloadedTls(
-                new TlsFiles(directory.resolve("own.crt"), directory.resolve("own.key"), Optional.of(ca)),
-                () -> now,
-                new TlsMetrics(metrics))) {
-            open(Optional.empty(), tls);
-            try (StateClient known = showing(ca, "agent");
-                    StateClient stranger = showing(ca, "stranger");
-                    StateClient silent =
-                            to().timeout(Duration.ofSeconds(3)).tls(ca).connect();
-                    StateClient plain = to().timeout(Duration.ofSeconds(3)).connect()) {
-                assertThat(refusal(() -> write(known, "agent"))).isEqualTo(Code.OK);
-                // each is tried again for seconds
-                assertThat(Stream.of(stranger, silent, plain)
-                                .map(client -> CompletableFuture.supplyAsync(
-                                        () -> refusal(() -> client.get("agent", "k")),
-                                        command -> new Thread(command).start()))
-                                .toList())
-                        .allSatisfy(refusal ->
-                                assertThat(refusal.get(30, TimeUnit.SECONDS)).isEqualTo(Code.UNAVAILABLE));
-            }
-        }
-    }
-
-    private StateClient showing(Path authority, String name) throws IOException {
-        return to().timeout(Duration.ofSeconds(3))
-                .tls(authority)
-                .certificate(directory.resolve(name + ".crt"), directory.resolve(name + ".key"))
-                .connect();
-    }
-
-    @Test
     void directoryThatIsGone_isAnOutageUntilItIsBack() throws Exception {
         open(Optional.empty(), null);
         try (StateClient client = to().timeout(Duration.ofSeconds(3)).connect()) {
@@ -464,26 +403,6 @@ class ServedStateTest {
             write(client, "agent");
             assertThat(client.get("agent", "k").map(Versioned::version)).contains(2L);
             assertThat(exposed()).contains("flk_state_up 1.0", "flk_state_commits_total 2.0", "flk_state_revision 2.0");
-        }
-    }
-
-    @Test
-    void quietReplay_getsProgressNowAndThen() {
-        open(Optional.empty(), null);
-        ManagedChannel channel = channel();
-        try (StateClient client = to().connect()) {
-            Iterator<Event> events = StateGrpc.newBlockingStub(channel)
-                    .withDeadlineAfter(20, TimeUnit.SECONDS)
-                    .replay(ReplayRequest.newBuilder()
-                            .setAgentId("quiet")
-                            .setFollow(true)
-                            .setProgress(true)
-                            .build());
-            write(client, "busy");
-
-            Event progress = events.next();
-            assertThat(progress.getRevision()).isEqualTo(1);
-            assertThat(progress.getChangesCount()).isZero();
         }
     }
 

@@ -126,17 +126,6 @@ class StateClientTest {
     }
 
     @Test
-    void replay_ofAnAgent() {
-        write("agent-1", "k", "1");
-        write("agent-2", "k", "1");
-        write("agent-1", "k", "2");
-
-        try (Stream<StateEvent> events = client.replay(Replay.ofAgent("agent-1"))) {
-            assertThat(events.map(event -> event.changes().get(0).json())).containsExactly("1", "2");
-        }
-    }
-
-    @Test
     void transaction_mayHaveSeveralNamespaces() {
         try (Transaction tx = client.begin()) {
             Transaction elsewhere = tx.namespace("elsewhere");
@@ -242,14 +231,6 @@ class StateClientTest {
         assertThat(requests).hasSize(2).allMatch(ReplayRequest::getProgress);
         assertThat(requests.get(1).getResumeToken()).isEqualTo("token-7");
         assertThat(requests.get(1).hasFrom()).isFalse();
-    }
-
-    @Test
-    void commitThatIsRefused_isOver() {
-        Transaction tx = client.begin().writeIf("a", "k", "2", 7);
-
-        assertThatThrownBy(tx::commit).isInstanceOf(VersionConflict.class);
-        assertThatThrownBy(tx::commit).hasMessage("the transaction is over");
     }
 
     @Test
