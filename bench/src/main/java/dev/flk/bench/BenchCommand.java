@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench;
 
-import dev.flk.bench.suite.Plot;
-import dev.flk.bench.suite.Report;
-import dev.flk.bench.suite.Results;
-import dev.flk.bench.suite.Results.Target;
-import dev.flk.bench.suite.Suites;
+import dev.flk.bench.Results.Target;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.suite;
+package dev.flk.bench;
 
-import dev.flk.bench.suite.Results.Figures;
-import dev.flk.bench.suite.Results.Sample;
+import dev.flk.bench.Results.Figures;
+import dev.flk.bench.Results.Sample;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,7 +14,7 @@ import java.util.Map;
 import java.util.function.ToDoubleFunction;
 
 /** Curves over the number of connections as SVG, in panels stacked vertically. The horizontal axis is logarithmic. */
-public final class Plot {
+final class Plot {
     private static final int WIDTH = 720;
     private static final int PANEL_HEIGHT = 260;
     private static final int LEFT = 80;

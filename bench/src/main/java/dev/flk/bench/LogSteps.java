@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.suite;
+package dev.flk.bench;
 
 import dev.flk.wal.Log;
 import dev.flk.wal.Log.Append;

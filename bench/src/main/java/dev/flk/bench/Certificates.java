@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.load;
+package dev.flk.bench;
 
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.PcsId;
@@ -10,7 +10,7 @@ import java.nio.charset.StandardCharsets;
  * A source of certificates that a backend accepts. Each has an id that was never used before: they have the same shard
  * and Merkle root and consecutive epochs. Confined to one thread.
  */
-public final class Certificates {
+final class Certificates {
     private static final String SHARD = "bench-1";
     private static final String BEFORE_EPOCH =
             "\",\"schema\":\"fractal-lba-kakeya\",\"version\":\"0.1\",\"shard_id\":\"" + SHARD + "\",\"epoch\":";

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.process;
+package dev.flk.bench;
 
+import dev.flk.client.proto.ApplyRequest;
+import dev.flk.client.proto.CommitResponse;
+import dev.flk.client.proto.Found;
+import dev.flk.client.proto.GetRequest;
+import dev.flk.client.proto.GetResponse;
+import dev.flk.client.proto.StateGrpc.StateImplBase;
+import dev.flk.client.proto.Version;
+import io.grpc.netty.NettyServerBuilder;
+import io.grpc.stub.StreamObserver;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -38,22 +47,20 @@ import java.util.Map;
 import redis.embedded.core.ExecutableProvider;
 
 /** A server on a free port that is ready for requests. */
-public record Server(Program program, int port) implements Closeable {
+record Server(Program program, int port) implements Closeable {
     /** The HMAC secret of all measured backends. */
-    public static final String SECRET = "bench-key";
+    static final String SECRET = "bench-key";
 
     /** Starts the bare Netty server. */
-    public static Server bare(Path directory) throws IOException, InterruptedException {
-        Program program = Program.java(
-                "bare", directory, Map.of(), List.of("-cp", Program.ownJar().toString(), BareServer.class.getName()));
-        return new Server(program, port(program));
+    static Server bare(Path directory) throws IOException, InterruptedException {
+        return own(BareServer.class, directory);
     }
 
     /**
      * Starts a backend with its data in {@code directory}. Its configuration is the default, except that
      * {@code TOKEN_RATE} is raised, the state is off, and {@code settings} are added.
      */
-    public static Server backend(Path directory, List<String> jvmOptions, Map<String, String> settings)
+    static Server backend(Path directory, List<String> jvmOptions, Map<String, String> settings)
             throws IOException, InterruptedException {
         Map<String, String> environment = new LinkedHashMap<>();
         environment.put("PORT", "0");
@@ -69,26 +76,76 @@ public record Server(Program program, int port) implements Closeable {
         return new Server(program, port);
     }
 
-    static int port(Program program) throws IOException, InterruptedException {
+    /** Starts a backend; the port serves its state. */
+    static Server state(Path directory, List<String> jvmOptions) throws IOException, InterruptedException {
+        Program program =
+                backend(directory, jvmOptions, Map.of("STATE_PORT", "0")).program();
+        String line = program.awaitLine(text -> text.contains("state on 127.0.0.1 port "));
+        return new Server(program, Integer.parseInt(line.replaceFirst(".* port ([0-9]+),.*", "$1")));
+    }
+
+    /** Starts a gRPC server with default settings, which returns responses of the same size and does nothing else. */
+    static Server bareGrpc(Path directory) throws IOException, InterruptedException {
+        return own(BareGrpcServer.class, directory);
+    }
+
+    private static Server own(Class<?> server, Path directory) throws IOException, InterruptedException {
+        Program program = Program.own(server, directory);
+        return new Server(program, port(program));
+    }
+
+    private static int port(Program program) throws IOException, InterruptedException {
         String line = program.awaitLine(text -> text.contains("listening on "));
         return Integer.parseInt(line.substring(line.lastIndexOf(' ') + 1));
     }
 
     /** Starts a redis-server that syncs its file every second, as docs/redis.md recommends. */
-    public static Server redis(Path directory) throws IOException, InterruptedException {
+    static Server redis(Path directory) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(ExecutableProvider.newJarResourceProvider(directory.toFile())
                 .get()
                 .toString());
-        int port;
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            port = socket.getLocalPort();
-        }
+        int port = freePort();
         String options = "--bind 127.0.0.1 --appendonly yes --appendfsync everysec --port " + port;
         command.addAll(List.of(options.split(" ", -1)));
         Program program = Program.start("redis", directory, Map.of(), command);
         program.awaitLine(line -> line.contains("Ready to accept connections"));
         return new Server(program, port);
+    }
+
+    /** Starts etcd with its default settings, under which it syncs each commit to disk. */
+    static Server etcd(Path directory) throws IOException, InterruptedException {
+        int port = freePort();
+        String url = "http://127.0.0.1:" + port;
+        String peers = "http://127.0.0.1:" + freePort();
+        Program program;
+        try {
+            program = Program.start(
+                    "etcd",
+                    directory,
+                    Map.of(),
+                    List.of(
+                            "etcd",
+                            "--data-dir=" + directory.resolve("data"),
+                            "--listen-client-urls=" + url,
+                            "--advertise-client-urls=" + url,
+                            "--listen-peer-urls=" + peers,
+                            "--initial-advertise-peer-urls=" + peers,
+                            "--initial-cluster=default=" + peers));
+        } catch (IOException e) {
+            throw new IOException(
+                    "can't start etcd, which the state is compared with; install it (Debian: apt install etcd-server)",
+                    e);
+        }
+        program.awaitLine(line ->
+                line.contains("ready to serve client requests") || line.contains("serving insecure client requests"));
+        return new Server(program, port);
+    }
+
+    private static int freePort() throws IOException {
+        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            return socket.getLocalPort();
+        }
     }
 
     @Override
@@ -152,6 +209,54 @@ public record Server(Program program, int port) implements Closeable {
             @Override
             public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
                 context.close();
+            }
+        }
+    }
+
+    /** A server that runs in a process of its own and prints its port. */
+    public static final class BareGrpcServer {
+        private BareGrpcServer() {}
+
+        /** Runs until it is killed. */
+        public static void main(String[] args) throws IOException, InterruptedException {
+            io.grpc.Server server = NettyServerBuilder.forAddress(
+                            new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                    .addService(new State())
+                    .build()
+                    .start();
+            System.out.println("listening on " + server.getPort());
+            server.awaitTermination();
+        }
+
+        private static final class State extends StateImplBase {
+            private static final CommitResponse COMMITTED = CommitResponse.newBuilder()
+                    .setRevision(1_000_000)
+                    .setCommittedAt(com.google.protobuf.Timestamp.newBuilder()
+                            .setSeconds(1_800_000_000)
+                            .setNanos(1_000))
+                    .addVersions(1)
+                    .build();
+            private static final GetResponse READ = GetResponse.newBuilder()
+                    .setRevision(1_000_000)
+                    .addFound(Found.newBuilder()
+                            .setState(Found.State.PRESENT)
+                            .setVersion(Version.newBuilder()
+                                    .setVersion(1)
+                                    .setRevision(1_000_000)
+                                    .setCommittedAt(COMMITTED.getCommittedAt())
+                                    .setJson(StateSuite.VALUE)))
+                    .build();
+
+            @Override
+            public void apply(ApplyRequest request, StreamObserver<CommitResponse> responses) {
+                responses.onNext(COMMITTED);
+                responses.onCompleted();
+            }
+
+            @Override
+            public void get(GetRequest request, StreamObserver<GetResponse> responses) {
+                responses.onNext(READ);
+                responses.onCompleted();
             }
         }
     }

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.suite;
+package dev.flk.bench;
 
-import dev.flk.bench.load.Certificates;
-import dev.flk.bench.load.LoadClient;
-import dev.flk.bench.load.LoadClient.Load;
-import dev.flk.bench.load.Stock;
-import dev.flk.bench.process.Server;
-import dev.flk.bench.suite.Results.Figures;
-import dev.flk.bench.suite.Results.Sample;
-import dev.flk.bench.suite.Workbench.Subject.Plan;
-import dev.flk.bench.suite.Workbench.Subject.Round;
+import dev.flk.bench.LoadClient.Load;
+import dev.flk.bench.Program.CpuTime;
+import dev.flk.bench.Results.Figures;
+import dev.flk.bench.Results.Sample;
+import dev.flk.bench.Workbench.Subject.Plan;
+import dev.flk.bench.Workbench.Subject.Round;
 import dev.flk.signing.HmacSigner;
 import dev.flk.signing.Signer;
 import java.io.Closeable;
@@ -127,7 +124,15 @@ final class Workbench implements Closeable {
      * @param expected the prefix of every status
      */
     static Subject load(String name, Server server, int connections, Stock stock, double firstGuess, String expected) {
-        return new Subject(name, new HttpLoad(server, connections, stock, expected, firstGuess, false));
+        double[] requestsPerSecond = {firstGuess};
+        return new Subject(name, plan -> {
+            Stock filled = filled(stock, requestsPerSecond[0], plan, connections);
+            try (LoadClient client = new LoadClient(server.port(), connections, filled, expected)) {
+                Sample sample = sample(client, server, plan);
+                requestsPerSecond[0] = sample.perSecond() / stock.itemsPerRequest();
+                return sample;
+            }
+        });
     }
 
     /** Returns a subject that sends single, new certificates to a backend in a closed loop. */
@@ -145,56 +150,28 @@ final class Workbench implements Closeable {
      * count from the time at which a request was due.
      */
     static Subject steady(String name, Server backend, int connections, Stock stock, double perSecond) {
-        return new Subject(name, new HttpLoad(backend, connections, stock, "200", perSecond, true));
+        return new Subject(name, plan -> {
+            Stock filled = filled(stock, perSecond, plan, connections);
+            try (LoadClient client = new LoadClient(backend.port(), connections, filled, "200").open(perSecond)) {
+                return sample(client, backend, plan);
+            }
+        });
     }
 
-    private static final class HttpLoad implements Round {
-        private final Server server;
-        private final int connections;
-        private final Stock stock;
-        private final String expected;
-        private final boolean isOpen;
-        private double requestsPerSecond;
+    private static Stock filled(Stock stock, double requestsPerSecond, Plan plan, int connections) {
+        double seconds = plan.warmUp().plus(plan.measured()).toNanos() / 1e9;
+        stock.fill(Math.round(requestsPerSecond * seconds * STOCK_FACTOR) + connections);
+        return stock;
+    }
 
-        HttpLoad(
-                Server server,
-                int connections,
-                Stock stock,
-                String expected,
-                double requestsPerSecond,
-                boolean isOpen) {
-            this.server = server;
-            this.connections = connections;
-            this.stock = stock;
-            this.expected = expected;
-            this.requestsPerSecond = requestsPerSecond;
-            this.isOpen = isOpen;
-        }
-
-        @Override
-        public Sample measure(Plan plan) throws IOException {
-            double seconds = plan.warmUp().plus(plan.measured()).toNanos() / 1e9;
-            stock.fill(Math.round(requestsPerSecond * seconds * STOCK_FACTOR) + connections);
-            try (LoadClient client = new LoadClient(server.port(), connections, stock, expected)) {
-                if (isOpen) {
-                    client.open(requestsPerSecond);
-                }
-                long[] cpu = new long[2];
-                int[] calls = new int[1];
-                Load load = client.run(
-                        plan.warmUp(),
-                        plan.measured(),
-                        () -> cpu[calls[0]++] = server.program().cpuNanos());
-                if (!isOpen) {
-                    requestsPerSecond = load.itemsPerSecond() / stock.itemsPerRequest();
-                }
-                return Sample.of(
-                        load.itemsPerSecond(),
-                        load.latencies(),
-                        (cpu[1] - cpu[0]) / 1e3 / Math.max(1, load.items()),
-                        server.program().residentMebibytes());
-            }
-        }
+    private static Sample sample(LoadClient client, Server server, Plan plan) throws IOException {
+        CpuTime cpu = server.program().cpuTime();
+        Load load = client.run(plan.warmUp(), plan.measured(), cpu);
+        return Sample.of(
+                load.itemsPerSecond(),
+                load.latencies(),
+                cpu.microsPer(load.items()),
+                server.program().residentMebibytes());
     }
 
     /**

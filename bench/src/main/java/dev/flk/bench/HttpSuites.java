@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.suite;
+package dev.flk.bench;
 
-import dev.flk.bench.load.Stock;
-import dev.flk.bench.process.Server;
-import dev.flk.bench.process.SlowForces;
-import dev.flk.bench.suite.Results.Figures;
-import dev.flk.bench.suite.Results.Sample;
-import dev.flk.bench.suite.Results.Target;
-import dev.flk.bench.suite.Workbench.Subject;
-import dev.flk.bench.suite.Workbench.Subject.Plan;
+import dev.flk.bench.Results.Figures;
+import dev.flk.bench.Results.Sample;
+import dev.flk.bench.Results.Target;
+import dev.flk.bench.Workbench.Subject;
+import dev.flk.bench.Workbench.Subject.Plan;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.Ed25519Signer;

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.suite;
+package dev.flk.bench;
 
 import com.google.protobuf.ByteString;
+import dev.flk.bench.CallLoad.Call;
+import dev.flk.bench.CallLoad.Calls;
+import dev.flk.bench.CallLoad.Load;
+import dev.flk.bench.Program.CpuTime;
+import dev.flk.bench.Results.Sample;
+import dev.flk.bench.Results.Target;
+import dev.flk.bench.Workbench.Subject;
 import dev.flk.bench.etcd.KVGrpc;
 import dev.flk.bench.etcd.PutRequest;
 import dev.flk.bench.etcd.RangeRequest;
-import dev.flk.bench.load.CallLoad;
-import dev.flk.bench.load.CallLoad.Call;
-import dev.flk.bench.load.CallLoad.Calls;
-import dev.flk.bench.load.CallLoad.Load;
-import dev.flk.bench.process.Gauge;
-import dev.flk.bench.process.Server;
-import dev.flk.bench.process.StateServers;
-import dev.flk.bench.suite.Results.Sample;
-import dev.flk.bench.suite.Results.Target;
-import dev.flk.bench.suite.Workbench.Subject;
 import dev.flk.client.Replay;
 import dev.flk.client.StateClient;
 import dev.flk.client.StateEvent;
@@ -41,6 +38,9 @@ import java.util.stream.Stream;
  * bytes.
  */
 final class StateSuite {
+    /** The value of every key. */
+    static final String VALUE = "{\"fact\":\"" + "x".repeat(240) + "\"}";
+
     private static final int CLIENTS = 64;
     private static final int KEYS_PER_CLIENT = 1_000;
     private static final int OPERATIONS_PER_COMMIT = 100;
@@ -57,10 +57,10 @@ final class StateSuite {
     private StateSuite() {}
 
     static Results run(Workbench bench) throws IOException, InterruptedException {
-        Server bare = bench.keep(StateServers.bare(bench.directory("bare")));
-        Server state = bench.keep(StateServers.state(bench.directory("state"), bench.backendJvm()));
-        Server replayed = bench.keep(StateServers.state(bench.directory("replayed"), bench.backendJvm()));
-        Server etcd = bench.keep(StateServers.etcd(bench.directory("etcd")));
+        Server bare = bench.keep(Server.bareGrpc(bench.directory("bare")));
+        Server state = bench.keep(Server.state(bench.directory("state"), bench.backendJvm()));
+        Server replayed = bench.keep(Server.state(bench.directory("replayed"), bench.backendJvm()));
+        Server etcd = bench.keep(Server.etcd(bench.directory("etcd")));
         Server alone = bench.backend("alone");
         Server recording = bench.backend("recording", Map.of("STATE_PORT", "0"));
         Path broken = bench.directory("broken").toAbsolutePath();
@@ -105,17 +105,13 @@ final class StateSuite {
     private static Subject calls(String name, Server server, int clients, int operations, Calls calls) {
         return new Subject(name, plan -> {
             try (CallLoad load = new CallLoad(server.port(), clients, calls)) {
-                long[] cpu = new long[2];
-                int[] reads = new int[1];
-                Load done = load.run(
-                        plan.warmUp(),
-                        plan.measured(),
-                        () -> cpu[reads[0]++] = server.program().cpuNanos());
-                long count = Math.max(1, done.calls() * operations);
+                CpuTime cpu = server.program().cpuTime();
+                Load done = load.run(plan.warmUp(), plan.measured(), cpu);
+                long count = done.calls() * operations;
                 return Sample.of(
                         count / plan.measuredSeconds(),
                         done.nanos(),
-                        (cpu[1] - cpu[0]) / 1e3 / count,
+                        cpu.microsPer(count),
                         server.program().residentMebibytes());
             }
         });
@@ -134,14 +130,13 @@ final class StateSuite {
     private static Sample replay(Server server) {
         try (StateClient client = StateClient.connect("127.0.0.1:" + server.port());
                 Stream<StateEvent> events = client.replay(Replay.ofAll().to(REPLAYED + 1L))) {
-            long cpu = server.program().cpuNanos();
+            CpuTime cpu = server.program().cpuTime().started();
             long begun = System.nanoTime();
             long count = events.count();
             double seconds = (System.nanoTime() - begun) / 1e9;
+            cpu.run();
             return Sample.ofRate(
-                    count / seconds,
-                    (server.program().cpuNanos() - cpu) / 1e3 / count,
-                    server.program().residentMebibytes());
+                    count / seconds, cpu.microsPer(count), server.program().residentMebibytes());
         }
     }
 
@@ -151,19 +146,20 @@ final class StateSuite {
      * follow that load, without any other load in parallel; it waits until the backlog is empty.
      */
     private static Sample catchUp(Server server) throws IOException, InterruptedException {
-        Gauge lag = new Gauge(server.port(), "flk_record_lag_records");
-        long backlog = lag.awaitAtMost(Long.MAX_VALUE);
-        long from = lag.awaitAtMost(backlog * 9 / 10);
-        long cpu = server.program().cpuNanos();
+        long backlog = awaitLag(server, Long.MAX_VALUE);
+        long from = awaitLag(server, backlog * 9 / 10);
+        CpuTime cpu = server.program().cpuTime().started();
         long begun = System.nanoTime();
-        long count = from - lag.awaitAtMost(backlog / 10);
+        long count = from - awaitLag(server, backlog / 10);
         double seconds = (System.nanoTime() - begun) / 1e9;
-        long spent = server.program().cpuNanos() - cpu;
-        lag.awaitAtMost(0);
+        cpu.run();
+        awaitLag(server, 0);
         return Sample.ofRate(
-                count / seconds,
-                spent / 1e3 / Math.max(1, count),
-                server.program().residentMebibytes());
+                count / seconds, cpu.microsPer(count), server.program().residentMebibytes());
+    }
+
+    private static long awaitLag(Server server, long max) throws IOException, InterruptedException {
+        return Program.awaitMetric(server.port(), "flk_record_lag_records", max);
     }
 
     private static String name(int client, long number) {
@@ -179,7 +175,7 @@ final class StateSuite {
 
     private static Operation write(int client, long number) {
         return Operation.newBuilder()
-                .setWrite(Write.newBuilder().setKey(key(client, number)).setJson(StateServers.value()))
+                .setWrite(Write.newBuilder().setKey(key(client, number)).setJson(VALUE))
                 .build();
     }
 
@@ -211,7 +207,7 @@ final class StateSuite {
         return (client, number, response) -> stub.put(
                 PutRequest.newBuilder()
                         .setKey(ByteString.copyFromUtf8(name(client, number)))
-                        .setValue(ByteString.copyFromUtf8(StateServers.value()))
+                        .setValue(ByteString.copyFromUtf8(VALUE))
                         .build(),
                 observing(response));
     }
@@ -225,23 +221,9 @@ final class StateSuite {
                 observing(response));
     }
 
-    /** Adapts an observer of any response to one of a certain type. */
+    /** An observer of any response accepts one of a certain type. */
+    @SuppressWarnings("unchecked")
     private static <T> StreamObserver<T> observing(StreamObserver<Object> response) {
-        return new StreamObserver<>() {
-            @Override
-            public void onNext(T value) {
-                response.onNext(value);
-            }
-
-            @Override
-            public void onError(Throwable cause) {
-                response.onError(cause);
-            }
-
-            @Override
-            public void onCompleted() {
-                response.onCompleted();
-            }
-        };
+        return (StreamObserver<T>) (StreamObserver<?>) response;
     }
 }

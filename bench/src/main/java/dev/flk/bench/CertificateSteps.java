@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.suite;
+package dev.flk.bench;
 
-import dev.flk.bench.load.Certificates;
 import dev.flk.canonical.Sha256;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
@@ -11,7 +10,6 @@ import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.HmacSigner;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SignatureCheck.KeyId;
-import dev.flk.signing.Signer;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verifier;
@@ -47,11 +45,10 @@ public class CertificateSteps {
     private final Verdict[] verdicts = new Verdict[BODIES];
     private int next;
 
-    /** Creates the bodies and the inputs of each step. */
     public CertificateSteps() {
         try {
-            Certificates hmacBodies = certificates(hmacSigner);
-            Certificates ed25519Bodies = certificates(ed25519Signer);
+            Certificates hmacBodies = new Certificates(hmacSigner, "5a".repeat(32));
+            Certificates ed25519Bodies = new Certificates(ed25519Signer, "5a".repeat(32));
             for (int i = 0; i < BODIES; i++) {
                 bodies[i] = hmacBodies.next();
                 parsed[i] = CertificateReader.parse(bodies[i]);
@@ -62,10 +59,6 @@ public class CertificateSteps {
         } catch (MalformedCertificate e) {
             throw new IllegalStateException("a generated certificate is malformed", e);
         }
-    }
-
-    private static Certificates certificates(Signer signer) {
-        return new Certificates(signer, "5a".repeat(32));
     }
 
     private int next() {
@@ -79,20 +72,17 @@ public class CertificateSteps {
         return CertificateReader.parse(bodies[next()]);
     }
 
-    /** Computes the bytes that are signed. */
     @Benchmark
     public byte[] canonicalForm() {
         return parsed[next()].signed().canonicalForm();
     }
 
-    /** Computes and compares one HMAC. */
     @Benchmark
     public Optional<KeyId> hmacCheck() {
         ParsedCertificate one = parsed[next()];
         return hmac.verify(one.canonicalForm(), one.sig());
     }
 
-    /** Verifies one Ed25519 signature. */
     @Benchmark
     public Optional<KeyId> ed25519Check() {
         ParsedCertificate one = parsedEd25519[next()];
@@ -111,7 +101,6 @@ public class CertificateSteps {
         return verifier.verify(certificates[next()]);
     }
 
-    /** Renders the response body. */
     @Benchmark
     public byte[] render() {
         return verdicts[next()].body();

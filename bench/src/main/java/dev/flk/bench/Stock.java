@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.load;
+package dev.flk.bench;
 
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
@@ -12,7 +12,7 @@ import java.util.function.Supplier;
  *
  * <p>It keeps every request in memory, about 700 bytes per certificate.
  */
-public final class Stock {
+final class Stock {
     private final Supplier<byte[]> maker;
     private final int itemsPerRequest;
     private final boolean repeats;

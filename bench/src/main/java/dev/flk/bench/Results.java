@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.suite;
+package dev.flk.bench;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonValue;
@@ -20,7 +20,7 @@ import org.apache.commons.math3.stat.StatUtils;
  * @param unit the unit of the rates
  * @param base the subject that the others are compared with; "" if there is none
  */
-public record Results(
+record Results(
         @JsonProperty("name") String suite,
         String unit,
         String base,

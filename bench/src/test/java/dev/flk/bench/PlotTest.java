@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.suite;
+package dev.flk.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.bench.suite.Plot.Curve;
-import dev.flk.bench.suite.Plot.Point;
+import dev.flk.bench.Plot.Curve;
+import dev.flk.bench.Plot.Point;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;

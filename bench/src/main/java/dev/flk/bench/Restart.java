@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.suite;
+package dev.flk.bench;
 
-import dev.flk.bench.load.LoadClient;
-import dev.flk.bench.load.Stock;
-import dev.flk.bench.process.Program;
-import dev.flk.bench.process.Server;
-import dev.flk.bench.suite.Results.Figures;
-import dev.flk.bench.suite.Results.Sample;
-import dev.flk.bench.suite.Results.Target;
-import dev.flk.bench.suite.Workbench.Subject;
+import dev.flk.bench.Results.Figures;
+import dev.flk.bench.Results.Sample;
+import dev.flk.bench.Results.Target;
+import dev.flk.bench.Workbench.Subject;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;

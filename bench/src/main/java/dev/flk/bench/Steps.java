@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.suite;
+package dev.flk.bench;
 
-import dev.flk.bench.suite.Results.Figures;
-import dev.flk.bench.suite.Results.Sample;
-import dev.flk.bench.suite.Workbench.Subject.Plan;
+import dev.flk.bench.Results.Figures;
+import dev.flk.bench.Results.Sample;
+import dev.flk.bench.Workbench.Subject.Plan;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

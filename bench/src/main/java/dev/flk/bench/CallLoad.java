@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.load;
+package dev.flk.bench;
 
 import io.grpc.ManagedChannel;
 import io.grpc.netty.NettyChannelBuilder;
@@ -15,7 +15,7 @@ import org.HdrHistogram.Histogram;
 import org.jspecify.annotations.Nullable;
 
 /** Clients of a gRPC server on this machine. Each makes its next call as soon as the previous one completes. */
-public final class CallLoad implements Closeable {
+final class CallLoad implements Closeable {
     private static final int MAX_CHANNELS = 4;
 
     private final List<ManagedChannel> channels = new ArrayList<>();

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.suite;
+package dev.flk.bench;
 
-import dev.flk.bench.load.Certificates;
-import dev.flk.bench.load.Stock;
-import dev.flk.bench.process.Gauge;
-import dev.flk.bench.process.Program;
-import dev.flk.bench.process.Server;
-import dev.flk.bench.suite.Results.Sample;
-import dev.flk.bench.suite.Results.Target;
-import dev.flk.bench.suite.Workbench.Subject;
+import dev.flk.bench.Program.CpuTime;
+import dev.flk.bench.Results.Sample;
+import dev.flk.bench.Results.Target;
+import dev.flk.bench.Workbench.Subject;
 import java.io.BufferedOutputStream;
 import java.io.Closeable;
 import java.io.IOException;
@@ -64,12 +60,13 @@ final class AgentSuite {
         try (Agent agent = Agent.start(directory, "http://127.0.0.1:" + backend.port())) {
             long first = agent.awaitPending(BACKLOG * 4 / 5);
             long begun = System.nanoTime();
-            long cpuNanos = agent.program().cpuNanos();
+            CpuTime cpu = agent.program().cpuTime().started();
             long left = agent.awaitPending(0);
             double seconds = (System.nanoTime() - begun) / 1e9;
+            cpu.run();
             return Sample.ofRate(
                     (first - left) / seconds,
-                    (agent.program().cpuNanos() - cpuNanos) / 1e3 / (first - left),
+                    cpu.microsPer(first - left),
                     agent.program().residentMebibytes());
         } finally {
             Workbench.delete(directory);
@@ -112,7 +109,7 @@ final class AgentSuite {
 
         /** Blocks until at most {@code max} certificates are pending; returns their number. */
         long awaitPending(long max) throws IOException, InterruptedException {
-            return new Gauge(metricsPort, "flk_agent_outbox_pending").awaitAtMost(max);
+            return Program.awaitMetric(metricsPort, "flk_agent_outbox_pending", max);
         }
 
         @Override

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.load;
+package dev.flk.bench;
 
 import java.io.IOException;
 import java.net.InetAddress;
@@ -24,7 +24,7 @@ import org.HdrHistogram.Histogram;
  * at a constant rate even if the server does not keep up. The latency of a request counts from its due time, so that it
  * includes the time for which a stalled server prevented sending (coordinated omission).
  */
-public final class LoadClient implements AutoCloseable {
+final class LoadClient implements AutoCloseable {
     private static final Duration TIMEOUT = Duration.ofSeconds(30);
     private static final long MAX_PARK_NANOS = 100_000;
     private static final long MAX_LATENCY_NANOS = Duration.ofMinutes(1).toNanos();

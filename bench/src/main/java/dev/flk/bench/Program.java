@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.process;
+package dev.flk.bench;
 
-import java.io.BufferedReader;
 import java.io.Closeable;
 import java.io.File;
 import java.io.IOException;
-import java.io.InputStreamReader;
+import java.net.URI;
 import java.net.URISyntaxException;
+import java.net.URL;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,16 +17,19 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.NoSuchElementException;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /**
  * A measured program. Its output goes to a file, and its costs are read from {@code /proc}, which requires Linux. It
  * ends at the latest with this process.
  */
-public final class Program implements Closeable {
+final class Program implements Closeable {
     private static final Duration TIMEOUT = Duration.ofMinutes(2);
-    private static final long CLOCK_TICK_NANOS = 10_000_000;
+    private static final HttpClient HTTP = HttpClient.newHttpClient();
 
     private final String name;
     private final Process process;
@@ -53,8 +59,13 @@ public final class Program implements Closeable {
         return new Program(name, builder.start(), log);
     }
 
-    /** Starts a Java program in the same JVM installation as this one. */
-    static Program java(String name, Path directory, Map<String, String> environment, List<String> arguments)
+    /** Starts a class of this jar that runs until it is killed. */
+    static Program own(Class<?> program, Path directory) throws IOException {
+        return java(
+                program.getSimpleName(), directory, Map.of(), List.of("-cp", ownJar().toString(), program.getName()));
+    }
+
+    private static Program java(String name, Path directory, Map<String, String> environment, List<String> arguments)
             throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -67,7 +78,7 @@ public final class Program implements Closeable {
      *
      * @param module {@code backend} or {@code agent}
      */
-    public static Program jar(
+    static Program jar(
             String module,
             Path directory,
             Map<String, String> environment,
@@ -90,32 +101,21 @@ public final class Program implements Closeable {
 
     static Path ownJar() {
         try {
-            return Path.of(Program.class
-                            .getProtectionDomain()
-                            .getCodeSource()
-                            .getLocation()
-                            .toURI())
-                    .toAbsolutePath();
+            URL location = Program.class.getProtectionDomain().getCodeSource().getLocation();
+            return Path.of(location.toURI()).toAbsolutePath();
         } catch (URISyntaxException e) {
             throw new IllegalStateException(e);
         }
     }
 
-    /**
-     * Blocks until the program has printed a matching line; returns the first one, even if it was printed before the
-     * call.
-     */
-    public String awaitLine(Predicate<String> condition) throws IOException, InterruptedException {
+    /** Blocks until the program has printed a matching line; returns the first one, even if it was printed before the call. */
+    String awaitLine(Predicate<String> condition) throws IOException, InterruptedException {
         long deadline = System.nanoTime() + TIMEOUT.toNanos();
         while (true) {
             boolean ended = !process.isAlive();
-            try (BufferedReader lines =
-                    new BufferedReader(new InputStreamReader(Files.newInputStream(log), StandardCharsets.UTF_8))) {
-                for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-                    if (condition.test(line)) {
-                        return line;
-                    }
-                }
+            Optional<String> line = printed().filter(condition).findFirst();
+            if (line.isPresent()) {
+                return line.get();
             }
             if (ended || System.nanoTime() > deadline) {
                 throw new IOException(
@@ -125,34 +125,89 @@ public final class Program implements Closeable {
         }
     }
 
+    /** Returns the lines so far; a character that is not complete yet is replaced. */
+    private Stream<String> printed() throws IOException {
+        return new String(Files.readAllBytes(log), StandardCharsets.UTF_8).lines();
+    }
+
     private String tail() throws IOException {
-        List<String> lines = Files.readAllLines(log);
+        List<String> lines = printed().toList();
         return String.join("\n", lines.subList(Math.max(0, lines.size() - 20), lines.size()));
     }
 
     /** Returns the processor time used so far, user and system, with a precision of 10 ms. */
-    public long cpuNanos() {
-        try {
-            String stat = Files.readString(Path.of("/proc/" + process.pid() + "/stat"));
-            String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
-            return (Long.parseLong(fields[11]) + Long.parseLong(fields[12])) * CLOCK_TICK_NANOS;
-        } catch (IOException e) {
+    private long cpuNanos() {
+        return process.info()
+                .totalCpuDuration()
+                .orElseThrow(() -> new IllegalStateException(name + " has ended"))
+                .toNanos();
+    }
+
+    /** The processor time that the program spends between two runs of this. */
+    final class CpuTime implements Runnable {
+        private long readNanos;
+        private long spentNanos;
+
+        @Override
+        public void run() {
+            long now = cpuNanos();
+            spentNanos = now - readNanos;
+            readNanos = now;
+        }
+
+        CpuTime started() {
+            run();
+            return this;
+        }
+
+        double microsPer(long items) {
+            return spentNanos / 1e3 / Math.max(1, items);
+        }
+    }
+
+    /** Returns a meter that has not run yet. */
+    CpuTime cpuTime() {
+        return new CpuTime();
+    }
+
+    /** Returns the size of the resident memory. */
+    double residentMebibytes() {
+        Path status = Path.of("/proc/" + process.pid() + "/status");
+        try (Stream<String> lines = Files.lines(status)) {
+            String resident =
+                    lines.filter(line -> line.startsWith("VmRSS:")).findFirst().orElseThrow();
+            return Long.parseLong(resident.replaceAll("\\D", "")) / 1024.0;
+        } catch (IOException | NoSuchElementException e) {
             throw new IllegalStateException(name + " has ended", e);
         }
     }
 
-    /** Returns the size of the resident memory. */
-    public double residentMebibytes() {
-        try {
-            for (String line : Files.readAllLines(Path.of("/proc/" + process.pid() + "/status"))) {
-                if (line.startsWith("VmRSS:")) {
-                    return Long.parseLong(line.replaceAll("\\D", "")) / 1024.0;
-                }
+    /**
+     * Blocks until a metric is at most {@code max}; returns its value. Each read makes the program render a page of metrics, which counts
+     * as a cost of its work.
+     *
+     * @param port the port that serves {@code /metrics}
+     * @throws IOException if the metric does not exist, or is still above {@code max} after five minutes
+     */
+    static long awaitMetric(int port, String metric, long max) throws IOException, InterruptedException {
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/metrics"))
+                .build();
+        long deadline = System.nanoTime() + TimeUnit.MINUTES.toNanos(5);
+        while (true) {
+            long value = HTTP.send(request, BodyHandlers.ofLines())
+                    .body()
+                    .filter(line -> line.startsWith(metric + " "))
+                    .map(line -> Math.round(Double.parseDouble(line.substring(metric.length()))))
+                    .findFirst()
+                    .orElseThrow(() -> new IOException("there is no metric " + metric));
+            if (value <= max) {
+                return value;
             }
-        } catch (IOException e) {
-            throw new IllegalStateException(name + " has ended", e);
+            if (System.nanoTime() > deadline) {
+                throw new IOException("the metric " + metric + " is still " + value + " instead of at most " + max);
+            }
+            TimeUnit.MILLISECONDS.sleep(50);
         }
-        throw new IllegalStateException("/proc has no VmRSS for " + name);
     }
 
     private int awaitEnd() throws IOException, InterruptedException {
@@ -163,14 +218,14 @@ public final class Program implements Closeable {
     }
 
     /** Blocks until the program ends; throws if it failed. */
-    public void awaitSuccess() throws IOException, InterruptedException {
+    void awaitSuccess() throws IOException, InterruptedException {
         if (awaitEnd() != 0) {
             throw new IOException(name + " failed; it printed: " + tail());
         }
     }
 
     /** Sends SIGTERM and blocks until the program ends. */
-    public void terminate() throws IOException, InterruptedException {
+    void terminate() throws IOException, InterruptedException {
         process.destroy();
         awaitEnd();
     }

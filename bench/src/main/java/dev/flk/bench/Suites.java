@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.suite;
+package dev.flk.bench;
 
-import dev.flk.bench.suite.Workbench.Subject.Plan;
+import dev.flk.bench.Workbench.Subject.Plan;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;
@@ -12,7 +12,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /** All suites by name. */
-public final class Suites {
+final class Suites {
     /** The suite whose subjects are named {@code what, connections}. */
     public static final String OVER_CONNECTIONS = "singles";
 

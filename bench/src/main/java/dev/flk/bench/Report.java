@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.suite;
+package dev.flk.bench;
 
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.flk.bench.suite.Results.Figures;
-import dev.flk.bench.suite.Results.Sample;
-import dev.flk.bench.suite.Results.Target;
+import dev.flk.bench.Results.Figures;
+import dev.flk.bench.Results.Sample;
+import dev.flk.bench.Results.Target;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,7 +18,7 @@ import java.util.Locale;
 import java.util.Map;
 
 /** The results as a table for people and as JSON for programs. */
-public final class Report {
+final class Report {
     /** The format of a row, which has at most 100 columns. */
     private static final String ROW = "%-28s %10s %4s %5s %8s %7s %8s %7s %6s %7s";
 
