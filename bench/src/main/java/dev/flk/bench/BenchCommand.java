@@ -2,6 +2,8 @@
 package dev.flk.bench;
 
 import dev.flk.bench.Results.Target;
+import dev.flk.bench.Suites.Suite;
+import dev.flk.bench.Workbench.Subject.Plan;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -9,7 +11,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
+import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -101,52 +104,47 @@ public final class BenchCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         PrintStream out = System.out;
-        Map<String, String> names = Suites.names();
+        Map<String, Suite> known = Suites.all();
         if (list) {
-            names.forEach((name, description) -> out.printf("%-12s %s%n", name, description));
+            known.values().forEach(suite -> out.printf("%-12s %s%n", suite.name(), suite.description()));
             return 0;
         }
-        requireKnown(names);
+        requireKnown(known.keySet());
+        Plan plan = new Plan(rounds, duration(warmUpSeconds), duration(seconds));
         Map<String, String> machine = Report.machine(data.toAbsolutePath());
         List<Results> all = new ArrayList<>();
-        for (String suite : suites.isEmpty() ? Suites.defaultNames() : suites) {
-            Results results = Suites.run(
-                    suite,
-                    data.toAbsolutePath(),
-                    backendJvm,
-                    rounds,
-                    duration(warmUpSeconds),
-                    duration(seconds),
-                    System.err);
-            all.add(results);
-            Report.table(results).forEach(out::println);
-            out.println();
+        for (String name : suites.isEmpty() ? Suites.defaultNames() : suites) {
+            try (Workbench bench = new Workbench(name, data.toAbsolutePath(), backendJvm, plan)) {
+                Results results =
+                        Objects.requireNonNull(known.get(name)).measurement().run(bench);
+                all.add(results);
+                Report.table(results).forEach(out::println);
+                out.println();
+            }
         }
         machine.forEach((name, value) -> out.printf("%-12s %s%n", name, value));
         out.printf("%-12s %d rounds of %s s after %s s%n", "measured", rounds, seconds, warmUpSeconds);
-        Optional<Path> file = Optional.ofNullable(json);
-        if (file.isPresent()) {
-            Report.writeJson(file.get(), machine, all);
+        if (json != null) {
+            Report.writeJson(json, machine, all);
         }
-        Optional<Path> picture = Optional.ofNullable(plot);
-        if (picture.isPresent()) {
+        if (plot != null) {
             Results singles = all.stream()
                     .filter(one -> one.suite().equals(Suites.OVER_CONNECTIONS))
                     .findFirst()
                     .orElseThrow(
                             () -> new IllegalArgumentException("--plot needs the suite " + Suites.OVER_CONNECTIONS));
-            Plot.overConnections(singles).write(picture.get());
+            Plot.overConnections(singles).write(plot);
         }
         boolean reached = all.stream().flatMap(one -> one.targets().stream()).allMatch(Target::reached);
         return strict && !reached ? 3 : 0;
     }
 
-    private void requireKnown(Map<String, String> names) {
+    private void requireKnown(Set<String> names) {
         for (String suite : suites) {
-            if (!names.containsKey(suite) && spec != null) {
+            if (!names.contains(suite) && spec != null) {
                 throw new ParameterException(
                         spec.commandLine(),
-                        "there is no suite " + suite + "; the suites are " + String.join(", ", names.keySet()));
+                        "there is no suite " + suite + "; the suites are " + String.join(", ", names));
             }
         }
         if (!Files.isDirectory(data.toAbsolutePath()) && spec != null) {

@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench;
 
-import dev.flk.bench.Workbench.Subject.Plan;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.file.Path;
-import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 
 /** All suites by name. */
 final class Suites {
     /** The suite whose subjects are named {@code what, connections}. */
-    public static final String OVER_CONNECTIONS = "singles";
+    static final String OVER_CONNECTIONS = "singles";
 
     private static final Restart MILLION = new Restart(1_000_000, 3);
     /** A restart with 10 GB of log. */
@@ -65,52 +60,23 @@ final class Suites {
     private Suites() {}
 
     /** A set of subjects that are compared in one run. */
-    private record Suite(String name, String description, Measurement measurement) {}
+    record Suite(String name, String description, Measurement measurement) {}
 
-    private interface Measurement {
+    /** A function that measures a suite on a workbench. */
+    interface Measurement {
         Results run(Workbench bench) throws IOException, InterruptedException;
     }
 
-    /** Returns the names and descriptions of all suites. */
-    public static Map<String, String> names() {
-        Map<String, String> names = new LinkedHashMap<>();
-        all().forEach(suite -> names.put(suite.name(), suite.description()));
-        return names;
+    /** Returns all suites by name; those that run by default are first. */
+    static Map<String, Suite> all() {
+        Map<String, Suite> all = new LinkedHashMap<>();
+        DEFAULT.forEach(suite -> all.put(suite.name(), suite));
+        LARGE.forEach(suite -> all.put(suite.name(), suite));
+        return all;
     }
 
     /** Returns the names of the suites that run by default, in order. */
-    public static List<String> defaultNames() {
+    static List<String> defaultNames() {
         return DEFAULT.stream().map(Suite::name).toList();
-    }
-
-    private static Stream<Suite> all() {
-        return Stream.concat(DEFAULT.stream(), LARGE.stream());
-    }
-
-    /**
-     * Runs one suite.
-     *
-     * @param data a directory on the disk to measure
-     * @param backendJvm options for the JVM of each backend
-     * @param rounds the number of rounds, whose median is reported
-     * @param warmUp the time before each round that is not counted
-     * @param measured the duration of each round
-     * @param progress the stream to which a line is printed for each round
-     */
-    public static Results run(
-            String name,
-            Path data,
-            List<String> backendJvm,
-            int rounds,
-            Duration warmUp,
-            Duration measured,
-            PrintStream progress)
-            throws IOException, InterruptedException {
-        Suite suite = all().filter(one -> one.name().equals(name))
-                .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException("there is no suite " + name));
-        try (Workbench bench = new Workbench(name, data, backendJvm, new Plan(rounds, warmUp, measured), progress)) {
-            return suite.measurement().run(bench);
-        }
     }
 }

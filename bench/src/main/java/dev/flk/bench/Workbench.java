@@ -11,7 +11,6 @@ import dev.flk.signing.HmacSigner;
 import dev.flk.signing.Signer;
 import java.io.Closeable;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -49,16 +48,14 @@ final class Workbench implements Closeable {
     private final Path root;
     private final List<String> backendJvm;
     private final Plan plan;
-    private final PrintStream progress;
     private final Deque<Closeable> open = new ArrayDeque<>();
     private final SecureRandom random = new SecureRandom();
 
     /** Creates a temporary directory in {@code parent}, which is on the disk to measure. */
-    Workbench(String suite, Path parent, List<String> backendJvm, Plan plan, PrintStream progress) throws IOException {
+    Workbench(String suite, Path parent, List<String> backendJvm, Plan plan) throws IOException {
         this.suite = suite;
         this.backendJvm = backendJvm;
         this.plan = plan;
-        this.progress = progress;
         root = Files.createTempDirectory(parent, "flk-bench-");
     }
 
@@ -77,7 +74,7 @@ final class Workbench implements Closeable {
     /** Warms up subjects that are compared to within a tenth: a backend gets faster over its first 100,000 requests. */
     void warmUp(List<Subject> subjects) throws IOException, InterruptedException {
         for (int round = 1; round <= WARM_UPS; round++) {
-            progress.printf("%s, warm-up %d of %d of %d subjects%n", suite, round, WARM_UPS, subjects.size());
+            System.err.printf("%s, warm-up %d of %d of %d subjects%n", suite, round, WARM_UPS, subjects.size());
             for (Subject subject : subjects) {
                 subject.round().measure(plan);
             }
@@ -96,7 +93,7 @@ final class Workbench implements Closeable {
         for (int round = 0; round <= plan.rounds(); round++) {
             for (Subject subject : subjects) {
                 Sample sample = subject.round().measure(plan);
-                progress.printf(
+                System.err.printf(
                         Locale.ROOT,
                         "%s, round %d of %d: %-28s %s%s%n",
                         suite,
