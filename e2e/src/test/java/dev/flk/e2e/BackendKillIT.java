@@ -4,6 +4,9 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.flk.backend.testing.PostgresServer;
+import dev.flk.backend.testing.RedisServer;
+import dev.flk.backend.testing.ServerProcess;
 import dev.flk.certificate.PcsId;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
@@ -59,9 +62,9 @@ final class BackendKillIT {
             killAgainAndAgain(killed, Map.of(), () -> {}, () -> {});
             return;
         }
-        try (StoreServer store = killed.name().startsWith("REDIS")
-                ? StoreServer.Redis.start(directory.resolve("server"))
-                : StoreServer.Postgres.start()) {
+        try (ServerProcess store = killed.name().startsWith("REDIS")
+                ? RedisServer.startDurable(directory.resolve("server"))
+                : PostgresServer.start()) {
             if (killed.name().endsWith("SERVER")) {
                 killAgainAndAgain(killed, store.configuration(), store::kill, store::restart);
             } else {

@@ -3,6 +3,7 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.testing.RedisServer;
 import dev.flk.certificate.PcsId;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
@@ -50,7 +51,7 @@ final class LostAnswerIT {
         Path second = Files.createDirectories(directory.resolve("second"));
         int told = 0;
         int differed = 0;
-        try (StoreServer.Redis redis = StoreServer.Redis.start(directory.resolve("redis"));
+        try (RedisServer redis = RedisServer.startDurable(directory.resolve("redis"));
                 BackendProcess other = BackendProcess.start(second, policy(redis, "0.05"))) {
             Client otherClient = new Client(other.url());
             for (int moment = 0; moment < moments; moment++) {
@@ -84,14 +85,14 @@ final class LostAnswerIT {
         assertThat(differed).isPositive();
     }
 
-    private static Map<String, String> policy(StoreServer.Redis redis, String tolerance) {
+    private static Map<String, String> policy(RedisServer redis, String tolerance) {
         Map<String, String> configuration = new HashMap<>(redis.configuration());
         configuration.put("TOL_D", tolerance);
         return configuration;
     }
 
     /** Every second certificate is rejected by the other policy, and each outcome names its policy. */
-    private void submitUntilKilled(BackendProcess backend, StoreServer.Redis redis, Random random) throws Exception {
+    private void submitUntilKilled(BackendProcess backend, RedisServer redis, Random random) throws Exception {
         int enough = 1 + random.nextInt(150);
         boolean emptiedBefore = random.nextInt(4) == 0;
         CountDownLatch answers = new CountDownLatch(enough);
@@ -99,11 +100,11 @@ final class LostAnswerIT {
         sender.start();
         answers.await();
         if (emptiedBefore) {
-            redis.server().send("FLUSHALL");
+            redis.send("FLUSHALL");
         }
         backend.program().kill();
         sender.join();
-        redis.server().send("FLUSHALL");
+        redis.send("FLUSHALL");
     }
 
     private void send(String url, CountDownLatch answers) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.flk.backend.testing.PostgresServer;
 import dev.flk.backend.testing.RedisServer;
 import dev.flk.e2e.Client.Answer;
 import java.io.IOException;
@@ -79,8 +80,7 @@ final class OlderDataIT {
 
     @Test
     void redis() throws Exception {
-        try (StoreServer.Redis store = StoreServer.Redis.start(directory.resolve("server"))) {
-            RedisServer server = store.server();
+        try (RedisServer server = RedisServer.startDurable(directory.resolve("server"))) {
             for (String line : Files.readAllLines(older().resolve("redis/redis.jsonl"))) {
                 JsonNode entry = new ObjectMapper().readTree(line);
                 String key = entry.get("key").textValue();
@@ -92,15 +92,15 @@ final class OlderDataIT {
                                         : server.send("SET", key, value, "PXAT", Long.toString(until)))
                         .containsExactly("+OK");
             }
-            assertAnswersStand("redis", store.configuration());
+            assertAnswersStand("redis", server.configuration());
         }
     }
 
     @Test
     void postgres() throws Exception {
-        try (StoreServer.Postgres store = StoreServer.Postgres.start()) {
-            store.server().execute(store.database(), Files.readString(older().resolve("postgres/dump.sql")));
-            assertAnswersStand("postgres", store.configuration());
+        try (PostgresServer server = PostgresServer.start()) {
+            server.execute("postgres", Files.readString(older().resolve("postgres/dump.sql")));
+            assertAnswersStand("postgres", server.configuration());
         }
     }
 

@@ -3,6 +3,7 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.testing.RedisServer;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
@@ -75,7 +76,7 @@ final class ReadinessIT {
     /** The line that scripts wait for: before it everything is logged and 503, behind it the next submission is decided. */
     @Test
     void ready_isLoggedOnceTheNextSubmissionIsDecided() throws Exception {
-        try (StoreServer.Redis redis = StoreServer.Redis.start(directory.resolve("redis"))) {
+        try (RedisServer redis = RedisServer.startDurable(directory.resolve("redis"))) {
             try (BackendProcess backend = BackendProcess.start(directory, redis.configuration())) {
                 assertThat(new Client(backend.url()).submit(Pcs.number(1)).status())
                         .isEqualTo(200);

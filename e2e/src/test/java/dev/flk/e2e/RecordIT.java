@@ -4,6 +4,7 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.testing.RedisServer;
 import dev.flk.client.Replay;
 import dev.flk.client.StateClient;
 import dev.flk.client.StateEvent;
@@ -61,7 +62,7 @@ class RecordIT {
 
     @Test
     void record_equalsTheLog_throughKillsAndAnOutageOfTheStore() throws Exception {
-        try (StoreServer store = StoreServer.Redis.start(directory.resolve("server"))) {
+        try (RedisServer store = RedisServer.startDurable(directory.resolve("server"))) {
             for (int life = 0; life < LIVES; life++) {
                 try (BackendProcess backend = start(store.configuration())) {
                     Client client = new Client(backend.url());

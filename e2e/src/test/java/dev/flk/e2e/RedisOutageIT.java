@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
+import dev.flk.backend.testing.RedisServer;
+import dev.flk.backend.testing.ServerProcess;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -17,12 +19,12 @@ final class RedisOutageIT extends StoreOutages {
     private Path snapshots;
 
     @Override
-    StoreServer startStore(Path serverDirectory) {
-        return StoreServer.Redis.start(serverDirectory);
+    ServerProcess startStore(Path serverDirectory) {
+        return RedisServer.startDurable(serverDirectory);
     }
 
     private String send(String... command) {
-        return String.join(" ", ((StoreServer.Redis) store()).server().send(command));
+        return String.join(" ", ((RedisServer) store()).send(command));
     }
 
     @Test

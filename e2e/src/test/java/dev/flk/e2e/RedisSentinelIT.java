@@ -5,13 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.testing.FreePort;
 import dev.flk.backend.testing.RedisServer;
-import dev.flk.e2e.Client.Answer;
-import dev.flk.sample.Pcs;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -50,9 +46,7 @@ final class RedisSentinelIT {
     }
 
     private RedisServer server(String name) {
-        List<String> arguments = new ArrayList<>(StoreServer.Redis.DURABLE);
-        arguments.addAll(List.of(USER.split(" ")));
-        return RedisServer.start(directory.resolve(name), arguments.toArray(String[]::new));
+        return RedisServer.startDurable(directory.resolve(name), USER.split(" "));
     }
 
     private static String told(RedisServer server, String... command) {
@@ -74,24 +68,6 @@ final class RedisSentinelIT {
                 Files.createDirectories(directory.resolve("backend")),
                 Map.of("DEDUP_BACKEND", "redis", "REDIS_URI", uri, "WAL_MIN_FREE_BYTES", "1MiB"),
                 Program.QUICK_START);
-    }
-
-    @Test
-    void primaryKilled_replicaIsPromoted_andEverythingIsDecidedThere() throws Exception {
-        try (BackendProcess backend = backend()) {
-            Client client = new Client(backend.url());
-            client.awaitReady();
-            Answer first = client.submit(Pcs.number(1));
-            assertThat(first.status()).isEqualTo(200);
-            primary.kill();
-            assertThat(client.submit(Pcs.number(2)).error()).isEqualTo("dedup store unavailable");
-            client.awaitReady(); // by the Sentinel alone
-            client.awaitNothingPending();
-            assertThat(told(replica, "ROLE")).startsWith("master");
-            assertThat(client.submit(Pcs.number(1)).body()).isEqualTo(first.body());
-            assertThat(client.submit(Pcs.number(2)).has("X-Flk-Duplicate")).isTrue();
-            assertThat(backend.program().allLines()).doesNotContain("Cannot connect Redis Sentinel");
-        }
     }
 
     @Test

@@ -77,10 +77,9 @@ final class RedisTlsIT {
     }
 
     private RedisServer start(List<String> tls) {
-        List<String> arguments = new ArrayList<>(StoreServer.Redis.DURABLE);
-        arguments.addAll(List.of("--tls-port", Integer.toString(tlsPort)));
+        List<String> arguments = new ArrayList<>(List.of("--tls-port", Integer.toString(tlsPort)));
         arguments.addAll(tls);
-        RedisServer server = RedisServer.start(directory.resolve("server"), arguments.toArray(String[]::new));
+        RedisServer server = RedisServer.startDurable(directory.resolve("server"), arguments.toArray(String[]::new));
         opened.add(server);
         return server;
     }
@@ -135,7 +134,7 @@ final class RedisTlsIT {
             assertThat(answer.status()).isEqualTo(503);
             assertThat(answer.error()).isEqualTo("dedup store unavailable");
             server.kill();
-            server.restart(showing("right").toArray(String[]::new));
+            server.restartWith(showing("right").toArray(String[]::new));
             client.awaitReady();
             client.awaitNothingPending();
             assertThat(client.submit(Pcs.number(1)).has("X-Flk-Duplicate")).isTrue();

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
+import dev.flk.backend.testing.PostgresServer;
 import dev.flk.client.Replay;
 import dev.flk.client.StateCallException;
 import dev.flk.client.StateClient;
@@ -26,7 +27,6 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -174,7 +174,7 @@ class StateIT {
 
     @Test
     void twoBackends_shareOneStateInPostgres_andTheRecordOfBothLogs() throws Exception {
-        try (StoreServer.Postgres postgres = StoreServer.Postgres.start()) {
+        try (PostgresServer postgres = PostgresServer.start()) {
             Map<String, String> shared = new HashMap<>(postgres.configuration());
             shared.putAll(Map.of("DEDUP_BACKEND", "embedded", "STATE_ENGINE", "postgres", "STATE_PORT", "0"));
             try (BackendProcess first = BackendProcess.start(Files.createDirectory(directory.resolve("1")), shared);
@@ -206,40 +206,6 @@ class StateIT {
                         .hasSize(2);
             }
         }
-    }
-
-    @Test
-    void commands_readAndWrite_andSayWhatIsWrong() throws Exception {
-        try (BackendProcess backend = start()) {
-            String url = url(backend);
-            assertThat(run(0, url, "health")).isEqualTo("serving, at revision 0");
-            assertThat(run(0, url, "set", "a", "k", "{\"n\": 3.50}")).isEqualTo("version 1, revision 1");
-            assertThat(run(0, url, "get", "a", "k")).isEqualTo("{\"n\":3.50}");
-            assertThat(run(1, url, "set", "a", "k", "2", "--if-version", "0"))
-                    .isEqualTo("flk-backend: default/a/k: expected version 0, found 1");
-            assertThat(run(0, url, "set", "a", "k", "2", "--if-version", "1")).isEqualTo("version 2, revision 2");
-            assertThat(run(0, url, "get", "a", "k", "--at", "1")).isEqualTo("{\"n\":3.50}");
-            assertThat(run(0, url, "delete", "a", "k")).isEqualTo("version 3, revision 3");
-            assertThat(run(1, url, "get", "a", "k")).isEqualTo("flk-backend: no such key: a k");
-            assertThat(run(0, url, "history", "a", "k").lines()).hasSize(3);
-            assertThat(run(0, url, "replay", "--json")
-                            .lines()
-                            .map(text -> StrictJson.read(text).get("revision").intValue()))
-                    .containsExactly(1, 2, 3);
-            assertThat(run(1, "http://127.0.0.1:1", "info")).contains("UNAVAILABLE", "refused");
-            assertThat(run(2, "nowhere", "info")).contains("--url: write it like http://127.0.0.1:50051");
-            assertThat(run(2, url, "info", "--offline")).contains("--offline asks no backend: leave out --url");
-            assertThat(run(2, url, "restore", "dump")).contains("restore asks no backend: leave out --url");
-            assertThat(run(2, url.replace("http", "ftp"), "info")).contains("--url: write it like http://");
-            assertThat(run(2, url, "dump", "--namespace", "")).contains("--namespace: the name is empty");
-            assertThat(run(1, null, "info", "--offline")).contains("is used by another process");
-        }
-        assertThat(run(0, null, "set", "a", "k", "\"late\"", "--offline")).isEqualTo("version 4, revision 4");
-        assertThat(run(0, null, "get", "a", "k", "--offline")).isEqualTo("\"late\"");
-        assertThat(run(0, null, "replay", "a", "--offline").lines()).hasSize(4);
-        assertThat(run(1, null, Map.of("STATE_DIR", "none"), "info", "--offline"))
-                .isEqualTo("flk-backend: STATE_DIR: none does not exist or is not a directory");
-        assertThat(directory.resolve("none")).doesNotExist();
     }
 
     private static final Marshaller<byte[]> BYTES = new Marshaller<>() {
@@ -305,6 +271,7 @@ class StateIT {
             write(client, "2");
             write(client, odd);
             write(client.namespace("other"), "\"x\"");
+            assertThat(run(1, null, "info", "--offline")).contains("is used by another process");
             assertThat(run(0, url, "compact", "--before", "3")).isEqualTo("replayable from revision 3");
             assertThat(run(0, url, "dump", "-o", "all")).isEqualTo("3 events in all");
             assertThat(run(1, url, "dump", "-o", "all"))
@@ -388,20 +355,6 @@ class StateIT {
                 "flk-backend", directory, environment, Program.QUICK_START, arguments.toArray(String[]::new))) {
             assertThat(program.awaitExit()).as(program.allLines()).isEqualTo(exitCode);
             return program.allLines();
-        }
-    }
-
-    @Test
-    void portThatIsTaken_stopsTheStart() throws Exception {
-        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            Map<String, String> environment = BackendProcess.environment();
-            environment.put("STATE_PORT", Integer.toString(taken.getLocalPort()));
-            try (Program program = Program.java("flk-backend", directory, environment, Program.QUICK_START)) {
-                assertThat(program.awaitExit()).isEqualTo(2);
-                assertThat(program.allLines())
-                        .contains("STATE_PORT: can't listen on ", "port " + taken.getLocalPort(), "or off")
-                        .doesNotContain("\tat ");
-            }
         }
     }
 }

@@ -3,6 +3,7 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.testing.ServerProcess;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
@@ -30,9 +31,9 @@ abstract class StoreOutages {
     @TempDir
     private Path directory;
 
-    private StoreServer store;
+    private ServerProcess store;
 
-    abstract StoreServer startStore(Path serverDirectory) throws IOException;
+    abstract ServerProcess startStore(Path serverDirectory) throws IOException;
 
     @BeforeEach
     void startStore() throws IOException {
@@ -44,7 +45,7 @@ abstract class StoreOutages {
         store.close();
     }
 
-    final StoreServer store() {
+    final ServerProcess store() {
         return store;
     }
 

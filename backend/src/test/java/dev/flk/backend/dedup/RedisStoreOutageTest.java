@@ -5,14 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
-import ch.qos.logback.classic.Level;
-import ch.qos.logback.classic.Logger;
-import ch.qos.logback.classic.spi.ILoggingEvent;
-import ch.qos.logback.core.read.ListAppender;
 import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.redis.RedisStore;
 import dev.flk.backend.testing.FreePort;
+import dev.flk.backend.testing.LogCapture;
 import dev.flk.backend.testing.RedisServer;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
@@ -34,7 +31,6 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.slf4j.LoggerFactory;
 
 /** What the store makes of everything that can be wrong with its server: it fails in bounded time, says why, and a connect mends it. */
 final class RedisStoreOutageTest {
@@ -352,28 +348,15 @@ final class RedisStoreOutageTest {
 
     @Test
     void connect_serverThatForgets_isWarnedOfOnce() {
-        ListAppender<ILoggingEvent> lines = new ListAppender<>();
-        Logger logger = (Logger) LoggerFactory.getLogger("dev.flk.backend.dedup");
-        Level usual = logger.getLevel();
-        logger.setLevel(Level.WARN);
-        logger.addAppender(lines);
-        lines.start();
-        try {
+        try (LogCapture log = new LogCapture("dev.flk.backend.dedup")) {
             RedisServer server = server("--maxmemory-policy", "allkeys-lru", "--appendonly", "no");
             DedupStore store = connected(server);
             now(store.connect());
-            await().untilAsserted(() -> assertThat(List.copyOf(lines.list))
-                    .extracting(ILoggingEvent::getFormattedMessage)
-                    .anyMatch(line -> line.contains("appendonly no")));
-            assertThat(lines.list)
-                    .filteredOn(line -> line.getLevel() == Level.WARN)
-                    .extracting(ILoggingEvent::getFormattedMessage)
+            await().until(() -> !log.lines("appendonly no").isEmpty());
+            assertThat(log.lines("WARN"))
                     .satisfiesExactly(
                             line -> assertThat(line).contains("maxmemory-policy allkeys-lru", "set noeviction"),
                             line -> assertThat(line).contains("set appendonly yes"));
-        } finally {
-            logger.detachAppender(lines);
-            logger.setLevel(usual);
         }
     }
 

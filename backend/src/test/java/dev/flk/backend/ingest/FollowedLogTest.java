@@ -9,6 +9,7 @@ import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.record.RecordFollower;
 import dev.flk.backend.state.MemoryEngine;
 import dev.flk.backend.state.ServedState;
+import dev.flk.backend.testing.LogCapture;
 import dev.flk.sample.Pcs;
 import dev.flk.state.History.At;
 import dev.flk.state.StateEngine;

@@ -14,6 +14,7 @@ import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.IngestHarness.Clock;
+import dev.flk.backend.testing.LogCapture;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;

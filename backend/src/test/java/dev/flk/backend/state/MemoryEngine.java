@@ -16,6 +16,24 @@ import java.util.Random;
 public final class MemoryEngine {
     private MemoryEngine() {}
 
+    /** An engine behind a port for everybody. */
+    public static final class Served implements AutoCloseable {
+        private final StateEngine engine = started();
+        private final StatePort port = MemoryEngine.port(engine, 0);
+
+        public Served() throws IOException {}
+
+        public String url() {
+            return "http://127.0.0.1:" + port.port();
+        }
+
+        @Override
+        public void close() {
+            port.close();
+            engine.close();
+        }
+    }
+
     /** One that takes calls; to be closed. */
     public static StateEngine started() {
         return started(Instant::now);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.testing;
 
-import static org.awaitility.Awaitility.await;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -12,34 +10,28 @@ import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 
 /**
- * A Postgres of one's own on a free port of the loopback address, in a temporary directory. Postgres refuses to run as root; for root it
- * runs as the user nobody. Closing leaves no process, file or shared memory behind, whatever was done to it before.
+ * A Postgres of one's own in a temporary directory. Postgres refuses to run as root; for root it runs as the user nobody. Closing leaves
+ * no process, file or shared memory behind, whatever was done to it before.
  */
-public final class PostgresServer implements AutoCloseable {
+public final class PostgresServer extends ServerProcess {
     /** The password of the user {@code postgres}, who may do everything. */
     public static final String PASSWORD = "pg-s3cret";
 
-    private static final Duration LONGEST = Duration.ofSeconds(60);
     private static final String NOBODY = "65534";
 
-    private final Path directory;
     private final List<String> settings;
-    private final int port;
     private final AtomicInteger databases = new AtomicInteger();
-    private Process process;
 
-    private PostgresServer(Path directory, List<String> settings) throws IOException {
-        this.directory = directory;
+    private PostgresServer(Path directory, List<String> settings) {
+        super(directory);
         this.settings = settings;
-        this.port = FreePort.choose();
     }
 
     /** Returns the server that the tests of this JVM share, for those that neither stop nor configure it; the JVM closes it at its end. */
@@ -72,25 +64,23 @@ public final class PostgresServer implements AutoCloseable {
                     "--no-locale",
                     "--no-sync");
             server.run(server.unprivileged(initialize));
-            server.launch();
+            server.restart();
             return server;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
-    private Path data() {
-        return directory.resolve("data");
+    @Override
+    public Map<String, String> configuration() {
+        return Map.of("DEDUP_BACKEND", "postgres", "POSTGRES_CONN", uri("postgres"));
     }
 
-    private Path output() {
-        return directory.resolve("output");
-    }
-
-    private void launch() {
+    @Override
+    public void restart() {
         List<String> command = new ArrayList<>(List.of(PostgresBinaries.program("postgres"), "-D", data().toString()));
         Stream.of(
-                        "port=" + port,
+                        "port=" + port(),
                         "listen_addresses=127.0.0.1",
                         "unix_socket_directories=",
                         "dynamic_shared_memory_type=mmap",
@@ -98,30 +88,19 @@ public final class PostgresServer implements AutoCloseable {
                         "fsync=off")
                 .forEach(setting -> command.addAll(List.of("-c", setting)));
         settings.forEach(setting -> command.addAll(List.of("-c", setting)));
-        try {
-            process = new ProcessBuilder(unprivileged(command))
-                    .directory(directory.toFile())
-                    .redirectErrorStream(true)
-                    .redirectOutput(ProcessBuilder.Redirect.appendTo(output().toFile()))
-                    .start();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-        await().atMost(LONGEST).pollInterval(Duration.ofMillis(20)).until(this::isReady);
+        launch(unprivileged(command));
+        awaitReady(this::isReady);
     }
 
     /** What the server itself writes for those who wait for it. */
     private boolean isReady() throws IOException {
-        if (!process.isAlive()) {
-            throw new IllegalStateException("Postgres ended: " + Files.readString(output()));
-        }
         Path status = data().resolve("postmaster.pid");
         if (!Files.exists(status)) {
             return false;
         }
         List<String> lines = Files.readAllLines(status);
         return lines.size() >= 8
-                && lines.get(0).equals(Long.toString(process.pid()))
+                && lines.get(0).equals(Long.toString(running().pid()))
                 && List.of("ready", "standby").contains(lines.get(7).strip());
     }
 
@@ -144,30 +123,6 @@ public final class PostgresServer implements AutoCloseable {
         }
     }
 
-    private void run(List<String> command) {
-        try {
-            Process running = new ProcessBuilder(command)
-                    .directory(directory.toFile())
-                    .redirectErrorStream(true)
-                    .redirectOutput(ProcessBuilder.Redirect.appendTo(output().toFile()))
-                    .start();
-            if (!running.waitFor(LONGEST.toSeconds(), TimeUnit.SECONDS) || running.exitValue() != 0) {
-                running.destroyForcibly();
-                throw new IllegalStateException(command + " failed: " + Files.readString(output()));
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException(e);
-        }
-    }
-
-    /** The port of 127.0.0.1 that it listens on, also after a restart. */
-    public int port() {
-        return port;
-    }
-
     /** Makes an empty database and returns its name. */
     public String newDatabase() {
         String name = "flk_" + databases.incrementAndGet();
@@ -177,13 +132,13 @@ public final class PostgresServer implements AutoCloseable {
 
     /** What {@code POSTGRES_CONN} may be for a database here. */
     public String uri(String database) {
-        return "postgresql://postgres:" + PASSWORD + "@127.0.0.1:" + port + "/" + database;
+        return "postgresql://postgres:" + PASSWORD + "@127.0.0.1:" + port() + "/" + database;
     }
 
     /** A connection of the user {@code postgres}. */
     public Connection connect(String database) throws SQLException {
         return DriverManager.getConnection(
-                "jdbc:postgresql://127.0.0.1:" + port + "/" + database, "postgres", PASSWORD);
+                "jdbc:postgresql://127.0.0.1:" + port() + "/" + database, "postgres", PASSWORD);
     }
 
     /** Runs statements as the user {@code postgres}. */
@@ -213,66 +168,49 @@ public final class PostgresServer implements AutoCloseable {
         }
     }
 
-    /** {@code kill -9} of all its processes. */
-    public void kill() {
-        List<ProcessHandle> all = processes();
-        all.forEach(ProcessHandle::destroyForcibly);
-        all.forEach(PostgresServer::awaitEnd);
-    }
-
     /** Stops it as an operator would, dropping its clients; nothing if it is not up. */
     public void stop() {
-        if (process.isAlive()) {
+        ProcessHandle parent = running().toHandle();
+        if (parent.isAlive()) {
             resume();
-            signal("INT", process.toHandle());
-            awaitEnd(process.toHandle());
+            signal("INT", parent);
+            awaitEnd(parent);
         }
-    }
-
-    /** Starts it again after {@link #kill} or {@link #stop}. */
-    public void restart() {
-        launch();
     }
 
     /** Starts it again if it was killed or stopped. */
     public void startUnlessUp() {
-        if (!process.isAlive()) {
-            launch();
+        if (!running().isAlive()) {
+            restart();
         }
     }
 
-    /** SIGSTOP: it holds its connections and answers nothing. */
-    public void pause() {
-        signal("STOP", process.toHandle()); // first, so that it makes no more
-        process.descendants().forEach(handle -> signal("STOP", handle));
+    @Override
+    public void restartEmpty() {
+        restart();
+        execute("postgres", "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
     }
 
-    /** SIGCONT. */
-    public void resume() {
-        processes().forEach(handle -> signal("CONT", handle));
-    }
-
-    /** Stops it, keeps a copy of its data, starts it again; what is returned restarts it from that copy. */
+    /** Stops it for that, and starts it again. */
+    @Override
     public Runnable copy() {
-        Path copy = copyData();
+        Path copy = stoppedCopy();
         return () -> {
-            replaceData(copy);
-            launch();
+            putBack(copy);
+            restart();
         };
     }
 
-    private Path copyData() {
+    private Path stoppedCopy() {
         stop();
-        Path copy = directory.resolve("copy-" + databases.incrementAndGet());
-        DirectoryTree.copy(data(), copy);
-        launch();
+        Path copy = copyData();
+        restart();
         return copy;
     }
 
-    private void replaceData(Path copy) {
+    private void putBack(Path copy) {
         stop();
-        DirectoryTree.remove(data());
-        DirectoryTree.copy(copy, data());
+        replaceData(copy);
         own(data());
     }
 
@@ -281,11 +219,11 @@ public final class PostgresServer implements AutoCloseable {
      * was not up to date.
      */
     public Runnable laggingStandby() {
-        Path copy = copyData();
+        Path copy = stoppedCopy();
         return () -> {
-            replaceData(copy);
+            putBack(copy);
             run(unprivileged(List.of("touch", data().resolve("standby.signal").toString())));
-            launch();
+            restart();
             execute("postgres", "SELECT pg_promote()");
         };
     }
@@ -302,26 +240,6 @@ public final class PostgresServer implements AutoCloseable {
         Path dump = directory.resolve("dump-" + databases.incrementAndGet());
         run(List.of("pg_dump", "--format=custom", "--file=" + dump, uri(database)));
         return () -> run(List.of("pg_restore", "--clean", "--if-exists", "--dbname=" + uri(database), dump.toString()));
-    }
-
-    private List<ProcessHandle> processes() {
-        return Stream.concat(Stream.of(process.toHandle()), process.descendants())
-                .filter(ProcessHandle::isAlive)
-                .toList();
-    }
-
-    private void signal(String name, ProcessHandle handle) {
-        try {
-            run(List.of("kill", "-" + name, Long.toString(handle.pid())));
-        } catch (IllegalStateException e) {
-            if (handle.isAlive()) { // else it ended meanwhile
-                throw e;
-            }
-        }
-    }
-
-    private static void awaitEnd(ProcessHandle handle) {
-        await().atMost(LONGEST).pollInterval(Duration.ofMillis(10)).until(() -> !handle.isAlive());
     }
 
     /** Stops it and removes everything. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.ingest;
+package dev.flk.backend.testing;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
@@ -10,12 +10,12 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import org.slf4j.LoggerFactory;
 
 /** The lines of a package from WARN on, as {@code LEVEL text}, while it is open. */
-final class LogCapture extends AppenderBase<ILoggingEvent> implements AutoCloseable {
+public final class LogCapture extends AppenderBase<ILoggingEvent> implements AutoCloseable {
     private final Logger logger;
     private final Level usual;
     private final List<String> lines = new CopyOnWriteArrayList<>();
 
-    LogCapture(String name) {
+    public LogCapture(String name) {
         logger = (Logger) LoggerFactory.getLogger(name);
         usual = logger.getLevel();
         logger.setLevel(Level.WARN);
@@ -30,7 +30,7 @@ final class LogCapture extends AppenderBase<ILoggingEvent> implements AutoClosea
     }
 
     /** The lines that contain this text. */
-    List<String> lines(String part) {
+    public List<String> lines(String part) {
         return lines.stream().filter(line -> line.contains(part)).toList();
     }
 

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.flk.backend.state.MemoryEngine;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Commands on the state: of a running backend, and of a stopped one. What they dump and back up is in {@code StateIT}. */
+class StateCommandTest {
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private final CommandRun cli = new CommandRun();
+
+    private String run(int exitCode, Map<String, String> environment, String... command) {
+        List<String> all = new ArrayList<>(List.of("state"));
+        all.addAll(List.of(command));
+        assertThat(cli.run(environment, all.toArray(String[]::new)))
+                .as(cli.out() + cli.err())
+                .isEqualTo(exitCode);
+        return (cli.out() + cli.err()).strip();
+    }
+
+    @Test
+    void running_isReadAndWritten_andWhatIsRefusedIsTold() throws Exception {
+        try (MemoryEngine.Served served = new MemoryEngine.Served()) {
+            String url = "--url=" + served.url();
+            assertThat(run(0, Map.of(), "health", url)).isEqualTo("serving, at revision 0");
+            assertThat(run(0, Map.of(), "set", "a", "k", "{\"n\": 3.50}", url)).isEqualTo("version 1, revision 1");
+            assertThat(run(0, Map.of(), "get", "a", "k", url)).isEqualTo("{\"n\":3.50}");
+            assertThat(run(1, Map.of(), "set", "a", "k", "2", "--if-version", "0", url))
+                    .isEqualTo("flk-backend: default/a/k: expected version 0, found 1");
+            assertThat(run(0, Map.of(), "set", "a", "k", "2", "--if-version", "1", url))
+                    .isEqualTo("version 2, revision 2");
+            assertThat(run(0, Map.of(), "get", "a", "k", "--at", "1", url)).isEqualTo("{\"n\":3.50}");
+            assertThat(run(0, Map.of(), "delete", "a", "k", url)).isEqualTo("version 3, revision 3");
+            assertThat(run(1, Map.of(), "get", "a", "k", url)).isEqualTo("flk-backend: no such key: a k");
+            assertThat(run(0, Map.of(), "history", "a", "k", url).lines()).hasSize(3);
+            List<Integer> revisions = new ArrayList<>();
+            for (String line : run(0, Map.of(), "replay", "--json", url).lines().toList()) {
+                revisions.add(JSON.readTree(line).get("revision").intValue());
+            }
+            assertThat(revisions).containsExactly(1, 2, 3);
+            assertThat(run(2, Map.of(), "dump", "--namespace", "", url)).contains("--namespace: the name is empty");
+        }
+    }
+
+    @Test
+    void urls_thatAreNoneOrNotWanted_areMistakes() {
+        assertThat(run(2, Map.of(), "info", "--url", "nowhere"))
+                .contains("--url: write it like http://127.0.0.1:50051");
+        assertThat(run(2, Map.of(), "info", "--url", "ftp://127.0.0.1:1")).contains("--url: write it like http://");
+        assertThat(run(2, Map.of(), "info", "--offline", "--url", "http://127.0.0.1:1"))
+                .contains("--offline asks no backend: leave out --url");
+        assertThat(run(2, Map.of(), "restore", "dump", "--url", "http://127.0.0.1:1"))
+                .contains("restore asks no backend: leave out --url");
+    }
+
+    @Test
+    void stopped_isReadAndWritten_andOneThatIsNotThereIsNotMade(@TempDir Path directory) {
+        Map<String, String> here = Map.of("PCS_SIGN_ALG", "none", "STATE_DIR", directory.toString());
+        assertThat(run(0, here, "set", "a", "k", "\"late\"", "--offline")).isEqualTo("version 1, revision 1");
+        assertThat(run(0, here, "get", "a", "k", "--offline")).isEqualTo("\"late\"");
+        assertThat(run(0, here, "replay", "a", "--offline").lines()).hasSize(1);
+        Path none = directory.resolve("none");
+        assertThat(run(1, Map.of("PCS_SIGN_ALG", "none", "STATE_DIR", none.toString()), "info", "--offline"))
+                .isEqualTo("flk-backend: STATE_DIR: " + none + " does not exist or is not a directory");
+        assertThat(Files.exists(none)).isFalse();
+    }
+}

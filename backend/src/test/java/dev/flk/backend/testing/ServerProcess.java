@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.testing;
+
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A real server of a store on a free port of the loopback address, to be killed, paused and put back to older data. For one thread; every
+ * wait is bounded.
+ */
+public abstract class ServerProcess implements AutoCloseable {
+    static final Duration PATIENCE = Duration.ofSeconds(60);
+
+    final Path directory;
+    private final int port = FreePort.choose();
+    private volatile @Nullable Process process;
+    private int copies;
+
+    ServerProcess(Path directory) {
+        this.directory = directory;
+    }
+
+    /** The port of 127.0.0.1 that it listens on, also after a restart. */
+    public final int port() {
+        return port;
+    }
+
+    /** The settings of a backend that keeps its outcomes there. */
+    public abstract Map<String, String> configuration();
+
+    /** Starts it on the data that it left, after it ended; returns when it serves. */
+    public abstract void restart();
+
+    /** Starts it without data, after it ended. */
+    public abstract void restartEmpty();
+
+    /** Copies its data as they are now; the result starts it on the copy, after it ended. */
+    public abstract Runnable copy();
+
+    @Override
+    public abstract void close();
+
+    /** SIGKILL of all its processes; nothing if it has ended. Returns when they have ended. */
+    public final void kill() {
+        List<ProcessHandle> all = processes();
+        all.forEach(ProcessHandle::destroyForcibly);
+        all.forEach(ServerProcess::awaitEnd);
+    }
+
+    /** SIGSTOP: its connections stay open, and nothing answers. */
+    public final void pause() {
+        ProcessHandle parent = running().toHandle();
+        signal("STOP", parent); // first, so that it makes no more
+        parent.descendants().forEach(handle -> signal("STOP", handle));
+    }
+
+    /** SIGCONT. */
+    public final void resume() {
+        processes().forEach(handle -> signal("CONT", handle));
+    }
+
+    final void launch(List<String> command) {
+        process = start(command);
+    }
+
+    final Process running() {
+        Process running = process;
+        if (running == null) {
+            throw new IllegalStateException(this + " was never started");
+        }
+        return running;
+    }
+
+    /** Waits until the server that was launched is ready; fails if it ends before. */
+    final void awaitReady(Callable<Boolean> isReady) {
+        await().atMost(PATIENCE).pollInterval(Duration.ofMillis(20)).until(() -> {
+            if (!running().isAlive()) {
+                throw new IllegalStateException("the server ended: " + Files.readString(output()));
+            }
+            return isReady.call();
+        });
+    }
+
+    /** Runs a program to its successful end. */
+    final void run(List<String> command) {
+        try {
+            Process running = start(command);
+            if (!running.waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS) || running.exitValue() != 0) {
+                running.destroyForcibly();
+                throw new IllegalStateException(command + " failed: " + Files.readString(output()));
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private Process start(List<String> command) {
+        try {
+            return new ProcessBuilder(command)
+                    .directory(directory.toFile())
+                    .redirectErrorStream(true)
+                    .redirectOutput(ProcessBuilder.Redirect.appendTo(output().toFile()))
+                    .start();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    final void signal(String name, ProcessHandle handle) {
+        try {
+            run(List.of("kill", "-" + name, Long.toString(handle.pid())));
+        } catch (IllegalStateException e) {
+            if (handle.isAlive()) { // else it ended meanwhile
+                throw e;
+            }
+        }
+    }
+
+    private List<ProcessHandle> processes() {
+        Process running = running();
+        return Stream.concat(Stream.of(running.toHandle()), running.descendants())
+                .filter(ProcessHandle::isAlive)
+                .toList();
+    }
+
+    static void awaitEnd(ProcessHandle handle) {
+        await().atMost(PATIENCE).pollInterval(Duration.ofMillis(10)).until(() -> !handle.isAlive());
+    }
+
+    final Path data() {
+        return directory.resolve("data");
+    }
+
+    private Path output() {
+        return directory.resolve("output");
+    }
+
+    final Path copyData() {
+        Path copy = directory.resolve("copy-" + copies++);
+        DirectoryTree.copy(data(), copy);
+        return copy;
+    }
+
+    final void replaceData(Path copy) {
+        DirectoryTree.remove(data());
+        DirectoryTree.copy(copy, data());
+    }
+}
