@@ -14,6 +14,8 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** {@code flk-backend} as a process: exit codes, messages about mistakes, and SIGTERM. */
 final class CommandLineIT {
@@ -73,16 +75,21 @@ final class CommandLineIT {
         assertThat(run.out()).matches("flk-backend [0-9]+\\.[0-9]+\\.[0-9]+.*\n");
     }
 
-    @Test
-    void portInUse_exits1AndSaysWhich() throws IOException {
+    @ParameterizedTest
+    @CsvSource({
+        "PORT, 1, 'flk-backend: can''t listen on 127.0.0.1 port ', choose another BIND_ADDR or PORT",
+        "OPS_PORT, 1, 'flk-backend: can''t listen on 127.0.0.1 port ', choose another OPS_BIND_ADDR or OPS_PORT",
+        "STATE_PORT, 2, 'STATE_PORT: can''t listen on ', or off"
+    })
+    void portInUse_endsTheStartAndSaysWhich(String setting, int exitCode, String problem, String remedy)
+            throws IOException {
         try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             Map<String, String> environment = BackendProcess.environment();
-            environment.put("PORT", Integer.toString(taken.getLocalPort()));
+            environment.put(setting, Integer.toString(taken.getLocalPort()));
             Ended run = run(environment);
-            assertThat(run.exitCode()).isEqualTo(1);
-            assertThat(run.all())
-                    .contains("flk-backend: can't listen on 127.0.0.1 port " + taken.getLocalPort())
-                    .contains("choose another BIND_ADDR or PORT");
+
+            assertThat(run.exitCode()).isEqualTo(exitCode);
+            assertThat(run.all()).contains(problem, "port " + taken.getLocalPort(), remedy);
         }
     }
 

@@ -63,14 +63,6 @@ final class ContractBatchIT {
     }
 
     @Test
-    void batch_blankLineBetweenOthers_isALineOfItsOwn() throws Exception {
-        Pcs first = backend.next();
-        Pcs second = backend.next();
-        assertThat(lines(first.json(), "", " \t", second.json()))
-                .containsExactly(accepted(first), MALFORMED, MALFORMED, accepted(second));
-    }
-
-    @Test
     void batch_tooManyLines_is413AndNothingIsTaken() throws Exception {
         Pcs pcs = backend.next();
         Answer answer = backend.client().batch(pcs.json() + "\n{".repeat(1_000));
@@ -87,13 +79,6 @@ final class ContractBatchIT {
         assertThat(lines(backend.client(), fill.substring(0, MAX_BATCH_BYTES - last.length()) + last))
                 .hasSize(9)
                 .endsWith(accepted(pcs));
-    }
-
-    @Test
-    void batch_lineOverTheLimitOfABody_is413InItsPlace() throws Exception {
-        Pcs pcs = backend.next();
-        assertThat(lines("\"" + "x".repeat(1 << 20) + "\"", pcs.json()))
-                .containsExactly("{\"status\":413,\"body\":{\"error\":\"body over 1048576 bytes\"}}", accepted(pcs));
     }
 
     @Test

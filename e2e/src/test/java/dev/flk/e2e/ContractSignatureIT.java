@@ -10,13 +10,9 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.Arguments;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /** Signatures: the golden ones are good, and after a change of any signed field none is. */
 final class ContractSignatureIT {
@@ -50,23 +46,12 @@ final class ContractSignatureIT {
                 .allSatisfy(line -> assertThat(line).matches("\\{\"status\":20[02],\"body\":\\{\"pcs_id\":.+}}"));
     }
 
-    static Stream<Arguments> signedFields() {
-        return Stream.of(
-                Arguments.of("pcs_id", "\"" + "0f".repeat(32) + "\""),
-                Arguments.of("merkle_root", "\"" + "5b".repeat(32) + "\""),
-                Arguments.of("epoch", "4242"),
-                Arguments.of("shard_id", "\"shard-2\""),
-                Arguments.of("D_hat", "1.000000001"),
-                Arguments.of("coh_star", "0.500000001"),
-                Arguments.of("r", "0.800000001"),
-                Arguments.of("budget", "-0.26"));
-    }
-
-    @ParameterizedTest
-    @MethodSource("signedFields")
-    void submit_signedFieldTampered_is401AndTheIdStaysFree(String field, String json) throws Exception {
-        assertTamperingIsRefused(hmac, Pcs.number(NEXT.getAndIncrement()), field, json);
-        assertTamperingIsRefused(ed25519, Pcs.number(NEXT.getAndIncrement()).signedBy(SIGNER), field, json);
+    /** {@code GoldenCanonicalTest} changes every signed field. */
+    @Test
+    void submit_signedFieldTampered_is401AndTheIdStaysFree() throws Exception {
+        assertTamperingIsRefused(hmac, Pcs.number(NEXT.getAndIncrement()), "r", "0.800000001");
+        assertTamperingIsRefused(
+                ed25519, Pcs.number(NEXT.getAndIncrement()).signedBy(SIGNER), "shard_id", "\"shard-2\"");
     }
 
     private static void assertTamperingIsRefused(RunningBackend backend, Pcs pcs, String field, String json)

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
 import dev.flk.signing.Ed25519Signer;
-import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -51,34 +50,6 @@ final class ContractSubmissionIT {
         // what comes later is logged later
         submit(backend.next());
         assertThat(backend.log().kindsOf(pcs.id().toString())).containsExactly('s');
-    }
-
-    @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            value = {
-                "attempt|2",
-                "sent_at|\"2026-02-19T10:30:45Z\"",
-                "ft|{\"degraded\":true,\"outbox_seq\":9}",
-                "v_star|[1e-1,2E-1,0.30]"
-            })
-    void submit_againWithWhatIsNoContent_isADuplicate(String field, String json) throws Exception {
-        Pcs pcs = backend.next();
-        Answer first = submit(pcs);
-        Answer second = submit(pcs.with(field, json));
-        assertThat(second.body()).isEqualTo(first.body());
-        assertThat(second.marks()).isEqualTo(DUPLICATE);
-    }
-
-    @Test
-    void submit_againSpelledOtherwise_isADuplicate() throws Exception {
-        Pcs pcs = backend.next();
-        submit(pcs);
-        byte[] spelled = pcs.json()
-                .replace(",", " , ")
-                .replace("shard-1", "\\u0073hard-1")
-                .getBytes(StandardCharsets.UTF_8);
-        assertThat(backend.client().submit(spelled).marks()).isEqualTo(DUPLICATE);
     }
 
     @ParameterizedTest

@@ -3,7 +3,6 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
 import dev.flk.signing.Ed25519Signer;
 import java.io.IOException;
@@ -191,58 +190,6 @@ final class KeysIT {
                                 "Signature verification failed for " + late.id() + ": revoked, key first"));
                 assertThat(backend.program().allLines()).doesNotContain(secretOf("first"), secretOf("second"));
             }
-        }
-    }
-
-    @Test
-    void keysThatMayNotSign_areRefusedAlike_andCountedApart() throws Exception {
-        Map<String, String> rights = Map.of(
-                "mine", "\"shards\":[\"shard-1\"]",
-                "theirs", "\"shard_prefixes\":[\"other-\"]",
-                "over", "\"shards\":[\"shard-1\"],\"valid_until\":\"2026-01-01T00:00:00Z\"",
-                "later", "\"shards\":[\"shard-1\"],\"valid_from\":\"2999-01-01T00:00:00Z\"");
-        List<String> entries = new ArrayList<>();
-        rights.forEach((id, members) ->
-                entries.add("{\"id\":\"%s\",\"algorithm\":\"ed25519\",\"state\":\"active\",\"public_key\":\"%s\",%s}"
-                        .formatted(id, signer(id).publicKeyBase64(), members)));
-        String good = "{\"version\":1,\"keys\":" + entries + "}";
-        Files.writeString(keysFile, good);
-        try (BackendProcess backend = start()) {
-            Client client = new Client(backend.url());
-            Map<String, Pcs> refused = Map.of(
-                    "foreign shard", Pcs.number(1).signedBy(signer("theirs")),
-                    "expired", Pcs.number(1).signedBy(signer("over")),
-                    "not yet valid", Pcs.number(1).signedBy(signer("later")),
-                    "unknown key", Pcs.number(1).signedBy(signer("nobody")),
-                    "missing", Pcs.number(1).without("sig"));
-            for (Map.Entry<String, Pcs> each : refused.entrySet()) {
-                Answer answer = client.submit(each.getValue());
-                assertThat(answer.status()).isEqualTo(401);
-                assertThat(answer.body()).isEqualTo("{\"error\":\"Signature verification failed\"}");
-                assertThat(answer.headers().map().keySet())
-                        .containsExactlyInAnyOrder("content-type", "content-length", "date");
-                Client.awaitUntil(
-                        () -> client.metric("flk_signature_refused_total{reason=\"" + each.getKey() + "\",}") == 1);
-            }
-            backend.program()
-                    .awaitLine(line -> line.endsWith("Signature verification failed for "
-                            + Pcs.number(1).id() + ": foreign shard, key theirs, from 127.0.0.1"));
-            assertThat(client.submit(Pcs.number(1).signedBy(signer("mine"))).status())
-                    .isEqualTo(200);
-            assertThat(client.submit(Pcs.number(1).ofShard("other-7").signedBy(signer("theirs")))
-                            .status())
-                    .isEqualTo(200);
-
-            Files.writeString(keysFile, good.replace("\"active\"", "\"x\""));
-            backend.program().onReloadSignal();
-            backend.program()
-                    .awaitLine(line -> line.contains("ERROR")
-                            && line.contains("can't be used, the keys that were read before stay in force: key "));
-            assertThat(client.metric("flk_keys_file_bad")).isEqualTo(1);
-            assertThat(client.submit(Pcs.number(2).signedBy(signer("mine"))).status())
-                    .isEqualTo(200);
-            Files.writeString(keysFile, good);
-            Client.awaitUntil(() -> client.metric("flk_keys_file_bad") == 0);
         }
     }
 }

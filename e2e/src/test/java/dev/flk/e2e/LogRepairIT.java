@@ -15,7 +15,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code wal verify} beside a backend under load; {@code wal repair} of a damaged log; a segment that is moved away. */
+/** {@code wal verify} beside a backend under load; {@code wal repair} of a damaged log. */
 final class LogRepairIT {
     private static final int RUNS = 3;
     private static final int EACH = 4;
@@ -95,30 +95,6 @@ final class LogRepairIT {
         JsonNode verified = last(wal("verify"));
         assertThat(verified.get("whole").booleanValue()).isTrue();
         assertThat(verified.get("lost").longValue()).isEqualTo(2);
-    }
-
-    @Test
-    void activeSegmentMovedAway_isToldAndNothingThatWasAnsweredIsLost() throws Exception {
-        List<String> bodies = new ArrayList<>();
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START)) {
-            Client client = new Client(backend.url());
-            bodies.add(client.submit(Pcs.number(1)).body());
-            Path active = LogFiles.inbox(log()).segments().get(0);
-            Files.move(active, directory.resolve("moved.wal"));
-            backend.program()
-                    .awaitLine(line -> line.contains("ERROR")
-                            && line.contains(active.getFileName() + " was moved, removed or emptied"));
-            bodies.add(client.submit(Pcs.number(2)).body());
-            backend.program().kill();
-        }
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START)) {
-            Client client = new Client(backend.url());
-            for (int number = 1; number <= bodies.size(); number++) {
-                Answer again = client.submit(Pcs.number(number));
-                assertThat(again.has("X-Flk-Duplicate")).isTrue();
-                assertThat(again.body()).isEqualTo(bodies.get(number - 1));
-            }
-        }
     }
 
     private static String loss(JsonNode line) {

@@ -4,8 +4,6 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.sample.Pcs;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -93,21 +91,6 @@ final class OpsPortIT {
         } finally {
             for (RawConnection one : crowd) {
                 one.close();
-            }
-        }
-    }
-
-    @Test
-    void portThatIsTaken_endsTheStart() throws Exception {
-        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            Map<String, String> environment = BackendProcess.environment();
-            environment.put("OPS_PORT", Integer.toString(taken.getLocalPort()));
-            try (Program program = Program.java("flk-backend", directory, environment, Program.QUICK_START)) {
-                assertThat(program.awaitExit()).isEqualTo(1);
-                assertThat(program.allLines())
-                        .contains("can't listen on 127.0.0.1 port " + taken.getLocalPort())
-                        .contains("choose another OPS_BIND_ADDR or OPS_PORT")
-                        .doesNotContain("\tat ");
             }
         }
     }

@@ -22,7 +22,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** {@code certify} of CSV files as people have them: the backend accepts what it makes of them, or it says what is wrong and what helps. */
+/** {@code certify} of CSV files as people have them: the backend accepts what it makes of them. What can't be read is in {@code CsvRowsTest}. */
 final class OwnDataIT {
     private static final int ROWS = 200;
 
@@ -86,26 +86,6 @@ final class OwnDataIT {
             assertThat(answer.status()).as(answer.body()).isEqualTo(200);
         }
         assertThat(backend.client().metric("flk_accepted")).isEqualTo(before + 2);
-    }
-
-    static List<Arguments> unreadable() {
-        return List.of(
-                Arguments.of(
-                        "time,temp,hum\n1,2,3\n", List.of(), "line 1: there is no column timestamp", "--time COLUMN"),
-                Arguments.of("timestamp,temp\n1,2\n", List.of(), "line 1: there is no column x", "--value COLUMN"),
-                Arguments.of("timestamp,x\n1,2\n2,n/a\n", List.of(), "line 3: column x: \"n/a\"", "--value"),
-                Arguments.of("timestamp,x\nyesterday,2\n", List.of(), "line 2: column timestamp: yesterday", "--time"),
-                Arguments.of(
-                        "timestamp,x\n1,2\n", List.of("--value=wert"), "line 1: there is no column wert", "--value"));
-    }
-
-    @ParameterizedTest
-    @MethodSource
-    void unreadable(String csv, List<String> options, String where, String help) throws Exception {
-        Ended ended = certify(csv, options);
-
-        assertThat(ended.exitCode()).isEqualTo(1);
-        assertThat(ended.text()).contains(where, help).doesNotContain("\tat ");
     }
 
     /** How a run ended, and what it printed. */

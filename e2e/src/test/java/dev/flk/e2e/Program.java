@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /** A running program of ours: its lines, and the ways in which it ends. It never outlives its test. */
 final class Program implements AutoCloseable {
@@ -21,6 +22,12 @@ final class Program implements AutoCloseable {
 
     /** Options of a JVM that is wanted for a few requests. */
     static final List<String> QUICK_START = List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC");
+
+    /** Options of every other JVM for which a test has none: those of the tests' own JVMs. */
+    private static final List<String> USUAL = Stream.of(
+                    System.getProperty("flk.testJvm", "").split(" "))
+            .filter(option -> option.startsWith("-"))
+            .toList();
 
     private final String name;
     private final Process process;
@@ -70,7 +77,7 @@ final class Program implements AutoCloseable {
     private static List<String> javaCommand(String jar, List<String> jvm) {
         Path built = Built.jar(jar);
         List<String> options = new ArrayList<>(ClassArchive.options(built));
-        options.addAll(jvm);
+        options.addAll(jvm.isEmpty() ? USUAL : jvm);
         return javaCommand(built, options);
     }
 

@@ -60,14 +60,6 @@ final class RedisStopScriptIT {
         }
     }
 
-    @Test
-    void withoutWhatItNeeds_isUsage() throws Exception {
-        assertThat(run(directory, "--url", "http://127.0.0.1:1").exitCode()).isEqualTo(2);
-        assertThat(run(directory, "--seconds", "0", "--self-contained").exitCode())
-                .isEqualTo(2);
-        assertThat(run(directory, "-h").output()).contains("Usage: redis-stop.sh");
-    }
-
     private static Ended run(Path temporary, String... arguments) throws Exception {
         List<String> command = new ArrayList<>(List.of(SCRIPT.toString()));
         command.addAll(List.of(arguments));

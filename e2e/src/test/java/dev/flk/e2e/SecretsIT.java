@@ -29,16 +29,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Backend and agent with secrets that can be told from everything else, through starts, mistakes, refusals and outages, under a umask that
- * hides nothing. Then whatever they left is looked through, and looked at.
+ * Backend and agent with secrets that can be told from everything else, through starts and refusals, under a umask that hides nothing.
+ * Then whatever they left is looked through, and looked at. Secrets in mistakes of the configuration are those of the fuzzed
+ * configurations ({@code BackendConfigFuzzTest}); those of a store that is down are in the tests of its outages.
  */
 @Tag("thorough")
 final class SecretsIT {
     private static final String HMAC_KEY = "marked-hmac-key-Zq7vN2xW";
     private static final String OTHER_HMAC_KEY = "marked-older-key-Hh3kT9pL";
     private static final String METRICS_PASSWORD = "marked-metrics-password-Yt5cR1";
-    private static final String REDIS_PASSWORD = "marked-redis-password-Uw8mB4";
-    private static final String POSTGRES_PASSWORD = "marked-postgres-password-Ke6dJ0";
     private static final byte[] SEED = "marked-seed-of-thirty-two-bytes!".getBytes(StandardCharsets.UTF_8);
     private static final String SEED_BASE64 = Base64.getEncoder().encodeToString(SEED);
     private static final List<String> HIDE_NOTHING = List.of("sh", "-c", "umask 0; exec \"$@\"", "sh");
@@ -62,8 +61,6 @@ final class SecretsIT {
         Files.createDirectory(left.resolve("tmp"));
         Files.createDirectory(left.resolve("spool"));
         liveTogether();
-        mistakes();
-        outages();
         offline();
         look();
     }
@@ -122,12 +119,6 @@ final class SecretsIT {
             String[] sides = each.split("=", 2);
             all.put(sides[0], sides[1]);
         }
-        return all;
-    }
-
-    private static Map<String, String> without(Map<String, String> environment, String name) {
-        Map<String, String> all = new LinkedHashMap<>(environment);
-        all.remove(name);
         return all;
     }
 
@@ -218,79 +209,6 @@ final class SecretsIT {
         return Pcs.number(9).with("seed", "1.5").without("sig").json() + "\n";
     }
 
-    /** Each secret where it is wrong, cut, or under a name that does not exist. */
-    private static void mistakes() throws IOException {
-        mistake(
-                "an empty key in a list, a key as a size, a password without a user, Redis without a port",
-                "flk-backend",
-                and(
-                        without(backend(), "METRICS_USER"),
-                        "PCS_HMAC_KEYS=" + HMAC_KEY + ",," + OTHER_HMAC_KEY,
-                        "PORT=none",
-                        "DEDUP_BACKEND=redis",
-                        "REDIS_URI=redis://:" + REDIS_PASSWORD + "@127.0.0.1:port"),
-                "config",
-                "check");
-        mistake(
-                "the private key as the public one, keys and no algorithm for them, Postgres without a port",
-                "flk-backend",
-                and(
-                        backend(),
-                        "PCS_SIGN_ALG=ed25519",
-                        "PCS_ED25519_PUB_B64=" + SEED_BASE64 + "!",
-                        "DEDUP_BACKEND=postgres",
-                        "POSTGRES_CONN=postgresql://flk:" + POSTGRES_PASSWORD + "@127.0.0.1:port/flk"),
-                "config",
-                "check");
-        mistake(
-                "no algorithm, a parameter of Postgres that makes no sense",
-                "flk-backend",
-                and(
-                        without(backend(), "PCS_SIGN_ALG"),
-                        "DEDUP_BACKEND=postgres",
-                        "POSTGRES_CONN=jdbc:postgresql://127.0.0.1:9/flk?user=flk&password=" + POSTGRES_PASSWORD
-                                + "&sslmode=surely"),
-                "config",
-                "check");
-        String unknown = file("unknown.properties", "PCS_HMAC_KEYY=" + HMAC_KEY + "\nPORT\n")
-                .toString();
-        mistake("unknown name", "flk-backend", backend(), "--config", unknown);
-        Map<String, String> agent = agent("http://" + NOWHERE);
-        mistake("agent's unknown name", "flk-agent", agent, "doctor", "--config", unknown);
-        String cut = SEED_BASE64.substring(0, SEED_BASE64.length() - 4);
-        mistake("seed cut", "flk-agent", and(agent, "PCS_SIGN_ALG=ed25519", "PCS_ED25519_PRIV_B64=" + cut), "run");
-    }
-
-    private static void mistake(String name, String jar, Map<String, String> environment, String... args)
-            throws IOException {
-        assertThat(run(name, jar, environment, args)).as(name).isEqualTo(2);
-    }
-
-    /** Stores with a password that are not there. */
-    private static void outages() throws Exception {
-        outage(
-                "redis",
-                and(
-                        backend(),
-                        "DEDUP_BACKEND=redis",
-                        "REDIS_URI=redis://flk:" + REDIS_PASSWORD + "@" + NOWHERE,
-                        "WAL_DIR=redis-wal"));
-        Path connection = file("postgres", "postgresql://flk:" + POSTGRES_PASSWORD + "@" + NOWHERE + "/flk\n");
-        outage(
-                "postgres",
-                and(backend(), "DEDUP_BACKEND=postgres", "POSTGRES_CONN_FILE=" + connection, "WAL_DIR=postgres-wal"));
-    }
-
-    private static void outage(String name, Map<String, String> environment) throws Exception {
-        BackendProcess backend = BackendProcess.of(start(name, "flk-backend", environment));
-        Client client = new Client(backend.url());
-        Client.awaitUntil(
-                () -> client.submit(Pcs.number(1).signedBy(HMAC_KEY)).body().contains("dedup store unavailable"));
-        SAID.put(name + " readiness", client.get("/readyz").body());
-        assertThat(backend.program().terminate()).isEqualTo(143);
-        SAID.put(name, backend.program().allLines());
-    }
-
     /** What is asked while nothing runs. */
     private static void offline() throws IOException {
         Path certificate =
@@ -355,13 +273,8 @@ final class SecretsIT {
         assertThat(everything).hasSizeGreaterThan(40).containsKeys("backend.zip", "agent.zip");
 
         Set<String> found = new TreeSet<>();
-        for (String secret : List.of(
-                HMAC_KEY,
-                OTHER_HMAC_KEY,
-                METRICS_PASSWORD,
-                REDIS_PASSWORD,
-                POSTGRES_PASSWORD,
-                new String(SEED, StandardCharsets.UTF_8))) {
+        for (String secret :
+                List.of(HMAC_KEY, OTHER_HMAC_KEY, METRICS_PASSWORD, new String(SEED, StandardCharsets.UTF_8))) {
             for (String shape : shapes(secret.getBytes(StandardCharsets.UTF_8))) {
                 places(everything, shape).forEach(where -> found.add(where + ": " + shape));
             }
@@ -381,8 +294,6 @@ final class SecretsIT {
             boolean ours = path.startsWith("data")
                     || path.startsWith("state")
                     || path.startsWith("refused")
-                    || path.startsWith("redis-wal")
-                    || path.startsWith("postgres-wal")
                     || path.toString().endsWith(".zip");
             boolean ofRocksDb = path.startsWith("data/dedup") && !path.endsWith("dedup");
             String wanted = Files.isDirectory(left.resolve(path)) ? "rwx------" : "rw-------";

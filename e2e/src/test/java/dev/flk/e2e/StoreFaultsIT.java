@@ -14,13 +14,12 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** An embedded store that is damaged, can't be read, or is another log's: no answer is ever another one, and it heals by itself. */
+/** An embedded store that can't be read, or lost what the log lacks: no answer is ever another one, and it heals by itself. */
 final class StoreFaultsIT {
     private static final int OUTCOMES = 500;
     private static final String BATCH = "100";
@@ -69,48 +68,6 @@ final class StoreFaultsIT {
         });
     }
 
-    /** {@code -Dflk.jarFlips=50} flips so many, {@code -Dflk.seed=…} the same ones again. */
-    @Test
-    void flippedBytes_noLookUpIsEverWrong_andTheStoreIsWholeAgain() throws Exception {
-        try (BackendProcess backend = BackendProcess.start(directory)) {
-            submitTo(backend, 1, OUTCOMES, answered);
-            assertThat(backend.program().terminate()).isEqualTo(143);
-        }
-        long seed = Long.getLong("flk.seed", System.nanoTime());
-        System.out.println("bytes are flipped with -Dflk.seed=" + seed);
-        Random random = new Random(seed);
-        int flips = Integer.getInteger("flk.jarFlips", 2);
-        double setAside = 0;
-        for (int flip = 0; flip < flips; flip++) {
-            String what = flipOne(random);
-            try (BackendProcess backend = BackendProcess.start(directory)) {
-                assertAnsweredOrDown(backend, answered, what);
-                setAside += new Client(backend.url()).metric("flk_dedup_set_aside_total");
-                assertThat(backend.program().terminate()).isEqualTo(143);
-            }
-        }
-        System.out.printf("StoreFaultsIT: %d bytes flipped, %.0f stores set aside%n", flips, setAside);
-    }
-
-    private String flipOne(Random random) throws IOException {
-        List<Path> files = storeFiles(dedup());
-        long bytes = 0;
-        for (Path file : files) {
-            bytes += Files.size(file);
-        }
-        long left = random.nextLong(bytes);
-        for (Path file : files) {
-            if (left < Files.size(file)) {
-                byte[] content = Files.readAllBytes(file);
-                content[(int) left] ^= (byte) (1 << random.nextInt(8));
-                Files.write(file, content);
-                return "byte " + left + " of " + file.getFileName();
-            }
-            left -= Files.size(file);
-        }
-        throw new AssertionError("no such byte");
-    }
-
     private static List<Path> storeFiles(Path dedup) throws IOException {
         try (Stream<Path> files = Files.list(dedup)) {
             return files.filter(Files::isRegularFile)
@@ -146,29 +103,6 @@ final class StoreFaultsIT {
         }
         try (BackendProcess backend = BackendProcess.start(directory)) {
             assertAnsweredOrDown(backend, answered, "afterwards");
-        }
-    }
-
-    @Test
-    void storeOfAnotherBackend_isSetAside_andTheLogsOwnIsRebuilt() throws Exception {
-        Path other = Files.createDirectories(directory.resolve("other"));
-        try (BackendProcess backend = BackendProcess.start(directory);
-                BackendProcess theirs = BackendProcess.start(other)) {
-            submitTo(backend, 1, 300, answered);
-            submitTo(theirs, 5_000, 300, new HashMap<>());
-            assertThat(backend.program().terminate()).isEqualTo(143);
-            assertThat(theirs.program().terminate()).isEqualTo(143);
-        }
-        Files.move(dedup(), directory.resolve("own"));
-        Files.move(other.resolve("data/dedup"), dedup());
-
-        try (BackendProcess backend = BackendProcess.start(directory)) {
-            backend.program().awaitLine(line -> line.contains("it belongs to another log"));
-            assertAnsweredOrDown(backend, answered, "with another's store");
-            Client client = new Client(backend.url());
-            assertThat(client.metric("flk_dedup_set_aside_total")).isEqualTo(1);
-            assertThat(client.get("/v1/pcs/" + Pcs.number(5_000).id()).status()).isEqualTo(404);
-            assertThat(dedup().resolve("set-aside/CURRENT")).exists();
         }
     }
 

@@ -20,7 +20,6 @@ import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.LongFunction;
 
 /** Fresh certificates at a steady rate, whatever the answers: open loop. Keeps every answer. */
 final class Traffic implements AutoCloseable {
@@ -30,7 +29,6 @@ final class Traffic implements AutoCloseable {
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
     private final URI target;
-    private final LongFunction<Pcs> certificates;
     private final AtomicLong nextEpoch;
     private final AtomicLong underWay = new AtomicLong();
     private final Map<Long, Sent> sent = new ConcurrentHashMap<>();
@@ -48,12 +46,6 @@ final class Traffic implements AutoCloseable {
     }
 
     Traffic(String url, long firstEpoch, int perSecond) {
-        this(url, Pcs::number, firstEpoch, perSecond);
-    }
-
-    /** With certificates by their epochs. */
-    Traffic(String url, LongFunction<Pcs> certificates, long firstEpoch, int perSecond) {
-        this.certificates = certificates;
         this.target = URI.create(url + "/v1/pcs/submit");
         this.nextEpoch = new AtomicLong(firstEpoch);
         Future<?> unused =
@@ -62,7 +54,7 @@ final class Traffic implements AutoCloseable {
 
     private void send() {
         long epoch = nextEpoch.getAndIncrement();
-        Sent begun = new Sent(certificates.apply(epoch), 0, "", System.nanoTime(), 0);
+        Sent begun = new Sent(Pcs.number(epoch), 0, "", System.nanoTime(), 0);
         sent.put(epoch, begun);
         underWay.incrementAndGet();
         var unused = http.sendAsync(
