@@ -219,13 +219,13 @@ class PostgresStateTest extends StateContract {
 
     @Test
     void random() {
-        random(0, 30);
+        random(0, 12);
     }
 
     @Test
     @Tag("thorough")
     void random_more() {
-        random(30, 270);
+        random(12, 288);
     }
 
     /** Each engine has the connections of the one before, so that a restart takes no logins and no look at the tables. */

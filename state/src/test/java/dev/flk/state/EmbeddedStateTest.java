@@ -53,13 +53,13 @@ class EmbeddedStateTest extends StateContract {
 
     @Test
     void random() {
-        random(0, 100);
+        random(0, 40);
     }
 
     @Test
     @Tag("thorough")
     void random_more() {
-        random(100, 900);
+        random(40, 960);
     }
 
     private void random(long first, long count) {

@@ -32,11 +32,15 @@ class ExplainCommandTest {
     @TempDir
     private Path dir;
 
+    /** The random ones among them are in the verifier's {@code GoldenOutcomesTest} only. */
     @Test
     void goldenOutcomes_areAnsweredToTheByteAndExplained() throws IOException {
         for (String line : Files.readAllLines(OUTCOMES)) {
             JsonNode golden = JSON.readTree(line);
             String name = golden.get("name").textValue();
+            if (name.startsWith("random")) {
+                continue;
+            }
             int status = golden.get("status").intValue();
             Map<String, String> environment = Map.of(
                     "PCS_SIGN_ALG",

@@ -3,6 +3,7 @@ package dev.flk.backend.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.ingest.Ingest.Submission;
 import java.io.IOException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -50,10 +51,11 @@ class BatchTest {
     void gauges_whileARequestWaits_showIt() throws Exception {
         server.ingest.keep();
         server.connect().post("/v1/pcs/submit", "a");
-        server.ingest.next();
+        Submission waiting = server.ingest.next();
 
         assertThat(server.get("/metrics").body())
                 .contains("flk_http_requests_in_flight 1.0", "flk_http_body_bytes 1.0");
+        waiting.answer().accept(ScriptedIngest.echo("a"));
     }
 
     @Test

@@ -432,7 +432,7 @@ class ServedStateTest {
     @Test
     void lockThatIsRemoved_isNamed_andNothingIsAnsweredAnyMore() throws Exception {
         open(Optional.empty(), null);
-        try (StateClient client = to().connect()) {
+        try (StateClient client = to().timeout(Duration.ofSeconds(3)).connect()) {
             write(client, "agent");
             Files.delete(directory.resolve("state/log/lock"));
 

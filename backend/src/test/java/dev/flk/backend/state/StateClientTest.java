@@ -20,7 +20,9 @@ import dev.flk.client.proto.Change;
 import dev.flk.client.proto.Event;
 import dev.flk.client.proto.ReplayRequest;
 import dev.flk.client.proto.StateGrpc;
+import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
+import dev.flk.state.StateKey;
 import io.grpc.Server;
 import io.grpc.Status;
 import io.grpc.netty.NettyServerBuilder;
@@ -110,8 +112,12 @@ class StateClientTest {
 
     @Test
     void historyAndLists_areWhole() {
+        StateKey counted = new StateKey("default", "a", "counted");
         for (int i = 0; i < 2_500; i++) {
-            write("a", "counted", Integer.toString(i));
+            var unused = engine.apply(
+                            "me", List.of(engine.write(counted, Integer.toString(i), Operation.ANY_VERSION)), "")
+                    .toCompletableFuture()
+                    .join();
         }
         write("a", "other", "1");
         write("b", "k", "1");
