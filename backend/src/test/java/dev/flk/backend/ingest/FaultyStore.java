@@ -16,14 +16,12 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 
-/** A real store that can be out of reach, or time out although it did what it was asked. */
+/** A real store that can be out of reach, slow, or meet a fault once. */
 final class FaultyStore implements DedupStore {
     private final DedupStore store;
     private volatile boolean readsFail;
     private volatile boolean writesFail;
     private volatile @Nullable Queue<CompletableFuture<List<Optional<StoredOutcome>>>> slowReads;
-    private volatile boolean writesTimeOutWithEffect;
-    private volatile @Nullable StoredOutcome first;
     private volatile @Nullable Runnable beforePut;
     private volatile @Nullable Runnable beforeRoom;
 
@@ -39,7 +37,6 @@ final class FaultyStore implements DedupStore {
     void up() {
         readsFail = false;
         writesFail = false;
-        writesTimeOutWithEffect = false;
     }
 
     void failReads() {
@@ -51,15 +48,6 @@ final class FaultyStore implements DedupStore {
         Queue<CompletableFuture<List<Optional<StoredOutcome>>>> held = new ConcurrentLinkedQueue<>();
         slowReads = held;
         return held;
-    }
-
-    void timeOutWithEffect() {
-        writesTimeOutWithEffect = true;
-    }
-
-    /** Another backend on the same store is first, between our look-up and our put. */
-    void putByAnother(StoredOutcome recorded) {
-        first = recorded;
     }
 
     /** Run once, by the next put that has outcomes; it may throw. */
@@ -98,13 +86,7 @@ final class FaultyStore implements DedupStore {
             beforePut = null;
             fault.run();
         }
-        StoredOutcome theirs = first;
-        if (theirs != null && !decisions.isEmpty()) {
-            first = null;
-            store.putIfAbsent(List.of(theirs), 0).toCompletableFuture().join();
-        }
-        CompletionStage<List<StoredOutcome>> done = store.putIfAbsent(decisions, completeUpTo);
-        return writesTimeOutWithEffect ? failed() : done;
+        return store.putIfAbsent(decisions, completeUpTo);
     }
 
     @Override

@@ -2,7 +2,6 @@
 package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.DedupStore;
@@ -201,11 +200,6 @@ final class IngestHarness implements AutoCloseable {
 
     DecidedLog decidedLog() {
         return new DecidedLog(inbox, new DiskFiles());
-    }
-
-    /** Until outcomes are recorded again. */
-    void awaitUp() {
-        await().until(() -> ingest.storeProblem().isEmpty());
     }
 
     /** What one sample of the metrics shows. */
