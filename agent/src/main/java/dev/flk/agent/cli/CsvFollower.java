@@ -86,12 +86,7 @@ final class CsvFollower {
     }
 
     private boolean waitForMore() throws IOException {
-        try {
-            if (stop.await(LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS)) {
-                return false;
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+        if (isStopped()) {
             return false;
         }
         if (!Files.exists(csv) || !identity().equals(identity)) {
@@ -130,19 +125,20 @@ final class CsvFollower {
                     context.complain(e.getMessage() + "; waiting");
                     reported = true;
                 }
-                if (!waitForRoom()) {
+                if (isStopped()) {
                     throw e;
                 }
             }
         }
     }
 
-    private boolean waitForRoom() {
+    /** Waits before another look at the file or the outbox; returns whether following was stopped. */
+    private boolean isStopped() {
         try {
-            return !stop.await(LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
+            return stop.await(LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            return false;
+            return true;
         }
     }
 

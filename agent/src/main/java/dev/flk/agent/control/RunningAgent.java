@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.control;
 
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.agent.control.LocalServer.Operations;
@@ -33,6 +34,7 @@ import java.util.regex.Pattern;
 public final class RunningAgent implements CertificateSink, Operations {
     private static final JsonMapper JSON = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+            .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .build();
     private static final int MAX_ANSWER_BYTES = 16 << 20;
     private static final Pattern HEAD = Pattern.compile(
@@ -98,7 +100,8 @@ public final class RunningAgent implements CertificateSink, Operations {
 
     @Override
     public StatusReport status() throws IOException {
-        return StatusReport.decode(require(ask(socket, "GET", "/v1/status", "text/plain", new byte[0], SOON), 200));
+        return JSON.readValue(
+                require(ask(socket, "GET", "/v1/status", "text/plain", new byte[0], SOON), 200), StatusReport.class);
     }
 
     @Override

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.control;
 
-import com.fasterxml.jackson.databind.DeserializationFeature;
-import com.fasterxml.jackson.databind.PropertyNamingStrategies;
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import java.io.IOException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -42,11 +38,6 @@ public record StatusReport(
         long outboxMaxBytes,
         long diskFreeBytes,
         long diskMinFreeBytes) {
-    private static final JsonMapper JSON = JsonMapper.builder()
-            .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
-            .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
-            .build();
-
     /**
      * A backend as the agent sees it.
      *
@@ -67,9 +58,4 @@ public record StatusReport(
             long clockAheadMs,
             @Nullable String lastErrorAt,
             @Nullable String lastError) {}
-
-    /** Parses the JSON that {@link dev.flk.program.cli.Json#bytes} wrote. */
-    public static StatusReport decode(byte[] json) throws IOException {
-        return JSON.readValue(json, StatusReport.class);
-    }
 }

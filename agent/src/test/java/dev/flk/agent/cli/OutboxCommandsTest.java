@@ -237,12 +237,4 @@ class OutboxCommandsTest extends CommandTest {
 
         assertThat(cli.run("outbox", "cat").out()).contains("(malformed id)").doesNotContain("\u009b", "xxx");
     }
-
-    @Test
-    void outbox_commandMissing_is2() {
-        Ended ended = new Cli(directory).run("outbox");
-
-        assertThat(ended.exitCode()).isEqualTo(2);
-        assertThat(ended.err()).startsWith("flk-agent: name a subcommand: cat\n");
-    }
 }

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
-import dev.flk.agent.testing.LogCapture;
+import dev.flk.program.logging.LogCapture;
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -5,15 +5,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
+import ch.qos.logback.classic.Level;
 import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.redis.RedisStore;
 import dev.flk.backend.testing.FreePort;
-import dev.flk.backend.testing.LogCapture;
 import dev.flk.backend.testing.RedisServer;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.config.Secret;
+import dev.flk.program.logging.LogCapture;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
@@ -348,7 +349,7 @@ final class RedisStoreOutageTest {
 
     @Test
     void connect_serverThatForgets_isWarnedOfOnce() {
-        try (LogCapture log = new LogCapture("dev.flk.backend.dedup")) {
+        try (LogCapture log = new LogCapture("dev.flk.backend.dedup", Level.WARN)) {
             RedisServer server = server("--maxmemory-policy", "allkeys-lru", "--appendonly", "no");
             DedupStore store = connected(server);
             now(store.connect());

@@ -4,12 +4,13 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import ch.qos.logback.classic.Level;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.record.RecordFollower;
 import dev.flk.backend.state.MemoryEngine;
 import dev.flk.backend.state.ServedState;
-import dev.flk.backend.testing.LogCapture;
+import dev.flk.program.logging.LogCapture;
 import dev.flk.sample.Pcs;
 import dev.flk.state.History.At;
 import dev.flk.state.StateEngine;
@@ -175,7 +176,7 @@ class FollowedLogTest {
             submit(harness, 11, 16);
         }
 
-        try (LogCapture log = new LogCapture("dev.flk.backend.record");
+        try (LogCapture log = new LogCapture("dev.flk.backend.record", Level.WARN);
                 IngestHarness harness = open();
                 RecordFollower follower = follow(harness)) {
             await().until(() -> follower.position() == 9);

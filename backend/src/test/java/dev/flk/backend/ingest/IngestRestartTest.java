@@ -6,6 +6,7 @@ import static dev.flk.backend.ingest.Outcomes.body;
 import static dev.flk.backend.ingest.Outcomes.theirs;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ch.qos.logback.classic.Level;
 import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.MemoryStore;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
@@ -14,8 +15,8 @@ import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.IngestHarness.Clock;
-import dev.flk.backend.testing.LogCapture;
 import dev.flk.certificate.ContentDigest;
+import dev.flk.program.logging.LogCapture;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.segment.LogRecord;
@@ -165,7 +166,7 @@ final class IngestRestartTest {
             Files.write(killed.resolve(newest.getFileName()), Arrays.copyOf(content, content.length - 5));
         }
 
-        try (LogCapture log = new LogCapture("dev.flk.backend.ingest");
+        try (LogCapture log = new LogCapture("dev.flk.backend.ingest", Level.WARN);
                 IngestHarness harness = new IngestHarness(killed, clock)) {
             assertThat(log.lines("unfinished records"))
                     .singleElement()

@@ -10,17 +10,24 @@ import org.jspecify.annotations.Nullable;
  * derived from it. Immutable.
  *
  * @param <T> the type of its value
+ * @param name the name in the environment and in the properties file
+ * @param parse the parser of values; throws an {@link IllegalArgumentException} for a malformed one
+ * @param sentence the description for the docs
+ * @param defaultText the default as a user would write it; null for none
+ * @param derived how the default is derived from other settings; null if it is not
+ * @param isReloadable whether a changed value takes effect on SIGHUP
  */
-public final class Key<T> {
-    private final String name;
-    private final Function<String, T> parse;
-    private final String sentence;
-    private final @Nullable String defaultText;
-    private final @Nullable String derived;
-    private final Shown shown;
-    private final boolean isReloadable;
+public record Key<T>(
+        String name,
+        Function<String, T> parse,
+        String sentence,
+        @Nullable String defaultText,
+        @Nullable String derived,
+        Shown shown,
+        boolean isReloadable) {
 
-    enum Shown {
+    /** How the value of a setting is printed. */
+    public enum Shown {
         /** The value is shown unchanged. */
         PLAIN,
         /** Only whether a value is set is shown. */
@@ -32,23 +39,6 @@ public final class Key<T> {
          * NAME_FILE}.
          */
         FILE_NAME
-    }
-
-    private Key(
-            String name,
-            Function<String, T> parse,
-            String sentence,
-            @Nullable String defaultText,
-            @Nullable String derived,
-            Shown shown,
-            boolean isReloadable) {
-        this.name = name;
-        this.parse = parse;
-        this.sentence = sentence;
-        this.defaultText = defaultText;
-        this.derived = derived;
-        this.shown = shown;
-        this.isReloadable = isReloadable;
     }
 
     /**
@@ -92,11 +82,6 @@ public final class Key<T> {
         return new Key<>(name, parse, sentence, defaultText, derived, shown, true);
     }
 
-    /** Returns the name in the environment and in the properties file. */
-    public String name() {
-        return name;
-    }
-
     /** Returns the name of the setting that names a file with the value. */
     public String nameOfFile() {
         return name + "_FILE";
@@ -106,33 +91,9 @@ public final class Key<T> {
         return parse.apply(text);
     }
 
-    /** Returns the description for the docs. */
-    public String sentence() {
-        return sentence;
-    }
-
-    /** Returns the default as a user would write it, or null. */
-    public @Nullable String defaultText() {
-        return defaultText;
-    }
-
-    @Nullable
-    String derived() {
-        return derived;
-    }
-
-    Shown shown() {
-        return shown;
-    }
-
     /** Returns whether the value or a part of it is never printed. */
     public boolean isSecret() {
         return shown == Shown.NEVER || shown == Shown.REDACTED;
-    }
-
-    /** Returns whether a changed value takes effect on SIGHUP. */
-    public boolean isReloadable() {
-        return isReloadable;
     }
 
     /** Returns the name. */

@@ -93,30 +93,13 @@ public final class DiagnosticsArchive {
 
     /** Adds a text, or the reason why it is unavailable. */
     public void add(String name, Callable<String> content) throws IOException {
-        String text;
-        boolean isThere = true;
-        try {
-            text = content.call();
-        } catch (Exception e) {
-            text = "could not be obtained: " + e + "\n";
-            isThere = false;
-        }
-        put(name, scrubber.scrubbed(text.getBytes(StandardCharsets.UTF_8)), isThere);
+        put(name, () -> scrubber.scrubbed(content.call().getBytes(StandardCharsets.UTF_8)));
     }
 
     /** Adds the end of a log file; {@code number} distinguishes files with the same name. */
     public void addLog(int number, Path log, int mostBytes) throws IOException {
         String name = "logs/" + number + "-" + String.valueOf(log.getFileName()).replaceAll("[^A-Za-z0-9._-]", "_");
-        String shortened = name.length() > 90 ? name.substring(0, 90) : name;
-        byte[] tail;
-        boolean isThere = true;
-        try {
-            tail = tail(log, mostBytes, scrubber);
-        } catch (IOException e) {
-            tail = scrubber.scrubbed(("could not be obtained: " + e + "\n").getBytes(StandardCharsets.UTF_8));
-            isThere = false;
-        }
-        put(shortened, tail, isThere);
+        put(name.length() > 90 ? name.substring(0, 90) : name, () -> tail(log, mostBytes, scrubber));
     }
 
     /** Adds a description of the machine and its disks. */
@@ -125,13 +108,21 @@ public final class DiagnosticsArchive {
         add("disks.txt", () -> disks(directories));
     }
 
-    private void put(String name, byte[] content, boolean isThere) throws IOException {
+    private void put(String name, Callable<byte[]> content) throws IOException {
+        byte[] bytes;
+        boolean isThere = true;
+        try {
+            bytes = content.call();
+        } catch (Exception e) {
+            bytes = scrubber.scrubbed(("could not be obtained: " + e + "\n").getBytes(StandardCharsets.UTF_8));
+            isThere = false;
+        }
         ZipEntry entry = new ZipEntry(name);
         entry.setTimeLocal(LocalDateTime.ofInstant(now, ZoneOffset.UTC));
         zip.putNextEntry(entry);
-        zip.write(content);
+        zip.write(bytes);
         zip.closeEntry();
-        contents.add(isThere ? "%12d  %s".formatted(content.length, name) : "%12s  %s".formatted("missing", name));
+        contents.add(isThere ? "%12d  %s".formatted(bytes.length, name) : "%12s  %s".formatted("missing", name));
     }
 
     private String summary() throws IOException {

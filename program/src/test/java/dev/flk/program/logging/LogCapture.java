@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.testing;
+package dev.flk.program.logging;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
@@ -9,16 +9,22 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.slf4j.LoggerFactory;
 
-/** The lines of a package from WARN on, as {@code LEVEL text}, while it is open. */
+/** The log lines of a package and those below it, as {@code LEVEL text}, while this object is open. */
 public final class LogCapture extends AppenderBase<ILoggingEvent> implements AutoCloseable {
     private final Logger logger;
-    private final Level usual;
+    private final Level before;
     private final List<String> lines = new CopyOnWriteArrayList<>();
 
-    public LogCapture(String name) {
-        logger = (Logger) LoggerFactory.getLogger(name);
-        usual = logger.getLevel();
-        logger.setLevel(Level.WARN);
+    /** Captures all lines of a program from INFO on. */
+    public LogCapture() {
+        this("dev.flk", Level.INFO);
+    }
+
+    /** Captures the lines from {@code level} on. */
+    public LogCapture(String packageName, Level level) {
+        logger = (Logger) LoggerFactory.getLogger(packageName);
+        before = logger.getLevel();
+        logger.setLevel(level);
         setContext(logger.getLoggerContext());
         start();
         logger.addAppender(this);
@@ -29,7 +35,7 @@ public final class LogCapture extends AppenderBase<ILoggingEvent> implements Aut
         lines.add(event.getLevel() + " " + event.getFormattedMessage());
     }
 
-    /** The lines that contain this text. */
+    /** Returns the lines that contain a text. */
     public List<String> lines(String part) {
         return lines.stream().filter(line -> line.contains(part)).toList();
     }
@@ -37,6 +43,6 @@ public final class LogCapture extends AppenderBase<ILoggingEvent> implements Aut
     @Override
     public void close() {
         logger.detachAppender(this);
-        logger.setLevel(usual);
+        logger.setLevel(before);
     }
 }
