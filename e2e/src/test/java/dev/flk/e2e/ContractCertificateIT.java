@@ -29,7 +29,7 @@ final class ContractCertificateIT {
             quoteCharacter = '~',
             value = {
                 "schema|\"fractal-lba\"|schema must be \"fractal-lba-kakeya\"",
-                "version|\"0.2\"|version \"0.2\" is not understood; versions understood: 0.1",
+                "version|\"0.2\"|version \"0.2\" is not supported; supported versions: 0.1",
                 "sent_at|\"2026-01-19T10:30:45\"|sent_at must be an RFC 3339 time like 2026-01-19T10:30:45Z",
                 "ft|{\"degraded\":1}|ft degraded must be true or false"
             })

@@ -86,18 +86,17 @@ final class TlsFailures {
 
     private static String what(TlsFailure reason, Throwable cause) {
         return switch (reason) {
-            case NO_TLS, TIMEOUT -> "it was not over within HEADER_TIMEOUT";
+            case NO_TLS, TIMEOUT -> "it took longer than HEADER_TIMEOUT";
             case CLOSED ->
-                "the client closed the connection during the handshake, as clients do that do not trust the"
-                        + " certificate of TLS_CERT";
+                "the client closed the connection during the handshake; it may not trust the certificate of"
+                        + " TLS_CERT";
             case PROTOCOL -> "the client supports neither TLS 1.2 nor 1.3; update it";
-            case CIPHER -> "client and server share no cipher suite that fits the certificate";
-            case CLIENT_CERTIFICATE_MISSING ->
-                "TLS_CLIENT_CA asks for one; the agent shows it with TLS_CERT and TLS_KEY";
+            case CIPHER -> "client and server have no cipher suite in common that fits the certificate";
+            case CLIENT_CERTIFICATE_MISSING -> "TLS_CLIENT_CA requires one; set TLS_CERT and TLS_KEY of the agent";
             case CLIENT_CERTIFICATE_REFUSED ->
                 "it was not issued by TLS_CLIENT_CA, is not valid now, or is not for clients (" + quoted(cause) + ")";
             case REFUSED_BY_CLIENT ->
-                "usually because it does not trust the certificate of TLS_CERT, or that is not valid now ("
+                "usually because it does not trust the certificate of TLS_CERT, or the certificate is not valid now ("
                         + quoted(cause) + ")";
             case OTHER -> quoted(cause);
         };

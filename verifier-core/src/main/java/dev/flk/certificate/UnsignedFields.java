@@ -116,8 +116,7 @@ final class UnsignedFields {
                 if (version != null && !version.equals(VERSION)) {
                     problems.add(
                             field,
-                            MalformedCertificate.quoted(version) + " is not understood; versions understood: "
-                                    + VERSION);
+                            MalformedCertificate.quoted(version) + " is not supported; supported versions: " + VERSION);
                 }
             }
             case ATTEMPT -> {
@@ -179,14 +178,13 @@ final class UnsignedFields {
             if (!isPlainDecimal(name)) {
                 problems.add(
                         Field.N_J,
-                        "must have decimal keys without leading zero: " + MalformedCertificate.quoted(name)
-                                + " is none");
+                        "must have decimal keys without leading zeros, not " + MalformedCertificate.quoted(name));
             }
             OptionalLong count = values.int64(in);
             if (count.isEmpty()) {
                 problems.add(
                         Field.N_J,
-                        "must have 64-bit integers as values: that of " + MalformedCertificate.quoted(name)
+                        "must have 64-bit integers as values; the value of " + MalformedCertificate.quoted(name)
                                 + " is not one");
             } else if (counts.size() == MAX_COUNTS) {
                 problems.add(Field.N_J, "must have at most " + MAX_COUNTS + " keys");

@@ -34,10 +34,10 @@ public record PostgresFailures(String server, String limit) {
         if (thrown instanceof FlywayException) {
             for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
                 if (cause instanceof SQLException e) {
-                    return of("its tables can't be made or brought up to date: " + what(root(e)));
+                    return of("its tables can't be created or migrated: " + what(root(e)));
                 }
             }
-            return of("its tables can't be made or brought up to date: " + thrown.getMessage());
+            return of("its tables can't be created or migrated: " + thrown.getMessage());
         }
         return of(thrown instanceof SQLException e ? what(root(e)) : thrown.toString());
     }
@@ -61,21 +61,21 @@ public record PostgresFailures(String server, String limit) {
             case "28000", "28P01" ->
                 "the login is refused; check user and password in POSTGRES_CONN, and pg_hba.conf of the server";
             case "3D000" -> "there is no such database; create it, or correct POSTGRES_CONN";
-            case "53300" -> "the server has no connection left; raise its max_connections, or lower POSTGRES_POOL_SIZE";
-            case "53100" -> "the server's disk is full; make room there: " + said(e);
+            case "53300" -> "the server has no free connection; raise its max_connections, or lower POSTGRES_POOL_SIZE";
+            case "53100" -> "the server's disk is full; free space on it: " + said(e);
             case "57014" -> "a statement took longer than " + limit + "; look for locks and load on the server";
             case "25006" ->
                 "the server is read-only: a standby, or default_transaction_read_only is on; "
                         + "let POSTGRES_CONN name the primary";
-            case "42501" -> "a right is missing: " + said(e) + "; grant it to the user of POSTGRES_CONN";
+            case "42501" -> "a privilege is missing: " + said(e) + "; grant it to the user of POSTGRES_CONN";
             case "57P01", "57P02", "57P03" -> "the server is starting or stopping";
-            case "40001", "40P01" -> "a transaction was undone again and again in favour of others: " + said(e);
+            case "40001", "40P01" -> "a transaction was repeatedly rolled back in favour of others: " + said(e);
             case "42P01", "42703", "3F000" ->
-                "tables are missing or old: " + said(e) + "; the next connection makes what is missing, unless "
-                        + "the table of the schema's history says that it is there";
+                "tables are missing or old: " + said(e) + "; the next connection creates missing tables, unless "
+                        + "the table of the schema's history lists them";
             default -> {
                 if (e instanceof SQLTransientConnectionException) {
-                    yield "no connection comes up within " + limit;
+                    yield "no connection could be made within " + limit;
                 }
                 yield e.getCause() == null ? said(e) + withoutTls(e) : broken(e, e.getCause());
             }

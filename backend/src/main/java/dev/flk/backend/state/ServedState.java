@@ -299,7 +299,7 @@ public final class ServedState implements AutoCloseable {
         return problem()
                 .or(() -> engine.missing().map(missing -> "ANSWERED_COMMITS_MISSING"))
                 .orElseGet(() -> port.refusing()
-                        .map(what -> "up; " + what + ", more of them are refused")
+                        .map(what -> "up; " + what + "; further ones are refused")
                         .orElse("up"));
     }
 

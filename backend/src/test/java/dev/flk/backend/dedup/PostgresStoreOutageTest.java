@@ -168,7 +168,7 @@ final class PostgresStoreOutageTest {
                 database, "CREATE ROLE guest LOGIN PASSWORD 'guest'; REVOKE CREATE ON SCHEMA public FROM PUBLIC");
         DedupStore store = open(PostgresStores.config(server, database, SHORT, "guest", "guest"));
         assertThat(failure(store.connect()))
-                .contains("a right is missing", "schema public")
+                .contains("a privilege is missing", "schema public")
                 .doesNotContain("guest");
         server.execute(database, "GRANT CREATE ON SCHEMA public TO guest");
         assertThat(connect(store)).isEmpty();
@@ -187,7 +187,7 @@ final class PostgresStoreOutageTest {
         }
         DedupStore store = open(SHORT);
         await().untilAsserted(() -> assertThat(failure(store.connect()))
-                .contains("the server has no connection left", "max_connections", "POSTGRES_POOL_SIZE"));
+                .contains("the server has no free connection", "max_connections", "POSTGRES_POOL_SIZE"));
         for (Connection other : others) {
             other.close();
         }

@@ -30,7 +30,7 @@ final class PostgresFailuresTest {
         "53100, the server's disk is full",
         "57P01, the server is starting or stopping",
         "57P03, the server is starting or stopping",
-        "40001, undone again and again",
+        "40001, repeatedly rolled back",
         "25006, the server is read-only",
         "XX001, 'said, SQLSTATE XX001'"
     })
@@ -56,6 +56,6 @@ final class PostgresFailuresTest {
     @Test
     void of_thePoolsTimeOut_tellsWhatKeptItFromConnecting() {
         var timeout = new SQLTransientConnectionException("timed out", fromServer("53300", "too many clients"));
-        assertThat(message(timeout)).contains("the server has no connection left");
+        assertThat(message(timeout)).contains("the server has no free connection");
     }
 }

@@ -319,7 +319,7 @@ class ServedStateTest {
 
             assertThat(client.get("agent", "k").map(Versioned::version)).contains(1L);
             assertThat(served.problem()).isEmpty();
-            assertThat(served.detail()).isEqualTo("up; too many calls without a token, more of them are refused");
+            assertThat(served.detail()).isEqualTo("up; too many calls without a token; further ones are refused");
             assertThat(exposed()).containsPattern("flk_state_calls_refused_total\\{cause=\"without_token\",?} [1-9]");
         }
     }
