@@ -55,7 +55,10 @@ final class AgentDiagnosticsCommand extends DiagnosticsCommand {
         archive.add("config.txt", known::text);
         if (known.config().isPresent()) {
             AgentConfig valid = known.config().get();
-            addAnswer(archive, "metrics.txt", valid.metricsPort(), "/metrics");
+            if (valid.metricsPort().isPresent()) {
+                String url = "http://127.0.0.1:" + valid.metricsPort().get() + "/metrics";
+                archive.add("metrics.txt", () -> client.get(url, Optional.empty()));
+            }
             archive.add("status.json", () -> printedBy("status", "--json"));
             archive.add("dead-letters.txt", () -> deadLetters(valid.deadLetters()));
         }
@@ -70,13 +73,6 @@ final class AgentDiagnosticsCommand extends DiagnosticsCommand {
         config.spoolDirectory().ifPresent(directories::add);
         directories.add(Path.of(System.getProperty("java.io.tmpdir")));
         return directories;
-    }
-
-    private void addAnswer(DiagnosticsArchive archive, String name, Optional<Integer> port, String path)
-            throws IOException {
-        if (port.isPresent()) {
-            archive.add(name, () -> client.get("http://127.0.0.1:" + port.get() + path, Optional.empty()));
-        }
     }
 
     private String printedBy(String... command) {

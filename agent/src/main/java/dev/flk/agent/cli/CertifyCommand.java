@@ -13,7 +13,6 @@ import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.source.Intake;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.config.InvalidConfig;
-import dev.flk.program.config.Quantities;
 import dev.flk.program.files.RegularFile;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
@@ -228,9 +227,9 @@ final class CertifyCommand implements Callable<Integer> {
         try {
             return window.time == null
                     ? Windows.byCount(window.rows, firstEpoch)
-                    : Windows.byTime(Quantities.duration(window.time));
+                    : Windows.byTime(Context.duration("--window-time", window.time));
         } catch (IllegalArgumentException e) {
-            throw new UsageError((window.time == null ? "" : "--window-time: the value is ") + e.getMessage());
+            throw new UsageError(e.getMessage());
         }
     }
 

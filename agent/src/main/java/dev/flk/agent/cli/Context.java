@@ -7,6 +7,7 @@ import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.config.Quantities;
 import dev.flk.program.logging.LogOutput;
 import java.io.BufferedInputStream;
 import java.io.FileInputStream;
@@ -16,6 +17,7 @@ import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Map;
@@ -125,6 +127,15 @@ final class Context {
         AgentConfig config = AgentConfig.load(environment, configFile, needed);
         LogOutput.configure(config.log(), FlkAgent.LOG_STYLE);
         return config;
+    }
+
+    /** Parses the duration that an option has. */
+    static Duration duration(String option, String text) {
+        try {
+            return Quantities.duration(text);
+        } catch (IllegalArgumentException e) {
+            throw new UsageError(option + ": the value is " + e.getMessage(), e);
+        }
     }
 
     /**

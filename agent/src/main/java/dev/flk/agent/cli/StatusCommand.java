@@ -8,7 +8,6 @@ import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.OutboxInspector;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Printable;
-import dev.flk.program.config.Quantities;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -51,21 +50,13 @@ final class StatusCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        Duration longest = longest();
+        Duration longest = Context.duration("--max-age", maxAge);
         AgentConfig config = context.config();
         StatusReport report = report(config);
         context.output(json).print(report, found -> text(found, Instant.now()));
         List<String> problems = problems(report, longest);
         problems.forEach(problem -> context.complain("not healthy: " + problem));
         return problems.isEmpty() ? 0 : 1;
-    }
-
-    private Duration longest() {
-        try {
-            return Quantities.duration(maxAge);
-        } catch (IllegalArgumentException e) {
-            throw new UsageError("--max-age: the value is " + e.getMessage(), e);
-        }
     }
 
     private static StatusReport report(AgentConfig config) throws IOException {

@@ -147,7 +147,8 @@ class FlkAgentTest {
     @CsvSource({
         "'', give --shard ID or set SHARD_ID",
         "--shard q --window=0, a window must have",
-        "--shard q --window-time=1w, --window-time",
+        "--shard q --window-time=1w, --window-time: the value is not a duration",
+        "--shard q --window-time=0, flk-agent: a window must last at least 1ms",
         "--shard q --shard-count=0, --shard-count must be",
         "--shard q --first-epoch=-1, the first epoch must be",
         "--shard q --plot x --follow, --plot draws a complete file and can't be combined with --follow or --dry-run",

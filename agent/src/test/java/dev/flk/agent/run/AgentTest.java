@@ -27,7 +27,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.FutureTask;
@@ -183,7 +182,7 @@ class AgentTest {
             exchange.close();
         });
         server.start();
-        Map<String, String> tls = new HashMap<>(settings());
+        Map<String, String> tls = settings();
         tls.put("ENDPOINT", "https://localhost:" + server.getAddress().getPort());
         tls.put("TLS_CA", ofServer.certificatePem());
         try (Agent agent = Agent.open(AgentConfig.of(with(tls, before)), Surroundings.real())) {
@@ -246,23 +245,10 @@ class AgentTest {
     }
 
     private Map<String, String> settings() {
-        return Map.of(
-                "ENDPOINT",
-                backend.endpoint().toString(),
-                "PCS_SIGN_ALG",
-                "hmac",
-                "PCS_HMAC_KEY",
-                "secret",
-                "OUTBOX_PATH",
-                directory.resolve("outbox").toString(),
-                "OUTBOX_MIN_FREE_BYTES",
-                "0",
-                "DLQ_PATH",
-                directory.resolve("dlq.jsonl").toString(),
-                "SPOOL_DIR",
-                spool.toString(),
-                "METRICS_PORT",
-                "0");
+        Map<String, String> settings = backend.settings(directory);
+        settings.put("SPOOL_DIR", spool.toString());
+        settings.put("METRICS_PORT", "0");
+        return settings;
     }
 
     /** As a program of this machine does. */

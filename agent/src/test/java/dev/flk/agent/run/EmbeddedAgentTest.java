@@ -15,7 +15,6 @@ import dev.flk.agent.send.Settlement;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.FutureTask;
@@ -168,18 +167,6 @@ class EmbeddedAgentTest {
     }
 
     private AgentConfig config() {
-        return AgentConfig.of(Map.of(
-                "ENDPOINT",
-                backend.endpoint().toString(),
-                "PCS_SIGN_ALG",
-                "hmac",
-                "PCS_HMAC_KEY",
-                "secret",
-                "OUTBOX_PATH",
-                directory.resolve("outbox").toString(),
-                "OUTBOX_MIN_FREE_BYTES",
-                "0",
-                "DLQ_PATH",
-                directory.resolve("dlq.jsonl").toString()));
+        return AgentConfig.of(backend.settings(directory));
     }
 }

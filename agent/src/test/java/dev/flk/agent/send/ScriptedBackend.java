@@ -12,6 +12,7 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.time.ZoneOffset;
@@ -21,6 +22,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
@@ -88,6 +90,23 @@ public final class ScriptedBackend implements Closeable {
 
     public URI endpoint() {
         return URI.create("http://127.0.0.1:" + server.getLocalPort());
+    }
+
+    /** Returns the settings of an agent that sends to this backend and has its files in a directory. */
+    public Map<String, String> settings(Path directory) {
+        return new TreeMap<>(Map.of(
+                "ENDPOINT",
+                endpoint().toString(),
+                "PCS_SIGN_ALG",
+                "hmac",
+                "PCS_HMAC_KEY",
+                "secret",
+                "OUTBOX_PATH",
+                directory.resolve("outbox").toString(),
+                "OUTBOX_MIN_FREE_BYTES",
+                "0",
+                "DLQ_PATH",
+                directory.resolve("dlq.jsonl").toString()));
     }
 
     public static String id(String certificate) {
