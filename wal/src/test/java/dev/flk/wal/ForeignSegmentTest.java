@@ -141,8 +141,24 @@ final class ForeignSegmentTest {
             mixed.put(names.get(i), theirs.content(segments(theirs).get(i)));
         }
 
-        assertThatThrownBy(() -> SimulatedLog.open(mixed)).hasMessageContaining("at least half of the segments");
-        assertThatThrownBy(() -> verify(mixed)).hasMessageContaining("at least half of the segments");
+        assertThatThrownBy(() -> SimulatedLog.open(mixed))
+                .hasMessageContaining("at least half of the readable segments");
+        assertThatThrownBy(() -> verify(mixed)).hasMessageContaining("at least half of the readable segments");
+    }
+
+    /** A file without a header may be of either log, and does not vote. */
+    @Test
+    void idAndHalfOfTheReadableSegmentsOfAnother_isRefused() throws IOException {
+        SimulatedDisk mixed = ours.copy();
+        mixed.put("inbox.id", theirs.content("inbox.id"));
+        List<String> names = segments(ours);
+        for (int i = 0; i < names.size() / 2; i++) {
+            mixed.put(names.get(i), theirs.content(segments(theirs).get(i)));
+        }
+        mixed.put("inbox-20270101-0000000000000020.wal", new byte[5_000]);
+
+        assertThatThrownBy(() -> SimulatedLog.open(mixed))
+                .hasMessageContaining("at least half of the readable segments");
     }
 
     @Test
@@ -169,12 +185,13 @@ final class ForeignSegmentTest {
         assertThatThrownBy(() -> SimulatedLog.open(disk))
                 .hasMessageContaining("inbox.id contains the id of log")
                 .hasMessageContaining(segments(ours).get(0));
-        assertThatThrownBy(() -> verify(disk)).hasMessageContaining("at least half of the segments are of other logs");
+        assertThatThrownBy(() -> verify(disk))
+                .hasMessageContaining("at least half of the readable segments are of other logs");
 
         String first = segments(theirs).get(0);
         disk.put(first + ".1", theirs.content(first));
         assertThatThrownBy(() -> SimulatedLog.open(disk))
-                .hasMessageContaining("at least half of the segments are of other logs");
+                .hasMessageContaining("at least half of the readable segments are of other logs");
 
         disk.remove(first + ".1");
         disk.remove("inbox.id");

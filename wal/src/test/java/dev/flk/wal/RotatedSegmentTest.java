@@ -8,16 +8,20 @@ import static dev.flk.wal.SimulatedLog.inspector;
 import static dev.flk.wal.SimulatedLog.newest;
 import static dev.flk.wal.SimulatedLog.readAll;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.wal.LogInspector.LogListing.Kind;
 import dev.flk.wal.LogInspector.Verification;
 import dev.flk.wal.Retention.Done;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.SimulatedLog.Recorded;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.DamagedLogException;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -196,6 +200,28 @@ final class RotatedSegmentTest {
         assertThat(found.records()).isEqualTo(5);
         assertThat(found.missing()).isEqualTo(1);
         assertThat(found.damages().get(0).segment()).isEqualTo(FIRST + ".1");
+    }
+
+    @Test
+    void rotatedSegmentWithoutHeader_thatNoOtherSegmentNames_isDamaged_notMissing() throws IOException {
+        SimulatedLog log = SimulatedLog.open(disk);
+        append(log, new ArrayList<>(), 1, 900);
+        append(log, new ArrayList<>(), 2, 900);
+        disk.kill();
+        byte[] content = disk.content(FIRST);
+        Arrays.fill(content, 0, SimulatedLog.HEADER_BYTES, (byte) 0);
+        disk.remove(FIRST);
+        disk.put(FIRST + ".1", content);
+        disk.put(FIRST + ".sha256", "a checksum that an operator keeps beside it".getBytes(StandardCharsets.UTF_8));
+
+        assertThatThrownBy(() -> SimulatedLog.open(disk)).isInstanceOfSatisfying(DamagedLogException.class, damaged -> {
+            assertThat(damaged.damage().segment()).isEqualTo(FIRST + ".1");
+            assertThat(damaged.damage().range()).isEqualTo("records 1 to 2");
+        });
+        assertThat(new LogRepair(disk, DIRECTORY, PREFIX, "a test").run().lost())
+                .extracting(Damage::segment)
+                .containsExactly(FIRST + ".1");
+        assertThat(SimulatedLog.open(disk).append(entry("next")).firstSequence).isEqualTo(3);
     }
 
     /** logrotate as root leaves what the log's owner can't read. */

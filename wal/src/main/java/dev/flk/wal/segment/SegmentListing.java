@@ -121,9 +121,7 @@ final class SegmentListing {
             Path file = directory.resolve(name);
             SegmentHeader derived = derivedHeader(name);
             try (SegmentScan scan = derived == null ? null : SegmentScan.open(files, file, derived)) {
-                Damage lost = scan == null && SegmentNames.isWrittenByLog(name)
-                        ? SegmentScan.lostWithHeader(files, file)
-                        : null;
+                Damage lost = scan == null ? SegmentScan.lostWithHeader(files, file) : null;
                 if (derived != null && scan != null) {
                     byId.put(derived.id(), List.of(Listed.of(name, derived, true, List.of())));
                 } else if (lost != null) {
@@ -143,9 +141,9 @@ final class SegmentListing {
                 ours.add(copies);
             }
         }
-        if (!foreign.isEmpty() && foreign.size() >= ours.size() + headless.size()) {
+        if (!foreign.isEmpty() && foreign.size() >= ours.size()) {
             throw new IOException(directory.resolve(LogId.file(prefix)) + " contains the id of log " + logId
-                    + ", but at least half of the segments are of other logs: " + SegmentNames.some(foreign)
+                    + ", but at least half of the readable segments are of other logs: " + SegmentNames.some(foreign)
                     + ". If this file is the wrong one, restore or delete it: without it, the id is read from the"
                     + " segments. Otherwise move the segments away");
         }

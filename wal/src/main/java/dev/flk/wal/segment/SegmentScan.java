@@ -96,9 +96,10 @@ public final class SegmentScan implements Closeable {
     }
 
     /**
-     * Returns the loss in a file whose header is incomplete; null if the file has neither records nor the name of a
-     * segment. A segment gets its name only after its header was forced, so the file was changed or truncated later. If
-     * its records are gone too, their number is unknown and one is assumed.
+     * Returns the loss in a file whose header is incomplete; null if the file has neither records nor a name that the
+     * log gives. A segment gets its name only after its header was forced, so the file was changed or truncated later.
+     * If its records are gone too, their number is unknown and one is assumed. A file that another program named counts
+     * only if it contains records, because programs also put notes and checksums beside a log.
      */
     public static @Nullable Damage lostWithHeader(FileOps files, Path file) throws IOException {
         try (SegmentBytes bytes = SegmentBytes.open(files, file)) {
@@ -115,7 +116,7 @@ public final class SegmentScan implements Closeable {
             }
             String name = String.valueOf(file.getFileName());
             long named = SegmentNames.sequenceIn(name);
-            if (named < Long.MAX_VALUE) {
+            if (named < Long.MAX_VALUE && (last >= 0 || SegmentNames.isWrittenByLog(name))) {
                 // records before the readable ones are lost too, and a line with a lower sequence is damaged
                 first = named;
                 last = Math.max(last, first);
