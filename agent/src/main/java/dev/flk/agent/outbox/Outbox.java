@@ -6,11 +6,13 @@ import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.Outbox.ShardBacklog;
 import dev.flk.agent.outbox.OutboxContents.Losses;
 import dev.flk.agent.outbox.OutboxRecords.Name;
+import dev.flk.agent.outbox.Pending.Located;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
+import dev.flk.wal.LogRange;
 import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.LogLockedException;
@@ -28,10 +30,11 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
@@ -59,7 +62,10 @@ public final class Outbox implements CertificateSink, Closeable {
     private final OutboxContents contents;
     private final Losses losses;
     private final UnreadableBlocks unreadable;
-    private final AtomicLong lostSince = new AtomicLong();
+    private final LogRange range;
+    /** The entries that became unreadable in this process, with the locations of their certificates. */
+    private final NavigableMap<Long, Located> lost = new ConcurrentSkipListMap<>();
+
     private final DiskQuota quota;
     private final BackgroundAppends background;
     private final CertificateBodies bodies;
@@ -78,13 +84,17 @@ public final class Outbox implements CertificateSink, Closeable {
             contents = OutboxContents.replay(reader);
             damages.addAll(reader.damages());
         }
+        range = new LogRange(files, options.directory(), OutboxRecords.PREFIX);
+        damages.addAll(range.missing(log.forcedEnd() - 1));
         losses = Losses.of(damages);
         unreadable = files;
         LineLimit limit = LineLimit.ofOutages(nanoTicker);
         quota = new DiskQuota(files, options, nanoTicker);
         background = new BackgroundAppends(log, limit);
         bodies = new CertificateBodies(files, options.directory(), contents.pending());
-        compaction = new OutboxCompaction(files, options.directory(), clock, log, contents.pending(), bodies, this);
+        compaction =
+                new OutboxCompaction(files, options.directory(), clock, log, contents.pending(), bodies, this, range);
+        keepRange(() -> range.accept(log.forcedEnd() - 1));
         care = new OutboxCare(compaction, quota, contents.pending(), background, limit, nanoTicker);
     }
 
@@ -117,6 +127,24 @@ public final class Outbox implements CertificateSink, Closeable {
             log.close();
             throw e;
         }
+    }
+
+    /** Writes the range; works without it on a full disk. */
+    private void keepRange(RangeWrite write) {
+        try {
+            write.run();
+        } catch (IOException e) {
+            LOG.warn(
+                    "{} could not be written; until it can, missing segments at the beginning or end of the outbox may go"
+                            + " unnoticed: {}",
+                    options.directory().resolve(LogRange.file(OutboxRecords.PREFIX)),
+                    e.getMessage());
+        }
+    }
+
+    @FunctionalInterface
+    private interface RangeWrite {
+        void run() throws IOException;
     }
 
     private static Log locked(
@@ -357,7 +385,7 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Settles entries. Returns before the record is on disk. Lost entries are only counted: the next start reads the
+     * Settles entries. Returns before the record is on disk. Lost entries are only remembered: the next start reads the
      * disk again, and includes the entries that are readable by then.
      */
     public void settle(SettledAs how, List<OutboxEntry> entries) {
@@ -367,10 +395,14 @@ public final class Outbox implements CertificateSink, Closeable {
         entries.forEach(entry -> bodies.forget(entry.sequence()));
         // compaction moves entries under the same lock, so that no record of an entry follows the one that settles it
         synchronized (this) {
-            entries.forEach(entry -> contents.pending().remove(entry.sequence()));
             if (how == SettledAs.LOST) {
-                lostSince.addAndGet(entries.size());
-            } else {
+                for (OutboxEntry entry : entries) {
+                    long location = contents.pending().location(entry.sequence());
+                    lost.put(entry.sequence(), new Located(asKnownNow(entry), location));
+                }
+            }
+            entries.forEach(entry -> contents.pending().remove(entry.sequence()));
+            if (how != SettledAs.LOST) {
                 background.add(OutboxRecords.record(
                         OutboxRecords.SETTLED, clock.millis(), OutboxRecords.settled(how, sequences(entries))));
             }
@@ -387,16 +419,23 @@ public final class Outbox implements CertificateSink, Closeable {
         }
     }
 
-    /** Appends those of the entries again that are still pending; the future completes once they are on disk. */
+    /** Returns the lost entries whose certificates are in records up to this sequence. */
+    List<Located> lostUpTo(long location) {
+        return lost.values().stream().filter(one -> one.location() <= location).toList();
+    }
+
+    /** Appends those of the entries again that are pending or lost; the future completes once they are on disk. */
     CompletableFuture<Void> move(Map<OutboxEntry, byte[]> entries) {
         synchronized (this) {
             List<OutboxEntry> moved = new ArrayList<>();
             List<Entry> records = new ArrayList<>();
             entries.forEach((entry, body) -> {
-                if (contents.pending().contains(entry.sequence())) {
+                Located known = lost.get(entry.sequence());
+                if (known != null || contents.pending().contains(entry.sequence())) {
                     moved.add(entry);
-                    records.add(OutboxRecords.record(
-                            OutboxRecords.MOVED, clock.millis(), OutboxRecords.moved(asKnownNow(entry), body)));
+                    OutboxEntry now = known == null ? asKnownNow(entry) : known.entry();
+                    records.add(
+                            OutboxRecords.record(OutboxRecords.MOVED, clock.millis(), OutboxRecords.moved(now, body)));
                 }
             });
             if (moved.isEmpty()) {
@@ -407,7 +446,9 @@ public final class Outbox implements CertificateSink, Closeable {
             return ForcedAppend.to(log, records, first -> {
                 long location = first;
                 for (OutboxEntry entry : moved) {
-                    contents.pending().relocateIfThere(entry.sequence(), location++);
+                    long at = location++;
+                    contents.pending().relocateIfThere(entry.sequence(), at);
+                    lost.computeIfPresent(entry.sequence(), (sequence, one) -> new Located(one.entry(), at));
                 }
             });
         }
@@ -498,8 +539,7 @@ public final class Outbox implements CertificateSink, Closeable {
 
     /** Returns the number of records that the disk has lost; a lower bound if they were at the end of the log. */
     public long lostRecords() {
-        return Math.max(
-                losses.records() + lostSince.get(), unreadable.describe().isEmpty() ? 0 : 1);
+        return Math.max(losses.records() + lost.size(), unreadable.describe().isEmpty() ? 0 : 1);
     }
 
     /** Rejects further appends, finishes those in flight and unlocks the outbox. */
@@ -511,6 +551,7 @@ public final class Outbox implements CertificateSink, Closeable {
         } finally {
             log.close();
         }
+        keepRange(() -> range.endsWith(log.forcedEnd() - 1));
     }
 
     /**

@@ -6,6 +6,7 @@ import dev.flk.agent.outbox.Pending.Located;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogInspector.SegmentSummary;
+import dev.flk.wal.LogRange;
 import dev.flk.wal.Retention;
 import dev.flk.wal.Retention.Done;
 import dev.flk.wal.files.DiskFullException;
@@ -18,12 +19,13 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 
 /**
  * The compaction of the outbox, which frees the space of settled entries: it seals the active segment, then removes
  * entire segments, oldest first, and compresses segments that were closed at least a day ago. It never loses a pending
  * entry: if a segment contains only a few of them, they are appended again, and are on disk before the segment is
- * removed. A crash at any point loses nothing. Runs concurrently with senders and producers; one run at a time.
+ * removed. The same applies to entries that were lost and can be read again. A crash at any point loses nothing. Runs concurrently with senders and producers; one run at a time.
  */
 public final class OutboxCompaction {
     private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
@@ -41,6 +43,7 @@ public final class OutboxCompaction {
     private final Pending pending;
     private final CertificateBodies bodies;
     private final Outbox outbox;
+    private final LogRange range;
     private final Reserve reserve;
 
     /** Whether a run changes the outbox, or only reports what it would do. */
@@ -70,7 +73,8 @@ public final class OutboxCompaction {
             Log log,
             Pending pending,
             CertificateBodies bodies,
-            Outbox outbox) {
+            Outbox outbox,
+            LogRange range) {
         this.files = files;
         this.directory = directory;
         this.clock = clock;
@@ -78,6 +82,7 @@ public final class OutboxCompaction {
         this.pending = pending;
         this.bodies = bodies;
         this.outbox = outbox;
+        this.range = range;
         this.reserve = new Reserve(files, directory);
     }
 
@@ -126,12 +131,14 @@ public final class OutboxCompaction {
     private Report run(Duration horizon, int portionBytes) throws IOException {
         List<SegmentSummary> before = segments();
         // first removes segments that need no write, which may make room for the rest
-        int removed =
-                outbox.hasRequeued() ? 0 : remove(horizon, Math.min(pending.firstLocation(), closedEnd(before)) - 1);
+        boolean isWriteNeeded =
+                outbox.hasRequeued() || !outbox.lostUpTo(Long.MAX_VALUE).isEmpty();
+        int removed = isWriteNeeded ? 0 : remove(horizon, Math.min(pending.firstLocation(), closedEnd(before)) - 1);
         outbox.await(log.seal());
         outbox.await(outbox.repeatRequeued());
         Removal removal = removal(horizon, segments());
         move(removal.moved(), portionBytes);
+        move(outbox.lostUpTo(removal.lastLocation()), portionBytes);
         bodies.close(); // an open file would keep its space
         removed += remove(horizon, removal.lastLocation());
         int compressed = 0;
@@ -221,7 +228,7 @@ public final class OutboxCompaction {
         long bytes = 0;
         for (Located located : entries) {
             byte[] body = bodies.read(List.of(located.location())).get(located.location());
-            if (body != null) { // the disk has lost a missing one
+            if (body != null) { // the disk can't read a missing one, but may read a lost one again
                 portion.put(located.entry(), body);
                 bytes += body.length;
             }
@@ -237,8 +244,14 @@ public final class OutboxCompaction {
     private int remove(Duration horizon, long finishedUpTo) throws IOException {
         int removed = 0;
         Retention retention = retention(horizon);
-        while (retention.wouldRemoveUpTo(finishedUpTo).isPresent() && retention.step(finishedUpTo) == Done.REMOVED) {
+        OptionalLong due = retention.wouldRemoveUpTo(finishedUpTo);
+        while (due.isPresent()) {
+            range.removing(due.getAsLong());
+            if (retention.step(finishedUpTo) != Done.REMOVED) {
+                break;
+            }
             removed++;
+            due = retention.wouldRemoveUpTo(finishedUpTo);
         }
         return removed;
     }

@@ -22,12 +22,14 @@ final class OutboxContents {
     private final Pending pending = new Pending();
     private final Set<Name> requeued = ConcurrentHashMap.newKeySet();
     private volatile @Nullable LastSending lastSending;
+    private long last;
 
     /** Reads the whole log. */
     static OutboxContents replay(LogReader log) throws IOException {
         OutboxContents contents = new OutboxContents();
         for (LogRecord record = log.next(); record != null; record = log.next()) {
             contents.apply(record);
+            contents.last = record.sequence();
         }
         contents.pending.keepShardNames();
         return contents;
@@ -63,6 +65,11 @@ final class OutboxContents {
             case OutboxRecords.STILL_IN_FILE -> requeued.addAll(OutboxRecords.names(record.body()));
             default -> throw OutboxRecords.unknown(record);
         }
+    }
+
+    /** Returns the sequence of the last record that was read; 0 if there was none. */
+    long last() {
+        return last;
     }
 
     /** Returns the pending entries. */

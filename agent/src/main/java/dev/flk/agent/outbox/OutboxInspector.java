@@ -6,6 +6,7 @@ import dev.flk.agent.outbox.OutboxContents.Losses;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogInspector.Verification;
+import dev.flk.wal.LogRange;
 import dev.flk.wal.LogRepair;
 import dev.flk.wal.StartReport;
 import dev.flk.wal.files.DiskFiles;
@@ -37,11 +38,13 @@ public final class OutboxInspector {
     private final UnreadableBlocks files = new UnreadableBlocks(new DiskFiles());
     private final Path directory;
     private final LogInspector log;
+    private final LogRange range;
 
     /** Creates an inspector of the outbox in this directory. */
     public OutboxInspector(Path directory) {
         this.directory = directory;
         this.log = new LogInspector(files, directory, OutboxRecords.PREFIX);
+        this.range = new LogRange(files, directory, OutboxRecords.PREFIX);
     }
 
     /**
@@ -62,8 +65,11 @@ public final class OutboxInspector {
             return new Summary(0, 0, Optional.empty(), 0, 0);
         }
         try (LogReader reader = LogReader.open(files, directory, OutboxRecords.PREFIX, 0, OnDamage.SKIP)) {
-            Pending pending = OutboxContents.replay(reader).pending();
-            long lost = Losses.of(reader.damages()).records();
+            OutboxContents contents = OutboxContents.replay(reader);
+            Pending pending = contents.pending();
+            List<Damage> damages = new ArrayList<>(reader.damages());
+            damages.addAll(range.missing(contents.last()));
+            long lost = Losses.of(damages).records();
             return new Summary(
                     pending.size(), pending.bytes(), pending.oldest(), lost, DiskQuota.used(files, directory));
         }
@@ -149,7 +155,7 @@ public final class OutboxInspector {
         if (!Files.exists(directory)) {
             return new Check(0, List.of(), 0, List.of(), 0, List.of(), List.of());
         }
-        Verification seen = log.verify();
+        Verification seen = range.verify(log);
         TornTail tail = seen.tornTail();
         List<String> missing = new ArrayList<>(describe(seen.damages()));
         missing.addAll(files.describe());
@@ -178,10 +184,12 @@ public final class OutboxInspector {
      */
     public List<String> repair() throws IOException {
         try {
-            return new LogRepair(files, directory, OutboxRecords.PREFIX, holder())
+            List<String> setAside = new LogRepair(files, directory, OutboxRecords.PREFIX, holder())
                     .run().setAside().stream()
                             .map(file -> file.segment() + " to " + file.as())
                             .toList();
+            range.forget(); // accepts the loss of segments at both ends
+            return setAside;
         } catch (LogLockedException e) {
             throw new OutboxLocked(e);
         }

@@ -153,6 +153,30 @@ class OutboxCompactionTest {
         assertThat(outbox.bodies(waiting)).containsOnlyKeys(3L);
     }
 
+    /** The next start delivers a lost entry that can be read again, so compaction must not remove it. */
+    @Test
+    void lostEntryThatCanBeReadAgain_survivesCompaction() throws Exception {
+        add(1, 100);
+        OutboxEntry lost = waiting().get(2);
+        Path segment;
+        try (Stream<Path> all = Files.list(directory)) {
+            segment = all.filter(file -> file.toString().endsWith("0000000001.wal"))
+                    .findFirst()
+                    .orElseThrow();
+        }
+        outbox.settle(SettledAs.LOST, List.of(lost));
+        outbox.settle(SettledAs.ACCEPTED, waiting());
+        assertThat(outbox.lostRecords()).isEqualTo(1);
+
+        assertThat(outbox.compact(Duration.ZERO, Mode.RUN).removedSegments()).isPositive();
+
+        assertThat(segment).doesNotExist();
+        outbox.close();
+        outbox = open();
+        assertThat(names()).containsExactly("certificate 3");
+        assertThat(outbox.lostRecords()).isZero();
+    }
+
     @Test
     void mostWait_nothingIsMovedForNothing() throws Exception {
         add(1, 100);

@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -84,6 +85,110 @@ class OutboxTest {
             outbox.append(List.of(body(2), body(3)));
 
             assertThat(pending).containsExactly(1, 3);
+        }
+    }
+
+    @Test
+    void oldestSegmentMissing_isReported_untilItIsRepaired() throws Exception {
+        for (boolean emptied : new boolean[] {false, true}) {
+            directory = temporary.resolve("emptied-" + emptied);
+            writeThreeSegments();
+            Path oldest = segments().get(0);
+            Files.delete(oldest);
+            if (emptied) {
+                Files.createFile(oldest);
+            }
+            OutboxInspector inspector = new OutboxInspector(directory);
+
+            assertThat(inspector.check().missing())
+                    .containsExactly("segment " + oldest.getFileName() + " is missing, with records 1 to 2");
+            assertThat(inspector.summary().lostRecords()).isEqualTo(2);
+            for (int start = 0; start < 2; start++) {
+                try (Outbox outbox = open()) {
+                    assertThat(outbox.losses()).hasSize(1);
+                    assertThat(outbox.lostRecords()).isEqualTo(2);
+                    assertThat(bodies(outbox)).doesNotContain("certificate 1").contains("certificate 6");
+                }
+            }
+            inspector.repair();
+            assertThat(inspector.check().isComplete()).isTrue();
+            try (Outbox outbox = open()) {
+                assertThat(outbox.losses()).isEmpty();
+            }
+        }
+    }
+
+    @Test
+    void newestSegmentsMissing_isReportedByTheNextStart() throws Exception {
+        writeThreeSegments();
+        for (Path newest : segments().subList(2, segments().size())) {
+            Files.delete(newest);
+        }
+
+        assertThat(new OutboxInspector(directory).check().missingRecords()).isEqualTo(2);
+        assertThat(new OutboxInspector(directory).summary().lostRecords()).isEqualTo(2);
+        try (Outbox outbox = open()) {
+            assertThat(outbox.lostRecords()).isEqualTo(2);
+            outbox.append(List.of(body(7)));
+        }
+        try (Outbox outbox = open()) {
+            assertThat(outbox.losses()).isEmpty();
+            assertThat(bodies(outbox))
+                    .contains("certificate 4", "certificate 7")
+                    .doesNotContain("certificate 6");
+        }
+    }
+
+    @Test
+    void compacted_oldestSegmentsAreGone_nothingIsReported() throws Exception {
+        writeThreeSegments();
+        try (Outbox outbox = open()) {
+            outbox.settle(SettledAs.ACCEPTED, all(outbox).subList(0, 4));
+            assertThat(outbox.compact(Duration.ZERO, OutboxCompaction.Mode.RUN).removedSegments())
+                    .isPositive();
+        }
+
+        assertThat(new OutboxInspector(directory).check().isComplete()).isTrue();
+        try (Outbox outbox = open()) {
+            assertThat(outbox.losses()).isEmpty();
+            assertThat(bodies(outbox)).containsExactly("certificate 5", "certificate 6");
+        }
+    }
+
+    @Test
+    void rangeMissingOrDamagedOrOfAnotherOutbox_theOutboxIsAccepted() throws Exception {
+        writeThreeSegments();
+        Path range = directory.resolve("outbox.range");
+        Path ours = directory;
+        directory = temporary.resolve("another");
+        writeThreeSegments();
+        byte[] theirs = Files.readAllBytes(directory.resolve("outbox.range"));
+        directory = ours;
+        for (byte[] content : new byte[][] {new byte[0], "flk-range1 x".getBytes(StandardCharsets.UTF_8), theirs}) {
+            Files.delete(segments().get(0));
+            Files.write(range, content);
+            try (Outbox outbox = open()) {
+                assertThat(outbox.losses()).isEmpty();
+            }
+        }
+    }
+
+    /** Writes a segment at each start, with two certificates. */
+    private void writeThreeSegments() throws IOException {
+        for (int segment = 0; segment < 3; segment++) {
+            try (Outbox outbox = open()) {
+                outbox.append(List.of(body(2 * segment + 1)));
+                outbox.append(List.of(body(2 * segment + 2)));
+            }
+        }
+    }
+
+    private List<Path> segments() throws IOException {
+        try (Stream<Path> files = Files.list(directory)) {
+            return files.filter(file ->
+                            file.toString().endsWith(".wal") && file.toFile().length() > 0)
+                    .sorted()
+                    .toList();
         }
     }
 

@@ -2,18 +2,12 @@
 package dev.flk.wal.segment;
 
 import dev.flk.wal.files.FileOps;
-import dev.flk.wal.files.FileOps.OpenFile;
-import dev.flk.wal.segment.BrokenFiles.NewFile;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.zip.CRC32C;
 
 /**
  * The id of the log in a directory, which distinguishes its segments from those of another log. It is stored next to
@@ -22,8 +16,7 @@ import java.util.zip.CRC32C;
  * or damaged, the id is read from the segments, which must agree.
  */
 public final class LogId {
-    private static final Pattern LINE = Pattern.compile("(flk-log1 ([0-9a-f]{16})) ([0-9a-f]{8})\n");
-    private static final int MAX_BYTES = 64;
+    private static final Pattern LINE = Pattern.compile("flk-log1 ([0-9a-f]{16})");
 
     private LogId() {}
 
@@ -37,27 +30,14 @@ public final class LogId {
         if (!names.contains(file(prefix))) {
             return Optional.empty();
         }
-        try (OpenFile file = files.openForReading(directory.resolve(file(prefix)))) {
-            String content = StandardCharsets.US_ASCII
-                    .decode(file.readUpTo(0, MAX_BYTES))
-                    .toString();
-            Matcher line = LINE.matcher(content);
-            return line.matches() && line.group(3).equals(checksum(line.group(1)))
-                    ? Optional.of(line.group(2))
-                    : Optional.empty();
-        }
+        return ChecksummedLine.read(files, directory.resolve(file(prefix)))
+                .map(LINE::matcher)
+                .filter(Matcher::matches)
+                .map(line -> line.group(1));
     }
 
     /** Writes the id, durably. The caller owns the directory. */
     public static void write(FileOps files, Path directory, String prefix, String id) throws IOException {
-        String line = "flk-log1 " + id;
-        ByteBuffer content = ByteBuffer.wrap((line + " " + checksum(line) + "\n").getBytes(StandardCharsets.US_ASCII));
-        NewFile.write(files, directory, prefix, file(prefix), file -> file.write(content, 0));
-    }
-
-    private static String checksum(String text) {
-        CRC32C crc = new CRC32C();
-        crc.update(text.getBytes(StandardCharsets.US_ASCII));
-        return HexFormat.of().toHexDigits((int) crc.getValue());
+        ChecksummedLine.write(files, directory, prefix, file(prefix), "flk-log1 " + id);
     }
 }
