@@ -330,15 +330,15 @@ public final class Outbox implements CertificateSink, Closeable {
      * Records that entries are about to be sent, so that even after a crash the earliest time at which one may have
      * arrived is known.
      *
-     * @param millis the time on the clock that measures {@code MAX_AGE}, in milliseconds since 1970
+     * @param now the current time
      * @param then a callback that runs once the record is on disk, or the disk has failed; on any thread
      */
-    public void beingSent(List<OutboxEntry> entries, long millis, Runnable then) {
+    public void beingSent(List<OutboxEntry> entries, LastSending now, Runnable then) {
         List<Long> first = new ArrayList<>();
         synchronized (this) {
             for (OutboxEntry entry : entries) {
                 if (contents.pending().unansweredSinceMillis(entry.sequence()) < 0) {
-                    contents.pending().beingSent(entry.sequence(), millis);
+                    contents.pending().beingSent(entry.sequence(), now.age().toEpochMilli());
                     first.add(entry.sequence());
                 }
             }
@@ -347,7 +347,6 @@ public final class Outbox implements CertificateSink, Closeable {
             then.run();
             return;
         }
-        LastSending now = new LastSending(clock.instant(), Instant.ofEpochMilli(millis));
         contents.sending(now);
         Entry note = OutboxRecords.beingSent(now, first);
         ForcedAppend.to(log, List.of(note), sequence -> {}).handle((nothing, failure) -> {

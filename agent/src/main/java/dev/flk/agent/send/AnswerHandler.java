@@ -34,6 +34,7 @@ import org.slf4j.LoggerFactory;
  */
 final class AnswerHandler {
     private static final Logger LOG = LoggerFactory.getLogger(AnswerHandler.class);
+    private static final long AGE_CHECK_NANOS = Duration.ofMinutes(1).toNanos();
     private static final int LONGEST_REASON = 300;
     /**
      * The error of an answer after which the certificate is in the backend's log and will be decided even if it is not
@@ -162,6 +163,19 @@ final class AnswerHandler {
         meters.lost(1);
         hold.givenUp(queued);
         done(queued.entry, new Settlement(Settlement.Kind.LOST, "", "the disk can no longer read it"));
+    }
+
+    /** Keeps an entry that is older than {@code MAX_AGE} only if a jump of the clocks is confirmed. */
+    void ageNotCertain(Queued queued) {
+        limit.say(
+                "age",
+                leftOut -> LOG.warn(
+                        "the clocks of this machine and of the backend went forward together by more than MAX_AGE; a"
+                                + " certificate that may have been recorded waits until they agree for {} minutes{}",
+                        AgeClock.CONFIRMED_AFTER.toMinutes(),
+                        leftOut));
+        queued.dueNanos = nanoTicker.getAsLong() + AGE_CHECK_NANOS;
+        queue.retry(queued);
     }
 
     /**

@@ -3,6 +3,7 @@ package dev.flk.agent.send;
 
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxEntry;
+import dev.flk.agent.send.AgeClock.Age;
 import dev.flk.agent.send.SendQueue.Queued;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.MalformedCertificate;
@@ -70,10 +71,10 @@ record Batch(List<Item> items) {
          *
          * @param sentAt the current time of the backend's clock
          * @param offset the offset of the backend's clock from the agent's
-         * @param age the current time of the {@link AgeClock}
+         * @param age the current reading of the {@link AgeClock}
          * @throws IOException if the outbox can't be read now; no entry has changed in this case
          */
-        Batch build(List<Queued> due, Instant sentAt, Duration offset, Instant age) throws IOException {
+        Batch build(List<Queued> due, Instant sentAt, Duration offset, Age age) throws IOException {
             Map<Long, byte[]> bodies =
                     outbox.bodies(due.stream().map(queued -> queued.entry).toList());
             List<Item> items = new ArrayList<>(due.size());
@@ -88,7 +89,7 @@ record Batch(List<Item> items) {
             return new Batch(items);
         }
 
-        private Optional<Item> item(Queued queued, byte[] stored, Instant sentAt, Duration offset, Instant age) {
+        private Optional<Item> item(Queued queued, byte[] stored, Instant sentAt, Duration offset, Age age) {
             SendingForm.Stamp stamp =
                     new SendingForm.Stamp(queued.entry.sequence(), queued.sent + 1, sentAt, offset.toMillis());
             SendingForm form;
@@ -102,7 +103,12 @@ record Batch(List<Item> items) {
                 return Optional.empty();
             }
             long unansweredSinceMillis = outbox.unansweredSinceMillis(queued.entry);
-            if (tooOld(unansweredSinceMillis, age)) {
+            boolean isOld = isOlderThanMaxAge(unansweredSinceMillis, age.certain());
+            if (!isOld && isOlderThanMaxAge(unansweredSinceMillis, age.possible())) {
+                handler.ageNotCertain(queued);
+                return Optional.empty();
+            }
+            if (isOld) {
                 handler.deadLetter(
                         queued,
                         form.signed().pcsId(),
@@ -118,7 +124,7 @@ record Batch(List<Item> items) {
             return Optional.of(new Item(queued, form.signed(), stored, form.line()));
         }
 
-        private boolean tooOld(long unansweredSinceMillis, Instant age) {
+        private boolean isOlderThanMaxAge(long unansweredSinceMillis, Instant age) {
             return unansweredSinceMillis >= 0
                     && Duration.between(Instant.ofEpochMilli(unansweredSinceMillis), age)
                                     .compareTo(maxAge)

@@ -4,6 +4,7 @@ package dev.flk.agent.send;
 import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.send.AgeClock.Age;
 import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.SendQueue.Queued;
 import dev.flk.agent.send.SenderConfig.SendOptions;
@@ -287,7 +288,7 @@ public final class Sender {
         try {
             Duration offset = link.offset().get();
             Instant sentAt = clock.instant().plus(offset);
-            Instant age = ages.now(link.offset().backendTime());
+            Age age = ages.now(link.offset().backendTime());
             Batch batch = configured.batches.build(taken, sentAt, offset, age);
             if (batch.items().isEmpty()) {
                 link.nothingSent();
@@ -304,12 +305,12 @@ public final class Sender {
     }
 
     /** Records in the outbox that the batch is being sent, and sends it once the record is on disk. */
-    private void send(Batch batch, BackendLink link, Instant age) {
+    private void send(Batch batch, BackendLink link, Age age) {
         AnswerHandler handler = configured.handler;
         inFlight.addAndGet(batch.size());
         inFlightBytes += batch.bytes();
         link.sent(batch.size());
-        outbox.beingSent(batch.entries(), age.toEpochMilli(), () -> tasks.add(() -> transmit(batch, link, handler)));
+        outbox.beingSent(batch.entries(), age.asSending(), () -> tasks.add(() -> transmit(batch, link, handler)));
     }
 
     private void transmit(Batch batch, BackendLink link, AnswerHandler handler) {

@@ -3,6 +3,7 @@ package dev.flk.agent.outbox;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.agent.outbox.Outbox.LastSending;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
@@ -102,7 +103,10 @@ class FaultAtEveryOperationTest {
 
         private void settle(Outbox outbox, String name) {
             entry(outbox, name).ifPresent(entry -> {
-                outbox.beingSent(List.of(entry), millis, () -> {});
+                outbox.beingSent(
+                        List.of(entry),
+                        new LastSending(Instant.ofEpochMilli(millis), Instant.ofEpochMilli(millis)),
+                        () -> {});
                 steps(outbox);
                 promises.put(name, Promise.AT_MOST_ONCE);
                 outbox.settle(SettledAs.ACCEPTED, List.of(entry));

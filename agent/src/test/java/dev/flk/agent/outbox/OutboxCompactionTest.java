@@ -104,7 +104,10 @@ class OutboxCompactionTest {
     @Test
     void fewThatWait_areWrittenAnew_andSurviveARestart() throws Exception {
         add(1, 100);
-        outbox.beingSent(waiting().subList(6, 7), 1234, () -> {});
+        outbox.beingSent(
+                waiting().subList(6, 7),
+                new LastSending(Instant.ofEpochMilli(1234), Instant.ofEpochMilli(1234)),
+                () -> {});
         LastSending sending = outbox.lastSending().orElseThrow();
         OutboxEntry kept = waiting().get(6);
         List<OutboxEntry> done = new ArrayList<>(waiting());
@@ -254,7 +257,7 @@ class OutboxCompactionTest {
     @Test
     void move_answerCameAfterItWasPlanned_keepsWhatIsKnownNow() throws Exception {
         add(1, 1);
-        outbox.beingSent(waiting(), 1234, () -> {});
+        outbox.beingSent(waiting(), new LastSending(Instant.ofEpochMilli(1234), Instant.ofEpochMilli(1234)), () -> {});
         OutboxEntry planned = waiting().get(0);
         outbox.notArrived(List.of(planned));
 

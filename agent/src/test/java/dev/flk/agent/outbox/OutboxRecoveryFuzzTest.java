@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.api.FuzzedDataProvider;
 import com.code_intelligence.jazzer.junit.FuzzTest;
+import dev.flk.agent.outbox.Outbox.LastSending;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.sample.FuzzInputs;
 import dev.flk.wal.segment.Damage.OnDamage;
@@ -52,7 +53,10 @@ class OutboxRecoveryFuzzTest {
     OutboxRecoveryFuzzTest() throws IOException {
         Outbox first = open(whole);
         add(first, "a1", "a2", "a3", "a4", "a5");
-        first.beingSent(first.pendingAfter(0, 2), millis, () -> {});
+        first.beingSent(
+                first.pendingAfter(0, 2),
+                new LastSending(Instant.ofEpochMilli(millis), Instant.ofEpochMilli(millis)),
+                () -> {});
         steps(first);
         settle(first, SettledAs.ACCEPTED, "a1", "a3");
         first.notArrived(entries(first, "a2"));

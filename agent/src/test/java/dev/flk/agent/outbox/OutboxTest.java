@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
+import dev.flk.agent.outbox.Outbox.LastSending;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
@@ -63,7 +64,10 @@ class OutboxTest {
             outbox.append(List.of(body(1), body(2), body(3)));
             List<OutboxEntry> entries = all(outbox);
             CompletableFuture<Void> noted = new CompletableFuture<>();
-            outbox.beingSent(entries.subList(0, 2), 1234, () -> noted.complete(null));
+            outbox.beingSent(
+                    entries.subList(0, 2),
+                    new LastSending(Instant.ofEpochMilli(1234), Instant.ofEpochMilli(1234)),
+                    () -> noted.complete(null));
             noted.join();
             outbox.notArrived(entries.subList(0, 1));
         }

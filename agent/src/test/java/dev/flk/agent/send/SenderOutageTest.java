@@ -258,6 +258,30 @@ class SenderOutageTest extends SendingTest {
         assertThat(rig.deadLetterLines()).singleElement().asString().contains("older than MAX_AGE");
     }
 
+    /** One machine, or one time server, may set the agent's and the backend's clock. */
+    @ParameterizedTest
+    @ValueSource(longs = {5, 500})
+    void bothClocksAreAheadForAShortTime_makesNoCertificateOld(long seconds) throws Exception {
+        SendingRig rig = rig(SendingRig.singles());
+        rig.backend.submit = c -> Said.nothing();
+        rig.add(certificate(1));
+        rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
+        long end = rig.nanos.get() + Duration.ofSeconds(seconds).toNanos();
+
+        rig.clockError = Duration.ofDays(20);
+        rig.backend.clock = () -> rig.start.plusNanos(rig.nanos.get()).plus(rig.clockError);
+        rig.add(certificate(2));
+        rig.until(() -> rig.nanos.get() >= end);
+        rig.clockError = Duration.ZERO;
+        rig.backend.submit = Said::recorded;
+
+        rig.untilEmpty();
+        rig.assertNoDeadLetters();
+        assertThat(rig.backend.received)
+                .last()
+                .satisfies(sent -> assertThat(hoursFrom(rig.start, sent)).isZero());
+    }
+
     private void leaveOneUnanswered() throws Exception {
         try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
             rig.backend.submit = c -> Said.nothing();
