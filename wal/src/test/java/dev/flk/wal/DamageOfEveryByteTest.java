@@ -409,6 +409,34 @@ final class DamageOfEveryByteTest {
         assertThat(SimulatedLog.open(disk).append(entry("next")).firstSequence).isEqualTo(next + 2);
     }
 
+    /** If junk could use up all sequences, records that are acknowledged later would be cut off as unfinished. */
+    @Test
+    void junkWithAnImplausibleSequence_usesUpNoSequences() throws IOException {
+        long next = varied.entries.size() + 1L;
+        byte[] junk = new byte[100];
+        Arrays.fill(junk, (byte) 'x');
+        byte[] line = "flk1 0a1b2c3d 5 9223372036854775806 9223372036854775806 1 a key\nhello\n"
+                .getBytes(StandardCharsets.UTF_8);
+        for (OnDamage onDamage : OnDamage.values()) {
+            SimulatedDisk disk = varied.disk.copy();
+            disk.put("inbox-20261231-9223372036854775806.wal", junk);
+            LogOptions usual = options();
+            LogOptions options = new LogOptions(
+                    usual.directory(), usual.prefix(), usual.context(), usual.holder(), usual.sizes(), onDamage);
+
+            assertThat(SimulatedLog.open(disk, options, new Clock()).append(entry("next")).firstSequence)
+                    .isEqualTo(next);
+            assertThat(readAll(disk)).hasSize((int) next);
+        }
+        SimulatedDisk disk = varied.disk.copy();
+        disk.put("inbox-20261231-0000000000000500.wal", line);
+        LogOptions usual = options();
+        LogOptions skipping = new LogOptions(
+                usual.directory(), usual.prefix(), usual.context(), usual.holder(), usual.sizes(), OnDamage.SKIP);
+        assertThat(SimulatedLog.open(disk, skipping, new Clock()).append(entry("next")).firstSequence)
+                .isEqualTo(501);
+    }
+
     /** Destroys both copies of the lines of a header. */
     private static void destroyHeader(byte[] segment) {
         Arrays.fill(segment, 20, HEADER_BYTES, (byte) 0);

@@ -147,10 +147,15 @@ public final class RecordFormat {
         return framed == null || framed.kind() != SEGMENT_HEADER ? null : framed;
     }
 
-    /** Returns the sequence in the header line at {@code offset} without checking the checksum; -1 if there is no such line. */
+    /**
+     * Returns the sequence in the header line at {@code offset} without checking the checksum; -1 if there is no such
+     * line, or its sequence is implausible.
+     */
     static long unverifiedSequence(SegmentBytes bytes, long offset) throws IOException {
         Line line = Line.read(bytes, offset, MAGIC);
-        return line == null || line.kind() == SEGMENT_HEADER ? -1 : line.sequence();
+        return line == null || line.kind() == SEGMENT_HEADER || line.sequence() > SegmentNames.MAX_UNVERIFIED_SEQUENCE
+                ? -1
+                : line.sequence();
     }
 
     private static @Nullable Framed read(SegmentBytes bytes, long offset, byte[] magic, byte[] seed)

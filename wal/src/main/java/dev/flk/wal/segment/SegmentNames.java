@@ -24,6 +24,12 @@ public final class SegmentNames {
     /** The suffix of a file that is being compressed. */
     public static final String PART = ".part";
 
+    /**
+     * The highest sequence that is believed without a checksum. A log continues after the highest sequence that it has
+     * evidence of, so that junk must not be able to use up all sequences.
+     */
+    static final long MAX_UNVERIFIED_SEQUENCE = 999_999_999_999_999_999L;
+
     private static final int SOME = 5;
 
     private SegmentNames() {}
@@ -49,7 +55,8 @@ public final class SegmentNames {
         int from = name.lastIndexOf('-') + 1;
         int to = name.indexOf('.', from);
         try {
-            return to < 0 ? Long.MAX_VALUE : Long.parseLong(name.substring(from, to));
+            long sequence = to < 0 ? Long.MAX_VALUE : Long.parseLong(name.substring(from, to));
+            return sequence <= MAX_UNVERIFIED_SEQUENCE ? sequence : Long.MAX_VALUE;
         } catch (NumberFormatException e) {
             return Long.MAX_VALUE;
         }
