@@ -8,6 +8,7 @@ import dev.flk.state.StateException.Reason;
 import io.grpc.BindableService;
 import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
+import io.grpc.Grpc;
 import io.grpc.KnownLength;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor.Marshaller;
@@ -23,11 +24,13 @@ import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.net.SocketAddress;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -51,7 +54,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private static final int FRAME_BYTES = 128;
     /** The maximum size of a request to health or reflection, which may need no token. */
     private static final int MAX_SMALL_BYTES = 4_096;
-    /** The time in which a caller without a token must complete a request. */
+    /** The time in which a caller without a token must complete a request, and take the answer if it is a single one. */
     static final long STRANGER_REQUEST_NANOS = TimeUnit.SECONDS.toNanos(10);
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
@@ -90,8 +93,10 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
     private final ConcurrentHashMap<String, Integer> callsOf = new ConcurrentHashMap<>();
     private final Bound strangers;
-    /** The calls of strangers whose requests are incomplete. */
-    private final Set<Requests<?>> incomplete = ConcurrentHashMap.newKeySet();
+    /** The calls of strangers whose requests are incomplete, or whose only answer has not been taken. */
+    private final Set<Requests<?>> timed = ConcurrentHashMap.newKeySet();
+
+    private final Consumer<SocketAddress> connectionCloser;
 
     private final Bound requestBytes;
     private final Bound answerBytes;
@@ -107,11 +112,19 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
      * @param maxStrangers the maximum number of calls of all callers without a token
      * @param maxBytes the maximum bytes of requests, of answers, and of data that streams have sent, each
      * @param nanoTicker monotonic time
+     * @param connectionCloser closes the connection of a client, which need not read what is sent to it
      */
-    CallLimit(int maxCalls, int maxStrangers, long maxBytes, LongSupplier nanoTicker, StateMetrics metrics) {
+    CallLimit(
+            int maxCalls,
+            int maxStrangers,
+            long maxBytes,
+            LongSupplier nanoTicker,
+            Consumer<SocketAddress> connectionCloser,
+            StateMetrics metrics) {
         this.maxCalls = maxCalls;
         this.maxBytes = maxBytes;
         this.nanoTicker = nanoTicker;
+        this.connectionCloser = connectionCloser;
         this.metrics = metrics;
         this.refusals = new Refusals(nanoTicker);
         this.calls = new Bound(maxCalls);
@@ -135,10 +148,10 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         return refusals.latest();
     }
 
-    /** Ends the calls of strangers that have not completed their requests in time. */
+    /** Ends the calls of strangers that have not completed their requests, or not taken their answers, in time. */
     void endSlowStrangers() {
         long now = nanoTicker.getAsLong();
-        incomplete.forEach(call -> call.endIfSince(now - STRANGER_REQUEST_NANOS));
+        timed.forEach(call -> call.endIfSince(now - STRANGER_REQUEST_NANOS));
     }
 
     /** Takes a place; returns null on success, otherwise the reason for the refusal. */
@@ -201,7 +214,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         try {
             Requests<Q> requests = new Requests<>(answers, next.startCall(answers, headers));
             if (caller.equals(Caller.STRANGER)) {
-                incomplete.add(requests);
+                timed.add(requests);
             }
             return requests;
         } catch (RuntimeException e) {
@@ -372,11 +385,17 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
         /**
          * Ends a call that began before {@code nanos}. Any thread: the handler does nothing with the call until its
-         * request is complete.
+         * request is complete. Afterwards only the end of the connection ends the call, because its answer has already
+         * been handed to the network.
          */
         void endIfSince(long nanos) {
-            if (beganNanos - nanos <= 0 && isComplete.compareAndSet(false, true)) {
-                incomplete.remove(this);
+            if (beganNanos - nanos > 0) {
+                return;
+            }
+            timed.remove(this);
+            if (isComplete.getAndSet(true)) {
+                connectionCloser.accept(answers.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
+            } else {
                 answers.close(
                         Status.DEADLINE_EXCEEDED.withDescription("the request was not complete within "
                                 + TimeUnit.NANOSECONDS.toSeconds(STRANGER_REQUEST_NANOS)
@@ -387,7 +406,9 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
         @Override
         public void onHalfClose() {
-            incomplete.remove(this);
+            if (answers.isStream) {
+                timed.remove(this);
+            }
             if (isComplete.compareAndSet(false, true) && !isRefused) {
                 super.onHalfClose();
             }
@@ -412,7 +433,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         }
 
         private void end() {
-            incomplete.remove(this);
+            timed.remove(this);
             answers.end();
         }
     }

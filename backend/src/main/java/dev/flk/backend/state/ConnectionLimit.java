@@ -169,6 +169,17 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
         return false;
     }
 
+    /** Closes the connection of a client, if it is still open. */
+    void close(SocketAddress client) {
+        Channel connection;
+        synchronized (this) {
+            connection = withoutToken.getOrDefault(client, known.get(client));
+        }
+        if (connection != null) {
+            closeNow(connection);
+        }
+    }
+
     /** Closes a connection without waiting for its client, which may never read what is sent to it. */
     private static void closeNow(Channel connection) {
         connection

@@ -84,7 +84,8 @@ final class StatePort implements AutoCloseable {
         service = new StateService(engine, engineName, FORMAT, threads, metrics);
         this.tokens = tokens;
         connections = new ConnectionLimit(maxConnectionLimit, tokens != null, System::nanoTime, metrics);
-        limit = new CallLimit(MAX_CALLS, MAX_CALLS_OF_STRANGERS, maxRequestBytes(), System::nanoTime, metrics);
+        limit = new CallLimit(
+                MAX_CALLS, MAX_CALLS_OF_STRANGERS, maxRequestBytes(), System::nanoTime, connections::close, metrics);
         NettyServerBuilder builder = connections
                 .listenFor(NettyServerBuilder.forAddress(address))
                 .executor(threads)

@@ -28,7 +28,9 @@ import io.grpc.protobuf.services.HealthStatusManager;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
@@ -41,6 +43,7 @@ class CallLimitTest {
             .build();
 
     private final AtomicLong nanos = new AtomicLong();
+    private final List<SocketAddress> closed = new CopyOnWriteArrayList<>();
     private CallLimit limit;
     private Server server;
     private ManagedChannel channel;
@@ -51,7 +54,7 @@ class CallLimitTest {
     }
 
     private void serve(int maxCalls, long maxBytes, Caller caller) throws IOException {
-        limit = new CallLimit(maxCalls, 2, maxBytes, nanos::get, new StateMetrics(new Metrics("test")));
+        limit = new CallLimit(maxCalls, 2, maxBytes, nanos::get, closed::add, new StateMetrics(new Metrics("test")));
         ServerInterceptor asCaller = new ServerInterceptor() {
             @Override
             public <Q, A> ServerCall.Listener<Q> interceptCall(
@@ -160,6 +163,37 @@ class CallLimitTest {
         later.complete();
         assertThat(later.status()).isEqualTo(Code.OK);
         await().until(() -> !noRoomForACheck());
+    }
+
+    /** An answer that does not fit into the client's window keeps the call open. */
+    @Test
+    void answerThatAStrangerDoesNotTakeInTime_endsItsConnection() throws Exception {
+        serve(4, 10_000, Caller.STRANGER);
+        ManagedChannel slow = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort())
+                .usePlaintext()
+                .flowControlWindow(1)
+                .build();
+        try {
+            for (int i = 0; i < 2; i++) {
+                HalfOpen<HealthCheckRequest, HealthCheckResponse> call =
+                        HalfOpen.callUnread(slow, HealthGrpc.getCheckMethod(), new Metadata());
+                call.send(HealthCheckRequest.getDefaultInstance());
+                call.complete();
+            }
+            await().until(this::noRoomForACheck);
+            nanos.addAndGet(CallLimit.STRANGER_REQUEST_NANOS - 1);
+            limit.endSlowStrangers();
+            assertThat(closed).isEmpty();
+
+            nanos.incrementAndGet();
+            limit.endSlowStrangers();
+
+            assertThat(closed).hasSize(2).doesNotContainNull();
+            slow.shutdownNow();
+            await().until(() -> !noRoomForACheck());
+        } finally {
+            slow.shutdownNow();
+        }
     }
 
     private boolean noRoomForACheck() {

@@ -23,6 +23,13 @@ final class HalfOpen<Q, A> {
 
     /** Sends the headers, with the first message at the latest. */
     static <Q, A> HalfOpen<Q, A> call(ManagedChannel channel, MethodDescriptor<Q, A> method, Metadata headers) {
+        HalfOpen<Q, A> begun = callUnread(channel, method, headers);
+        begun.call.request(2);
+        return begun;
+    }
+
+    /** Like {@link #call}, but does not read the answer. */
+    static <Q, A> HalfOpen<Q, A> callUnread(ManagedChannel channel, MethodDescriptor<Q, A> method, Metadata headers) {
         // what a unary call has sent waits in the client until it is complete
         MethodDescriptor<Q, A> streaming =
                 method.toBuilder().setType(MethodType.BIDI_STREAMING).build();
@@ -35,7 +42,6 @@ final class HalfOpen<Q, A> {
                     }
                 },
                 headers);
-        begun.call.request(2);
         return begun;
     }
 
