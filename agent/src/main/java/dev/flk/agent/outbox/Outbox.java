@@ -38,6 +38,7 @@ import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -173,6 +174,16 @@ public final class Outbox implements CertificateSink, Closeable {
      */
     public Optional<IOException> lockLost() {
         return log.lockLost().map(cause -> cause);
+    }
+
+    /**
+     * Returns whether a file is the lock of an outbox of this process, under any name. Opening and closing it would
+     * release the lock.
+     *
+     * @param fileKey the file key of the file, or null
+     */
+    public static boolean isLock(@Nullable Object fileKey) {
+        return DiskFiles.isHeldLock(fileKey);
     }
 
     /** Runs one step of the log's writer, for the simulation; returns false if there was nothing to do. */

@@ -2,6 +2,7 @@
 package dev.flk.agent.source;
 
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
+import dev.flk.agent.outbox.Outbox;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.files.RegularFile;
 import dev.flk.program.logging.LineLimit;
@@ -146,6 +147,9 @@ final class SpoolDirectory {
                     Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
             if (attributes.isSymbolicLink()) {
                 throw new IOException("it is a link, which is not followed; put the file itself there");
+            }
+            if (Outbox.isLock(attributes.fileKey())) {
+                throw new IOException("it is a hard link to the lock of the outbox; remove the link");
             }
             if (attributes.isOther()) {
                 RegularFile.requireOrNothing(file, LinkOption.NOFOLLOW_LINKS);

@@ -144,6 +144,21 @@ class SpoolDirectoryTest {
         assertThat(files()).contains("a.ndjson", "a.ndjson.error", "b.ndjson").doesNotContain("d.ndjson");
     }
 
+    /** Closing the file under any name would release the lock, and let a second agent write to the outbox. */
+    @Test
+    void step_hardLinkToTheLockOfTheOutbox_isNotOpened() throws Exception {
+        Files.createLink(spool.resolve("a.ndjson"), outbox.directory().resolve("lock"));
+        write("b.json", GOOD);
+        try (LogCapture log = new LogCapture()) {
+            step();
+
+            assertThat(log.lines("it is a hard link to the lock of the outbox; remove the link"))
+                    .hasSize(1);
+        }
+        assertThat(outbox.pendingEntries()).isEqualTo(1);
+        assertThat(files()).containsExactly("a.ndjson");
+    }
+
     private void fifo(String name) throws Exception {
         Process mkfifo = new ProcessBuilder("mkfifo", spool.resolve(name).toString()).start();
         assertThat(mkfifo.waitFor()).isZero();

@@ -23,6 +23,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The real file system. A thread that may be inside one of these calls must never be interrupted: an interrupt closes the
@@ -36,6 +37,19 @@ public final class DiskFiles implements FileOps {
 
     /** The lock files that this process holds, with their holders. Opening and closing one of them again would release its lock. */
     private static final Map<Path, String> HELD = new ConcurrentHashMap<>();
+
+    /** The identities of the lock files that this process holds. */
+    private static final Set<Object> HELD_IDENTITIES = ConcurrentHashMap.newKeySet();
+
+    /**
+     * Returns whether a file is a lock that this process holds, perhaps under another name. Opening and closing it
+     * would release the lock.
+     *
+     * @param identity the file key of the file, or null
+     */
+    public static boolean isHeldLock(@Nullable Object identity) {
+        return identity != null && HELD_IDENTITIES.contains(identity);
+    }
 
     @Override
     public void createDirectories(Path directory) throws IOException {
@@ -70,12 +84,20 @@ public final class DiskFiles implements FileOps {
 
     @Override
     public OpenFile openForWriting(Path file) throws IOException {
+        requireNotHeldLock(file);
         return new Channel(file, FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE));
     }
 
     @Override
     public OpenFile openForReading(Path file) throws IOException {
+        requireNotHeldLock(file);
         return new Channel(file, FileChannel.open(file, StandardOpenOption.READ));
+    }
+
+    private void requireNotHeldLock(Path file) throws IOException {
+        if (status(file).filter(status -> isHeldLock(status.identity())).isPresent()) {
+            throw new IOException(file + " is a hard link to the lock of this process; remove the link");
+        }
     }
 
     @Override
@@ -123,7 +145,9 @@ public final class DiskFiles implements FileOps {
             throw new LogLockedException(file, held);
         }
         try {
-            return new HeldLock(file, real, lockedChannel(file, holder), identity(file));
+            HeldLock lock = new HeldLock(file, real, lockedChannel(file, holder), identity(file));
+            HELD_IDENTITIES.add(lock.identity());
+            return lock;
         } catch (IOException | RuntimeException e) {
             HELD.remove(real);
             throw e;
@@ -148,6 +172,7 @@ public final class DiskFiles implements FileOps {
 
         @Override
         public void close() throws IOException {
+            HELD_IDENTITIES.remove(identity);
             channel.close();
             HELD.remove(real);
         }
