@@ -117,12 +117,22 @@ public final class Retention {
     }
 
     private List<Listed> segments() throws IOException {
-        return Vanished.retry(() -> SegmentList.read(files, directory, prefix)).segments();
+        return list().segments();
+    }
+
+    private SegmentList list() throws IOException {
+        return Vanished.retry(() -> SegmentList.read(files, directory, prefix));
     }
 
     private Done takeStep(long finishedUpTo) throws IOException {
-        List<Listed> segments = segments();
+        SegmentList list = list();
+        List<Listed> segments = list.segments();
         if (isRemovable(segments, finishedUpTo)) {
+            for (String foreign : list.foreign()) {
+                // beside few segments of this log, it would look as if the file with the id were the wrong one
+                String name = SegmentNames.freeBrokenName(files, directory, foreign);
+                files.move(directory.resolve(foreign), directory.resolve(name));
+            }
             for (String copy : segments.get(0).copies()) {
                 files.delete(directory.resolve(copy)); // otherwise the copy would replace the segment
             }

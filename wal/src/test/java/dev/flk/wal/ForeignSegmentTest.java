@@ -22,6 +22,7 @@ import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -159,6 +160,24 @@ final class ForeignSegmentTest {
 
         assertThatThrownBy(() -> SimulatedLog.open(mixed))
                 .hasMessageContaining("at least half of the readable segments");
+    }
+
+    /** A retention may leave a single segment, beside which a foreign one would be half of all. */
+    @Test
+    void retentionLeavesFewOfOurs_theForeignOneIsSetAside_andTheLogOpens() throws IOException {
+        SimulatedDisk mixed = ours.copy();
+        String foreign = segments(theirs).get(3) + ".b";
+        mixed.put(foreign, theirs.content(segments(theirs).get(3)));
+        Retention retention = new Retention(
+                mixed, DIRECTORY, PREFIX, Duration.ofDays(1), context -> Duration.ZERO, InstantSource.system());
+        while (retention.step(oursBefore.size()) != Retention.Done.NOTHING) {
+            // remove all segments but the newest
+        }
+        assertThat(segments(mixed)).hasSize(1);
+
+        assertThat(SimulatedLog.open(mixed).append(entry("next")).firstSequence).isEqualTo(oursBefore.size() + 1L);
+        assertThat(mixed.content(foreign + ".broken"))
+                .isEqualTo(theirs.content(segments(theirs).get(3)));
     }
 
     @Test
