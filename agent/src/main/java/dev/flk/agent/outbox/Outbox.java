@@ -133,6 +133,7 @@ public final class Outbox implements CertificateSink, Closeable {
     /** Writes the range; works without it on a full disk. */
     private void keepRange(RangeWrite write) {
         try {
+            log.requireOwned();
             write.run();
         } catch (IOException e) {
             LOG.warn(
@@ -558,10 +559,11 @@ public final class Outbox implements CertificateSink, Closeable {
         care.close();
         try {
             bodies.close();
+            log.finish();
+            keepRange(() -> range.endsWith(log.forcedEnd() - 1));
         } finally {
             log.close();
         }
-        keepRange(() -> range.endsWith(log.forcedEnd() - 1));
     }
 
     /**

@@ -25,7 +25,8 @@ import java.util.OptionalLong;
  * The compaction of the outbox, which frees the space of settled entries: it seals the active segment, then removes
  * entire segments, oldest first, and compresses segments that were closed at least a day ago. It never loses a pending
  * entry: if a segment contains only a few of them, they are appended again, and are on disk before the segment is
- * removed. The same applies to entries that were lost and can be read again. A crash at any point loses nothing. Runs concurrently with senders and producers; one run at a time.
+ * removed. The same applies to entries that were lost and can be read again. A crash at any point loses nothing. Runs
+ * concurrently with senders and producers; one run at a time.
  */
 public final class OutboxCompaction {
     private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
@@ -129,6 +130,7 @@ public final class OutboxCompaction {
     }
 
     private Report run(Duration horizon, int portionBytes) throws IOException {
+        log.requireOwned();
         List<SegmentSummary> before = segments();
         // first removes segments that need no write, which may make room for the rest
         boolean isWriteNeeded =
