@@ -110,7 +110,7 @@ class RewoundPostgresTest {
             restore.run();
 
             assertNewHistory(backend, before, 10);
-            assertThat(missing.get(0)).contains("back at revision 10").contains("up to 15");
+            assertThat(missing.get(0)).contains("returned to revision 10").contains("up to 15");
             commit(backend, 1);
             assertThat(backend.engine.head().revision()).isEqualTo(11);
             assertThat(missing).hasSize(1);

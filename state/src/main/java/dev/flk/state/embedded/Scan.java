@@ -11,10 +11,13 @@ import org.rocksdb.Slice;
 
 /** An iterator over the keys of a family that begin with a prefix. */
 final class Scan implements AutoCloseable {
+    private static final byte[] NO_KEY = {};
+
     private final ReadOptions options = new ReadOptions();
     private final @Nullable Slice bound;
     private final RocksIterator iterator;
     private final byte[] prefix;
+    private byte[] key = NO_KEY;
 
     Scan(Database db, ColumnFamilyHandle family, byte[] prefix) {
         this.prefix = prefix;
@@ -50,11 +53,12 @@ final class Scan implements AutoCloseable {
                 throw new ReadFailure(e);
             }
         }
-        return isThere && StateLayout.startsWith(iterator.key(), prefix);
+        key = isThere ? iterator.key() : NO_KEY; // each call copies the key out of RocksDB
+        return isThere && StateLayout.startsWith(key, prefix);
     }
 
     byte[] key() {
-        return iterator.key();
+        return key;
     }
 
     byte[] value() {
