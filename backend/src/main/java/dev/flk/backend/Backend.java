@@ -68,7 +68,10 @@ public final class Backend implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
     private static final Duration FINISH_WITHIN = Duration.ofSeconds(5);
 
-    /** The time for which a backend that lost its log still answers probes, so that they show why it ends. */
+    /**
+     * The time for which a backend that no longer owns its log still answers probes, so that operators can see why it
+     * ends.
+     */
     private static final Duration LOSS_SHOWN = Duration.ofSeconds(5);
 
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();

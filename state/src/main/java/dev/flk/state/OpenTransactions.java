@@ -278,8 +278,8 @@ final class OpenTransactions {
     }
 
     /**
-     * Ends all transactions, including those that ended before: another history has replaced theirs and may lack their
-     * commits.
+     * Ends all open transactions. From now on, these and all that ended before are answered with HISTORY_CHANGED,
+     * because the new history may lack their commits.
      */
     synchronized void endAll(String historyId) {
         Map<String, Open> begun = Map.copyOf(open);

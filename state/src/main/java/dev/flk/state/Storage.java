@@ -153,7 +153,7 @@ public interface Storage extends AutoCloseable {
      */
     default Path backup() {
         throw Reason.UNIMPLEMENTED.because(
-                "backup supports only the embedded engine; use the tools of Postgres, or flk backend state dump");
+                "this storage has no backup of its own; use the tools of Postgres, or flk-backend state dump");
     }
 
     /**

@@ -276,7 +276,7 @@ public final class Log implements Closeable {
                 long end = list.segments().get(i).header().first();
                 try (LogReader reader = new LogReader(list, from, end, OnDamage.SKIP, 0)) {
                     while (reader.next() != null) {
-                        // to the end of the segment before the gap
+                        // the reader notes the gap when it reaches it
                     }
                     reader.damages().stream()
                             .filter(damage -> damage.kind() == Damage.Kind.ABSENT)

@@ -175,7 +175,7 @@ public final class LogInspector {
             others = List.copyOf(others);
         }
 
-        /** Returns whether there is neither a segment nor a file that was one. */
+        /** Returns whether there are no segments, not even one with an unreadable header. */
         public boolean isEmpty() {
             return segments.isEmpty() && others.stream().noneMatch(file -> file.kind() == Kind.BROKEN_HEADER);
         }

@@ -374,7 +374,7 @@ public final class CsvRows {
         };
     }
 
-    /** Returns the column of the times; empty if the file has none, so that row numbers replace times. */
+    /** Returns the name of the time column, as shown to users; empty if the file has none and row numbers are used. */
     public Optional<String> timeName() {
         return timeColumn < 0 ? Optional.empty() : Optional.of(shown(header.get(timeColumn)));
     }

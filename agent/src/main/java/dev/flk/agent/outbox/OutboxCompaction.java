@@ -31,7 +31,7 @@ import java.util.OptionalLong;
 public final class OutboxCompaction {
     private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
     private static final int PORTION_BYTES = 1 << 20;
-    /** A size that fits into the reserve together with everything else that a run writes. */
+    /** The portion on a full disk, a quarter of the released reserve; the rest is for the other writes of a compaction. */
     private static final int PORTION_OF_RESERVE_BYTES = Reserve.BYTES / 4;
 
     /** The maximum number of moved entries, which cost memory; segments that would exceed it are kept. */

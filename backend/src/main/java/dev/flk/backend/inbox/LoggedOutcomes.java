@@ -74,7 +74,7 @@ public final class LoggedOutcomes {
         existing.headMap(upTo, true).clear();
     }
 
-    /** Returns whether another outcome overruled a submission, as far as was noted. */
+    /** Returns whether a record that was read so far says that another outcome overruled this submission. */
     public boolean isOverruled(LogRecord record) {
         return existing.containsKey(record.sequence());
     }

@@ -131,7 +131,7 @@ final class CatchUp {
             this.readUpTo = from - 1;
         }
 
-        /** Returns the number of records to read. */
+        /** Returns the number of records of the whole run, read or not. */
         long records() {
             return last - from + 1;
         }

@@ -44,7 +44,7 @@ final class Completion {
         this.log = log;
     }
 
-    /** Returns whether an id is still in flight. */
+    /** Returns whether this entry is still in flight; false if its id is in flight again in another one. */
     boolean isUnderWay(InFlight inFlight) {
         return inFlightIds.isUnderWay(inFlight);
     }

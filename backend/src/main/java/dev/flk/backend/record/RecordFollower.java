@@ -193,10 +193,10 @@ public final class RecordFollower implements AutoCloseable {
                         position,
                         message);
             } else {
-                LOG.warn("the record waits for the state: {}", message);
+                LOG.warn("the record of outcomes waits, because the state can't be written: {}", message);
             }
         } else if (message == null && toldFailure != null) {
-            LOG.info("the record continues");
+            LOG.info("the record of outcomes continues");
         }
         toldFailure = message;
     }

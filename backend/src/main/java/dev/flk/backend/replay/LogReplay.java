@@ -143,6 +143,7 @@ public final class LogReplay {
             /**
              * Receives one submission.
              *
+             * @param given the outcome that was answered
              * @param underOther the outcome under the other rules; null without other rules
              */
             void submission(LogRecord record, ReplayedOutcome given, @Nullable ReplayedOutcome underOther);

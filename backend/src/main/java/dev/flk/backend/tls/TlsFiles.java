@@ -47,8 +47,8 @@ public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorit
         } else {
             settings.require(
                     authorities.isEmpty() || isCertificateGiven,
-                    "TLS_CLIENT_CA: is set without TLS_CERT and TLS_KEY, so that no client would be asked for a"
-                            + " certificate; set all three or none");
+                    "TLS_CLIENT_CA: is set without TLS_CERT and TLS_KEY; no client is asked for a certificate without"
+                            + " TLS. Set them too, or remove TLS_CLIENT_CA");
         }
         if (certificate.isEmpty() || key.isEmpty()) {
             return Optional.empty();

@@ -42,7 +42,7 @@ public record Exposition(String contentType, byte[] text) {
         try {
             TextFormat.writeFormat(contentType, text, Collections.enumeration(families));
         } catch (IOException e) {
-            throw new UncheckedIOException("a StringWriter does not fail", e);
+            throw new UncheckedIOException("writing metrics to memory failed", e);
         }
         return new Exposition(contentType, text.toString().getBytes(StandardCharsets.UTF_8));
     }

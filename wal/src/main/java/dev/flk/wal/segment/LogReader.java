@@ -95,7 +95,7 @@ public final class LogReader implements Closeable {
         return null;
     }
 
-    /** Notes the records after the last existing segment that are known to be lost. */
+    /** Notes the lost records after the newest segment. */
     private void noteEnd() throws DamagedLogException {
         if (!endNoted) {
             Damage lost = list.lostBehind(expected);
@@ -201,7 +201,7 @@ public final class LogReader implements Closeable {
             }
         }
 
-        /** Returns the missing records that were found so far, in the order of the log. */
+        /** Returns the damage that was found so far, in the order of the log. */
         public List<Damage> damages() {
             Set<Damage> all = new LinkedHashSet<>(damages);
             if (reader != null) {

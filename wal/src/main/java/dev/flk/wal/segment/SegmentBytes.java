@@ -183,7 +183,10 @@ public final class SegmentBytes implements Closeable {
             return n;
         }
 
-        /** Returns the number of bytes that can be decompressed, and reads them all for it: the trailer may be damaged. */
+        /**
+         * Returns the number of bytes that can be decompressed. Decompresses them all, because the size in the trailer
+         * may be damaged.
+         */
         @Override
         public long size() throws IOException {
             ByteBuffer read = ByteBuffer.allocate(BUFFER_BYTES);

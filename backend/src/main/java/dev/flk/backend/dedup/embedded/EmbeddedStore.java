@@ -4,7 +4,6 @@ package dev.flk.backend.dedup.embedded;
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.dedup.DedupStore.StoredOutcome;
-import dev.flk.backend.dedup.Sweeper;
 import dev.flk.backend.dedup.embedded.EmbeddedFailures.Failure;
 import dev.flk.backend.dedup.embedded.EmbeddedFailures.Problem;
 import dev.flk.backend.dedup.embedded.StoreFormat.Position;
@@ -382,8 +381,8 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Does the work of a {@link Sweeper} in one second: all entries are examined in about six hours. Also deletes the
-     * copy that was set aside if the disk is nearly full.
+     * Sweeps one second's share of the entries; a complete round takes about six hours. If the disk is nearly full, also
+     * deletes the copy of a store that was set aside.
      */
     public void sweepStretch(BooleanSupplier goesOn) {
         dropSetAsideIfShort();

@@ -256,7 +256,7 @@ final class RedisSession {
         });
     }
 
-    /** Writes a note of evidence, unless it has already expired. */
+    /** Notes that the log contains certain conflicting content, unless the note would already have expired. */
     synchronized CompletionStage<Boolean> note(String key, long expiresAtMillis) {
         if (connection == null || sent == null) {
             return refused();
