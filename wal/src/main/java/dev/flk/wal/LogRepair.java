@@ -239,7 +239,7 @@ public final class LogRepair {
                 }
                 boolean carried = record.position().offset() < scan.firstOffset();
                 if (!carried) {
-                    badBytes |= cursor.damage() != null && record.position().offset() > expectedAt;
+                    badBytes |= cursor.damage() != null && record.position().offset() != expectedAt;
                     return record;
                 }
             }

@@ -7,6 +7,7 @@ import static dev.flk.wal.SimulatedLog.bodies;
 import static dev.flk.wal.SimulatedLog.entry;
 import static dev.flk.wal.SimulatedLog.options;
 import static dev.flk.wal.SimulatedLog.readAll;
+import static dev.flk.wal.SimulatedLog.readSkipping;
 import static dev.flk.wal.SimulatedLog.same;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -23,6 +24,7 @@ import dev.flk.wal.segment.Damage.OnDamage;
 import dev.flk.wal.segment.DamagedLogException;
 import dev.flk.wal.segment.LogReader;
 import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.segment.RecordFormat;
 import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
@@ -31,6 +33,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /** A log of three segments, cut at every byte and with every byte changed, against what was appended. */
@@ -210,22 +214,70 @@ final class DamageOfEveryByteTest {
     }
 
     @Test
-    void twoBlocksExchanged_repairLosesWhatItReports() throws IOException {
+    void twoBlocksExchanged_losesOnlyRecordsThatAreNotInOneBlock() throws IOException {
         for (String segment : List.of(varied.oldest, varied.failed, varied.newest)) {
             int blocks = varied.disk.content(segment).length / SegmentHeader.BLOCK_BYTES;
             for (int one = 0; one < blocks; one++) {
                 for (int other = one + 1; other < blocks; other++) {
-                    SimulatedDisk disk = varied.disk.copy();
-                    disk.put(segment, exchanged(disk.content(segment), one, other));
-                    long missing = SimulatedLog.inspector(disk).verify(1, 0).missing();
-                    Repair repaired = new LogRepair(disk, DIRECTORY, SimulatedLog.PREFIX, "a test").run();
-                    String blocksOf = "blocks %d and %d of %s".formatted(one, other, segment);
-                    assertThat(repaired.missing()).as(blocksOf).isEqualTo(missing);
-                    assertThat(SimulatedLog.verify(disk).isWhole()).as(blocksOf).isTrue();
-                    assertThat(readAll(disk)).as(blocksOf).hasSize(varied.entries.size() - (int) missing);
+                    byte[] changed = exchanged(varied.disk.content(segment), one, other);
+                    assertKeepsIntact(segment, changed, Set.of(one, other), true);
                 }
             }
         }
+    }
+
+    /** A disk that wrote a block to the place of another one of the same segment. */
+    @Test
+    void blockOverwrittenByAnotherOfTheSegment_losesOnlyTheRecordsOfTheFirst() throws IOException {
+        for (String segment : List.of(varied.oldest, varied.failed, varied.newest)) {
+            int blocks = varied.disk.content(segment).length / SegmentHeader.BLOCK_BYTES;
+            for (int from = 0; from < blocks; from++) {
+                for (int to = 0; to < blocks; to++) {
+                    byte[] changed = varied.disk.content(segment);
+                    int bytes = SegmentHeader.BLOCK_BYTES;
+                    System.arraycopy(changed, from * bytes, changed, to * bytes, bytes);
+                    assertKeepsIntact(segment, changed, Set.of(to), false);
+                }
+            }
+        }
+    }
+
+    /** @param areMoved whether the blocks exist in other places */
+    private void assertKeepsIntact(String segment, byte[] changed, Set<Integer> blocks, boolean areMoved)
+            throws IOException {
+        String what = "blocks %s of %s".formatted(blocks, segment);
+        SimulatedDisk disk = varied.disk.copy();
+        disk.put(segment, changed);
+        List<Long> kept = sequences(readSkipping(disk));
+        long missing = SimulatedLog.inspector(disk).verify(1, 0).missing();
+        assertThat(kept).as(what).containsAll(intact(segment, blocks, areMoved));
+        assertThat(missing).as(what).isEqualTo(varied.entries.size() - kept.size());
+        Repair repaired = new LogRepair(disk, DIRECTORY, SimulatedLog.PREFIX, "a test").run();
+        assertThat(repaired.missing()).as(what).isEqualTo(missing);
+        assertThat(SimulatedLog.verify(disk).isWhole()).as(what).isTrue();
+        assertThat(sequences(readAll(disk))).as(what).isEqualTo(kept);
+    }
+
+    /** Returns the records that have all of their bytes, except the last group, which may be a torn tail. */
+    private List<Long> intact(String segment, Set<Integer> blocks, boolean areMoved) throws IOException {
+        return readAll(varied.disk).stream()
+                .filter(record -> record.group() < varied.lastGroup())
+                .filter(record -> {
+                    long offset = record.position().offset();
+                    boolean isCarried = offset < HEADER_BYTES;
+                    long from = isCarried ? offset - ("context 12345678 \n" + record.context()).length() : offset;
+                    int first = (int) (from / SegmentHeader.BLOCK_BYTES);
+                    int last = (int) ((offset + RecordFormat.lengthOf(record) - 1) / SegmentHeader.BLOCK_BYTES);
+                    return !record.position().segment().equals(segment)
+                            || (areMoved && first == last)
+                            || IntStream.rangeClosed(first, last).noneMatch(blocks::contains);
+                })
+                .map(LogRecord::sequence)
+                .toList();
+    }
+
+    private static List<Long> sequences(List<LogRecord> records) {
+        return records.stream().map(LogRecord::sequence).toList();
     }
 
     private static byte[] exchanged(byte[] content, int one, int other) {
@@ -323,24 +375,25 @@ final class DamageOfEveryByteTest {
     }
 
     @Test
-    void byteInsertedIntoOrRemovedFromAHeader_losesNothing() throws IOException {
+    void bytesInsertedIntoOrRemovedFromAHeader_loseNothing() throws IOException {
         for (String segment : List.of(varied.oldest, varied.newest)) {
-            assertShiftsLoseNothing(varied.disk, segment);
+            assertShiftsLoseNothing(varied.disk, segment, 1);
+            assertShiftsLoseNothing(varied.disk, segment, 40);
         }
         SimulatedLog closed = SimulatedLog.open(varied.disk.copy());
         closed.log.close();
-        assertShiftsLoseNothing(closed.disk, SimulatedLog.newest(closed.disk));
+        assertShiftsLoseNothing(closed.disk, SimulatedLog.newest(closed.disk), 1);
     }
 
-    private void assertShiftsLoseNothing(SimulatedDisk whole, String segment) throws IOException {
+    private void assertShiftsLoseNothing(SimulatedDisk whole, String segment, int bytes) throws IOException {
         byte[] content = whole.content(segment);
-        for (int at = 1; at < HEADER_BYTES; at += 37) {
-            byte[] longer = new byte[content.length + 1];
+        for (int at = 1; at + bytes <= HEADER_BYTES; at += 67) {
+            byte[] longer = new byte[content.length + bytes];
+            Arrays.fill(longer, (byte) '#');
             System.arraycopy(content, 0, longer, 0, at);
-            longer[at] = '#';
-            System.arraycopy(content, at, longer, at + 1, content.length - at);
-            byte[] shorter = Arrays.copyOf(content, content.length - 1);
-            System.arraycopy(content, at + 1, shorter, at, shorter.length - at);
+            System.arraycopy(content, at, longer, at + bytes, content.length - at);
+            byte[] shorter = Arrays.copyOf(content, content.length - bytes);
+            System.arraycopy(content, at + bytes, shorter, at, shorter.length - at);
             for (byte[] changed : List.of(longer, shorter)) {
                 SimulatedDisk disk = whole.copy();
                 disk.put(segment, changed);
@@ -611,7 +664,7 @@ final class DamageOfEveryByteTest {
     }
 
     @Test
-    void recordsSwapped_isDamage() throws IOException {
+    void recordsSwapped_losesNothing() throws IOException {
         byte[] whole = varied.disk.content(varied.oldest);
         int second = (int) offsetOf(2);
         int third = (int) offsetOf(3);
@@ -620,7 +673,7 @@ final class DamageOfEveryByteTest {
         System.arraycopy(whole, third, swapped, second, fourth - third);
         System.arraycopy(whole, second, swapped, second + fourth - third, third - second);
         varied.disk.put(varied.oldest, swapped);
-        assertDamaged(varied.disk, second);
+        assertIsPrefix(readAll(varied.disk), varied.entries.size());
     }
 
     @Test

@@ -240,7 +240,8 @@ public final class RecordFormat {
         return find(CARRIED_MAGIC, bytes, from, end);
     }
 
-    private static long find(byte[] magic, SegmentBytes bytes, long from, long end) throws IOException {
+    /** Returns the first offset from {@code from} on at which {@code magic} is; otherwise {@code end}. */
+    static long find(byte[] magic, SegmentBytes bytes, long from, long end) throws IOException {
         int chunk = 64 * 1024;
         for (long offset = from; offset < end; offset += chunk) {
             int loaded = bytes.load(offset, chunk + magic.length - 1);

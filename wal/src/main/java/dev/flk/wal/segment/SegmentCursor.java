@@ -5,6 +5,9 @@ import dev.flk.wal.segment.RecordFormat.Framed;
 import java.io.Closeable;
 import java.io.IOException;
 import java.util.Iterator;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,9 +21,21 @@ public final class SegmentCursor implements Closeable {
     private final long countedEnd;
     private final DeclaredLosses losses;
     private final boolean newest;
+
+    /**
+     * The complete records from a place on at which the next record should begin and does not, by sequence. Damage may
+     * have moved them: a disk may write a block to the wrong place. They are read in the order of their sequences.
+     */
+    private final NavigableMap<Long, Place> displaced = new TreeMap<>();
+
+    /** The offset after all appended records that were returned. */
+    private long end;
+
     private long expected;
     private @Nullable Damage damage;
     private boolean torn;
+
+    private record Place(long offset, long group) {}
 
     /** @param header the header of the segment, without carried records that count in another segment
      * @param countedEnd the first sequence that does not count in this segment; {@code Long.MAX_VALUE} in the newest one
@@ -32,6 +47,7 @@ public final class SegmentCursor implements Closeable {
         this.countedEnd = countedEnd;
         this.losses = losses;
         this.newest = countedEnd == Long.MAX_VALUE;
+        this.end = scan.firstOffset();
         this.expected = header.first();
     }
 
@@ -112,40 +128,45 @@ public final class SegmentCursor implements Closeable {
             return null;
         }
         long offset = scan.offset();
-        long missing = expected;
-        LogRecord record = appended(offset);
-        if (newest && (record == null || damage != null)) {
-            // A writer may have written this place after it was read and before the bytes after it were read. Forced
-            // records
-            // are in the file by now, so read it again.
-            scan.seekAfresh(offset);
-            expected = missing;
-            torn = false;
-            damage = null;
-            record = appended(offset);
+        if (displaced.isEmpty()) {
+            Framed framed = scan.next();
+            if (framed != null && framed.sequence() == expected) {
+                return counted(framed, offset);
+            }
+            findDisplaced(offset);
         }
-        return record;
-    }
-
-    private @Nullable LogRecord appended(long offset) throws IOException {
-        Framed framed = scan.next();
-        if (framed != null && framed.sequence() == expected) {
-            return counted(scan.toRecord(framed), offset);
+        Map.Entry<Long, Place> first = displaced.firstEntry();
+        if (first != null && wasForced(first.getKey())) {
+            return displaced(first.getKey(), first.getValue().offset(), offset);
         }
-        scan.seek(offset);
-        Framed behind = firstBehindDamage();
-        if (behind != null) {
-            scan.seek(behind.offset() + behind.length());
-            return counted(scan.toRecord(behind), offset);
-        }
-        scan.seek(offset);
+        scan.seek(end);
         if (newest) {
-            torn = scan.endOfContent(offset) > offset;
+            torn = scan.endOfContent(end) > end;
         } else {
             damage = new Damage(scan.segment(), offset, expected, countedEnd - 1);
             expected = countedEnd;
         }
         return null;
+    }
+
+    private LogRecord displaced(long sequence, long at, long offset) throws IOException {
+        scan.seek(at);
+        Framed framed = scan.next();
+        if (framed == null) {
+            throw new IOException(scan.segment() + " changed while it was being read");
+        }
+        displaced.remove(sequence);
+        LogRecord record = counted(framed, offset);
+        if (displaced.isEmpty()) {
+            scan.seek(end);
+        }
+        return record;
+    }
+
+    /** Counts a record; {@code offset} is where damage begins if records before this one are missing. */
+    private LogRecord counted(Framed framed, long offset) {
+        end = Math.max(end, framed.offset() + framed.length());
+        return counted(scan.toRecord(framed), offset);
     }
 
     private LogRecord counted(LogRecord record, long offset) {
@@ -156,28 +177,42 @@ public final class SegmentCursor implements Closeable {
         return record;
     }
 
-    /**
-     * Returns the first complete record after the bad bytes that was forced; else null. It has the expected sequence if
-     * bytes were inserted before it, and a later one if records are missing. In the newest
-     * segment, records are known to have been forced only if a record of a later group follows, because a group is
-     * written after the previous one was forced, while the records of one group reach the disk in any order; or if a
-     * repair gave up all of the missing records, because it had evidence that they were forced, perhaps from files that
-     * have left the log since.
-     */
-    private @Nullable Framed firstBehindDamage() throws IOException {
-        Framed first = null;
+    /** Finds all complete records from {@code offset} on that count, where the next record should begin and does not. */
+    private void findDisplaced(long offset) throws IOException {
+        NavigableMap<Long, Place> found = completeFrom(offset);
+        if (newest) {
+            // A writer may have written a place after it was read and before the bytes after it were read. Whatever
+            // was forced before the last record that was found is in the file by now, so read it all again.
+            scan.seekAfresh(offset);
+            NavigableMap<Long, Place> again = completeFrom(offset);
+            found = found.isEmpty() ? again : again.headMap(found.lastKey(), true);
+        }
+        displaced.putAll(found);
+    }
+
+    private NavigableMap<Long, Place> completeFrom(long offset) throws IOException {
+        NavigableMap<Long, Place> found = new TreeMap<>();
+        scan.seek(offset);
         for (Framed next = scan.nextWhole(); next != null; next = scan.nextWhole()) {
-            if (next.sequence() < expected || next.sequence() >= countedEnd) {
-                continue;
-            }
-            if (first == null) {
-                first = next;
-            }
-            if (!newest || next.group() > expected || losses.containsAll(expected, next.sequence() - 1)) {
-                return first;
+            if (expected <= next.sequence() && next.sequence() < countedEnd) {
+                found.putIfAbsent(next.sequence(), new Place(next.offset(), next.group()));
             }
         }
-        return null;
+        return found;
+    }
+
+    /**
+     * Returns whether the records before the first displaced one, if any are missing, were forced, which makes their
+     * absence damage and not a torn tail. In the newest segment, records are known to have been forced only if a record
+     * of a later group exists, because a group is written after the previous one was forced, while the records of one
+     * group reach the disk in any order; or if a repair gave up all of the missing records, because it had evidence
+     * that they were forced, perhaps from files that have left the log since.
+     */
+    private boolean wasForced(long first) {
+        return first == expected
+                || !newest
+                || displaced.lastEntry().getValue().group() > expected
+                || losses.containsAll(expected, first - 1);
     }
 
     @Override

@@ -8,7 +8,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.zip.CRC32C;
@@ -73,11 +75,8 @@ public record SegmentHeader(
     private static final String OLD_FORMAT = "format 1";
     private static final byte[] LINES_BEGIN = (FORMAT + "\nsegment ").getBytes(StandardCharsets.US_ASCII);
 
-    /** The number of bytes at the beginning, or before the end of a block, in which to look for the lines. */
-    private static final int LINES_WITHIN_BYTES = 4 * BLOCK_BYTES;
-
-    /** The number of bytes by which the second copy may have moved because bytes were inserted or removed before it. */
-    static final int MAX_SHIFT = 16;
+    /** The maximum length of the lines. */
+    private static final int MAX_LINES_BYTES = 4 * BLOCK_BYTES;
 
     /** The maximum length of a context. */
     private static final int CONTEXT_WITHIN_BYTES = BLOCK_BYTES;
@@ -256,34 +255,39 @@ public record SegmentHeader(
     record Salvaged(SegmentHeader header, long bytes, boolean isTruncated) {}
 
     /**
-     * Reads a damaged header of format 2 from an intact copy of its lines, with the carried records that match their
-     * checksums. If the copies differ, because a block of another segment's header was written here, the appended
-     * records decide, whose checksums are seeded with the id of one copy; without records, the file's name does.
+     * Reads a damaged header of format 2 from an intact copy of its lines, wherever that is, with the carried records
+     * that match their checksums. If the copies have different ids, because a block of another segment's header was
+     * written here, the appended records decide, whose checksums are seeded with the id; without records, the file's
+     * name does.
      *
-     * @return null if neither copy is intact
+     * @return null if no copy is intact
      */
     static @Nullable Salvaged salvage(SegmentBytes bytes, String segment) throws IOException {
-        byte[] beginning = copyOf(bytes, 0, LINES_WITHIN_BYTES);
-        int at = indexOf(beginning, LINES_BEGIN, 0);
-        Lines first = at < 0 || at > RecordFormat.MAX_LINE_BYTES ? null : Lines.find(beginning, at, segment);
-        SecondCopy second = first == null ? null : SecondCopy.find(bytes, first.blocks() * BLOCK_BYTES, segment);
-        if (first != null
-                && (second == null
-                        || !first.header().id().equals(second.lines().header().id()))) {
-            if (SegmentScan.firstWhole(bytes, first.header()) == null) {
-                SecondCopy other = second == null ? SecondCopy.findAnywhere(bytes, segment) : second;
-                if (other != null
-                        && (SegmentScan.firstWhole(bytes, other.lines().header()) != null
-                                || first.header().next() != SegmentNames.sequenceIn(segment))) {
-                    return salvaged(bytes, segment, other.lines(), other.end());
-                }
+        Map<String, Copy> byId = new LinkedHashMap<>();
+        Copy withRecords = null;
+        long end = bytes.size();
+        for (long at = RecordFormat.find(LINES_BEGIN, bytes, 0, end);
+                at < end;
+                at = RecordFormat.find(LINES_BEGIN, bytes, at + 1, end)) {
+            Lines lines = Lines.find(copyOf(bytes, at, MAX_LINES_BYTES), segment);
+            if (lines == null) {
+                continue;
             }
-            return salvaged(bytes, segment, first, first.blocks() * BLOCK_BYTES);
+            Copy copy = new Copy(lines, at + lines.bytes());
+            boolean isNew = byId.put(lines.header().id(), copy) == null;
+            Framed first = isNew ? SegmentScan.firstWhole(bytes, lines.header()) : null;
+            if (first != null) {
+                end = Math.min(end, first.offset());
+                withRecords = copy;
+            }
         }
-        if (second == null) {
-            second = SecondCopy.findAnywhere(bytes, segment);
-        }
-        return second == null ? null : salvaged(bytes, segment, second.lines(), second.end());
+        Copy chosen = withRecords == null
+                ? byId.values().stream()
+                        .filter(copy -> copy.lines().header().next() == SegmentNames.sequenceIn(segment))
+                        .findFirst()
+                        .orElse(byId.values().stream().findFirst().orElse(null))
+                : byId.get(withRecords.lines().header().id());
+        return chosen == null ? null : salvaged(bytes, segment, chosen.lines(), chosen.headerEnd(bytes));
     }
 
     private static Salvaged salvaged(SegmentBytes bytes, String segment, Lines lines, long whole) throws IOException {
@@ -336,20 +340,12 @@ public record SegmentHeader(
         return bytes.copy(from, bytes.load(from, length));
     }
 
-    private static int indexOf(byte[] text, byte[] part, int from) {
-        int at = from;
+    private static int indexOf(byte[] text, byte[] part) {
+        int at = 0;
         while (at + part.length <= text.length && !isAt(at, text, part)) {
             at++;
         }
         return at + part.length <= text.length ? at : -1;
-    }
-
-    private static int lastIndexOf(byte[] text, byte[] part) {
-        int at = text.length - part.length;
-        while (at >= 0 && !isAt(at, text, part)) {
-            at--;
-        }
-        return Math.max(at, -1);
     }
 
     private static boolean isAt(int at, byte[] text, byte[] part) {
@@ -391,20 +387,20 @@ public record SegmentHeader(
             return new Lines(header, blocks, carried, lines.at());
         }
 
-        /** Reads the lines at an offset; returns null if they do not match their checksum. */
-        static @Nullable Lines find(byte[] text, int at, String segment) {
-            int checksumAt = indexOf(text, "\nchecksum ".getBytes(StandardCharsets.US_ASCII), at) + 1;
+        /** Reads the lines at the beginning of a text; returns null if they do not match their checksum. */
+        static @Nullable Lines find(byte[] text, String segment) {
+            int checksumAt = indexOf(text, "\nchecksum ".getBytes(StandardCharsets.US_ASCII)) + 1;
             int end = checksumAt + "checksum 12345678\n".length();
             if (checksumAt == 0 || end > text.length) {
                 return null;
             }
-            String lines = new String(text, at, checksumAt - at, StandardCharsets.UTF_8);
+            String lines = new String(text, 0, checksumAt, StandardCharsets.UTF_8);
             String last = new String(text, checksumAt, end - checksumAt, StandardCharsets.UTF_8);
             if (!last.equals("checksum " + checksum(lines) + "\n")) {
                 return null;
             }
             try {
-                HeaderLines read = new HeaderLines(Arrays.copyOfRange(text, at, end), segment);
+                HeaderLines read = new HeaderLines(Arrays.copyOf(text, end), segment);
                 return read.next().equals(FORMAT) ? read(read) : null;
             } catch (IOException e) {
                 return null; // another program wrote it
@@ -413,39 +409,20 @@ public record SegmentHeader(
     }
 
     /**
-     * The second copy of the lines.
+     * The last intact copy of the lines with one id.
      *
-     * @param end the offset after the header record
+     * @param end the offset after the lines
      */
-    private record SecondCopy(Lines lines, long end) {
+    private record Copy(Lines lines, long end) {
 
-        /** Finds the second copy in a header of unknown length; returns null if there is no intact one. */
-        static @Nullable SecondCopy findAnywhere(SegmentBytes bytes, String segment) throws IOException {
-            SecondCopy found = null;
-            for (long end = BLOCK_BYTES;
-                    found == null && end <= bytes.size() + MAX_SHIFT && isContentBefore(bytes, end);
-                    end += BLOCK_BYTES) {
-                found = find(bytes, end, segment);
-            }
-            return found;
-        }
-
-        /** Returns whether bytes precede {@code end}; a damaged compressed file has fewer than its size says. */
-        private static boolean isContentBefore(SegmentBytes bytes, long end) throws IOException {
-            return bytes.load(Math.max(0, end - LINES_WITHIN_BYTES), LINES_WITHIN_BYTES) > 0;
-        }
-
-        /** Finds the second copy in a header that should end at {@code end}; returns null if it is damaged. */
-        static @Nullable SecondCopy find(SegmentBytes bytes, long end, String segment) throws IOException {
-            long from = Math.max(0, end - LINES_WITHIN_BYTES);
-            byte[] before = copyOf(bytes, from, (int) (end + MAX_SHIFT - from));
-            int last = lastIndexOf(before, LINES_BEGIN);
-            Lines found = last < 0 ? null : Lines.find(before, last, segment);
-            if (found == null || found.blocks() * BLOCK_BYTES != end) {
-                return null;
-            }
-            long endFound = from + last + found.bytes() + 1;
-            return Math.abs(endFound - end) <= MAX_SHIFT ? new SecondCopy(found, endFound) : null;
+        /**
+         * Returns where the header ends. The second copy is followed by the line feed that ends the record, and so
+         * shows by how much inserted or removed bytes have moved that end; a copy that whole blocks moved does not.
+         */
+        long headerEnd(SegmentBytes bytes) throws IOException {
+            boolean isSecond = bytes.load(end, 1) == 1 && bytes.array()[bytes.index(end)] == '\n';
+            boolean isMoved = isSecond && (end + 1) % BLOCK_BYTES != 0;
+            return isMoved ? end + 1 : lines.blocks() * BLOCK_BYTES;
         }
     }
 

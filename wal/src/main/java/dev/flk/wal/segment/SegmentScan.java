@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /** A forward scan over the records that were appended to one segment. One thread. */
 public final class SegmentScan implements Closeable {
+    /** The maximum number of bytes inserted into a header, or removed from it, if no copy of its lines shows how many. */
+    private static final int MAX_SHIFT = 16;
+
     private final String segment;
     private final SegmentBytes bytes;
     private final SegmentHeader header;
@@ -150,7 +153,7 @@ public final class SegmentScan implements Closeable {
         if (!headerTruncated && (end == firstOffset || bytes.size() == firstOffset)) {
             return true;
         }
-        return Math.abs(end - firstOffset) <= SegmentHeader.MAX_SHIFT && endsWithTwoLineFeeds(end);
+        return Math.abs(end - firstOffset) <= MAX_SHIFT && endsWithTwoLineFeeds(end);
     }
 
     private boolean endsWithTwoLineFeeds(long end) throws IOException {
