@@ -128,10 +128,9 @@ public final class Retention {
         SegmentList list = list();
         List<Listed> segments = list.segments();
         if (isRemovable(segments, finishedUpTo)) {
-            for (String foreign : list.foreign()) {
-                // beside few segments of this log, it would look as if the file with the id were the wrong one
-                String name = SegmentNames.freeBrokenName(files, directory, foreign);
-                files.move(directory.resolve(foreign), directory.resolve(name));
+            for (String leaving : list.leavingWithOldest()) {
+                String name = SegmentNames.freeBrokenName(files, directory, leaving);
+                files.move(directory.resolve(leaving), directory.resolve(name));
             }
             for (String copy : segments.get(0).copies()) {
                 files.delete(directory.resolve(copy)); // otherwise the copy would replace the segment

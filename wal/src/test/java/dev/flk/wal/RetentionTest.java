@@ -9,15 +9,18 @@ import static dev.flk.wal.SimulatedLog.readAll;
 import static dev.flk.wal.SimulatedLog.same;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.wal.Retention.Done;
 import dev.flk.wal.SimulatedLog.Clock;
+import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.DamagedLogException;
 import dev.flk.wal.segment.Entry;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -95,6 +98,39 @@ final class RetentionTest {
                 .isEmpty();
         assertThat(retention.step(6)).isEqualTo(Done.REMOVED);
         assertAllThere(disk, 7);
+    }
+
+    @Test
+    void remove_junkBetweenRemovedRecords_isSetAside_andNothingIsMissingAfterwards() throws IOException {
+        fill();
+        String junk = "inbox-20261120-0000000000000002.wal";
+        disk.put(junk, "junk".getBytes(StandardCharsets.US_ASCII));
+        assertThat(SimulatedLog.verify(disk).isWhole()).isTrue();
+        clock.advance(Duration.ofDays(12));
+
+        assertThat(retention.step(6)).isEqualTo(Done.REMOVED);
+
+        assertThat(disk.names()).contains(junk + ".broken").doesNotContain(junk);
+        assertThat(SimulatedLog.verify(disk).isWhole()).isTrue();
+        assertAllThere(disk, 4);
+    }
+
+    @Test
+    void remove_segmentAfterLostRecords_reportsNoMoreThanWasLost() throws IOException {
+        fill();
+        String second = segments().get(1);
+        disk.put(second, "junk".getBytes(StandardCharsets.US_ASCII));
+        clock.advance(Duration.ofDays(1_000));
+
+        assertThat(retention.step(9)).isEqualTo(Done.REMOVED);
+        assertThat(SimulatedLog.verify(disk).damages())
+                .extracting(Damage::firstMissing, Damage::lastMissing)
+                .containsExactly(tuple(4L, 6L));
+
+        assertThat(retention.step(9)).isEqualTo(Done.REMOVED);
+        assertThat(disk.names()).contains(second + ".broken");
+        assertThat(SimulatedLog.verify(disk).damages()).isEmpty();
+        assertAllThere(disk, 10);
     }
 
     @Test

@@ -25,6 +25,9 @@ public final class SegmentList {
     private final boolean isIdKept;
     private final List<String> foreign;
 
+    /** The files without a readable header of which the readable segments show that they contain no lost record. */
+    private final List<String> strays;
+
     /** The name of the active segment, if it is missing from the directory; else null. */
     private final @Nullable String absentNewest;
 
@@ -80,6 +83,7 @@ public final class SegmentList {
             boolean isIdKept,
             List<Listed> segments,
             List<String> foreign,
+            List<String> strays,
             List<Damage> headless,
             DeclaredLosses losses,
             @Nullable String absentNewest) {
@@ -89,6 +93,7 @@ public final class SegmentList {
         this.logId = logId;
         this.isIdKept = isIdKept;
         this.foreign = foreign;
+        this.strays = strays;
         this.segments = segments;
         this.headless = headless;
         this.losses = losses;
@@ -113,7 +118,8 @@ public final class SegmentList {
         for (Listed listed : segments) {
             before.add(listed.endingAt(Math.min(listed.countedEnd(), newest.next())));
         }
-        return new SegmentList(directory, files, prefix, logId, isIdKept, before, foreign, headless, losses, name);
+        return new SegmentList(
+                directory, files, prefix, logId, isIdKept, before, foreign, strays, headless, losses, name);
     }
 
     /**
@@ -282,6 +288,24 @@ public final class SegmentList {
     /** Returns the names of files that are segments of other logs; their records do not count. */
     public List<String> foreign() {
         return foreign;
+    }
+
+    /**
+     * Returns the files that must leave the log before its oldest segment does. Afterwards they would be misjudged: a
+     * foreign segment would be compared with fewer segments of this log, the records around a stray file would be gone,
+     * and so would those after the lost records of an older file without a header.
+     */
+    public List<String> leavingWithOldest() {
+        List<String> leaving = new ArrayList<>(foreign);
+        strays.stream()
+                .filter(name ->
+                        SegmentNames.sequenceIn(name) < segments.get(1).header().first())
+                .forEach(leaving::add);
+        headless.stream()
+                .filter(damage ->
+                        damage.lastMissing() < segments.get(0).header().first())
+                .forEach(damage -> leaving.add(damage.segment()));
+        return leaving;
     }
 
     /** Returns the names of segments whose damaged header was salvaged. */

@@ -89,12 +89,23 @@ final class SegmentListing {
             }
         }
         headless.removeAll(strays);
+        List<String> strayNames = strays.stream().map(Damage::segment).toList();
         if (!found.isEmpty() && found.get(found.size() - 1).isHeaderBroken()) {
             addIfRecordsMayBeLost(found.get(found.size() - 1));
         }
         limitCounted();
         return new SegmentList(
-                directory, files, prefix, logId, keptId.isPresent(), found, foreign, headless, losses, null);
+                directory,
+                files,
+                prefix,
+                logId,
+                keptId.isPresent(),
+                found,
+                foreign,
+                strayNames,
+                headless,
+                losses,
+                null);
     }
 
     private void readHeaders(List<String> names) throws IOException {
