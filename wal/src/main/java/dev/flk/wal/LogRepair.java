@@ -237,9 +237,10 @@ public final class LogRepair {
                     badBytes |= cursor.damage() != null && !cursor.endsClean();
                     return null;
                 }
-                boolean carried = record.position().offset() < scan.firstOffset();
-                if (!carried) {
+                boolean isCarried = record.sequence() < cursor.header().next();
+                if (!isCarried) {
                     badBytes |= cursor.damage() != null && record.position().offset() != expectedAt;
+                    badBytes |= !record.position().segment().equals(scan.segment()); // it is missing here
                     return record;
                 }
             }

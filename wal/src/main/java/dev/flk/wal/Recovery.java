@@ -64,7 +64,7 @@ final class Recovery {
             SegmentScan scan = cursor.scan();
             for (LogRecord record = cursor.next(); record != null; record = cursor.next()) {
                 damages.add(list, cursor.damage(), 0);
-                if (record.position().offset() >= scan.firstOffset()) {
+                if (record.sequence() >= cursor.header().next()) {
                     tail.add(record, scan.offset());
                 }
             }

@@ -148,6 +148,33 @@ final class LogRepairTest {
     }
 
     @Test
+    void twoCopiesOfASegment_damagedInDifferentPlaces_loseOnlyWhatBothLack() throws IOException {
+        List<LogRecord> before = readAll(disk);
+        byte[] one = disk.content(varied.oldest);
+        byte[] other = one.clone();
+        one[(int) SimulatedLog.offsetOf(disk, 2) + 45] ^= 1;
+        other[(int) SimulatedLog.offsetOf(disk, 5) + 45] ^= 1;
+        disk.put(varied.oldest, one);
+        disk.put(varied.oldest + ".b", other);
+        assertThat(readAll(disk)).zipSatisfy(before, LogRepairTest::assertSame);
+
+        assertThat(repair(disk).run().lost()).isEmpty();
+
+        disk.delete(DIRECTORY.resolve(varied.oldest + ".b"));
+        assertThat(readAll(disk)).zipSatisfy(before, LogRepairTest::assertSame);
+        assertThat(repair(disk).run().isNeeded()).isFalse();
+
+        byte[] both = disk.content(varied.oldest);
+        both[(int) SimulatedLog.offsetOf(disk, 3) + 45] ^= 1;
+        one[(int) SimulatedLog.offsetOf(disk, 3) + 45] ^= 1;
+        disk.put(varied.oldest, both);
+        disk.put(varied.oldest + ".b", one);
+        assertThat(repair(disk).run().missing()).isEqualTo(1);
+        assertThat(repair(disk).run().isNeeded()).isFalse();
+        assertThat(readAll(disk)).hasSize(before.size() - 1);
+    }
+
+    @Test
     void severalDamages_areAllDeclaredInOneFile() throws IOException {
         flip(disk, varied.oldest, offsetOf(2) + 3);
         flip(disk, varied.oldest, offsetOf(5) + 3);

@@ -5,6 +5,7 @@ import dev.flk.wal.segment.RecordFormat.Framed;
 import java.io.Closeable;
 import java.io.IOException;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.TreeMap;
@@ -16,6 +17,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class SegmentCursor implements Closeable {
     private final SegmentScan scan;
+    private final Copies copies;
+    private List<SegmentScan> openCopies = List.of();
     private final SegmentHeader header;
     private final Iterator<LogRecord> carried;
     private final long countedEnd;
@@ -35,13 +38,24 @@ public final class SegmentCursor implements Closeable {
     private @Nullable Damage damage;
     private boolean torn;
 
-    private record Place(long offset, long group) {}
+    private record Place(SegmentScan scan, long offset, long group) {}
 
-    /** @param header the header of the segment, without carried records that count in another segment
+    /** Opens the other copies of the segment. */
+    @FunctionalInterface
+    interface Copies {
+        List<SegmentScan> open() throws IOException;
+    }
+
+    /**
+     * Creates a cursor, which owns the scan.
+     *
+     * @param copies is called if the segment is damaged: its missing records may be in another copy
+     * @param header the header of the segment, without carried records that count in another segment
      * @param countedEnd the first sequence that does not count in this segment; {@code Long.MAX_VALUE} in the newest one
      */
-    SegmentCursor(SegmentScan scan, SegmentHeader header, long countedEnd, DeclaredLosses losses) {
+    SegmentCursor(SegmentScan scan, Copies copies, SegmentHeader header, long countedEnd, DeclaredLosses losses) {
         this.scan = scan;
+        this.copies = copies;
         this.header = header;
         this.carried = header.carried().iterator();
         this.countedEnd = countedEnd;
@@ -131,13 +145,15 @@ public final class SegmentCursor implements Closeable {
         if (displaced.isEmpty()) {
             Framed framed = scan.next();
             if (framed != null && framed.sequence() == expected) {
-                return counted(framed, offset);
+                end = scan.offset();
+                return counted(scan.toRecord(framed), offset);
             }
             findDisplaced(offset);
         }
         Map.Entry<Long, Place> first = displaced.firstEntry();
         if (first != null && wasForced(first.getKey())) {
-            return displaced(first.getKey(), first.getValue().offset(), offset);
+            displaced.remove(first.getKey());
+            return displaced(first.getValue(), offset);
         }
         scan.seek(end);
         if (newest) {
@@ -149,26 +165,22 @@ public final class SegmentCursor implements Closeable {
         return null;
     }
 
-    private LogRecord displaced(long sequence, long at, long offset) throws IOException {
-        scan.seek(at);
-        Framed framed = scan.next();
+    private LogRecord displaced(Place place, long offset) throws IOException {
+        place.scan().seek(place.offset());
+        Framed framed = place.scan().next();
         if (framed == null) {
-            throw new IOException(scan.segment() + " changed while it was being read");
+            throw new IOException(place.scan().segment() + " changed while it was being read");
         }
-        displaced.remove(sequence);
-        LogRecord record = counted(framed, offset);
+        if (place.scan().equals(scan)) {
+            end = Math.max(end, scan.offset());
+        }
         if (displaced.isEmpty()) {
             scan.seek(end);
         }
-        return record;
+        return counted(place.scan().toRecord(framed), offset);
     }
 
     /** Counts a record; {@code offset} is where damage begins if records before this one are missing. */
-    private LogRecord counted(Framed framed, long offset) {
-        end = Math.max(end, framed.offset() + framed.length());
-        return counted(scan.toRecord(framed), offset);
-    }
-
     private LogRecord counted(LogRecord record, long offset) {
         if (record.sequence() > expected) {
             damage = new Damage(scan.segment(), offset, expected, record.sequence() - 1);
@@ -177,28 +189,36 @@ public final class SegmentCursor implements Closeable {
         return record;
     }
 
-    /** Finds all complete records from {@code offset} on that count, where the next record should begin and does not. */
+    /**
+     * Finds all complete records from {@code offset} on that count, where the next record should begin and does not.
+     * Adds those that only another copy of the segment contains.
+     */
     private void findDisplaced(long offset) throws IOException {
-        NavigableMap<Long, Place> found = completeFrom(offset);
+        addComplete(scan, offset);
         if (newest) {
             // A writer may have written a place after it was read and before the bytes after it were read. Whatever
             // was forced before the last record that was found is in the file by now, so read it all again.
+            long last = displaced.isEmpty() ? Long.MAX_VALUE : displaced.lastKey();
+            displaced.clear();
             scan.seekAfresh(offset);
-            NavigableMap<Long, Place> again = completeFrom(offset);
-            found = found.isEmpty() ? again : again.headMap(found.lastKey(), true);
+            addComplete(scan, offset);
+            displaced.tailMap(last, false).clear();
         }
-        displaced.putAll(found);
+        if (openCopies.isEmpty()) {
+            openCopies = copies.open();
+        }
+        for (SegmentScan copy : openCopies) {
+            addComplete(copy, copy.firstOffset());
+        }
     }
 
-    private NavigableMap<Long, Place> completeFrom(long offset) throws IOException {
-        NavigableMap<Long, Place> found = new TreeMap<>();
-        scan.seek(offset);
-        for (Framed next = scan.nextWhole(); next != null; next = scan.nextWhole()) {
+    private void addComplete(SegmentScan from, long offset) throws IOException {
+        from.seek(offset);
+        for (Framed next = from.nextWhole(); next != null; next = from.nextWhole()) {
             if (expected <= next.sequence() && next.sequence() < countedEnd) {
-                found.putIfAbsent(next.sequence(), new Place(next.offset(), next.group()));
+                displaced.putIfAbsent(next.sequence(), new Place(from, next.offset(), next.group()));
             }
         }
-        return found;
     }
 
     /**
@@ -218,5 +238,8 @@ public final class SegmentCursor implements Closeable {
     @Override
     public void close() throws IOException {
         scan.close();
+        for (SegmentScan copy : openCopies) {
+            copy.close();
+        }
     }
 }

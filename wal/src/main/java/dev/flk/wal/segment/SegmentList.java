@@ -348,6 +348,24 @@ public final class SegmentList {
                     null,
                     "the file was a segment when it was listed, and is not one any more");
         }
-        return new SegmentCursor(scan, listed.header(), listed.countedEnd(), losses);
+        return new SegmentCursor(scan, () -> openCopies(listed), listed.header(), listed.countedEnd(), losses);
+    }
+
+    private List<SegmentScan> openCopies(Listed listed) throws IOException {
+        List<SegmentScan> open = new ArrayList<>();
+        try {
+            for (String copy : listed.copies()) {
+                SegmentScan scan = SegmentScan.open(files, directory.resolve(copy), listed.header());
+                if (scan != null) {
+                    open.add(scan);
+                }
+            }
+        } catch (IOException e) {
+            for (SegmentScan scan : open) {
+                scan.close();
+            }
+            throw e;
+        }
+        return open;
     }
 }
