@@ -31,10 +31,11 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Asserts the log to a store that was just connected: decides every record after the store's position again, by the
- * rules that the record was logged with, and asserts the outcomes, oldest first, up to the end that the log had at the
- * connection. Overruled records are read first, because a submission that lost must not be asserted before the outcome
- * that won. The steps run on the recorder's thread, interleaved with live traffic.
+ * Catches up a store that was just connected with the log: decides every submission after the store's position again,
+ * by the rules with which it was logged, and puts the outcomes into the store (<i>asserts</i> them), oldest first, up
+ * to the last record that the log had at the connection. Overruled records are read first: each comes after the
+ * submission that it overrules, and that submission must not be asserted. The steps run on the recorder's thread,
+ * interleaved with live traffic.
  */
 final class CatchUp {
     private static final int BATCH = 512;
@@ -50,7 +51,7 @@ final class CatchUp {
     private final IngestMetrics metrics;
     private final OutcomeLog log;
 
-    /** The sequences of submissions that have been reported as lost but are not yet known to be overruled. */
+    /** The sequences of submissions for which {@link #reportLost} ran but whose overruled record is not yet on disk. */
     private final Set<Long> reportedLost = new HashSet<>();
 
     private enum Phase {
@@ -81,20 +82,23 @@ final class CatchUp {
         this.log = log;
     }
 
-    /** Reports a submission that the store lacked, that is not in flight, and for whose id another outcome exists. */
+    /**
+     * Counts a submission whose id has another outcome in the store, once. Logs it as lost if the two outcomes give
+     * different answers.
+     */
     private void reportLost(Submitted ours, StoredOutcome winner) {
         if (!reportedLost.add(ours.sequence())) {
-            return; // reported before; the record that overrules it could not be logged at that time
+            return; // counted before; its overruled record could not be logged at that time
         }
         if (ours.outcome().isAnsweredAs(winner)) {
             metrics.overruled.increment();
         } else {
-            metrics.lostOutcomes.increment(); // its sender may have been answered with our outcome
+            metrics.lostOutcomes.increment(); // the sender may have received our outcome as the answer
             log.lost(ours.outcome(), winner);
         }
     }
 
-    /** The assertion of the log to one connection of the store. Owned by the recorder's thread. */
+    /** One catch-up, for one connection of the store. Owned by the recorder's thread. */
     final class Run {
         private final long from;
         private final long last;
@@ -102,7 +106,8 @@ final class CatchUp {
         private final ReplayedRules rules = new ReplayedRules();
 
         /**
-         * The sequences of submissions that lost. They are never asserted, even after the winning outcome has expired.
+         * The sequences of overruled submissions. They are never asserted, even if the outcome that overruled them has
+         * expired.
          */
         private final Set<Long> overruled = new HashSet<>();
 
@@ -118,11 +123,11 @@ final class CatchUp {
         private boolean ended;
 
         /**
-         * Creates a run over the records {@code from} to {@code last}, which are on disk and whose outcomes the store
-         * may lack.
+         * Creates a run over the records {@code from} to {@code last}, both inclusive. They are on disk, and the store
+         * may lack their outcomes.
          *
-         * @param then called with null at the end, or with the cause if the log can't be asserted; not called after
-         *     {@link #end}, nor if the store is lost
+         * @param then called with null after the last record, or with the cause if the run fails; not called after
+         *     {@link #end} or if the store is lost
          */
         Run(long from, long last, Consumer<@Nullable Throwable> then) {
             this.from = from;
@@ -131,7 +136,7 @@ final class CatchUp {
             this.readUpTo = from - 1;
         }
 
-        /** Returns the number of records of the whole run, read or not. */
+        /** Returns the number of records of the run, including those not yet read. */
         long records() {
             return last - from + 1;
         }
@@ -142,7 +147,7 @@ final class CatchUp {
         }
 
         /**
-         * Processes one batch and queues the next step after the work that the recorder has received in the meantime.
+         * Processes one batch. The next step is queued after the work that the recorder has received in the meantime.
          */
         void step() {
             if (ended) {
@@ -183,8 +188,8 @@ final class CatchUp {
         }
 
         /**
-         * Reads the next record. If a segment was renamed or compressed since it was listed, the retry lists the
-         * directory again.
+         * Reads the next record. If a segment was renamed or compressed since the directory was listed, closes the
+         * reader; the caller's retry then lists the directory again.
          */
         private @Nullable LogRecord readNext() throws IOException {
             try {
@@ -282,7 +287,10 @@ final class CatchUp {
             });
         }
 
-        /** Runs a continuation; an exception is reported, so that a run never stops half way. */
+        /**
+         * Runs a continuation, unless the run has ended. Passes an exception to {@code then}; otherwise the run would
+         * stop silently.
+         */
         private void unlessEnded(Runnable continuation) {
             if (ended) {
                 return;
@@ -310,7 +318,10 @@ final class CatchUp {
             }
         }
 
-        /** Runs {@code afterwards} once all notes are stored. A failed note means that the store was lost. */
+        /**
+         * Runs {@code afterwards} once all notes are stored. If a note fails, the store was lost, and nothing more is
+         * run.
+         */
         private void whenNoted(List<CompletableFuture<?>> notes, Runnable afterwards) {
             queue.whenDone(CompletableFuture.allOf(notes.toArray(CompletableFuture<?>[]::new)), (done, failure) -> {
                 if (failure == null) {
@@ -320,8 +331,9 @@ final class CatchUp {
         }
 
         /**
-         * Logs the outcomes that won over ours before the position passes them. Skips outcomes that are still in
-         * flight.
+         * Logs an overruled record for each submission of the batch for which the store has another outcome, then runs
+         * {@code afterwards}, which moves the position past the batch. Skips submissions that are in flight:
+         * {@link OutcomeWriter} handles them.
          */
         private void keepLosers(List<Submitted> batch, List<StoredOutcome> existing, Runnable afterwards) {
             List<Overruled> losers = new ArrayList<>();
@@ -370,7 +382,7 @@ final class CatchUp {
             }
         }
 
-        /** Stops asserting. Idempotent. */
+        /** Ends the run. Idempotent. */
         void end() {
             ended = true;
             try {

@@ -18,8 +18,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Answers every submission of an id in flight once the id is settled, and counts the outcome. Safe for any thread;
- * never throws.
+ * The end of an id in flight: settles the id, which means to answer all submissions that wait for it and to count the
+ * outcome. Safe for any thread; never throws.
  */
 final class Completion {
     private final InFlightIds inFlightIds;
@@ -44,17 +44,17 @@ final class Completion {
         this.log = log;
     }
 
-    /** Returns whether this entry is still in flight; false if its id is in flight again in another one. */
+    /** Returns whether this entry is still in flight; false if its id is in flight again in another entry. */
     boolean isUnderWay(InFlight inFlight) {
         return inFlightIds.isUnderWay(inFlight);
     }
 
-    /** Settles an id that had been decided before; nothing was logged. */
+    /** Settles an id that already had an outcome; nothing was logged for it. */
     void known(InFlight inFlight, StoredOutcome existing) {
         inFlightIds.end(inFlight).forEach(candidate -> answerKnown(candidate, existing));
     }
 
-    /** Settles an id whose own outcome is recorded. */
+    /** Settles an id whose decision in this entry was recorded as its outcome. */
     void recorded(InFlight inFlight) {
         Decision decision = inFlight.decision();
         count(decision);
@@ -90,8 +90,8 @@ final class Completion {
     }
 
     /**
-     * Settles a throttled id, which was counted when its limit was checked. Nothing was logged, and the id becomes
-     * free.
+     * Settles an id whose submission exceeded the rate limit of its key or shard. Nothing was logged; the refusal was
+     * counted when the limit was checked.
      */
     void limited(InFlight inFlight, Throttled throttled) {
         inFlightIds.end(inFlight).forEach(candidate -> answer(candidate, new Outcome.RateLimited(throttled)));
@@ -158,13 +158,13 @@ final class Completion {
         try {
             candidate.answer().accept(outcome);
         } catch (RuntimeException e) {
-            log.broken(e); // an answer that throws, against its contract, must not keep the others from being answered
+            log.broken(e); // a callback must not throw; if one does, the others are still answered
         }
     }
 
     /**
-     * Advances the low-water mark: after the id is free, so that nothing is undecided while nothing is pending, and
-     * before the answers.
+     * Notes the submission as finished, which may advance the low-water mark. Called after the id was removed from
+     * those in flight, so that none is in flight when nothing is pending, and before the answers.
      */
     private void finished(InFlight inFlight) {
         LowWater.Group group = inFlight.group();

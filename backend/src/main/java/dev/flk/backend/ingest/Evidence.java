@@ -25,9 +25,10 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Keeps differing content that arrives under a known id: it is logged once for each id and content, and never decided.
- * A bounded index remembers the kept content, and the store remembers it across restarts. Both only suppress repeated
- * evidence, never a submission, and both forget an entry when it may have expired. Safe for any thread.
+ * The evidence of conflicts: content that arrives under a known id but differs from the content that was decided. Each
+ * different content is logged once, and never decided. A bounded index in memory, and the store across restarts,
+ * remember what was logged; they serve only to log no evidence twice, and forget it once it has expired. Safe for any
+ * thread.
  */
 final class Evidence {
     private final Inbox inbox;
@@ -38,12 +39,15 @@ final class Evidence {
     private final int maxEntries;
 
     // guarded by this
-    /** The index, in order of arrival and therefore of expiry. */
+    /** The index in order of arrival, which is also the order of expiry. */
     private final LinkedHashMap<Content, Kept> index = new LinkedHashMap<>();
 
     private record Content(PcsId id, ContentDigest digest) {}
 
-    /** An entry of the index; {@code waiting} is null once the content is on disk. */
+    /**
+     * An entry of the index. {@code waiting} contains the callbacks to run once the content is on disk, and is null
+     * afterwards.
+     */
     private static final class Kept {
         @Nullable
         List<Consumer<@Nullable Outcome>> waiting;
@@ -75,7 +79,7 @@ final class Evidence {
         this.maxEntries = maxEntries;
     }
 
-    /** Notes that the log already contains this content; used by the replay at startup. */
+    /** Notes that the log already contains this content. */
     synchronized void known(PcsId id, ContentDigest digest, long expiresAtMillis) {
         if (makeRoom()) {
             index.putIfAbsent(new Content(id, digest), new Kept(null, expiresAtMillis));
@@ -83,9 +87,9 @@ final class Evidence {
     }
 
     /**
-     * Keeps a candidate's body.
+     * Logs a candidate's body as evidence, unless the log already contains its content.
      *
-     * @param then called once, on any thread, with null once the body is on disk, or with the error to answer
+     * @param then called once, on any thread, with null once the content is on disk, or with the error to answer
      */
     void keep(Candidate candidate, Consumer<@Nullable Outcome> then) {
         Content content = new Content(candidate.id(), candidate.digest());
@@ -131,7 +135,7 @@ final class Evidence {
                 candidate.entry(RecordKind.EVIDENCE),
                 queue.later(finish -> {
                     tell(content, null);
-                    // if the note fails, this content is logged once more after a restart
+                    // if the note fails, this content may be logged once more after a restart
                     store.noteEvidence(content.id(), content.digest(), expiresAtMillis)
                             .whenComplete((noted, failure) -> finish.run());
                 }),
@@ -172,12 +176,12 @@ final class Evidence {
     }
 
     /**
-     * A limit on the bytes of evidence in the log. Only part of a certificate is signed, so anyone who has a copy of
-     * one can make any number of differing contents without a key. One bucket of bytes for all of them bounds their
-     * share of the disk; honest conflicts wait for it, too. Safe for any thread.
+     * A rate limit on the bytes of evidence that are logged. Only part of a certificate is signed, so anyone with a
+     * copy of a certificate can make any number of different contents without a key. One bucket of bytes for all
+     * evidence bounds its share of the disk; it also delays honest conflicts. Safe for any thread.
      */
     static final class EvidenceBudget {
-        /** The longest body that can be configured. */
+        /** The size of the bucket: the longest body that can be configured. */
         static final long BURST_BYTES = 64L << 20;
 
         private static final long BYTES_PER_SECOND = 32 << 10;
@@ -188,9 +192,7 @@ final class Evidence {
             bytes = new RateLimit(BigDecimal.valueOf(BYTES_PER_SECOND), BURST_BYTES, nanoTicker);
         }
 
-        /**
-         * Takes the bytes of a body from the bucket; returns empty on success, otherwise when they will be available.
-         */
+        /** Takes the bytes of a body from the bucket. Returns empty on success, otherwise the time to wait for them. */
         Optional<Throttled> take(int bodyBytes) {
             OptionalLong waitNanos = bytes.tryTake(Math.max(1, Math.min(BURST_BYTES, bodyBytes)));
             return waitNanos.isEmpty()

@@ -19,10 +19,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The queue of the {@link OutcomeWriter}, in log order. Everything that one fsync completes is added as one group, so
- * that the log's writer only writes and forces; answers of the store are queued as well. Adding never blocks; the
- * number of ids that may be in flight bounds the queue. This class is also the listener of the log's writer, for
- * metrics and log lines.
+ * The queue of the {@link OutcomeWriter}, in log order. All work that follows one fsync is added as one group; the
+ * log's writer itself only writes and forces. Answers of the store are queued as well. Adding never blocks; the number
+ * of ids that may be in flight bounds the queue. This class is also the listener of the log's writer, for metrics and
+ * log lines.
  */
 public final class ForcedQueue implements LogListener {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
@@ -32,11 +32,11 @@ public final class ForcedQueue implements LogListener {
     private final IngestMetrics metrics;
     private volatile Flush flush = () -> {};
 
-    /** The group that is being collected; used by the writer's thread only. */
+    /** The group that is being collected; used by the thread of the log's writer only. */
     private Group together = new Group(new ArrayList<>(), new ArrayList<>());
 
     /**
-     * The work that one fsync completed.
+     * The work that follows one fsync.
      *
      * @param submissions the submissions that are on disk and must be recorded, in log order
      * @param others the tasks to run
@@ -47,7 +47,7 @@ public final class ForcedQueue implements LogListener {
         }
     }
 
-    /** An action that makes decided outcomes durable. */
+    /** An action that makes the recorded outcomes durable in the store. */
     @FunctionalInterface
     interface Flush {
         void run() throws IOException;
@@ -57,7 +57,7 @@ public final class ForcedQueue implements LogListener {
         this.metrics = metrics;
     }
 
-    /** Sets the action to run before the log continues without a segment that was moved away. */
+    /** Sets the action to run when the active segment was moved away, before the log continues in a new one. */
     void whenVanished(Flush toDo) {
         flush = toDo;
     }
@@ -67,18 +67,19 @@ public final class ForcedQueue implements LogListener {
         return lockLost;
     }
 
-    /** Adds submissions that were forced. Called on the writer's thread. */
+    /** Adds submissions that were forced. Called on the thread of the log's writer. */
     void forced(List<InFlight> submissions) {
         together.submissions().addAll(submissions);
     }
 
-    /** Returns a callback for the writer's thread that runs {@code then} on the recorder's thread. */
+    /** Returns a callback for the thread of the log's writer; it makes the recorder's thread run {@code then}. */
     <T> Consumer<T> later(Consumer<T> then) {
         return value -> together.others().add(() -> then.accept(value));
     }
 
     /**
-     * Queues the collected group, after every append that shared the fsync was notified. Called on the writer's thread.
+     * Queues the collected group, after every append that shared the fsync was notified. Called on the thread of the
+     * log's writer.
      */
     @Override
     public void groupEnded() {
@@ -93,7 +94,10 @@ public final class ForcedQueue implements LogListener {
         groups.add(new Group(List.of(), List.of(callback)));
     }
 
-    /** Runs {@code then} on the recorder's thread, immediately if the stage has already completed. That thread. */
+    /**
+     * Runs {@code then} on the recorder's thread once the stage has completed, or now if it already has. Passes the
+     * value and null, or null and the failure. Called on the recorder's thread.
+     */
     <T> void whenDone(CompletionStage<T> stage, BiConsumer<@Nullable T, @Nullable Throwable> then) {
         CompletableFuture<T> future = stage.toCompletableFuture();
         if (!future.isDone()) {
@@ -110,7 +114,7 @@ public final class ForcedQueue implements LogListener {
         then.accept(value, null);
     }
 
-    /** Returns the next group, or null if none exists. */
+    /** Removes and returns the next group; null if the queue is empty. */
     @Nullable
     Group poll() {
         return groups.poll();
@@ -121,7 +125,10 @@ public final class ForcedQueue implements LogListener {
         return groups.size();
     }
 
-    /** Blocks until there is a group. An interrupt does not end the wait; it is restored afterwards. */
+    /**
+     * Removes and returns the next group; blocks until there is one. An interrupt does not end the wait; the interrupt
+     * status is restored afterwards.
+     */
     Group take() {
         boolean interrupted = false;
         while (true) {
@@ -157,7 +164,7 @@ public final class ForcedQueue implements LogListener {
 
     @Override
     public void lockLost(LockLostException cause) {
-        LOG.error("nothing more is logged or answered: {}", cause.getMessage());
+        LOG.error("the lock of the log was lost; nothing more is logged or answered: {}", cause.getMessage());
         lockLost.complete(cause);
     }
 

@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The ids in flight: ids that are being looked up, logged or recorded, or that wait for the store. An id is registered
- * here before the store is asked, so that two submissions of one id are never processed separately. Bounded; safe for
- * any thread.
+ * here before it is looked up in the store, so that two submissions of one id are never processed separately. Bounded;
+ * safe for any thread.
  */
 final class InFlightIds {
     private final int maxIds;
@@ -33,13 +33,13 @@ final class InFlightIds {
         OPENED,
         /** The submission is answered together with the one in flight. */
         SHARES,
-        /** The submission in flight is in the log and waits to be recorded; it will not answer the new one. */
+        /** The submission in flight is in the log and waits for the store; the caller answers the new one. */
         LEFT_WAITING,
         /** There is no room for another id. */
         FULL
     }
 
-    /** The result of {@link #join}, with the id in flight. */
+    /** The result of {@link #join}, with the entry of the id; empty if there was no room. */
     record Join(Joined joined, Optional<InFlight> inFlight) {}
 
     /** @param expiry the clock that decides whether an outcome has expired */
@@ -63,14 +63,17 @@ final class InFlightIds {
         return result[0];
     }
 
-    /** Removes an id, so that it can be looked up again, and returns the submissions to answer. Idempotent. */
+    /**
+     * Removes an id from those in flight, and returns the submissions to answer; empty if this entry was removed
+     * before.
+     */
     List<Candidate> end(InFlight inFlight) {
         return dismiss(inFlight, null);
     }
 
     /**
-     * Closes the waiting list of an id that stays in flight until it is recorded, and returns the submissions to answer
-     * now.
+     * Closes the waiting list of an id, and returns the submissions to answer now. The id stays in flight until its
+     * outcome is recorded.
      */
     List<Candidate> leaveWaiting(InFlight inFlight) {
         return dismiss(inFlight, inFlight);
@@ -80,7 +83,7 @@ final class InFlightIds {
         List<Candidate> candidates = new ArrayList<>();
         ids.computeIfPresent(inFlight.id(), (id, present) -> {
             if (present != inFlight) {
-                return present; // it ended before; this is another entry for the same id
+                return present; // this entry was removed before; the id is in flight again in another one
             }
             candidates.addAll(inFlight.dismiss());
             return successor;
@@ -102,16 +105,16 @@ final class InFlightIds {
         return ids.get(inFlight.id()) == inFlight;
     }
 
-    /** Returns whether this outcome is in flight. */
+    /** Returns whether an id is in flight with exactly this outcome. */
     boolean isInFlight(StoredOutcome outcome) {
         InFlight inFlight = ids.get(outcome.id());
         return inFlight != null && inFlight.outcome().equals(outcome);
     }
 
     /**
-     * One id in flight, from its look-up until it is recorded. Submissions of the same id that arrive in the meantime
-     * share its outcome. {@link InFlightIds} guards the list of them; the other fields are handed from step to step.
-     * Once the submission is with the log, only its decision is held and not its body.
+     * One id in flight, from its look-up until its outcome is recorded. Submissions of the same id that arrive in the
+     * meantime join its waiting list, which {@link InFlightIds} guards. Only one step at a time uses the other fields.
+     * Once the log has the submission, only its decision is kept, not its body.
      */
     static final class InFlight implements Loggable {
         private final Decision decision;
@@ -123,9 +126,7 @@ final class InFlightIds {
         private LowWater.@Nullable Group group;
         private long sequence;
 
-        /**
-         * The submissions to answer; null once all of them were answered with an error while the id stays in flight.
-         */
+        /** The submissions to answer; null once the list is closed, after which none can join. */
         private @Nullable List<Candidate> waiting;
 
         InFlight(Candidate opener) {
@@ -186,7 +187,7 @@ final class InFlightIds {
         }
 
         /**
-         * Returns whether this entry can be dropped: no submission may join it any more, and its outcome has expired.
+         * Returns whether this entry can be dropped: no submission can join it any more, and its outcome has expired.
          * Called only by {@link InFlightIds}.
          */
         boolean isOver(long nowMillis) {

@@ -24,8 +24,8 @@ public interface Ingest {
 
     /**
      * Submits certificates that arrived together (in one turn of an event loop, or as the lines of a batch), in that
-     * order. The callback of each submission is called exactly once, after its body is on disk where the contract
-     * requires that.
+     * order. The callback of each submission is called exactly once. If its outcome promises that the body is on disk,
+     * it is called only when that is the case.
      */
     void submit(List<Submission> turn);
 
@@ -37,7 +37,10 @@ public interface Ingest {
      */
     void lookUp(PcsId id, Consumer<Optional<Outcome>> answer);
 
-    /** A gate that answers {@code starting} while the log is read and then forwards everything. Safe for any thread. */
+    /**
+     * A gate that answers {@code starting} until it is opened, when the log has been read, and then forwards
+     * everything. Safe for any thread.
+     */
     final class Gate implements Ingest {
         private static final Refused STARTING = new Refused(Refusal.STARTING, 1);
 
@@ -82,20 +85,23 @@ public interface Ingest {
 
         /** The relation of the stored outcome to this submission. */
         enum Relation {
-            /** This submission was decided just now. */
+            /** The outcome was decided from this submission. */
             FIRST,
-            /** The id had been decided with the same content. */
+            /** The id already had an outcome, for the same content. */
             DUPLICATE,
             /**
-             * The id had been decided with different content. The first outcome remains, and this content is kept as
-             * evidence.
+             * The id already had an outcome, for different content. That outcome remains, and the content of this
+             * submission is kept as evidence.
              */
             CONFLICT
         }
 
         /** The reason for a refusal, with the error text of the contract. */
         enum Refusal {
-            /** The body can never succeed (400); each rule has its own error text. */
+            /**
+             * The body breaks a rule and can never succeed (400). Each rule has an error text of its own instead of
+             * this one.
+             */
             MALFORMED("malformed"),
             /** The signature is missing or wrong (401). */
             BAD_SIGNATURE("Signature verification failed"),
@@ -137,10 +143,11 @@ public interface Ingest {
         record RateLimited(Throttled throttled) implements Outcome {}
 
         /**
-         * A submission without an outcome.
+         * A refusal: the submission or look-up gets no outcome.
          *
          * @param error the text for the sender
-         * @param retryAfterSeconds when the sender may try again; 0 if the answer does not say so
+         * @param retryAfterSeconds the seconds after which the sender may try again; 0 if the answer does not contain
+         *     that
          */
         record Refused(Refusal why, String error, long retryAfterSeconds) implements Outcome {
             public static final Refused BAD_SIGNATURE = new Refused(Refusal.BAD_SIGNATURE, 0);
@@ -170,7 +177,7 @@ public interface Ingest {
      * @param bodyBytes the length of the body
      * @param body a supplier of the raw bytes, which must not change later; called at most once, before {@code submit}
      *     returns, and not for a throttled submission
-     * @param answer called exactly once, on any thread; must hand over and return, and must not throw
+     * @param answer called exactly once, on any thread; must pass the outcome on without blocking, and must not throw
      */
     record Submission(int bodyBytes, Supplier<byte[]> body, Submitter sender, Consumer<Outcome> answer) {
 

@@ -41,7 +41,7 @@ public final class IngestMetrics extends Metrics.Feature {
                     "The number of shards with their own metrics, in order of appearance; all others are `(others)`.")
             .or("256");
 
-    /** The bounds of the times of an fsync, from a fast local disk to a failing one. */
+    /** The bounds of the histogram of fsync times, in seconds, from a fast local disk to a failing one. */
     private static final double[] FSYNC_SECONDS = {
         0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
     };
@@ -98,7 +98,7 @@ public final class IngestMetrics extends Metrics.Feature {
         shards = new Shards(metrics, mostShards, System::nanoTime);
     }
 
-    /** Makes the gauges of the log's disk show this directory. */
+    /** Connects the gauges of the log's size and of the free space to their source. */
     public void watch(DiskSpace disk) {
         walBytes.watch(disk::usedBytes);
         walFreeBytes.watch(disk::freeBytes);
@@ -111,7 +111,7 @@ public final class IngestMetrics extends Metrics.Feature {
 
     /**
      * Outcomes by shard. The first shards since the start are shown separately and all others together as
-     * {@value #OTHERS}, so that memory and labels are bounded. Names are escaped as in log lines.
+     * {@value #OTHERS}, which bounds the memory and the number of labels. Names are escaped as in log lines.
      */
     static final class Shards extends Metrics.Feature {
         private static final String OTHERS = "(others)";

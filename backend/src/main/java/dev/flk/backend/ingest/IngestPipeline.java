@@ -44,10 +44,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The path of a submission, in order: the limits of its address and of all senders, parse, signature, the other rules
- * of the format, decide, look-up, the limit of its key (otherwise of its shard), append to the inbox log and wait for
- * the disk, put-if-absent, answer. The pure steps run before the append, on the caller's thread; after the fsync the
- * {@link OutcomeWriter} continues. The log is read before the first submission is accepted; {@link #close} finishes the
- * work in flight and leaves the store complete.
+ * of the format, decide, look-up, the limit of its key (or of its shard, if the key has none), append to the inbox log
+ * and wait for the disk, put-if-absent, answer. The pure steps run before the append, on the caller's thread; after the
+ * fsync the {@link OutcomeWriter} continues. The log is read before the first submission is accepted; {@link #close}
+ * finishes the work in flight and saves the store's position.
  */
 public final class IngestPipeline implements Ingest, AutoCloseable {
     public static final Key<Duration> MAX_CLOCK_SKEW = Key.of(
@@ -58,8 +58,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     private static final long MAX_APPEND_BYTES = 8L << 20;
 
     /**
-     * The maximum number of concurrent look-ups. Look-ups need no key, and a store whose bounded queue of reads is full
-     * counts as down.
+     * The maximum number of concurrent look-ups. Look-ups need no key, so anyone could fill the store's bounded queue
+     * of reads; a store whose queue is full counts as down.
      */
     static final int MAX_LOOK_UPS = 256;
 
@@ -89,11 +89,11 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         /** When the store contains everything in the log; for a store that does not persist anything. */
         WHEN_STORE_IS_COMPLETE,
         /**
-         * When the store contains everything after its position; for an embedded store. A store that fails, or that
-         * must be rebuilt, is treated like any other outage.
+         * When the store has caught up with the log, from its saved position on; for an embedded store. If the store
+         * fails or must be rebuilt, submissions are accepted at once, as in any other outage of the store.
          */
         WHEN_STORE_HAS_CAUGHT_UP,
-        /** When the log has been read; a store that can't be reached is treated like any other outage. */
+        /** When the log has been read; the store is connected later, as after an outage. */
         WHEN_LOG_WAS_READ
     }
 
@@ -104,7 +104,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
      * @param queue the listener of the inbox's log
      * @param store owned by the caller
      * @param maxClockSkew how far {@code sent_at} may lie in the future; zero switches the check off
-     * @param clock the time of arrivals, of expiry and of retention
+     * @param clock the clock of arrivals, of expiry and of retention
      * @param nanoTicker monotonic time
      */
     public IngestPipeline(
@@ -149,8 +149,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
-     * Connects the store, and catches it up with the log if {@code ready} requires that. Starts no thread:
-     * {@link #start} does, or a simulation takes the steps.
+     * Connects the store and catches it up with the log, if {@code ready} requires that. Starts no thread; afterwards
+     * either {@link #start} is called, or a simulation takes the steps.
      *
      * @throws IOException if the log can't be read or written, or records are missing
      * @throws dev.flk.backend.dedup.DedupStore.StoreUnavailableException if a required store fails
@@ -210,7 +210,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             metrics.refused.internalErrors.increment();
             submission.answer().accept(Refused.BROKEN);
         } catch (OutOfMemoryError e) {
-            // parsing a long body of nothing but keys takes many times its length; the parsed part is garbage by now
+            // parsing a long body that consists only of keys takes many times its length; that memory is free again by now
             log.noMemory(submission.bodyBytes());
             metrics.refused.unavailable.increment(Refused.OVERLOADED.error());
             submission.answer().accept(Refused.OVERLOADED);
@@ -249,7 +249,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     private Objection badSignature(ParsedCertificate parsed, Submitter sender) {
         metrics.signatureErrors.increment();
         metrics.refused.rejected.increment(RejectReason.SIGNATURE);
-        String claimedId = parsed.signed().pcsId(); // no other claim of the certificate is kept
+        String claimedId = parsed.signed().pcsId(); // the callback below must not keep the entire certificate in memory
         signatures.examine(parsed, (reason, keyId) -> {
             metrics.signatureRefused.increment(reason);
             log.badSignature(claimedId, reason, keyId, sender);
@@ -257,7 +257,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         return new Objection(Refused.BAD_SIGNATURE);
     }
 
-    /** @param shardId the shard of a certificate with a valid signature; null if the claim is unverified */
+    /** @param shardId the shard; null if no valid signature confirms it */
     private Objection malformed(MalformedCertificate cause, Submitter sender, @Nullable String shardId) {
         String error = String.valueOf(cause.getMessage());
         RejectReason reason = error.startsWith("timestamp in future") ? RejectReason.CLOCK : RejectReason.MALFORMED;
@@ -266,7 +266,10 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         return new Objection(Refused.malformed(error));
     }
 
-    /** Registers the id; returns empty if the id is already in flight or there is no room for it. */
+    /**
+     * Registers the id. Returns empty if the id is already in flight or there is no room for it; the submission then
+     * shares the outcome in flight or is answered here.
+     */
     private Optional<InFlight> join(Candidate candidate) {
         if (inFlightIds.has(candidate.id())) {
             limits.known(candidate.sender());
@@ -292,8 +295,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
-     * Logs the submissions without a stored outcome. If the look-up failed, it logs all of them: a failed read counts
-     * neither as a miss nor as a hit.
+     * Logs the submissions without a stored outcome, and answers the others. If the look-up failed ({@code existing} is
+     * null), logs all of them; the later put finds an outcome that already exists.
      */
     private void logUnknown(List<InFlight> opened, @Nullable List<Optional<StoredOutcome>> existing) {
         try {
@@ -311,13 +314,13 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
                                 throttled -> completion.limited(inFlight, throttled), () -> unknown.add(inFlight));
             }
             append(unknown);
-        } catch (RuntimeException | VirtualMachineError e) { // the completion stage would swallow it
+        } catch (RuntimeException | VirtualMachineError e) { // otherwise it would be lost in the completion stage
             log.broken(e);
             opened.forEach(inFlight -> completion.failed(inFlight, Refused.BROKEN));
         }
     }
 
-    /** Takes from the limits of the key and the shard. */
+    /** Takes a token from the limit of the key, or of the shard if the key has none; returns empty on success. */
     private Optional<Throttled> takeNew(InFlight inFlight) {
         String keyId = inFlight.keyId();
         return limits.takeNew(
@@ -401,22 +404,22 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         inbox.log().watchStep();
     }
 
-    /** Takes one step after an fsync, for a simulation; returns false if there was nothing to do. */
+    /** Takes one step of the recorder, for a simulation; returns false if there was nothing to do. */
     boolean stepOutcomeWriter() {
         return writer.step();
     }
 
-    /** Triggers the timer, for a simulation. */
+    /** Does what a tick of the timer does, for a simulation. */
     void tick() {
         writer.tick();
     }
 
-    /** Returns whether outcomes are recorded, for a simulation. */
+    /** Returns whether the store is in use, so that new outcomes are recorded; for a simulation. */
     boolean isUp() {
         return link.isUp();
     }
 
-    /** Returns the sequence up to which the store has confirmed that it is complete. Any thread. */
+    /** Returns the sequence up to which the store has confirmed to have every outcome of the log. Any thread. */
     public long recordedUpTo() {
         return link.recordedUpTo();
     }
@@ -435,7 +438,9 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         return arrival.isEmpty() ? 0 : Math.max(0, clock.millis() - arrival.getAsLong()) / 1000.0;
     }
 
-    /** Runs {@code callback} once, on any thread, as soon as the next submission would be decided. */
+    /**
+     * Runs {@code callback} once, on any thread, as soon as a new submission would be logged and its outcome recorded.
+     */
     public void whenReady(Runnable callback) {
         whenReady.set(callback);
         reportReady();
@@ -453,10 +458,10 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     /** Returns why submissions can't be logged; empty while they can. */
     public Optional<String> problem() {
         if (!inbox.log().isWriting()) {
-            return Optional.of("the writer has ended");
+            return Optional.of("the thread that writes the log has ended");
         }
         if (!writer.isRunning()) {
-            return Optional.of("the recorder has ended");
+            return Optional.of("the thread that records outcomes has ended");
         }
         return inbox.isDiskLow(0)
                 ? Optional.of("disk full")
@@ -466,7 +471,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
                                 (cause instanceof LockLostException ? "" : "append failed: ") + cause.getMessage());
     }
 
-    /** Returns why no outcomes are recorded at the moment; empty while they are. */
+    /** Returns why new outcomes can't be recorded at the moment; empty while they can. */
     public Optional<String> storeProblem() {
         return link.problem();
     }

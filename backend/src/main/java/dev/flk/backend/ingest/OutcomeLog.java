@@ -21,22 +21,28 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The log lines of ingest, worded as operators search for them. They never contain a payload or a key. Lines that an
- * unauthenticated sender can cause are limited; the next line says how many were left out.
+ * unauthenticated sender can cause are limited; the next line of that kind says how many were left out.
  */
 final class OutcomeLog {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
-    /** The bound below which nine decimals of a double are exact. */
+    /** The magnitude below which nine decimals are within the precision of a double. */
     private static final double EXACT_BELOW = 1e6;
 
     private static final int MAX_REASON_CHARS = 1000;
 
-    /** The burst of lines that matter individually, but that anyone with a copy of a certificate can cause. */
+    /**
+     * The largest burst of lines about duplicates, and of lines about conflicts. Each such line matters, but anyone
+     * with a copy of a certificate can cause them.
+     */
     private static final int MANY = 200;
 
     private static final int MANY_PER_SECOND = 10;
 
-    /** The limit for each kind of line, about one a second, so that a flood of one kind hides no other. */
+    /**
+     * The limit of lines about refused submissions: a burst of 20, then one a second. It applies to each kind of line
+     * separately, so that a flood of one kind hides no other kind.
+     */
     private final LineLimit limit = new LineLimit(20, Duration.ofSeconds(1), System::nanoTime);
 
     private final LineLimit many =
@@ -48,7 +54,10 @@ final class OutcomeLog {
         this.audit = audit;
     }
 
-    /** The reason may quote any number of names of any length from the certificate, so it is truncated. */
+    /**
+     * Logs a decision. The reason may quote names of any number and length from the certificate, and is therefore
+     * truncated.
+     */
     void decided(Decision decision) {
         Verdict verdict = decision.verdict();
         Reason reason = verdict.reason();
@@ -77,7 +86,7 @@ final class OutcomeLog {
         if (!(Math.abs(value) < EXACT_BELOW)) {
             return String.format(Locale.ROOT, "%.2f", value);
         }
-        // logged values have at most nine decimals, so half is rounded up at that precision
+        // logged values have at most nine decimals, so this rounding is exact; the next one rounds a half up
         long billionths = Math.round(Math.abs(value) * 1e9);
         long hundredths = (billionths + 5_000_000) / 10_000_000;
         String sign = value < 0 || (value == 0 && 1 / value < 0) ? "-" : "";
@@ -120,7 +129,7 @@ final class OutcomeLog {
                         leftOut));
     }
 
-    /** @param shardId the shard, or null if it is unverified */
+    /** @param shardId the shard; null if no valid signature confirms it */
     void malformed(RejectReason reason, String error, Submitter sender, @Nullable String shardId) {
         limit.say(
                 reason.label(),
@@ -136,7 +145,7 @@ final class OutcomeLog {
         limit.say(
                 "memory",
                 leftOut -> LOG.error(
-                        "no memory to read a body of {} bytes; raise -Xmx or lower MAX_BODY_BYTES{}",
+                        "not enough memory to read a body of {} bytes; raise -Xmx or lower MAX_BODY_BYTES{}",
                         bodyBytes,
                         leftOut));
     }
@@ -146,23 +155,26 @@ final class OutcomeLog {
         limit.say("fault", leftOut -> LOG.error("verification error{}", leftOut, e));
     }
 
-    /** Logs that a possibly answered outcome differs from the one that the store now contains. */
+    /** Logs that the store lost an outcome, which may have been answered, and now has another one for its id. */
     void lost(StoredOutcome ours, StoredOutcome existing) {
         LOG.error(
-                "PCS {} outcome lost: may have been answered {} {}; the dedup store lost it and now has {} {} ({} content)",
+                "PCS {} outcome lost: may have been answered {} {}; the dedup store lost this outcome and now has {} {} for {} content",
                 existing.id(),
                 ours.status(),
                 text(ours),
                 existing.status(),
                 text(existing),
-                ours.digest().equals(existing.digest()) ? "the same" : "other");
+                ours.digest().equals(existing.digest()) ? "the same" : "different");
     }
 
     private static String text(StoredOutcome recorded) {
         return new String(recorded.body(), StandardCharsets.US_ASCII);
     }
 
-    /** Logs that another outcome was first. If the content is the same, the answer is the same, too. */
+    /**
+     * Logs that another outcome was recorded first, and is therefore the answer. It is a mere duplicate if it was
+     * decided for the same content.
+     */
     void overruled(StoredOutcome ours, StoredOutcome existing) {
         if (ours.digest().equals(existing.digest())) {
             LOG.info("PCS {} duplicate: logged again while the dedup store was unavailable", existing.id());

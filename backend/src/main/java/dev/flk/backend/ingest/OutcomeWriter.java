@@ -27,9 +27,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The step after the fsync: one put-if-absent for the group that shared the fsync, then the answers. Outcomes that
- * can't be recorded at the moment go to the backlog, which drains in batches alongside live traffic. One thread loops
- * over {@link #step}; all work after the fsync happens on that thread.
+ * The work after an fsync: one put-if-absent for the group of submissions that shared the fsync, then the answers.
+ * Outcomes that the store can't record at the moment go to the backlog, which drains in batches alongside live traffic.
+ * One thread, the recorder's, does all this work.
  */
 final class OutcomeWriter {
     private static final long TICK_MILLIS = 100;
@@ -76,15 +76,16 @@ final class OutcomeWriter {
      * Takes the steps of this object and of the log's writer until the store is complete. Called before the threads
      * start.
      *
-     * @param mayBeLost whether to return early if the store fails or must be rebuilt, which then goes on later
+     * @param mayBeLost whether to return early if the store fails or must be rebuilt; the timer then continues the work
+     *     after {@link #start}
      * @throws IOException if the log can't be read or written, or records are missing
-     * @throws StoreUnavailableException if the store fails
+     * @throws StoreUnavailableException if the store fails and {@code mayBeLost} is false
      */
     void completeStore(boolean mayBeLost) throws IOException {
         link.step();
         while (!link.isUp()) {
             if (mayBeLost && (link.isRebuilding() || (link.isLost() && !(link.lastFailure() instanceof IOException)))) {
-                return; // the timer continues the catch-up
+                return; // the timer continues the catch-up later
             }
             Throwable failure = link.lastFailure();
             if (link.isLost() && failure instanceof IOException cause) {
@@ -123,7 +124,7 @@ final class OutcomeWriter {
         return thread.isAlive();
     }
 
-    /** Stops the timer, records what was queued before, and ends the thread. */
+    /** Stops the timer, records what is already queued, and ends the thread. */
     void finish() {
         ticks.shutdown();
         inbox.log().finish();
@@ -170,9 +171,7 @@ final class OutcomeWriter {
         link.close();
     }
 
-    /**
-     * Requests a check of the store and the backlog. Any thread; a request that is still pending absorbs further ones.
-     */
+    /** Requests a check of the store and the backlog; does nothing while an earlier request is queued. Any thread. */
     void tick() {
         if (tickIsDue.compareAndSet(false, true)) {
             queue.tell(() -> {
@@ -206,7 +205,7 @@ final class OutcomeWriter {
         group.others().forEach(this::guarded);
     }
 
-    /** Puts submissions into the store; those that could not even be attempted stay in the backlog. */
+    /** Puts submissions into the store. If that throws, moves those that are still in flight to the backlog. */
     private void putOrLeave(List<InFlight> submissions, Runnable then) {
         if (!guarded(() -> put(submissions, then))) {
             submissions.stream()
@@ -217,8 +216,8 @@ final class OutcomeWriter {
     }
 
     /**
-     * Runs a step and returns whether it threw nothing. An exception must not end the thread that all answers depend
-     * on.
+     * Runs a step. If it throws, logs the exception and returns false: no exception may end this thread, because all
+     * answers depend on it.
      */
     private boolean guarded(Runnable step) {
         try {
@@ -270,7 +269,8 @@ final class OutcomeWriter {
     }
 
     /**
-     * Logs the outcome that was first before anyone is answered, so that a restart asserts that outcome and not ours.
+     * Logs the outcome that was recorded first, and answers once that record is on disk. A restart then asserts that
+     * outcome and not ours.
      */
     private void keepOverruling(InFlight inFlight, StoredOutcome winner) {
         log.overruled(inFlight.outcome(), winner);
@@ -290,7 +290,10 @@ final class OutcomeWriter {
         }
     }
 
-    /** Answers the waiting submissions first: once the id is in the backlog, it may be settled at any moment. */
+    /**
+     * Answers the waiting submissions with an error, and then moves the id to the backlog. In the backlog it may be
+     * settled at any moment, so the answers come first.
+     */
     private void leaveWaiting(InFlight inFlight, Refused error) {
         completion.leftWaiting(inFlight, error);
         backlog.add(inFlight);
@@ -298,8 +301,8 @@ final class OutcomeWriter {
 
     /**
      * Submissions that are in the log but could not be recorded. They are retried oldest first, in bounded batches
-     * alongside live traffic. The backlog holds decisions and no bodies; their ids stay in flight, so
-     * {@link InFlightIds} bounds it. Safe for any thread.
+     * alongside live traffic. The backlog holds decisions and no bodies. The ids stay in flight, so {@link InFlightIds}
+     * bounds the backlog. Safe for any thread.
      */
     static final class Backlog {
         private static final int BATCH = 256;
@@ -311,8 +314,8 @@ final class OutcomeWriter {
         }
 
         /**
-         * Removes and returns the oldest submissions that can share a batch: no two have the same id, because the first
-         * may have expired when the second arrived.
+         * Removes and returns the oldest submissions, up to the first id that occurs twice, because a batch must have
+         * distinct ids. An id occurs twice if its first outcome had expired when the second submission arrived.
          */
         List<InFlight> next() {
             List<InFlight> batch = new ArrayList<>();

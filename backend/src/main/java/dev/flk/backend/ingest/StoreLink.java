@@ -24,16 +24,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The link between the recorder and the store. A start is handled like a reconnect. A store that comes back counts as
- * down until its position has been read and the records after it have been asserted again; only then are new outcomes
- * recorded. Owned by the recorder's thread; methods for any thread say so.
+ * The link between the recorder and the store. A start is handled like a reconnect. A store that was just connected
+ * still counts as down until its position has been read and {@link CatchUp} has put the outcomes of all later records
+ * into it (has <i>asserted</i> them); only then are new outcomes recorded. Owned by the recorder's thread; methods that
+ * any thread may call say so.
  */
 final class StoreLink {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
     /**
-     * The number of missing records above which a store is rebuilt; far more than the embedded store buffers and loses
-     * in a crash.
+     * The number of missing records above which catching up counts as a rebuild. The embedded store buffers, and loses
+     * in a crash, far fewer.
      */
     private static final long MOST_BEHIND = 500_000;
 
@@ -54,12 +55,12 @@ final class StoreLink {
     private long askedNanos;
 
     /**
-     * Whether the store knows nothing of a log in which something was decided, or lacks more than a crash leaves
-     * undone.
+     * Whether the store is being rebuilt: it has no position although part of the log was decided, or it lacks more
+     * than {@link #MOST_BEHIND} records.
      */
     private boolean rebuilding;
 
-    /** Whether the store knew more records than the log has. */
+    /** Whether the position that the store had when it was connected is beyond the end of the log. */
     private boolean positionIsAhead;
 
     private volatile long recordedUpTo;
@@ -89,8 +90,8 @@ final class StoreLink {
     }
 
     /**
-     * Does what is due: connects a lost store if a retry is allowed, saves the position of an idle one, and notices its
-     * loss.
+     * Does what is due. Connects a lost store if a retry is allowed. Writes the low-water mark into an idle store if it
+     * has changed or a second has passed, which also detects that the store is lost.
      */
     void step() {
         switch (state) {
@@ -144,8 +145,9 @@ final class StoreLink {
     }
 
     /**
-     * Opens the store: the log is asserted up to the end that it had at the connection, and later records are in
-     * flight. A position ahead of the log must not come back once other records have its sequences.
+     * Opens the store, because all records that the log had at the connection are asserted, and later ones are in
+     * flight. If the store's position was beyond the end of the log, first makes the new position durable: the old one
+     * must not come back after new records have received the same sequences.
      */
     private void asserted(@Nullable Throwable failure) {
         if (failure != null) {
@@ -165,7 +167,7 @@ final class StoreLink {
         store.open();
         done.end();
         LOG.info(
-                "the dedup store is complete: {} records after its position read, {} outcomes asserted",
+                "the dedup store is complete: {} records of the log after its position were read, and {} outcomes put into it",
                 done.records(),
                 done.asserted());
         rebuilding = false;
@@ -176,7 +178,7 @@ final class StoreLink {
         return rebuilding;
     }
 
-    /** Handles the loss of the store. All outstanding calls have already been notified. */
+    /** Handles the loss of the store. All outstanding calls have already failed. */
     private void lost(long connection) {
         boolean usable = state == State.ASSERTING || state == State.UP;
         if (usable && connection == store.connection()) {
@@ -186,7 +188,7 @@ final class StoreLink {
         }
     }
 
-    /** Closes a store that answers, but for which a required step failed. */
+    /** Gives up a store that answers, because a step that it needs has failed. */
     private void giveUp(Throwable cause) {
         lastFailure = cause;
         state = State.LOST;
@@ -224,18 +226,18 @@ final class StoreLink {
         return state == State.LOST;
     }
 
-    /** Returns whether outcomes are recorded. */
+    /** Returns whether the store is in use, so that new outcomes are recorded. */
     boolean isUp() {
         return state == State.UP;
     }
 
-    /** Returns whether no call with a waiting caller is in flight. */
+    /** Returns whether no call of {@link #record} is in flight. */
     boolean isIdle() {
         return underWay == 0;
     }
 
     /**
-     * Records outcomes with the current low-water mark.
+     * Puts outcomes and the current low-water mark into the store.
      *
      * @param then called on the recorder's thread with the stored outcomes, or with null and the failure
      */
@@ -255,17 +257,20 @@ final class StoreLink {
         });
     }
 
-    /** Returns the sequence up to which the store has confirmed that it is complete. Any thread. */
+    /** Returns the sequence up to which the store has confirmed to have every outcome of the log. Any thread. */
     long recordedUpTo() {
         return Math.min(recordedUpTo, inbox.lowWater().mark());
     }
 
-    /** Returns the reason, for an operator, why no outcomes are recorded; empty while they are. Any thread. */
+    /** Returns the reason, for an operator, why new outcomes can't be recorded; empty while they can. Any thread. */
     Optional<String> problem() {
         return store.isOpen() ? Optional.empty() : Optional.of(statusText);
     }
 
-    /** Saves the position of a store that is up. The caller ensures that nothing is in flight. */
+    /**
+     * Writes the low-water mark into the store if it is up, and waits at most a second for that. The caller ensures
+     * that nothing is in flight.
+     */
     void close() {
         endCatchUp();
         if (state == State.UP && recordedUpTo != inbox.lowWater().mark()) {
@@ -278,9 +283,9 @@ final class StoreLink {
     }
 
     /**
-     * The advice when to retry while the store is down: the time of the next connection attempt, or a quarter of the
-     * outage so far if that is longer, plus the time that the backlog takes at the measured rate. From 1 to
-     * {@value #MOST_SECONDS} seconds. Safe for any thread.
+     * The time after which senders should retry while the store is down. It is the longer of two times, until the next
+     * connection attempt and a quarter of the outage so far, plus the time to record the backlog at the measured rate;
+     * at least 1 and at most {@value #MOST_SECONDS} seconds. Safe for any thread.
      */
     static final class RetryAdvice {
         private static final long MOST_SECONDS = 30;
