@@ -28,8 +28,8 @@ import org.slf4j.LoggerFactory;
  * crc32c   8 hex digits, of the text before the preceding space
  * </pre>
  *
- * The saved mark lags behind, which only costs a start some work. A missing or damaged file costs more of it: the entire
- * log is asserted again. Safe for any thread.
+ * The saved mark may be lower than the current one, which only gives the next start more to decide again. If the file
+ * is missing or damaged, that is the entire log. Safe for any thread.
  */
 final class Checkpoint {
     /** The name of the file in the directory of the log. */
@@ -68,17 +68,17 @@ final class Checkpoint {
     }
 
     /**
-     * Creates the file where it is missing or damaged. The caller owns the directory.
+     * Creates the file, which is missing or damaged. The caller owns the directory.
      *
-     * @param knownId the id of the log, if another source still knows it
-     * @param removed the number of records missing before the first one; the reason for their absence is unknown
+     * @param knownId the id of the log, if the store still knows it
+     * @param removed the number of records that are missing before the first existing one, for an unknown reason
      * @throws IOException if the file can't be made durable
      */
     static Checkpoint make(
             FileOps files, Path directory, RandomGenerator random, Optional<String> knownId, long removed)
             throws IOException {
         if (files.list(directory).contains(FILE)) {
-            LOG.warn("{} is damaged: the entire log is asserted again", directory.resolve(FILE));
+            LOG.warn("{} is damaged: the entire log is decided again", directory.resolve(FILE));
         }
         String logId = knownId.orElseGet(() -> "%016x%016x".formatted(random.nextLong(), random.nextLong()));
         Checkpoint made = new Checkpoint(files, directory, new Line(logId, 0, 0, removed));
@@ -118,10 +118,10 @@ final class Checkpoint {
     }
 
     /**
-     * Lowers the checkpoint to the end of a log that has lost its end, because the sequences after {@code last} are
-     * given to new records.
+     * Compares the checkpoint with the end of the log, {@code last}. If the log has lost its end, lowers the checkpoint
+     * to {@code last}, because new records receive the sequences after it.
      *
-     * @return whether the log was known to extend beyond {@code last}
+     * @return whether the log has lost its end: it once extended beyond {@code last}
      * @throws IOException if the change could not be saved
      */
     synchronized boolean endsWith(long last) throws IOException {
@@ -144,7 +144,7 @@ final class Checkpoint {
         return line.mark();
     }
 
-    /** Returns the sequence up to which everything was decided at some time; never below the mark. */
+    /** Returns the sequence up to which everything was once decided and recorded; never below the mark. */
     synchronized long decided() {
         return line.decided();
     }
@@ -168,8 +168,8 @@ final class Checkpoint {
     }
 
     /**
-     * Saves the mark, and that everything up to {@code removed} is about to be removed; durable when this method
-     * returns.
+     * Saves the low-water mark, and that all records up to {@code removed} are about to be removed. Both are durable
+     * when this method returns.
      *
      * @throws IOException if that fails
      */
@@ -177,7 +177,10 @@ final class Checkpoint {
         keep(lowWater.mark(), Math.max(removed, line.removed()));
     }
 
-    /** Saves that everything up to {@code removed} is about to be removed, while no backend is running. */
+    /**
+     * Saves that all records up to {@code removed} are about to be removed; for a stopped backend, whose saved mark
+     * stays.
+     */
     synchronized void keepRemoved(long removed) throws IOException {
         keep(line.mark(), Math.max(removed, line.removed()));
     }

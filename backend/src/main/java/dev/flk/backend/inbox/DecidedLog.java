@@ -21,8 +21,8 @@ public final class DecidedLog {
     }
 
     /**
-     * Returns the sequence up to which everything is decided and recorded in the store; it drops while the store is
-     * being completed.
+     * Returns the sequence up to which everything is decided and recorded in the store; it is lower while a store that
+     * was lost is catching up.
      */
     public long decidedUpTo() {
         return inbox.lowWater().mark();
@@ -39,8 +39,8 @@ public final class DecidedLog {
     }
 
     /**
-     * Returns the id of the newest segment. A walk that began in another one must not be continued (see {@code
-     * Log#newestSegment}).
+     * Returns the id of the newest segment. When it changes, a reader must not continue its walk but begin a new one
+     * (see {@code Log#newestSegment}).
      */
     public String newestSegment() {
         return inbox.log().newestSegment();

@@ -17,11 +17,11 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * The rules that determine a certificate's outcome, besides the certificate and its arrival time. The log stores them
- * with each segment ({@link #context}), so that a replay decides the same way.
+ * The rules that determine an outcome from a certificate and its arrival time: the policy, and how long an outcome is
+ * valid. The log stores them with each segment ({@link #context}), so that a replay decides the same way.
  */
 public final class DecisionRules {
-    /** The numbers of the policy, in the order of the docs. */
+    /** The numbers of the policy, in the order of the docs and of the constructor of {@link Policy}. */
     public static final List<Key<Double>> KEYS = List.of(
             tolerance("TOL_D", "0.15", "Tolerance of `D_hat`."),
             tolerance("TOL_COH", "0.05", "Tolerance of `coh_star`."),
@@ -47,7 +47,7 @@ public final class DecisionRules {
         this.dedupTtlMillis = dedupTtl.toMillis();
     }
 
-    /** Reads the policy. */
+    /** Reads the policy from the settings. */
     public static Policy policy(Settings settings) {
         List<Double> numbers = KEYS.stream().map(settings::get).toList();
         return new Policy(
@@ -123,7 +123,7 @@ public final class DecisionRules {
         return parse(context).dedupTtl();
     }
 
-    /** Renders the rules as one line. */
+    /** Renders the rules as one line, which the log stores with each segment. */
     public String context() {
         return verifier.policy().text() + TTL + dedupTtlMillis;
     }

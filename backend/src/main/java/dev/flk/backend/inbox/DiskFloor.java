@@ -10,9 +10,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reports when less disk space is left than must stay free, so that accepted work can still be settled. Queries the
- * file system at most once a second, and again once an eighth of the floor has been used since the last query. Logs one
- * line when the free space falls below the floor and one when it rises above it again. Safe for any thread.
+ * The floor under the free disk space, below which new submissions are rejected, so that accepted ones can still be
+ * settled. Queries the file system if the last query is a second old, or if callers have written an eighth of the floor
+ * since. Logs one line when the free space falls below the floor and one when it rises above it again. Safe for any
+ * thread.
  */
 final class DiskFloor {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
@@ -38,7 +39,11 @@ final class DiskFloor {
         this.nanoTicker = nanoTicker;
     }
 
-    /** Returns whether the free space is below the floor; if it is not, the caller is about to write {@code bytes}. */
+    /**
+     * Returns whether the free space is below the floor.
+     *
+     * @param bytes the number of bytes that the caller writes if this method returns false
+     */
     synchronized boolean isBelow(long bytes) {
         long now = nanoTicker.getAsLong();
         takenSince += bytes;

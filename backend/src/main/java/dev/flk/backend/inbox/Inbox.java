@@ -31,8 +31,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The inbox log with its low-water mark. It appends submissions, evidence and overruled outcomes to the log, and counts
- * what of them is finished. It owns its directory until it is closed.
+ * The inbox log with its low-water mark. It appends submissions, evidence and overruled records to the log, and tracks
+ * which of them are finished. It owns the directory of the log until it is closed.
  */
 public final class Inbox implements AutoCloseable {
     /** The prefix of the names of the log's segments. */
@@ -42,14 +42,14 @@ public final class Inbox implements AutoCloseable {
     public static final String MARK_FILE = Checkpoint.FILE;
 
     /**
-     * The number of newest bytes of the log that a start always reads, decided or not, so that it never appends after
-     * damage.
+     * The size of the newest part of the log. A start always reads this part, even if it is decided, to make sure that
+     * nothing is appended after damage.
      */
     private static final long CHECKED_BYTES = 256L << 20;
 
     /**
-     * The allowed difference between the clocks of the backends that share a store, before something counts as expired
-     * for all.
+     * The largest expected difference between the clocks of backends that share a store. Only this long after its
+     * expiry does an outcome count as expired for all of them.
      */
     private static final Duration CLOCKS_APART = Duration.ofDays(1);
 
@@ -63,7 +63,10 @@ public final class Inbox implements AutoCloseable {
     private final Set<Damage> warned = ConcurrentHashMap.newKeySet();
     private final long lastAtStart;
 
-    /** The records that were in the log at startup and may not be decided; null once they are. */
+    /**
+     * The records after the low-water mark that were in the log at startup, as one group; null if there were none, and
+     * once all are decided.
+     */
     private LowWater.@Nullable Group before;
 
     private Inbox(LogOptions options, Log log, DiskFloor floor, Checkpoint kept) {
@@ -82,7 +85,8 @@ public final class Inbox implements AutoCloseable {
      * @param minFreeBytes the free disk space below which new submissions are rejected
      * @param nanoTicker monotonic time
      * @param random a source for the ids of segments
-     * @param idInStore the id of the log that the store belongs to; asked only if the log does not know its own id
+     * @param idInStore a supplier of the id of the log that the store was written for; called only if the checkpoint,
+     *     which contains the id of this log, is missing or damaged
      * @param listener the listener of the log's writer
      * @throws IOException if the log is in use, is damaged, or can't be read or written
      */
@@ -124,8 +128,8 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Returns the checkpoint. If it is missing, the log is accepted from its first existing record on; removing the
-     * file is how an operator declares that missing records are lost for good.
+     * Returns the checkpoint, or creates it if it is missing or damaged. The new one accepts the log from its first
+     * existing record on: by removing the file, an operator declares that missing records are lost for good.
      */
     private static Checkpoint keptMark(
             Log log, FileOps files, RandomGenerator random, Supplier<Optional<String>> idInStore) throws IOException {
@@ -146,12 +150,14 @@ public final class Inbox implements AutoCloseable {
         }
     }
 
-    /** Counts the submissions after the saved mark, which are pending until they are asserted. */
+    /**
+     * Reads the log and counts the submissions after the saved mark. They are pending until the store has caught up.
+     */
     private void readUndecided() throws IOException {
         long mark = lowWater.mark();
         int submissions = 0;
         long arrivalMillis = Long.MAX_VALUE;
-        // segments that the retention removed may be put back in any condition
+        // records that the retention removed are not read: a segment that was put back may be in any condition
         long from = Math.max(kept.removed() + 1, Math.min(mark + 1, log.beginningOfLast(CHECKED_BYTES)));
         try (LogReader reader = read(from)) {
             long beginning = reader.beginning();
@@ -202,11 +208,12 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Throws if records are missing that the store lacks, so that they are not skipped silently.
+     * Throws if the log no longer has records that the store lacks. Without this check they would be skipped silently.
      *
-     * @param beginning the first existing record from {@code from} on
-     * @param nowMillis the current time; records whose outcomes have expired by then may be missing
-     * @throws IOException if the log begins later than it should
+     * @param beginning the sequence of the first existing record that is not before {@code from}
+     * @param from the first sequence that the store lacks
+     * @param nowMillis the current time; records may be missing if their outcomes have expired by then
+     * @throws IOException if a record from {@code from} on is missing and needed
      */
     public void requireBeginning(long beginning, long from, long nowMillis) throws IOException {
         if (beginning > Math.max(from, needlessUpTo(nowMillis) + 1)) {
@@ -222,8 +229,8 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Returns the sequence up to which everything was removed after its retention, or has expired under any rules of
-     * the log.
+     * Returns the sequence up to which no record is needed: each was removed after its retention, or its outcome has
+     * expired by the longest {@code DEDUP_TTL} of any segment.
      */
     private long needlessUpTo(long nowMillis) throws IOException {
         List<Log.Opening> openings = log.openings();
@@ -249,14 +256,17 @@ public final class Inbox implements AutoCloseable {
         }
     }
 
-    /** Returns the sequence up to which everything was decided at some time. */
+    /**
+     * Returns the sequence up to which everything was once decided and recorded, even if the store has lost some of it
+     * since.
+     */
     public long decided() {
         return kept.decided();
     }
 
     /**
-     * Saves the mark, and that everything up to {@code removed} is about to be removed; durable when this method
-     * returns.
+     * Saves the low-water mark, and that all records up to {@code removed} are about to be removed. Both are durable
+     * when this method returns.
      */
     void keepRemoved(long removed) throws IOException {
         log.requireOwned();
@@ -269,7 +279,8 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Saves the low-water mark, which may be lower or higher than the saved one; durable when this method returns.
+     * Saves the low-water mark, which may be lower or higher than the saved one. It is durable when this method
+     * returns.
      *
      * @throws IOException if that fails
      */
@@ -283,7 +294,10 @@ public final class Inbox implements AutoCloseable {
         return new Retention(files, options.directory(), options.prefix(), compressAfter, kept(keep), clock);
     }
 
-    /** Returns how long records are kept: the retention, or the validity of their outcomes if that is longer. */
+    /**
+     * Returns a function from the context of records to how long they are kept: the retention, or the validity of their
+     * outcomes if that is longer.
+     */
     static Function<String, Duration> kept(Duration retention) {
         return context -> {
             Duration ttl = DecisionRules.dedupTtlOf(context);
@@ -292,7 +306,7 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * The records of which {@code inbox.mark} knows.
+     * The content of {@code inbox.mark}.
      *
      * @param removed the sequence up to which records were removed after their retention
      * @param decided the sequence up to which records were decided at some time
@@ -306,7 +320,9 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Returns whether less disk space is left than must stay free; if not, the caller is about to write {@code bytes}.
+     * Returns whether less disk space is left than must stay free.
+     *
+     * @param bytes the number of bytes that the caller writes if this method returns false
      */
     public boolean isDiskLow(long bytes) {
         return floor.isBelow(bytes);
@@ -334,15 +350,15 @@ public final class Inbox implements AutoCloseable {
         return lastAtStart;
     }
 
-    /** Reads from a sequence on. Skips a segment that was moved away if everything in it was decided. */
+    /** Returns a reader from a sequence on. It skips a segment that was moved away if everything in it was decided. */
     private LogReader read(long from) throws IOException {
         return log.read(from, OnDamage.STOP, kept.decided());
     }
 
     /**
-     * Reads the records that a store lacks, from a sequence on. A missing segment can't be skipped, decided or not,
-     * unless all of it has expired, or the retention removed it after an older segment that was moved away and put
-     * back.
+     * Returns a reader of the records that a store lacks, from a sequence on. It skips a missing segment only if all
+     * outcomes in it have expired, or if the retention removed it (an older segment that was put back may come before
+     * the gap). Any other missing segment is an error, even if it was decided.
      */
     public LogReader readToAssert(long from, long nowMillis) throws IOException {
         return log.read(from, OnDamage.STOP, Math.max(from - 1, needlessUpTo(nowMillis)));
@@ -355,21 +371,21 @@ public final class Inbox implements AutoCloseable {
         }
     }
 
-    /** A record that must be finished after it was logged. */
+    /** An entry to log. Its record counts as unfinished until {@link LowWater#finished} is called for its group. */
     public interface Loggable {
         /** Returns the entry to log; called once. */
         Entry takeEntry();
 
-        /** Notes that the entry is on disk; {@code group} is unfinished until the record is decided and recorded. */
+        /** Notes that the entry is on disk, as the record {@code sequence}, which belongs to {@code group}. */
         void logged(long sequence, LowWater.Group group);
     }
 
     /**
      * Logs submissions in one append.
      *
-     * @param forced called on the writer's thread once they are on disk
-     * @param failed called on the writer's thread if the append fails
-     * @return false if the log does not accept the append; nothing is called then
+     * @param forced called on the thread of the log's writer once they are on disk
+     * @param failed called on the thread of the log's writer if the append fails
+     * @return false if the log does not accept the append; neither callback is called then
      */
     public boolean append(List<? extends Loggable> submissions, Runnable forced, Consumer<IOException> failed) {
         List<Entry> entries = submissions.stream().map(Loggable::takeEntry).toList();
@@ -398,11 +414,13 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Logs a record that needs no decision. The record counts as unfinished until {@code finish} is run.
+     * Logs a record that needs no decision. It counts as unfinished until the action that {@code forced} receives is
+     * run.
      *
-     * @param forced called on the writer's thread once the record is on disk, with the action that finishes it
-     * @param failed called on the writer's thread if the append fails
-     * @return false if the log does not accept the append; nothing is called then
+     * @param forced called on the thread of the log's writer once the record is on disk, with the action that notes it
+     *     as finished
+     * @param failed called on the thread of the log's writer if the append fails
+     * @return false if the log does not accept the append; neither callback is called then
      */
     public boolean append(Entry entry, Consumer<Runnable> forced, Consumer<IOException> failed) {
         return append(

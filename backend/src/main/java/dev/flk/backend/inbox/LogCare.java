@@ -18,8 +18,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The maintenance of the inbox log: compresses closed segments after a day, removes them after the retention, and saves
- * the low-water mark. Before a segment is removed, its outcomes are made durable in the store. Maintenance pauses while
- * the clock is in doubt. The timer calls {@link #step}.
+ * the low-water mark. Before a segment is removed, its outcomes are made durable in the store. No segment is compressed
+ * or removed while the clock is in doubt. The timer calls {@link #step}.
  */
 public final class LogCare implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
@@ -53,8 +53,8 @@ public final class LogCare implements AutoCloseable {
     }
 
     /**
-     * Sets a sequence above which nothing is removed while the disk has room, because another reader still needs those
-     * records.
+     * Sets a sequence after which nothing is removed while the disk has room, because another reader still needs the
+     * later records.
      *
      * @param upTo a supplier of that sequence
      */
@@ -76,8 +76,8 @@ public final class LogCare implements AutoCloseable {
             }
         } catch (IOException | StoreUnavailableException e) {
             LOG.error("log maintenance failed and will be retried: {}", e.getMessage());
-        } catch (RuntimeException e) {
-            LOG.error("log maintenance failed and will be retried", e); // else the timer would end without a word
+        } catch (RuntimeException e) { // thrown further, it would end the timer silently
+            LOG.error("log maintenance failed and will be retried", e);
         }
     }
 
@@ -86,14 +86,12 @@ public final class LogCare implements AutoCloseable {
             inbox.keepMark();
         } catch (IOException e) {
             LOG.error("saving the low-water mark failed and will be retried: {}", e.getMessage());
-        } catch (RuntimeException e) {
-            LOG.error(
-                    "saving the low-water mark failed and will be retried",
-                    e); // an exception that leaves this method would end the timer silently
+        } catch (RuntimeException e) { // thrown further, it would end the timer silently
+            LOG.error("saving the low-water mark failed and will be retried", e);
         }
     }
 
-    /** Compresses or removes one segment if that is due. */
+    /** Compresses or removes one segment, if one is due. */
     public Retention.Done step() throws IOException {
         if (clock.isInDoubt()) {
             return Retention.Done.NOTHING;
@@ -117,7 +115,7 @@ public final class LogCare implements AutoCloseable {
         timer.shutdown();
         try {
             if (!timer.awaitTermination(FINISH_SECONDS, TimeUnit.SECONDS)) {
-                LOG.warn("a segment is still being compressed; the next start completes the compression");
+                LOG.warn("the compression of a segment did not end in time for the shutdown; it is repeated after the next start");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -14,8 +14,8 @@ import java.util.OptionalLong;
 
 /**
  * The maintenance of closed segments while the backend is stopped (a running backend uses {@link LogCare}): compresses
- * them, and removes those that are past their retention and decided. The mark that the backend saved says what is
- * decided; without it nothing is removed. The caller of {@link #step} owns the directory. One thread.
+ * them, and removes those that are past their retention and decided. The saved low-water mark shows what is decided;
+ * without it nothing is removed. The caller of {@link #step} must own the directory. One thread.
  */
 public final class LogCompaction {
     private final Optional<Checkpoint> kept;
@@ -33,7 +33,7 @@ public final class LogCompaction {
         return kept.map(mark -> OptionalLong.of(mark.mark())).orElse(OptionalLong.empty());
     }
 
-    /** Returns everything that is due, in the order of the steps. */
+    /** Returns the steps that are due, in the order in which {@link #step} takes them. */
     public List<Due> plan() throws IOException {
         return retention.plan(decidedUpTo().orElse(0));
     }
@@ -47,8 +47,8 @@ public final class LogCompaction {
     }
 
     /**
-     * Compresses or removes the first segment of the plan, and saves a removal beforehand; returns false if nothing is
-     * due.
+     * Compresses or removes the first segment of the plan. Before a removal, saves in the checkpoint that the records
+     * are about to be removed. Returns false if nothing is due.
      */
     public boolean step() throws IOException {
         long decided = decidedUpTo().orElse(0);

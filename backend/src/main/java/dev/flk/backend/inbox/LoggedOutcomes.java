@@ -23,8 +23,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The exact answers to the submissions in the log. Each submission is decided again by the rules that it was logged
- * with, unless another outcome already existed for its id. One thread first notes all overruled records; afterwards any
- * thread may query. Memory holds only the overruling outcomes, which are few.
+ * with, unless an overruled record contains the outcome that had been recorded first for its id. One thread first notes
+ * all overruled records; afterwards any thread may query. Memory holds only the outcomes in overruled records, of which
+ * there are few.
  */
 public final class LoggedOutcomes {
     private static final JsonMapper JSON = new JsonMapper();
@@ -33,20 +34,21 @@ public final class LoggedOutcomes {
     private final NavigableMap<Long, StoredOutcome> existing = new TreeMap<>();
 
     /**
-     * An outcome.
+     * The outcome of a submission in the log.
      *
      * @param status the status of the answer, 200 or 202
      * @param body the body of the answer, one JSON object in ASCII
      * @param reason the reason in the body; empty if it has none
-     * @param isOverruled whether the outcome already existed for the id when the submission was decided
+     * @param isOverruled whether the submission was overruled: this outcome had already been recorded for its id
      */
     public record ReplayedOutcome(
             PcsId id, String shard, int status, String body, Verdict.Kind kind, String reason, boolean isOverruled) {}
 
     /**
-     * The outcome that was answered, compared with the outcome under other rules.
+     * The outcome with which a submission was answered, next to the outcome under other rules.
      *
-     * @param isOfOtherContent whether the answered outcome had been decided for different content under the same id
+     * @param given the outcome that was answered
+     * @param isOfOtherContent whether {@code given} had been decided for different content under the same id
      * @param underOther the outcome under the other rules; null if no other rules were given
      */
     public record Compared(
@@ -55,7 +57,10 @@ public final class LoggedOutcomes {
             boolean isOfOtherContent,
             @Nullable ReplayedOutcome underOther) {}
 
-    /** Notes records that say which submissions another outcome overruled; ignores all other records. */
+    /**
+     * Notes an overruled record, which says which submission was overruled and by which outcome; ignores any other
+     * record.
+     */
     public void note(LogRecord record) {
         if (record.kind() == RecordKind.OVERRULED) {
             Overruled lost = Overruled.decode(record.body());
@@ -63,38 +68,39 @@ public final class LoggedOutcomes {
         }
     }
 
-    /** Returns the first noted submission, from a sequence on, that another outcome overruled. */
+    /**
+     * Returns the sequence of the first overruled submission noted that is not before {@code from}; empty if there is
+     * none.
+     */
     public OptionalLong firstOverruled(long from) {
         Long first = existing.ceilingKey(from);
         return first == null ? OptionalLong.empty() : OptionalLong.of(first);
     }
 
-    /** Forgets the notes about submissions up to this sequence. */
+    /** Forgets the notes about submissions up to this sequence, inclusive. */
     public void forget(long upTo) {
         existing.headMap(upTo, true).clear();
     }
 
-    /** Returns whether a record that was read so far says that another outcome overruled this submission. */
+    /** Returns whether an overruled record noted so far names this submission. */
     public boolean isOverruled(LogRecord record) {
         return existing.containsKey(record.sequence());
     }
 
-    /**
-     * Returns the sequence of the submission that this record says was overruled; empty for a record of another kind.
-     */
+    /** Returns the sequence of the submission that an overruled record names; empty for a record of another kind. */
     public static OptionalLong overruledBy(LogRecord record) {
         return record.kind() == RecordKind.OVERRULED
                 ? OptionalLong.of(Overruled.decode(record.body()).sequence())
                 : OptionalLong.empty();
     }
 
-    /** Returns whether a record is a submission, which was decided. */
+    /** Returns whether a record is a submission; records of other kinds are never decided. */
     public static boolean isSubmission(LogRecord record) {
         return record.kind() == RecordKind.SUBMISSION;
     }
 
     /**
-     * Returns the outcome that was answered to a submission.
+     * Returns the outcome with which a submission was answered, and the outcome under other rules.
      *
      * @param other other rules to decide by as well, or null
      * @throws IOException if this version can't decide the record
@@ -123,8 +129,8 @@ public final class LoggedOutcomes {
     }
 
     /**
-     * Converts the overruling outcome. It may come from a backend of another version, so its body determines the
-     * verdict.
+     * Converts the outcome in an overruled record. A backend of another version may have decided it, so the kind of
+     * verdict is read from its body.
      */
     private static ReplayedOutcome overruled(String shard, StoredOutcome winner) throws IOException {
         JsonNode body = JSON.readTree(winner.body());
@@ -151,7 +157,8 @@ public final class LoggedOutcomes {
         private final Map<String, DecisionRules> byContext = new ConcurrentHashMap<>();
 
         /**
-         * Returns the decision on a submission, or the one that evidence would have received; the result never changes.
+         * Returns the decision on a submission, or the decision that evidence would have received. The same record
+         * always gives the same decision.
          *
          * @throws IOException if the record contains no certificate, or no rules that this version understands
          */

@@ -5,24 +5,24 @@ import java.util.ArrayDeque;
 import java.util.OptionalLong;
 
 /**
- * The low-water mark: everything in the log up to it is decided and recorded. With several groups in flight, the mark
- * is the last record before the oldest unfinished group, not the position of the writer or of the group that finished
- * last. While the log is asserted again, the mark does not exceed the asserted position. Safe for any thread;
- * {@link #opened} is called in log order.
+ * The low-water mark: every record in the log up to it is finished, which means decided and recorded, or in need of
+ * neither. With several groups in flight, the mark is the last record before the oldest unfinished group, not the
+ * position of the writer or of the group that finished last. While a store is catching up with the log, the mark does
+ * not exceed the record up to which it has caught up. Safe for any thread; {@link #opened} is called in log order.
  */
 public final class LowWater {
     private final ArrayDeque<Group> open = new ArrayDeque<>();
     private long finishedUpTo;
 
     /**
-     * The sequence up to which the store contains everything it once had; {@code Long.MAX_VALUE} unless it lost
-     * something.
+     * The sequence up to which a store that is catching up contains every outcome; {@code Long.MAX_VALUE} once it has
+     * caught up.
      */
     private long assertedUpTo = Long.MAX_VALUE;
 
     private long pending;
 
-    /** Submissions that were logged together. */
+    /** Records that were logged together, with the number of them that are unfinished. */
     public static final class Group {
         private final long last;
         private final long arrivalMillis;
@@ -41,7 +41,9 @@ public final class LowWater {
     }
 
     /**
-     * Adds a group: the records up to sequence {@code last} are on disk.
+     * Adds a group of records that are on disk.
+     *
+     * @param last the sequence of its last record
      *
      * @param arrivalMillis the arrival time of the oldest record
      * @param submissions the number of records that must be finished; 0 if there is nothing to finish
@@ -54,12 +56,12 @@ public final class LowWater {
         return group;
     }
 
-    /** Notes that one submission of the group is decided and recorded. */
+    /** Notes that one more record of the group is finished. */
     public synchronized void finished(Group group) {
         finished(group, 1);
     }
 
-    /** Notes that all submissions of the group are decided and recorded. */
+    /** Notes that all records of the group are finished. */
     synchronized void finishedAll(Group group) {
         finished(group, group.unfinished);
     }
@@ -76,12 +78,12 @@ public final class LowWater {
         }
     }
 
-    /** Notes that the store may lack everything after this sequence. */
+    /** Notes that the store has every outcome up to this sequence, and may lack any after it. */
     public synchronized void assertedUpTo(long sequence) {
         assertedUpTo = sequence;
     }
 
-    /** Notes that the store contains everything it once had. */
+    /** Notes that the store has caught up with the log. */
     public synchronized void allAsserted() {
         assertedUpTo = Long.MAX_VALUE;
     }
@@ -90,13 +92,13 @@ public final class LowWater {
         return Math.min(finishedUpTo, assertedUpTo);
     }
 
-    /** Returns the number of submissions in the log that are not finished. */
+    /** Returns the number of records in the log that are not finished. */
     public synchronized long pending() {
         return pending;
     }
 
     /**
-     * Returns the arrival time of the oldest unfinished submission, in milliseconds since the epoch; empty if there is
+     * Returns the arrival time of the oldest unfinished record, in milliseconds since the epoch; empty if there is
      * none.
      */
     public synchronized OptionalLong oldestArrivalMillis() {

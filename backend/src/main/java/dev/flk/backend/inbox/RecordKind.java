@@ -12,16 +12,20 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** The kinds of records in the inbox log: letters for {@code wal}, names elsewhere. */
+/** The kinds of records in the inbox log. The log stores a letter; commands and messages show a name. */
 public final class RecordKind {
-    /** An accepted certificate: its raw body. It is decided by the context that it was logged in. */
+    /**
+     * The raw body of a certificate to decide. Its outcome follows from the rules in the context that it was logged
+     * with.
+     */
     public static final char SUBMISSION = 's';
 
-    /** Different content under a known id: its raw body. It is never decided. */
+    /** The raw body of a certificate whose id is known with different content. It is never decided. */
     public static final char EVIDENCE = 'e';
 
     /**
-     * The outcome that was recorded first for an id and so replaces ours, as encoded by {@code StoredOutcome.encode}.
+     * The note that a submission was overruled: another outcome had been recorded first for its id. Encoded by
+     * {@link Overruled}.
      */
     public static final char OVERRULED = 'o';
 
@@ -47,7 +51,7 @@ public final class RecordKind {
         };
     }
 
-    /** The id in a record. */
+    /** A reader of the id in a record. */
     public static final class LoggedId {
         private LoggedId() {}
 
@@ -72,9 +76,9 @@ public final class RecordKind {
      * The body of a record of kind {@link RecordKind#OVERRULED}: a line {@code overruled <sequence>}, followed by the
      * recorded outcome, as encoded by {@link StoredOutcome#encode}.
      *
-     * @param sequence the sequence of the submission that lost; it is never asserted again, even after the recorded
-     *     outcome has expired
-     * @param existing the outcome that is recorded instead
+     * @param sequence the sequence of the overruled submission; its own outcome is never put into a store again, even
+     *     after the recorded one has expired
+     * @param existing the recorded outcome, which applies instead
      */
     public record Overruled(long sequence, StoredOutcome existing) {
         private static final String NAME = "overruled ";
@@ -99,7 +103,7 @@ public final class RecordKind {
             }
             String line = new String(bytes, 0, lineEnd, StandardCharsets.US_ASCII);
             if (lineEnd == bytes.length || !line.startsWith(NAME)) {
-                throw new IllegalArgumentException("not an overruled submission: " + line);
+                throw new IllegalArgumentException("not the body of an overruled record: " + line);
             }
             return new Overruled(
                     Long.parseLong(line.substring(NAME.length())),
