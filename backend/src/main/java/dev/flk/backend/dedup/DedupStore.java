@@ -28,29 +28,35 @@ public interface DedupStore extends AutoCloseable {
      * @param decisions outcomes with distinct ids
      * @param completeUpTo the low-water mark: everything in the log up to this sequence is decided and recorded here.
      *     It is stored atomically with the outcomes, even if it is lower than the previous one
-     * @return the stored outcome for each of them, in their order: the given one, or the one that was first
+     * @return the stored outcome for each decision, in their order: the decision itself, or the outcome that was
+     *     recorded before it
      */
     CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo);
 
-    /** Returns whether the log is noted to contain other content with this digest under this id. */
+    /**
+     * Returns whether {@link #noteEvidence} noted that the log contains content with this digest as evidence for this
+     * id.
+     */
     default CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
         return CompletableFuture.completedFuture(false);
     }
 
     /**
-     * Notes that content, and returns whether it did; a store that is rebuilt from the entire log at each start needs
-     * no notes.
+     * Notes that the log contains content with this digest as evidence for this id, until the note expires. Returns
+     * false if the store keeps no such notes, because it is rebuilt from the entire log at each start.
      */
     default CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
         return CompletableFuture.completedFuture(false);
     }
 
     /**
-     * Connects, at startup and after any failure; no other call works before. Outstanding calls fail, now or at their
-     * own time-outs ({@link GuardedStore} does not wait for them). If one of them takes effect after this call, the
-     * store refuses it, or it makes the next put be refused: from now on, a store that others can change refuses every
-     * put, without writing, unless it still holds the position that this store last wrote or reads here. Therefore a
-     * store that was emptied, or restored from an older copy, is never mistaken for the earlier one.
+     * Connects, at startup and after any failure; no other call works before. Calls of an earlier connection that are
+     * outstanding fail, now or at their own time-outs ({@link GuardedStore} does not wait for them).
+     *
+     * <p>A store that other processes can change keeps a position for this log. This call reads it; from now on, each
+     * put compares it, and fails without writing unless it is the position that this connection read or wrote last. A
+     * store that was emptied or restored from an older copy is thereby detected. If a call of an earlier connection
+     * takes effect late, either that call or the next put is refused.
      *
      * @return the sequence up to which the store is complete for this log; empty if it knows none, for example because
      *     it is new
@@ -58,7 +64,7 @@ public interface DedupStore extends AutoCloseable {
     CompletionStage<OptionalLong> connect();
 
     /**
-     * Makes recorded outcomes and the position durable, where the store does not do so by itself.
+     * Makes recorded outcomes and the position durable; does nothing in a store whose puts are durable by themselves.
      *
      * @throws StoreUnavailableException if that fails
      */
@@ -74,7 +80,7 @@ public interface DedupStore extends AutoCloseable {
     void close();
 
     /**
-     * The outcome of an id until it expires. Its bytes, in the log and in every store that keeps bytes:
+     * The outcome of an id, and when it expires. Its encoding, in the log and in every store that keeps bytes:
      *
      * <pre>
      * pcs_id status expires_at_millis content_digest signed_digest   ASCII with single spaces, ended by a line feed
@@ -84,7 +90,8 @@ public interface DedupStore extends AutoCloseable {
      * @param status 200 or 202
      * @param body the exact bytes of the answer; must not be modified
      * @param digest the digest of the content that was decided
-     * @param signedDigest 16 hex digits that show whether other content differs in the signed fields
+     * @param signedDigest the first 16 hex digits of a digest of the signed fields; shows whether other content differs
+     *     in them
      * @param expiresAtMillis the wall time at which the outcome expires, milliseconds since the epoch
      */
     record StoredOutcome(
@@ -126,8 +133,8 @@ public interface DedupStore extends AutoCloseable {
             }
             return new StoredOutcome(
                     PcsId.parse(fields[0])
-                            .orElseThrow(
-                                    () -> new IllegalArgumentException("not a recorded outcome's id: " + fields[0])),
+                            .orElseThrow(() ->
+                                    new IllegalArgumentException("not the id of a recorded outcome: " + fields[0])),
                     Integer.parseInt(fields[1]),
                     Arrays.copyOfRange(bytes, lineEnd + 1, bytes.length),
                     ContentDigest.of(HexFormat.of().parseHex(fields[3])),

@@ -27,10 +27,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A store behind a circuit breaker. The first failure of any call fails all outstanding calls, whatever their later
- * results, and from then on every call fails immediately, until the store has been connected again ({@link #connect}),
- * the log has been asserted again ({@link #assertAgain}), and the store has been opened ({@link #open}). Logs one line
- * when the store goes down and one when it is back. Safe for any thread; only one thread at a time writes.
+ * A store with a circuit breaker. The first failure of any call also fails all outstanding calls, whatever their later
+ * results. From then on, every call fails immediately until the store has been connected again ({@link #connect}), has
+ * received the outcomes of the log that it may lack ({@link #assertAgain}), and has been opened ({@link #open}). Logs
+ * one line when the store goes down and one when it is back. Safe for any thread; only one thread at a time writes.
  */
 public final class GuardedStore implements DedupStore {
     private static final long FIRST_WAIT_MILLIS = 100;
@@ -89,7 +89,7 @@ public final class GuardedStore implements DedupStore {
         whenLost = listener;
     }
 
-    /** Returns the number of the current or the last connection. */
+    /** Returns the number of the current connection, or of the last one. */
     public synchronized long connection() {
         return connection;
     }
@@ -119,17 +119,17 @@ public final class GuardedStore implements DedupStore {
         return result;
     }
 
-    /** Calls {@link #putIfAbsent} while the log is being asserted. */
+    /** Does the same as {@link #putIfAbsent}, but between {@link #connect} and {@link #open}. */
     public CompletionStage<List<StoredOutcome>> assertAgain(List<StoredOutcome> decisions, long completeUpTo) {
         return guarded(State.CONNECTED, writes, () -> store.putIfAbsent(decisions, completeUpTo));
     }
 
-    /** Calls {@link #noteEvidence} while the log is being asserted. */
+    /** Does the same as {@link #noteEvidence}, but between {@link #connect} and {@link #open}. */
     public CompletionStage<Boolean> noteAgain(PcsId id, ContentDigest digest, long expiresAtMillis) {
         return guarded(State.CONNECTED, writes, () -> store.noteEvidence(id, digest, expiresAtMillis));
     }
 
-    /** Opens the store for all calls, after the log has been asserted. */
+    /** Opens the store for all calls, after it has received all outcomes that it may lack. */
     public synchronized void open() {
         state = State.OPEN;
         breaker.succeeded();
@@ -141,8 +141,8 @@ public final class GuardedStore implements DedupStore {
     }
 
     /**
-     * Closes a store that answers but can't be used for a reason outside it. Acts like a failure, but does not call
-     * {@link #whenLost}.
+     * Ends the connection of a store that answers but can't be used for a reason outside it, such as a damaged log.
+     * Acts like a failure, but does not call {@link #whenLost}.
      */
     public void giveUp(Throwable cause) {
         fail(connection(), cause, " can't be used: ");
@@ -255,8 +255,8 @@ public final class GuardedStore implements DedupStore {
     }
 
     /**
-     * Ends a connection. Returns false if it had already ended, so that a late failure of an earlier connection does
-     * not end the current one.
+     * Ends a connection. Does nothing and returns false if it has already ended: a late failure of an earlier
+     * connection must not end the current one.
      */
     private boolean fail(long failedConnection, Throwable failure, String otherReason) {
         Throwable cause = cause(failure);
@@ -284,7 +284,7 @@ public final class GuardedStore implements DedupStore {
         return failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
     }
 
-    /** Logs a problem when it changes; the same problem is not repeated for each attempt. */
+    /** Logs a problem, unless it was the last one logged: it is not repeated for each attempt. */
     private void tell(Throwable cause, String otherReason) {
         String what = String.valueOf(cause.getMessage());
         if (closing || what.equals(problem)) {
@@ -319,7 +319,7 @@ public final class GuardedStore implements DedupStore {
             0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
         };
 
-        /** Embedded stores that were set aside. */
+        /** The number of embedded stores that were set aside. */
         public final Count setAside =
                 counter("flk_dedup_set_aside_total", "Embedded stores that became unusable and were set aside.");
 

@@ -16,9 +16,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 
 /**
- * Outcomes in a bounded map. The store has no position: a start rebuilds it from the entire log. When it is full,
- * ingest rejects new submissions; submissions logged before are always recorded, so the map may exceed its bound by the
- * number in flight.
+ * Outcomes in a bounded map. The store has no position: a start rebuilds it from the entire log. When the map is full,
+ * ingest rejects new submissions. Submissions that are already in the log are still recorded; the map may therefore
+ * exceed its bound by the number in flight.
  */
 public final class MemoryStore implements DedupStore {
     private final long maxEntries;

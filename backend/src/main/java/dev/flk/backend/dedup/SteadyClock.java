@@ -11,14 +11,14 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The single clock of arrivals, expiry and retention: wall time that is protected within a process from jumps of the
- * system clock. While the wall clock keeps pace with the monotonic clock, this clock shows the wall time. When the two
- * diverge, it is unknown which wall time was right: this clock then continues in elapsed time, and trusts the wall
- * clock again once it has kept pace for an hour. Every further jump restarts the hour.
+ * system clock. While the wall clock keeps pace with the monotonic clock, this clock shows the wall time. When the wall
+ * clock jumps, it is unknown whether the time before or after the jump is right: this clock then continues in elapsed
+ * time, and trusts the wall clock again once that has kept pace for an hour. Every further jump restarts the hour.
  *
- * <p>An outcome must remain valid for its whole life in elapsed time, whatever this clock came to trust in the
- * meantime. {@link #expiry} therefore never runs ahead of a time that was given to an arrival: it follows the clock
- * back at once, but forward only when everything that arrived by the earlier time has reached the end of its life. Safe
- * for any thread.
+ * <p>An outcome must remain valid for its whole life, measured in elapsed time, even if this clock adopts another wall
+ * time meanwhile. Expiry therefore has a clock of its own, {@link #expiry}. If this clock steps back, {@code expiry}
+ * steps back at once. If this clock steps forward, {@code expiry} follows only after the longest life of an outcome,
+ * when everything that arrived before the step has expired. Safe for any thread.
  */
 public final class SteadyClock implements InstantSource {
     private static final Logger LOG = LoggerFactory.getLogger(SteadyClock.class);
@@ -33,19 +33,19 @@ public final class SteadyClock implements InstantSource {
 
     // guarded by this; an offset is the number of milliseconds by which a clock is ahead of the monotonic clock
 
-    /** The offset at which the wall clock keeps pace. */
+    /** The offset of the wall clock after its last jump. It keeps pace while its offset stays close to this one. */
     private long stepOffset;
 
-    /** The offset of the last trusted reading. */
+    /** The offset of the wall clock when it was last trusted. */
     private long believedOffset;
 
     private boolean inDoubt;
     private long doubtedSinceNanos;
 
-    /** The time of expiry when the doubt began. */
+    /** The time that {@link #expiry} shows while the wall clock is in doubt. */
     private long heldExpiryMillis;
 
-    /** The lowest offset at which anything arrived that may still be alive. */
+    /** The lowest offset of this clock at which an outcome arrived that may still be valid. */
     private long lowestOffset;
 
     private long lowestUntilNanos;
@@ -69,13 +69,16 @@ public final class SteadyClock implements InstantSource {
         this.lowestUntilNanos = nanos + lifeNanos;
     }
 
-    /** Returns five minutes, or an eighth of the life of an outcome if that is less, so that no accepted step shortens a life much. */
+    /**
+     * Returns the largest step of the wall clock to trust: five minutes, or an eighth of {@code life} if that is less.
+     * A trusted step may shorten the life of an outcome, so it must be small.
+     */
     public static Duration maxStep(Duration life) {
         Duration part = life.dividedBy(LIFE_IN_STEPS);
         return part.compareTo(MAX_STEP) < 0 ? part : MAX_STEP;
     }
 
-    /** Returns the system's clock, which may be wrong. */
+    /** Returns the wall clock, which may be wrong. */
     public InstantSource wall() {
         return wall;
     }
@@ -91,8 +94,8 @@ public final class SteadyClock implements InstantSource {
     }
 
     /**
-     * Returns the time by which outcomes expire and segments are removed. It does not advance while the wall clock is
-     * in doubt.
+     * Returns the clock by which outcomes expire and segments are removed. Its time does not advance while the wall
+     * clock is in doubt.
      */
     public InstantSource expiry() {
         return () -> Instant.ofEpochMilli(expiryMillis());
@@ -107,9 +110,7 @@ public final class SteadyClock implements InstantSource {
         return millis(nanos) + (isAtLowest() ? believedOffset : lowestOffset);
     }
 
-    /**
-     * Returns whether the wall clock jumped less than an hour ago, so that nothing expires or is removed at the moment.
-     */
+    /** Returns whether the wall clock jumped less than an hour ago; then nothing expires or is removed. */
     public synchronized boolean isInDoubt() {
         read();
         return inDoubt;
@@ -122,8 +123,8 @@ public final class SteadyClock implements InstantSource {
         long jump = offset - stepOffset;
         if (Math.abs(jump) > maxStepMillis) {
             LOG.warn(
-                    "the system's clock jumped by {} s: it is not trusted until it has kept pace for an hour; until then"
-                            + " nothing expires and nothing is removed from the log",
+                    "the system's clock jumped by {} s: it is not trusted until it has kept pace with elapsed time for an"
+                            + " hour; until then nothing expires and nothing is removed from the log",
                     TimeUnit.MILLISECONDS.toSeconds(jump));
             if (!inDoubt) {
                 heldExpiryMillis = expiryMillis(nanos);
@@ -132,7 +133,7 @@ public final class SteadyClock implements InstantSource {
             doubtedSinceNanos = nanos;
             stepOffset = offset;
         } else if (inDoubt && nanos - doubtedSinceNanos >= DOUBTED_FOR.toNanos()) {
-            LOG.info("the system's clock has kept pace for an hour: it is trusted again");
+            LOG.info("the system's clock has kept pace with elapsed time for an hour: it is trusted again");
             inDoubt = false;
         }
         if (!inDoubt) {

@@ -63,7 +63,8 @@ public sealed interface StoreConfig {
     /**
      * A store in memory, for trials; it is rebuilt from the log at each start.
      *
-     * @param maxEntries the capacity; a full store means 503 {@code overloaded}
+     * @param maxEntries the largest number of outcomes; when the store is full, new submissions get 503
+     *     {@code overloaded}
      */
     record Memory(long maxEntries) implements StoreConfig {}
 

@@ -11,8 +11,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A timer that lets a store free the space of expired entries, a bounded amount once a second, on its own thread. Logs
- * the first failure only, until a sweep has succeeded. Closed before the store.
+ * A timer that makes a store remove some of its expired entries once a second, on a thread of its own. If the store
+ * fails repeatedly, logs only the first failure, until a sweep has succeeded. Must be closed before the store.
  */
 public final class Sweeper implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Sweeper.class);
@@ -25,13 +25,14 @@ public final class Sweeper implements AutoCloseable {
     /** Whether the last sweep failed; used by the timer's thread only. */
     private boolean failedBefore;
 
-    /** The work of a store in one second. */
+    /** The removal of expired entries, as a store does it. */
     public interface Stretch {
         /**
          * Removes some of the expired entries, about one second's worth.
          *
-         * @param goesOn queried between batches; false once there is no time for another batch
-         * @throws StoreUnavailableException if the store fails, also as the cause of a {@link CompletionException}
+         * @param goesOn queried between batches; returns false once the sweeper is being closed
+         * @throws StoreUnavailableException if the store fails; it may also be the cause of a
+         *     {@link CompletionException}
          */
         void sweep(BooleanSupplier goesOn);
     }
@@ -55,10 +56,8 @@ public final class Sweeper implements AutoCloseable {
             tell(e);
         } catch (CompletionException e) {
             tell(e.getCause() == null ? e : e.getCause());
-        } catch (RuntimeException e) {
-            LOG.error(
-                    "removing expired entries failed",
-                    e); // an exception that leaves this method would end the timer silently
+        } catch (RuntimeException e) { // thrown further, it would end the timer silently
+            LOG.error("removing expired entries failed and will be retried", e);
         }
     }
 

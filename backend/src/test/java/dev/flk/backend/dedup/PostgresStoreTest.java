@@ -70,7 +70,7 @@ final class PostgresStoreTest extends SharedStoreContract {
                 reads[i] = store.get(List.of(id(i))).toCompletableFuture();
             }
             assertThat(reads[reads.length - 1]).isCompletedExceptionally();
-            assertThatThrownBy(() -> reads[reads.length - 1].join()).hasMessageContaining("too many reads waiting");
+            assertThatThrownBy(() -> reads[reads.length - 1].join()).hasMessageContaining("too many reads are waiting");
             assertThat(((PostgresStore) store).waiting()).isBetween(1_000.0, 1_003.0);
             await().until(() -> ((PostgresStore) store).activeConnections() == 3);
             connection.rollback();

@@ -139,10 +139,10 @@ final class RedisStoreTest extends SharedStoreContract {
         assertThatThrownBy(() -> put(42, recorded(2, "second")))
                 .hasMessageContaining("127.0.0.1:" + server.port())
                 .hasMessageContaining("'7 0123456789abcdef 3'")
-                .hasMessageContaining("not '41 ");
+                .hasMessageContaining("instead of '41 ");
         assertThatThrownBy(() -> get(id(1)))
                 .hasCauseInstanceOf(StoreUnavailableException.class)
-                .hasMessageContaining("was emptied, put back to an older copy");
+                .hasMessageContaining("was emptied, restored from an older copy");
     }
 
     @Test

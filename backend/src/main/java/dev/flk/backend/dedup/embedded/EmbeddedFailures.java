@@ -10,18 +10,21 @@ import org.rocksdb.RocksDBException;
 import org.rocksdb.Status;
 
 /**
- * The failures of the embedded store since it was connected, and their meaning for its files. The first failure of a
- * connection counts; a second failed read within a minute spoils the files. Safe for any thread.
+ * The failures of the embedded store since it was connected, and their meaning for its files. The first failure ends a
+ * connection; later failures of that connection are ignored. If a read fails in two connections within a minute, the
+ * files count as spoiled. Safe for any thread.
  */
 final class EmbeddedFailures {
     private static final long FAILS_AGAIN_WITHIN_NANOS = TimeUnit.MINUTES.toNanos(1);
 
-    /** The minimum distance of two failed reads; failures that are closer together may share a transient cause. */
+    /**
+     * The minimum time between two failed reads; if less, they count as one, because they may share a transient cause.
+     */
     private static final long FAILS_AGAIN_AFTER_NANOS = TimeUnit.SECONDS.toNanos(2);
 
     private final LongSupplier nanoTicker;
 
-    /** The problem that ended the last connection; null while none exists. */
+    /** The problem that ended the last connection; null while the connection lasts. */
     private volatile @Nullable Problem problem;
 
     // guarded by this
@@ -67,7 +70,7 @@ final class EmbeddedFailures {
         private static final String CANT_ACCESS = "Can't access";
         private static final String INCOMPATIBLE = "incompatible with filesystem";
 
-        /** The error texts of strerror. */
+        /** Parts of error messages, most of them texts of {@code strerror}, that show that the files are intact. */
         private static final List<String> ELSEWHERE_WORDS = List.of(
                 "/LOCK: ",
                 "No space left",
@@ -83,7 +86,7 @@ final class EmbeddedFailures {
         this.nanoTicker = nanoTicker;
     }
 
-    /** Returns the problem that ended the connection; null while none exists. */
+    /** Returns the problem that ended the last connection; null while the connection lasts. */
     @Nullable
     Problem problem() {
         return problem;

@@ -44,12 +44,12 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Outcomes in RocksDB, in the format of {@link StoreFormat}. RocksDB's own log is disabled: a write is durable once its
- * memtable has been flushed. Outcomes and position go into one write batch of one column family, so that the data left
- * by a crash is always complete up to its position, and a start decides the rest again from the inbox log.
+ * memtable has been flushed. Outcomes and position are written in one batch to one column family. After a crash, the
+ * data is therefore complete up to the position in it, and a start decides the rest again from the inbox log.
  *
- * <p>After any failure, every call fails until {@link #connect}, which opens the files again. A store that is damaged,
- * that fails to be read twice within a minute, or that belongs to another log is then set aside
- * ({@link StoreDirectory}); an empty store is connected, and the log rebuilds it.
+ * <p>After any failure, every call fails until {@link #connect}, which opens the files again. If the store is damaged,
+ * could not be read twice within a minute, or belongs to another log, {@code connect} sets it aside
+ * ({@link StoreDirectory}) and opens an empty store, which is rebuilt from the log.
  *
  * <p>Expiry is checked on reading; {@link #sweep} frees the space. Reads may run on any thread; writes exclude each
  * other.
@@ -69,8 +69,8 @@ public final class EmbeddedStore implements DedupStore {
     private final Runnable whenSetAside;
 
     /**
-     * The lock of the database: every use holds it for reading, opening and closing hold it for writing. A use after
-     * the close would crash the process.
+     * The lock of the database. Every use holds its read lock, opening and closing hold its write lock: a use after the
+     * close would crash the process.
      */
     private final ReentrantReadWriteLock open = new ReentrantReadWriteLock();
 
@@ -88,7 +88,7 @@ public final class EmbeddedStore implements DedupStore {
     private byte[] sweptTo = {};
     private @Nullable Position written;
 
-    /** A write that the database refused; it says nothing about the readability of the data. */
+    /** The refusal of a write by the database; it says nothing about whether the data can be read. */
     private static final class WriteFailedException extends RuntimeException {
         private static final long serialVersionUID = 1;
 
@@ -107,8 +107,8 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Opens or creates the store in a directory that no other process uses. Unreadable files are not an error: the
-     * store is set aside when it is connected.
+     * Opens or creates the store in a directory that no other process uses. Unreadable files are not an error: the next
+     * {@link #connect} opens them again or sets them aside.
      *
      * @param keepFreeBytes the free disk space below which no copy of a store that was set aside is kept
      * @param nanoTicker monotonic time
@@ -174,7 +174,7 @@ public final class EmbeddedStore implements DedupStore {
         }
     }
 
-    /** Opens the files. The caller holds the lock for writing, or has not published this object yet. */
+    /** Opens the files. The caller holds the write lock, or has not published this object yet. */
     private void openFiles() throws RocksDBException {
         Tuning fresh = new Tuning();
         try {
@@ -202,8 +202,8 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Sets the store aside while this process has not opened, and thereby locked, its files; does nothing if another
-     * process has locked them.
+     * Sets the store aside; does nothing if another process has locked its files. Called before this process opens, and
+     * thereby locks, them.
      */
     private void setAsideUnlessInUse(String why) throws IOException {
         try (FileChannel lock = FileChannel.open(
@@ -258,8 +258,8 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Opens the files again. The caller holds the lock for writing. If setting aside fails, the next connect retries
-     * it.
+     * Opens the files again after a failure, and first sets them aside if they must no longer be used. If setting aside
+     * fails, the next connect retries it. The caller holds the write lock.
      */
     private void reopenIfNeeded() throws RocksDBException, IOException {
         Problem met = failures.problem();
@@ -314,7 +314,7 @@ public final class EmbeddedStore implements DedupStore {
                 batch.put(StoreFormat.POSITION_KEY, next.encode());
                 write(used, batch);
             }
-            // also forget what a look-up found that read before the write and ended after the write began
+            // a look-up may have read before the write but ended after it began: forget its result, too
             decisions.forEach(decision -> foundAbsent.forget(decision.id()));
             written = next;
             return existing;
@@ -322,9 +322,9 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Reads the value of one key. RocksDB's Java call for several keys returns null for a key that it failed to read.
-     * The calls that allocate the array throw internally for an absent key, and nearly all keys are absent, so the
-     * arrays are ours.
+     * Reads the value of one key; returns null if it is absent. RocksDB's Java call for several keys is not used,
+     * because it returns null also for a key that it failed to read. Its calls that allocate the array are not used,
+     * because they throw internally for an absent key, and nearly all keys are absent.
      */
     private static byte @Nullable [] read(RocksDB used, PcsId id) throws RocksDBException {
         byte[] key = id.toBytes();
@@ -352,8 +352,8 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Examines up to {@code entries} outcomes, cycling through all of them from call to call, and removes the expired
-     * ones.
+     * Examines the next entries, at most {@code entries}, and removes those that have expired. Each call continues
+     * where the previous one ended, and begins again after the last entry.
      *
      * @return the number of removed entries
      */
@@ -381,8 +381,8 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Sweeps one second's share of the entries; a complete round takes about six hours. If the disk is nearly full, also
-     * deletes the copy of a store that was set aside.
+     * Sweeps one second's share of the entries; a complete round takes about six hours. If the disk is nearly full,
+     * also deletes the copy of a store that was set aside.
      */
     public void sweepStretch(BooleanSupplier goesOn) {
         dropSetAsideIfShort();
@@ -508,9 +508,9 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Ids that a look-up found absent, so that the put that usually follows need not read again. A look-up is trusted
-     * as long as nothing was written for its id since it began: a put forgets the id before it writes and again after
-     * it has written. Bounded; forgetting is always safe. Any thread.
+     * The ids that a look-up found absent. The put that usually follows need not read them again. The result of a
+     * look-up counts only if nothing was written for its id since the look-up began: a put forgets the id before it
+     * writes, and again afterwards. Bounded; forgetting an id is always safe. Any thread.
      */
     private static final class FoundAbsent {
         private static final int MOST = 1 << 15;

@@ -28,7 +28,7 @@ import org.slf4j.LoggerFactory;
  * native/                         RocksDB's library while it is being loaded
  * </pre>
  *
- * <p>Other files in the directory are never touched: it may contain the log, or a file system's lost+found.
+ * <p>Other files are never touched: the directory may also contain the log, or a file system's lost+found.
  */
 final class StoreDirectory {
     private static final Logger LOG = LoggerFactory.getLogger(EmbeddedStore.class);
@@ -57,8 +57,8 @@ final class StoreDirectory {
     }
 
     /**
-     * Returns whether the directory contains tables of a store without the file that RocksDB starts from, because
-     * setting the store aside was interrupted or the file was lost.
+     * Returns whether the directory contains files of a store but not CURRENT, the file that RocksDB starts from:
+     * either a crash interrupted setting the store aside, or the file was lost.
      */
     boolean isHeadless() throws IOException {
         List<String> names = storeFiles().stream()
@@ -105,7 +105,8 @@ final class StoreDirectory {
         }
         try {
             deleteSetAside();
-            LOG.warn("{} was deleted: the disk is nearly full", setAsidePath());
+            LOG.warn(
+                    "the embedded store that was set aside to {} was deleted: the disk is nearly full", setAsidePath());
         } catch (IOException e) {
             if (!cantDrop) {
                 LOG.warn("the disk is nearly full, and {} can't be deleted: {}", setAsidePath(), e.toString());

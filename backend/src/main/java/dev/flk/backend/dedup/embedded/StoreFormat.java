@@ -27,12 +27,13 @@ final class StoreFormat {
     private StoreFormat() {}
 
     /**
-     * The sequence up to which the store is complete, and the log. No two positions ever written are equal, as in the
-     * stores that several backends share.
+     * The sequence up to which the store is complete, and the id of the log. Incarnation and counter make every
+     * position different from all others ever written, as in the stores that several backends share.
      *
      * <pre>
      * complete up to   8 bytes: the sequence
-     * log id          16 bytes: the id in the log's inbox.mark; this and the following fields are missing in a store that has no id yet
+     * log id          16 bytes: the id in the log's inbox.mark; a store that has no id yet lacks this and the following
+     *                 fields
      * incarnation      8 bytes, drawn at each connect
      * counter          8 bytes, the number of writes in one incarnation
      * </pre>
@@ -53,7 +54,8 @@ final class StoreFormat {
                 return new Position(bytes.getLong(), Optional.empty(), 0, 0);
             }
             if (value.length != LENGTH) {
-                throw new IllegalArgumentException("a log position of " + value.length + " bytes");
+                throw new IllegalArgumentException(
+                        "the position has " + value.length + " bytes, not " + Long.BYTES + " or " + LENGTH);
             }
             long completeUpTo = bytes.getLong();
             byte[] logId = new byte[LOG_ID_BYTES];
@@ -87,7 +89,8 @@ final class StoreFormat {
     /** @throws IllegalArgumentException if the value does not have 8 bytes */
     static long decode(byte[] value) {
         if (value.length != Long.BYTES) {
-            throw new IllegalArgumentException("a number of " + value.length + " bytes");
+            throw new IllegalArgumentException(
+                    "the expiry of an entry has " + value.length + " bytes, not " + Long.BYTES);
         }
         return ByteBuffer.wrap(value).getLong();
     }
@@ -95,7 +98,7 @@ final class StoreFormat {
     /**
      * Returns the outcome stored under an id.
      *
-     * @throws IllegalArgumentException if the value is not an outcome, or is that of another id
+     * @throws IllegalArgumentException if the value is not an outcome, or is the outcome of another id
      */
     static StoredOutcome outcome(PcsId id, byte[] value) {
         StoredOutcome recorded = StoredOutcome.decode(value);

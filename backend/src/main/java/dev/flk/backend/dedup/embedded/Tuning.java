@@ -11,15 +11,15 @@ import org.rocksdb.Options;
 import org.rocksdb.WriteOptions;
 
 /**
- * The settings of RocksDB: point reads of ids that are mostly absent, values of a few hundred bytes, little memory. The
- * size of the memtable bounds how much a start must decide again after a crash.
+ * The settings of RocksDB, for point reads of ids that are mostly absent, values of a few hundred bytes, and little
+ * memory. The size of the memtable bounds how much a start must decide again after a crash.
  */
 final class Tuning implements AutoCloseable {
     private static final long MEMTABLE_BYTES = 32L << 20;
     private static final long CACHE_BYTES = 96L << 20;
     private static final long ROWS_BYTES = 16L << 20;
 
-    /** The share of the memtable's size; about 25 bits for each id. */
+    /** The size of the memtable's Bloom filter, as a share of the memtable's size; about 25 bits for each id. */
     private static final double MEMTABLE_FILTER_PART = 0.005;
 
     private static final double FILTER_BITS_PER_ID = 10;
@@ -43,7 +43,7 @@ final class Tuning implements AutoCloseable {
             .setTableFormatConfig(new BlockBasedTableConfig()
                     .setBlockCache(cache)
                     .setFilterPolicy(filter)
-                    // filters and indices too; otherwise they would permanently use a few bytes of memory for each id
+                    // in the cache, too: outside it, filters and indices would use a few bytes for each id all the time
                     .setCacheIndexAndFilterBlocks(true)
                     .setCacheIndexAndFilterBlocksWithHighPriority(true)
                     .setPinL0FilterAndIndexBlocksInCache(true)

@@ -24,14 +24,14 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The state between two connects: a pool of connections, and the token of the position. The session ends at the next
- * connect. All calls fail after a failed put, or once the position was found to belong to another process. One thread
- * calls {@link #put}, in log order; any thread may call the other methods.
+ * connect. All calls fail after a failed put, or once a look-up has found a position that this session neither read
+ * when it began nor wrote. One thread calls {@link #put}, in log order; any thread may call the other methods.
  */
 final class PostgresSession {
     static final Schema SCHEMA =
             new Schema("flk_schema_history", "dev/flk/backend/dedup/postgres/schema", 0x666c6b5f64647570L);
 
-    /** The number of attempts for a transaction that is rolled back in favour of another. */
+    /** The number of attempts for a transaction that the server rolls back in favour of another. */
     private static final int TRIES = 5;
 
     private final StoreFailures failures;
@@ -93,7 +93,7 @@ final class PostgresSession {
         try (Connection connection = pool.getConnection()) {
             inUse.add(connection);
             try {
-                requireUsable(); // checked again: a connection added after the end would not be aborted
+                requireUsable(); // checked again: end() would not abort a connection that is added after it ran
                 connector.limitSocket(connection);
                 return use.with(connection);
             } finally {
@@ -102,7 +102,7 @@ final class PostgresSession {
         }
     }
 
-    /** Returns the lowest counter that a look-up that begins now must find. */
+    /** Returns the lowest counter of the token that a look-up must find if it begins now. */
     long acknowledged() {
         return acknowledged.counter();
     }
@@ -161,8 +161,8 @@ final class PostgresSession {
     }
 
     private StoreUnavailableException positionLost() {
-        return failures.unavailable("the position is not the one last written: the store was emptied or put back to an "
-                + "older copy, or another process uses the same log");
+        return failures.unavailable("the position is not the one last written: the store was emptied or restored from "
+                + "an older copy, or another process uses the same log");
     }
 
     /** Fails all further calls; returns the first failure. */
@@ -194,7 +194,7 @@ final class PostgresSession {
     }
 
     /**
-     * Drops the connections without waiting for the server, which fails the calls that use them, and closes the pool.
+     * Drops the connections without waiting for the server, and closes the pool. Calls that use these connections fail.
      */
     void end(String why) {
         failed(failures.unavailable(why));
@@ -215,7 +215,7 @@ final class PostgresSession {
      */
     record Token(String incarnation, long counter) {
 
-        /** Returns the token before the first one of a session; it is never written. */
+        /** Returns the initial token of a session, which is never written; its counter is 0. */
         static Token before(RandomGenerator random) {
             byte[] bits = new byte[16];
             random.nextBytes(bits);

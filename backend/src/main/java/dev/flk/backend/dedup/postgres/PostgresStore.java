@@ -42,8 +42,8 @@ import org.slf4j.LoggerFactory;
  */
 public final class PostgresStore implements DedupStore {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
-    private static final String NOT_CONNECTED = "not connected yet";
-    private static final String CONNECTED_AGAIN = "connected again, or closed";
+    private static final String NOT_CONNECTED = "the store is not connected yet";
+    private static final String CONNECTED_AGAIN = "the store was connected again or closed";
     private static final String CLOSED = "the store is closed";
     private static final int MOST_READS_WAITING = 1_000;
     private static final int MOST_WRITES_WAITING = 64;
@@ -54,8 +54,8 @@ public final class PostgresStore implements DedupStore {
     private static final int BATCHES_A_SECOND = 40;
 
     /**
-     * The time for which expired rows are kept: clocks of other backends may be behind, and an outcome is valid as long
-     * as any of them says so.
+     * The time for which expired rows are kept: the clocks of other backends may be behind, and an outcome must remain
+     * while any backend considers it valid.
      */
     private static final Duration REMOVED_AFTER = Duration.ofMinutes(5);
 
@@ -119,7 +119,8 @@ public final class PostgresStore implements DedupStore {
             }
             before = session;
             if (before != null) {
-                before.failed(failures.unavailable(CONNECTED_AGAIN)); // now, so that no result is delivered after this
+                // fails now, because no result of the earlier session may be delivered after this call
+                before.failed(failures.unavailable(CONNECTED_AGAIN));
             }
             session = null;
             number = ++connects;
@@ -214,8 +215,8 @@ public final class PostgresStore implements DedupStore {
     }
 
     /**
-     * Removes up to {@code most} outcomes that expired some time ago, and the same number of pieces of evidence;
-     * returns the number of removed rows.
+     * Removes up to {@code most} outcomes that expired at least {@link #REMOVED_AFTER} ago, and the same number of
+     * notes of evidence; returns the number of removed rows.
      */
     CompletionStage<Integer> removeExpired(int most) {
         long expiredByMillis = clock.millis() - REMOVED_AFTER.toMillis();
@@ -253,8 +254,8 @@ public final class PostgresStore implements DedupStore {
         try {
             threads.execute(() -> run(current, use, result));
         } catch (RejectedExecutionException e) {
-            StoreUnavailableException full =
-                    failures.unavailable(threads == writer ? "too many writes waiting" : "too many reads waiting", e);
+            StoreUnavailableException full = failures.unavailable(
+                    threads == writer ? "too many writes are waiting" : "too many reads are waiting", e);
             onFull.accept(full);
             result.completeExceptionally(full);
         }
@@ -299,7 +300,10 @@ public final class PostgresStore implements DedupStore {
         return current == null ? 0 : value.applyAsDouble(current.pool());
     }
 
-    /** Waits for the calls in flight, up to a few time-outs, and drops those that do not end. */
+    /**
+     * Waits for the puts in flight, at most four time-outs or five seconds, and drops all calls that have not ended by
+     * then.
+     */
     @Override
     public void close() {
         PostgresSession last;
@@ -323,7 +327,8 @@ public final class PostgresStore implements DedupStore {
     private static void awaitEnd(ThreadPoolExecutor threads, Duration longest) {
         try {
             if (!threads.awaitTermination(longest.toMillis(), TimeUnit.MILLISECONDS)) {
-                LOG.warn("Postgres did not finish the calls in flight; the log contains their submissions");
+                LOG.warn(
+                        "Postgres did not finish the writes in flight in time for the shutdown; the inbox log contains their submissions");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -21,15 +21,16 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All statements of the store. An id is a {@code bytea} of 32 bytes: its index is half the size of one over 64 hex
- * digits, and ids are compared as bytes, in the order of the digits, whatever the collation of the database.
+ * All statements of the store. An id is a {@code bytea} of 32 bytes: its index has half the size of an index over 64
+ * hex digits, and the order of ids does not depend on the collation of the database.
  */
 final class Statements {
     private static final String COLUMNS = "pcs_id, status, body, digest, signed_digest, expires_at_millis";
 
     /**
      * Inserts rows in the order of their ids, so that two transactions never wait for each other. A row that is still
-     * valid is not changed, but the attempt locks it: it can't be removed before {@link #STANDING} has read it.
+     * valid is not changed, but this statement locks it, and no other backend can remove it before {@link #STANDING}
+     * has read it.
      */
     static final String INSERT = """
             INSERT INTO flk_outcomes AS present (%s)
@@ -43,8 +44,8 @@ final class Statements {
     static final String STANDING = "SELECT %s FROM flk_outcomes WHERE pcs_id = ANY (?)".formatted(COLUMNS);
 
     /**
-     * Reads ids and the position in one snapshot: an outcome missing next to a token was missing when that token was
-     * current.
+     * Reads outcomes and the token of the position in one snapshot: an outcome that the result lacks was missing while
+     * that token was current.
      */
     static final String LOOK_UP = """
             SELECT position.token, outcome.*
@@ -53,10 +54,13 @@ final class Statements {
             LEFT JOIN (SELECT %s FROM flk_outcomes) AS outcome
                 ON outcome.pcs_id = ANY (?) AND outcome.expires_at_millis > ?""".formatted(COLUMNS);
 
-    /** The maximum number of rows in one statement; a group seldom has more. */
+    /** The maximum number of rows in one statement; a put seldom has more. */
     private static final int ROWS_AT_ONCE = 1_000;
 
-    /** Looks up evidence. Evidence only suppresses a second copy of itself, so no position is compared. */
+    /**
+     * Looks up a note of evidence. The position is not compared: if the note was lost, the evidence is merely logged
+     * once more.
+     */
     static final String LOOK_UP_EVIDENCE =
             "SELECT 1 FROM flk_evidence WHERE pcs_id = ? AND digest = ? AND expires_at_millis > ?";
 
@@ -134,7 +138,7 @@ final class Statements {
         for (StoredOutcome decision : decisions) {
             StoredOutcome winner = existing.get(decision.id());
             if (winner == null) {
-                throw new IllegalStateException("neither inserted nor present: " + decision.id());
+                throw new IllegalStateException("the outcome of " + decision.id() + " was neither inserted nor found");
             }
             inOrder.add(winner);
         }
@@ -227,8 +231,7 @@ final class Statements {
     }
 
     /**
-     * Removes up to {@code most} outcomes and the same number of pieces of evidence; returns the number of removed
-     * rows.
+     * Removes up to {@code most} outcomes and the same number of notes of evidence; returns the number of removed rows.
      */
     static int removeExpired(Connection connection, long expiredByMillis, int most) throws SQLException {
         int removed = 0;
@@ -267,8 +270,8 @@ final class Statements {
         }
 
         /**
-         * Writes the position if the row has the expected token, or, if none is expected, if there is no row. The row
-         * is locked from then on.
+         * Writes the position if the row has the expected token; if no token is expected, only if there is no row. The
+         * row is then locked until the transaction ends.
          *
          * @return whether the position was written
          */

@@ -22,7 +22,10 @@ import java.util.regex.Pattern;
 final class Keys {
     private Keys() {}
 
-    /** Returns a key and two keys that are never written; on a cluster, they belong to different slots. */
+    /**
+     * Returns a key and two keys that are never written. A Redis Cluster refuses to read them together, because they
+     * belong to different slots.
+     */
     static String[] withProbes(String key) {
         return new String[] {key, "flk:outcome:a", "flk:outcome:b"};
     }
@@ -62,8 +65,8 @@ final class Keys {
     }
 
     /**
-     * The content of this backend's position entry in Redis. No two entries ever written are equal, so that an older
-     * entry that reappears, or an entry of another process, is detected.
+     * The content of this backend's position entry in Redis. No two entries ever written are equal. An older entry that
+     * reappears, or an entry of another process, can therefore be detected.
      *
      * @param completeUpTo the sequence in the log up to which every outcome is recorded; empty if it is unknown
      * @param incarnation 16 hex digits, drawn at each connect
@@ -94,7 +97,10 @@ final class Keys {
                     + counter;
         }
 
-        /** Returns whether {@code other} was written by the same incarnation, in this call or later. */
+        /**
+         * Returns whether {@code other} was written by the same incarnation, by the same call as this position or by a
+         * later one.
+         */
         boolean isReachedBy(Position other) {
             return other.incarnation.equals(incarnation) && other.counter >= counter;
         }

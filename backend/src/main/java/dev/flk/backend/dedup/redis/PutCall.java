@@ -11,8 +11,9 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * One script call: compares this backend's position entry, records each outcome whose key has no valid one, and writes
- * the next entry. The server runs the script atomically. Its arguments and reply:
+ * One call of a script. If the position entry of this backend is the expected one, the script records each outcome
+ * whose key has no valid one, and writes the next entry; otherwise it writes nothing. The server runs it atomically.
+ * Its arguments and reply:
  *
  * <pre>
  * KEYS   the position entry, then one key for each outcome
@@ -22,8 +23,9 @@ import java.util.Optional;
  *        or 0 and the existing entry, if it is not the expected one: nothing was written
  * </pre>
  *
- * <p>The script is sent as text each time, not as a hash: a server that has dropped it (SCRIPT FLUSH) would otherwise
- * refuse some of several pipelined calls, and their order would be lost. Redis 6.2 has no {@code SET} with both {@code NX} and {@code GET}.
+ * <p>The script is sent as text each time, not as a hash. If a server had dropped a script that is sent as a hash
+ * (SCRIPT FLUSH), it would refuse some of several pipelined calls, and their order would be lost. The script calls
+ * {@code GET} after {@code SET} because Redis 6.2 has no {@code SET} with both {@code NX} and {@code GET}.
  */
 final class PutCall {
     private static final byte[] SCRIPT = """
@@ -90,7 +92,10 @@ final class PutCall {
         bytes += value.length;
     }
 
-    /** Sends the call; it takes effect only if the entry is {@code expected}. */
+    /**
+     * Sends the call. It takes effect only if the position entry is {@code expected}, and changes the entry to
+     * {@code next}.
+     */
     RedisFuture<List<Object>> send(
             RedisAsyncCommands<String, byte[]> redis, String positionKey, String expected, String next) {
         String[] keys = new String[1 + outcomes.size()];
@@ -109,8 +114,8 @@ final class PutCall {
     }
 
     /**
-     * Returns the entry that existed instead of the expected one, blank if none existed; empty if the call took
-     * effect.
+     * Returns empty if the call took effect; otherwise the position entry that existed instead of the expected one,
+     * blank if there was none.
      */
     static Optional<String> refusedFor(List<Object> reply) {
         return (Long) reply.get(0) == 1
@@ -119,7 +124,7 @@ final class PutCall {
     }
 
     /**
-     * Returns the stored outcome for each of the outcomes, in their order, after the call took effect.
+     * Returns the stored outcome for each outcome of the call, in their order. Requires that the call took effect.
      *
      * @throws IllegalArgumentException if a stored value is not an outcome; the message names its key
      */

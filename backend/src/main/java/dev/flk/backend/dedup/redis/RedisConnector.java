@@ -43,7 +43,7 @@ final class RedisConnector implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
     private static final RedisCodec<String, byte[]> CODEC = RedisCodec.of(StringCodec.ASCII, ByteArrayCodec.INSTANCE);
 
-    /** The number of threads of each kind; the client does not accept fewer than two. */
+    /** The number of threads of each kind; Lettuce does not accept fewer than two. */
     private static final int THREADS_OF_A_KIND = 2;
 
     private static final int MOST_OUTSTANDING_CALLS = 20_000;
@@ -97,7 +97,7 @@ final class RedisConnector implements AutoCloseable {
                 .build());
     }
 
-    /** Presents the client certificate that the JVM is configured with; on its own the client presents none. */
+    /** Adds the client certificate that the JVM is configured with; Lettuce does not use it by itself. */
     private static SslOptions.Builder showing(Optional<File> keyStore, SslOptions.Builder options) {
         return keyStore.isEmpty()
                 ? options
@@ -107,8 +107,8 @@ final class RedisConnector implements AutoCloseable {
     }
 
     /**
-     * Returns the configured key store. Call this before the client's classes are loaded, which fail with stack traces
-     * if the file is missing.
+     * Returns the key store that the JVM is configured with. Must be called before Lettuce's classes are loaded,
+     * because they fail with stack traces if the file is missing.
      */
     private static Optional<File> keyStore() {
         String name = System.getProperty("javax.net.ssl.keyStore", "");
@@ -138,9 +138,9 @@ final class RedisConnector implements AutoCloseable {
     }
 
     /**
-     * Returns the longest time that a connect may take: four calls (the connection, greeting and password, the position
-     * read, the position written), two more for each Sentinel, and the steps that no call time-out bounds, the look-up
-     * of a name and the client's startup.
+     * Returns the longest time that a connect may take: four calls (the connection; greeting and password; reading the
+     * position; writing it), two more for each Sentinel, and {@link #LOOK_UP_AND_START} for the steps that no call
+     * time-out bounds (the look-up of the host name and Lettuce's startup).
      */
     Duration connectWithin() {
         return LOOK_UP_AND_START.plus(
@@ -152,14 +152,14 @@ final class RedisConnector implements AutoCloseable {
         return failures.of(failure);
     }
 
-    /** Describes a failure, as {@link #unavailable(Throwable)}, that the store itself detected. */
+    /** Describes a failure that the store itself detected, like {@link #unavailable(Throwable)}. */
     StoreUnavailableException unavailable(String what) {
         return failures.of(what);
     }
 
     /**
      * Queries once the server settings that decide whether acknowledged outcomes are kept, and logs a warning for
-     * unsafe ones. Returns immediately. This is only advice: a server that does not report them is accepted.
+     * unsafe ones. Returns immediately. This is only advice: a server that does not report its settings is accepted.
      */
     void warnOfSettings(RedisAsyncCommands<String, byte[]> redis) {
         if (warned.get()) {
@@ -168,7 +168,7 @@ final class RedisConnector implements AutoCloseable {
         var policy = setting(redis, "maxmemory-policy");
         var appendonly = setting(redis, "appendonly");
         var appendfsync = setting(redis, "appendfsync");
-        // a connection that ends in between leaves some unanswered; the next connection then queries all of them again
+        // if the connection ends before all are answered, the next one queries all of them again
         CompletableFuture.allOf(policy, appendonly, appendfsync)
                 .thenRun(() -> {
                     if (warned.compareAndSet(false, true)) {
@@ -187,17 +187,17 @@ final class RedisConnector implements AutoCloseable {
     private void warn(String policy, String appendonly, String appendfsync) {
         if (!policy.isEmpty() && !policy.equals("noeviction")) {
             LOG.warn(
-                    "Redis at {} has maxmemory-policy {}: it may drop answered outcomes; set noeviction",
+                    "Redis at {} runs with maxmemory-policy {}: when its memory is full, it may drop answered outcomes; set noeviction",
                     failures.where(),
                     policy);
         }
         if (appendonly.equals("no")) {
             LOG.warn(
-                    "Redis at {} has appendonly no: it loses answered outcomes when it stops; set appendonly yes",
+                    "Redis at {} runs with appendonly no: a restart of the server loses answered outcomes; set appendonly yes",
                     failures.where());
         } else if (appendfsync.equals("no")) {
             LOG.warn(
-                    "Redis at {} has appendfsync no: a power failure loses answered outcomes; set always or everysec",
+                    "Redis at {} runs with appendfsync no: a power failure loses answered outcomes; set appendfsync always or everysec",
                     failures.where());
         }
     }

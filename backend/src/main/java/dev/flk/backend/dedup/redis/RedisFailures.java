@@ -169,8 +169,8 @@ final class RedisFailures {
     }
 
     /**
-     * Returns the address that refused, if there are several; a single address is already in the description of the
-     * server.
+     * Returns the address that refused, if Sentinels are configured; otherwise the description of the server already
+     * has the only address.
      */
     private String at(String message) {
         Matcher address = REFUSED_AT.matcher(message);

@@ -29,9 +29,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * One connection, from the connect to its first failure.
  *
- * <p>Calls are pipelined. Each put expects the position entry that the previous put writes, so puts are sent under the
- * lock, and the server receives them in that order. This holds only because no stage completes on a thread of the
- * client: calls sent from such a thread overtake calls of other threads.
+ * <p>Calls are pipelined. Each put expects the position entry that the previous put writes. Therefore puts are sent
+ * under the lock, and the server receives them in the same order. This order holds only because no stage completes on a
+ * thread of Lettuce: calls sent from such a thread would overtake calls of other threads.
  */
 final class RedisSession {
     private static final long CLOSE_SECONDS = 2;
@@ -57,10 +57,10 @@ final class RedisSession {
     }
 
     /**
-     * Connects, reads the position entry, and rewrites it under {@code incarnation}. The write shows whether the server
-     * accepts writes, and makes the server refuse any call that an earlier connection still has in flight.
+     * Connects, reads the position entry, and writes it again with {@code incarnation}. The write shows whether the
+     * server accepts writes. It also makes the server refuse any put that an earlier connection still has in flight.
      *
-     * @return the sequence in the entry
+     * @return the sequence in the entry; empty if the entry is missing or has none
      */
     CompletionStage<OptionalLong> open(String incarnation) {
         long withinMillis = connector.connectWithin().toMillis();
@@ -92,9 +92,9 @@ final class RedisSession {
     }
 
     /**
-     * Makes a call, and reads its reply on the thread of the answers. The first failure fails all calls, so that no
-     * call builds on the unknown effect of an earlier one; an {@link IllegalArgumentException} of {@code read} concerns
-     * only its own call.
+     * Makes a call, and reads its reply on the thread of the answers. The first failure also fails all other calls,
+     * because none must build on the unknown effect of an earlier one. An {@link IllegalArgumentException} that
+     * {@code read} throws fails only its own call.
      */
     private <R, T> CompletionStage<T> ask(Supplier<CompletionStage<R>> call, Function<R, T> read) {
         CompletionStage<R> asked;
@@ -134,7 +134,7 @@ final class RedisSession {
             connection = connected;
         }
         if (failure != null) {
-            disconnect(); // the deadline passed before the connection was made
+            disconnect(); // the session failed before the connection was made, for example at the deadline
         }
         return connected.async();
     }
@@ -256,7 +256,7 @@ final class RedisSession {
         });
     }
 
-    /** Notes that the log contains certain conflicting content, unless the note would already have expired. */
+    /** Writes a note of evidence under a key, unless the note would already have expired. */
     synchronized CompletionStage<Boolean> note(String key, long expiresAtMillis) {
         if (connection == null || sent == null) {
             return refused();
@@ -270,7 +270,8 @@ final class RedisSession {
     }
 
     /**
-     * Reads keys together with the position entry, so that data that the server has lost is never mistaken for a miss.
+     * Reads keys together with the position entry. The entry shows whether the server has lost data, which would
+     * otherwise look like an absent key.
      */
     private synchronized <T> CompletionStage<T> read(List<String> keys, Function<List<byte @Nullable []>, T> read) {
         Position least = acknowledged;
@@ -294,14 +295,14 @@ final class RedisSession {
         });
     }
 
-    /** Fails the session, as {@link #fail(StoreUnavailableException)}, for a reason that the store itself detected. */
+    /** Fails the session like {@link #fail(StoreUnavailableException)}, for a reason that the store itself detected. */
     StoreUnavailableException fail(String what) {
         return fail(connector.unavailable(what));
     }
 
     /**
-     * Fails all further calls, unless the session has already failed, and closes the connection, which fails the
-     * outstanding ones. Returns the first reason.
+     * Fails all further calls, and closes the connection, which fails the outstanding calls. Does nothing if the
+     * session has already failed. Returns the reason of the first failure.
      */
     private StoreUnavailableException fail(StoreUnavailableException reason) {
         synchronized (this) {
@@ -321,9 +322,10 @@ final class RedisSession {
 
     private StoreUnavailableException lost(String held, String expected) {
         return connector.unavailable(
-                ("has the position %s under %s, not '%s', which was written last: it was emptied, put "
-                                + "back to an older copy or failed over, or another process writes there for the same log")
-                        .formatted(held.isEmpty() ? "missing" : "'" + held + "'", positionKey, expected));
+                ("has %s under %s instead of '%s', which was written last: the server was emptied, restored from "
+                                + "an older copy or failed over, or another process uses the same log")
+                        .formatted(
+                                held.isEmpty() ? "no position" : "the position '" + held + "'", positionKey, expected));
     }
 
     private static String text(byte @Nullable [] value) {

@@ -19,8 +19,8 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 
 /**
- * Outcomes in Redis, under the keys in {@link Keys}. A group is one script call, which takes effect only if this
- * backend's position entry is the one that it wrote last; a look-up reads that entry as well. The server's settings
+ * Outcomes in Redis, under the keys in {@link Keys}. A put is a script call, which takes effect only if the position
+ * entry of this backend is the one that it wrote last; a look-up reads that entry as well. The server's settings
  * determine how durable an acknowledged call is.
  *
  * <p>After any failure, every call fails with the same reason until {@link #connect}. Nothing is sent twice. Every
@@ -95,8 +95,8 @@ public final class RedisStore implements DedupStore {
     }
 
     /**
-     * Records outcomes. A long list becomes several script calls with the same mark, which holds before the first of
-     * them. An expired outcome is not sent.
+     * Records outcomes. A long list becomes several script calls with the same low-water mark, which is already true
+     * before the first of them. An expired outcome is not sent.
      */
     @Override
     public CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
@@ -113,7 +113,7 @@ public final class RedisStore implements DedupStore {
         return session.note(Keys.evidence(id, digest), expiresAtMillis);
     }
 
-    /** Fails the outstanding calls and ends the client's threads, within a few seconds. */
+    /** Fails the outstanding calls and ends Lettuce's threads, within a few seconds. */
     @Override
     public void close() {
         synchronized (this) {
