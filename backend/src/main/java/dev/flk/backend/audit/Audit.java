@@ -43,9 +43,9 @@ import org.slf4j.LoggerFactory;
 /**
  * The audit log {@code audit.jsonl}, with one JSON object per line for starts, changes of keys and TLS, refused
  * signatures and conflicts. For each reason of a refusal, {@value #LINES_AT_ONCE} lines and then one every six seconds
- * are written and the others counted, so that strangers can't hide one reason by causing another. At most 4 files of
- * 32 MiB are kept. Lines are not forced. A line that can't be written is lost, logged at ERROR and counted in
- * {@code flk_audit_errors_total}. Safe for any thread.
+ * are written; the others are only counted. The limit applies to each reason separately, so that strangers can't hide
+ * one reason by causing another. At most 4 files of 32 MiB are kept. Lines are not forced to disk. A line that can't be
+ * written is lost, logged at ERROR and counted in {@code flk_audit_errors_total}. Safe for any thread.
  */
 public final class Audit implements AutoCloseable {
     public static final Key<Path> DIRECTORY =
@@ -150,7 +150,7 @@ public final class Audit implements AutoCloseable {
     }
 
     /**
-     * Writes that a certificate was answered 401.
+     * Writes that a certificate was answered 401, because of its signature.
      *
      * @param address the address of the connection
      * @param reason the reason as named in metrics

@@ -66,7 +66,10 @@ public final class ConfiguredFile {
         }
     }
 
-    /** Throws if the file has this permission; does nothing if the file system does not support POSIX permissions. */
+    /**
+     * Throws with the message {@code why} if the file has this permission; does nothing if the file system does not
+     * support POSIX permissions.
+     */
     public static void forbid(Path file, PosixFilePermission permission, String why) throws Unusable {
         Set<PosixFilePermission> permissions;
         try {

@@ -9,9 +9,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Fingerprints of files, taken before they are read: the times of the last changes of content and of metadata (which can't be
- * set back), the size and the inode. Links are followed, so that a change of a Kubernetes volume, which swaps a link in the
- * path, is detected. Only one thread may use it.
+ * Fingerprints of files, taken before the files are read: the time of the last change of the content, that of the
+ * metadata (which can't be set back), the size and the inode. Links are followed, so that a change of a Kubernetes
+ * volume, which swaps a link in the path, is detected. Only one thread may use it.
  */
 public final class FileFingerprints {
     private final Map<Path, String> looks = new LinkedHashMap<>();
@@ -21,7 +21,7 @@ public final class FileFingerprints {
         looks.put(file, look(file));
     }
 
-    /** Returns whether the fingerprint of a file has changed. */
+    /** Returns whether the fingerprint of any added file has changed. */
     public boolean haveChanged() {
         return looks.entrySet().stream().anyMatch(each -> !each.getValue().equals(look(each.getKey())));
     }

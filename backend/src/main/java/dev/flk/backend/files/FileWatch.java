@@ -31,7 +31,7 @@ public final class FileWatch implements AutoCloseable {
         this.thread = Executors.newSingleThreadScheduledExecutor(DaemonThreads.named(name));
     }
 
-    /** Starts to run the check once a second. */
+    /** Runs {@code look} once a second from now on. */
     public void every(Runnable look) {
         thread.scheduleWithFixedDelay(
                 () -> {
@@ -48,7 +48,7 @@ public final class FileWatch implements AutoCloseable {
         return (nanoTicker.getAsLong() - lookedNanos) / 1e9;
     }
 
-    /** Runs an additional check soon. */
+    /** Runs {@code look} once, as soon as the thread is free; does nothing if the watch is closed. */
     public void now(Runnable look) {
         try {
             thread.execute(look);

@@ -26,9 +26,10 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A replay, which decides a range of the log again without changing anything. A record that overrules a submission comes
- * after the submission; therefore the log is read twice if outcomes are reported in log order, and once if they are only
- * counted. One thread and {@link ReplayWorkers}.
+ * A replay: decides a range of the log again, and changes nothing. A record that overrules a submission comes after
+ * that submission. Therefore {@link #run}, which reports outcomes in log order, reads the log twice;
+ * {@link #runAtOnce}, which is enough for counting them, reads it once and then corrects the overruled ones. Only one
+ * thread may use it; {@link ReplayWorkers} have threads of their own.
  */
 public final class LogReplay {
     private final LogInspector inspector;
@@ -39,8 +40,8 @@ public final class LogReplay {
      * Creates a replay.
      *
      * @param other the rules for a second decision of each submission; null for none
-     * @param onRecord a callback for each record that {@link #run} reads, which it does twice; it receives the name of the
-     *     step
+     * @param onRecord a callback for each record that {@link #run} reads; it receives {@code reading} in the first pass
+     *     and {@code deciding} in the second
      */
     public LogReplay(LogInspector inspector, @Nullable DecisionRules other, Consumer<String> onRecord) {
         this.inspector = inspector;
@@ -49,12 +50,12 @@ public final class LogReplay {
     }
 
     /**
-     * Decides the records from {@code from} to {@code to}.
+     * Decides the records from {@code from} to {@code to}, both inclusive.
      *
      * @param wanted a predicate that sees each record and returns true for a submission to decide
      * @param onDecided a callback that receives the decided submissions in log order
      * @return the damage found
-     * @throws IOException if a record can't be decided; the submissions before it were reported
+     * @throws IOException if a record can't be decided; all submissions before it have been reported
      */
     public List<Damage> run(long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.OnDecided onDecided)
             throws IOException {
@@ -79,11 +80,11 @@ public final class LogReplay {
     }
 
     /**
-     * Decides the records in one pass over the log: first reports each submission as if no other outcome applied to its id,
-     * then corrects the overruled ones.
+     * Decides the records from {@code from} to {@code to} in one pass over the log. First reports each submission to
+     * {@code onDecided} as if it were not overruled; then reports the overruled ones to {@code overruled}.
      *
-     * @param overruled a callback that receives the outcome that was reported for an overruled submission, and the outcome
-     *     that applies
+     * @param overruled a callback for each overruled submission; it receives the outcome that was reported before, and
+     *     the outcome that applies instead
      */
     public List<Damage> runAtOnce(
             long from,
@@ -122,8 +123,8 @@ public final class LogReplay {
     }
 
     /**
-     * A pool that decides records again on all cores, chunk by chunk, and reports the outcomes in log order, up to the first
-     * record that can't be decided. Keeps at most three chunks in memory. Only one thread may use it.
+     * A pool that decides records again on all cores, chunk by chunk, and reports the outcomes in log order, up to the
+     * first record that can't be decided. Keeps at most three chunks in memory. Only one thread may use it.
      */
     public static final class ReplayWorkers implements Closeable {
         private static final int CHUNK_RECORDS = 4_096;
@@ -155,8 +156,10 @@ public final class LogReplay {
                 @Nullable IOException failure) {}
 
         /**
-         * @param logged the outcomes noted from the complete log
-         * @param other the rules for a second decision of each submission; null for none */
+         * @param logged the overruled records noted from the log; submissions that it does not know as overruled are
+         *     decided
+         * @param other the rules for a second decision of each submission; null for none
+         */
         ReplayWorkers(LoggedOutcomes logged, @Nullable DecisionRules other, OnDecided onDecided) {
             this.logged = logged;
             this.other = other;
@@ -182,7 +185,9 @@ public final class LogReplay {
             report();
         }
 
-        /** Hands over a chunk, which is decided while the previous chunk is reported and the next one is read. */
+        /**
+         * Hands the chunk to the pool, which decides it while the previous chunk is reported and the next one is read.
+         */
         private void send() throws IOException {
             List<LogRecord> records = chunk;
             chunk = new ArrayList<>();
@@ -211,7 +216,7 @@ public final class LogReplay {
                 Thread.currentThread().interrupt();
                 throw (IOException) new InterruptedIOException("interrupted while deciding").initCause(e);
             } catch (ExecutionException e) {
-                throw new IllegalStateException("deciding again failed", e.getCause());
+                throw new IllegalStateException("records of the log could not be decided again", e.getCause());
             }
         }
 

@@ -18,12 +18,15 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A comparison of the recorded outcomes with those under another policy. One thread. Memory is a few KiB and one entry for
- * each of the first {@value #MOST_SHARDS} shards; certificates of all other shards are counted together.
+ * A comparison of the recorded outcomes with those under another policy. One thread. Memory is a few KiB and one entry
+ * for each of the first {@value #MOST_SHARDS} shards; certificates of all other shards are counted together.
  */
 public final class PolicyTrial {
     static final int MOST_SHARDS = 10_000;
-    /** The largest number of reasons that are counted separately; recorded outcomes of other versions may have any reason. */
+    /**
+     * The largest number of reasons that are counted separately; recorded outcomes of other versions may have any
+     * reason.
+     */
     private static final int MOST_REASONS = 100;
 
     private final Policy policy;
@@ -39,19 +42,27 @@ public final class PolicyTrial {
     private long different;
     private long differentReason;
 
-    /** The number of certificates that were recorded with one outcome and would get another, or the same, one. */
+    /**
+     * The number of certificates whose recorded verdict is {@code before} and whose verdict under the policy would be
+     * {@code after}, which may be the same.
+     */
     public record Change(Verdict.Kind before, Verdict.Kind after, long certificates) {}
 
-    /** The number of certificates whose outcome has this reason. */
+    /**
+     * The number of certificates whose outcome has this reason: as recorded ({@code before}), and under the policy
+     * ({@code after}).
+     */
     public record Reason(String reason, long before, long after) {}
 
     /**
      * The changes in a shard, or in the shards that are not listed.
      *
      * @param shard the name; null for the shards that are not listed
-     * @param shards the number of shards that are not listed; null for one shard
-     * @param andMore whether there are more shards than were counted separately; null for one shard
-     * @param acceptedChange how many more certificates would be accepted
+     * @param shards the number of shards that are not listed, where those that were not counted separately count as
+     *     one; null for one shard
+     * @param andMore whether there were more than {@value PolicyTrial#MOST_SHARDS} shards, of which only the first were
+     *     counted separately; null for one shard
+     * @param acceptedChange how many more certificates would be accepted; negative if fewer
      */
     public record Shard(
             @Nullable String shard,
@@ -121,7 +132,7 @@ public final class PolicyTrial {
         this.mostExamples = mostExamples;
     }
 
-    /** Counts a submission. An outcome that another backend recorded for it applies under any policy. */
+    /** Counts a submission. If it was overruled, the outcome that was recorded first applies under any policy. */
     public void submission(LogRecord record, ReplayedOutcome before, @Nullable ReplayedOutcome underPolicy) {
         ReplayedOutcome after = before.isOverruled() ? before : Objects.requireNonNull(underPolicy);
         List<Verdict.Kind> change = List.of(before.kind(), after.kind());
@@ -164,7 +175,7 @@ public final class PolicyTrial {
                 byReason.containsKey(kind) || byReason.size() < MOST_REASONS ? kind : "others", any -> new Tally());
     }
 
-    /** Returns all combinations of two outcomes, ordered by the first. */
+    /** Returns a count for each combination of verdicts before and after, ordered by the one before. */
     public List<Change> changes() {
         return Stream.of(Verdict.Kind.values())
                 .flatMap(before -> Stream.of(Verdict.Kind.values())
@@ -181,7 +192,10 @@ public final class PolicyTrial {
                 .toList();
     }
 
-    /** Returns at most {@code most} shards: those with the most changes, or else the most certificates. */
+    /**
+     * Returns at most {@code most} shards, those with the most changes first; with equal changes, those with the most
+     * certificates first.
+     */
     public List<Shard> shards(int most) {
         return inOrder()
                 .limit(most)
@@ -205,7 +219,7 @@ public final class PolicyTrial {
                         .thenComparing(Entry::getKey));
     }
 
-    /** Returns the examples, ordered by the outcome before and after. */
+    /** Returns the examples, ordered by the verdict before and then by the verdict after. */
     public List<Example> examples() {
         return changes().stream()
                 .flatMap(change -> examples.getOrDefault(List.of(change.before(), change.after()), List.of()).stream())
