@@ -66,7 +66,7 @@ public class CertificateSteps {
         return next;
     }
 
-    /** Runs the first phase of reading. */
+    /** Runs the step parse. */
     @Benchmark
     public ParsedCertificate parse() throws MalformedCertificate {
         return CertificateReader.parse(bodies[next()]);
@@ -89,13 +89,13 @@ public class CertificateSteps {
         return ed25519.verify(one.canonicalForm(), one.sig());
     }
 
-    /** Runs the second phase of reading: all other rules, the id, and both digests. */
+    /** Runs the step format, which also computes the id and both digests. */
     @Benchmark
     public Certificate check() throws MalformedCertificate {
         return parsed[next()].check(NOW, SKEW);
     }
 
-    /** Recomputes D̂, regime and budget, and applies the rules. */
+    /** Runs the step decide, without rendering the body: recomputes D̂, regime and budget, and applies the rules. */
     @Benchmark
     public Verdict verify() {
         return verifier.verify(certificates[next()]);
@@ -112,7 +112,7 @@ public class CertificateSteps {
         return Sha256.of(bodies[next()]);
     }
 
-    /** Runs all steps with an HMAC: the work of an event loop between request and lookup. */
+    /** Runs the steps from parse to decide with an HMAC: the work of an event loop between request and look-up. */
     @Benchmark
     public byte[] wholeWay() throws MalformedCertificate {
         ParsedCertificate one = CertificateReader.parse(bodies[next()]);

@@ -16,7 +16,9 @@ import java.util.Map;
 
 /**
  * Decides a batch of commits in order: conditions, versions, revisions and remembered answers. Each commit sees the
- * effects of the earlier ones. Pure, given the time. Owned by one thread.
+ * effects of the earlier ones. Pure, given the time. Owned by one thread. A commit may be decided by several of these
+ * objects, because {@link Writer} splits a batch that the storage rejects; only a batch that the storage commits takes
+ * effect.
  */
 final class BatchDecision {
     private final Map<StateKey, Newest> newest;

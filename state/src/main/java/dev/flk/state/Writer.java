@@ -155,7 +155,8 @@ final class Writer {
     }
 
     /**
-     * Commits a batch. A batch that the storage rejects is retried in halves, so that one commit can't fail the others.
+     * Commits a batch. If the storage rejects the batch because of one commit, the two halves are committed separately
+     * and decided again, so that one commit can't fail the others.
      */
     private void commit(List<PendingCommit> commits) {
         Set<StateKey> keys = new HashSet<>();
@@ -195,7 +196,10 @@ final class Writer {
         decided.tell();
     }
 
-    /** The decision for each commit of a batch; computed again if the storage has to start the commit over. */
+    /**
+     * The decision for each commit of a batch. Each call of {@link #decide} replaces the decisions of the call before
+     * it.
+     */
     private final class Decided {
         private final List<PendingCommit> commits;
         private final Map<CompletableFuture<Committed>, Committed> committed = new HashMap<>();

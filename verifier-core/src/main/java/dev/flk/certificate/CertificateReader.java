@@ -18,9 +18,9 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A reader of certificates, which performs the first of two phases; the signature is checked between the phases. The
- * first phase makes sure that the whole body is well-formed JSON and that the signed fields are present with the right
- * types. {@link ParsedCertificate#check} is the second phase.
+ * The step that parses a certificate. It makes sure that the whole body is well-formed JSON and that the signed fields
+ * are present with the right types. The caller then checks the signature, and only then the other rules of the format
+ * with {@link ParsedCertificate#check}.
  *
  * <p>For any body, time is linear in its size (except for the sorting of keys), and memory is a small multiple of it.
  */
@@ -163,7 +163,7 @@ public final class CertificateReader {
         }
 
         /**
-         * Checks all other rules of the format; this is the second phase of reading.
+         * Checks the other rules of the format, those that {@link #parse} has not checked.
          *
          * @param now the time by the backend's clock
          * @param maxClockSkew how far {@code sent_at} may be ahead of {@code now}; zero for no limit

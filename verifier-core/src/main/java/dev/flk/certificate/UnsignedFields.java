@@ -19,8 +19,9 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The fields that the signature does not cover. They are read with the rest of the body in the first phase; their
- * problems are reported in the second. Confined to one thread until they have been read.
+ * The fields that the signature does not cover. They are read while the body is parsed; their problems are reported
+ * after the signature check, by {@link CertificateReader.ParsedCertificate#check}. Confined to one thread until they
+ * have been read.
  */
 final class UnsignedFields {
     static final String SCHEMA = "fractal-lba-kakeya";
@@ -38,8 +39,8 @@ final class UnsignedFields {
     private final NormalObject content = new NormalObject(contentText);
 
     /**
-     * The normal form of {@code v_star}. Its elements are parsed in the second phase, after the signature check,
-     * because parsing is slow.
+     * The normal form of {@code v_star}. Its elements are converted to numbers after the signature check, because that
+     * is slow.
      */
     private final StringBuilder vStarText = new StringBuilder();
 

@@ -17,8 +17,9 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * The rules that determine an outcome from a certificate and its arrival time: the policy, and how long an outcome is
- * valid. The log stores them with each segment ({@link #context}), so that a replay decides the same way.
+ * The step that decides a certificate: the policy of the {@link Verifier} and the time for which an outcome is valid.
+ * The outcome depends on nothing else but the certificate and its arrival time. The log stores these rules in each
+ * segment ({@link #context}), therefore a replay decides in the same way.
  */
 public final class DecisionRules {
     /** The numbers of the policy, in the order of the docs and of the constructor of {@link Policy}. */

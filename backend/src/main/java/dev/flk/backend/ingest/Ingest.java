@@ -187,7 +187,8 @@ public interface Ingest {
         }
 
         /**
-         * A submission that parses, has a valid signature and satisfies every rule, with the decision on it.
+         * A submission that passed the steps parse, signature and format, with the decision on it, which may be to reject
+         * the certificate.
          *
          * @param keyId the id of the key that signed it, as written to the log
          */

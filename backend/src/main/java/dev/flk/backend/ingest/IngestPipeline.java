@@ -43,11 +43,24 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The path of a submission, in order: the limits of its address and of all senders, parse, signature, the other rules
- * of the format, decide, look-up, the limit of its key (or of its shard, if the key has none), append to the inbox log
- * and wait for the disk, put-if-absent, answer. The pure steps run before the append, on the caller's thread; after the
- * fsync the {@link OutcomeWriter} continues. The log is read before the first submission is accepted; {@link #close}
- * finishes the work in flight and saves the store's position.
+ * The path of a submission, in this order:
+ *
+ * <ol>
+ *   <li>limits: of its address and of all senders
+ *   <li>parse: the body is JSON with all signed fields
+ *   <li>signature: by a key that may sign for the shard
+ *   <li>format: the other rules of the fields
+ *   <li>decide: compute the outcome
+ *   <li>look-up: an id with a recorded outcome is answered with that outcome
+ *   <li>limit of its key, or of its shard if the key has no limit
+ *   <li>append: write to the inbox log and force it to disk
+ *   <li>record: put-if-absent into the dedup store
+ *   <li>answer
+ * </ol>
+ *
+ * <p>The steps before the look-up run on the caller's thread. After the force, {@link OutcomeWriter} records and
+ * answers on its own thread. The log is read before the first submission is accepted; {@link #close} finishes the work
+ * in flight and saves the store's position.
  */
 public final class IngestPipeline implements Ingest, AutoCloseable {
     public static final Key<Duration> MAX_CLOCK_SKEW = Key.of(
@@ -198,7 +211,10 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         return true;
     }
 
-    /** Runs all pure steps; answers the submission and returns empty if one of them rejects it. */
+    /**
+     * Runs the steps parse, signature, format and decide. If one of them refuses the submission, answers it and returns
+     * empty.
+     */
     private Optional<Candidate> check(Submission submission) {
         try {
             return Optional.of(checked(submission));
@@ -218,7 +234,6 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         return Optional.empty();
     }
 
-    /** Parses a submission, verifies its signature, checks the other rules, and computes the decision. */
     private Candidate checked(Submission submission) throws Objection {
         Submitter sender = submission.sender();
         byte[] body = submission.body().get();
