@@ -15,9 +15,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The appends that no caller waits for: records that entries are settled, or did not arrive. Records that the disk
- * fails to write are kept, up to a bound, and appended again. If a record is lost because of the bound or a crash, its
- * certificates are sent once more and answered as duplicates. Safe for several threads.
+ * The appends that no caller waits for: records that entries are settled, or did not arrive. A record that the disk
+ * fails to write is kept in memory and appended again; records beyond {@link #MOST_KEPT} are dropped. If a record is
+ * dropped, or lost in a crash, the next start sends its certificates again, and the backend answers them as duplicates.
+ * Safe for several threads.
  */
 final class BackgroundAppends {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
@@ -40,7 +41,10 @@ final class BackgroundAppends {
         });
     }
 
-    /** Keeps a record that the disk has failed to write, for {@link #retry}. */
+    /**
+     * Keeps a record that the disk has failed to write until {@link #retry} appends it again; drops it if too many are
+     * kept.
+     */
     void keep(Entry note, Throwable failure) {
         synchronized (this) {
             if (refused.size() < MOST_KEPT) {
@@ -50,8 +54,8 @@ final class BackgroundAppends {
         limit.say(
                 "append",
                 leftOut -> LOG.error(
-                        "outbox append error: {}; what was sent and settled is noted again when the disk takes it,"
-                                + " after a crash some is sent again{}",
+                        "outbox append error: {}; the records of sent and settled certificates are written again until"
+                                + " the disk accepts them, after a crash some certificates may be sent twice{}",
                         failure.getMessage(),
                         leftOut));
     }
@@ -69,16 +73,21 @@ final class BackgroundAppends {
     /**
      * An append to the log.
      *
-     * @param onDisk a callback for the first sequence; runs on the log's thread, before the future completes there
-     * @param ended a future that completes once the records are on disk
+     * @param onDisk a callback that receives the sequence of the first record once the records are on disk; it runs on
+     *     the log's thread, before {@code ended} completes
+     * @param ended a future that completes once the records are on disk, or with the failure
      */
     record ForcedAppend(List<Entry> entries, LongConsumer onDisk, CompletableFuture<Void> ended) implements Append {
 
-        /** Appends all records to a log or none. Returns a failed future at once if the log accepts no more. */
+        /**
+         * Appends all records to a log or none. The future has already failed if the log's queue is full or the log is
+         * closed.
+         */
         static CompletableFuture<Void> to(Log log, List<Entry> entries, LongConsumer onDisk) {
             ForcedAppend append = new ForcedAppend(entries, onDisk);
             if (!log.append(append)) {
-                append.failed(new IOException("too much waits for the disk"));
+                append.failed(
+                        new IOException("the log of the outbox is closed, or too many records wait for the disk"));
             }
             return append.ended();
         }

@@ -20,12 +20,14 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The certificates of entries, kept in memory up to a bound and otherwise read from the log. A read continues where the
- * previous one ended, so that a backlog is read only once from beginning to end. Safe for several threads; a lookup in
- * memory never waits for the disk.
+ * The certificates of entries. Some are kept in memory, up to a bound; the others are read from the log. A read
+ * continues where the previous one ended; a backlog that is sent in order is therefore read only once. Safe for several
+ * threads; a lookup in memory never waits for the disk.
  */
 final class CertificateBodies implements Closeable {
-    /** The number of sequences to skip above which looking a record up is cheaper than reading on. */
+    /**
+     * The distance in sequences from which on a new search for a record is cheaper than reading all records before it.
+     */
     private static final long READ_ON = 4096;
 
     private static final long MAX_KEPT_BYTES = 8 << 20;
@@ -37,7 +39,7 @@ final class CertificateBodies implements Closeable {
 
     private final AtomicLong keptBytes = new AtomicLong();
     private @Nullable LogWalk walk;
-    /** The lowest sequence that the walk can return next. */
+    /** The sequence of the first record that the walk has not returned yet. */
     private long next;
 
     CertificateBodies(FileOps files, Path directory, Pending pending) {
@@ -59,7 +61,10 @@ final class CertificateBodies implements Closeable {
         }
     }
 
-    /** Returns the certificates of these entries by sequence, without those that the disk has lost. */
+    /**
+     * Returns the certificates of these entries by sequence. The map has no value for a certificate that the disk has
+     * lost.
+     */
     Map<Long, byte[]> of(List<OutboxEntry> entries) throws IOException {
         Map<Long, byte[]> found = new HashMap<>();
         List<OutboxEntry> missing = new ArrayList<>();
@@ -75,7 +80,7 @@ final class CertificateBodies implements Closeable {
         Map<Long, Long> wanted = locate(missing);
         while (!wanted.isEmpty() && !wanted.equals(before)) {
             read(wanted, found);
-            // compaction may have moved a certificate during the read of its old location
+            // repeated, because compaction may have moved a certificate while its old location was read
             missing.removeIf(entry -> found.containsKey(entry.sequence()));
             before = wanted;
             wanted = locate(missing);
@@ -87,7 +92,7 @@ final class CertificateBodies implements Closeable {
         return found;
     }
 
-    /** Returns the sequences of entries, by the sequence of the record that holds the certificate. */
+    /** Returns, for each entry, the location of its certificate as the key and the entry's sequence as the value. */
     private Map<Long, Long> locate(List<OutboxEntry> entries) {
         Map<Long, Long> located = new HashMap<>();
         entries.forEach(entry -> located.put(pending.location(entry.sequence()), entry.sequence()));
@@ -99,7 +104,10 @@ final class CertificateBodies implements Closeable {
                 .forEach((location, body) -> found.put(Objects.requireNonNull(located.get(location)), body));
     }
 
-    /** Returns the certificates of these records, without those that the disk has lost. */
+    /**
+     * Returns the certificates in the records with these sequences. The map has no value for a certificate that the
+     * disk has lost.
+     */
     synchronized Map<Long, byte[]> read(Iterable<Long> locations) throws IOException {
         NavigableSet<Long> wanted = new TreeSet<>();
         locations.forEach(wanted::add);
@@ -108,7 +116,7 @@ final class CertificateBodies implements Closeable {
             try {
                 readOn(wanted, found);
             } catch (IOException e) {
-                close(); // the next read starts from the beginning
+                close(); // the next read opens the log again
                 throw e;
             }
         }

@@ -10,19 +10,20 @@ public interface CertificateSink {
      * Adds all of the certificates or none, and blocks until they are on disk.
      *
      * @throws OutboxFull if there is no room; nothing was added
-     * @throws IOException if the disk failed or the result is unknown; none counts as added
+     * @throws IOException if the disk failed or the result is unknown; the caller must assume that no certificate was
+     *     added
      */
     void append(List<byte[]> certificates) throws IOException;
 
-    /** Returns the capacity in bytes. */
+    /** Returns an upper limit for the bytes of one {@link #append}; a larger one never fits. */
     long maxBytes();
 
-    /** Returns the location for messages. */
+    /** Returns the path of the outbox, for messages. */
     String name();
 
     /**
-     * The outbox has no room for more certificates; those in it are safe. The message says which bound was reached and
-     * what to do.
+     * The error that the outbox has no room for more certificates; the certificates in it are safe. The message says
+     * which bound was reached and what to do.
      */
     final class OutboxFull extends IOException {
         private static final long serialVersionUID = 1;

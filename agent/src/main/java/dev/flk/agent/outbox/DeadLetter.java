@@ -18,14 +18,15 @@ import java.util.function.Predicate;
  *  "attempts":1,"certificate":{…}}
  * </pre>
  *
- * <p>{@code outbox_seq} and {@code added} identify the former entry of the outbox; {@code status} is present if an
- * answer was the reason. The certificate has its original bytes, except that spaces replace line breaks.
+ * <p>{@code outbox_seq} and {@code added} identify the former entry of the outbox; {@code status} is present if the
+ * certificate was given up because of an answer. The certificate has its original bytes, except that spaces replace
+ * line breaks.
  *
  * @param when the time at which the agent gave the certificate up
- * @param sequence the sequence of the former entry, which {@code sequence} and {@code addedMillis} identify
+ * @param sequence the sequence of the former entry; together with {@code addedMillis} it identifies the entry
  * @param pcsId the certificate's {@code pcs_id}; empty if it has none
- * @param status the status of the answer that was the reason; 0 if no answer was
- * @param attempts the number of attempts since the agent's start
+ * @param status the status of the answer because of which the certificate was given up; 0 if there was no such answer
+ * @param attempts the number of times the certificate was sent between the agent's start and {@code when}
  * @param line the complete line, without its line end
  */
 public record DeadLetter(
@@ -42,7 +43,7 @@ public record DeadLetter(
         return new Name(sequence, addedMillis);
     }
 
-    /** Returns the letter of an entry with this certificate, which is JSON in UTF-8 as the agent accepted it. */
+    /** Returns the letter for an entry. The certificate is JSON in UTF-8, exactly as the agent accepted it. */
     public static DeadLetter of(
             Instant when,
             OutboxEntry entry,
@@ -75,9 +76,9 @@ public record DeadLetter(
     }
 
     /**
-     * Reads a line.
+     * Reads a line of the file.
      *
-     * @throws IOException if it is not a dead letter
+     * @throws IOException if the line is not a dead letter
      */
     static DeadLetter decode(byte[] line) throws IOException {
         JsonMembers members = JsonMembers.parse(line);
@@ -102,9 +103,9 @@ public record DeadLetter(
     }
 
     /**
-     * A filter that selects the dead letters that match every part of it.
+     * A filter that selects the dead letters that fulfil all of its conditions.
      *
-     * @param reason a part of the reason; case is ignored
+     * @param reason a text that the letter's reason must contain; case is ignored
      * @param since the earliest time at which a letter was given up
      * @param ids {@code pcs_id}s or outbox sequences, of which a letter must match one; empty for all
      */

@@ -23,8 +23,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A reader of the file of dead letters, line by line, also while an agent writes the file. A file whose first line is
- * not a dead letter belongs to someone else: it is neither read nor changed. For one thread.
+ * A reader of the file of dead letters, line by line. It also works while an agent writes the file. A file whose first
+ * line is not a dead letter was not written by an agent: it is neither read further nor changed. For one thread.
  */
 public final class DeadLetterFile {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetterFile.class);
@@ -33,10 +33,13 @@ public final class DeadLetterFile {
             .or("data/dlq.jsonl");
 
     private static final int BLOCK_BYTES = 1 << 16;
-    /** The first bytes of every letter that an agent writes. */
+    /** The beginning of every letter that an agent writes. */
     private static final Pattern BEGINNING = Pattern.compile("\\{\"when\":\"[0-9TZ:.+-]{0,35}\",\"outbox_seq\":.*");
 
-    /** The maximum length of a line of zeros that counts as a letter that was never written. */
+    /**
+     * The maximum length of a line of zeros. A crash can leave a line of zeros in place of a letter; a longer one was
+     * left by something else.
+     */
     private static final int MAX_ZEROS = 1 << 16;
     /** The maximum length of a letter, well above the length of a certificate. */
     private static final int MAX_LETTER_BYTES = 16 << 20;
@@ -56,7 +59,7 @@ public final class DeadLetterFile {
         this.file = file;
     }
 
-    /** A file, or a line of it, that no agent wrote. */
+    /** The error that a file has a first or last line that no agent wrote. */
     static final class NotDeadLetters extends IOException {
         private static final long serialVersionUID = 1;
 
@@ -66,14 +69,14 @@ public final class DeadLetterFile {
         }
     }
 
-    /** Returns the number of letters in a file; 0 if there is no file. */
+    /** Returns the number of letters in a file; 0 if the file does not exist. */
     public static int count(Path path) throws IOException {
         return read(path, letter -> {}).map(DeadLetterFile::letters).orElse(0);
     }
 
     /**
-     * Passes on all letters of a file, in order; none if there is no file. Skips lines that are not letters, and logs
-     * their number.
+     * Passes all letters of a file to a consumer, in order; does nothing if the file does not exist. Skips lines that
+     * are not letters, and logs their number.
      */
     public static void letters(Path path, Consumer<DeadLetter> letters) throws IOException {
         read(path, letters).ifPresent(DeadLetterFile::logOthers);
@@ -91,7 +94,10 @@ public final class DeadLetterFile {
         }
     }
 
-    /** Returns why a path can't be used for dead letters; empty for a file of dead letters, an empty file, and none. */
+    /**
+     * Returns why a path can't be used for dead letters; empty if it can: the file contains dead letters, is empty or
+     * does not exist.
+     */
     public static Optional<String> objection(Path path) throws IOException {
         Optional<String> kind = RegularFile.otherKind(path);
         if (kind.isPresent()) {
@@ -116,7 +122,7 @@ public final class DeadLetterFile {
         }
     }
 
-    /** Passes on the letters up to the end of the file. Skips lines that are not letters. */
+    /** Passes the letters up to the end of the file to a consumer. Skips lines that are not letters. */
     void forEach(Consumer<DeadLetter> consumer) throws IOException {
         for (DeadLetter letter = next(); letter != null; letter = next()) {
             consumer.accept(letter);
@@ -146,15 +152,15 @@ public final class DeadLetterFile {
     /** Logs how many lines were skipped because they are not letters. */
     void logOthers() {
         if (others > 0) {
-            LOG.warn("{} has lines that are not dead letters: {}, the first: {}", path, others, firstFault);
+            LOG.warn("{}: skipped {} lines that are not dead letters; the first one: {}", path, others, firstFault);
         }
     }
 
     /**
-     * Returns the next complete line that is not blank, without leading spaces and its line end; null at the end of the
-     * file.
+     * Returns the next complete line that is not blank, without leading spaces and without its line end; null at the
+     * end of the file.
      *
-     * @throws NotDeadLetters if the first line is not a letter, possibly cut or damaged by a crash
+     * @throws NotDeadLetters if the first line is neither a letter nor one that a crash may have cut or damaged
      */
     byte @Nullable [] nextLine() throws IOException {
         line.reset();
@@ -162,14 +168,15 @@ public final class DeadLetterFile {
             byte b = block.get();
             if (b == '\n' && line.size() > 0) {
                 byte[] complete = line.toByteArray();
-                // a letter that a crash or the disk has damaged begins like a letter and ends like an object
+                // accepts a letter that a crash or the disk has damaged inside: it begins like a letter and ends like
+                // an object
                 requireFirst(complete, mayBeCut(complete) && complete[complete.length - 1] == '}');
                 return complete;
             }
             if (line.size() > 0 || !isBlank(b)) {
                 line.write(b);
             }
-            boolean tooLong = line.size() > MAX_LETTER_BYTES; // the rest may not fit into memory
+            boolean tooLong = line.size() > MAX_LETTER_BYTES; // its rest may not fit into memory
             if (!checked && (tooLong || (line.size() == 1 && b != '{' && b != 0))) {
                 throw new NotDeadLetters("first", path);
             }
@@ -198,8 +205,8 @@ public final class DeadLetterFile {
     }
 
     /**
-     * Returns whether a line may be a letter of which a crash left only parts, and zeros in place of the others: up to
-     * the first zero, it must begin like a letter.
+     * Returns whether a line may be a letter that a crash has cut, or has replaced in part or as a whole by zeros. The
+     * text before the first zero must be the beginning of a letter.
      */
     static boolean mayBeCut(byte[] line) {
         String text = new String(line, StandardCharsets.ISO_8859_1);

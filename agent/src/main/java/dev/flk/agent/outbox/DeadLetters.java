@@ -27,9 +27,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The file of the certificates that the agent has given up, with one {@link DeadLetter} for each, in order. A line is
- * on disk when {@link #add} returns; only then may its entry be settled. The process that owns the outbox owns the
- * file. Safe for several threads; other calls wait while letters are requeued or purged.
+ * The file of the certificates that the agent has given up, with one line for each, a {@link DeadLetter}, in the order
+ * in which they were given up. A line is on disk when {@link #add} returns; the entry of the outbox may be settled only
+ * after that. The process that owns the outbox also owns this file. Safe for several threads; other calls wait while
+ * letters are requeued or purged.
  */
 public final class DeadLetters implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetters.class);
@@ -41,10 +42,10 @@ public final class DeadLetters implements Closeable {
     private final Outbox outbox;
     private OpenFile file;
     private volatile Known known;
-    /** Whether an incomplete line after the known end could not be removed yet. */
+    /** Whether the file may have an incomplete line after {@code known.bytes()} that is still to be removed. */
     private boolean torn;
 
-    /** The file after the last operation of this object. */
+    /** The file as the last operation of this object left it. */
     private record Known(Object identity, long bytes, int letters) {
         boolean isSameFile(Optional<FileStatus> status) {
             return status.filter(found -> found.identity().equals(identity)).isPresent();
@@ -68,8 +69,8 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Opens the file, makes it end after a complete line, and finishes what a crash interrupted: settles the entries
-     * whose letters are in it, and removes letters that were requeued. An incomplete last line is removed.
+     * Opens the file, or creates it, and finishes the operations that a crash has interrupted: removes an incomplete
+     * last line, settles the entries whose letters are in the file, and removes letters that were requeued.
      *
      * @throws InvalidConfig if the file does not contain dead letters; it is left unchanged
      */
@@ -92,8 +93,8 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Makes a file end after a complete line, and on disk, after a crash or an edit by hand: removes an incomplete
-     * letter, whose entry was not settled, and adds the line end that a complete letter lacks.
+     * Repairs the end of a file after a crash or an edit by hand, and forces the file to disk. Removes an incomplete
+     * letter, whose entry was not settled, and adds the missing line end of a complete letter.
      */
     private Known completed(OpenFile opened) throws IOException {
         DeadLetterFile lines = new DeadLetterFile(path, opened);
@@ -121,8 +122,8 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Appends a letter and blocks until it is on disk. On failure removes the incomplete line; if that fails, too, the
-     * next call removes it.
+     * Appends a letter and blocks until it is on disk. On failure, removes the incomplete line; if the removal fails as
+     * well, the next call repeats it.
      */
     public synchronized void add(DeadLetter letter) throws IOException {
         followChanges();
@@ -143,8 +144,8 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Opens the file that has the path now if logrotate, for example, has moved the previous one away. Checks the file
-     * again if another program has changed its length.
+     * Follows changes by other programs. If the file was moved away, for example by logrotate, opens the one that is at
+     * the path now, or creates it. If the length of the file has changed, checks the file again.
      */
     private void followChanges() throws IOException {
         if (!known.isSameFile(files.status(path))) {
@@ -189,7 +190,10 @@ public final class DeadLetters implements Closeable {
         return known.letters();
     }
 
-    /** Returns the number of letters in the file, also after another program has moved it or changed its length. */
+    /**
+     * Returns the number of letters in the file. Reads the file again if another program has replaced it or changed its
+     * length.
+     */
     public int countInFile() throws IOException {
         Known last = known;
         Optional<FileStatus> now = files.status(path);
@@ -199,11 +203,12 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Adds letters to the outbox again, and removes them from the file. A letter that was already requeued is only
-     * removed.
+     * Adds the selected letters to the outbox again, and removes them from the file. A letter that was already requeued
+     * is only removed.
      *
      * @return the number of requeued letters
-     * @throws OutboxFull if there is no room for all of them; those that fit are requeued and removed
+     * @throws OutboxFull if the outbox has no room for all of them; the letters for which it had room are requeued and
+     *     removed
      */
     public synchronized int requeue(Predicate<DeadLetter> which) throws IOException {
         Set<Name> done = new HashSet<>();
@@ -244,7 +249,7 @@ public final class DeadLetters implements Closeable {
         outbox.forgetRequeued();
     }
 
-    /** Removes letters permanently and returns their number. */
+    /** Removes the selected letters permanently and returns their number. */
     public synchronized int purge(Predicate<DeadLetter> which) throws IOException {
         Set<Name> names = new HashSet<>();
         DeadLetterFile lines = lines();
@@ -273,7 +278,10 @@ public final class DeadLetters implements Closeable {
         outbox.forgetRequeued();
     }
 
-    /** Replaces the file with a copy without these letters, which is complete and on disk before the rename. */
+    /**
+     * Replaces the file with a copy that lacks these letters. The copy is complete and on disk before it gets the name
+     * of the file.
+     */
     private void rewriteWithout(Predicate<Name> gone) throws IOException {
         Path next = directory.resolve(path.getFileName() + ".next");
         RegularFile.requireOrNothing(next, LinkOption.NOFOLLOW_LINKS);

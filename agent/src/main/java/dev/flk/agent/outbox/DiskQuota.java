@@ -12,9 +12,9 @@ import java.time.Duration;
 import java.util.function.LongSupplier;
 
 /**
- * The limits of the outbox's space: its files, without the {@link Reserve}, have at most {@code OUTBOX_MAX_BYTES}, and
- * the disk keeps {@code OUTBOX_MIN_FREE_BYTES} free. Reads the sizes from the file system at most once a second, and
- * counts what is added in between. Safe for several threads.
+ * The two limits of the outbox's space: its files, without the {@link Reserve}, have at most {@code OUTBOX_MAX_BYTES},
+ * and at least {@code OUTBOX_MIN_FREE_BYTES} of the disk stay free. Reads the sizes from the file system at most once a
+ * second, and counts the bytes that are added in between. Safe for several threads.
  */
 final class DiskQuota {
     /** The bytes that a record needs besides its body: its header, and its share of the record that settles it. */
@@ -40,9 +40,10 @@ final class DiskQuota {
     /**
      * Reserves space for certificates.
      *
-     * @param waitingBytes the bytes that wait to be sent, for the message
-     * @return the reserved bytes; the caller must pass them to {@link #arrived} once the certificates are pending or
-     *     were rejected
+     * @param bytes the bytes of their records
+     * @param waitingBytes the bytes that wait to be sent, for the message of the exception
+     * @return the number of reserved bytes; the caller must pass it to {@link #arrived} once the certificates are on
+     *     disk or were rejected
      * @throws OutboxFull if there is not enough space
      */
     synchronized long take(int certificates, long bytes, long waitingBytes) throws IOException {
@@ -50,8 +51,8 @@ final class DiskQuota {
         long needed = bytes + (long) certificates * OVERHEAD_BYTES;
         if (usedBytes + needed > options.maxBytes()) {
             throw new OutboxFull("the outbox " + options.directory() + " is full: its files have " + usedBytes + " of "
-                    + options.maxBytes() + " bytes, " + waitingBytes
-                    + " wait to be sent; let flk-agent run send them, or raise OUTBOX_MAX_BYTES");
+                    + options.maxBytes() + " bytes, and certificates of " + waitingBytes
+                    + " bytes wait to be sent; let flk-agent run send them, or raise OUTBOX_MAX_BYTES");
         }
         if (freeBytes - needed < options.minFreeBytes()) {
             throw new OutboxFull("the file system of " + options.directory() + " has " + freeBytes
@@ -63,12 +64,12 @@ final class DiskQuota {
         return needed;
     }
 
-    /** Records that certificates with this reserved space are on disk, or were rejected. */
+    /** Records that the certificates for which these bytes were reserved are on disk, or were rejected. */
     synchronized void arrived(long taken) {
         arrivingBytes -= taken;
     }
 
-    /** Returns the bytes that are being appended. */
+    /** Returns the reserved bytes of certificates that are neither on disk nor rejected yet. */
     synchronized long arrivingBytes() {
         return arrivingBytes;
     }
@@ -84,7 +85,7 @@ final class DiskQuota {
         return lastSpace();
     }
 
-    /** Returns the most recently read or computed space. */
+    /** Returns the space as last read or computed; does not access the file system. */
     synchronized Space lastSpace() {
         return new Space(usedBytes, freeBytes);
     }
@@ -118,8 +119,8 @@ final class DiskQuota {
     }
 
     /**
-     * A file of one mebibyte that exists to be deleted: on a full disk, compaction needs its space to move entries
-     * before it can free segments. For one thread at a time.
+     * A file of one mebibyte without content. On a full disk it is deleted: compaction then has the space to move
+     * entries, and can remove their segments. For one thread at a time.
      */
     static final class Reserve {
         /** The name of the file in the outbox's directory. */
@@ -147,7 +148,10 @@ final class DiskQuota {
             return true;
         }
 
-        /** Creates the file unless it exists; returns false if the disk has less than twice its size free. */
+        /**
+         * Creates the file if it is missing or has another size; returns false if less than twice its size is free on
+         * the disk.
+         */
         boolean restore() throws IOException {
             if (files.status(file).map(FileOps.FileStatus::bytes).orElse(0L) == BYTES) {
                 return true;

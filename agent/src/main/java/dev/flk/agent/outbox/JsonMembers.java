@@ -16,12 +16,13 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The members of one JSON object, each with the original bytes of its value, so that members that are not replaced stay
- * unchanged, including unknown fields and the spelling of numbers. Not safe for several threads.
+ * The members of one JSON object, each with the original bytes of its value. Members that are not replaced therefore
+ * stay unchanged, including unknown fields and the spelling of numbers. Not safe for several threads.
  */
 public final class JsonMembers {
     /**
-     * Creates parsers without limits on the length of tokens; the caller bounds the input. Safe for several threads.
+     * The factory of parsers without limits on the length of tokens; the caller must limit the input. Safe for several
+     * threads.
      */
     static final JsonFactory UNBOUNDED = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()

@@ -44,14 +44,18 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The certificates that wait to be sent, in a log that one process owns. Safe for several threads; concurrent additions
- * share an fsync. {@link #add} completes only when its certificates are on disk. {@link #settle} does not wait for the
- * disk: if a crash loses its record, the certificates are sent once more and answered as duplicates. Damaged parts of
- * the log are skipped and reported by {@link #losses}; all other entries remain usable.
+ * share an fsync. The future of {@link #add} completes only when the certificates are on disk. {@link #settle} does not
+ * wait for the disk: if a crash loses the record of a settlement, the next start sends the certificates again, and the
+ * backend answers them as duplicates. Damaged parts of the log are skipped and reported by {@link #losses}; all other
+ * entries remain usable.
  */
 public final class Outbox implements CertificateSink, Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
 
-    /** A small size, so that settled segments are removed soon and a segment is read quickly. */
+    /**
+     * The size of a segment: small, because only segments as a whole are removed, and a read starts at a segment's
+     * beginning.
+     */
     private static final int SEGMENT_BYTES = 8 << 20;
 
     private static final long MAX_QUEUED_BYTES = 16 << 20;
@@ -64,7 +68,7 @@ public final class Outbox implements CertificateSink, Closeable {
     private final Losses losses;
     private final UnreadableBlocks unreadable;
     private final LogRange range;
-    /** The entries that became unreadable in this process, with the locations of their certificates. */
+    /** The entries that were settled as lost in this process, by sequence, with the locations of their certificates. */
     private final NavigableMap<Long, Located> lost = new ConcurrentSkipListMap<>();
 
     private final DiskQuota quota;
@@ -102,7 +106,7 @@ public final class Outbox implements CertificateSink, Closeable {
     /**
      * Locks the outbox and reads its log.
      *
-     * @throws OutboxLocked if another process owns the outbox; the message names it
+     * @throws OutboxLocked if another process owns the outbox; the message names that process
      */
     public static Outbox open(OutboxOptions options, InstantSource clock) throws IOException {
         return open(options, clock, new DiskFiles());
@@ -116,7 +120,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return outbox;
     }
 
-    /** Opens an outbox without threads, for the simulation, which calls {@link #step}. */
+    /** Opens an outbox that has no threads, for the simulation in the tests, which calls {@link #step} instead. */
     static Outbox openStepped(
             OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, FileOps disk, RandomGenerator random)
             throws IOException {
@@ -130,15 +134,18 @@ public final class Outbox implements CertificateSink, Closeable {
         }
     }
 
-    /** Writes the range; works without it on a full disk. */
+    /**
+     * Writes the file of the log's range, by which the next start notices missing segments. A failure is only logged,
+     * so that the outbox also works on a full disk.
+     */
     private void keepRange(RangeWrite write) {
         try {
             log.requireOwned();
             write.run();
         } catch (IOException e) {
             LOG.warn(
-                    "{} could not be written; until it can, missing segments at the beginning or end of the outbox may go"
-                            + " unnoticed: {}",
+                    "{} could not be written: {}; until it can be written, a start may not notice that segments at the"
+                            + " beginning or end of the outbox are missing",
                     options.directory().resolve(LogRange.file(OutboxRecords.PREFIX)),
                     e.getMessage());
         }
@@ -171,15 +178,16 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns why this process no longer owns the outbox, so that no append succeeds; empty while it owns the outbox.
+     * Returns why this process no longer owns the outbox; empty while it owns the outbox. Without ownership, every
+     * append fails.
      */
     public Optional<IOException> lockLost() {
         return log.lockLost().map(cause -> cause);
     }
 
     /**
-     * Returns whether a file is the lock of an outbox of this process, under any name. Opening and closing it would
-     * release the lock.
+     * Returns whether a file, under any name, is the lock file of an outbox that this process has open. Such a file
+     * must not be opened: closing it would release the lock.
      *
      * @param fileKey the file key of the file, or null
      */
@@ -193,11 +201,11 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Adds all of the certificates or none, and blocks until they are on disk. If the outbox is full, first frees the
-     * space of settled certificates and tries again.
+     * Adds all of the certificates or none, and blocks until they are on disk. If the outbox is full, frees the space
+     * of settled certificates and tries once more.
      *
      * @throws OutboxFull if there is no room; nothing was added
-     * @throws IOException if the disk failed; none counts as added
+     * @throws IOException if the disk failed; the caller must assume that no certificate was added
      */
     @Override
     public void append(List<byte[]> added) throws IOException {
@@ -218,8 +226,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Adds certificates without blocking. The future completes on the log's thread, with an {@link IOException} if the
-     * disk failed.
+     * Adds certificates without blocking. The future completes on the log's thread once the certificates are on disk,
+     * or with an {@link IOException} if the disk failed.
      *
      * @throws OutboxFull if there is no room; nothing was added
      */
@@ -228,9 +236,9 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Adds dead letters as new entries; the caller must remove the letters from their file after the future completes.
-     * The records contain the names of the former entries, so that a letter that a crash leaves in the file is not
-     * requeued twice.
+     * Adds dead letters as new entries. After the future completes, the caller must remove the letters from the file of
+     * dead letters. The new records contain the names of the former entries: if a crash prevents the removal, a later
+     * start recognises the letters and does not requeue them again.
      */
     CompletableFuture<Void> requeue(List<DeadLetter> letters) throws IOException {
         List<byte[]> plain = letters.stream().map(DeadLetter::certificate).toList();
@@ -241,7 +249,10 @@ public final class Outbox implements CertificateSink, Closeable {
                 .thenRun(() -> letters.forEach(letter -> contents.requeued().add(letter.name())));
     }
 
-    /** Returns whether the dead letter of this entry was requeued since the last call of {@link #forgetRequeued}. */
+    /**
+     * Returns whether the dead letter of this former entry was requeued after the last call of {@link #forgetRequeued},
+     * in this process or an earlier one.
+     */
     boolean wasRequeued(Name name) {
         return contents.wasRequeued(name);
     }
@@ -251,14 +262,14 @@ public final class Outbox implements CertificateSink, Closeable {
         return !contents.requeued().isEmpty();
     }
 
-    /** Forgets the requeued letters, since none is in the file of dead letters any more. */
+    /** Forgets which letters were requeued; called once none of them is in the file of dead letters any more. */
     void forgetRequeued() {
         contents.requeued().clear();
     }
 
     /**
-     * Appends a record of the requeued letters that may still be in the file of dead letters, so that older segments
-     * can be removed.
+     * Appends a record that names the requeued letters that may still be in the file of dead letters. Older segments,
+     * which contain the same names, can then be removed.
      */
     CompletableFuture<Void> repeatRequeued() {
         List<Name> names = List.copyOf(contents.requeued());
@@ -281,7 +292,7 @@ public final class Outbox implements CertificateSink, Closeable {
                 records.stream().mapToLong(body -> body.length).sum(),
                 contents.pending().bytes());
         long now = Math.max(0, clock.millis());
-        // parsed here, since the log's thread must not spend time on it
+        // the certificates are parsed here, because the log's thread must not spend time on it
         List<String> shards = added.stream().map(body -> Shards.nameIn(body, 0)).toList();
         ForcedAppend append = new ForcedAppend(
                 records.stream()
@@ -294,7 +305,8 @@ public final class Outbox implements CertificateSink, Closeable {
         var unused = append.ended().whenComplete((nothing, failure) -> quota.arrived(taken));
         if (!log.append(append)) {
             quota.arrived(taken);
-            throw new OutboxFull("the outbox " + options.directory() + " can't keep up or is closing; try again");
+            throw new OutboxFull("the outbox " + options.directory()
+                    + " accepts no certificates now: its disk can't keep up, or it is closing; try again");
         }
         return append.ended();
     }
@@ -328,22 +340,26 @@ public final class Outbox implements CertificateSink, Closeable {
         arrival = listener;
     }
 
-    /** Returns the next entries after a sequence, in order, at most {@code most}. */
+    /** Returns the first pending entries after a sequence, in the order of their sequences; at most {@code most}. */
     public List<OutboxEntry> pendingAfter(long sequence, int most) {
         return contents.pending().after(sequence, most);
     }
 
-    /** Returns the certificates of these entries by sequence, without those that the disk has lost. */
+    /**
+     * Returns the certificates of these entries by sequence. The map has no value for a certificate that the disk has
+     * lost.
+     */
     public Map<Long, byte[]> bodies(List<OutboxEntry> entries) throws IOException {
         return bodies.of(entries);
     }
 
     /**
-     * Records that entries are about to be sent, so that even after a crash the earliest time at which one may have
-     * arrived is known.
+     * Records that entries are about to be sent. After a crash, the record says since when a certificate may be at the
+     * backend. An entry with an earlier unanswered sending keeps the time of that sending.
      *
-     * @param now the current time
-     * @param then a callback that runs once the record is on disk, or the disk has failed; on any thread
+     * @param now the current time on two clocks: the agent's, and the one that measures {@code MAX_AGE}
+     * @param then a callback that runs once the record is on disk or the disk has failed, and immediately if no record
+     *     is needed; on any thread
      */
     public void beingSent(List<OutboxEntry> entries, LastSending now, Runnable then) {
         List<Long> first = new ArrayList<>();
@@ -370,20 +386,22 @@ public final class Outbox implements CertificateSink, Closeable {
         });
     }
 
-    /** Returns the last recorded sending of this process or an earlier one; empty if none exists. */
+    /**
+     * Returns the last sending that was recorded, by this process or an earlier one; empty if nothing was ever sent.
+     */
     public Optional<LastSending> lastSending() {
         return contents.lastSending();
     }
 
     /**
-     * Returns the time at which an entry was first sent without an answer, in milliseconds since 1970; -1 if it never
-     * was.
+     * Returns the time since which an entry may have arrived without an answer: that of its first unanswered sending,
+     * in milliseconds since 1970, on the clock that measures {@code MAX_AGE}. Returns -1 if no sending is unanswered.
      */
     public long unansweredSinceMillis(OutboxEntry entry) {
         return contents.pending().unansweredSinceMillis(entry.sequence());
     }
 
-    /** Records that sent entries did not arrive. Returns before the record is on disk. */
+    /** Records that entries, although sent, are known not to have arrived. Returns before the record is on disk. */
     public void notArrived(List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
@@ -396,15 +414,16 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Settles entries. Returns before the record is on disk. Lost entries are only remembered: the next start reads the
-     * disk again, and includes the entries that are readable by then.
+     * Settles entries. Returns before the record is on disk. {@link SettledAs#LOST} is not recorded, only kept in
+     * memory: the next start reads the disk again, and an entry that is readable by then is pending again.
      */
     public void settle(SettledAs how, List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
         }
         entries.forEach(entry -> bodies.forget(entry.sequence()));
-        // compaction moves entries under the same lock, so that no record of an entry follows the one that settles it
+        // compaction moves entries under the same lock; otherwise a record that moves an entry could follow the one
+        // that settles it, and a start would read the entry as pending
         synchronized (this) {
             if (how == SettledAs.LOST) {
                 for (OutboxEntry entry : entries) {
@@ -420,7 +439,10 @@ public final class Outbox implements CertificateSink, Closeable {
         }
     }
 
-    /** Settles an entry as dead if it is pending; compares both its sequence and its time. */
+    /**
+     * Settles the entry with this name as dead if it is pending; does nothing if the pending entry with this sequence
+     * was added at another time.
+     */
     void settleIfPending(Name name) {
         List<OutboxEntry> found = contents.pending().after(name.sequence() - 1, 1);
         if (!found.isEmpty()
@@ -435,7 +457,10 @@ public final class Outbox implements CertificateSink, Closeable {
         return lost.values().stream().filter(one -> one.location() <= location).toList();
     }
 
-    /** Appends those of the entries again that are pending or lost; the future completes once they are on disk. */
+    /**
+     * Appends entries again, without those that are neither pending nor lost. The future completes once the records are
+     * on disk.
+     */
     CompletableFuture<Void> move(Map<OutboxEntry, byte[]> entries) {
         synchronized (this) {
             List<OutboxEntry> moved = new ArrayList<>();
@@ -452,7 +477,7 @@ public final class Outbox implements CertificateSink, Closeable {
             if (moved.isEmpty()) {
                 return CompletableFuture.completedFuture(null);
             }
-            // the record of the last sending may be in a segment that compaction is about to remove
+            // repeats the record of the last sending, which may be in a segment that compaction is about to remove
             contents.lastSending().ifPresent(last -> records.add(OutboxRecords.beingSent(last, List.of())));
             return ForcedAppend.to(log, records, first -> {
                 long location = first;
@@ -494,19 +519,19 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * The used and free bytes on the disk of the outbox.
+     * The disk space of the outbox.
      *
      * @param usedBytes the bytes of the outbox's files
      * @param freeBytes the bytes of the file system that this process can still use
      */
     public record Space(long usedBytes, long freeBytes) {}
 
-    /** Returns the space, which is at most one second old. */
+    /** Returns the used and the free bytes, read at most one second ago. */
     public Space space() throws IOException {
         return quota.space();
     }
 
-    /** Returns the most recently read space, without reading the file system. */
+    /** Returns the used and the free bytes as last read or computed; does not access the file system. */
     public Space lastSpace() {
         return quota.lastSpace();
     }
@@ -527,14 +552,15 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns the pending entries by the names of shards: at most 64 names, first those with entries that were pending
-     * at the start, then those that came first. {@code (others)}, which is always present, counts the rest.
+     * Returns the pending entries of each shard, by its name. At most 64 shards have a name: those with pending entries
+     * at the start, then those that appeared first. The name {@code (others)}, which is always present, stands for all
+     * other shards.
      */
     public Map<String, ShardBacklog> byShard() {
         return contents.pending().byShard();
     }
 
-    /** Returns the name under which the shard of a pending entry is counted. */
+    /** Returns the name under which {@link #byShard} counts a pending entry. */
     public String shardName(OutboxEntry entry) {
         return contents.pending().shardName(entry.sequence());
     }
@@ -548,7 +574,10 @@ public final class Outbox implements CertificateSink, Closeable {
         return sentences;
     }
 
-    /** Returns the number of records that the disk has lost; a lower bound if they were at the end of the log. */
+    /**
+     * Returns the number of records that the disk has lost. It is a lower bound if records at the end of the log are
+     * missing.
+     */
     public long lostRecords() {
         return Math.max(losses.records() + lost.size(), unreadable.describe().isEmpty() ? 0 : 1);
     }
@@ -570,20 +599,20 @@ public final class Outbox implements CertificateSink, Closeable {
      * The pending entries of one shard.
      *
      * @param entries the number of pending entries
-     * @param oldestAddedMillis the time at which the oldest of them was added, in milliseconds since 1970; -1 if there
-     *     is none
+     * @param oldestAddedMillis the time at which the oldest of these entries was added, in milliseconds since 1970; -1
+     *     without entries
      */
     public record ShardBacklog(int entries, long oldestAddedMillis) {}
 
     /**
-     * A time at which certificates were sent.
+     * The time of a sending, on two clocks.
      *
      * @param own the time on the agent's clock
      * @param age the time on the clock that measures {@code MAX_AGE}
      */
     public record LastSending(Instant own, Instant age) {}
 
-    /** An error that reports that another process owns the outbox; the message names the process. */
+    /** The error that another process owns the outbox; the message names that process. */
     public static final class OutboxLocked extends IOException {
         private static final long serialVersionUID = 1;
 

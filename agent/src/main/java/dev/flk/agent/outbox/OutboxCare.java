@@ -13,13 +13,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The housekeeping of a running outbox, once a second on its own thread: appends the records again that the disk has
- * failed to write, and removes settled segments regardless of their age when the files approach {@code
- * OUTBOX_MAX_BYTES}, or the free space of the disk is below {@code OUTBOX_MIN_FREE_BYTES}.
+ * The housekeeping of a running outbox, once a second on its own thread. It repeats appends that the disk has failed to
+ * write. It also removes settled segments, regardless of their age, when the size of the outbox approaches {@code
+ * OUTBOX_MAX_BYTES} or the free space of the disk is below {@code OUTBOX_MIN_FREE_BYTES}.
  */
 final class OutboxCare implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
-    /** The time until a compaction that removed nothing is repeated, unless many more entries are settled earlier. */
+    /**
+     * The wait after a compaction that removed nothing. The next one runs earlier if many more entries have been
+     * settled by then.
+     */
     private static final long FRUITLESS_NANOS = Duration.ofMinutes(1).toNanos();
 
     private static final long EVERY_NANOS = Duration.ofSeconds(1).toNanos();
@@ -71,13 +74,18 @@ final class OutboxCare implements Closeable {
                 compaction.keepReserve();
             }
         } catch (IOException | RuntimeException e) {
-            limit.say("care", leftOut -> LOG.error("cannot look after the outbox: {}{}", e, leftOut));
+            limit.say(
+                    "care",
+                    leftOut -> LOG.error(
+                            "cannot check or free the disk space of the outbox: {}; trying again every second{}",
+                            e,
+                            leftOut));
         }
     }
 
     /**
-     * Removes settled segments if enough bytes are settled. A second caller waits for the first, after which there is
-     * usually nothing left to remove.
+     * Removes settled segments if more than an eighth of the outbox's bytes are settled. A second caller waits for the
+     * first one, and then usually finds nothing to remove.
      */
     synchronized void makeRoom() throws IOException {
         long used = quota.space().usedBytes();
@@ -95,13 +103,13 @@ final class OutboxCare implements Closeable {
         quota.refresh();
         if (report.removedSegments() > 0) {
             LOG.info(
-                    "outbox: removed {} segments to free space, after moving their {} pending entries",
+                    "outbox: removed {} segments to free space, after copying their {} pending entries to a newer one",
                     report.removedSegments(),
                     report.movedEntries());
         }
     }
 
-    /** Ends the thread and waits for the current step. */
+    /** Ends the thread after its current step, and waits for that. */
     @Override
     public void close() {
         closing = true;

@@ -22,19 +22,25 @@ import java.util.Map;
 import java.util.OptionalLong;
 
 /**
- * The compaction of the outbox, which frees the space of settled entries: it seals the active segment, then removes
+ * The compaction of the outbox, which frees the space of settled entries: it closes the active segment, then removes
  * entire segments, oldest first, and compresses segments that were closed at least a day ago. It never loses a pending
- * entry: if a segment contains only a few of them, they are appended again, and are on disk before the segment is
- * removed. The same applies to entries that were lost and can be read again. A crash at any point loses nothing. Runs
- * concurrently with senders and producers; one run at a time.
+ * entry: if the oldest segments contain only a few pending entries, these are appended again, and are on disk before
+ * the segments are removed. Entries that were settled as lost are also appended again if they have become readable. A
+ * crash at any point loses nothing. Runs concurrently with senders and producers; one run at a time.
  */
 public final class OutboxCompaction {
     private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
     private static final int PORTION_BYTES = 1 << 20;
-    /** The portion on a full disk, a quarter of the released reserve; the rest is for the other writes of a compaction. */
+    /**
+     * The bytes of certificates to move at once on a full disk: a quarter of the released reserve. The rest is left for
+     * the other writes of a compaction.
+     */
     private static final int PORTION_OF_RESERVE_BYTES = Reserve.BYTES / 4;
 
-    /** The maximum number of moved entries, which cost memory; segments that would exceed it are kept. */
+    /**
+     * The maximum number of pending entries that have been moved, because each takes extra memory; segments are kept if
+     * removing them would exceed it.
+     */
     static final int MOST_MOVED = 100_000;
 
     private final FileOps files;
@@ -57,14 +63,21 @@ public final class OutboxCompaction {
      * The result of a run, or the expected result of a dry run.
      *
      * @param removedSegments the number of removed segments
-     * @param freedBytes the number of bytes by which the files became smaller
+     * @param freedBytes the number of bytes by which all files together became smaller
      * @param movedEntries the number of entries that were appended again
      * @param compressedSegments the number of compressed segments
      * @param pending the number of pending entries, which a run does not change
      */
     public record Report(int removedSegments, long freedBytes, int movedEntries, int compressedSegments, int pending) {}
 
-    /** The oldest segments, which can be removed after these entries were moved. */
+    /**
+     * A removal of the oldest segments, which is possible after some entries were moved.
+     *
+     * @param segments the number of segments
+     * @param bytes the size of their files
+     * @param lastLocation the sequence of the last record in these segments
+     * @param moved the entries to move
+     */
     private record Removal(int segments, long bytes, long lastLocation, List<Located> moved) {}
 
     OutboxCompaction(
@@ -87,15 +100,18 @@ public final class OutboxCompaction {
         this.reserve = new Reserve(files, directory);
     }
 
-    /** Reserves the space that a run needs on a full disk; returns false if the disk lacks it now. */
+    /**
+     * Reserves the space that a run needs on a full disk; returns false if the disk has not enough space for it now.
+     */
     synchronized boolean keepReserve() throws IOException {
         return reserve.restore();
     }
 
     /**
-     * Removes settled entries in segments that were closed longer ago than {@code horizon}.
+     * Frees the space of settled entries in segments that were closed longer ago than {@code horizon}.
      *
-     * @throws IOException if the disk fails, even after the reserve was released; completed steps are not undone
+     * @throws IOException if the disk fails, or is full even after the reserve was released; completed steps are not
+     *     undone
      */
     synchronized Report run(Duration horizon, Mode mode) throws IOException {
         if (mode == Mode.DRY_RUN) {
@@ -132,7 +148,7 @@ public final class OutboxCompaction {
     private Report run(Duration horizon, int portionBytes) throws IOException {
         log.requireOwned();
         List<SegmentSummary> before = segments();
-        // first removes segments that need no write, which may make room for the rest
+        // first removes the segments whose removal needs no write; this may free the space for the writes that follow
         boolean isWriteNeeded =
                 outbox.hasRequeued() || !outbox.lostUpTo(Long.MAX_VALUE).isEmpty();
         int removed = isWriteNeeded ? 0 : remove(horizon, Math.min(pending.firstLocation(), closedEnd(before)) - 1);
@@ -141,7 +157,7 @@ public final class OutboxCompaction {
         Removal removal = removal(horizon, segments());
         move(removal.moved(), portionBytes);
         move(outbox.lostUpTo(removal.lastLocation()), portionBytes);
-        bodies.close(); // an open file would keep its space
+        bodies.close(); // the space of a removed file is free only after the file is closed
         removed += remove(horizon, removal.lastLocation());
         int compressed = 0;
         while (retention(horizon).step(0) == Done.COMPRESSED) {
@@ -151,7 +167,10 @@ public final class OutboxCompaction {
                 removed, bytes(before) - bytes(segments()), removal.moved().size(), compressed, pending.size());
     }
 
-    /** Returns the segments as they are after a run has sealed the active one, provided that it has a record. */
+    /**
+     * Returns the segments as a run would leave them after its first step: closes the active segment and adds an empty
+     * one, unless the active segment has no record.
+     */
     private List<SegmentSummary> asSealed(List<SegmentSummary> segments) {
         SegmentSummary newest = segments.get(segments.size() - 1);
         if (newest.end() <= newest.next()) {
@@ -172,7 +191,9 @@ public final class OutboxCompaction {
         return sealed;
     }
 
-    /** Returns the end of the closed segments, all of whose entries are in {@code pending} or settled. */
+    /**
+     * Returns the sequence after the last record of the closed segments. Every entry before it is pending or settled.
+     */
     private static long closedEnd(List<SegmentSummary> segments) {
         return segments.size() < 2 ? 1 : segments.get(segments.size() - 2).end();
     }
@@ -190,8 +211,9 @@ public final class OutboxCompaction {
     }
 
     /**
-     * Returns the largest number of the oldest segments that were closed longer ago than {@code horizon} and of whose
-     * bytes at most half must be moved; without a horizon at most three quarters, because producers wait for room then.
+     * Returns a removal of the oldest segments that were closed longer ago than {@code horizon}, as many as possible.
+     * At most half of their bytes may have to be moved. If the horizon is zero, the limit is three quarters, because
+     * producers then wait for space.
      */
     private Removal removal(Duration horizon, List<SegmentSummary> segments) {
         Removal best = new Removal(0, 0, 0, List.of());
@@ -230,7 +252,7 @@ public final class OutboxCompaction {
         long bytes = 0;
         for (Located located : entries) {
             byte[] body = bodies.read(List.of(located.location())).get(located.location());
-            if (body != null) { // the disk can't read a missing one, but may read a lost one again
+            if (body != null) { // null if the disk can't read it; one that was lost may be readable again
                 portion.put(located.entry(), body);
                 bytes += body.length;
             }

@@ -17,14 +17,16 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
-/** The state that results from all records of the log. Safe for several threads once the log was read. */
+/**
+ * The state of an outbox, as it follows from the records of its log. Safe for several threads after the log was read.
+ */
 final class OutboxContents {
     private final Pending pending = new Pending();
     private final Set<Name> requeued = ConcurrentHashMap.newKeySet();
     private volatile @Nullable LastSending lastSending;
     private long last;
 
-    /** Reads the whole log. */
+    /** Reads the entire log and returns the resulting state. */
     static OutboxContents replay(LogReader log) throws IOException {
         OutboxContents contents = new OutboxContents();
         for (LogRecord record = log.next(); record != null; record = log.next()) {
@@ -67,7 +69,7 @@ final class OutboxContents {
         }
     }
 
-    /** Returns the sequence of the last record that was read; 0 if there was none. */
+    /** Returns the sequence of the last record of the log when it was read; 0 if it had no record. */
     long last() {
         return last;
     }
@@ -77,29 +79,32 @@ final class OutboxContents {
         return pending;
     }
 
-    /** Remembers that certificates are being sent. */
+    /** Stores the time at which certificates were last sent. */
     void sending(LastSending now) {
         lastSending = now;
     }
 
-    /** Returns the last sending; empty if nothing was sent. */
+    /** Returns the time of the last sending; empty if nothing was ever sent. */
     Optional<LastSending> lastSending() {
         return Optional.ofNullable(lastSending);
     }
 
-    /** Returns the former entries of requeued dead letters that may still be in their file. */
+    /**
+     * Returns the names of former entries whose dead letters were requeued and may still be in the file of dead
+     * letters.
+     */
     Set<Name> requeued() {
         return requeued;
     }
 
-    /** Returns whether the dead letter of this entry was requeued. */
+    /** Returns whether {@link #requeued} contains this former entry. */
     boolean wasRequeued(Name name) {
         return requeued.contains(name);
     }
 
     /**
-     * The records that the disk has lost. The log may report a gap several times, once for each segment that should
-     * contain it; this class counts each missing record once.
+     * The gaps in the log: records that the disk has lost. The log may report the same missing records for several
+     * segments; this class counts each missing record once.
      */
     record Losses(List<Damage> gaps) {
 

@@ -5,11 +5,11 @@ package dev.flk.agent.outbox;
  * A certificate in the outbox.
  *
  * @param sequence the number of the certificate in the outbox
- * @param addedMillis the time at which it was added, in milliseconds since 1970; together with the sequence it
- *     identifies the entry even if the outbox is deleted and recreated
- * @param bodyBytes the length of the certificate
- * @param unansweredSinceMillis the time at which it was first sent without an answer, in milliseconds since 1970; -1 if
- *     it never was
+ * @param addedMillis the time at which the certificate was added, in milliseconds since 1970. Sequence and time
+ *     together identify the entry, even if the outbox is deleted and its sequences start again
+ * @param bodyBytes the length of the certificate in bytes
+ * @param unansweredSinceMillis the time of the first sending without an answer, in milliseconds since 1970; -1 if no
+ *     sending is unanswered
  */
 public record OutboxEntry(long sequence, long addedMillis, int bodyBytes, long unansweredSinceMillis) {
 

@@ -29,8 +29,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads, checks and repairs an outbox on disk. All methods but {@link #repair} work while an agent runs, and change
- * nothing. A missing directory is an empty outbox.
+ * A reader of an outbox on disk, which also checks and repairs it. All methods except {@link #repair} work while an
+ * agent runs, and change nothing. A missing directory counts as an empty outbox.
  */
 public final class OutboxInspector {
     private static final int PAGE = 4096;
@@ -54,7 +54,7 @@ public final class OutboxInspector {
      * @param pendingBytes the size of the pending certificates in bytes
      * @param oldest the pending entry with the lowest sequence; empty if none exists
      * @param lostRecords the number of records that the disk has lost
-     * @param usedBytes the bytes of its files, without the reserve
+     * @param usedBytes the bytes of the outbox's files, without the {@link DiskQuota.Reserve}
      */
     public record Summary(
             int pendingEntries, long pendingBytes, Optional<OutboxEntry> oldest, long lostRecords, long usedBytes) {}
@@ -78,17 +78,18 @@ public final class OutboxInspector {
     /**
      * An entry with its settlement.
      *
-     * @param settlement the way in which it was settled; empty while it is pending
+     * @param settlement the way in which the entry was settled; empty while it is pending
      * @param certificate the certificate as the agent accepted it
      */
     public record HistoryEntry(OutboxEntry entry, Optional<SettledAs> settlement, byte[] certificate) {}
 
     /**
-     * Passes on all entries that are still in the log, pending or settled, in the order of their certificates. Needs
-     * about four bytes of memory per entry, and more for each that compaction has moved.
+     * Passes all entries that are still in the log to a consumer, pending and settled ones, in the order of the records
+     * that contain their certificates. Needs about four bytes of memory per entry, and more for each entry that
+     * compaction has moved.
      */
     public void history(Consumer<HistoryEntry> consumer) throws IOException {
-        // the settlements in pages by sequence; null for a pending entry
+        // the settlements by sequence, in pages of PAGE entries; null for a pending entry
         Map<Long, @Nullable SettledAs[]> settled = new HashMap<>();
         Map<Long, Long> movedTo = new HashMap<>();
         forEach(record -> {
@@ -132,7 +133,8 @@ public final class OutboxInspector {
      * @param missing a sentence for each range of missing records, and for each file that the disk failed to read
      * @param missingRecords the number of missing records
      * @param givenUp a sentence for each range of records that an earlier repair has declared lost
-     * @param tornBytes the bytes that a crash has left after the last complete record; the next start sets them aside
+     * @param tornBytes the bytes after the last complete record, which a crash may have left; the next start sets them
+     *     aside
      * @param brokenHeaders a sentence for each file with a damaged header and readable records
      * @param foreign a sentence for each file that belongs to another outbox
      */
@@ -176,8 +178,8 @@ public final class OutboxInspector {
     }
 
     /**
-     * Copies every damaged file to a {@code ….broken} one, keeps all complete records, and declares the others lost, so
-     * that later starts do not report them again.
+     * Copies every damaged file to {@code <file>.broken}, keeps all complete records, and declares the other records
+     * lost; later starts do not report them again.
      *
      * @return the files that were set aside, each with the name of its copy
      * @throws OutboxLocked if another process owns the outbox
@@ -202,7 +204,7 @@ public final class OutboxInspector {
     /**
      * Checks that no other process owns the outbox.
      *
-     * @throws OutboxLocked if another process owns the outbox; the message names it
+     * @throws OutboxLocked if another process owns the outbox; the message names that process
      */
     public void requireFree() throws IOException {
         Path lock = directory.resolve(Log.LOCK_FILE);

@@ -11,9 +11,9 @@ import java.util.List;
  * The options of an outbox.
  *
  * @param directory the directory of the log's segments
- * @param maxBytes the capacity in bytes, beyond which the outbox rejects certificates
- * @param minFreeBytes the free bytes of the file system below which the outbox rejects certificates, so that
- *     settlements can still be written
+ * @param maxBytes the largest size of the outbox's files in bytes; certificates that would exceed it are rejected
+ * @param minFreeBytes the free bytes of the file system below which certificates are rejected; this space is left for
+ *     the records of settlements
  */
 public record OutboxOptions(Path directory, long maxBytes, long minFreeBytes) {
     private static final Key<Path> PATH = Key.of("OUTBOX_PATH", Quantities::path, "The directory of the outbox.")

@@ -24,12 +24,12 @@ import java.util.stream.Stream;
  * m      a pending entry, appended again so that its old segment can be removed: its sequence, the time at which
  *        it was added, the time of its first unanswered sending (or -1), a line feed, the certificate
  * s      settled entries: the settlement (200, 202, dead, lost), and their sequences
- * b      entries about to be sent: the time on the clock that measures ages (the record itself has the time of the
- *        agent's clock), and their sequences, of which a repetition of an earlier record has none; whether they
- *        arrived is unknown until s or n follows
- * n      entries that did not arrive: their sequences
+ * b      entries about to be sent: the time on the clock that measures MAX_AGE (the record itself has the time of
+ *        the agent's clock), and their sequences; until a record s or n of an entry follows, it may have arrived.
+ *        Without sequences: a repetition of the last time, before the segment with its record is removed
+ * n      entries that were sent and are known not to have arrived: their sequences
  * q      requeued dead letters that may still be in their file: sequence and time of each former entry; written
- *        before the segments with the earlier records of it are removed
+ *        before the segments with their records r, or an earlier q, are removed
  * </pre>
  */
 final class OutboxRecords {
@@ -41,7 +41,9 @@ final class OutboxRecords {
     static final char NOT_ARRIVED = 'n';
     static final char STILL_IN_FILE = 'q';
     static final String PREFIX = "outbox";
-    /** The key of every record: none, since certificates are signed when they are sent. */
+    /**
+     * The name of a signing key that every record has: no key, since certificates are signed only when they are sent.
+     */
     private static final String NO_KEY = "-";
 
     private OutboxRecords() {}
@@ -55,7 +57,7 @@ final class OutboxRecords {
         return ascii(join(numbers));
     }
 
-    /** Returns a record that certificates are about to be sent. */
+    /** Returns the record that certificates are about to be sent. */
     static Entry beingSent(LastSending when, List<Long> sequences) {
         List<Long> numbers = new ArrayList<>(List.of(when.age().toEpochMilli()));
         numbers.addAll(sequences);
@@ -108,7 +110,9 @@ final class OutboxRecords {
         return new Name(numbers[0], numbers[1]);
     }
 
-    /** Returns the entry whose certificate a record contains; the length is that of the certificate alone. */
+    /**
+     * Returns the entry whose certificate a record contains; {@code bodyBytes} is the length of the certificate alone.
+     */
     static OutboxEntry entry(LogRecord record) {
         int bytes = record.body().length - headBytes(record);
         if (record.kind() != MOVED) {
@@ -130,7 +134,7 @@ final class OutboxRecords {
         return from == 0 ? body : Arrays.copyOfRange(body, from, body.length);
     }
 
-    /** Returns the name under which the shard of a record's certificate is counted. */
+    /** Returns the shard id of a record's certificate; {@link Shards#OTHERS} if it has no valid one. */
     static String shard(LogRecord record) {
         return Shards.nameIn(record.body(), headBytes(record));
     }
@@ -173,8 +177,8 @@ final class OutboxRecords {
     }
 
     /**
-     * The permanent name of an entry: its sequence and the time at which it was added, so that names remain unique even
-     * if the outbox is deleted and recreated.
+     * The permanent name of an entry: its sequence and the time at which it was added. The time keeps names unique if
+     * the outbox is deleted and its sequences start again.
      *
      * @param addedMillis the time at which the entry was added, in milliseconds since 1970
      */

@@ -16,22 +16,23 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The entries that are not settled, in the order of their sequences, without their certificates. An entry needs 14 to
- * 18 bytes of memory if its neighbours are pending, too, and about 220 bytes if they are settled. A moved entry needs
- * about 80 bytes more, and so does an entry while it is unknown whether it arrived. Safe for several threads.
+ * 18 bytes of memory if the entries around it are pending, too, and about 220 bytes if those are settled. An entry that
+ * compaction has moved needs about 80 bytes more; so does an entry that was sent and is not answered. Safe for several
+ * threads.
  */
 final class Pending {
-    /** The chunks by the first sequence of their ranges, which do not overlap. */
+    /** The chunks, whose ranges do not overlap, by the first sequence of each range. */
     private final TreeMap<Long, Chunk> chunks = new TreeMap<>();
-    /** The sequences of the records that hold the certificates of moved entries, by entry. */
+    /** The locations of the certificates of moved entries: the sequence of the entry, then that of the record. */
     private final Map<Long, Long> moved = new HashMap<>();
-    /** The times of the first sendings without an answer, by sequence. */
+    /** The time of each entry's first unanswered sending, in milliseconds since 1970, by the sequence of the entry. */
     private final Map<Long, Long> unanswered = new HashMap<>();
 
     private final Shards shards = new Shards();
     private int size;
     private long bytes;
 
-    /** An entry, and the sequence of the record that holds its certificate. */
+    /** An entry with the location of its certificate: the sequence of the record that contains it. */
     record Located(OutboxEntry entry, long location) {}
 
     private interface Visitor {
@@ -39,11 +40,12 @@ final class Pending {
         boolean wantsMoreAfter(Chunk chunk, int index);
     }
 
-    /** Adds an entry of a shard; the record with the entry's sequence contains the certificate. */
+    /** Adds an entry of a shard. Its certificate is in the record with the same sequence, until the entry is moved. */
     synchronized void add(OutboxEntry entry, String shard) {
         Chunk before = chunkOf(entry.sequence());
         if (before != null && before.lastSequence() > entry.sequence()) {
-            // the entry was moved, and the disk has lost its old record
+            // the sequence is lower than the last one if the disk has lost the entry's first record, and the entry is
+            // read from the record to which compaction has moved it
             Chunk tail = before.splitAfter(entry.sequence());
             if (tail.live > 0) {
                 chunks.put(tail.from, tail);
@@ -102,21 +104,23 @@ final class Pending {
         return true;
     }
 
-    /** Records that an entry is being sent and may arrive unnoticed; keeps the earliest time. */
+    /**
+     * Records that an entry is being sent at {@code millis}, and may arrive without an answer. An earlier time is kept.
+     */
     synchronized void beingSent(long sequence, long millis) {
         if (contains(sequence)) {
             unanswered.putIfAbsent(sequence, millis);
         }
     }
 
-    /** Records that no attempt to send an entry arrived. */
+    /** Records that no sending of an entry has arrived. */
     synchronized void notArrived(long sequence) {
         unanswered.remove(sequence);
     }
 
     /**
-     * Returns the time at which an entry was first sent without an answer, in milliseconds since 1970; -1 if it never
-     * was.
+     * Returns the time of an entry's first unanswered sending, in milliseconds since 1970; -1 if no sending is
+     * unanswered.
      */
     synchronized long unansweredSinceMillis(long sequence) {
         return unanswered.getOrDefault(sequence, -1L);
@@ -140,8 +144,8 @@ final class Pending {
     }
 
     /**
-     * Returns the pending entries of each named shard, and of all others together. Visits every entry in the worst
-     * case.
+     * Returns the pending entries of each shard that has a name, and those of all other shards together. Visits every
+     * entry in the worst case.
      */
     synchronized Map<String, ShardBacklog> byShard() {
         long[] oldest = new long[Shards.MOST_NAMED + 1];
@@ -163,7 +167,7 @@ final class Pending {
         return backlogs;
     }
 
-    /** Returns the sequence of the record that contains the certificate. */
+    /** Returns the sequence of the record that contains the certificate of an entry. */
     synchronized long location(long sequence) {
         return moved.getOrDefault(sequence, sequence);
     }
@@ -172,7 +176,7 @@ final class Pending {
         return size;
     }
 
-    /** Returns the size of the certificates in bytes. */
+    /** Returns the size of all pending certificates in bytes. */
     synchronized long bytes() {
         return bytes;
     }
@@ -181,7 +185,7 @@ final class Pending {
         return after(-1, 1).stream().findFirst();
     }
 
-    /** Returns the next entries after a sequence, in order, at most {@code most}. */
+    /** Returns the first entries after a sequence, in the order of their sequences; at most {@code most}. */
     synchronized List<OutboxEntry> after(long sequence, int most) {
         List<OutboxEntry> found = new ArrayList<>();
         visit(sequence + 1, (chunk, index) -> {
@@ -193,7 +197,7 @@ final class Pending {
         return List.copyOf(found);
     }
 
-    /** Visits the entries from a sequence on, in order, until the visitor wants no more. */
+    /** Visits the entries with sequences of at least {@code from}, in order, until the visitor returns false. */
     private void visit(long from, Visitor visitor) {
         Long first = chunks.floorKey(from);
         for (Chunk chunk : chunks.tailMap(first == null ? from : first, true).values()) {
@@ -210,8 +214,8 @@ final class Pending {
     }
 
     /**
-     * Returns the entries whose certificates are in records up to this sequence, in the order of those records, at most
-     * {@code most}.
+     * Returns the entries whose certificates are in records with sequences up to {@code location}, inclusive, in the
+     * order of these records; at most {@code most}.
      */
     synchronized List<Located> locatedUpTo(long location, int most) {
         List<Located> found = new ArrayList<>();
@@ -241,7 +245,10 @@ final class Pending {
         return moved.size();
     }
 
-    /** Returns the sequence of the first record that is still needed; {@link Long#MAX_VALUE} if none is. */
+    /**
+     * Returns the lowest sequence of a record that contains a pending certificate; {@link Long#MAX_VALUE} if nothing is
+     * pending.
+     */
     synchronized long firstLocation() {
         long[] first = {Long.MAX_VALUE};
         moved.values().forEach(location -> first[0] = Math.min(first[0], location));
@@ -254,9 +261,9 @@ final class Pending {
     }
 
     /**
-     * A range of entries in the order of their sequences, 14 bytes each: sequence and time relative to those of the
-     * first entry, the length, and the number of the shard. A removed entry leaves a hole; the chunk is compacted once
-     * three quarters of it are holes. Not safe for several threads.
+     * A range of entries in the order of their sequences. Each takes 14 bytes: the sequence and the time relative to
+     * those of the chunk's first entry, the length, and the number of the shard. A removed entry leaves a hole; the
+     * holes are removed once they are three quarters of the chunk. Not safe for several threads.
      */
     private static final class Chunk {
         private static final int CAPACITY = 512;
@@ -284,7 +291,7 @@ final class Pending {
             this.baseMillis = baseMillis;
         }
 
-        /** Returns whether an entry can be added whose sequence is higher than all in the chunk. */
+        /** Returns whether the chunk has room for an entry whose sequence is higher than all sequences in it. */
         boolean accepts(OutboxEntry entry) {
             return used < CAPACITY
                     && entry.sequence() - baseSequence <= Integer.MAX_VALUE
@@ -293,7 +300,7 @@ final class Pending {
 
         void add(OutboxEntry entry, short shard) {
             if (used > 0 && lastSequence() == entry.sequence()) {
-                used--; // the hole that the entry left when it was removed
+                used--; // replaces the hole that the same entry left when it was removed
             }
             if (used == sequences.length) {
                 resize(2 * used);
@@ -306,7 +313,10 @@ final class Pending {
             live++;
         }
 
-        /** Moves the entries after a sequence, which must be below the last one, to a new chunk. */
+        /**
+         * Moves the entries with sequences above {@code sequence} to a new chunk; the chunk's last sequence must be
+         * above it.
+         */
         Chunk splitAfter(long sequence) {
             int kept = 0;
             while (sequence(kept) <= sequence) {
@@ -339,7 +349,7 @@ final class Pending {
             return used == 0 ? from : sequence(used - 1);
         }
 
-        /** Returns the entry at an index, without the time of an unanswered sending. */
+        /** Returns the entry at an index; its time of an unanswered sending is always -1. */
         OutboxEntry entry(int index) {
             return new OutboxEntry(sequence(index), baseMillis + millis[index], bytes[index], -1);
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-/** The settlement of an entry, as stored in the log. */
+/** The way in which an entry was settled, with its word in the records of the log. */
 public enum SettledAs {
     /** Accepted: the answer was 200. */
     ACCEPTED("200"),
@@ -9,7 +9,7 @@ public enum SettledAs {
     ESCALATED("202"),
     /** Given up: the certificate is among the dead letters. */
     DEAD("dead"),
-    /** Lost by the disk. */
+    /** Lost: the disk can no longer read the certificate. */
     LOST("lost");
 
     private final String word;
@@ -18,7 +18,7 @@ public enum SettledAs {
         this.word = word;
     }
 
-    /** Returns the word for the settlement in the log. */
+    /** Returns the word that stands for this value in the log. */
     public String word() {
         return word;
     }

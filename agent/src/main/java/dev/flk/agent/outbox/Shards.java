@@ -10,17 +10,18 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The numbers of shard names, two bytes each, with the number of pending entries of each. Names come from untrusted
- * certificates: the first 64 have their own numbers, and later names share one. While the outbox is read, a new name
- * may replace one without pending entries. After that no name is replaced, so that certificates cannot create an
- * unbounded number of names in a monitoring system. Not safe for several threads.
+ * A table that gives each shard name a number of two bytes, and counts the pending entries under each number. Names
+ * come from untrusted certificates: the first 64 have their own numbers, and all later names share the number of {@link
+ * #OTHERS}. While the outbox is read at a start, a new name may replace one without pending entries. After that, no
+ * name is replaced; otherwise certificates could create an unbounded number of names in a monitoring system. Not safe
+ * for several threads.
  */
 final class Shards {
     /** The name under which shards without their own number are counted. */
     static final String OTHERS = "(others)";
 
     static final int MOST_NAMED = 64;
-    /** The maximum length in code points; no backend accepts a longer id. */
+    /** The maximum length of a shard's name in code points; no backend accepts a longer one. */
     private static final int LONGEST = 256;
 
     private static final short NUMBER_OF_OTHERS = 0;
@@ -35,7 +36,10 @@ final class Shards {
         numbers.put(OTHERS, NUMBER_OF_OTHERS);
     }
 
-    /** Returns the number of a name; assigns one if there is room. */
+    /**
+     * Returns the number of a name. A new name gets a free number; if none is free, returns the number of {@link
+     * #OTHERS}.
+     */
     short number(String name) {
         Short known = numbers.get(name);
         if (known != null) {
@@ -91,7 +95,7 @@ final class Shards {
         waiting[number]++;
     }
 
-    /** Counts one pending entry less with this number. */
+    /** Counts one pending entry with this number less. */
     void decrement(short number) {
         waiting[number]--;
     }
@@ -101,10 +105,7 @@ final class Shards {
         return waiting[number];
     }
 
-    /**
-     * Returns every number that has a name, with its name, in the order of the numbers; always contains {@link
-     * #OTHERS}.
-     */
+    /** Returns the names by their numbers, in the order of the numbers; always contains {@link #OTHERS}. */
     Map<Short, String> all() {
         Map<Short, String> all = new LinkedHashMap<>();
         for (short number = 0; number < names.length; number++) {
@@ -117,8 +118,8 @@ final class Shards {
     }
 
     /**
-     * Returns the shard of the certificate that begins at {@code from}, for counting; {@link #OTHERS} if it has none
-     * that a backend accepts. Stops at that member and does not validate the rest.
+     * Returns the {@code shard_id} of the certificate that begins at index {@code from}; {@link #OTHERS} if it has no
+     * shard id that a backend would accept. Stops reading after the shard id, and does not validate the rest.
      */
     static String nameIn(byte[] bytes, int from) {
         try (JsonParser json = JsonMembers.UNBOUNDED.createParser(bytes, from, bytes.length - from)) {
@@ -133,7 +134,7 @@ final class Shards {
             }
             return OTHERS;
         } catch (IOException e) {
-            // no validation here: sending finds the mistake and gives the certificate up with a reason
+            // not reported here: the sender finds the same mistake, and gives the certificate up with a reason
             return OTHERS;
         }
     }

@@ -12,18 +12,21 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentSkipListMap;
 
 /**
- * File operations that survive unreadable blocks. A block that the disk fails to read is returned as bytes that belong
- * to no record, so that the log counts its records as damaged and continues after it. The first block of a file is not
- * replaced: without its header no record of the file can be checked. All other operations, and reading through a file
- * that is open for writing, go directly to the disk: a start cuts off the end of a log only if it can be read. Safe for
- * several threads.
+ * File operations that survive unreadable blocks. In place of a block that the disk fails to read, they return bytes
+ * that belong to no record; the log then counts the records in the block as damaged and continues after it. The first
+ * block of a file is not replaced, because no record of the file can be checked without the header. All other
+ * operations go directly to the disk, also reads of a file that is open for writing: a start must not cut off an end of
+ * the log that it could not read. Safe for several threads.
  */
 final class UnreadableBlocks extends ForwardingFiles {
     private static final int BLOCK_BYTES = 4096;
-    /** Neither zero, which marks the end of a segment, nor a byte that the log writes. */
+    /**
+     * The replacement for each unreadable byte: neither zero, which marks the end of a segment, nor a byte that the log
+     * writes.
+     */
     private static final byte FILL = (byte) 0xff;
 
-    /** A sentence about the first block of each file that could not be read. */
+    /** By file: a sentence about the first of its blocks that could not be read. */
     private final Map<Path, String> found = new ConcurrentSkipListMap<>();
 
     UnreadableBlocks(FileOps disk) {
@@ -60,7 +63,10 @@ final class UnreadableBlocks extends ForwardingFiles {
             }
         }
 
-        /** Reads up to the end of the block, so that the bytes of other blocks are not replaced. */
+        /**
+         * Reads at most up to the end of the block; replaces its bytes if it can't be read. The bytes of other blocks
+         * are not replaced.
+         */
         private int readBlock(ByteBuffer target, long position) throws IOException {
             long block = position / BLOCK_BYTES * BLOCK_BYTES;
             long end = Math.min(block + BLOCK_BYTES, size());
