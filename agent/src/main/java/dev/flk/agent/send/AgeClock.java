@@ -10,17 +10,20 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The clock that {@code MAX_AGE} is measured on. It starts with the backend's time and advances with elapsed time. Time
- * in which the machine slept or the agent did not run counts only as far as both the agent's clock and the backend's
- * clock confirm it, and go on confirming it for {@link #CONFIRMED_AFTER}: a jump of one clock, or a short one of both,
+ * The clock on which {@code MAX_AGE} is measured. It starts with the backend's time and advances with elapsed time.
+ * Time in which the machine slept or the agent did not run is added only if both the agent's clock and the backend's
+ * clock show it, for at least {@link #CONFIRMED_AFTER}. Therefore a jump of one clock, or a temporary jump of both,
  * does not make a certificate old. Without a measurement of the backend's clock, only elapsed time counts. Owned by the
  * sender's thread.
  */
 final class AgeClock {
-    /** The time for which both clocks must confirm that more time has passed than this process has seen. */
+    /** The time for which both clocks must be ahead of elapsed time before the difference is added. */
     static final Duration CONFIRMED_AFTER = Duration.ofMinutes(10);
 
-    /** The difference between the clocks and elapsed time that needs no confirmation; more than clocks drift in hours. */
+    /**
+     * The largest difference between the clocks and elapsed time that is added at once: more than clocks drift in
+     * hours.
+     */
     private static final Duration TOLERANCE = Duration.ofMinutes(1);
 
     private final InstantSource clock;
@@ -29,16 +32,15 @@ final class AgeClock {
     /** Whether the backend's clock was measured in this process. */
     private boolean measured;
 
-    /** The ticker when the clocks began to confirm more than elapsed time; null while they do not. */
+    /** The time on the ticker at which both clocks began to be ahead of elapsed time; null while they are not. */
     private @Nullable Long aheadSinceNanos;
 
     /**
      * A reading of this clock.
      *
-     * @param certain the time that has passed for certain
-     * @param possible the time according to the agent's and the backend's clock, which may both be wrong; equal to
-     *     {@code certain} unless a jump of both is unconfirmed
-     * @param own the agent's clock, without an unconfirmed jump
+     * @param certain the time without a jump of both clocks that is not confirmed yet
+     * @param possible the time including such a jump; equal to {@code certain} if there is none
+     * @param own the time on the agent's clock, without such a jump
      */
     record Age(Instant certain, Instant possible, Instant own) {
         LastSending asSending() {
@@ -46,7 +48,10 @@ final class AgeClock {
         }
     }
 
-    /** The readings of all clocks at one moment; {@code backend} is empty if the backend's clock was never measured. */
+    /**
+     * The readings of all clocks at one moment: the agent's own, the backend's (empty if it was never measured), this
+     * clock and the ticker.
+     */
     private record Start(Instant own, Optional<Instant> backend, Instant age, long nanos) {
         Instant byElapsedTime(long nowNanos) {
             return age.plusNanos(nowNanos - nanos);
@@ -60,7 +65,9 @@ final class AgeClock {
         }
     }
 
-    /** @param lastSending the last sending that the outbox noted before this process started */
+    /**
+     * @param lastSending the last sending that the outbox recorded before this process started; empty if there was none
+     */
     AgeClock(InstantSource clock, LongSupplier nanoTicker, Optional<LastSending> lastSending) {
         this.clock = clock;
         this.nanoTicker = nanoTicker;

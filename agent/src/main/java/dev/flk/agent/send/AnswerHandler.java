@@ -29,16 +29,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Applies the results of submissions: an entry is settled, dead-lettered or queued for a retry. Owned by the sender's
- * thread. A dead letter is on disk before its entry is settled.
+ * The handler of the results of submissions: it settles an entry, gives it up as a dead letter, or queues it for a
+ * retry. A dead letter is on disk before its entry is settled. Owned by the sender's thread.
  */
 final class AnswerHandler {
     private static final Logger LOG = LoggerFactory.getLogger(AnswerHandler.class);
     private static final long AGE_CHECK_NANOS = Duration.ofMinutes(1).toNanos();
     private static final int LONGEST_REASON = 300;
     /**
-     * The error of an answer after which the certificate is in the backend's log and will be decided even if it is not
-     * sent again. The same can be true after a status of 500.
+     * The error in an answer of 503 that says that the certificate is in the backend's log, and will be decided even if
+     * it is not sent again. After a 500, the certificate may be in the log as well.
      */
     private static final String IN_LOG_BUT_UNDECIDED = "dedup store unavailable";
 
@@ -92,7 +92,10 @@ final class AnswerHandler {
         apply(item, result, item.signed().shardId());
     }
 
-    /** Settles the entries that are done since the last call, and logs the longest backoff. */
+    /**
+     * Settles the entries whose final results were applied since the last call, and logs the longest backoff of the
+     * others.
+     */
     void finish() {
         done.forEach((how, entries) -> {
             outbox.settle(how, List.copyOf(entries));
@@ -112,7 +115,7 @@ final class AnswerHandler {
         }
     }
 
-    /** Returns the number of certificates per second that were settled within the last minute. */
+    /** Returns the average number of settled certificates per second within the last minute. */
     double settledASecond() {
         return throughput.aSecond(nanoTicker.getAsLong());
     }
@@ -122,7 +125,10 @@ final class AnswerHandler {
         settlements.put(entry, settlement);
     }
 
-    /** Gives up an entry. If the dead letter can't be written, the entry stays in the outbox and is retried later. */
+    /**
+     * Gives up an entry: writes a dead letter, and settles the entry. If the dead letter can't be written, the entry
+     * stays in the outbox and is retried later.
+     */
     void deadLetter(Queued queued, String pcsId, byte[] certificate, int status, String reason) {
         String shown = printable(reason);
         try {
@@ -136,7 +142,7 @@ final class AnswerHandler {
                             idForLog(pcsId),
                             describe(e),
                             leftOut));
-            retry(queued, "dead letter", 0, "no dead letter can be written");
+            retry(queued, "dead letter", 0, "its dead letter can't be written");
             return;
         }
         LOG.warn("Added {} to DLQ: {}", idForLog(pcsId), shown);
@@ -145,7 +151,7 @@ final class AnswerHandler {
         done(queued.entry, new Settlement(Settlement.Kind.DEAD_LETTERED, pcsId, shown));
     }
 
-    /** Queues entries that could not be read for a retry; {@link #finish} must follow. */
+    /** Queues entries whose certificates could not be read from the outbox for a retry; {@link #finish} must follow. */
     void unreadable(List<Queued> unread, String reason) {
         String why = "cannot read the outbox: " + reason;
         unread.forEach(queued -> retry(queued, "outbox", 0, why));
@@ -165,13 +171,17 @@ final class AnswerHandler {
         done(queued.entry, new Settlement(Settlement.Kind.LOST, "", "the disk can no longer read it"));
     }
 
-    /** Keeps an entry that is older than {@code MAX_AGE} only if a jump of the clocks is confirmed. */
+    /**
+     * Defers an entry that may be older than {@code MAX_AGE}: it is, unless a recent jump of both clocks turns out to
+     * be wrong.
+     */
     void ageNotCertain(Queued queued) {
         limit.say(
                 "age",
                 leftOut -> LOG.warn(
-                        "the clocks of this machine and of the backend went forward together by more than MAX_AGE; a"
-                                + " certificate that may have been recorded waits until they agree for {} minutes{}",
+                        "the clocks of this machine and of the backend have jumped forward together; a certificate that"
+                                + " is older than MAX_AGE by these clocks waits: it is given up if both stay there for"
+                                + " {} minutes, otherwise it is sent{}",
                         AgeClock.CONFIRMED_AFTER.toMinutes(),
                         leftOut));
         queued.dueNanos = nanoTicker.getAsLong() + AGE_CHECK_NANOS;
@@ -179,7 +189,8 @@ final class AnswerHandler {
     }
 
     /**
-     * Queues an entry for a retry after {@code atLeastSeconds} plus the backoff; {@code kind} is a status or a word.
+     * Queues an entry for a retry after {@code atLeastSeconds} plus the backoff. {@code kind}, a status or a word, is
+     * the key under which similar log lines are limited.
      */
     private void retry(Queued queued, String kind, long atLeastSeconds, String why) {
         long wait = Duration.ofSeconds(atLeastSeconds).toNanos() + backoff.afterNanos(queued.failures++);
@@ -194,8 +205,8 @@ final class AnswerHandler {
     }
 
     /**
-     * Notes that this attempt is known to have left nothing at the backend; takes effect if no earlier one can have
-     * either.
+     * Notes that the last sending of an entry is known not to have arrived in the backend's log. Records the entry as
+     * not arrived if no earlier sending can have arrived either.
      */
     void noteNotArrived(Queued queued) {
         if (queued.neverArrivedBefore) {
@@ -203,7 +214,9 @@ final class AnswerHandler {
         }
     }
 
-    /** Returns the id for a log line. Ids come from outside, so that only a well-formed one is printed. */
+    /**
+     * Returns the id for a log line. Only a well-formed id is printed, because the certificate may contain any text.
+     */
     private static String idForLog(String pcsId) {
         return PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
     }
@@ -262,7 +275,7 @@ final class AnswerHandler {
                 "401",
                 leftOut -> LOG.error(
                         "Signature verification failed for {}: the backend does not know this key, or does not"
-                                + " accept it for this shard; it is held; check PCS_SIGN_ALG and the key{}",
+                                + " accept it for this shard; the certificate waits; check PCS_SIGN_ALG and the key{}",
                         idForLog(item.signed().pcsId()),
                         leftOut));
         meters.retried(outbox.shardName(item.queued().entry));
@@ -282,8 +295,8 @@ final class AnswerHandler {
             }
         }
         String status = Integer.toString(result.status());
-        // if the answer concerns all certificates, the backend as a whole is paused; another one may accept this
-        // meanwhile
+        // if the answer concerns all certificates, BackendLink pauses the backend, and another backend may accept this
+        // certificate meanwhile
         long atLeastSeconds = result.concernsAll() ? 0 : result.retryAfterSeconds();
         retry(queued, status, atLeastSeconds, "status " + status + ": " + result.text());
     }
@@ -292,7 +305,7 @@ final class AnswerHandler {
         deadLetter(item.queued(), item.signed().pcsId(), item.stored(), status, reason);
     }
 
-    /** The rate of certificates that were settled within the last minute. Not thread-safe. */
+    /** The rate at which certificates were settled within the last minute. Not thread-safe. */
     private static final class Throughput {
         private static final int SLOTS = 12;
         private static final long SLOT_NANOS = TimeUnit.SECONDS.toNanos(5);

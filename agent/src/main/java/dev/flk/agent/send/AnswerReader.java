@@ -23,9 +23,9 @@ import javax.net.ssl.SSLHandshakeException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads the result of each certificate from a reply. An answer counts as the backend's only if its body has the
- * backend's form. The answer of a proxy, a captive portal or a half-started service is an outage, which does not count
- * as an attempt.
+ * The reader of replies, which determines the result of each certificate. An answer counts as the backend's only if its
+ * body has the form of the backend's answers. Any other answer, such as that of a proxy, a captive portal or a
+ * half-started service, is an outage, which does not count towards {@code MAX_ATTEMPTS}.
  */
 final class AnswerReader {
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -35,13 +35,14 @@ final class AnswerReader {
             .build();
     private static final String BAD_SIGNATURE = "Signature verification failed";
     private static final String IN_FUTURE = "timestamp in future";
-    /** The upper limit of a wait, so that a wrong header does not stop an agent for good. */
+    /** The longest wait that an answer can demand; without the limit, a wrong header could stop an agent for years. */
     private static final long LONGEST_RETRY_AFTER_SECONDS = 3600;
 
     private AnswerReader() {}
 
     /**
-     * Returns the result of each certificate of a batch, in the order of the batch; {@code reply} is null if none came.
+     * Returns the result of each certificate of a batch, in the order of the batch. {@code reply} is null if no
+     * complete answer came; {@code failure} then says why.
      */
     static List<SubmitResult> read(Batch batch, @Nullable Reply reply, @Nullable Throwable failure) {
         List<String> ids = batch.pcsIds();
@@ -54,14 +55,14 @@ final class AnswerReader {
         return ids.stream().map(id -> read(reply, id)).toList();
     }
 
-    /** Returns the first result if all results are outages because the backend did not answer; else empty. */
+    /** Returns the first result if all results are outages; otherwise empty. */
     static Optional<SubmitResult> outage(List<SubmitResult> answers) {
         return answers.stream().allMatch(SubmitResult::isOutage)
                 ? answers.stream().findFirst()
                 : Optional.empty();
     }
 
-    /** Returns the result of a request without an answer, which depends on whether a connection was made. */
+    /** Returns the result of a request without an answer: NOT_SENT if no connection was made, otherwise NO_ANSWER. */
     private static SubmitResult noAnswer(@Nullable Throwable failure) {
         Throwable cause =
                 failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
@@ -71,7 +72,7 @@ final class AnswerReader {
         return new SubmitResult(connected ? Kind.NO_ANSWER : Kind.NOT_SENT, 0, describe(cause));
     }
 
-    /** Describes why a request failed; some exceptions of the JDK have no message. */
+    /** Describes why a request failed. Does not rely on the message, which some exceptions of the JDK lack. */
     static String describe(@Nullable Throwable failure) {
         if (failure instanceof CompletionException && failure.getCause() != null) {
             return describe(failure.getCause());
@@ -143,8 +144,8 @@ final class AnswerReader {
     }
 
     /**
-     * Returns the recorded outcome. The body must contain a decision that matches the status; an echo of the
-     * certificate has none.
+     * Returns the result of an answer of 200 or 202. Its body must contain a decision that matches the status; a server
+     * that only echoes the certificate returns none.
      */
     private static SubmitResult recorded(Reply reply, JsonNode body, String pcsId) {
         JsonNode accepted = body.path("accepted");

@@ -27,13 +27,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A client of the backend's HTTP API, with kept-alive HTTP/1.1 connections. It follows no redirects. Each method
- * returns at once, and calls {@code ended} exactly once, on any thread: with a complete reply, or with null and the
- * failure. Thread-safe.
+ * returns at once, and calls {@code ended} exactly once, on any thread: with a complete reply and null, or with null
+ * and the failure. Thread-safe.
  */
 public final class BackendClient {
     private static final int MAX_SINGLE_BYTES = 64 << 10;
     /**
-     * The limit of a batch's answer. An outcome contains little more than the id and a reason, which may quote the
+     * The largest answer to a batch. Each outcome contains little more than the id and a reason, which may quote the
      * certificate.
      */
     private static final int MAX_BATCH_BYTES = 16 << 20;
@@ -44,8 +44,8 @@ public final class BackendClient {
     private volatile Optional<Instant> certificateEnd = Optional.empty();
 
     /**
-     * Creates a client of a base URL, which may have a path and a slash at its end; without {@code tls}, the JDK's
-     * defaults apply.
+     * Creates a client of the backend at a base URL, which may have a path and end with a slash. Without {@code tls},
+     * the JDK's defaults apply.
      */
     public BackendClient(URI endpoint, Duration requestTimeout, Optional<ClientTls> tls) {
         this.base = endpoint.toString().replaceAll("/+$", "");
@@ -63,7 +63,10 @@ public final class BackendClient {
         return base;
     }
 
-    /** Returns when the backend's latest certificate chain expires; empty without TLS, and before the first answer. */
+    /**
+     * Returns when the certificate chain of the backend's last answer expires; empty without TLS, and before the first
+     * answer.
+     */
     Optional<Instant> certificateEnd() {
         return certificateEnd;
     }
@@ -76,9 +79,9 @@ public final class BackendClient {
                 ended);
     }
 
-    /** Sends several certificates, one on each line. */
+    /** Sends several certificates in one request, each on its own line. */
     void submitBatch(List<byte[]> lines, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
-        // a single array, so that the request has a Content-Length
+        // joined in one array, because the request then has a Content-Length
         ByteArrayOutputStream body = new ByteArrayOutputStream();
         for (byte[] line : lines) {
             body.writeBytes(line);
@@ -90,12 +93,12 @@ public final class BackendClient {
                 ended);
     }
 
-    /** Requests {@code /health}: whether the backend serves, and its time, from the {@code Date} of the answer. */
+    /** Requests {@code /health}, which shows whether the backend serves; the {@code Date} of the answer is its time. */
     public void health(BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
         exchange(request("/health", "text/plain").GET(), MAX_SINGLE_BYTES, ended);
     }
 
-    /** Requests {@code /readyz}: whether the backend is ready. */
+    /** Requests {@code /readyz}, which shows whether the backend is ready. */
     public void readiness(BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
         exchange(request("/readyz", "text/plain").GET(), MAX_SINGLE_BYTES, ended);
     }
@@ -194,10 +197,13 @@ public final class BackendClient {
     }
 
     /**
-     * The reply for one certificate or request: a complete HTTP answer, or one line of a batch's answer.
+     * The reply to a request, or to one certificate of a batch: a complete HTTP answer, or one line of the answer to
+     * the batch.
      *
+     * @param conflict whether other content was recorded under the id of the certificate
+     * @param retryAfter the text of {@code Retry-After}
      * @param date the {@code Date} of the answer, in whole seconds
-     * @param body the received bytes; the client limits their number
+     * @param body the body, whose length the client limits
      */
     public record Reply(
             int status, boolean conflict, Optional<String> retryAfter, Optional<Instant> date, byte[] body) {}

@@ -17,7 +17,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The sender's state of one backend: its connections, its circuit breaker, the offset of its clock, and the number of
+ * The sender's view of one backend: its connections, its circuit breaker, the offset of its clock, and the number of
  * certificates that may be in flight to it. Owned by the sender's thread.
  */
 final class BackendLink {
@@ -31,9 +31,9 @@ final class BackendLink {
     private final ClockOffset offset;
     private final int maxInFlight;
     /**
-     * The number of certificates that may be in flight: a batch at first, one after an outage. It doubles with each
-     * answer that records something, and halves when the backend asks for less, so that agents that resume together
-     * after an outage do not overload their backend.
+     * The number of certificates that may be in flight: one batch at first, one certificate after an outage. It doubles
+     * with each answer that records a certificate, and halves with each answer of 429 or 503. Therefore agents that
+     * resume at the same time after an outage do not overload their backend.
      */
     private int window;
 
@@ -43,22 +43,22 @@ final class BackendLink {
     private long pausedUntilNanos;
     private int inFlight;
     private boolean measuring;
-    /** Whether the breaker has already permitted the next request. */
+    /** Whether the breaker has permitted the next request, which is not sent yet. */
     private boolean permitted;
 
     private Optional<Instant> lastErrorAt = Optional.empty();
     private Optional<String> lastError = Optional.empty();
     private Optional<Instant> lastAnswerAt = Optional.empty();
 
-    /** The action that is possible now. */
+    /** The next action that is possible with this backend. */
     enum Readiness {
         /** Certificates may be sent. */
         READY,
-        /** The backend must first be asked for its time, or whether it serves again. */
+        /** The backend must first be asked for its time, or after an outage whether it serves again. */
         ASK,
-        /** The window is full, or a request for the backend's time is under way; an answer makes the backend ready. */
+        /** Nothing may be sent before the next answer: the window is full, or the backend's time is needed first. */
         FULL,
-        /** The backend asked for a pause, or does not answer. */
+        /** Nothing may be sent for some time: the backend asked for a pause, or does not answer. */
         WAIT
     }
 
@@ -129,8 +129,8 @@ final class BackendLink {
     }
 
     /**
-     * Returns the readiness while an answer is awaited. The next backend is tried only if this one is known not to
-     * answer.
+     * Returns the readiness while an answer is awaited: WAIT, after which the sender tries the next backend, only if
+     * this backend is known not to answer.
      */
     private Readiness whileItAnswers() {
         return breaker.isOpen() ? Readiness.WAIT : Readiness.FULL;
@@ -165,8 +165,8 @@ final class BackendLink {
     }
 
     /**
-     * Notes that the backend serves, as it answered to a request for its time. The breaker's permission remains for the
-     * next request.
+     * Notes that the backend has answered the request for its time, and serves. The breaker's permission stays valid
+     * for the next request.
      */
     void serves(Reply reply, long sentNanos) {
         measuring = false;
@@ -176,11 +176,11 @@ final class BackendLink {
         }
         measureClock(reply, sentNanos);
         if (offset.unknown()) {
-            pause(backoff.afterNanos(0)); // then the time is requested again
+            pause(backoff.afterNanos(0)); // after the pause, the time is requested again
         }
     }
 
-    /** Notes that a request for the backend's time failed, or that something other than a serving backend answered. */
+    /** Notes that a request for the backend's time failed, or that the answer was not that of a serving backend. */
     void doesNotServe(String what) {
         measuring = false;
         permitted = false;
@@ -204,14 +204,15 @@ final class BackendLink {
                 .ifPresent(ahead -> limit.say(
                         "date",
                         leftOut -> LOG.warn(
-                                "{}: the Date of an answer differs by {} s from this machine's clock, unlike"
-                                        + " earlier ones; it is ignored until more answers confirm it{}",
+                                "{}: the Date of an answer differs by {} s from this machine's clock, and"
+                                        + " disagrees with earlier answers; it is ignored until more answers"
+                                        + " confirm it{}",
                                 client.base(),
                                 ahead.toSeconds(),
                                 leftOut)));
     }
 
-    /** Notes that the backend did not answer, or that something else answered. */
+    /** Notes that no answer came, or one that was not the backend's. */
     void outage(String what) {
         boolean open = breaker.isOpen();
         breaker.failed();
@@ -228,7 +229,7 @@ final class BackendLink {
         }
     }
 
-    /** Applies those results that concern the backend rather than their certificates. */
+    /** Applies the results that concern the backend as a whole: its clock, its load, and the window. */
     void applyToBackend(List<SubmitResult> results) {
         long atLeastSeconds = -1;
         boolean recorded = false;
@@ -255,14 +256,14 @@ final class BackendLink {
         lastError = Optional.of(Printable.of(what));
     }
 
-    /** Sends nothing to the backend for this time. A pause never shortens an earlier one. */
+    /** Pauses sending to the backend for this time from now. If an earlier pause ends later, it stays in effect. */
     void pause(long nanos) {
         pausedUntilNanos = Math.max(pausedUntilNanos, nanoTicker.getAsLong() + nanos);
     }
 
     /**
-     * Returns when the backend may be ready again, on the ticker; {@code idleNanos} from now if that depends on an
-     * answer.
+     * Returns the time on the ticker at which the backend may be ready again. If only an answer can make it ready, the
+     * time is {@code idleNanos} from now.
      */
     long nextNanos(long nowNanos, long idleNanos) {
         long breakerNanos = breaker.remainingNanos();

@@ -5,8 +5,8 @@ import java.time.Duration;
 import java.util.random.RandomGenerator;
 
 /**
- * The wait before a retry: a random time between 0 and {@code min(maxDelay, baseDelay·2ⁿ)} (full jitter), so that
- * agents that failed together do not retry together.
+ * The wait before a retry: a random time between 0 and {@code min(maxDelay, baseDelay·2ⁿ)} after {@code n} earlier
+ * failures (full jitter). The randomness keeps agents that failed at the same time from retrying at the same time.
  */
 final class Backoff {
     private final long baseNanos;
@@ -22,19 +22,22 @@ final class Backoff {
         this.random = random;
     }
 
-    /** Returns the wait in nanoseconds after a failure with {@code failures} failures before it. */
+    /** Returns the wait in nanoseconds after a failure that {@code failures} failures precede. */
     long afterNanos(int failures) {
         return jitter(ceilingNanos(failures));
     }
 
-    /** Returns a wait between half and all of the limit; a breaker uses it, because it must not end a wait at once. */
+    /**
+     * Returns a wait in nanoseconds between half of the limit and the limit. A breaker uses it, because its wait must
+     * not be close to 0.
+     */
     long atLeastHalfNanos(int failures) {
         long half = ceilingNanos(failures) / 2;
         return half + jitter(half);
     }
 
     private long ceilingNanos(int failures) {
-        // 2^n by shifting, limited so that the shift does not overflow
+        // computes 2^n by shifting, with n limited to avoid an overflow
         int doublings = Math.min(Math.max(failures, 0), Long.numberOfLeadingZeros(Math.max(baseNanos, 1)) - 1);
         return Math.min(maxNanos, baseNanos << doublings);
     }

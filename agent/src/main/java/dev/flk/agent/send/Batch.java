@@ -16,13 +16,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** The certificates of one request; empty if none can be sent. */
+/** The certificates of one request; has no items if none can be sent. */
 record Batch(List<Item> items) {
     /**
      * One certificate of a batch.
      *
      * @param stored the certificate as stored in the outbox
-     * @param line the certificate as it is sent
+     * @param line the certificate as it is sent: stamped, signed and on one line
      */
     record Item(Queued queued, SignedFields signed, byte[] stored, byte[] line) {}
 
@@ -48,8 +48,8 @@ record Batch(List<Item> items) {
     }
 
     /**
-     * Reads, stamps and signs due entries; passes those that can't be sent any more to {@link AnswerHandler}. Owned by
-     * the sender's thread.
+     * A builder of batches: reads, stamps and signs due entries. It passes entries that must not be sent now, or never
+     * again, to {@link AnswerHandler} or {@link SignatureHold}. Owned by the sender's thread.
      */
     static final class Builder {
         private final Outbox outbox;
@@ -72,7 +72,7 @@ record Batch(List<Item> items) {
          * @param sentAt the current time of the backend's clock
          * @param offset the offset of the backend's clock from the agent's
          * @param age the current reading of the {@link AgeClock}
-         * @throws IOException if the outbox can't be read now; no entry has changed in this case
+         * @throws IOException if the outbox can't be read now; the entries are unchanged
          */
         Batch build(List<Queued> due, Instant sentAt, Duration offset, Age age) throws IOException {
             Map<Long, byte[]> bodies =

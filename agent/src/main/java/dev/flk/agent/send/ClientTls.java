@@ -25,10 +25,11 @@ import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.SSLSession;
 
 /**
- * The TLS configuration of connections to the backend, if it is not the JDK's default.
+ * The TLS configuration of connections to the backend, in place of the JDK's default.
  *
  * @param context the context with the trusted authorities and the client certificate
- * @param ownEnd the expiry of the client certificate's chain; empty without a client certificate
+ * @param ownEnd the time at which the first certificate in the client's chain expires; empty without a client
+ *     certificate
  */
 public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
     private static final Key<String> CA = Key.of(
@@ -47,8 +48,8 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
     public static final List<Key<?>> KEYS = List.of(CA, CERT, KEY);
 
     /**
-     * Returns the TLS configuration; empty if no setting is set, so that the JDK's authorities are trusted and no
-     * client certificate is sent.
+     * Returns the TLS configuration. It is empty if no setting is set, and also after a mistake, which is reported to
+     * {@code settings}. Without it, the JDK's authorities are trusted and no client certificate is sent.
      */
     static Optional<ClientTls> read(Settings settings) {
         Optional<String> authorities = settings.find(CA);
@@ -60,7 +61,7 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
             return Optional.empty();
         }
         if (certificate.isPresent() != key.isPresent()) {
-            return Optional.empty(); // the unreadable file of the other one is already reported
+            return Optional.empty(); // the file of the other setting can't be read, which is already reported
         }
         if (authorities.isEmpty() && certificate.isEmpty()) {
             return Optional.empty();
@@ -86,7 +87,7 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
             builder.keyManager(pem(certificate), pem(key));
             return true;
         } catch (IllegalArgumentException e) {
-            // omits the cause, which may quote the key
+            // the message omits the cause, which may quote the key
             settings.problem("TLS_CERT, TLS_KEY: can't be used; they must be a certificate and its PKCS#8 key without a"
                     + " password, both in PEM");
             return false;
@@ -118,7 +119,7 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
         return String.valueOf(cause.getMessage());
     }
 
-    /** Returns the expiry of a chain, that of the certificate that expires first; empty for an empty chain. */
+    /** Returns the time at which the first certificate in a chain expires; empty for an empty chain. */
     private static Optional<Instant> end(Stream<? extends Certificate> chain) {
         return chain.filter(X509Certificate.class::isInstance)
                 .map(certificate ->
@@ -126,7 +127,9 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
                 .min(Instant::compareTo);
     }
 
-    /** Returns the expiry of the chain that the peer presented; empty if it presented none. */
+    /**
+     * Returns the time at which the first certificate in the peer's chain expires; empty if the peer presented none.
+     */
     static Optional<Instant> endOfPeer(SSLSession session) {
         try {
             return end(Arrays.stream(session.getPeerCertificates()));

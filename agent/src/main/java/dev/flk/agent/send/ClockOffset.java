@@ -9,31 +9,32 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The offset of the backend's clock from the agent's (positive if the backend is ahead), measured by the {@code Date}
- * of answers. Owned by the sender's thread.
+ * The offset of the backend's clock from the agent's (positive if the backend is ahead), measured from the {@code Date}
+ * of its answers. Owned by the sender's thread.
  *
- * <p>A {@code Date} that agrees with the last measurement, by elapsed time or by the agent's clock, is accepted at
- * once. Any other may be a mistake, for example of a proxy, and is accepted only after {@value #AGREEING} consecutive
- * answers agree. Before the first measurement, the agent's clock is assumed to be right.
+ * <p>A {@code Date} that agrees with the last measurement is accepted at once: either the offset is nearly the same, or
+ * the backend's clock has advanced by the elapsed time. Any other {@code Date} may be wrong, for example if a proxy has
+ * set it. It is accepted once {@value #AGREEING} consecutive answers agree. Before the first measurement, the agent's
+ * clock is assumed to be right.
  *
- * <p>{@code Date} counts whole seconds, so on average it is half a second old when it is written; a difference that
- * this alone can explain counts as zero. The round trip is measured on the ticker, so that a step of the agent's clock
- * does not distort the measurement.
+ * <p>{@code Date} has whole seconds, and is therefore half a second behind the backend's clock on average. An offset
+ * that may be due to this rounding alone counts as zero. The round trip is measured on the ticker, because the agent's
+ * clock may be set meanwhile.
  */
 final class ClockOffset {
     private static final Duration HALF_A_DATE = Duration.ofMillis(500);
     private static final Duration RESOLUTION = Duration.ofSeconds(1);
 
     /**
-     * The smallest difference that counts as a jump: more than a clock drifts between two answers, less than the
-     * tolerance of any rule about time.
+     * The difference above which a clock has jumped: more than it drifts between two answers, and less than the
+     * tolerance of any of the backend's rules about time.
      */
     private static final Duration JUMP = Duration.ofSeconds(5);
 
     private static final int AGREEING = 3;
     /**
-     * The number of answers that agree neither with the last measurement nor with each other, after which that
-     * measurement is used.
+     * The number of answers, agreeing neither with the last measurement nor with each other, after which the last
+     * measurement is used nevertheless.
      */
     private static final int MOST_DOUBTED = 6;
 
@@ -50,8 +51,8 @@ final class ClockOffset {
     private int doubts;
 
     /**
-     * A measurement that is not accepted yet: the backend's time, the ticker at that time, and the number of
-     * consecutive answers that agree.
+     * A measurement that is not accepted yet: the backend's time, the time on the ticker at that moment, and the number
+     * of consecutive answers that agree with it.
      */
     private record Doubted(Instant date, long atNanos, int agreeing) {
         boolean agreesWith(Instant later, long nanos, Duration tolerance) {
@@ -72,9 +73,9 @@ final class ClockOffset {
     }
 
     /**
-     * Measures the offset by an answer that has just arrived, {@code roundTripNanos} after its request.
+     * Measures the offset from an answer that has just arrived, {@code roundTripNanos} after its request was sent.
      *
-     * @return empty if the measurement is accepted, else the offset that it measured
+     * @return empty if the measurement was accepted; otherwise the measured offset, which is not used
      */
     Optional<Duration> measure(Instant date, long roundTripNanos) {
         Duration roundTrip = Duration.ofNanos(roundTripNanos);
@@ -95,8 +96,8 @@ final class ClockOffset {
     }
 
     /**
-     * Returns the offset, assuming that the backend's clock was not set since the last measurement; the agent's clock
-     * may have been.
+     * Returns the offset that results if the backend's clock has advanced by the elapsed time since the last
+     * measurement; the agent's clock may have been set since then.
      */
     private Duration byElapsedTime(Instant now) {
         return Duration.between(now, measuredAt.plusNanos(nanoTicker.getAsLong() - measuredAtNanos))
@@ -117,15 +118,16 @@ final class ClockOffset {
     }
 
     /**
-     * Keeps the last measurement, even if the agent's clock was set since; without one, assumes that the agent's clock
-     * is right. Called when an answer has no {@code Date}, or when too many answers disagree.
+     * Accepts the last measurement again, advanced by the elapsed time; without a measurement, assumes that the agent's
+     * clock is right. Called when an answer has no {@code Date}, or when too many answers disagree.
      */
     void keep() {
         set(measured ? byElapsedTime(clock.instant()) : Duration.ZERO);
     }
 
     /**
-     * Returns the time of the backend's clock, by elapsed time since the last measurement; empty before the first one.
+     * Returns the current time of the backend's clock: that of the last measurement plus the elapsed time; empty before
+     * the first measurement.
      */
     Optional<Instant> backendTime() {
         return measured
@@ -149,8 +151,8 @@ final class ClockOffset {
     }
 
     /**
-     * Forgets the measurement if the agent's clock was set since, or the machine slept, so that clock and ticker
-     * disagree.
+     * Requires another measurement if the agent's clock and the ticker have advanced differently since the last one:
+     * the clock was set, or the machine slept.
      */
     void forgetIfClockJumped() {
         Duration wall = Duration.between(measuredAt, clock.instant());
@@ -160,7 +162,7 @@ final class ClockOffset {
         }
     }
 
-    /** Returns the offset to add to the agent's clock; while it is unknown, the last one. */
+    /** Returns the offset to add to the agent's clock; while it is unknown, the last known one. */
     Duration get() {
         return offset;
     }

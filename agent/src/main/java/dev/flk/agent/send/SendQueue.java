@@ -14,27 +14,27 @@ import java.util.PriorityQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The queue of entries to send. Retries and entries that were never sent alternate, so that neither starves the other.
- * Only a page of the entries that were never sent is in memory, in the order of the outbox; the others take no memory
- * here. One thread.
+ * The queue of entries to send. Retries and new entries, which were never sent, alternate: neither kind can hold up the
+ * other. New entries are read from the outbox in its order, a page at a time; the others take no memory here. For one
+ * thread.
  */
 final class SendQueue {
     private static final int PAGE = 256;
     /**
-     * The number of retries from which on no new entries are read until some retries are settled, because retries take
-     * memory.
+     * The maximum number of retries, each of which takes memory. At this number, no new entries are read from the
+     * outbox until some retries are settled.
      */
     static final int MAX_RETRIES = 50_000;
 
     private final Outbox outbox;
-    /** The retries by due time, and for the same time in the order of the outbox. */
+    /** The retries by the time at which they are due; those due at the same time are in the order of the outbox. */
     private final PriorityQueue<Queued> retries =
             new PriorityQueue<>(Comparator.comparingLong((Queued queued) -> queued.dueNanos)
                     .thenComparingLong(queued -> queued.entry.sequence()));
 
     private final Deque<Queued> fresh = new ArrayDeque<>();
     private final LongQueue released = new LongQueue();
-    /** The highest sequence that was read from the outbox. */
+    /** The highest sequence of the new entries that were read from the outbox. */
     private long readUpTo;
 
     private boolean freshIsNext;
@@ -46,33 +46,39 @@ final class SendQueue {
     /** An entry and its attempts since the agent's start. Owned by the sender's thread. */
     static final class Queued {
         final OutboxEntry entry;
-        /** The time on the ticker from which on the entry may be sent. */
+        /** The time from which on the entry may be sent, in nanoseconds on the ticker. */
         long dueNanos;
-        /** The number of times it was sent, answered or not: the certificate's {@code attempt}. */
+        /**
+         * The number of times the entry was sent, answered or not. A sent certificate has this number as its {@code
+         * attempt}.
+         */
         int sent;
         /** The number of failures so far, for the backoff. */
         int failures;
         /**
-         * The number of answers that count towards {@code MAX_ATTEMPTS}; outages and answers that concern all
-         * certificates do not.
+         * The number of answers that count towards {@code MAX_ATTEMPTS}: 408 and 500, but neither outages nor answers
+         * that concern all certificates.
          */
         int attemptsSpent;
-        /** Whether no earlier attempt can have arrived, so that none has arrived if this one does not. */
+        /**
+         * Whether, at the time the entry was last sent, no earlier sending can have arrived. If the last one did not
+         * arrive either, the certificate is not at the backend.
+         */
         boolean neverArrivedBefore;
-        /** The mark of its last rejected signature; negative without one. See {@link SignatureHold}. */
+        /** The mark at which the entry's signature was last rejected; -1 if it never was. See {@link SignatureHold}. */
         long refusedAt = -1;
-        /** The mark at the time it was last sent; see {@link SignatureHold}. */
+        /** The mark at which the entry was last sent; see {@link SignatureHold}. */
         long sentAtMark;
         /**
-         * Whether, at the time it was last sent, another entry of its shard that was sent after its rejection had been
-         * accepted.
+         * Whether the key was known to be good when the entry was last sent: another entry of its shard, sent after the
+         * last rejection of this one, had been accepted.
          */
         boolean keyKnownGood;
-        /** Whether it is a probe, which tests whether signatures of its shard are accepted again. */
+        /** Whether the entry is a probe, whose answer shows whether signatures of its shard are accepted again. */
         boolean probe;
         /**
-         * The largest number of entries in its request; reduced after a batch with it was rejected as a whole or timed
-         * out.
+         * The largest number of entries in a request that contains this one. It is reduced after a batch with this
+         * entry was rejected as a whole or not answered.
          */
         int maxTogether = Integer.MAX_VALUE;
 
@@ -87,12 +93,12 @@ final class SendQueue {
         retries.add(queued);
     }
 
-    /** Makes an entry that was taken but never sent be read again. */
+    /** Returns an entry to the queue that was taken but never sent; it is read from the outbox again. */
     void release(long sequence) {
         released.add(sequence);
     }
 
-    /** Returns the time on the ticker at which the first entry is due; empty if none waits. */
+    /** Returns the time on the ticker at which the next entry is due; empty if no entry waits here. */
     OptionalLong firstDueNanos(long nowNanos) {
         if (hasFresh(nowNanos)) {
             return OptionalLong.of(nowNanos);
@@ -102,8 +108,8 @@ final class SendQueue {
     }
 
     /**
-     * Removes and returns due entries for one request: at most {@code max} with {@code maxBytes}, but at least one if
-     * any is due.
+     * Removes and returns due entries for one request: at most {@code max} entries with at most {@code maxBytes} bytes
+     * together. If any entry is due, returns at least one, even if it is longer.
      */
     List<Queued> take(long nowNanos, int max, long maxBytes) {
         List<Queued> taken = new ArrayList<>();
@@ -124,7 +130,7 @@ final class SendQueue {
         return taken;
     }
 
-    /** Returns the next entry; null if none is due. */
+    /** Returns the next entry without removing it; null if none is due. */
     private @Nullable Queued peek(long nowNanos) {
         Queued retry = retries.peek();
         boolean due = retry != null && retry.dueNanos <= nowNanos;
@@ -140,7 +146,7 @@ final class SendQueue {
         return isFresh ? fresh.removeFirst() : retries.remove();
     }
 
-    /** Returns the entry with this sequence, if it still waits. */
+    /** Reads an entry from the outbox; returns empty if it is no longer pending. */
     Optional<Queued> read(long sequence, long nowNanos) {
         return outbox.pendingAfter(sequence - 1, 1).stream()
                 .filter(entry -> entry.sequence() == sequence)
@@ -149,7 +155,8 @@ final class SendQueue {
     }
 
     /**
-     * Returns whether there is an entry that was never sent; reads a page from the outbox if the last one is used up.
+     * Returns whether a new entry waits in memory. If all of the last page were taken, first reads another page from
+     * the outbox.
      */
     private boolean hasFresh(long nowNanos) {
         if (fresh.isEmpty() && retries.size() < MAX_RETRIES) {
@@ -164,7 +171,7 @@ final class SendQueue {
         return !fresh.isEmpty();
     }
 
-    /** A FIFO queue of numbers with eight bytes each, because it may contain a million of them. One thread. */
+    /** A FIFO queue of numbers that takes eight bytes for each; it may contain a million. For one thread. */
     static final class LongQueue {
         private long[] numbers = new long[16];
         private int head;

@@ -35,17 +35,19 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The sender of the certificates in the outbox. All work is done in {@link #step} and {@link #await}, on the one thread
- * that calls them in a loop; other threads only add tasks. Up to {@code maxInFlight} certificates wait for an answer at
- * the same time; the others wait in the outbox. Before a certificate is sent, the outbox records the attempt on disk,
- * because the agent may never learn whether the certificate arrived. Durations are measured on a ticker that starts
- * near 0.
+ * The sender of the certificates in the outbox. All work is done in {@link #step} and {@link #await}, which one thread
+ * calls in a loop; other threads only add tasks for it. Up to {@code maxInFlight} certificates wait for an answer at
+ * the same time; the others wait in the outbox. Before a certificate is sent, the outbox records on disk that it may
+ * arrive, because the agent may never get an answer. Durations are measured on a ticker that starts near 0.
  */
 public final class Sender {
     private static final Logger LOG = LoggerFactory.getLogger(Sender.class);
-    /** The size limit of a batch: half of the backend's limit, so that the fields added by stamping always fit. */
+    /**
+     * The largest size of the stored certificates of a batch: half of the backend's limit, because stamping and signing
+     * add to it.
+     */
     private static final long MAX_BATCH_BYTES = 4 << 20;
-    /** The limit of the memory for certificates in flight; a single certificate may be longer. */
+    /** The number of bytes in flight from which on no request is sent; a single certificate may be longer. */
     private static final long MAX_IN_FLIGHT_BYTES = 8 << 20;
 
     private static final long STATE_WITHIN_SECONDS = 5;
@@ -75,7 +77,7 @@ public final class Sender {
     private volatile CertificateEnds certificateEnds;
     private volatile boolean stopping;
 
-    /** Creates a sender, which sends nothing before {@link #step} is called. */
+    /** Creates a sender. It sends nothing before {@link #step} is called. */
     public Sender(
             SenderConfig config,
             Outbox outbox,
@@ -103,8 +105,8 @@ public final class Sender {
      * The times at which TLS certificates expire.
      *
      * @param client the expiry of the agent's own certificate; empty without one
-     * @param endpoint the earliest expiry of the certificates that the endpoints presented last; empty if none has
-     *     answered over TLS yet
+     * @param endpoint the earliest expiry of the certificates that the endpoints last presented; empty if no endpoint
+     *     has answered over TLS yet
      */
     public record CertificateEnds(Optional<Instant> client, Optional<Instant> endpoint) {}
 
@@ -144,7 +146,7 @@ public final class Sender {
         }
     }
 
-    /** Applies another configuration (key, endpoints, options) from the next request on. Any thread. */
+    /** Applies another configuration (key, endpoints, options); the next step uses it. Any thread. */
     public void reconfigure(SenderConfig config) {
         tasks.add(() -> {
             configured = new Configured(config);
@@ -153,15 +155,15 @@ public final class Sender {
     }
 
     /**
-     * Handles the answers that have arrived and sends entries that are due; returns the time in nanoseconds until there
-     * is more to do.
+     * Handles the answers that have arrived, and sends entries that are due. Returns the longest time in nanoseconds
+     * that the caller may pass to {@link #await} before the next step.
      */
     public long step() {
         woken.set(false);
         runTasks();
         int requests = 0;
         while (!stopping && inFlight.get() < configured.options.maxInFlight() && sendOne()) {
-            // many entries of a held shard may be taken although none is sent
+            // handles answers in between, because many entries of held shards may be taken without a request
             runTasks();
             if (++requests >= MOST_REQUESTS_A_STEP) {
                 return 0;
@@ -209,7 +211,9 @@ public final class Sender {
         return inFlight.get();
     }
 
-    /** Returns whether any request has no answer yet. The sender's thread. */
+    /**
+     * Returns whether any request, for certificates or for a backend's time, has no answer yet. The sender's thread.
+     */
     boolean awaitsAnswer() {
         return inFlight.get() > 0 || configured.links.stream().anyMatch(BackendLink::isClockRequested);
     }
@@ -225,9 +229,9 @@ public final class Sender {
     }
 
     /**
-     * Returns the state of sending at the next step. Any thread but the sender's.
+     * Waits for the next step, and returns the state of sending at that moment. Any thread except the sender's.
      *
-     * @throws IOException if no step follows within five seconds
+     * @throws IOException if no step begins within five seconds
      */
     public SendingState state() throws IOException {
         CompletableFuture<SendingState> state = new CompletableFuture<>();
@@ -339,7 +343,7 @@ public final class Sender {
         link.ended(batch.size());
     }
 
-    /** Asks a backend whether it serves, and for its time; sends it nothing else before the answer. */
+    /** Asks a backend whether it serves, and for its time. Nothing else is sent to that backend before the answer. */
     private void requestClock(BackendLink link) {
         long sentNanos = nanoTicker.getAsLong();
         link.clockRequested();
@@ -364,8 +368,8 @@ public final class Sender {
     }
 
     /**
-     * Returns whether a reply is a serving backend's. Any other server that answers 200, such as a captive portal, must
-     * not set the offset.
+     * Returns whether a reply comes from a backend that serves. The {@code Date} of any other server that answers 200,
+     * such as a captive portal, must not be used.
      */
     private static boolean serves(Reply reply) {
         return reply.status() == 200
@@ -398,7 +402,8 @@ public final class Sender {
     }
 
     /**
-     * Returns whether a batch was rejected permanently as a whole, which says nothing about a single certificate in it.
+     * Returns whether a batch was rejected permanently as a whole. Such an answer says nothing about a single
+     * certificate in the batch.
      */
     private static boolean refusesBatch(Batch batch, Reply reply, List<SubmitResult> results) {
         return batch.size() > 1 && reply.status() != 200 && results.get(0).kind() == SubmitResult.Kind.NEVER;
@@ -413,8 +418,8 @@ public final class Sender {
     }
 
     /**
-     * Halves the next batch of an unanswered entry: the batch may be too large, or one of its certificates may make the
-     * backend fail.
+     * Limits the next batch with an unanswered entry to half the size: the batch may have been too large, or one of its
+     * certificates may make the backend fail.
      */
     private static void sendFewerTogether(Queued queued, int together, SubmitResult result) {
         if (together > 1 && result.kind() == SubmitResult.Kind.NO_ANSWER) {
@@ -435,13 +440,13 @@ public final class Sender {
                 .min()
                 .orElse(now + IDLE_NANOS);
         long dueNanos = Math.min(due.orElse(Long.MAX_VALUE), probe.orElse(Long.MAX_VALUE));
-        // if an entry is due, it waits for a backend; otherwise the first one waits until it is due
+        // if an entry is due, it waits for a backend; otherwise the wait ends when the first entry is due
         long wait = (dueNanos > now ? dueNanos : ready) - now;
         return Math.max(SHORTEST_WAIT_NANOS, Math.min(wait, IDLE_NANOS));
     }
 
     /**
-     * Time and randomness, passed in so that tests control them.
+     * Time and randomness, which tests replace.
      *
      * @param clock the wall clock
      * @param nanoTicker a ticker that measures durations, starts near 0 and never goes back
@@ -462,7 +467,7 @@ public final class Sender {
      *
      * @param inFlight the number of certificates that wait for an answer
      * @param settledASecond the rate of settled certificates within the last minute
-     * @param heldShards the number of shards that are on hold because a signature was rejected
+     * @param heldShards the number of shards that are held because a signature was rejected
      */
     public record SendingState(List<Backend> backends, int inFlight, double settledASecond, long heldShards) {
 
@@ -470,12 +475,13 @@ public final class Sender {
          * The state of one backend.
          *
          * @param url the base URL
-         * @param answering false while its breaker is open; true does not prove that it answers
+         * @param answering false while its breaker is open; true if it answered, was not contacted yet, or has failed
+         *     only a few times
          * @param lastAnswerAt the time of its last answer; empty before its first answer since the start or the last
          *     reload
-         * @param pausedSeconds the remaining time for which nothing is sent to it
+         * @param pausedSeconds the seconds for which nothing will be sent to it
          * @param window the number of certificates that may be in flight to it
-         * @param clockAheadMillis the offset of its clock from the agent's, as last measured
+         * @param clockAheadMillis the offset of its clock from the agent's, as last measured; negative if it is behind
          */
         public record Backend(
                 String url,

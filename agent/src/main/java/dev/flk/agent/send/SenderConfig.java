@@ -16,11 +16,12 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * The part of the configuration that defines how certificates are sent, and that a reload can change.
+ * The part of the configuration that defines how certificates are sent. A reload can change all of it.
  *
- * @param endpoints base URLs of backends that share one dedup store, the preferred one first; empty if none is set, so
- *     that nothing can be sent
+ * @param endpoints base URLs of backends that share one dedup store, the preferred one first; nothing is sent if the
+ *     list is empty
  * @param tls the trusted authorities and the client certificate; empty for the JDK's defaults
+ * @param requestTimeout the longest time from the beginning of a request to its complete answer
  * @param signer the signer; empty if certificates are sent without a new signature
  */
 public record SenderConfig(
@@ -127,9 +128,10 @@ public record SenderConfig(
     /**
      * The options of the sender; see the agent's settings in {@code docs/configuration.md}.
      *
-     * @param maxAttempts the number of answered attempts after which an entry is given up; 0 for no limit
-     * @param maxAge the time after the first unanswered attempt during which an entry may still be sent; shorter than
-     *     the backend remembers outcomes, because it would decide the certificate again after that
+     * @param maxAttempts the number of answers of 408 or 500 after which an entry is given up; 0 for no limit
+     * @param maxAge the time after its first unanswered sending within which an entry may be sent again. It must be
+     *     shorter than the time for which the backend remembers outcomes ({@code DEDUP_TTL}), after which the backend
+     *     would decide the certificate a second time
      * @param maxInFlight the largest number of certificates that wait for an answer at the same time
      * @param batchSize the largest number of certificates in one request; 1 for single requests
      */

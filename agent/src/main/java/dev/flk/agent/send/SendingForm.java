@@ -15,8 +15,9 @@ import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
- * A certificate as it is sent. It is signed when it is sent, so that a changed key applies to waiting certificates, and
- * stamped with values that are only known then. All other members keep their bytes. Pure.
+ * A certificate as it is sent. It is signed only when it is sent; a changed key therefore applies to waiting
+ * certificates. It is then also stamped with values that are known only at that time. All other members keep their
+ * bytes. Pure.
  *
  * @param signed the signed fields
  * @param line the complete certificate in UTF-8, without a line break
@@ -29,9 +30,9 @@ public record SendingForm(SignedFields signed, byte[] line) {
     record Stamp(long outboxSequence, int attempt, Instant sentAt, long clockSkewMillis) {}
 
     /**
-     * Returns a certificate with a new signature; without a signer, it keeps the one that it has.
+     * Returns a certificate with a new signature. Without a signer, the certificate keeps its signature.
      *
-     * @param now the value of {@code sent_at} if the certificate has none, because the backend requires one
+     * @param now the time for {@code sent_at}, which the backend requires, if the certificate lacks it
      * @throws MalformedCertificate if it is not JSON, or a signed field is missing or of the wrong type
      */
     public static SendingForm signed(byte[] certificate, Optional<Signer> signer, Instant now)
@@ -43,7 +44,7 @@ public record SendingForm(SignedFields signed, byte[] line) {
         });
     }
 
-    /** Returns a certificate with a new signature and the stamp of this attempt. */
+    /** Returns a certificate with a new signature, unless there is no signer, and with the stamp of this attempt. */
     static SendingForm stamped(byte[] certificate, Optional<Signer> signer, Stamp stamp) throws MalformedCertificate {
         return of(certificate, signer, members -> {
             members.set("attempt", Integer.toString(stamp.attempt()));

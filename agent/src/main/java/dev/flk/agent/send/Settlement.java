@@ -9,10 +9,10 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The final result for a certificate.
+ * The final result of a certificate.
  *
  * @param pcsId the id of the certificate; empty if it could not be read
- * @param reason the backend's reason, or why the agent gave the certificate up; empty for an accepted one
+ * @param reason the backend's reason, or why the agent gave the certificate up; empty for an accepted certificate
  */
 public record Settlement(Kind kind, String pcsId, String reason) {
 
@@ -22,11 +22,11 @@ public record Settlement(Kind kind, String pcsId, String reason) {
         ACCEPTED(SettledAs.ACCEPTED),
         /** Recorded for review by a person: the claim is borderline, or based on too little data. */
         ESCALATED(SettledAs.ESCALATED),
-        /** Recorded as refuted: the backend's result contradicts the certificate's claims. */
+        /** Recorded as rejected: the backend's result contradicts the certificate's claims. */
         REJECTED(SettledAs.ESCALATED),
-        /** Given up; it is in the file of dead letters. */
+        /** Given up: the certificate is in the file of dead letters. */
         DEAD_LETTERED(SettledAs.DEAD),
-        /** Lost to disk damage before it was answered. */
+        /** Lost to disk damage before an answer arrived. */
         LOST(SettledAs.LOST);
 
         private final SettledAs how;
@@ -35,20 +35,26 @@ public record Settlement(Kind kind, String pcsId, String reason) {
             this.how = how;
         }
 
-        /** Returns the value that the outbox records. */
+        /**
+         * Returns the settlement that the outbox records; a rejected certificate is recorded as escalated, because both
+         * were answered with 202.
+         */
         SettledAs how() {
             return how;
         }
     }
 
-    /** The futures of certificates that callers in this process await, by sequence in the outbox. Any thread. */
+    /**
+     * The futures of the certificates whose settlement callers in this process await, by their sequences in the outbox.
+     * Any thread.
+     */
     public static final class Awaited {
         private final Map<Long, CompletableFuture<Settlement>> stages = new ConcurrentHashMap<>();
         private volatile @Nullable IOException abandoned;
 
         /**
-         * Adds a future, which completes on a thread of the common pool once the certificate is settled, and fails once
-         * this process will not settle it any more.
+         * Adds a future for a certificate. It completes on a thread of the common pool once the certificate is settled,
+         * and fails if this process will no longer settle it.
          */
         public void add(long sequence, CompletableFuture<Settlement> stage) {
             stages.put(sequence, stage);
@@ -58,9 +64,7 @@ public record Settlement(Kind kind, String pcsId, String reason) {
             }
         }
 
-        /**
-         * Completes the future of a certificate, if there is one, without running its callbacks on the calling thread.
-         */
+        /** Completes the future of a certificate, if one was added. Its callbacks do not run on the calling thread. */
         void settled(long sequence, Settlement settlement) {
             CompletableFuture<Settlement> stage = stages.remove(sequence);
             if (stage != null) {
@@ -68,7 +72,7 @@ public record Settlement(Kind kind, String pcsId, String reason) {
             }
         }
 
-        /** Fails all futures, and all that are added later; the certificates remain in the outbox. */
+        /** Fails all futures, including those that are added later. The certificates remain in the outbox. */
         public void abandon(IOException cause) {
             abandoned = cause;
             stages.values().removeIf(stage -> {

@@ -12,9 +12,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The hold on shards with rejected signatures; it distinguishes a bad certificate from a wrong key. After a 401, the
- * entries of that shard are held, because the backend may not know the key yet, or not for this shard. One entry at a
- * time is sent as a probe, with backoff. An entry is at fault only if another entry of its shard, sent after its
- * rejection, was accepted, and it is then sent and rejected again; a slow answer may concern a key that the backend no
+ * entries of the shard are held back, because the backend may not know the key yet, or not accept it for this shard.
+ * Meanwhile one entry at a time is sent as a probe, with backoff. An entry counts as bad only if three things happen in
+ * this order: its signature is rejected, another entry of its shard that was sent after that is accepted, and the entry
+ * is sent again and rejected again. The order matters because a slow answer may concern a key that the backend no
  * longer uses. Owned by the sender's thread.
  */
 final class SignatureHold {
@@ -23,20 +24,23 @@ final class SignatureHold {
     /** The shards with at least one rejected signature. */
     private final Map<String, Shard> shards = new HashMap<>();
 
-    /** A counter that grows with every rejection, and when the key changes. */
+    /** A counter that orders sendings and rejections: it grows with every rejection, and when the key changes. */
     private long mark;
 
-    /** The mark of the last change of the key: entries sent up to this mark were signed with an old key. */
+    /**
+     * The mark at which the key was last changed; entries sent at this mark or an earlier one were signed with an old
+     * key.
+     */
     private long resetAt = -1;
 
     private static final class Shard {
-        /** The highest mark at which an accepted entry was sent; -1 before the first one. */
+        /** The highest mark at which an entry was sent that was accepted; -1 if none was accepted yet. */
         private long acceptedOfMark = -1;
 
         private boolean held;
         private int failures;
         private long nextProbeNanos;
-        /** The entry that is the current probe. */
+        /** The current probe; null if none is under way. */
         private @Nullable Queued probe;
 
         private final Deque<Queued> refused = new ArrayDeque<>();
@@ -53,7 +57,10 @@ final class SignatureHold {
         this.backoff = backoff;
     }
 
-    /** Returns whether an entry of this shard may be sent now; if not, holds it, and returns it to the queue later. */
+    /**
+     * Returns whether an entry of this shard may be sent now. If not, holds the entry; it returns to the queue when the
+     * shard is released, or as a probe.
+     */
     boolean admits(Queued queued, String shardId) {
         Shard shard = shards.get(shardId);
         if (shard == null || !shard.held || queued.probe) {
@@ -64,7 +71,8 @@ final class SignatureHold {
         }
         if (queued.sent == 0) {
             if (shard.failures == 0) {
-                shard.nextProbeNanos = queued.dueNanos; // immediately, because usually only one certificate is bad
+                // the first probe is due immediately, because usually only one certificate is bad
+                shard.nextProbeNanos = queued.dueNanos;
             }
             shard.unsent.add(queued.entry.sequence());
         } else {
@@ -97,14 +105,14 @@ final class SignatureHold {
     /**
      * Notes that the signature of an entry was rejected.
      *
-     * @return true if the key is known to be good, so that the entry itself is at fault; false if it stays here or in
-     *     the queue and is sent again later
+     * @return true if the key is known to be good: the entry itself is bad, and the caller must give it up; false if
+     *     the entry is kept here or in the queue and will be sent again
      */
     boolean refused(Queued queued, String shardId, long nowNanos) {
         boolean wasProbe = queued.probe;
         queued.probe = false;
         if (queued.sentAtMark <= resetAt) {
-            // it was signed with an old key, which says nothing about the new one
+            // the entry was signed with an old key; its rejection says nothing about the new one
             queued.dueNanos = nowNanos;
             queue.retry(queued);
             return false;
@@ -128,7 +136,10 @@ final class SignatureHold {
         return false;
     }
 
-    /** Notes that the result of an attempt is unknown; if it was a probe, another one may be sent. */
+    /**
+     * Notes that the result of a sending says nothing about the signature; if the entry was a probe, another probe may
+     * be sent.
+     */
     void unanswered(Queued queued, String shardId) {
         Shard shard = shards.get(shardId);
         if (shard != null && queued.probe) {
@@ -137,7 +148,7 @@ final class SignatureHold {
         queued.probe = false;
     }
 
-    /** Notes that an entry was given up; if it was a probe, another one may be sent. */
+    /** Notes that an entry was given up; if it was a probe, another probe may be sent. */
     void givenUp(Queued queued) {
         for (Shard shard : shards.values()) {
             if (shard.probe == queued) {
@@ -146,7 +157,7 @@ final class SignatureHold {
         }
     }
 
-    /** Queues a probe for each held shard for which one is due. */
+    /** Queues a probe for each held shard whose next probe is due. */
     void step(long nowNanos) {
         for (Shard shard : shards.values()) {
             if (shard.held && shard.probe == null && !shard.isEmpty() && shard.nextProbeNanos <= nowNanos) {
@@ -168,7 +179,7 @@ final class SignatureHold {
         }
     }
 
-    /** Returns the time on the ticker at which the next probe is due; empty if none is. */
+    /** Returns the time on the ticker at which the next probe is due; empty if no held shard waits for one. */
     OptionalLong nextProbeNanos() {
         return shards.values().stream()
                 .filter(shard -> shard.held && shard.probe == null && !shard.isEmpty())
@@ -176,7 +187,10 @@ final class SignatureHold {
                 .min();
     }
 
-    /** Releases all shards after a change of key and backoff, because earlier answers say nothing about the new key. */
+    /**
+     * Releases all shards after a change of the configuration, because earlier answers say nothing about the new key;
+     * uses the given backoff from now on.
+     */
     void reset(Backoff next) {
         backoff = next;
         resetAt = mark++;

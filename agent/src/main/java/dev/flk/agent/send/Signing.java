@@ -15,10 +15,10 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * The configured key. It is never printed.
+ * The configured key, which is never printed.
  *
  * @param signer the signer; empty for {@code PCS_SIGN_ALG=none}
- * @param check the check of signatures with the same key
+ * @param check the check of signatures that this signer makes
  */
 public record Signing(Optional<Signer> signer, SignatureCheck check) {
     private static final Key<Algorithm> ALGORITHM =
@@ -30,7 +30,7 @@ public record Signing(Optional<Signer> signer, SignatureCheck check) {
                     "PCS_ED25519_PRIV_B64", Quantities::text, "The seed of the key, 32 bytes in base64, for `ed25519`.")
             .secret();
 
-    /** The settings of the key. */
+    /** The settings of the signing key. */
     public static final List<Key<?>> KEYS = List.of(ALGORITHM, HMAC_KEY, ED25519_SEED);
 
     /** The values of {@code PCS_SIGN_ALG}. */
@@ -40,7 +40,7 @@ public record Signing(Optional<Signer> signer, SignatureCheck check) {
         NONE
     }
 
-    /** Reads the key from settings, which must name an algorithm. */
+    /** Reads the key from settings; reports a problem if they name no algorithm or lack its key. */
     public static Signing read(Settings settings) {
         settings.require(settings.isGiven(ALGORITHM), "PCS_SIGN_ALG: not set; set it to hmac, ed25519 or none");
         return settings.find(ALGORITHM)

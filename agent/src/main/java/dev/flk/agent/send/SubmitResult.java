@@ -2,33 +2,33 @@
 package dev.flk.agent.send;
 
 /**
- * The result of submitting one certificate, as far as the agent's next action depends on it.
+ * The result of submitting one certificate, reduced to what the agent's next action depends on.
  *
- * @param status the status of the backend's answer; 0 for an outage
+ * @param status the status of the backend's answer; 0 if the backend did not answer
  * @param text the backend's error, or what happened instead of an answer; for a recorded certificate, the reason of its
  *     outcome
- * @param retryAfterSeconds the {@code Retry-After} of {@link Kind#LATER}, else 0
+ * @param retryAfterSeconds the {@code Retry-After} of the answer if the kind is {@link Kind#LATER}, otherwise 0
  */
 record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) {
     /** The kind of a result, which determines the agent's next action. */
     enum Kind {
-        /** 200 or 202 for this very certificate: it is on the backend's disk, and accepted or escalated. */
+        /** 200 or 202 with the id of this certificate: it is on the backend's disk, and was accepted or escalated. */
         RECORDED,
-        /** 202 for this very certificate: it is on the backend's disk, and rejected. */
+        /** 202 with the id of this certificate: it is on the backend's disk, and was rejected. */
         REJECTED,
-        /** 200 or 202, but other content was recorded under the id before. */
+        /** 200 or 202, but the backend had recorded other content under this id before. */
         CONFLICT,
-        /** 400 or 413: can never succeed. */
+        /** 400 or 413: the certificate can never succeed. */
         NEVER,
         /** 400 because {@code sent_at} is ahead of the backend's clock. */
         IN_FUTURE,
-        /** 401 from the backend itself. */
+        /** 401 with the backend's body: the signature was rejected. */
         BAD_SIGNATURE,
-        /** 408, 429, 500 or 503 from the backend itself. */
+        /** 408, 429, 500 or 503 with the backend's body: the certificate must be sent again. */
         LATER,
         /** No connection was made: the certificate did not arrive. */
         NOT_SENT,
-        /** No answer, or not the backend's: the certificate may have arrived. */
+        /** No answer, or one that is not the backend's: the certificate may have arrived. */
         NO_ANSWER
     }
 
@@ -45,21 +45,21 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
         return kind == Kind.RECORDED || kind == Kind.REJECTED;
     }
 
-    /** Returns the decision on a recorded certificate. */
+    /** Returns the decision on a certificate that {@link #isRecorded}. */
     Settlement.Kind verdict() {
         return kind == Kind.REJECTED
                 ? Settlement.Kind.REJECTED
                 : status == 200 ? Settlement.Kind.ACCEPTED : Settlement.Kind.ESCALATED;
     }
 
-    /** Returns whether no answer came, or one that is not from the backend. */
+    /** Returns whether no answer came, or one that was not the backend's. */
     boolean isOutage() {
         return kind == Kind.NOT_SENT || kind == Kind.NO_ANSWER;
     }
 
     /**
-     * Returns whether any certificate would have got this answer: too many requests, or a backend that cannot accept
-     * any.
+     * Returns whether any other certificate would have got the same answer: 429 (too many requests) or 503 (the backend
+     * can accept nothing).
      */
     boolean concernsAll() {
         return kind == Kind.LATER && (status == 429 || status == 503);

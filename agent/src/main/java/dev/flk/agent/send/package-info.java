@@ -1,7 +1,7 @@
 /**
- * Sending from the outbox to the backend: signing, requests, answers, backoff, the circuit breaker. {@code Sender} is
- * the entry point, which the running agent creates. The command line signs a single certificate with
- * {@code SendingForm}, and the doctor asks a backend through {@code BackendClient}.
+ * Sending from the outbox to the backend: signing, requests, answers, backoff, the circuit breaker. The running agent
+ * creates a {@code Sender}, which is the entry point. The command line signs a single certificate with {@code
+ * SendingForm}, and the doctor sends requests to a backend through {@code BackendClient}.
  */
 @NullMarked
 package dev.flk.agent.send;
