@@ -156,7 +156,7 @@ final class ContractSubmissionIT {
         submit(pcs.without("sig"));
         submit(pcs.tampered("pcs_id", "\"\\nFAKE LINE\""));
         awaitLine("ERROR", "Signature verification failed for " + pcs.id());
-        awaitLine("ERROR", "Signature verification failed for a certificate whose pcs_id is no id");
+        awaitLine("ERROR", "Signature verification failed for a certificate whose pcs_id is not an id");
         submit(pcs.signedBy(new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES])));
         awaitLine("ERROR", "Signature verification failed for " + pcs.id() + ": other algorithm, from 127.0.0.1");
         assertThat(backend.process().program().allLines()).doesNotContain("FAKE LINE");

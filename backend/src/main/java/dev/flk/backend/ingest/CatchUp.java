@@ -31,11 +31,11 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Catches up a store that was just connected with the log: decides every submission after the store's position again,
- * by the rules with which it was logged, and puts the outcomes into the store (<i>asserts</i> them), oldest first, up
- * to the last record that the log had at the connection. Overruled records are read first: each comes after the
- * submission that it overrules, and that submission must not be asserted. The steps run on the recorder's thread,
- * interleaved with live traffic.
+ * The catch-up of a store that was just connected: decides every submission after the store's position again, by the
+ * rules with which it was logged, and puts the outcomes into the store (<i>asserts</i> them), oldest first, up to the
+ * last record that the log had at the connection. Overruled records are read first: each comes after the submission
+ * that it overrules, and that submission must not be asserted. The steps run on the recorder's thread, interleaved with
+ * live traffic.
  */
 final class CatchUp {
     private static final int BATCH = 512;
@@ -83,8 +83,8 @@ final class CatchUp {
     }
 
     /**
-     * Counts a submission whose id has another outcome in the store, once. Logs it as lost if the two outcomes give
-     * different answers.
+     * Counts, once, a submission whose id has another outcome in the store. Logs its outcome as lost if the two
+     * outcomes give different answers.
      */
     private void reportLost(Submitted ours, StoredOutcome winner) {
         if (!reportedLost.add(ours.sequence())) {
@@ -319,8 +319,8 @@ final class CatchUp {
         }
 
         /**
-         * Runs {@code afterwards} once all notes are stored. If a note fails, the store was lost, and nothing more is
-         * run.
+         * Runs {@code afterwards} once all notes are stored. If a note fails, the store was lost, and
+         * {@code afterwards} is not run.
          */
         private void whenNoted(List<CompletableFuture<?>> notes, Runnable afterwards) {
             queue.whenDone(CompletableFuture.allOf(notes.toArray(CompletableFuture<?>[]::new)), (done, failure) -> {

@@ -54,7 +54,7 @@ final class Completion {
         inFlightIds.end(inFlight).forEach(candidate -> answerKnown(candidate, existing));
     }
 
-    /** Settles an id whose decision in this entry was recorded as its outcome. */
+    /** Settles an id after the decision of its entry was recorded as the outcome. */
     void recorded(InFlight inFlight) {
         Decision decision = inFlight.decision();
         count(decision);
@@ -98,16 +98,16 @@ final class Completion {
     }
 
     /**
-     * Answers the submissions of an id with {@code error}; the id is in the log and stays in flight until it is
-     * recorded.
+     * Answers the submissions of an id with {@code error}. One of them is in the log, and the id stays in flight until
+     * its outcome is recorded.
      */
     void leftWaiting(InFlight inFlight, Outcome error) {
         inFlightIds.leaveWaiting(inFlight).forEach(candidate -> answerWaiting(candidate, inFlight, error));
     }
 
     /**
-     * Answers a submission of an id that waits to be recorded. If its content differs, the content is kept before the
-     * answer.
+     * Answers a submission with {@code error}, because its id still waits for the store. If its content differs from
+     * the content in flight, the content is first logged as evidence.
      */
     void answerWaiting(Candidate candidate, InFlight inFlight, Outcome error) {
         if (candidate.digest().equals(inFlight.outcome().digest())) {
@@ -146,7 +146,7 @@ final class Completion {
                 case LOG_FAILED, DISK_FULL -> metrics.walErrors.increment();
                 case STORE_DOWN, OVERLOADED, STARTING, UNDECIDED ->
                     metrics.refused.unavailable.increment(refused.error());
-                case MALFORMED, BAD_SIGNATURE -> {} // counted where they are found
+                case MALFORMED, BAD_SIGNATURE -> {} // counted where they are detected
             }
         } else {
             limits.evidenceThrottled();

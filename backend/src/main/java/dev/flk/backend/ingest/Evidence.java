@@ -27,8 +27,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The evidence of conflicts: content that arrives under a known id but differs from the content that was decided. Each
  * different content is logged once, and never decided. A bounded index in memory, and the store across restarts,
- * remember what was logged; they serve only to log no evidence twice, and forget it once it has expired. Safe for any
- * thread.
+ * remember what was logged; their only purpose is that nothing is logged twice, and both forget it once it has expired.
+ * Safe for any thread.
  */
 final class Evidence {
     private final Inbox inbox;

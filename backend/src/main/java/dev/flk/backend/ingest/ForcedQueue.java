@@ -67,7 +67,7 @@ public final class ForcedQueue implements LogListener {
         return lockLost;
     }
 
-    /** Adds submissions that were forced. Called on the thread of the log's writer. */
+    /** Adds submissions that were forced to disk. Called on the thread of the log's writer. */
     void forced(List<InFlight> submissions) {
         together.submissions().addAll(submissions);
     }

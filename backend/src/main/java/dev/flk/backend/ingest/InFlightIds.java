@@ -39,7 +39,7 @@ final class InFlightIds {
         FULL
     }
 
-    /** The result of {@link #join}, with the entry of the id; empty if there was no room. */
+    /** The result of {@link #join}; {@code inFlight} is the entry of the id, and empty if there was no room for it. */
     record Join(Joined joined, Optional<InFlight> inFlight) {}
 
     /** @param expiry the clock that decides whether an outcome has expired */

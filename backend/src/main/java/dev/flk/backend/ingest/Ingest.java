@@ -24,8 +24,8 @@ public interface Ingest {
 
     /**
      * Submits certificates that arrived together (in one turn of an event loop, or as the lines of a batch), in that
-     * order. The callback of each submission is called exactly once. If its outcome promises that the body is on disk,
-     * it is called only when that is the case.
+     * order. The callback of each submission is called exactly once. An outcome which promises that the body is on disk
+     * is passed on only when that is true.
      */
     void submit(List<Submission> turn);
 
@@ -146,8 +146,7 @@ public interface Ingest {
          * A refusal: the submission or look-up gets no outcome.
          *
          * @param error the text for the sender
-         * @param retryAfterSeconds the seconds after which the sender may try again; 0 if the answer does not contain
-         *     that
+         * @param retryAfterSeconds the seconds after which the sender may try again; 0 if the answer names no time
          */
         record Refused(Refusal why, String error, long retryAfterSeconds) implements Outcome {
             public static final Refused BAD_SIGNATURE = new Refused(Refusal.BAD_SIGNATURE, 0);

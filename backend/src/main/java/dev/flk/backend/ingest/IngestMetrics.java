@@ -71,7 +71,7 @@ public final class IngestMetrics extends Metrics.Feature {
     final Count overruled =
             counter("flk_overruled_total", "Logged submissions for which another outcome was recorded first.");
     final Count reasserted =
-            counter("flk_reasserted_total", "Outcomes in the log that were asserted again to the dedup store.");
+            counter("flk_reasserted_total", "Outcomes of the log that were put into the dedup store again.");
     final Count lostOutcomes = counter(
             "flk_lost_outcomes_total",
             "Outcomes that may have been answered and that the dedup store lost and replaced with others.");
@@ -86,8 +86,10 @@ public final class IngestMetrics extends Metrics.Feature {
     final Gauge walQueueAppends = gauge("flk_wal_queue_appends", "Appends that wait for the log's writer.");
     final Gauge idsInFlight =
             gauge("flk_ids_in_flight", "Ids that are being looked up, logged or recorded, or that wait for the store.");
-    final Gauge recorderQueueGroups = gauge("flk_recorder_queue_groups", "Forced groups that wait to be recorded.");
-    final Gauge evidenceEntries = gauge("flk_evidence_entries", "Entries in the index of evidence.");
+    final Gauge recorderQueueGroups =
+            gauge("flk_recorder_queue_groups", "Groups of logged submissions that wait to be recorded.");
+    final Gauge evidenceEntries =
+            gauge("flk_evidence_entries", "Conflicting contents in the index of evidence, which are not logged again.");
     private final Gauge walBytes = gauge("flk_wal_bytes", "Size of the log on disk.");
     private final Gauge walFreeBytes = gauge("flk_wal_free_bytes", "Bytes free on the file system of the log.");
 

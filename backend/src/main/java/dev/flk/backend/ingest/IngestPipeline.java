@@ -329,7 +329,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
                                 throttled -> completion.limited(inFlight, throttled), () -> unknown.add(inFlight));
             }
             append(unknown);
-        } catch (RuntimeException | VirtualMachineError e) { // otherwise it would be lost in the completion stage
+        } catch (RuntimeException | VirtualMachineError e) { // otherwise the completion stage would hide the exception
             log.broken(e);
             opened.forEach(inFlight -> completion.failed(inFlight, Refused.BROKEN));
         }
@@ -434,7 +434,9 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         return link.isUp();
     }
 
-    /** Returns the sequence up to which the store has confirmed to have every outcome of the log. Any thread. */
+    /**
+     * Returns the sequence in the log up to which the store has confirmed that it contains every outcome. Any thread.
+     */
     public long recordedUpTo() {
         return link.recordedUpTo();
     }
@@ -453,9 +455,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         return arrival.isEmpty() ? 0 : Math.max(0, clock.millis() - arrival.getAsLong()) / 1000.0;
     }
 
-    /**
-     * Runs {@code callback} once, on any thread, as soon as a new submission would be logged and its outcome recorded.
-     */
+    /** Runs {@code callback} once, on any thread, once new submissions can be logged and their outcomes recorded. */
     public void whenReady(Runnable callback) {
         whenReady.set(callback);
         reportReady();

@@ -40,8 +40,8 @@ final class OutcomeLog {
     private static final int MANY_PER_SECOND = 10;
 
     /**
-     * The limit of lines about refused submissions: a burst of 20, then one a second. It applies to each kind of line
-     * separately, so that a flood of one kind hides no other kind.
+     * The limit of the other lines that a sender can cause: a burst of 20, then one a second. It applies to each kind
+     * of line separately, so that a flood of one kind hides no other kind.
      */
     private final LineLimit limit = new LineLimit(20, Duration.ofSeconds(1), System::nanoTime);
 
@@ -108,7 +108,7 @@ final class OutcomeLog {
         many.say(
                 "conflict",
                 leftOut -> LOG.warn(
-                        "PCS {} conflict: other content under this id, signed by key {}, from {}; {}; the first outcome remains{}",
+                        "PCS {} conflict: different content under this id, signed by key {}, from {}; {}; the first outcome remains{}",
                         existing.id(),
                         keyId,
                         sender.address(),
@@ -122,7 +122,7 @@ final class OutcomeLog {
                 reason.label(),
                 leftOut -> LOG.error(
                         "Signature verification failed for {}: {}{}, from {}{}",
-                        PcsId.isHex64(claimedId) ? claimedId : "a certificate whose pcs_id is no id",
+                        PcsId.isHex64(claimedId) ? claimedId : "a certificate whose pcs_id is not an id",
                         reason.label(),
                         keyId == null ? "" : ", key " + keyId,
                         sender.address(),

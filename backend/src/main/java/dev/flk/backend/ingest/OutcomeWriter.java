@@ -76,8 +76,8 @@ final class OutcomeWriter {
      * Takes the steps of this object and of the log's writer until the store is complete. Called before the threads
      * start.
      *
-     * @param mayBeLost whether to return early if the store fails or must be rebuilt; the timer then continues the work
-     *     after {@link #start}
+     * @param mayBeLost whether to return early if the store fails or must be rebuilt; the work then continues after
+     *     {@link #start}
      * @throws IOException if the log can't be read or written, or records are missing
      * @throws StoreUnavailableException if the store fails and {@code mayBeLost} is false
      */
@@ -153,7 +153,7 @@ final class OutcomeWriter {
         }
     }
 
-    /** Records one group; returns false if the queue was empty. */
+    /** Processes one group of the queue; returns false if the queue was empty. */
     boolean step() {
         ForcedQueue.Group group = queue.poll();
         if (group == null) {

@@ -138,7 +138,7 @@ final class StoreLink {
             return;
         }
         state = State.ASSERTING;
-        statusText = rebuilding ? "being rebuilt from the log" : "asserting what the log says";
+        statusText = rebuilding ? "being rebuilt from the log" : "catching up with the log";
         CatchUp.Run begun = catchUp.new Run(complete + 1, last, this::asserted);
         assertion = begun;
         begun.step();
@@ -257,7 +257,9 @@ final class StoreLink {
         });
     }
 
-    /** Returns the sequence up to which the store has confirmed to have every outcome of the log. Any thread. */
+    /**
+     * Returns the sequence in the log up to which the store has confirmed that it contains every outcome. Any thread.
+     */
     long recordedUpTo() {
         return Math.min(recordedUpTo, inbox.lowWater().mark());
     }
@@ -283,9 +285,9 @@ final class StoreLink {
     }
 
     /**
-     * The time after which senders should retry while the store is down. It is the longer of two times, until the next
-     * connection attempt and a quarter of the outage so far, plus the time to record the backlog at the measured rate;
-     * at least 1 and at most {@value #MOST_SECONDS} seconds. Safe for any thread.
+     * The time after which senders should retry while the store is down: the time until the next connection attempt or
+     * a quarter of the outage so far, whichever is longer, plus the time to record the backlog at the measured rate. At
+     * least 1 and at most {@value #MOST_SECONDS} seconds. Safe for any thread.
      */
     static final class RetryAdvice {
         private static final long MOST_SECONDS = 30;
