@@ -53,10 +53,11 @@ public interface DedupStore extends AutoCloseable {
      * Connects, at startup and after any failure; no other call works before. Calls of an earlier connection that are
      * outstanding fail, now or at their own time-outs ({@link GuardedStore} does not wait for them).
      *
-     * <p>A store that other processes can change keeps a position for this log. This call reads it; from now on, each
-     * put compares it, and fails without writing unless it is the position that this connection read or wrote last. A
-     * store that was emptied or restored from an older copy is thereby detected. If a call of an earlier connection
-     * takes effect late, either that call or the next put is refused.
+     * <p>A store that other processes can change keeps a position for this log: the sequence up to which the store is
+     * complete, with a value that no other write has. This call reads the position. From now on, each put fails without
+     * writing unless the position is still the one that this connection read or wrote last. This detects a store that
+     * was emptied or restored from an older copy. If a put of an earlier connection arrives late, either that put or
+     * the next one is refused.
      *
      * @return the sequence up to which the store is complete for this log; empty if it knows none, for example because
      *     it is new

@@ -82,8 +82,8 @@ public final class GuardedStore implements DedupStore {
     }
 
     /**
-     * Sets a callback that receives the number of a lost connection after all outstanding calls have failed. It is
-     * called on the thread that detected the failure and must not block.
+     * Sets a callback that receives the number of a lost connection after all outstanding calls have failed. The
+     * callback runs on the thread that detected the failure and must not block.
      */
     public void whenLost(LongConsumer listener) {
         whenLost = listener;
@@ -241,7 +241,7 @@ public final class GuardedStore implements DedupStore {
         return state == needed;
     }
 
-    /** Starts a call. A store that throws is treated like one that fails its stage. */
+    /** Starts a call. An exception that the store throws becomes a failed stage. */
     private static <T> CompletionStage<T> started(Supplier<CompletionStage<T>> call) {
         try {
             return call.get();
@@ -305,8 +305,8 @@ public final class GuardedStore implements DedupStore {
     }
 
     /**
-     * Returns {@value #FIRST_WAIT_MILLIS} ms, doubled with each attempt up to {@value #MAX_WAIT_MILLIS} ms, with up to
-     * a fifth of jitter.
+     * Returns {@value #FIRST_WAIT_MILLIS} ms, doubled with each attempt up to {@value #MAX_WAIT_MILLIS} ms, and a
+     * jitter of up to a fifth, up or down.
      */
     private static long waitMillis(int openings, RandomGenerator random) {
         long millis = Math.min(MAX_WAIT_MILLIS, FIRST_WAIT_MILLIS << Math.min(openings - 1, 10));

@@ -33,7 +33,10 @@ public final class SteadyClock implements InstantSource {
 
     // guarded by this; an offset is the number of milliseconds by which a clock is ahead of the monotonic clock
 
-    /** The offset of the wall clock after its last jump. It keeps pace while its offset stays close to this one. */
+    /**
+     * The offset of the wall clock after its last jump. The wall clock keeps pace while its offset stays close to this
+     * one.
+     */
     private long stepOffset;
 
     /** The offset of the wall clock when it was last trusted. */

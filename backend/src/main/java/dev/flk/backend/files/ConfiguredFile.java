@@ -15,7 +15,7 @@ import java.util.Set;
 public final class ConfiguredFile {
     private ConfiguredFile() {}
 
-    /** Reports a problem of a file; the message completes "the file …". */
+    /** The problem that makes a file unusable. The message is a predicate, such as {@code is not a regular file}. */
     public static final class Unusable extends Exception {
         private static final long serialVersionUID = 1;
 
@@ -25,7 +25,7 @@ public final class ConfiguredFile {
         }
     }
 
-    /** Reports files that can't be used, with all their problems. */
+    /** The problems of one or more files that can't be used. */
     public static final class InvalidFileException extends Exception {
         private static final long serialVersionUID = 1;
 

@@ -9,9 +9,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Fingerprints of files, taken before the files are read: the time of the last change of the content, that of the
- * metadata (which can't be set back), the size and the inode. Links are followed, so that a change of a Kubernetes
- * volume, which swaps a link in the path, is detected. Only one thread may use it.
+ * Fingerprints of files, taken before the files are read: the times of the last change of the content and of the last
+ * change of the metadata (which can't be set back), the size and the inode. Links are followed, so that a change of a
+ * Kubernetes volume, which swaps a link in the path, is detected. Only one thread may use it.
  */
 public final class FileFingerprints {
     private final Map<Path, String> looks = new LinkedHashMap<>();

@@ -43,7 +43,7 @@ public final class FileWatch implements AutoCloseable {
                 TimeUnit.MILLISECONDS);
     }
 
-    /** Returns the seconds since a check last ended; they grow if a hanging file system blocks the thread. */
+    /** Returns the seconds since a check last ended; the number grows while a hanging file system blocks the thread. */
     public double secondsSinceLook() {
         return (nanoTicker.getAsLong() - lookedNanos) / 1e9;
     }

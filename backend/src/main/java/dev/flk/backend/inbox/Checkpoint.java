@@ -29,7 +29,7 @@ import org.slf4j.LoggerFactory;
  * </pre>
  *
  * The saved mark may be lower than the current one, which only gives the next start more to decide again. If the file
- * is missing or damaged, that is the entire log. Safe for any thread.
+ * is missing or damaged, the next start decides the entire log again. Safe for any thread.
  */
 final class Checkpoint {
     /** The name of the file in the directory of the log. */

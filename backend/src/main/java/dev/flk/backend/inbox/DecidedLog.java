@@ -21,8 +21,8 @@ public final class DecidedLog {
     }
 
     /**
-     * Returns the sequence up to which everything is decided and recorded in the store; it is lower while a store that
-     * was lost is catching up.
+     * Returns the sequence up to which everything is decided and recorded in the store; it decreases when the store is
+     * lost, until the store has caught up again.
      */
     public long decidedUpTo() {
         return inbox.lowWater().mark();

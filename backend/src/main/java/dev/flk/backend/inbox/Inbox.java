@@ -64,8 +64,8 @@ public final class Inbox implements AutoCloseable {
     private final long lastAtStart;
 
     /**
-     * The records after the low-water mark that were in the log at startup, as one group; null if there were none, and
-     * once all are decided.
+     * The records after the low-water mark that were in the log at startup, as one group; null if no such record
+     * existed, and once all are decided.
      */
     private LowWater.@Nullable Group before;
 

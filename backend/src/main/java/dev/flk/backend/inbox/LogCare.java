@@ -40,7 +40,7 @@ public final class LogCare implements AutoCloseable {
     /**
      * Creates the maintenance; it takes steps on its own only after {@link #start}.
      *
-     * @param recordedUpTo a supplier of the sequence up to which the store has confirmed that it is complete
+     * @param recordedUpTo a supplier of the sequence up to which the store has confirmed that it contains every outcome
      * @param keep the time that a closed, decided segment is kept
      */
     public LogCare(

@@ -69,8 +69,8 @@ public final class LoggedOutcomes {
     }
 
     /**
-     * Returns the sequence of the first overruled submission noted that is not before {@code from}; empty if there is
-     * none.
+     * Returns the sequence of the first noted submission that was overruled and is not before {@code from}; empty if no
+     * such submission exists.
      */
     public OptionalLong firstOverruled(long from) {
         Long first = existing.ceilingKey(from);
@@ -152,7 +152,10 @@ public final class LoggedOutcomes {
                 isOverruled);
     }
 
-    /** Decides records of the log again, each by the rules that it was logged with. Safe for any thread. */
+    /**
+     * A cache of rules, which decides records of the log again, each by the rules that it was logged with. Safe for any
+     * thread.
+     */
     public static final class ReplayedRules {
         private final Map<String, DecisionRules> byContext = new ConcurrentHashMap<>();
 

@@ -98,8 +98,8 @@ public final class LowWater {
     }
 
     /**
-     * Returns the arrival time of the oldest unfinished record, in milliseconds since the epoch; empty if there is
-     * none.
+     * Returns the arrival time of the oldest unfinished record, in milliseconds since the epoch; empty if all are
+     * finished.
      */
     public synchronized OptionalLong oldestArrivalMillis() {
         return open.isEmpty() ? OptionalLong.empty() : OptionalLong.of(open.getFirst().arrivalMillis);

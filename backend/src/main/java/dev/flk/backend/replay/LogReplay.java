@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  * A replay: decides a range of the log again, and changes nothing. A record that overrules a submission comes after
  * that submission. Therefore {@link #run}, which reports outcomes in log order, reads the log twice;
  * {@link #runAtOnce}, which is enough for counting them, reads it once and then corrects the overruled ones. Only one
- * thread may use it; {@link ReplayWorkers} have threads of their own.
+ * thread may use it; {@link ReplayWorkers} starts threads of its own.
  */
 public final class LogReplay {
     private final LogInspector inspector;

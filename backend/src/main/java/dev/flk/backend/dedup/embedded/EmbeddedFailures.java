@@ -18,7 +18,8 @@ final class EmbeddedFailures {
     private static final long FAILS_AGAIN_WITHIN_NANOS = TimeUnit.MINUTES.toNanos(1);
 
     /**
-     * The minimum time between two failed reads; if less, they count as one, because they may share a transient cause.
+     * The minimum time between two failed reads that count separately: reads that fail within less may share a
+     * transient cause.
      */
     private static final long FAILS_AGAIN_AFTER_NANOS = TimeUnit.SECONDS.toNanos(2);
 
@@ -44,7 +45,7 @@ final class EmbeddedFailures {
 
         static Failure of(Exception e) {
             if (!(e instanceof RocksDBException rocks)) {
-                return DAMAGED; // the bytes read are not a value of ours
+                return DAMAGED; // the bytes that were read are not in the format of the store
             }
             String message = String.valueOf(rocks.getMessage());
             Status status = rocks.getStatus();
@@ -92,7 +93,10 @@ final class EmbeddedFailures {
         return problem;
     }
 
-    /** Notes a failure, and returns the problem that ended the connection, which is the first one. */
+    /**
+     * Notes a failure, which ends the connection unless it has already ended. Returns the problem that ended the
+     * connection.
+     */
     synchronized Problem note(Exception e, Failure failure) {
         Problem before = problem;
         if (before != null) {

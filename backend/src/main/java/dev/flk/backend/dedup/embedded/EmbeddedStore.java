@@ -243,7 +243,7 @@ public final class EmbeddedStore implements DedupStore {
                 reopenIfNeeded();
                 found = Optional.empty();
             }
-            // a store without an id receives ours with the next write
+            // a store without the id of a log receives the id of this log with the next write
             written = new Position(0, Optional.of(id), random.nextLong(), 0);
             return CompletableFuture.completedFuture(
                     found.isPresent() ? OptionalLong.of(found.get().completeUpTo()) : OptionalLong.empty());
@@ -393,7 +393,7 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     private void dropSetAsideIfShort() {
-        open.readLock().lock(); // a store may be set aside concurrently
+        open.readLock().lock(); // no store can be set aside meanwhile
         try {
             directory.dropSetAsideIfShort();
         } finally {

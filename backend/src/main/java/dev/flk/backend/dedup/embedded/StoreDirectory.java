@@ -70,8 +70,8 @@ final class StoreDirectory {
     }
 
     /**
-     * Moves the store's files out of the way; they must not be open. CURRENT is moved first, so that after a crash the
-     * remaining files count as headless and the next start finishes the move.
+     * Moves the store's files to {@code set-aside}; they must not be open. CURRENT is moved first, so that after a
+     * crash the remaining files count as headless and the next start finishes the move.
      *
      * @return whether a copy is kept; false if the disk has no room for it next to the new store
      */
@@ -98,7 +98,7 @@ final class StoreDirectory {
         return true;
     }
 
-    /** Deletes the copy if less disk space is left than must stay free. */
+    /** Deletes the store that was set aside if less disk space is left than must stay free. */
     void dropSetAsideIfShort() {
         if (!Files.isDirectory(setAsidePath()) || freeBytes() >= keepFreeBytes) {
             return;

@@ -108,9 +108,7 @@ final class StoreFormat {
         return recorded;
     }
 
-    /**
-     * Returns when an entry expires, in milliseconds since the epoch; {@code Long.MAX_VALUE} for one that never does.
-     */
+    /** Returns when an entry expires, in milliseconds since the epoch; {@code Long.MAX_VALUE} if it never expires. */
     static long expiryMillis(byte[] key, byte[] value) {
         return switch (key.length) {
             case ID_BYTES -> StoredOutcome.decode(value).expiresAtMillis();

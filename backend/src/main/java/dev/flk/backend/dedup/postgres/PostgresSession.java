@@ -165,7 +165,7 @@ final class PostgresSession {
                 + "an older copy, or another process uses the same log");
     }
 
-    /** Fails all further calls; returns the first failure. */
+    /** Makes all further calls fail. Returns the first failure of the session. */
     synchronized StoreUnavailableException failed(StoreUnavailableException e) {
         StoreUnavailableException first = failure;
         if (first == null) {

@@ -28,9 +28,9 @@ final class Statements {
     private static final String COLUMNS = "pcs_id, status, body, digest, signed_digest, expires_at_millis";
 
     /**
-     * Inserts rows in the order of their ids, so that two transactions never wait for each other. A row that is still
-     * valid is not changed, but this statement locks it, and no other backend can remove it before {@link #STANDING}
-     * has read it.
+     * Inserts rows in the order of their ids, so that two transactions can't deadlock. A row that is still valid is not
+     * changed, but this statement locks it, and no other backend can remove it before {@link #STANDING} reads it in the
+     * same transaction.
      */
     static final String INSERT = """
             INSERT INTO flk_outcomes AS present (%s)
@@ -246,8 +246,8 @@ final class Statements {
     }
 
     /**
-     * The row of one log in {@code flk_positions}: the sequence up to which it is recorded here, and the token of the
-     * writer.
+     * The row of one log in {@code flk_positions}: the sequence up to which the log is recorded here, and the token of
+     * the last write.
      */
     record PositionRow(String logId) {
         static final String READ = "SELECT complete_up_to, token FROM flk_positions WHERE log_id = ?";

@@ -115,7 +115,7 @@ final class PutCall {
 
     /**
      * Returns empty if the call took effect; otherwise the position entry that existed instead of the expected one,
-     * blank if there was none.
+     * blank if it was missing.
      */
     static Optional<String> refusedFor(List<Object> reply) {
         return (Long) reply.get(0) == 1

@@ -27,7 +27,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One connection, from the connect to its first failure.
+ * One connection to the server, which ends with its first failure.
  *
  * <p>Calls are pipelined. Each put expects the position entry that the previous put writes. Therefore puts are sent
  * under the lock, and the server receives them in the same order. This order holds only because no stage completes on a
@@ -178,8 +178,8 @@ final class RedisSession {
         long now = clock.millis();
         List<Integer> kept = new ArrayList<>(decisions.size());
         for (int i = 0; i < decisions.size(); i++) {
-            if (!decisions.get(i).isExpired(now)) {
-                kept.add(i); // the server rejects a time to live of zero
+            if (!decisions.get(i).isExpired(now)) { // the server rejects a time to live of zero
+                kept.add(i);
             }
         }
         List<CompletionStage<List<StoredOutcome>>> parts = new ArrayList<>();
