@@ -214,6 +214,14 @@ final class DamageOfEveryByteTest {
     }
 
     @Test
+    void segmentOverwrittenByTheHeaderOfAnother_isDamage() throws IOException {
+        byte[] other = Arrays.copyOf(varied.disk.content(varied.newest), SegmentHeader.BLOCK_BYTES);
+        varied.disk.delete(DIRECTORY.resolve(varied.oldest));
+        varied.disk.put(varied.oldest + ".gz", other);
+        assertThat(SimulatedLog.verify(varied.disk).missing()).isEqualTo(7);
+    }
+
+    @Test
     void twoBlocksExchanged_losesOnlyRecordsThatAreNotInOneBlock() throws IOException {
         for (String segment : List.of(varied.oldest, varied.failed, varied.newest)) {
             int blocks = varied.disk.content(segment).length / SegmentHeader.BLOCK_BYTES;

@@ -235,9 +235,9 @@ public final class RecordFormat {
         return find(MAGIC, bytes, from, bytes.size());
     }
 
-    /** Returns the first offset from {@code from} on at which a carried record may begin; otherwise {@code end}. */
-    static long findCarried(SegmentBytes bytes, long from, long end) throws IOException {
-        return find(CARRIED_MAGIC, bytes, from, end);
+    /** Returns the first offset from {@code from} on at which a carried record may begin; otherwise the file's size. */
+    static long findCarried(SegmentBytes bytes, long from) throws IOException {
+        return find(CARRIED_MAGIC, bytes, from, bytes.size());
     }
 
     /** Returns the first offset from {@code from} on at which {@code magic} is; otherwise {@code end}. */

@@ -260,7 +260,7 @@ public record SegmentHeader(
      * written here, the appended records decide, whose checksums are seeded with the id; without records, the file's
      * name does.
      *
-     * @return null if no copy is intact
+     * @return null if no copy is intact, or neither records nor the name show that one belongs here
      */
     static @Nullable Salvaged salvage(SegmentBytes bytes, String segment) throws IOException {
         Map<String, Copy> byId = new LinkedHashMap<>();
@@ -285,7 +285,7 @@ public record SegmentHeader(
                 ? byId.values().stream()
                         .filter(copy -> copy.lines().header().next() == SegmentNames.sequenceIn(segment))
                         .findFirst()
-                        .orElse(byId.values().stream().findFirst().orElse(null))
+                        .orElse(null)
                 : byId.get(withRecords.lines().header().id());
         return chosen == null ? null : salvaged(bytes, segment, chosen.lines(), chosen.headerEnd(bytes));
     }
@@ -294,9 +294,9 @@ public record SegmentHeader(
         long headerBytes = Math.min(whole, bytes.size());
         SortedMap<Long, LogRecord> records = new TreeMap<>();
         SegmentHeader header = lines.header();
-        for (long from = RecordFormat.findCarried(bytes, 0, headerBytes);
-                from < headerBytes;
-                from = RecordFormat.findCarried(bytes, from + 1, headerBytes)) {
+        for (long from = RecordFormat.findCarried(bytes, 0);
+                from < bytes.size();
+                from = RecordFormat.findCarried(bytes, from + 1)) {
             Framed record = RecordFormat.readCarried(bytes, from, header.seed());
             String context = record == null ? null : header.contextBefore(bytes, from);
             if (record != null
