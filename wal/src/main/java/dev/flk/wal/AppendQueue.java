@@ -24,7 +24,10 @@ final class AppendQueue {
         this.maxQueuedBytes = maxQueuedBytes;
     }
 
-    /** Adds an append; returns false if the queue is closed, or is not empty and the append would exceed the bound. */
+    /**
+     * Adds an append; returns false if the queue is closed or the append would exceed its bound. An empty queue accepts
+     * an append of any size.
+     */
     boolean offer(Append append) {
         if (append.entries().isEmpty()) {
             throw new IllegalArgumentException("an append without entries");
@@ -83,7 +86,10 @@ final class AppendQueue {
         }
     }
 
-    /** Wakes the writer although nothing may be queued; returns false if the queue is closed, so that the writer may have ended. */
+    /**
+     * Wakes the writer, even if nothing is queued; returns false if the queue is closed, because the writer may have
+     * ended.
+     */
     boolean nudge() {
         lock.lock();
         try {

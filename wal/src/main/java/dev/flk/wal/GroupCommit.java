@@ -59,7 +59,7 @@ final class GroupCommit {
     /** The active segment, if another program moved, removed or emptied it; else null. */
     private volatile @Nullable Segment gone;
 
-    /** The last segment that was reported to the listener as vanished; the next one may not be open yet. */
+    /** The last segment that was reported to the listener as vanished. The segment after it may not be open yet. */
     private volatile @Nullable Segment reportedGone;
 
     private volatile boolean retryAsked;
@@ -113,7 +113,7 @@ final class GroupCommit {
 
     /** Makes the next step leave a segment that another program moved, removed or emptied. Any thread. */
     void vanished(Segment found) {
-        if (found != reportedGone) { // otherwise it was left already, and the next segment can't be opened
+        if (found != reportedGone) { // a reported segment was left already; the next one could not be opened
             gone = found;
             queue.nudge();
         }
@@ -185,7 +185,10 @@ final class GroupCommit {
         return Optional.ofNullable(lockLost);
     }
 
-    /** Checks the lock after an fsync: if it is still held, no other process can have locked the log before that fsync. */
+    /**
+     * Checks the lock after an fsync. If this process still holds it, no other process can have locked the log before
+     * that fsync.
+     */
     private void requireLock() throws IOException {
         if (lockLost != null) {
             throw lockLost;
@@ -260,7 +263,7 @@ final class GroupCommit {
             giveUpSegment();
             return e;
         } catch (RuntimeException | Error e) {
-            // whatever it is, the callers get an answer and the writer continues
+            // whatever failed, the callers get an answer and the writer continues
             giveUpSegment();
             return new IOException("the log's writer failed: " + e, e);
         }
@@ -345,7 +348,10 @@ final class GroupCommit {
         listener.opened(opened.name());
     }
 
-    /** Closes a segment that is no longer written to. Its acknowledged records were forced or are repeated in the next segment. */
+    /**
+     * Closes a segment that is no longer written to. Its acknowledged records were forced, or the next segment repeats
+     * them.
+     */
     private static void closeLeft(Segment left) {
         try {
             left.close();
@@ -354,7 +360,7 @@ final class GroupCommit {
         }
     }
 
-    /** Opens the next segment right after a failure, so that the records that it repeats are on disk again before anything else happens. */
+    /** Opens the next segment immediately after a failure: the failure may have damaged the records that it repeats. */
     private void reopen() {
         try {
             openNext();

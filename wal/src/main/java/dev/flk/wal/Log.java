@@ -204,7 +204,10 @@ public final class Log implements Closeable {
         return new LogReader(segments(), from, end, onDamage, decidedUpTo);
     }
 
-    /** Lists the segments. The writer may open one meanwhile, so the list is read again until the active segment stays the same. */
+    /**
+     * Lists the segments. The writer may open a segment meanwhile, so this method lists them again until the active
+     * segment stays the same.
+     */
     private SegmentList segments() throws IOException {
         Segment newest = commit.segment();
         while (true) {
@@ -218,8 +221,8 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Returns the id of the active segment, which no other segment has. A reader that runs concurrently with the writer
-     * lists the directory again when it changes: the next segment reuses the sequences of appends that failed.
+     * Returns the id of the active segment, which no other segment has. When the id changes, a concurrent reader must
+     * list the directory again: the new segment may reuse the sequences of appends that failed in the previous one.
      */
     public String newestSegment() {
         return commit.segment().header().id();
@@ -335,8 +338,8 @@ public final class Log implements Closeable {
                 LockSupport.unpark(filler);
             }
         } finally {
-            // The queue is empty here unless an append or a listener threw: then fail what is left, so that no caller
-            // waits forever.
+            // If an append or a listener threw, the queue may not be empty here. Fail the rest, so that no caller waits
+            // forever.
             queue.close();
             IOException ended = new IOException("the log's writer has ended");
             for (List<Append> left = queue.take(Long.MAX_VALUE); !left.isEmpty(); left = queue.take(Long.MAX_VALUE)) {
@@ -420,8 +423,8 @@ public final class Log implements Closeable {
         void forced(long firstSequence);
 
         /**
-         * Reports that the entries could not be written. The part of them that reached the disk does not count while
-         * this process runs; if the process ends before the next segment is on disk, the next start may find them.
+         * Reports that the entries could not be written. Entries that reached the disk nevertheless do not count. Only
+         * if the process ends before the next segment is on disk may the next start find them.
          */
         void failed(IOException cause);
     }

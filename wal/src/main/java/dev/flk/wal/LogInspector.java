@@ -57,7 +57,7 @@ public final class LogInspector {
             for (int i = 0; i < list.segments().size(); i++) {
                 segments.add(SegmentSummary.of(list, i));
             }
-            // a file that appeared or disappeared meanwhile could be listed as something else
+            // leave out files that appeared or disappeared meanwhile: their kind may be wrong
             Set<String> settled = new TreeSet<>(files.list(directory));
             settled.retainAll(before);
             return new LogListing(segments, others(list, settled));
@@ -247,7 +247,7 @@ public final class LogInspector {
             return givenUp.stream().mapToLong(Damage::missing).sum();
         }
 
-        /** Returns this result with only the damage that an earlier verification found at the same sequence. */
+        /** Returns a copy of this result with only the damage that an earlier verification found too. */
         Verification alsoMissingIn(Verification earlier) {
             Set<Long> known =
                     earlier.damages().stream().map(Damage::firstMissing).collect(Collectors.toSet());
@@ -345,15 +345,15 @@ public final class LogInspector {
             Listed successor = list.segments().get(index + 1);
             SegmentHeader header = successor.header();
             if (successor.predecessor() == index) {
-                // the records that the successor carries are also in this segment, from the offset at which it
-                // continues
+                // the successor repeats the records of this segment from the offset at which it continues it
                 long carriedBytes = header.carried().stream()
                         .mapToLong(RecordFormat::lengthOf)
                         .sum();
                 return scan.size() > header.previousEnd() + carriedBytes ? State.FAILED : State.COMPLETE;
             }
             if (header.previous().equals(SegmentNames.openedName(successor.name()))) {
-                // it replaced an empty segment; only the header of that one recorded the offset at which it continued
+                // it replaced an empty segment, whose header alone recorded the offset at which this segment was
+                // continued
                 return scan.size() > endBelow(header.next(), scan) ? State.FAILED : State.COMPLETE;
             }
             return State.DETACHED;

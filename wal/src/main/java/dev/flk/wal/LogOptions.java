@@ -11,7 +11,8 @@ import java.time.Duration;
  *
  * @param directory the directory of the log; one process owns it
  * @param prefix the prefix of the segments' names
- * @param context one line of text that says how to interpret the records, such as the policy in force; stored in each segment
+ * @param context one line of text that is stored in each segment and returned with its records, such as the policy in
+ * force
  * @param holder the name of this process in the lock file
  * @param onDamage what to do about damage in the newest segment at a start
  */

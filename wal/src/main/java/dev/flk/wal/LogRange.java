@@ -79,7 +79,7 @@ public final class LogRange {
         return missing;
     }
 
-    /** Verifies the log with its range; twice if the owner removed segments meanwhile. */
+    /** Verifies that the log contains its range; verifies it again if the owner removed segments meanwhile. */
     public Verification verify(LogInspector log) throws IOException {
         Range range = known(segments()).orElse(Range.UNKNOWN);
         Verification found = log.verify(range.removed() + 1, range.last());
@@ -88,8 +88,8 @@ public final class LogRange {
     }
 
     /**
-     * Stores the range of a log that is accepted as it is, if no range is known or the log now ends earlier, because its
-     * sequences are given to new records.
+     * Stores the range of a log that is accepted as it is, if no range is known, or if the log now ends earlier than
+     * the stored range: its next sequences will go to new records.
      */
     public synchronized void accept(long last) throws IOException {
         SegmentList segments = segments();

@@ -123,7 +123,10 @@ public final class LogRepair {
         }
     }
 
-    /** Returns the files that are moved out of the log although no record in them is known: they must not be reported as missing later. */
+    /**
+     * Returns a declaration for each file that the repair moves out of the log although no lost record in it is known.
+     * Without it, the next segment's header would let the file be reported as missing.
+     */
     private static List<Damage> leaving(SegmentList list, List<Damage> lost) {
         return list.headless().stream()
                 .filter(damage -> list.segments().stream()
@@ -137,8 +140,9 @@ public final class LogRepair {
     }
 
     /**
-     * Returns the damaged files with the number of records that stay in the log, or -1 for a file without a header. A
-     * file also counts as damaged if records in it would count once a file without a header has left the log.
+     * Returns the damaged files with the number of records that stay in the log, or -1 for a file without a readable
+     * header. When such a file leaves the log, records in the segment before it that do not count now would count; that
+     * segment is therefore treated as damaged.
      */
     private Map<String, Long> keptOfDamaged(SegmentList list, List<Damage> lost) throws IOException {
         Map<String, Long> kept = new LinkedHashMap<>();
@@ -160,7 +164,7 @@ public final class LogRepair {
         return kept;
     }
 
-    /** Returns whether a record that does not count, and is not declared lost, follows those that count. */
+    /** Returns whether, after the records that count, there is another record that is not declared lost. */
     private static boolean wouldCount(SegmentScan scan, List<Damage> lost) throws IOException {
         for (Framed next = scan.nextWhole(); next != null; next = scan.nextWhole()) {
             long sequence = next.sequence();

@@ -12,8 +12,8 @@ import java.nio.file.Path;
 import java.util.Objects;
 
 /**
- * The active segment. The writer's thread owns it; the filler's thread only calls {@link #claimFill} and {@link
- * #filled}, which keep it from writing where the writer writes.
+ * The active segment. The writer's thread owns it. The filler's thread only calls {@link #claimFill} and {@link
+ * #filled}, which keep the filler from writing where the writer writes.
  */
 final class Segment implements Closeable {
     private final String name;
@@ -190,7 +190,7 @@ final class Segment implements Closeable {
         DONE,
         /** The zeros could not be written; the segment continues without them. */
         GIVEN_UP,
-        /** An fsync failed, so that a later fsync of this segment proves nothing. */
+        /** An fsync failed. A later fsync of this segment proves nothing. */
         FORCE_FAILED
     }
 

@@ -82,8 +82,8 @@ final class SegmentOpener {
         long millis = Math.max(0, clock.millis());
         List<LogRecord> carried = predecessor.carried();
         String name = name(next, millis);
-        // a predecessor without appended records may be replaced, so the new segment continues the predecessor's
-        // predecessor
+        // the new segment may replace a predecessor without appended records, and then continues the segment before
+        // that one
         SegmentHeader bare = predecessor.bare();
         SegmentHeader header = new SegmentHeader(
                 HexFormat.of().toHexDigits(random.nextLong()),
@@ -123,9 +123,9 @@ final class SegmentOpener {
     }
 
     /**
-     * Returns the name to which the file with a new segment's name must be moved; null if no such file exists, or if it
-     * is the predecessor and contains no records. Another program may have given the name to a segment of this log,
-     * which must stay one; any other file is kept as evidence.
+     * Returns a new name for the file that has the name of a segment to be opened; null if there is no such file, or if
+     * it is the predecessor and contains no records. If another program has given this name to a segment of this log,
+     * the new name is a segment's name too. Any other file is kept for inspection.
      */
     private @Nullable String nameForOccupant(String name, Predecessor predecessor) throws IOException {
         Path directory = options.directory();
@@ -229,7 +229,10 @@ final class SegmentOpener {
     static final class SegmentWatch {
         private SegmentWatch() {}
 
-        /** Returns whether the active segment is the file with its name; true if the disk fails. Any thread. */
+        /**
+         * Returns whether the file with the active segment's name is the active segment; true if the disk fails. Any
+         * thread.
+         */
         static boolean isThere(FileOps files, Segment segment) {
             try {
                 long atLeast = segment.position();
@@ -248,8 +251,8 @@ final class SegmentOpener {
         }
 
         /**
-         * Returns whether the file with a segment's name begins with its header; a truncated file begins with a hole
-         * after the next write.
+         * Returns whether the file with a segment's name begins with that segment's header. If it was truncated, the
+         * next write leaves a hole at the beginning.
          */
         static boolean beginsAs(FileOps files, Segment segment) throws IOException {
             byte[] expected = segment.beginning();

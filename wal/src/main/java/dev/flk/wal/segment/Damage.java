@@ -29,7 +29,10 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
         this(Kind.BROKEN, segment, offset, firstMissing, lastMissing);
     }
 
-    /** Returns the damage of a file that is missing or broken before sequence {@code next} without a gap in the sequences. */
+    /**
+     * Returns the damage of a file before sequence {@code next} that is missing or broken and leaves no gap in the
+     * sequences.
+     */
     public static Damage ofUnknown(Kind kind, String segment, long next) {
         return new Damage(kind, segment, 0, next, next - 1);
     }

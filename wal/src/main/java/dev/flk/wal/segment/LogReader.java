@@ -15,8 +15,9 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A reader of a log from a sequence to its end, oldest record first, that verifies checksums and sequences. It changes nothing and may run
- * concurrently with the writer: it omits records that are being written, or reports them as a torn tail. One thread.
+ * A reader of a log from a sequence to its end, oldest record first, that verifies checksums and sequences. It changes
+ * nothing and may run concurrently with the writer. Records that are being written do not appear, or appear as a torn
+ * tail. One thread.
  */
 public final class LogReader implements Closeable {
     private final SegmentList list;
@@ -40,7 +41,8 @@ public final class LogReader implements Closeable {
      *
      * @param from the first sequence to read; the reader begins with the oldest record if that is later
      * @param end the end of the log, exclusive; {@code Long.MAX_VALUE} if unknown
-     * @param decidedUpTo the last sequence whose records may be missing with their segment
+     * @param decidedUpTo the last decided sequence: a missing segment that contained only records up to it is not
+     * damage, and is listed in {@link #absent}
      */
     public LogReader(SegmentList list, long from, long end, OnDamage onDamage, long decidedUpTo) {
         this.list = list;
@@ -135,12 +137,15 @@ public final class LogReader implements Closeable {
         return List.copyOf(damages);
     }
 
-    /** Returns the records that were skipped so far because their segment is missing and they are all decided. */
+    /** Returns the records that were skipped so far because their segment is missing and all of them are decided. */
     public List<Damage> absent() {
         return List.copyOf(absent);
     }
 
-    /** Returns the first sequence that exists or that a repair declared lost, and at least the requested one. */
+    /**
+     * Returns the sequence at which this reader begins: the requested one, or the log's first if that is later.
+     * Sequences that a repair declared lost count.
+     */
     public long beginning() {
         return Math.max(from, list.firstKnown());
     }
@@ -210,7 +215,7 @@ public final class LogReader implements Closeable {
             return List.copyOf(all);
         }
 
-        /** Returns the torn tail of the log; null if the log ends cleanly or the walk has not reached its end. */
+        /** Returns the torn tail of the log; null if the log ends cleanly or its end has not been reached. */
         @Nullable
         public TornTail tornTail() {
             return reader == null ? null : reader.tornTail();

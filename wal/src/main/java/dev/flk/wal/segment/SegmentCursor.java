@@ -85,8 +85,8 @@ public final class SegmentCursor implements Closeable {
     }
 
     /**
-     * Returns the records that the last {@link #next} found missing before the record that it returned, or before the
-     * end; null if none.
+     * Returns the records that are missing before the record that the last {@link #next} returned, or before the end of
+     * the segment; null if none are missing.
      */
     @Nullable
     public Damage damage() {
@@ -104,7 +104,7 @@ public final class SegmentCursor implements Closeable {
         LogRecord record = nextHere();
         Damage before = damage;
         while (record != null && losses.contains(record.sequence())) {
-            // A sequence that a repair gave up stays lost, even if a record that did not count has the same sequence.
+            // A sequence that a repair declared lost stays lost, even if a record that did not count has that sequence.
             record = nextHere();
             if (before != null) {
                 damage = damage == null ? before : before.withMissing(before.firstMissing(), damage.lastMissing());
@@ -127,9 +127,8 @@ public final class SegmentCursor implements Closeable {
         long lostEnd = expected;
         LogRecord record = nextAppended();
         if (lostFrom < lostEnd) {
-            // these records were known to be lost when the segment was opened: the header does not carry them, and
-            // their
-            // sequences are not used again
+            // the header does not carry these records: they were known to be lost when the segment was opened, and
+            // their sequences are never used again
             damage = damage == null
                     ? new Damage(scan.segment(), 0, lostFrom, lostEnd - 1)
                     : damage.withMissing(lostFrom, damage.lastMissing());
@@ -225,8 +224,8 @@ public final class SegmentCursor implements Closeable {
      * Returns whether the records before the first displaced one, if any are missing, were forced, which makes their
      * absence damage and not a torn tail. In the newest segment, records are known to have been forced only if a record
      * of a later group exists, because a group is written after the previous one was forced, while the records of one
-     * group reach the disk in any order; or if a repair gave up all of the missing records, because it had evidence
-     * that they were forced, perhaps from files that have left the log since.
+     * group reach the disk in any order; or if a repair declared all of the missing records lost. It had evidence that
+     * they were forced, perhaps in files that have left the log since.
      */
     private boolean wasForced(long first) {
         return first == expected

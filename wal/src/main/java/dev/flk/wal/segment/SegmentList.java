@@ -106,8 +106,8 @@ public final class SegmentList {
     }
 
     /**
-     * Returns this list for a caller that knows the active segment, even if that is missing: its records do not count
-     * in other segments.
+     * Returns this list for a caller that knows the active segment. If the active segment is missing from the
+     * directory, records with its sequences in other segments still do not count.
      */
     public SegmentList endingWith(String name, SegmentHeader newest) {
         String id = newest.id();
@@ -123,9 +123,9 @@ public final class SegmentList {
     }
 
     /**
-     * Returns whether a file was opened after a segment, according to its name. Sequences in names never decrease.
-     * Names with the same sequence differ in the day, which may be wrong; then only the segment's predecessor is known
-     * to be older.
+     * Returns whether a file was opened after a segment, according to its name. Later names never have lower sequences.
+     * If both have the same sequence, the file counts as later unless it is the segment's predecessor; the day in the
+     * name may be wrong.
      */
     private static boolean isLater(String name, Listed than) {
         long sequence = SegmentNames.sequenceIn(name);
@@ -136,8 +136,8 @@ public final class SegmentList {
     }
 
     /**
-     * Returns the records after the newest segment that are lost in a file with a broken header, or null. (Losses before the
-     * newest segment show as a gap.)
+     * Returns the records after the newest segment that are lost in a file without a readable header, or null. Losses
+     * before the newest segment appear as a gap in the sequences instead.
      *
      * @param expected the sequence at which the log continues
      */
@@ -153,7 +153,7 @@ public final class SegmentList {
         return last == null ? null : new Damage(last.segment(), 0, expected, last.lastMissing());
     }
 
-    /** Returns the first sequence of which a file gives evidence, whether complete, broken or given up; 1 if there are no files. */
+    /** Returns the first sequence that any file shows to have existed, readable or lost; 1 if there are no files. */
     public long firstKnown() {
         long first =
                 segments.isEmpty() ? Long.MAX_VALUE : segments.get(0).header().first();
@@ -164,8 +164,8 @@ public final class SegmentList {
     }
 
     /**
-     * Returns the records that are lost between {@code expected} and the first sequence of a segment; names the broken
-     * file, if there is one.
+     * Returns the damage from {@code expected} to {@code first - 1}, before the segment at {@code index}; names the
+     * file without a readable header that contained the records, if there is one.
      */
     Damage lostBefore(int index, long expected, long first) {
         for (Damage damage : headless) {
@@ -177,8 +177,8 @@ public final class SegmentList {
     }
 
     /**
-     * Returns damage at the end of a segment. If nothing follows its last record and the segment that continued it is
-     * missing or has no header, the damage is attributed to that one.
+     * Returns damage at the end of a segment. It is attributed to the segment that continued this one if that is
+     * missing, or if it has no readable header and this segment ends cleanly.
      */
     public Damage damageAtEnd(int index, SegmentCursor cursor, Damage damage) throws IOException {
         if (isSuccessorAbsent(index)) {
@@ -203,9 +203,9 @@ public final class SegmentList {
     }
 
     /**
-     * Returns the damage if the predecessor of a segment is missing although an older segment exists; else null.
-     * Records that were refused in the older segment may have the same sequences as records that were acknowledged in
-     * the missing one, so that there is no gap.
+     * Returns damage if the predecessor of a segment is missing although an older segment exists; else null. The
+     * sequences need not show a gap: the older segment may contain refused records with the sequences of acknowledged
+     * ones in the missing segment.
      */
     @Nullable
     Damage missingBefore(int index) {
@@ -254,7 +254,7 @@ public final class SegmentList {
                 : "%s-*-%016d%s".formatted(prefix, first, SegmentNames.SUFFIX);
     }
 
-    /** Returns the first sequence that was appended to a later file with a broken header. */
+    /** Returns the first sequence in a file without a readable header that was opened after a segment. */
     static long lostFrom(List<Damage> headless, Listed listed) {
         return headless.stream()
                 .filter(damage -> isLater(damage.segment(), listed))
@@ -264,7 +264,10 @@ public final class SegmentList {
                 .orElse(Long.MAX_VALUE);
     }
 
-    /** Returns whether records at the end of a segment do not count because a later file with a broken header had them. */
+    /**
+     * Returns whether records at the end of a segment do not count because a later file, without a readable header,
+     * contained these sequences.
+     */
     public boolean isCutByHeadless(int index) {
         Listed listed = segments.get(index);
         return listed.countedEnd() < Long.MAX_VALUE && lostFrom(headless, listed) == listed.countedEnd();

@@ -48,7 +48,7 @@ final class SegmentListing {
         this.prefix = prefix;
     }
 
-    /** Lists a directory; repeats this while files are being renamed, so that no segment is missed. */
+    /** Lists a directory; lists it again if a segment was renamed meanwhile, because a renamed one could be missed. */
     static SegmentList read(FileOps files, Path directory, String prefix) throws IOException {
         List<String> names = files.list(directory);
         for (int attempt = 1; ; attempt++) {
@@ -175,11 +175,11 @@ final class SegmentListing {
     }
 
     /**
-     * Returns a header for a file whose own is lost, derived from the segment that continues it, which has the id that
-     * seeds the checksums; the name has the first sequence. Returns null if no segment of this log continues the file,
-     * if another file has the id, or if the context of its records is not certain: a next segment that repeats records
-     * has it with them, and one that was opened directly after this one has the same context, because the same process
-     * opened both.
+     * Derives a header for a file whose own header is lost. The header of the next segment contains the file's id,
+     * which seeds the checksums; the file's name contains the first sequence. The context is that of the records that
+     * the next segment repeats. If it repeats none, it has the same context itself, provided that the same process
+     * opened it directly after the file. Returns null if there is no next segment, another file has the id, or the
+     * context is not certain.
      */
     private @Nullable SegmentHeader derivedHeader(String name) {
         String opened = SegmentNames.openedName(name);
@@ -224,8 +224,8 @@ final class SegmentListing {
     }
 
     /**
-     * Adds the newest segment, whose header is damaged, if records may have been lost with it. No records are lost if a
-     * complete one follows the header, or if the file still ends with its header, possibly followed by zeros.
+     * Adds the newest segment, whose header is damaged, to the damage if records may have been lost with the header.
+     * None are lost if a complete record follows the header, or if nothing but zeros does.
      */
     private void addIfRecordsMayBeLost(Listed newest) throws IOException {
         Path file = directory.resolve(newest.name());
@@ -254,9 +254,9 @@ final class SegmentListing {
     }
 
     /**
-     * Returns whether the readable segments follow each other without a gap at {@code sequence}, so that no segment with
-     * records that count is missing there. In the newest segment, a record may have been refused unless a later group
-     * follows it.
+     * Returns whether the readable segments have no gap at {@code sequence}, which shows that no segment with records
+     * that count is missing there. In the newest segment, this is certain only if a later group exists: without one,
+     * the record with that sequence may have been refused.
      */
     private boolean isWithin(long sequence) throws IOException {
         for (int i = 0; i + 1 < found.size(); i++) {
@@ -340,9 +340,10 @@ final class SegmentListing {
     }
 
     /**
-     * Returns the segment with the index of its predecessor. Compression and rotation add to the predecessor's name. A
-     * segment that was rotated before it contained an acknowledged record shares its name with the segment that
-     * replaced it; if the replacement is missing, the rotated one ends too early to be the predecessor.
+     * Returns the segment with the index of its predecessor, which is found by its id, or in format 1 by its name.
+     * Compression and rotation append to that name. Two segments may have been opened under one name, if the first was
+     * renamed before a record in it was acknowledged. If the second is missing, the first is recognised by its end: it
+     * is too early for a predecessor.
      */
     private Listed withPredecessor(int index, DeclaredLosses losses) throws IOException {
         Listed next = found.get(index);
@@ -373,8 +374,8 @@ final class SegmentListing {
     }
 
     /**
-     * Returns the sequence after the last complete record of a segment. If the next segment continues it at an offset
-     * where no record ends, its records were refused and it returns the sequence before them: the acknowledged records
+     * Returns the sequence after the last complete record of a segment; its first sequence if the next segment
+     * continues it at an offset where no record ends. In that case its records were refused, and the acknowledged ones
      * were in a segment that is missing.
      */
     private long endOf(Listed listed, SegmentHeader next) throws IOException {
@@ -394,7 +395,7 @@ final class SegmentListing {
     }
 
     /**
-     * Among files with the same header, returns the one with the most complete records; the others may be partly
+     * Returns the one with the most complete records among files with the same header; the others may be partly
      * compressed or truncated.
      */
     private Listed fullest(List<Listed> copies) throws IOException {

@@ -42,7 +42,7 @@ public final class SegmentScan implements Closeable {
         this.offset = firstOffset;
     }
 
-    /** Opens a segment; returns null if the file has neither a header nor a damaged one that can be salvaged. */
+    /** Opens a segment; returns null if the file has no header and none can be salvaged. */
     public static @Nullable SegmentScan open(FileOps files, Path file) throws IOException {
         return open(files, file, null);
     }
@@ -50,8 +50,8 @@ public final class SegmentScan implements Closeable {
     /**
      * Opens a segment.
      *
-     * @param derived the header of the segment according to other segments, for a file whose own can't be salvaged; may
-     *     be null
+     * @param derived a header that was derived from other segments, to use if the file's own header can't be salvaged;
+     * may be null
      * @return null if the file has no header that can be salvaged, and no record that belongs to {@code derived}
      */
     public static @Nullable SegmentScan open(FileOps files, Path file, @Nullable SegmentHeader derived)
@@ -99,10 +99,10 @@ public final class SegmentScan implements Closeable {
     }
 
     /**
-     * Returns the loss in a file whose header is incomplete; null if the file has neither records nor a name that the
-     * log gives. A segment gets its name only after its header was forced, so the file was changed or truncated later.
-     * If its records are gone too, their number is unknown and one is assumed. A file that another program named counts
-     * only if it contains records, because programs also put notes and checksums beside a log.
+     * Returns the records that are lost in a file without a readable header; null if it is not known to have been a
+     * segment. A segment gets its name only after its header was forced, so such a file was changed or truncated later.
+     * If no record is left in it, one lost record is assumed. A file with a name that the log does not give counts only
+     * if it contains records, because other programs put notes and checksums next to a log.
      */
     public static @Nullable Damage lostWithHeader(FileOps files, Path file) throws IOException {
         try (SegmentBytes bytes = SegmentBytes.open(files, file)) {
@@ -120,7 +120,8 @@ public final class SegmentScan implements Closeable {
             String name = String.valueOf(file.getFileName());
             long named = SegmentNames.sequenceIn(name);
             if (named < Long.MAX_VALUE && (last >= 0 || SegmentNames.isWrittenByLog(name))) {
-                // records before the readable ones are lost too, and a line with a lower sequence is damaged
+                // the records before the readable ones are lost too; a line with a lower sequence than the name is
+                // damaged
                 first = named;
                 last = Math.max(last, first);
             }
@@ -145,8 +146,8 @@ public final class SegmentScan implements Closeable {
     }
 
     /**
-     * Returns whether nothing or only zeros follow the header, which may be a damaged one. Bytes that were inserted into
-     * it, or removed from it, have moved its end, which two line feeds show.
+     * Returns whether nothing but zeros follows the header, which may be damaged. If bytes were inserted into the
+     * header or removed from it, its end has moved, and two line feeds mark it.
      */
     boolean endsWithHeader() throws IOException {
         long end = endOfContent(0);
@@ -236,7 +237,7 @@ public final class SegmentScan implements Closeable {
         return whole;
     }
 
-    /** Returns whether the file contains only zeros from {@code from} on; false if its end can't be read. */
+    /** Returns whether the file has only zeros from {@code from} to its end; false if the end can't be read. */
     boolean isEmptyFrom(long from) throws IOException {
         return endOfContent(from) <= from && (from >= bytes.size() || bytes.load(bytes.size() - 1, 1) == 1);
     }
