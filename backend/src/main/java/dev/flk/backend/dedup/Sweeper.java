@@ -57,7 +57,7 @@ public final class Sweeper implements AutoCloseable {
         } catch (CompletionException e) {
             tell(e.getCause() == null ? e : e.getCause());
         } catch (RuntimeException e) { // thrown further, it would end the timer silently
-            LOG.error("removing expired entries failed and will be retried", e);
+            LOG.error("removing expired entries of the dedup store failed and will be retried", e);
         }
     }
 
@@ -73,7 +73,7 @@ public final class Sweeper implements AutoCloseable {
         timer.shutdown();
         try {
             if (!timer.awaitTermination(FINISH_SECONDS, TimeUnit.SECONDS)) {
-                LOG.warn("the removal of expired entries did not end in time for the shutdown");
+                LOG.warn("the removal of expired entries of the dedup store did not end in time for the shutdown");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

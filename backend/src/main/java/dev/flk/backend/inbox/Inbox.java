@@ -108,7 +108,7 @@ public final class Inbox implements AutoCloseable {
             long known = kept.decided();
             if (kept.endsWith(log.forcedEnd() - 1)) {
                 LOG.error(
-                        "the log ends at record {}, but it once extended at least to record {}: its end is missing",
+                        "the log ends at record {}, but it once extended at least to record {}: the end of the log is missing",
                         log.forcedEnd() - 1,
                         known);
             }

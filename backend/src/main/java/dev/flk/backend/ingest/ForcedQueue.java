@@ -158,7 +158,10 @@ public final class ForcedQueue implements LogListener {
         try {
             flush.run(); // logrotate does not fsync what it renames
         } catch (IOException | StoreUnavailableException e) {
-            LOG.warn("the outcomes of {} could not be made durable in the store: {}", renamedTo, e.getMessage());
+            LOG.warn(
+                    "the outcomes of log segment {} could not be made durable in the dedup store: {}",
+                    renamedTo,
+                    e.getMessage());
         }
     }
 

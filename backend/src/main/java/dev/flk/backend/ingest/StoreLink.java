@@ -122,7 +122,7 @@ final class StoreLink {
         positionIsAhead = position.isPresent() && position.getAsLong() > last;
         if (positionIsAhead) {
             LOG.error(
-                    "the log ends at record {}, but the store knows records up to {}: the end of the log is missing;"
+                    "the log ends at record {}, but the dedup store knows records up to {}: the end of the log is missing;"
                             + " the outcomes remain in the store, but their records are gone",
                     last,
                     position.orElseThrow());
@@ -202,8 +202,8 @@ final class StoreLink {
     private static IOException withAdvice(DamagedLogException damaged) {
         Damage damage = damaged.damage();
         return new IOException(
-                "the log lacks records that the store needs: " + damage.describe() + " (" + damage.missing()
-                        + "); put the segment back if it was moved away; if it is gone for good, stop the backend and run"
+                "the log lacks records that the dedup store needs: " + damage.describe()
+                        + "; put the segment back if it was moved away; if it is gone for good, stop the backend and run"
                         + " 'flk-backend wal repair'",
                 damaged);
     }

@@ -109,7 +109,10 @@ final class StoreDirectory {
                     "the embedded store that was set aside to {} was deleted: the disk is nearly full", setAsidePath());
         } catch (IOException e) {
             if (!cantDrop) {
-                LOG.warn("the disk is nearly full, and {} can't be deleted: {}", setAsidePath(), e.toString());
+                LOG.warn(
+                        "the disk is nearly full, and the embedded store that was set aside to {} can't be deleted: {}",
+                        setAsidePath(),
+                        e.toString());
             }
             cantDrop = true;
         }
