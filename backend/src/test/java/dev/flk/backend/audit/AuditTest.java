@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What is written down of operators and strangers, and how much of it. */
+/** The lines that operators and strangers cause in the audit log, and the limit on their number. */
 final class AuditTest {
     private static final Instant NOW = Instant.parse("2026-11-20T10:00:00Z");
 

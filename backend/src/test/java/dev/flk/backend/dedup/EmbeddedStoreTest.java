@@ -37,7 +37,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         return open(directory.resolve("dedup"), LOG_ID);
     }
 
-    /** Each failure comes some seconds after the one before. */
+    /** Returns the monotonic time; each failure comes some seconds after the previous one. */
     private long nanos() {
         return TimeUnit.SECONDS.toNanos(seconds += 3);
     }
@@ -58,7 +58,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         assertThat(connect()).hasValue(41);
     }
 
-    /** A copy of the files shows what a killed process would leave. */
+    /** A copy of the files has the content that a killed process would leave. */
     @Test
     void killed_keepsOutcomesAndPositionTogether() throws IOException {
         put(1, recorded(1, "flushed"));
@@ -137,7 +137,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         assertThat(setAside).isEqualTo(1);
     }
 
-    /** What a version wrote that knew of no id: 8 bytes under the key of the position. */
+    /** An earlier version wrote no log id: the position has only 8 bytes. */
     @Test
     void withoutAnId_getsOurs() throws RocksDBException {
         store.close();
@@ -198,7 +198,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         assertThat(copy).doesNotExist();
     }
 
-    /** A directory that is a mount, or has the log in it. */
+    /** The directory is a mount, or also contains the log. */
     @Test
     void setAside_leavesAloneWhatIsNotTheStores() throws IOException {
         put(41, recorded(1, "first"));
@@ -216,7 +216,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         assertThat(setAside).isEqualTo(1);
     }
 
-    /** One byte of any of its files is changed: what is looked up is right or fails, and the store is whole again by itself. */
+    /** One byte of any file is changed: every look-up is right or fails, and the store repairs itself. */
     @Test
     void flippedByte_isNeverAnotherAnswer() throws IOException {
         List<StoredOutcome> outcomes = new ArrayList<>();
@@ -271,7 +271,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         throw new AssertionError("no such byte");
     }
 
-    /** @return 0 if all is there, 1 if a look-up failed, 2 if the store came empty or older */
+    /** @return 0 if all outcomes exist, 1 if a look-up failed, 2 if the store came back empty or older */
     private int lookUpAll(Path where, List<StoredOutcome> outcomes, String what) {
         try (EmbeddedStore damaged = open(where, LOG_ID)) {
             OptionalLong position = reconnected(damaged);
@@ -304,7 +304,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         }
     }
 
-    /** As a guarded store does: once more where it fails. */
+    /** Connects like a guarded store, which tries once more after a failure. */
     private static OptionalLong reconnected(EmbeddedStore store) {
         for (int tries = 0; ; tries++) {
             try {

@@ -29,7 +29,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** What the server does to a store, each thing for real. */
+/** Failures of a server, each of them real. */
 final class PostgresStoreOutageTest {
     private static final Duration SHORT = Duration.ofMillis(700);
     private static final Duration LONG = Duration.ofSeconds(20);
@@ -106,7 +106,7 @@ final class PostgresStoreOutageTest {
         return thrown.getCause().getMessage();
     }
 
-    /** Until so many wait for a lock. */
+    /** Waits until this number of sessions wait for a lock. */
     private void awaitWaiting(int number) {
         await().until(() -> server.number(
                         database,
@@ -246,7 +246,10 @@ final class PostgresStoreOutageTest {
         assertThat(connect(store)).isEmpty();
     }
 
-    /** The store waits for row 1 of a third, a stranger for the store's position, and at last the store for row 2 of the stranger. */
+    /**
+     * The store waits for row 1, which a third session holds; another session waits for the store's position; finally
+     * the store waits for row 2, which that session holds.
+     */
     @Test
     void deadlock_isTriedAgain() throws SQLException {
         DedupStore store = open(LONG);

@@ -6,7 +6,7 @@ import dev.flk.backend.testing.PostgresServer;
 import dev.flk.program.config.Secret;
 import java.time.Duration;
 
-/** How a store reaches a server of the tests. */
+/** The configuration with which a store reaches a server of the tests. */
 public final class PostgresStores {
     private PostgresStores() {}
 
@@ -14,7 +14,7 @@ public final class PostgresStores {
         return config(server, database, timeout, "postgres", PostgresServer.PASSWORD);
     }
 
-    /** @param database may have parameters behind it */
+    /** @param database the name of the database, perhaps followed by parameters */
     static PostgresConfig config(
             PostgresServer server, String database, Duration timeout, String user, String password) {
         return new PostgresConfig(

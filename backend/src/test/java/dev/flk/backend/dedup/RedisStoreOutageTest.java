@@ -33,14 +33,17 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What the store makes of everything that can be wrong with its server: it fails in bounded time, says why, and a connect mends it. */
+/**
+ * Everything that can be wrong with a server: the store fails in bounded time, says why, and works again after a
+ * connect.
+ */
 final class RedisStoreOutageTest {
     private static final String LOG_ID = "00112233445566778899aabbccddeeff";
     private static final String PASSWORD = "s3cr3t-pa55";
     private static final Duration PATIENT = Duration.ofSeconds(10);
     private static final Duration IMPATIENT = Duration.ofMillis(500);
 
-    /** Far above every time-out here: whatever takes longer hangs. */
+    /** A time far above every time-out here: a call that takes longer hangs. */
     private static final long AT_MOST_SECONDS = 60;
 
     @TempDir
@@ -98,7 +101,7 @@ final class RedisStoreOutageTest {
                 .join();
     }
 
-    /** What the failure tells an operator; the whole chain of causes is free of the password. */
+    /** Returns the message of a failure, as operators see it; requires that no cause contains the password. */
     private static String failureOf(CompletionStage<?> stage) {
         Throwable failure = catchThrowable(() -> now(stage)).getCause();
         assertThat(failure).isInstanceOf(StoreUnavailableException.class);
@@ -130,7 +133,7 @@ final class RedisStoreOutageTest {
         assertThat(put(store, 1, recorded(1, "a"))).hasSize(1);
     }
 
-    /** It takes commands with one key, and all keys of one slot. */
+    /** The cluster accepts commands with one key, and with several keys of one slot. */
     @Test
     void connect_cluster_saysSoBeforeAnythingIsWritten() {
         RedisServer server = server("--cluster-enabled", "yes");
@@ -334,7 +337,7 @@ final class RedisStoreOutageTest {
         assertThat(position).hasValue(tookEffect ? 42 : 41);
     }
 
-    /** A server that was paused may need longer than the time-out to come to itself. */
+    /** Connects again; a server that was paused may need longer than the time-out to respond. */
     private static OptionalLong reconnected(DedupStore store) {
         CompletableFuture<OptionalLong> position = new CompletableFuture<>();
         await().atMost(AT_MOST_SECONDS, TimeUnit.SECONDS).until(() -> {

@@ -16,15 +16,15 @@ import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
 /**
- * What a store must do besides that others can change: several backends on it, each with a log and a position of its own, and what
- * becomes of it behind their backs.
+ * The additional contract of stores that others can change: several backends share them, each with a log and a position
+ * of its own, and they may lose data without notice.
  */
 abstract class SharedStoreContract extends DedupStoreContract {
 
-    /** Another backend's view of the same store. The caller closes it. */
+    /** Opens the same store for another backend. The caller closes it. */
     abstract DedupStore openFor(String logId);
 
-    /** The log that {@link #open} is for. */
+    /** The id of the log for which {@link #open} opens the store. */
     static final String LOG_ID = "00112233445566778899aabbccddeeff";
 
     static final String OTHER_LOG_ID = "ffeeddccbbaa99887766554433221100";
@@ -34,10 +34,10 @@ abstract class SharedStoreContract extends DedupStoreContract {
         return openFor(LOG_ID);
     }
 
-    /** The store loses everything, positions included, without its connections noticing. */
+    /** Makes the store lose everything, including the positions, without its connections noticing. */
     abstract void loseEverything();
 
-    /** Keeps a copy of everything; what is returned puts it back, without connections noticing. */
+    /** Copies everything. Returns an action that restores the copy without the connections noticing. */
     abstract Runnable snapshot();
 
     private static OptionalLong connect(DedupStore store) {
@@ -124,7 +124,9 @@ abstract class SharedStoreContract extends DedupStoreContract {
         assertThatThrownBy(() -> get(id(2))).hasCauseInstanceOf(StoreUnavailableException.class);
     }
 
-    /** As a call that comes late: the same position would be there, had it not been written with a token of its own. */
+    /**
+     * The other connection is like a call that comes late: it writes the same position, but with a token of its own.
+     */
     @Test
     void anotherConnectionOfTheSameLog_isNoticed() {
         put(41, recorded(1, "first"));

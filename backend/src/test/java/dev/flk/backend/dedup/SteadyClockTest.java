@@ -23,7 +23,7 @@ final class SteadyClockTest {
         elapsed = elapsed.plus(time);
     }
 
-    /** The clock is set, and read at once, as a busy backend does. */
+    /** Sets the wall clock and reads the steady clock at once, as a busy backend does. */
     private void set(Duration ahead) {
         set = ahead;
         assertThat(clock.isInDoubt()).isTrue();

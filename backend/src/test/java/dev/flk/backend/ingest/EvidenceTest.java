@@ -51,7 +51,10 @@ final class EvidenceTest {
         assertThat(budget.take(0)).isPresent();
     }
 
-    /** Variations of what is not signed, under one good signature: anybody can make them who has seen it. */
+    /**
+     * The fields that are not signed vary under one good signature: anybody who has seen a certificate can produce
+     * these.
+     */
     @Test
     void variationsOfAKnownCertificate_areKeptWithinBounds_andTheRestIsTold429() throws Exception {
         try (IngestHarness harness = new IngestHarness(directory, new Clock())) {
@@ -90,7 +93,7 @@ final class EvidenceTest {
                 rules.decide(certificate, world.nowMillis()));
     }
 
-    /** What could not be kept must not take room for as long as what was. */
+    /** Content that could not be logged must not occupy the index as long as content that was. */
     @Test
     void keepFailsOften_roomIsLeftForWhatComesLater() throws Exception {
         SimulatedDisk disk = new SimulatedDisk(new Random(1));

@@ -16,7 +16,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 
-/** A real store that can be out of reach, slow, or meet a fault once. */
+/** A real store that can be unreachable or slow, or throw once. */
 final class FaultyStore implements DedupStore {
     private final DedupStore store;
     private volatile boolean readsFail;
@@ -43,19 +43,19 @@ final class FaultyStore implements DedupStore {
         readsFail = true;
     }
 
-    /** Reads end, with nothing found, when each of these is told so. */
+    /** Holds reads back: each of the returned futures ends one read when it is completed. */
     Queue<CompletableFuture<List<Optional<StoredOutcome>>>> holdReads() {
         Queue<CompletableFuture<List<Optional<StoredOutcome>>>> held = new ConcurrentLinkedQueue<>();
         slowReads = held;
         return held;
     }
 
-    /** Run once, by the next put that has outcomes; it may throw. */
+    /** Sets an action that the next put with outcomes runs once; it may throw. */
     void beforePut(Runnable once) {
         beforePut = once;
     }
 
-    /** Run once, when it is next asked for room; it may throw. */
+    /** Sets an action that the next call of {@link #hasRoomFor} runs once; it may throw. */
     void beforeRoom(Runnable once) {
         beforeRoom = once;
     }

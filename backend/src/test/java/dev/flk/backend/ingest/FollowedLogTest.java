@@ -25,7 +25,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The record of a log that does not simply grow. */
+/** The record of outcomes, following a log that does not only grow. */
 class FollowedLogTest {
     @TempDir
     private Path directory;
@@ -53,7 +53,7 @@ class FollowedLogTest {
         IntStream.rangeClosed(from, to).forEach(i -> harness.submit(Pcs.number(i)));
     }
 
-    /** Their file names, oldest first. */
+    /** Returns the segments of the log, oldest first. */
     private List<Path> segments() throws IOException {
         try (Stream<Path> files = Files.list(directory.resolve("log"))) {
             return files.filter(file -> file.toString().endsWith(".wal"))
@@ -93,7 +93,7 @@ class FollowedLogTest {
         }
     }
 
-    /** The bytes of a refused submission may stand behind the last record of a segment that is written to no more. */
+    /** The bytes of a refused submission may remain after the last record of a segment that is no longer written to. */
     @Test
     void submissionThatCouldNotBeForced_isNotInTheRecord() throws IOException {
         try (IngestHarness harness = open();
@@ -110,7 +110,10 @@ class FollowedLogTest {
         }
     }
 
-    /** Two backends with one state in Postgres, as here in memory: the same certificates reach both. */
+    /**
+     * Two backends share one state, which is in memory here and in Postgres otherwise. Both receive the same
+     * certificates.
+     */
     @Test
     void twoLogsWithTheSameCertificates_areRecordedOnce() throws IOException {
         try (IngestHarness one = open();
@@ -158,7 +161,7 @@ class FollowedLogTest {
         }
     }
 
-    /** The log's end is gone, and it has grown beyond the position again before the record is followed. */
+    /** The log has lost its end, and has grown beyond the follower's position again before the follower reads it. */
     @Test
     void logWentBackToACopy_andGrewBeyondThePosition_isReadAgain() throws IOException {
         try (IngestHarness harness = open()) {
@@ -187,7 +190,7 @@ class FollowedLogTest {
                 .isEqualTo(names(IntStream.of(1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16)));
     }
 
-    /** Replaces what is in the target. */
+    /** Replaces the content of the target directory. */
     private static void copyLog(Path from, Path to) throws IOException {
         Files.createDirectories(to);
         for (Path old : files(to)) {

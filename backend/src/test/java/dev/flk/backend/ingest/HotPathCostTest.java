@@ -19,9 +19,14 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a submission costs that does not depend on the machine: memory that is allocated for it, and calls to the disk. */
+/**
+ * The costs of a submission that do not depend on the machine: the memory allocated for it, and the calls to the disk.
+ */
 final class HotPathCostTest {
-    /** Parse, signature, digest, decision, flight and hand-over; measured 18,000, and 21,000 where the JVM compiles but little. */
+    /**
+     * Parse, signature, digest, decision, flight and hand-over; measured 18,000, and 21,000 if the JVM compiles only a
+     * little.
+     */
     private static final long MOST_BYTES_PER_SUBMISSION = 23_000;
 
     private static final Submitter SENDER = IngestHarness.sender();

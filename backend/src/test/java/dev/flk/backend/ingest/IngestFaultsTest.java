@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** One failure, of memory, of a store or of an answer, harms nothing but what it met. */
+/** One failure of memory, of a store or of an answer affects only the submission in which it occurs. */
 final class IngestFaultsTest {
     @TempDir
     private Path directory;
@@ -34,7 +34,7 @@ final class IngestFaultsTest {
         return Stream.of(FaultyStore::beforePut, FaultyStore::beforeRoom);
     }
 
-    /** On the recorder's thread, or behind the look-up. */
+    /** The memory runs out on the recorder's thread, or after the look-up. */
     @ParameterizedTest
     @MethodSource("places")
     void outOfMemoryOnce_laterOnesAreAnswered_andTheIdIsNotInFlightForEver(BiConsumer<FaultyStore, Runnable> place)
@@ -87,7 +87,7 @@ final class IngestFaultsTest {
         return new WeakReference<>(bytes);
     }
 
-    /** The recorder answers on, and the others are answered, when one answer throws. */
+    /** If one answer throws, the recorder continues, and the others are answered. */
     @Test
     void lookUp_oneAnswerThrows_theOthersOfTheTurnAreAnswered() throws IOException {
         try (IngestHarness harness = open()) {

@@ -47,7 +47,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 import java.util.stream.Stream;
 
-/** A whole ingest on a directory: real log, real store, a clock given in. */
+/** A complete ingest on a directory, with a real log, a real store and a clock that the test provides. */
 final class IngestHarness implements AutoCloseable {
     static final Duration TTL = Duration.ofDays(14);
     static final Duration MAX_CLOCK_SKEW = Duration.ofMinutes(5);
@@ -64,19 +64,19 @@ final class IngestHarness implements AutoCloseable {
 
     final Submitter sender = sender();
 
-    /** A connection from this machine. */
+    /** Returns the sender of a connection from this machine. */
     static Submitter sender() {
         return Submitter.from(InetAddress.getLoopbackAddress());
     }
 
-    /** A bucket that is never filled again, and no limit for failures. */
+    /** Returns limits with a bucket that is never refilled, and without a limit on failures. */
     private static Limits.Sizes sizes(int burst) {
         return new Limits.Sizes(BigDecimal.ONE, burst, null, BigDecimal.ZERO, 1, 1);
     }
 
     static final class Clock {
         long millis = Instant.parse("2026-11-20T10:00:00Z").toEpochMilli();
-        /** How far somebody has set the wall clock. */
+        /** The milliseconds by which the wall clock has been set ahead. */
         long setByMillis;
 
         Instant wall() {
@@ -100,12 +100,12 @@ final class IngestHarness implements AutoCloseable {
         this(directory, clock, Policy.defaults(), new MemoryStore(1_000, clock.expiry()), 1_000);
     }
 
-    /** With other signatures than those of the sample key. */
+    /** Creates an ingest with other signatures than those of the sample key. */
     IngestHarness(Path directory, Clock clock, Function<Metrics, Signatures> signatures) throws IOException {
         this(directory, clock, Policy.defaults(), new MemoryStore(1_000, clock.expiry()), sizes(1_000), signatures);
     }
 
-    /** With other limits. */
+    /** Creates an ingest with other limits. */
     IngestHarness(Path directory, Clock clock, Limits.Sizes limits) throws IOException {
         this(
                 directory,
@@ -202,7 +202,7 @@ final class IngestHarness implements AutoCloseable {
         return new DecidedLog(inbox, new DiskFiles());
     }
 
-    /** What one sample of the metrics shows. */
+    /** Returns the value of one sample of the metrics. */
     double metric(String sample) {
         return ScrapedText.sample(metrics, sample);
     }

@@ -54,7 +54,7 @@ class IngestMetricsTest {
         assertThat(samples.keySet()).noneMatch(name -> name.contains("\"c\""));
     }
 
-    /** Neither memory nor what Prometheus keeps grows with the number of shards. */
+    /** Neither the memory of the backend nor the number of time series grows with the number of shards. */
     @Test
     void shards_aHundredThousand_areBounded() {
         IngestMetrics.Shards shards = shards(256);

@@ -35,7 +35,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.slf4j.LoggerFactory;
 
-/** The way of a submission, and deciding once, on a real log. */
+/** The path of a submission, and the promise to decide each id once, on a real log. */
 final class IngestPipelineTest {
     @TempDir
     private Path directory;
@@ -87,7 +87,10 @@ final class IngestPipelineTest {
         assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e', 'e');
     }
 
-    /** They take no key and no token: were there no bound, whoever asks would fill the queue of a store's reads, and take it down. */
+    /**
+     * Look-ups need no key and take no token: without a bound, anybody could fill the queue of the store's reads, and
+     * the store would count as down.
+     */
     @Test
     void lookUps_moreThanTheStoreMayBeAsked_are503_untilItHasAnswered() throws IOException {
         try (IngestHarness harness = open()) {
@@ -198,7 +201,7 @@ final class IngestPipelineTest {
                 .isEqualTo(records.get(0).arrivalMillis() + IngestHarness.TTL.toMillis());
     }
 
-    /** A megabyte of nothing takes as long to parse as many that are short. */
+    /** A body of a megabyte takes as long to parse as many short ones. */
     @Test
     void refusedBody_costsItsAddress_byItsLength() throws Exception {
         Limits.Sizes sizes = new Limits.Sizes(BigDecimal.TEN, 1_000, null, BigDecimal.ONE, 10, 10);
@@ -214,7 +217,7 @@ final class IngestPipelineTest {
         }
     }
 
-    /** Who reads that nothing is pending, and submits, must not be told that something still is. */
+    /** A sender that sees that nothing is pending, and then submits, must not be answered that something is pending. */
     @Test
     void pending_countsWhatHasNotEnded() throws IOException {
         try (IngestHarness harness = open()) {

@@ -32,7 +32,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a start makes of the log, whatever the store has kept of it. */
+/** The result of a start from the log, whatever the store has kept. */
 final class IngestRestartTest {
     @TempDir
     private Path directory;
@@ -126,7 +126,7 @@ final class IngestRestartTest {
         assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e');
     }
 
-    /** Before the log's threads run, the replay takes the writer's steps itself. */
+    /** The replay takes the steps of the log's writer itself, because the log's threads do not run yet. */
     @Test
     void restart_storeHasAnotherOutcome_isLoggedAsOverruling() throws IOException {
         try (IngestHarness harness = open()) {
@@ -153,7 +153,7 @@ final class IngestRestartTest {
         assertThat(Overruled.decode(records.get(1).body())).isEqualTo(new Overruled(1, theirs));
     }
 
-    /** The store is empty as well, so that nothing but the log line shows that something may be missing. */
+    /** The store is empty as well: only the log line shows that something may be missing. */
     @Test
     void restart_unfinishedRecordAtTheEnd_isReported() throws IOException {
         Path killed = directory.resolve("killed");

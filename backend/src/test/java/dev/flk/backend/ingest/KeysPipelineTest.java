@@ -23,7 +23,10 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Submissions under a keys file: what is refused looks alike, is told apart inside, and leaves nothing on disk. */
+/**
+ * Submissions with a keys file: all refusals look alike to the sender, are distinguished in log and metrics, and leave
+ * nothing on disk.
+ */
 final class KeysPipelineTest {
     @TempDir
     private Path directory;
@@ -84,7 +87,7 @@ final class KeysPipelineTest {
         assertThat(IngestHarness.logged(directory.resolve("log"))).hasSize(1);
     }
 
-    /** Anybody may send again what he has seen: that must not use up the rate of the key that signed it. */
+    /** Anybody may send a captured certificate again: that must not use up the rate of the key that signed it. */
     @Test
     void keyWithARate_isHeldToIt_andOnlyByWhatIsNew() throws Exception {
         try (IngestHarness harness = open()) {

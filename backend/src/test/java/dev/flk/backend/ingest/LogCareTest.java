@@ -45,7 +45,10 @@ final class LogCareTest {
         assertThat(simulation.log().get(0).sequence()).isGreaterThan(1);
     }
 
-    /** As the record does, until the disk has less than twice its floor, which is 0 here. */
+    /**
+     * The other reader is like the record: segments wait for it until the disk has less than twice its floor, which is
+     * 0 here.
+     */
     @Test
     void whatAnotherOneStillReads_isRemovedOnlyForWantOfRoom() throws IOException {
         simulation.start();
@@ -59,7 +62,10 @@ final class LogCareTest {
         assertThat(simulation.log().get(0).sequence()).isGreaterThan(10);
     }
 
-    /** Ages count in the time by which outcomes expire, also when the wall clock is believed again. */
+    /**
+     * The age of a segment is measured by the clock by which outcomes expire, even when the wall clock is trusted
+     * again.
+     */
     @Test
     void clockJumpsAhead_nothingIsRemovedEarly() throws IOException {
         simulation.start();

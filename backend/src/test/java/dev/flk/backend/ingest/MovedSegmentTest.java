@@ -17,14 +17,16 @@ import java.util.Random;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 
-/** A start on a log of which somebody moved a segment away, or damaged one. */
+/** A start from a log in which somebody has moved away or damaged a segment. */
 final class MovedSegmentTest {
     private final World world = new World();
     private final SimulatedStore store = new SimulatedStore(world);
     private final Simulation simulation =
             new Simulation(new Random(1), world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
 
-    /** A segment a day, each with one decided submission; all recorded, durably; then the process dies. */
+    /**
+     * Writes a segment a day, each with one submission that is decided and durably recorded; then kills the process.
+     */
     private List<String> segmentsOfThreeDays() throws IOException {
         simulation.start();
         simulation.submitDaily(1, 3);
@@ -67,7 +69,7 @@ final class MovedSegmentTest {
         simulation.audit();
     }
 
-    /** As the message says that one can. */
+    /** The operator does what the message says. */
     @Test
     void beginningGoneForGood_theStoreLacksIt_goesOnOnceTheMarkIsRemoved() throws IOException {
         simulation.start();
@@ -95,7 +97,7 @@ final class MovedSegmentTest {
         simulation.start();
     }
 
-    /** What the retention has removed behind it is no gap. */
+    /** The segments after it, which the retention removed, do not count as a gap. */
     @Test
     void oldSegmentPutBackAfterLaterOnesWereRemoved_anEmptyStoreIsMadeComplete() throws IOException {
         String oldest = segmentsOfThreeDays().get(0);
@@ -116,7 +118,10 @@ final class MovedSegmentTest {
         simulation.audit();
     }
 
-    /** The segment that is written to is away, nobody has noticed, and the store is emptied: it is not complete before that is back. */
+    /**
+     * The active segment was moved away unnoticed, and the store was emptied: the store is not complete before the
+     * segment is back.
+     */
     @Test
     void newestSegmentMovedAway_andTheStoreLost_isDownUntilItIsPutBack() throws IOException {
         simulation.start();
@@ -143,7 +148,10 @@ final class MovedSegmentTest {
         simulation.audit();
     }
 
-    /** Its sequences are given to new records, and what the store kept of its position tells of the old ones. */
+    /**
+     * New records receive the sequences of the removed segment, and the position that the store has kept counts the old
+     * records.
+     */
     @Test
     void newestSegmentRemoved_beforeAnybodyNoticed_whatIsLoggedAnewIsKept() throws IOException {
         simulation.start();
@@ -176,7 +184,10 @@ final class MovedSegmentTest {
                 Inbox.MARK_FILE, (line + " %08x\n".formatted(crc.getValue())).getBytes(StandardCharsets.US_ASCII));
     }
 
-    /** A day a segment; the store has flushed the first day only; the second segment is moved away; the process is killed. */
+    /**
+     * There is one segment a day. The store has flushed only the first day, the second segment is moved away, and the
+     * process is killed.
+     */
     @Test
     void decidedSegmentMovedAway_thatTheStoreLacks_isNotPassedOver() throws IOException {
         simulation.start();
@@ -197,7 +208,10 @@ final class MovedSegmentTest {
         assertThatThrownBy(simulation::start).isInstanceOf(IOException.class).hasMessageContaining("is missing, with");
     }
 
-    /** The newest, decided segments are gone; what is logged anew has their sequences, and none of it is decided. */
+    /**
+     * The newest segments, which are decided, are gone. New records have their sequences, and none of these records is
+     * decided.
+     */
     @Test
     void endOfTheLogMovedAway_whatIsLoggedAnew_isNotTakenForDecided() throws IOException {
         simulation.start();

@@ -33,7 +33,7 @@ final class SetClockTest {
         simulation.answerAll();
     }
 
-    /** No list that is given to a store holds an id twice: one that does is refused, for ever. */
+    /** No list for the store may contain an id twice: the store would refuse it each time. */
     @Test
     void setBackOverAnEnd_twoOfAnIdWait_oneAfterTheOtherIsDecided() throws IOException {
         simulation.start();
@@ -41,7 +41,7 @@ final class SetClockTest {
         world.advance(Simulation.TTL);
         submitWithoutAStore(other); // the first has expired
         simulation.clock.set(Duration.ofHours(-2));
-        world.advance(Duration.ofHours(1)); // the clock is believed, and the first has not expired
+        world.advance(Duration.ofHours(1)); // the clock is trusted, and the first has not expired
 
         store.setMood(Mood.UP);
         simulation.settle();
@@ -50,7 +50,7 @@ final class SetClockTest {
         simulation.audit();
     }
 
-    /** Who waits in the backlog goes before who comes later. */
+    /** Submissions in the backlog are recorded before later ones. */
     @Test
     void setAhead_whatWaitsHasNotExpired() throws IOException {
         simulation.start();
@@ -65,7 +65,7 @@ final class SetClockTest {
         simulation.audit();
     }
 
-    /** The one that had expired may win again, and who was answered since then is named. */
+    /** The expired outcome may win again; the loss of the outcome that was answered since then is reported. */
     @Test
     void setBackOverAnEnd_andTheStoreLost_theLossIsTold() throws IOException {
         simulation.start();
@@ -84,7 +84,10 @@ final class SetClockTest {
         assertThat(simulation.metric("flk_lost_outcomes_total")).isEqualTo(1);
     }
 
-    /** The jump ends before anybody notices it. What was answered meanwhile stands as long as everything else. */
+    /**
+     * The jump ends before anybody notices it. Outcomes that were answered meanwhile remain valid as long as all
+     * others.
+     */
     @ParameterizedTest
     @ValueSource(ints = {-20, 20})
     void jumpsByDaysForSeconds_severalTimes_everyAnswerStands(int days) throws IOException {
@@ -103,7 +106,10 @@ final class SetClockTest {
         simulation.audit();
     }
 
-    /** The clock is believed after an hour. What was answered by the other time still stands for its whole life in elapsed time. */
+    /**
+     * The wall clock is trusted after an hour. Outcomes that were answered by the other time still remain valid for
+     * their whole life in elapsed time.
+     */
     @ParameterizedTest
     @ValueSource(ints = {-20, 20})
     void jumpsByDaysForHours_everyAnswerStands(int days) throws IOException {
@@ -133,7 +139,7 @@ final class SetClockTest {
         answered.add(pcs);
     }
 
-    /** Other content under an answered id gets the answer that was given. */
+    /** Requires that different content under an answered id gets the answer that was given first. */
     private void requireAnswersStand(List<Pcs> answered) {
         for (Pcs pcs : answered) {
             AtomicReference<Outcome> outcome =

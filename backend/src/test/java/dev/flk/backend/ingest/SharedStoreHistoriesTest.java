@@ -23,8 +23,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Histories with a store that backends share, which broke earlier drafts of the rules of deciding once, and each again with the rule that
- * fixes it switched off.
+ * Histories with a shared store that broke earlier drafts of the rules for deciding once. Each history also runs with
+ * the rule that fixes it switched off, and then breaks again.
  */
 final class SharedStoreHistoriesTest {
     private final World world = new World();
@@ -56,7 +56,7 @@ final class SharedStoreHistoriesTest {
         }
     }
 
-    /** Lets backend zero log other content, and lose to backend one when it records the outcome. */
+    /** Lets backend zero log different content, and lose to backend one when the outcome is recorded. */
     private Outcome overruleAtZero() {
         AtomicReference<Outcome> lost = zero.simulation.submit(other).get(0);
         zero.client.step(); // the look-up finds nothing

@@ -21,7 +21,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Histories of one backend that broke earlier drafts of the rules of deciding once, and each again with the rule that fixes it switched off. */
+/**
+ * Histories of one backend that broke earlier drafts of the rules for deciding once. Each history also runs with the
+ * rule that fixes it switched off, and then breaks again.
+ */
 final class SimulatedHistoriesTest {
     private final World world = new World();
     private final SimulatedStore store = new SimulatedStore(world);

@@ -72,9 +72,12 @@ final class TwoBackendsSimulationTest {
         /** Whether and when the store loses acknowledged outcomes. */
         private enum Losses {
             NONE,
-            /** At any time; then each id goes to one backend only, since more can't be promised. */
+            /**
+             * The store loses outcomes at any time; then each id goes to one backend only, because more can't be
+             * promised.
+             */
             OF_IDS_APART,
-            /** While nothing is under way; no id is sent again before all are asserted. */
+            /** The store loses outcomes while nothing is in flight; no id is sent again before all are asserted. */
             AT_REST
         }
 
@@ -125,7 +128,7 @@ final class TwoBackendsSimulationTest {
             remote.setReachable(true);
             for (Node node : nodes) {
                 node.simulation.disk.failNothing();
-                if (node.simulation.disk.isDead()) { // it died inside a stage, which swallowed that
+                if (node.simulation.disk.isDead()) { // it died inside a stage, which hid the exception
                     node.simulation.kill();
                 }
                 if (!node.simulation.isRunning()) {

@@ -51,7 +51,7 @@ final class RemovalTest {
         return opened;
     }
 
-    /** Half of them long expired. */
+    /** Inserts rows, half of which expired long ago. */
     private void fill(int rows) {
         String values = "sha256(n::text::bytea), %s CASE WHEN n %% 2 = 0 THEN " + (NOW_MILLIS + 1)
                 + " ELSE n END FROM generate_series(1, " + rows + ") AS n";

@@ -13,7 +13,9 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
-/** What EXPLAIN says of the statements as they are run, on tables with enough in them that reading all would be a mistake. */
+/**
+ * The plans that EXPLAIN shows for the statements as they are run, on tables that are too large to be read completely.
+ */
 final class StatementPlansTest {
     private static Connection connection;
 
