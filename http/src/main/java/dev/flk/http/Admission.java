@@ -6,7 +6,10 @@ import java.net.SocketAddress;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** Decides which clients may connect. Called on event loops; must not block. */
+/**
+ * The program's decision on which clients may connect, and which of their requests are read. Called on event loops;
+ * must not block.
+ */
 @FunctionalInterface
 public interface Admission {
     /** An admission that accepts every connection and request. */

@@ -6,19 +6,19 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /**
- * An answer without the headers that depend on its connection.
+ * An HTTP answer, without the headers that the server adds when it writes the answer.
  *
- * @param body the body, which nobody may modify
+ * @param body the body; must not be modified
  */
 public record Answer(int status, String contentType, byte[] body, List<Header> headers) {
-    /** The memory that an answer needs besides its body, generously estimated. */
+    /** A generous estimate of the memory that an answer needs besides its body, in bytes. */
     private static final int HEAD_BYTES = 512;
 
     private static final String JSON = "application/json";
 
     /** An additional header of one answer. */
     public record Header(String name, String value) {
-        /** Returns a {@code Retry-After} header with at least one second. */
+        /** Returns a {@code Retry-After} header of {@code seconds}, or of 1 if {@code seconds} is less. */
         public static Header retryAfter(long seconds) {
             return new Header("Retry-After", Long.toString(Math.max(1, seconds)));
         }
@@ -45,7 +45,7 @@ public record Answer(int status, String contentType, byte[] body, List<Header> h
         return new String(body, StandardCharsets.UTF_8);
     }
 
-    /** Returns the bytes that this answer counts against the bound until the network has accepted it. */
+    /** Returns the bytes that this answer adds to {@link ServerLoad#answerBytes} until the network has accepted it. */
     public long heldBytes() {
         return (long) HEAD_BYTES + body.length;
     }

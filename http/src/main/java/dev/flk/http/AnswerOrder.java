@@ -19,8 +19,8 @@ import java.util.Locale;
 import java.util.Optional;
 
 /**
- * The unanswered requests of a connection. Answers are written in the order of the requests, in whatever order they
- * become available. Owned by the event loop.
+ * The unanswered requests of a connection. Answers are written in the order of the requests, even if later answers are
+ * available first. Used only on the event loop of the connection.
  */
 final class AnswerOrder {
     private static final int HEAD_BYTES = 256;
@@ -49,7 +49,7 @@ final class AnswerOrder {
         return waiting.size();
     }
 
-    /** Returns the bytes that the bodies of the waiting requests hold. */
+    /** Returns the memory that the bodies of the waiting requests hold, in bytes. */
     long heldBytes() {
         long bytes = 0;
         for (Exchange exchange : waiting) {
@@ -58,25 +58,27 @@ final class AnswerOrder {
         return bytes;
     }
 
-    /** Returns whether an answer is complete and only the client delays its transmission. */
+    /**
+     * Returns whether an answer is available that the network has not accepted yet, because the client must read first.
+     */
     boolean hasUntaken() {
         Exchange next = waiting.peek();
         return untaken > 0 || (next != null && next.isAnswered());
     }
 
-    /** Releases everything held for the connection, which is closed. */
+    /** Releases the answers of the connection, which is closed. */
     void release() {
         waiting.forEach(Exchange::discard);
         waiting.clear();
     }
 
     /**
-     * Writes, without flushing, the answers that are next in order, as long as the network accepts them. Answers that
-     * still wait here may share their content; a written answer is a copy.
+     * Writes, without flushing, the answers that are next in order, as long as the network accepts them. Waiting
+     * answers may share the bytes of one body; writing copies these bytes.
      *
-     * @param isComplete whether no further request follows, so that the connection closes after the last answer
-     * @param written is notified of each answer that the network has accepted
-     * @return the write of the connection's last answer, if it was among them
+     * @param isComplete whether no further request is read; if so, the connection closes after the last answer
+     * @param written a listener that is notified of each answer that the network has accepted
+     * @return the write of the connection's last answer; empty if the last answer was not written
      */
     Optional<ChannelFuture> write(ChannelHandlerContext context, boolean isComplete, ChannelFutureListener written) {
         for (Exchange next = waiting.peek(); next != null && context.channel().isWritable(); next = waiting.peek()) {
@@ -111,7 +113,7 @@ final class AnswerOrder {
 
     /**
      * Encodes an answer with the headers of its connection. Head and body share one buffer, so that one system call
-     * sends both. All names and values of headers are our own and ASCII.
+     * sends both. All header names and values come from this program, never from a client, and are ASCII.
      */
     private ByteBuf encode(ByteBufAllocator allocator, Exchange exchange, Answer answer, boolean isLast) {
         byte[] body = answer.body();
@@ -144,7 +146,7 @@ final class AnswerOrder {
         ByteBufUtil.writeAscii(bytes, ascii);
     }
 
-    /** The {@code Date} of an answer, formatted once a second. Owned by one event loop. */
+    /** The value of the {@code Date} header, formatted at most once a second. Used only on one event loop. */
     static final class DateHeader {
         /** IMF-fixdate; the JDK's own RFC 1123 format omits the leading zero of a one-digit day. */
         private static final DateTimeFormatter FORMAT = DateTimeFormatter.ofPattern(

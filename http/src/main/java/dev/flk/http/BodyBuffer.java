@@ -8,13 +8,13 @@ import java.util.Arrays;
 /**
  * The body of a request, both while it is read and afterwards. Bytes are copied from the network buffer into the array
  * that the endpoint receives. The array grows by doubling up to the announced length, so that a client can't reserve
- * much memory merely by announcing a long body. Every byte of the array counts against a budget. Owned by one event
- * loop.
+ * much memory merely by announcing a long body. Every byte of the array counts against a budget. Used only on the event
+ * loop of its connection until the body is complete.
  */
 public final class BodyBuffer {
     private static final int FIRST_BYTES = 4 << 10;
 
-    /** The declared length of a body that has none. */
+    /** The declared length of a body whose length is not announced. */
     static final long UNKNOWN_LENGTH = -1;
 
     private final int maxBytes;
@@ -23,7 +23,7 @@ public final class BodyBuffer {
     private byte[] bytes = new byte[0];
     private int length;
 
-    /** The result of an append. */
+    /** The result of {@link #append}. */
     enum Taken {
         YES,
         TOO_LONG,
@@ -37,7 +37,7 @@ public final class BodyBuffer {
         this.budget = budget;
     }
 
-    /** Appends all readable bytes of {@code part}, or none of them. */
+    /** Appends all readable bytes of {@code part}; appends nothing if they are too many or memory is short. */
     Taken append(ByteBuf part) {
         int added = part.readableBytes();
         if (added > maxBytes - length) {
@@ -76,7 +76,7 @@ public final class BodyBuffer {
     }
 
     /**
-     * Returns the body in an array of exactly its length, which still counts against the budget. Nothing may be
+     * Returns the body in an array of exactly its length. The array still counts against the budget. Nothing may be
      * appended afterwards.
      */
     public byte[] exact() {

@@ -27,8 +27,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A connection that reads requests one after the other and writes their answers in the same order. Owned by its event
- * loop.
+ * A connection that reads requests one after the other and writes their answers in the same order. Used only on its
+ * event loop.
  *
  * <p>Reading pauses while the maximum number of requests wait for answers, or while the client does not read its
  * answers. After a rejection, the rest of the request is read and discarded, up to a limit, because closing a
@@ -37,7 +37,7 @@ import org.slf4j.LoggerFactory;
  * <pre>
  * state       input                   ends when                                         next state
  * HEAD        begins a request        a head is complete                                BODY
- *                                     a request is rejected, or is served unread        DISCARDING
+ *                                     a request is rejected, or its body is not needed  DISCARDING
  *                                     the server stops                                  DISCARDING
  *                                     the client ends its side                          DRAINED
  * BODY        is a body               the body is complete                              HEAD
@@ -57,11 +57,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private static final int MAX_WAITING_REQUESTS = 32;
     private static final long MAX_DISCARDED_BYTES = 64 << 20;
     private static final long STOP_LINGER_NANOS = 1_000_000_000;
-    /** The time for which a client may be slow while memory is short. */
+    /** The time after which a client counts as slow while memory is short. */
     private static final long SLOW_NANOS = 2_000_000_000;
     /**
-     * The pause in reading from a connection after rejecting its request, so that rejections do not starve accepted
-     * work.
+     * The pause in reading from a connection after one of its requests was rejected early, so that rejections do not
+     * starve accepted work.
      */
     private static final Duration REST = Duration.ofMillis(50);
 
@@ -74,20 +74,20 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private final RequestDecoder decoder;
     private final AnswerOrder order;
     private final ChannelFutureListener written = future -> touch();
-    /** The messages of the decoder that have not been processed, because reading is paused. */
+    /** The messages of the decoder that have not been processed yet, because reading is paused. */
     private final Queue<Object> unread = new ArrayDeque<>();
 
     /** Set when the handler is added, before any other method is called. */
     private @Nullable ChannelHandlerContext context;
 
     private State state = State.HEAD;
-    /** The request whose body is read; present exactly in state BODY. */
+    /** The request whose body is being read; non-null exactly in state BODY. */
     private @Nullable Incoming incoming;
 
     private boolean stopping;
     private boolean paused;
     private boolean inputEnded;
-    /** The number of reasons not to read another request for now. */
+    /** The number of calls of {@link #holdRequests} that no {@link #resumeRequests} has matched yet. */
     private int holds;
 
     private long discardedBytes;
@@ -187,8 +187,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
 
     /**
-     * Reads no further request until {@link #resumeRequests}, so that later requests neither overtake a long body nor
-     * add more work meanwhile.
+     * Pauses reading further requests until the matching {@link #resumeRequests}. While a long body is processed
+     * elsewhere, this keeps later requests from overtaking it and from adding work.
      */
     void holdRequests() {
         holds++;
@@ -199,7 +199,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         pauseOrResume();
     }
 
-    /** Closes the connection, or rejects the current request, if a timeout has passed. */
+    /** Closes the connection, or rejects the current request, if a timeout has passed. Called periodically. */
     void tick(long nowNanos) {
         OptionalLong headerSince = decoder.headerSinceNanos();
         long quietNanos = nowNanos - quietSinceNanos;
@@ -220,7 +220,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
                 refuse(unreadable, Refusal.tooSlow());
             }
         } else {
-            pauseOrResume(); // other connections may have released what this one waited for
+            pauseOrResume(); // other connections may have released memory for which this one waited
             closeIf((order.isEmpty() || order.hasUntaken())
                     && quietNanos > options.idleTimeout().toNanos());
         }
@@ -324,7 +324,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         } else if (content instanceof LastHttpContent) {
             incoming = null;
             touch();
-            // clients that have not noticed the stop may send more
+            // clients that have not noticed the stop may send more requests
             become(stopping ? State.DISCARDING : current.keepsAlive() ? State.HEAD : State.DRAINED);
             current.serve(quietSinceNanos);
             if (current.isRefusedEarly()) {
@@ -335,7 +335,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    /** Answers the last request, reads no further requests and discards any further bytes. */
+    /** Rejects the request that was read last. No further request is read; any further bytes are discarded. */
     private void refuse(Exchange exchange, Answer answer) {
         if (answer.status() == 400) {
             visitor.badRequest(answer);
@@ -363,7 +363,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
         return discardedBytes > MAX_DISCARDED_BYTES;
     }
 
-    /** Called when the network has accepted the last answer. */
+    /**
+     * Closes the connection after its last answer. If the client may still be sending a rejected request, only shuts
+     * down the server's side, and leaves it to the client to end its side. Called when the write of the last answer is
+     * finished.
+     */
     private void endOutput(Future<? super Void> last) {
         boolean canClose = state != State.DISCARDING || hasDiscardedTooMuch() || !last.isSuccess();
         become(State.LINGERING);
@@ -375,7 +379,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    /** Ends the input once everything that the client sent before it shut down its side has been processed. */
+    /**
+     * Handles the end of the input, if the client has shut down its side and everything that it sent before has been
+     * processed.
+     */
     private void endInputIfRead() {
         if (!inputEnded || paused || !unread.isEmpty()) {
             return;

@@ -10,9 +10,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A request and the position of its answer among those of its connection. {@link #answer} and {@link #answerLater} may
- * be called on any thread; only the first answer counts. All other methods must be called on the event loop unless they
- * say otherwise.
+ * A request and its answer, which the connection writes in the order of the requests. {@link #answer} and {@link
+ * #answerLater} may be called on any thread; only the first answer counts. All other methods must be called on the
+ * event loop unless they say otherwise.
  */
 public final class Exchange {
     private static final Logger log = LoggerFactory.getLogger(Exchange.class);
@@ -29,7 +29,7 @@ public final class Exchange {
     private boolean holdsPlace;
     private long moreBytes;
     private boolean discarded;
-    /** The bytes that the answer counts against the bound, whether reserved or already used. */
+    /** The bytes that the answer counts against {@link ServerLoad#answerBytes}, reserved or used. */
     private long answerBytes;
 
     /** @param head the head of the request; null if the input could not be read as a request */
@@ -46,7 +46,7 @@ public final class Exchange {
         return connection.visitor();
     }
 
-    /** Counts the request as in progress until it is answered; returns false if too many are. */
+    /** Counts the request as in progress until it is answered; returns false if too many requests are in progress. */
     boolean takePlace() {
         holdsPlace = load.requests().take(1);
         return holdsPlace;
@@ -57,7 +57,10 @@ public final class Exchange {
         return reserved(bytes, load.answerBytes().take(bytes));
     }
 
-    /** Reserves memory for an answer as {@link #reserveAnswer} does, but from only half of the budget. */
+    /**
+     * Reserves memory for an answer as {@link #reserveAnswer} does, but only while at most half of the budget is in
+     * use.
+     */
     public boolean reserveLesserAnswer(long bytes) {
         return reserved(bytes, load.answerBytes().takeOfHalf(bytes));
     }
@@ -91,16 +94,16 @@ public final class Exchange {
 
     /**
      * Runs {@code work}, which answers this request. If it throws, answers 500 or 503, so that the client does not wait
-     * forever and its bytes are released. Any thread.
+     * forever and the memory of the request is released. Any thread.
      */
     public void safely(Runnable work) {
         try {
             work.run();
         } catch (OutOfMemoryError e) {
-            // a long body needs one large array
+            // the heap had no room for the large array that a long body needs
             refuseEarly();
         } catch (RuntimeException | StackOverflowError e) {
-            log.error("A request failed unexpectedly", e);
+            log.error("A request failed unexpectedly; it is answered 500 unless it had been answered", e);
             answer(Refusal.internalError());
         }
     }
@@ -115,7 +118,7 @@ public final class Exchange {
         loop.answer(this, given);
     }
 
-    /** Stores the first answer, which the connection writes when it is next in order. */
+    /** Stores the answer if it is the first one, and releases the memory of the request. */
     void complete(Answer given) {
         if (answer == null) {
             answer = given;
@@ -135,13 +138,13 @@ public final class Exchange {
         }
     }
 
-    /** Releases the answer's bytes: the network has accepted it, or nobody will read it. */
+    /** Releases the answer's bytes. Called when the network has accepted the answer, or nobody will read the answer. */
     void answerTaken() {
         load.answerBytes().giveBack(answerBytes);
         answerBytes = 0;
     }
 
-    /** Drops the answer, present or future, because the connection is closed. */
+    /** Drops the answer, or the answer that is given later, because the connection is closed. */
     void discard() {
         discarded = true;
         if (answer != null) {
@@ -167,14 +170,17 @@ public final class Exchange {
         return isHead;
     }
 
-    /** Returns whether the client uses HTTP/1.0 and must be sent a header that keeps the connection open. */
+    /**
+     * Returns whether the client uses HTTP/1.0. It then needs a {@code Connection: keep-alive} header to keep the
+     * connection open.
+     */
     boolean isHttp10() {
         return isHttp10;
     }
 
     /**
-     * Reserves {@code bytes} more for processing the body until the request is answered; returns false if there is not
-     * enough.
+     * Reserves another {@code bytes} of memory for processing the body, until the request is answered; returns false if
+     * there is not enough.
      */
     public boolean holdMore(long bytes) {
         if (!load.bodyBytes().take(bytes)) {
@@ -190,7 +196,10 @@ public final class Exchange {
         answer(Refusal.overloaded());
     }
 
-    /** Keeps {@code received} counted against the budget until the request is answered, whatever happens meanwhile. */
+    /**
+     * Keeps {@code received} counted against the budget until the request is answered, even if the connection is closed
+     * before.
+     */
     void hold(BodyBuffer received) {
         body = received;
     }

@@ -3,27 +3,28 @@ package dev.flk.http;
 
 /** The events that a server counts. Called from any thread; must not block. */
 public interface HttpEvents {
-    /** A listener that ignores all events. */
+    /** An implementation that ignores all events. */
     HttpEvents NONE = new HttpEvents() {};
 
-    /** Records that an answer is written. */
+    /** Records that an answer was written to its connection. */
     default void answered(int status) {}
 
     /** Records that a new connection was closed at once because the server has its maximum number of connections. */
     default void connectionRefused() {}
 
     /**
-     * Records that a connection was closed because its client was slow with a body or an answer while memory was short.
+     * Records that a connection is closed because its client was slow to send a body or to read an answer while memory
+     * was short.
      */
     default void slowClient() {}
 
     /** Records that a request with a body was answered 503 because there were too few resources. */
     default void refusedEarly() {}
 
-    /** Records that a request was answered 413 for its body. */
+    /** Records that a request was answered 413 because its body was too long. */
     default void bodyTooLong() {}
 
-    /** Records that a request was answered 408 for its body. */
+    /** Records that a request was answered 408 because its body took too long to arrive. */
     default void bodyTooSlow() {}
 
     /** Records that a TLS handshake failed. */
@@ -41,7 +42,7 @@ public interface HttpEvents {
         PROTOCOL("protocol"),
         /** The client supports none of the cipher suites, or none that fits the certificate. */
         CIPHER("cipher"),
-        /** The client has presented no certificate. */
+        /** The client presented no certificate, although the server requires one. */
         CLIENT_CERTIFICATE_MISSING("client certificate missing"),
         /** The client's certificate was issued by another authority, is not valid now, or is not for clients. */
         CLIENT_CERTIFICATE_REFUSED("client certificate refused"),

@@ -63,13 +63,14 @@ public final class HttpServer implements AutoCloseable {
     /** The time after which an idle thread for long bodies ends. */
     private static final long IDLE_SECONDS = 30;
     /**
-     * An answer is passed to the network while less than the first of these amounts is unsent; see {@link AnswerOrder}.
+     * The limits on the unsent bytes of a connection: above the second, no further answer is passed to the network,
+     * until less than the first is unsent. See {@link AnswerOrder#write}.
      */
     private static final WriteBufferWaterMark UNSENT_BYTES = new WriteBufferWaterMark(8 << 10, 32 << 10);
 
     /**
-     * The unsent bytes of answers that the kernel buffers beyond those in transit, so that it does not keep megabytes
-     * for a client that does not read.
+     * The maximum number of bytes that the kernel buffers for a connection and has not sent yet. Without this limit, it
+     * would keep megabytes for a client that does not read.
      */
     private static final int UNSENT_KERNEL_BYTES = 64 << 10;
 
@@ -94,13 +95,13 @@ public final class HttpServer implements AutoCloseable {
     private @Nullable EventLoopGroup group;
 
     /**
-     * An address to listen on, and what serves its connections.
+     * An address to listen on, with the routes, the admission and the TLS engine of its connections.
      *
      * @param address a port, 0 for any free one, or a Unix socket whose file does not exist
      * @param where the address in messages: "127.0.0.1 port 8080"
      * @param settings the settings that messages suggest to change if listening fails: "BIND_ADDR or PORT"
      * @param tooMany the log line for a connection beyond the server's maximum
-     * @param tls creates an engine for each connection; null for plain HTTP
+     * @param tls a function that creates an engine for each connection; null for plain HTTP
      */
     public record Listener(
             SocketAddress address,
@@ -114,7 +115,7 @@ public final class HttpServer implements AutoCloseable {
     /**
      * Creates a server without listeners, which holds no resources yet.
      *
-     * @param clock the clock for the {@code Date} of answers
+     * @param clock the clock for the {@code Date} header
      * @param nanoTicker monotonic time, for timeouts and durations
      */
     public HttpServer(HttpOptions options, HttpEvents events, InstantSource clock, LongSupplier nanoTicker) {
@@ -147,7 +148,7 @@ public final class HttpServer implements AutoCloseable {
         return nanoTicker;
     }
 
-    /** Returns the resources that all connections hold at present. */
+    /** Returns the resources that all connections hold together, updated as they change. */
     public ServerLoad load() {
         return load;
     }
@@ -155,7 +156,7 @@ public final class HttpServer implements AutoCloseable {
     /**
      * Opens a listener.
      *
-     * @return the port, which is the configured one unless that is 0; 0 for a Unix socket
+     * @return the port that is bound: the configured one, or a free one if 0 is configured; 0 for a Unix socket
      * @throws IOException if the address can't be bound; if this was the first listener, nothing remains open
      */
     public int listen(Listener door) throws IOException {
@@ -297,14 +298,14 @@ public final class HttpServer implements AutoCloseable {
     /**
      * The limits and timeouts of a server.
      *
-     * @param threads the name of its event loop threads
+     * @param threads the prefix of the names of its event loop threads
      * @param loops the number of event loops
      * @param maxConnections the maximum number of open connections
      * @param maxRequests the maximum number of requests in progress, not counting those that an endpoint answers at
      *     once
-     * @param maxSkippedBytes the longest body that is read and discarded
-     * @param bodyBytes the memory for all bodies
-     * @param answerBytes the memory for all answers
+     * @param maxSkippedBytes the length in bytes of the longest body that is read and discarded
+     * @param bodyBytes the memory for all bodies, in bytes
+     * @param answerBytes the memory for all answers, in bytes
      * @param headerTimeout the time from the first byte of a request to the end of its header
      * @param bodyTimeout the time from the end of the header to the last byte of the body
      * @param idleTimeout the time for which a connection may be idle between requests, or with an answer that the

@@ -11,10 +11,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A request whose body is being read. The body is collected if the endpoint reads one and there is memory for it;
- * otherwise it is discarded. Owned by the event loop.
+ * otherwise it is discarded. Used only on the event loop of the connection.
  */
 final class Incoming {
-    /** The memory reserved for an answer, more than usual answers need. */
+    /** The memory reserved for an answer, in bytes; more than a usual answer needs. */
     private static final int USUAL_ANSWER_BYTES = 1 << 10;
 
     private static final Endpoint COMPRESSED = Endpoint.always(Refusal.compressed());
@@ -28,7 +28,7 @@ final class Incoming {
     private final long sinceNanos;
     private long skippedBytes;
     private boolean wantsContinue;
-    /** The answer that was decided without looking at the body; null if the body is read. */
+    /** The answer that rejects the request whatever its body contains; null while the request is not rejected. */
     private @Nullable Answer early;
 
     private Incoming(RequestHead head, Endpoint endpoint, Exchange exchange, HttpServer server) {
@@ -58,7 +58,7 @@ final class Incoming {
         return incoming;
     }
 
-    /** Returns whether the request is rejected without looking at its body, which is discarded. */
+    /** Returns whether the request is rejected whatever its body contains. The body is then discarded. */
     boolean isRefusedEarly() {
         return early != null;
     }
@@ -68,6 +68,7 @@ final class Incoming {
         return wantsContinue;
     }
 
+    /** Records that a {@code 100 Continue} was sent. */
     void isAskedToContinue() {
         wantsContinue = false;
     }
@@ -86,26 +87,32 @@ final class Incoming {
         return body.heldBytes();
     }
 
-    /** Returns the time at which the head was complete. */
+    /** Returns the time at which the head was complete, in nanoseconds of the server's ticker. */
     long sinceNanos() {
         return sinceNanos;
     }
 
-    /** Returns the answer that rejects the request if its announced body is too long. */
+    /**
+     * Returns the answer that rejects the request if the endpoint reads a body and the announced body is too long;
+     * otherwise empty.
+     */
     Optional<Answer> refusal() {
         return takesBody() && announcesTooMuch() ? refusal(Taken.TOO_LONG) : Optional.empty();
     }
 
     /**
-     * Returns whether the request is served at once and is the last of its connection. This is so if the endpoint reads
-     * no body and the announced body is too long to wait for, or may never be sent because nobody asks the client to
-     * continue.
+     * Returns whether the request is answered without waiting for its body, as the last request of its connection. This
+     * is so if the body is not needed, and is either too long to be discarded or held back until a {@code 100
+     * Continue}.
      */
     boolean needsNoBody() {
         return !takesBody() && (announcesTooMuch() || head.holdsBodyBack());
     }
 
-    /** Accepts the next part of the body. Returns an answer if the part is rejected; the rest must not be read then. */
+    /**
+     * Accepts the next part of the body and returns empty, or returns the answer that rejects the request. After a
+     * rejection, no further part may be passed.
+     */
     Optional<Answer> take(ByteBuf part) {
         if (!part.isReadable()) {
             return Optional.empty();
@@ -122,7 +129,7 @@ final class Incoming {
         return refusal(skippedBytes <= maxReadBytes ? Taken.YES : Taken.TOO_LONG);
     }
 
-    /** Returns the answer to a body that took too long. */
+    /** Returns the answer to a body that took too long to arrive. */
     Answer tooSlow() {
         if (takesBody()) {
             server.events().bodyTooSlow();
@@ -136,7 +143,10 @@ final class Incoming {
         return Refusal.overloaded();
     }
 
-    /** Serves the request, whose body is complete, or answers with the rejection that was decided earlier. */
+    /**
+     * Passes the request to its endpoint. If the request was rejected earlier, or if there are too few resources now,
+     * answers it with the rejection instead.
+     */
     void serve(long arrivedNanos) {
         exchange.hold(body);
         if (early == null && endpoint.takesPlace() && !hasPlace()) {
@@ -154,13 +164,13 @@ final class Incoming {
         return exchange.takePlace() && exchange.reserveAnswer(USUAL_ANSWER_BYTES);
     }
 
-    /** Rejects the request with an answer from the admission and discards its body. */
+    /** Rejects the request with an answer of {@link Admission.Visitor#beforeReading}, and discards the body. */
     private void holdBack(Answer why) {
         early = why;
         body.release();
     }
 
-    /** Rejects the request for lack of resources and discards its body. */
+    /** Rejects the request because there are too few resources, and discards the body. */
     private void refuseEarly() {
         early = Refusal.overloaded();
         body.release();
@@ -169,7 +179,7 @@ final class Incoming {
         }
     }
 
-    /** Releases the bytes that were read. */
+    /** Releases the memory of the body. */
     void abort() {
         body.release();
     }

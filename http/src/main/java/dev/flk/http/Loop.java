@@ -23,8 +23,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An event loop with its connections and the resources that they share. Owned by that loop, except where a method says
- * otherwise.
+ * An event loop with its connections and the resources that they share. All methods must be called on that loop, except
+ * where a method says otherwise.
  */
 final class Loop {
     private static final Logger log = LoggerFactory.getLogger(Loop.class);
@@ -43,7 +43,10 @@ final class Loop {
 
     private record Ready(Exchange exchange, Supplier<Answer> answer) {}
 
-    /** @param longBodies the threads that process long bodies, so that none of them blocks an event loop */
+    /**
+     * @param longBodies the threads that process long bodies, because a long body would block an event loop for too
+     *     long
+     */
     Loop(EventLoop eventLoop, ThreadPoolExecutor longBodies, InstantSource clock, LongSupplier nanoTicker) {
         this.eventLoop = eventLoop;
         this.nanoTicker = nanoTicker;
@@ -59,8 +62,8 @@ final class Loop {
     }
 
     /**
-     * Completes an exchange with an answer that is rendered on this loop. Answers that are added together cost one
-     * wake-up of the loop and one flush per connection. Safe for any thread; never throws.
+     * Completes an exchange with an answer that is rendered on this loop. Answers that are added before the loop runs
+     * again share one wake-up of the loop, and one flush per connection. Safe for any thread; never throws.
      */
     void answer(Exchange exchange, Supplier<Answer> answer) {
         ready.add(new Ready(exchange, answer));
@@ -68,14 +71,14 @@ final class Loop {
             try {
                 eventLoop.execute(this::deliver);
             } catch (RejectedExecutionException e) {
-                // the server has ended, and all its connections with it
+                // the server has been closed, with all connections; nobody waits for these answers
                 ready.clear();
             }
         }
     }
 
     private void deliver() {
-        // must precede reading the queue, so that an answer that is added later schedules another delivery
+        // reset before the queue is read, so that an answer that is added afterwards schedules another delivery
         deliveryScheduled.set(false);
         List<Connection> touched = new ArrayList<>();
         for (Ready next = ready.poll(); next != null; next = ready.poll()) {
@@ -91,7 +94,7 @@ final class Loop {
         try {
             return answer.get();
         } catch (RuntimeException | Error e) {
-            log.error("An answer failed to render", e);
+            log.error("An answer could not be rendered; its request is answered 500", e);
             return Refusal.internalError();
         }
     }
@@ -140,8 +143,8 @@ final class Loop {
     }
 
     /**
-     * Lets every connection serve its requests in progress; the future completes when the last connection is closed.
-     * Safe for any thread.
+     * Makes every connection serve its requests in progress and then close. The returned future completes when the last
+     * connection is closed. Safe for any thread.
      */
     CompletableFuture<Void> finish() {
         eventLoop.execute(() -> {
@@ -166,8 +169,8 @@ final class Loop {
     }
 
     /**
-     * Checks all connections. If a check throws, only that connection is closed; an exception thrown from here would
-     * cancel all further checks.
+     * Checks all connections for timeouts. If a check throws, only that connection is closed; if this method threw the
+     * exception, the event loop would cancel all further checks.
      */
     private void tick() {
         long now = nanoTicker.getAsLong();

@@ -32,7 +32,7 @@ public final class Refusal {
         return Answer.error(413, tooLong(maxBytes));
     }
 
-    /** Returns the error text for something over a limit in bytes. */
+    /** Returns the error text for a body longer than {@code maxBytes}. */
     public static String tooLong(int maxBytes) {
         return "body over " + maxBytes + " bytes";
     }
@@ -41,7 +41,7 @@ public final class Refusal {
         return Answer.error(415, "Content-Encoding is not supported, send the body as it is");
     }
 
-    /** Returns 501; a 400 would tell the client that this content can never succeed. */
+    /** Returns 501 instead of 400: a 400 would tell the client that the content itself can never be accepted. */
     static Answer unknownTransferCoding() {
         return Answer.error(501, "transfer coding not supported, use chunked");
     }
@@ -66,7 +66,7 @@ public final class Refusal {
         return Answer.error(503, "overloaded", Header.retryAfter(1));
     }
 
-    /** Returns the answer to a failure of our own. The details are only in the log, not disclosed to clients. */
+    /** Returns the answer to an internal failure. The details are logged, but not disclosed to clients. */
     static Answer internalError() {
         return Answer.error(500, "internal error");
     }

@@ -20,11 +20,11 @@ import java.util.OptionalLong;
 import java.util.function.LongSupplier;
 
 /**
- * Netty's decoder, extended to report since when a header has been arriving, so that slow ones can be rejected, and to
- * reject ambiguous heads: Netty accepts forms that a proxy in front may interpret differently. These are a line that is
- * continued by a space at the beginning of the next (obs-fold, RFC 9112 section 5.2), a space before the first header,
- * and anything but one space between the three parts of the request line (section 3). Owned by the event loop of the
- * connection.
+ * Netty's request decoder with two extensions. It reports since when an incomplete header has been arriving; {@link
+ * Connection} rejects slow ones. It also rejects ambiguous heads, which Netty accepts but a proxy in front of the
+ * server may interpret differently: a header line that continues on the next line after a space (obs-fold, RFC 9112
+ * section 5.2), a space before the first header, and anything but one space between the three parts of the request line
+ * (section 3). Used only on the event loop of the connection.
  */
 final class RequestDecoder extends HttpRequestDecoder {
     private static final int MAX_REQUEST_LINE_BYTES = 8 << 10;
@@ -39,7 +39,7 @@ final class RequestDecoder extends HttpRequestDecoder {
     private final LongSupplier nanoTicker;
     private boolean insideRequest;
     private boolean requestLineSeen;
-    /** Whether the last complete head can be interpreted in another way. */
+    /** Whether a line of the current head, as far as checked, is ambiguous. */
     private boolean ambiguous;
 
     private OptionalLong headerSinceNanos = OptionalLong.empty();
@@ -83,14 +83,17 @@ final class RequestDecoder extends HttpRequestDecoder {
         }
     }
 
-    /** Returns whether the bytes begin a request. An empty line between requests, which old clients send, does not. */
+    /**
+     * Returns whether the bytes contain more than spaces and line ends, and thus begin a request. Old clients send an
+     * empty line between requests.
+     */
     private static boolean hasMoreThanSpace(ByteBuf in) {
         return in.forEachByte(b -> b >= 0 && b <= ' ') >= 0;
     }
 
     /**
-     * Checks the complete lines that the decoder is about to consume, up to the end of the head. The first line
-     * begins at the reader index. Bytes after them are checked when more have arrived.
+     * Checks the complete lines that the decoder is about to consume, up to the end of the head. The first line begins
+     * at the reader index. An incomplete line is checked when its end has arrived.
      */
     private void checkLines(ByteBuf in) {
         int start = in.readerIndex();
@@ -140,10 +143,13 @@ final class RequestDecoder extends HttpRequestDecoder {
         return character >= '0' && character <= '9';
     }
 
-    /** The head of a request, as far as it determines how to read and answer the request. */
+    /** The head of a request, with the questions whose answers determine how to read and answer the request. */
     record RequestHead(HttpRequest request) {
 
-        /** Returns the answer that rejects the request if it can't be served; nothing more is read then. */
+        /**
+         * Returns the answer that rejects the request if it can't be served, otherwise empty. After a rejection, no
+         * further request is read.
+         */
         Optional<Answer> problem() {
             if (request.decoderResult().isFailure()) {
                 return Optional.of(Refusal.malformed(request.decoderResult().cause()));

@@ -7,10 +7,7 @@ import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/**
- * A table of the endpoint for each method and path. Unknown paths lead to an endpoint for them. Must not be modified
- * once a server uses it.
- */
+/** A table that maps each method and path to an endpoint. Must not be modified once a server uses it. */
 public final class Routes {
     private static final Endpoint POST_ONLY = Endpoint.always(Refusal.methodNotAllowed("POST"));
     private static final Endpoint GET_ONLY = Endpoint.always(Refusal.methodNotAllowed("GET, HEAD"));
@@ -22,7 +19,7 @@ public final class Routes {
     private final Endpoint notFound;
     private int maxBodyBytes;
 
-    /** Creates a table without routes. */
+    /** Creates a table without routes. Every path that has no route leads to {@code notFound}. */
     public Routes(Endpoint notFound) {
         this.notFound = notFound;
     }
@@ -46,7 +43,10 @@ public final class Routes {
         return this;
     }
 
-    /** Adds a route for {@code GET} and {@code HEAD} of {@code below} under each direct child of this path. */
+    /**
+     * Adds a route for {@code GET} and {@code HEAD} of each path <code>path/<i>child</i>/below</code>, whatever the
+     * child.
+     */
     public Routes getBetween(String path, String below, Endpoint endpoint) {
         getsBetween.put(path + "/" + below, endpoint);
         return this;
@@ -72,7 +72,7 @@ public final class Routes {
         return method.equals(HttpMethod.GET) || method.equals(HttpMethod.HEAD) ? get : GET_ONLY;
     }
 
-    /** Returns the longest body that any of the endpoints reads. */
+    /** Returns the length of the longest body that any of the endpoints reads, in bytes. */
     int maxBodyBytes() {
         return maxBodyBytes;
     }
@@ -97,8 +97,10 @@ public final class Routes {
     /**
      * The target of a route.
      *
-     * @param maxBodyBytes the longest body that the endpoint reads; if 0, it reads none and any body is discarded
-     * @param takesPlace whether its requests count as in progress; those answered without waiting for anything do not
+     * @param maxBodyBytes the length in bytes of the longest body that the endpoint reads; 0 if the endpoint reads no
+     *     body, in which case any body is discarded
+     * @param takesPlace whether the endpoint's requests count as in progress; false if they are answered without
+     *     waiting for anything
      */
     public record Endpoint(int maxBodyBytes, boolean takesPlace, Handler handler) {
         /** The code that serves requests on the event loop of the connection; must not block. */
@@ -113,12 +115,12 @@ public final class Routes {
             return new Endpoint(maxBodyBytes, true, handler);
         }
 
-        /** Returns an endpoint without a body whose answer may take some time. */
+        /** Returns an endpoint that reads no body, and whose answer may take some time. */
         public static Endpoint asking(Handler handler) {
             return new Endpoint(0, true, handler);
         }
 
-        /** Returns an endpoint without a body that answers regardless of the number of requests in progress. */
+        /** Returns an endpoint that reads no body, and answers regardless of the number of requests in progress. */
         public static Endpoint always(Handler handler) {
             return new Endpoint(0, false, handler);
         }
@@ -133,13 +135,14 @@ public final class Routes {
         }
 
         /**
-         * A request whose body is complete.
+         * A request that is ready to be served.
          *
          * @param path the path without the query
          * @param query the text after the question mark; empty if the request has none
-         * @param body the body; empty if the endpoint reads none. Its bytes count against the budget until the request
-         *     is answered
-         * @param arrivedNanos the time at which the last byte arrived, in ticks of the server
+         * @param body the body; empty if the endpoint reads no body. The bytes of the body count against the budget
+         *     until the request is answered
+         * @param arrivedNanos the time at which the last byte of the request arrived, in nanoseconds of the server's
+         *     ticker
          */
         public record Request(String path, String query, HttpHeaders headers, BodyBuffer body, long arrivedNanos) {
             /** Returns the first header of this name, or null. */

@@ -9,8 +9,8 @@ import java.util.concurrent.atomic.AtomicLong;
  *
  * @param connections the number of open connections
  * @param requests the number of unanswered requests that count as in progress
- * @param bodyBytes the bytes of bodies that are being read or whose requests are unanswered, with the memory for
- *     processing them
+ * @param bodyBytes the bytes of bodies that are being read or whose requests are unanswered, plus the bytes reserved
+ *     for processing these bodies
  * @param answerBytes the bytes of answers that the network has not accepted yet, and reservations for further answers
  */
 public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bound answerBytes) {
@@ -27,12 +27,15 @@ public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bou
         return !requests.hasRoomFor(1) || !bodyBytes.hasRoomFor(Math.max(declaredBytes, 0));
     }
 
-    /** A limit on an amount that all connections hold together, such as requests or bytes. Safe for any thread. */
+    /**
+     * A limit on a resource that all connections share, such as requests or bytes, with the amount that they hold now.
+     * Safe for any thread.
+     */
     public static final class Bound {
         private final long most;
         private final AtomicLong held = new AtomicLong();
 
-        /** Creates a bound of which nothing is held yet. */
+        /** Creates a bound with the limit {@code most}, of which nothing is held yet. */
         public Bound(long most) {
             this.most = most;
         }
@@ -72,7 +75,7 @@ public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bou
             return held.get() + amount <= most;
         }
 
-        /** Returns whether more than half is held; from then on nothing is held for slow clients. */
+        /** Returns whether more than half is held. While this is so, slow clients are disconnected. */
         boolean isShort() {
             return held.get() > most / 2;
         }

@@ -33,7 +33,7 @@ final class TlsFailures {
      * Records a failed handshake, unless the client closed the connection without sending anything: such a client only
      * probes whether the port is open.
      *
-     * @param hasBegun whether the client had sent something
+     * @param hasBegun whether the client had sent anything
      */
     void tell(Throwable cause, InetSocketAddress client, boolean hasBegun) {
         TlsFailure reason = reason(cause);
@@ -55,8 +55,8 @@ final class TlsFailures {
     }
 
     /**
-     * Returns the reason of a failure. The JDK throws one exception for nearly all failures, so that only its message
-     * distinguishes them.
+     * Returns the reason of a failure. The JDK throws the same type of exception for nearly all failures; only the
+     * message distinguishes them.
      */
     static TlsFailure reason(Throwable failure) {
         if (failure instanceof SslHandshakeTimeoutException) {
@@ -86,7 +86,7 @@ final class TlsFailures {
 
     private static String what(TlsFailure reason, Throwable cause) {
         return switch (reason) {
-            case NO_TLS, TIMEOUT -> "it took longer than HEADER_TIMEOUT";
+            case NO_TLS, TIMEOUT -> "the handshake took longer than HEADER_TIMEOUT";
             case CLOSED ->
                 "the client closed the connection during the handshake; it may not trust the certificate of"
                         + " TLS_CERT";

@@ -24,28 +24,28 @@ import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLException;
 
 /**
- * TLS on one connection. A client that speaks plain HTTP gets a plain HTTP answer, in a form that differs from the
- * backend's rejection of a certificate: otherwise an agent would give up its certificates for good.
+ * TLS on one connection. A client that speaks plain HTTP gets a plain HTTP answer as text. The answer must not look
+ * like the backend's rejection of a certificate, because an agent would then give up its certificates for good.
  *
- * <p>After a failed handshake, our side is shut down, but the connection stays open for a moment. A TLS 1.3 client has
- * already sent its request by then, and closing with unread bytes would destroy the alert that states the reason.
- * Owned by the event loop of the connection.
+ * <p>After a failed handshake, the server's side is shut down, but the connection stays open for a moment. A TLS 1.3
+ * client has already sent its request by then, and closing with unread bytes would destroy the alert that states the
+ * reason. Used only on the event loop of the connection.
  *
  * <pre>
- * state      input            ends when                                      next state
- * WAITING    is the first     the first byte is one of TLS                   HANDSHAKE
- *                             the first byte is anything else                OVER
- * HANDSHAKE  goes to TLS      the handshake succeeds, or the client leaves   OVER
- *                             the handshake fails because a side objects     REFUSED
- * OVER       goes to TLS
- * REFUSED    goes to TLS      the connection is to be closed                 LINGERING
- * LINGERING  is discarded     the client ends its side, or a second passes
+ * state      input             ends when                                      next state
+ * WAITING    has not arrived   the first byte is the type of a TLS record     HANDSHAKE
+ *                              the first byte is anything else                OVER
+ * HANDSHAKE  goes to TLS       the handshake succeeds, or the client leaves   OVER
+ *                              the handshake fails with a TLS error           REFUSED
+ * OVER       is passed on
+ * REFUSED    goes to TLS       the connection is to be closed                 LINGERING
+ * LINGERING  is discarded      the client ends its side, or a second passes
  * </pre>
  */
 final class TlsFront {
     private static final Routes SPEAK_TLS =
             new Routes(Endpoint.always(Answer.text(400, "This port speaks TLS: use https\n")));
-    /** The lowest type of a TLS record. */
+    /** The lowest type of a TLS record, which is the record's first byte. */
     private static final int LEAST_TYPE = 20;
 
     private static final int MOST_TYPE = 24;
@@ -66,7 +66,9 @@ final class TlsFront {
         LINGERING
     }
 
-    /** @param plain replaces the connection with one that answers in plain HTTP, and returns it */
+    /**
+     * @param plain replaces the connection's handler with one that answers in plain HTTP, and returns the new handler
+     */
     private TlsFront(TlsFailures failures, InetSocketAddress client, SslHandler tls, Supplier<Connection> plain) {
         this.failures = failures;
         this.client = client;
@@ -75,7 +77,7 @@ final class TlsFront {
     }
 
     /**
-     * Inserts TLS into the pipeline before {@code decoder} and {@code connection}. Called on the event loop of the
+     * Inserts TLS into the pipeline, before {@code decoder} and {@code connection}. Called on the event loop of the
      * channel.
      *
      * @param engine an engine for this connection only
@@ -100,8 +102,8 @@ final class TlsFront {
     }
 
     /**
-     * Shuts down our side of a connection after everything that was written; over TLS, sends {@code close_notify}
-     * first.
+     * Shuts down the server's side of a connection. Bytes that were written before are still sent; over TLS, {@code
+     * close_notify} follows them.
      */
     static void endOutput(DuplexChannel channel) {
         SslHandler tls = channel.pipeline().get(SslHandler.class);
@@ -113,7 +115,10 @@ final class TlsFront {
         }
     }
 
-    /** Distinguishes TLS from anything else by the first byte, and closes slowly after a failed handshake. */
+    /**
+     * The handler before TLS. By the first byte, it distinguishes TLS from anything else. After a failed handshake, it
+     * delays the closing of the connection.
+     */
     private final class BeforeTls extends ChannelDuplexHandler {
         @Override
         public void channelRead(ChannelHandlerContext read, Object message) {
@@ -173,8 +178,8 @@ final class TlsFront {
     }
 
     /**
-     * Reports a failed handshake once, and keeps a client's TLS errors from later handlers, where they would look like
-     * a fault of ours.
+     * The handler after TLS. It reports a failed handshake once. It closes the connection on a TLS error and hides the
+     * error from later handlers, which would log it as a failure of the server.
      */
     private final class AfterTls extends ChannelInboundHandlerAdapter {
         @Override
