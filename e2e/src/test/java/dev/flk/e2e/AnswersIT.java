@@ -142,7 +142,8 @@ final class AnswersIT {
             assertThat(alone.awaitExit()).as(alone.allLines()).isZero();
             assertThat(alone.out()).contains("missing  metrics.txt", "missing  wal-verify.txt", "versions.txt");
         }
-        assertThat(Archive.read(archive).get("health.txt")).contains("could not be obtained: ", "it is not running");
+        assertThat(Archive.read(archive).get("health.txt"))
+                .contains("could not be obtained: ", "the program is not running");
     }
 
     private static Program program(String jar, String... args) throws IOException {

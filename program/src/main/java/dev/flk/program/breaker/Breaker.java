@@ -26,8 +26,8 @@ public final class Breaker {
      * Creates a closed breaker.
      *
      * @param failuresToOpen the number of consecutive failures that open it
-     * @param waitMillis the time for which it stays open, given how often it has opened (from 1 on) since it was last
-     *     closed
+     * @param waitMillis a function that returns the milliseconds for which the breaker stays open, given the number of
+     *     times that it has opened since it was last closed (at least 1)
      * @param nanoTicker monotonic time
      */
     public Breaker(int failuresToOpen, IntToLongFunction waitMillis, LongSupplier nanoTicker) {
@@ -77,7 +77,8 @@ public final class Breaker {
     }
 
     /**
-     * Returns the nanoseconds until a request may be let through; 0 if it is due or only waits for a probe in progress.
+     * Returns the nanoseconds until the breaker lets a request through; 0 if it is closed, if the time has passed, or
+     * while a probe is in progress.
      */
     public long remainingNanos() {
         return isOpen() ? Math.max(0, openUntilNanos - nanoTicker.getAsLong()) : 0;

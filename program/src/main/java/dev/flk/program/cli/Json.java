@@ -44,7 +44,7 @@ public final class Json {
         }
     }
 
-    /** Returns a record as one line, after a member {@code type} that distinguishes it from other lines. */
+    /** Returns a record as one line, with a first member {@code type} that distinguishes it from other lines. */
     public static String line(String type, Object result) {
         ObjectNode line = MAPPER.createObjectNode().put("type", type);
         return line(line.setAll((ObjectNode) MAPPER.valueToTree(result)));

@@ -26,7 +26,10 @@ public final class Output {
         out.accept(isJson ? Json.line(type, result) : text.apply(result));
     }
 
-    /** Prints results of one type whose text is a whole, such as a table: {@code printAll("file", files, table::of)}. */
+    /**
+     * Prints results of one type whose text is formatted together, such as a table: {@code printAll("file", files,
+     * table::of)}.
+     */
     public <R> void printAll(String type, List<R> results, Function<List<R>, String> text) {
         if (isJson) {
             results.forEach(result -> out.accept(Json.line(type, result)));
@@ -35,7 +38,7 @@ public final class Output {
         }
     }
 
-    /** Prints text that repeats or explains the results; nothing with {@code --json}. */
+    /** Prints text that repeats or explains the results; prints nothing with {@code --json}. */
     public void note(String text) {
         if (!isJson) {
             out.accept(text);

@@ -56,14 +56,17 @@ public final class Paragraph {
         return refilled(table.toString(), line);
     }
 
-    /** Replaces punctuation and digits by letters, because picocli also breaks lines after the point in 0.5. */
+    /**
+     * Replaces punctuation and digits by letters, because picocli would also break a line at them, such as after the
+     * point in 0.5.
+     */
     private static Text onlyLetters(String words) {
         StringBuilder letters = new StringBuilder();
         words.chars().forEach(c -> letters.append(c == ' ' || Character.isLetter(c) ? (char) c : 'x'));
         return text(letters.toString());
     }
 
-    /** Returns the text of a layout with its letters replaced by those of the line. */
+    /** Returns a layout of {@link #onlyLetters} with the original characters of the line put back. */
     private static String refilled(String layout, String line) {
         StringBuilder text = new StringBuilder(layout);
         int next = 0;

@@ -15,8 +15,9 @@ public final class ReloadSignal {
     private ReloadSignal() {}
 
     /**
-     * Installs a handler, so that SIGHUP only runs the actions that are {@link #add added}. The handler is installed by
-     * reflection: the JDK has no other API for signals, and javac's warning about this one can't be suppressed.
+     * Installs a handler for SIGHUP. The signal then runs the actions that are {@link #add added}, and no longer ends
+     * the process. The handler is installed by reflection, because the only API of the JDK for signals is an internal
+     * one, and javac's warning about its use can't be suppressed.
      */
     public static ReloadSignal listen() {
         ReloadSignal onReloadSignal = new ReloadSignal();
@@ -33,7 +34,7 @@ public final class ReloadSignal {
             Object before = signal.getMethod("handle", signal, handler)
                     .invoke(null, signal.getConstructor(String.class).newInstance("HUP"), acting);
             if (before == handler.getField("SIG_IGN").get(null)) {
-                // the JVM does not change an ignored signal
+                // the JVM installs no handler for a signal that is ignored
                 onReloadSignal.problem = "SIGHUP is ignored in this process, as nohup does";
             }
         } catch (ReflectiveOperationException | IllegalArgumentException e) {

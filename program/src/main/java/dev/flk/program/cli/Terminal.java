@@ -8,8 +8,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Detects whether standard error is a terminal. The JDK only reports whether standard input and output both are, which
- * says nothing about standard error.
+ * Detects whether standard error is a terminal. The JDK only reports whether standard input and standard output both
+ * are terminals.
  */
 public final class Terminal {
     private static final Path STANDARD_ERROR = Path.of("/proc/self/fd/2");
@@ -19,6 +19,8 @@ public final class Terminal {
     /**
      * Returns whether standard error is a terminal that can rewrite a line; false if the system does not provide this
      * information.
+     *
+     * @param term the value of the environment variable {@code TERM}
      */
     public static boolean isStandardError(String term) {
         try {
@@ -33,9 +35,7 @@ public final class Terminal {
         return device.matches("/dev/(pts/\\d+|tty\\w*|console)");
     }
 
-    /**
-     * A line on a terminal that is overwritten repeatedly; without a terminal, nothing is printed. Owned by one thread.
-     */
+    /** A line on a terminal that is overwritten repeatedly; without a terminal, nothing is printed. Not thread-safe. */
     public static final class RewrittenLine {
         private final @Nullable Consumer<String> terminal;
         private int columns;
@@ -51,8 +51,8 @@ public final class Terminal {
         }
 
         /**
-         * Shows a text and erases the rest of a longer previous one; the cursor returns to the left margin, where the
-         * next output begins.
+         * Shows a text in place of the previous one. The cursor returns to the left margin, where the next output
+         * begins.
          */
         public void show(String text) {
             if (terminal != null) {
@@ -61,7 +61,7 @@ public final class Terminal {
             }
         }
 
-        /** Erases the line so that another can be printed. */
+        /** Erases the line, so that other output can take its place. */
         public void clear() {
             if (columns > 0) {
                 show("");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Output and signal handling that the commands of every program share. Does not know the commands. */
+/** Output and signal handling that the commands of every program share. Independent of the commands themselves. */
 @NullMarked
 package dev.flk.program.cli;
 

@@ -6,7 +6,7 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * A configuration for diagnostics, valid or not.
+ * A configuration for diagnostics, which may be invalid.
  *
  * @param text the settings and their problems, safe to show to others; for secrets and PEM data it only says whether
  *     they are set

@@ -11,10 +11,10 @@ import org.jspecify.annotations.Nullable;
  *
  * @param <T> the type of its value
  * @param name the name in the environment and in the properties file
- * @param parse the parser of values; throws an {@link IllegalArgumentException} for a malformed one
+ * @param parse the parser of values; throws an {@link IllegalArgumentException} for a malformed value
  * @param sentence the description for the docs
- * @param defaultText the default as a user would write it; null for none
- * @param derived how the default is derived from other settings; null if it is not
+ * @param defaultText the default as a user would write it; null if there is no fixed default
+ * @param derived a description of how the default is derived from other settings; null if it is not derived
  * @param isReloadable whether a changed value takes effect on SIGHUP
  */
 public record Key<T>(
@@ -67,7 +67,7 @@ public record Key<T>(
         return new Key<>(name, parse, sentence, defaultText, derived, Shown.NEVER, isReloadable);
     }
 
-    /** Returns a copy whose value may be an address with a password, which is never printed. */
+    /** Returns a copy whose value may be an address with a password; the password is never printed. */
     public Key<T> mayHoldPassword() {
         return new Key<>(name, parse, sentence, defaultText, derived, Shown.REDACTED, isReloadable);
     }
@@ -82,7 +82,7 @@ public record Key<T>(
         return new Key<>(name, parse, sentence, defaultText, derived, shown, true);
     }
 
-    /** Returns the name of the setting that names a file with the value. */
+    /** Returns the name of the setting that names a file from which the value is read. */
     public String nameOfFile() {
         return name + "_FILE";
     }
@@ -91,12 +91,11 @@ public record Key<T>(
         return parse.apply(text);
     }
 
-    /** Returns whether the value or a part of it is never printed. */
+    /** Returns whether the value, or a part of the value, is never printed. */
     public boolean isSecret() {
         return shown == Shown.NEVER || shown == Shown.REDACTED;
     }
 
-    /** Returns the name. */
     @Override
     public String toString() {
         return name;

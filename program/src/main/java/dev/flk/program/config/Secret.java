@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.program.config;
 
-/** A text that must not be printed; {@link #toString} hides it, wherever a record that contains it is printed. */
+/**
+ * A text that must not be printed. {@link #toString} returns a placeholder, also where a record with a secret is
+ * printed.
+ */
 public record Secret(String text) {
     @Override
     public String toString() {

@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  * The value of each key and its origin. The environment overrides the properties file, which overrides the default;
  * {@code NAME_FILE} names a file with the value. An empty value in the environment counts as not set. A key is
  * evaluated when it is requested. A problem with a key is recorded once, its default is used instead, and reading
- * continues; {@link #check} throws with all problems. Owned by one thread.
+ * continues; {@link #check} throws an exception with all problems. Not thread-safe.
  */
 public final class Settings {
     private static final int MAX_FILE_BYTES = 1 << 20;
@@ -40,7 +40,7 @@ public final class Settings {
     private static final int ORIGIN_COLUMNS = 18;
     private static final int VALUE_COLUMNS = COLUMNS - KEY_COLUMNS - ORIGIN_COLUMNS - 2;
 
-    /** A shorter line of base64 reveals nothing about a key. */
+    /** The minimum length of a line of PEM that counts as a secret; a shorter line reveals nothing about a key. */
     private static final int LEAST_KEY_LINE = 8;
 
     /** The character that Java substitutes for a byte of the environment that the locale's encoding can't represent. */
@@ -59,8 +59,8 @@ public final class Settings {
      * Creates settings from the environment and, if given, a file.
      *
      * @param keys the keys of the program
-     * @param path Java properties in UTF-8 with the same names as in the environment and no others; null if there is no
-     *     file
+     * @param path a file of Java properties in UTF-8, with the same names as in the environment and no others; null for
+     *     no file
      */
     public Settings(List<Key<?>> keys, Map<String, String> environment, @Nullable Path path) {
         this.keys = List.copyOf(keys);
@@ -130,12 +130,12 @@ public final class Settings {
         set.put(key, Optional.of(new Setting(text, origin)));
     }
 
-    /** Returns the value of a key that has a default. */
+    /** Returns the value of a key that has a default; returns the default if the key is not set or invalid. */
     public <T> T get(Key<T> key) {
         return find(key).orElseGet(() -> key.parse(String.valueOf(key.defaultText())));
     }
 
-    /** Returns the value of a key; empty if it is not set, or is invalid, which is recorded as a problem. */
+    /** Returns the value of a key; empty if it is not set or invalid. An invalid value is recorded as a problem. */
     public <T> Optional<T> find(Key<T> key) {
         Optional<Setting> setting = setting(key);
         if (setting.isEmpty() || broken.contains(key)) {
@@ -158,14 +158,16 @@ public final class Settings {
     }
 
     /**
-     * Returns whether a key is set, even to an invalid value; then only that problem is reported, and not those that
-     * follow from it.
+     * Returns whether a key is set, even to an invalid value. A caller that treats an invalid value as set reports no
+     * problems that follow from it.
      */
     public boolean isGiven(Key<?> key) {
         return setting(key).filter(each -> !each.origin().equals("default")).isPresent() || broken.contains(key);
     }
 
-    /** Returns whether the value is invalid; its substitute must not cause further problems. */
+    /**
+     * Returns whether the value is invalid. If so, callers must not report problems of the default that replaces it.
+     */
     public boolean isBroken(Key<?> key) {
         return broken.contains(key);
     }

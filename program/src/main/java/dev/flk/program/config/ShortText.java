@@ -13,7 +13,7 @@ import java.util.stream.Collectors;
 
 /** Reads a file of a few lines that is named on a command line. */
 public final class ShortText {
-    /** A longer file was named by mistake. */
+    /** The maximum length of a file; a longer one was probably named by mistake. */
     private static final int MAX_BYTES = 64 << 10;
 
     private ShortText() {}

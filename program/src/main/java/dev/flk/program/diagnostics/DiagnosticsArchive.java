@@ -28,9 +28,9 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 
 /**
- * Writes a diagnostics archive into a new file that only its owner may read. An entry whose content is unavailable
- * contains the reason instead, and the archive continues. Every entry is searched for secrets. The memory required is a
- * few times the largest entry. Owned by one thread.
+ * Writes a diagnostics archive into a new file that only its owner may read. If the content of an entry is unavailable,
+ * the entry contains the reason instead, and the archive continues. Every entry is searched for secrets. The memory
+ * required is a few times the largest entry. Not thread-safe.
  */
 public final class DiagnosticsArchive {
     private static final DateTimeFormatter TIME =
@@ -65,8 +65,7 @@ public final class DiagnosticsArchive {
      * Writes an archive.
      *
      * @return a summary for people: the file, its size and its entries
-     * @throws IOException if the file exists already, which is left unchanged, or can't be written; then nothing of it
-     *     remains
+     * @throws IOException if the file exists already (it is left unchanged), or can't be written (it is deleted)
      */
     public static String write(Path file, Instant now, Scrubber scrubber, Filler filler) throws IOException {
         OutputStream out;
@@ -96,7 +95,7 @@ public final class DiagnosticsArchive {
         put(name, () -> scrubber.scrubbed(content.call().getBytes(StandardCharsets.UTF_8)));
     }
 
-    /** Adds the end of a log file; {@code number} distinguishes files with the same name. */
+    /** Adds the end of a log file, at most {@code mostBytes}; {@code number} distinguishes files with the same name. */
     public void addLog(int number, Path log, int mostBytes) throws IOException {
         String name = "logs/" + number + "-" + String.valueOf(log.getFileName()).replaceAll("[^A-Za-z0-9._-]", "_");
         put(name.length() > 90 ? name.substring(0, 90) : name, () -> tail(log, mostBytes, scrubber));
@@ -187,8 +186,8 @@ public final class DiagnosticsArchive {
     }
 
     /**
-     * Returns the last bytes of a file without secrets, starting at the beginning of a line. A secret that the
-     * start would cut in two is removed completely.
+     * Returns the last {@code mostBytes} of a file without secrets. If the file is longer, the result starts at the
+     * beginning of a line; a secret that the cut divides is removed completely.
      *
      * @throws IOException if the file can't be read or searched for secrets
      */

@@ -16,7 +16,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** The part of the command {@code diagnostics} that all programs share: its options, and the ends of log files. */
+/** The part of the command {@code diagnostics} that all programs share: its options, and adding the log files. */
 public abstract class DiagnosticsCommand implements Callable<Integer> {
     private static final int MOST_LOG_MIB = 64;
 
@@ -65,7 +65,7 @@ public abstract class DiagnosticsCommand implements Callable<Integer> {
      * Writes the archive.
      *
      * @param secrets the secrets to remove
-     * @param filler adds all entries but the log files
+     * @param filler adds all entries except the log files
      * @return a summary for people
      */
     protected final String write(Instant now, Collection<String> secrets, Filler filler) throws IOException {

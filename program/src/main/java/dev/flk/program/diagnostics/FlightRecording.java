@@ -43,7 +43,7 @@ public final class FlightRecording implements Closeable {
     /**
      * A successful recording.
      *
-     * @param content the recording, to be closed by the receiver; its file is already deleted
+     * @param content the recording, which the receiver must close; its file is already deleted
      */
     public record Recorded(InputStream content) implements Result, Closeable {
         @Override
@@ -101,7 +101,10 @@ public final class FlightRecording implements Closeable {
                         + "; set -Djava.io.tmpdir to another directory");
     }
 
-    /** Returns whether another recording is running; the events that it enables would appear in ours too. */
+    /**
+     * Returns whether another recording is running. The events that it enables, perhaps with secrets, would also appear
+     * in a recording made here.
+     */
     private static boolean isAnotherRunning() {
         return FlightRecorder.getFlightRecorder().getRecordings().stream()
                 .anyMatch(other -> other.getState() == RecordingState.RUNNING);

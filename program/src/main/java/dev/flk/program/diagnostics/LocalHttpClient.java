@@ -28,7 +28,7 @@ public final class LocalHttpClient {
      * Returns the body of the answer to a GET, preceded by the status if it is not 200.
      *
      * @param login the credentials of Basic Auth, if any
-     * @throws IOException if the program is not running or does not answer, as the message says
+     * @throws IOException if the program is not running or does not answer; the message says which
      */
     public String get(String url, Optional<String> login) throws IOException {
         HttpResponse<String> answer = ask(url, login);
@@ -52,7 +52,8 @@ public final class LocalHttpClient {
             return answer.get(patience.toMillis(), TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {
             throw e.getCause() instanceof ConnectException
-                    ? new IOException("nothing listens at " + url + ": it is not running, or not on this machine", e)
+                    ? new IOException(
+                            "nothing listens at " + url + ": the program is not running, or not on this machine", e)
                     : new IOException(url + " does not answer: " + e.getCause(), e);
         } catch (TimeoutException e) {
             answer.cancel(true);

@@ -12,13 +12,17 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * Removes secrets from texts: in the form in which they are configured, in the forms that JSON, URLs and base64 give
- * them, and, for a secret that is itself base64, also the hex form of its content. Safe for several threads.
+ * Removes secrets from texts. A secret is removed as it is configured, and as JSON, URLs and base64 encode it. If the
+ * secret is itself base64, its content is also removed in hexadecimal and in the variants of base64. Safe for several
+ * threads.
  */
 public final class Scrubber {
     private static final String INSTEAD = "***";
 
-    /** All forms, longest first, so that no part of a secret remains because a shorter one is its prefix. */
+    /**
+     * All forms, longest first: if a shorter form that begins a longer one were removed first, the rest of the longer
+     * one would remain.
+     */
     private final List<String> forms;
 
     /** @param secrets the known secrets; empty ones are ignored */
@@ -58,7 +62,7 @@ public final class Scrubber {
         return Base64.getEncoder().encodeToString((user + ":" + password).getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Returns a copy without secrets; the content may be in any encoding. */
+    /** Returns a copy without secrets. The content need not be text; its other bytes are unchanged. */
     byte[] scrubbed(byte[] content) {
         String text = new String(content, StandardCharsets.ISO_8859_1);
         for (String form : forms) {
@@ -72,7 +76,7 @@ public final class Scrubber {
         return forms.stream().mapToInt(String::length).max().orElse(0);
     }
 
-    /** Returns a text with one character for each byte of the UTF-8 form. */
+    /** Returns a string with one character for each byte of the text in UTF-8. */
     private static String asBytes(String text) {
         return new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1);
     }

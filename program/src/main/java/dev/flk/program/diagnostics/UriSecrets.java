@@ -10,8 +10,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Finds the passwords in the address of a server, even if it is malformed; in doubt, treats too much of it as a
- * password rather than too little.
+ * Finds the passwords in the address of a server, even if the address is malformed. In doubt, treats too much of the
+ * address as a password rather than too little.
  */
 public final class UriSecrets {
     private static final Pattern PARAMETER = Pattern.compile("(?i)[?&;][^=&;#]*pass[^=&;#]*=([^&#]+)");
@@ -29,7 +29,7 @@ public final class UriSecrets {
             if (colon >= 0) {
                 add(secrets, userInfo.substring(colon + 1));
             } else if (uri.toLowerCase(Locale.ROOT).startsWith("redis")) {
-                add(secrets, userInfo); // Redis has passwords without users
+                add(secrets, userInfo); // an address of Redis may contain a password without a user name
             }
         }
         Matcher parameter = PARAMETER.matcher(uri);

@@ -10,8 +10,8 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Optional;
 
 /**
- * Checks names under which a program is about to write. Opening a FIFO would wait for its other end, and deleting or replacing what
- * is not a regular file would destroy something that no program of ours has made.
+ * Checks names under which a program is about to write. Opening a FIFO would wait for its other end, and deleting or
+ * replacing anything but a regular file would destroy something that these programs did not create.
  */
 public final class RegularFile {
     /** The result of {@link #otherKind} for a socket. */
@@ -26,7 +26,7 @@ public final class RegularFile {
     /**
      * Requires that a name belongs to a regular file or that nothing exists under it.
      *
-     * @param options whether links are followed
+     * @param options {@code NOFOLLOW_LINKS} to check a link itself instead of its target
      * @throws IOException if something else exists; the message says what it is
      */
     public static void requireOrNothing(Path file, LinkOption... options) throws IOException {
@@ -37,10 +37,10 @@ public final class RegularFile {
     }
 
     /**
-     * Returns what exists under a name, for a message: a directory, a FIFO, a socket, a device, a link or a broken link. Empty for
-     * a regular file, and if nothing exists.
+     * Returns what exists under a name, for a message: a directory, a FIFO, a socket, a device, a link or a broken
+     * link. Empty for a regular file, and if nothing exists.
      *
-     * @param options whether links are followed
+     * @param options {@code NOFOLLOW_LINKS} to check a link itself instead of its target
      */
     public static Optional<String> otherKind(Path file, LinkOption... options) throws IOException {
         BasicFileAttributes attributes;

@@ -1,4 +1,4 @@
-/** Files that the programs create, append to, replace or delete. */
+/** Checks of files that the programs are about to create, append to, replace or delete. */
 @NullMarked
 package dev.flk.program.files;
 

@@ -48,15 +48,16 @@ public final class LineLimit {
      * Calls {@code line} now, or not at all if the limit is reached.
      *
      * @param kind the kind of line; there must be only a few kinds, because each is kept in memory
-     * @param line writes the line, given the text to append to it, which is usually empty
+     * @param line writes the line, with its argument appended: the number of omitted lines as text, or an empty text if
+     *     none were omitted
      */
     public void say(String kind, Consumer<String> line) {
         take(kind).ifPresent(leftOut -> line.accept(leftOut == 0 ? "" : "; " + leftOut + " such lines were omitted"));
     }
 
     /**
-     * Returns the number of lines that were left out before the one that may be written now; empty if the limit is
-     * reached.
+     * Allows a line to be written now and returns the number of lines that were left out before it; empty if the limit
+     * is reached and the line must be left out.
      */
     public synchronized OptionalLong take(String kind) {
         Kind of = kinds.computeIfAbsent(kind, any -> new Kind(burst));

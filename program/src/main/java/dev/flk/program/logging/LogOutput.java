@@ -33,7 +33,7 @@ import org.slf4j.LoggerFactory;
  * change the lines that operators search for.
  */
 public final class LogOutput {
-    /** The conversion word for the message on one line, for use in a pattern. */
+    /** The Logback conversion word for the message without line ends and control characters, for use in a pattern. */
     public static final String MESSAGE = "%clean";
 
     private LogOutput() {}
@@ -119,9 +119,10 @@ public final class LogOutput {
     }
 
     /**
-     * Writes log lines to standard error, in order. Lines for single certificates, at INFO, may be buffered briefly,
-     * because a system call for each would cost more than deciding the certificate. Any other line is written at once,
-     * together with all earlier ones. A kill loses at most the lines of that short time.
+     * An appender that writes log lines to standard error, in order. Lines for single certificates, at INFO, may be
+     * buffered briefly, because a system call for each would cost more than deciding the certificate. Any other line is
+     * written at once, together with all earlier ones. If the process is killed, at most the lines of this short time
+     * are lost.
      */
     private static final class StandardError extends AppenderBase<ILoggingEvent> {
         /** The delay of buffered lines, too short to notice. */

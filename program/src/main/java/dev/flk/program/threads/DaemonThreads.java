@@ -3,7 +3,7 @@ package dev.flk.program.threads;
 
 import java.util.concurrent.ThreadFactory;
 
-/** A factory of threads that do not keep the program from ending. */
+/** Factories of daemon threads: the program can end while such threads still run. */
 public final class DaemonThreads {
     private DaemonThreads() {}
 

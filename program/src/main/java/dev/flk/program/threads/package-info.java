@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Threads, as every executor of the programs creates them. Any package may use it. */
+/** The thread factory of the executors of the programs. Any package may use it. */
 @NullMarked
 package dev.flk.program.threads;
 
