@@ -6,25 +6,29 @@ import java.math.MathContext;
 import java.math.RoundingMode;
 
 /**
- * Functions that round and print reals exactly as CPython's {@code round(x, 9)}, {@code repr(x)} and
- * {@code format(x, '.4f')} do. All are pure and safe from any thread.
+ * Functions that round and print reals exactly as CPython's {@code round(x, 9)}, {@code repr(x)} and {@code format(x,
+ * '.4f')} do. All functions are pure.
  */
 public final class CanonicalDouble {
     private static final double UNITS_PER_ONE = 1e9;
     private static final int DECIMALS = 9;
 
     /**
-     * The magnitude from which rounding changes nothing: neighbouring doubles are then 2^-29 apart, which is more than
-     * 1e-9.
+     * The magnitude from which rounding changes nothing: neighbouring doubles are then at least 2^-29 apart, which is
+     * more than 1e-9.
      */
     private static final double ALREADY_ROUNDED_FROM = 0x1p23;
 
     /**
-     * The magnitude below which a product with 1e9 is below 2^51, so that neighbouring products are at most 0.25 apart.
+     * The magnitude below which {@link #nearestUnits} is exact: the product with 1e9 is then below 2^51, where
+     * neighbouring doubles are at most 0.25 apart.
      */
     private static final double FAST_ROUND_LIMIT = 0x1p21;
 
-    /** The least integer with more than 15 digits. No two decimals of at most 15 significant digits share a double. */
+    /**
+     * The least integer with more than 15 digits. No two decimals of at most 15 significant digits read as the same
+     * double.
+     */
     private static final double FIFTEEN_DIGITS = 1e15;
 
     private CanonicalDouble() {}
@@ -88,8 +92,8 @@ public final class CanonicalDouble {
         double magnitude = Math.abs(x);
         double units = Math.rint(magnitude * UNITS_PER_ONE);
         // If the division, which is one correct rounding, yields x, the decimal units * 1e-9 reads back as x. It has at
-        // most 15 digits. A shorter decimal would share its double with this one, but no two decimals of at most 15
-        // digits share a double.
+        // most 15 digits. No shorter decimal also reads back as x, because no two decimals of at most 15 digits read as
+        // the same double.
         if (units < FIFTEEN_DIGITS && units / UNITS_PER_ONE == magnitude) {
             return DecimalText.of(negative, (long) units, -DECIMALS);
         }
@@ -113,11 +117,11 @@ public final class CanonicalDouble {
     }
 
     /**
-     * A search for the shortest decimal that reads back as a given double, which tries lengths on the double's exact
-     * value. JDK 17's {@code Double.toString} is not used, because its result sometimes has a digit too many.
+     * A search for the shortest decimal that reads back as a given double. It rounds the double's exact value to more
+     * and more digits. JDK 17's {@code Double.toString} is not used, because its result sometimes has a digit too many.
      */
     private static final class ShortestDecimal {
-        /** The number of digits with which every double reads back (IEEE 754). */
+        /** The number of digits that suffice for the decimal of any double to read back as that double (IEEE 754). */
         private static final int ENOUGH_DIGITS = 17;
 
         /**
@@ -136,7 +140,8 @@ public final class CanonicalDouble {
             BigDecimal exact = new BigDecimal(x);
             // Trying 15 digits first also finds shorter decimals, as the same number with trailing zeros.
             for (int digits = x < Double.MIN_NORMAL ? 1 : UNIQUE_DIGITS; digits < ENOUGH_DIGITS; digits++) {
-                // Both neighbours are tried: at a power of two the nearer one may not read back while the other does.
+                // Both neighbours are tried: at a power of two, the nearer neighbour may not read back as x although
+                // the farther one does.
                 BigDecimal below = exact.round(new MathContext(digits, RoundingMode.DOWN));
                 BigDecimal above = exact.round(new MathContext(digits, RoundingMode.UP));
                 boolean belowReadsBack = below.doubleValue() == x;

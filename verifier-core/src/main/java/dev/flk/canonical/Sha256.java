@@ -4,7 +4,7 @@ package dev.flk.canonical;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 
-/** The hash function SHA-256, used for ids, signatures and digests. Safe from any thread. */
+/** The hash function SHA-256, used for ids, signatures and digests. Thread-safe. */
 public final class Sha256 {
     /** An instance that is never updated: each use works on a clone, which costs less than looking up the algorithm. */
     private static final MessageDigest FRESH = fresh();

@@ -15,14 +15,15 @@ import org.jspecify.annotations.Nullable;
  *
  * @param id the same as {@code signed.pcsId()}
  * @param signed the signed fields, their reals rounded to 9 decimals
- * @param attempt at least 1; a number beyond 64 bits counts as {@link Long#MAX_VALUE}
- * @param sentAt the time by the agent's clock; it does not affect the decision
+ * @param attempt the agent's count of attempts to send the certificate, at least 1; a number beyond 64 bits counts as
+ *     {@link Long#MAX_VALUE}
+ * @param sentAt the time of sending by the agent's clock; does not affect the verdict
  * @param scales 0 to 64 distinct scales, each at least 1, in the order of the certificate
- * @param counts N_j by scale, which is spelled as in the certificate; includes keys that are not scales
+ * @param counts N_j by scale. A key is spelled as in the certificate, and need not be one of {@code scales}
  * @param vStar null if the certificate has none
  * @param regime the claimed regime
  * @param signedDigest the SHA-256 of the canonical form that is signed, 64 hex digits
- * @param contentDigest distinguishes this content from any other under the same id
+ * @param contentDigest the digest that distinguishes this content from any other under the same id
  */
 public record Certificate(
         PcsId id,
@@ -64,8 +65,8 @@ public record Certificate(
     }
 
     /**
-     * The field {@code ft}: the circumstances under which the agent made and sent the certificate. It is neither signed
-     * nor part of the content.
+     * The field {@code ft}: the circumstances under which the agent made and sent the certificate. The field is neither
+     * signed nor part of the content.
      *
      * @param outboxSeq the number of the entry in the agent's outbox, if given; a number beyond 64 bits counts as the
      *     nearest 64-bit number

@@ -139,7 +139,7 @@ public final class CertificateReader {
 
         /**
          * Returns the bytes that the signature covers: the {@linkplain SignedFields#canonicalForm canonical form} of
-         * the signed fields. They are computed on the first call; the caller must not change them.
+         * the signed fields. The bytes are computed on the first call; the caller must not change them.
          */
         public byte[] canonicalForm() {
             byte[] form = canonicalForm;
@@ -236,7 +236,7 @@ public final class CertificateReader {
             return duration.toString().substring("PT".length()).toLowerCase(Locale.ROOT);
         }
 
-        /** Returns line 3 of {@link ContentDigest}. */
+        /** Returns {@code v_star} as in line 3 of the preimage of {@link ContentDigest}. */
         private static String bits(@Nullable List<Double> vStar) {
             if (vStar == null) {
                 return "";

@@ -80,9 +80,9 @@ public final class ContentDigest {
     }
 
     /**
-     * A writer of a JSON object in the normal form that line 2 of the preimage has, which also detects repeated keys.
-     * The members of an object are sorted in place at its end, so that memory stays within a small multiple of the
-     * body. Confined to one thread.
+     * A writer of a JSON object in the normal form of line 2 of the preimage. It also detects repeated keys. The
+     * members of an object are sorted in place when the object ends, so that memory stays within a small multiple of
+     * the body. Not thread-safe.
      */
     static final class NormalObject {
         private final StringBuilder out;
@@ -159,7 +159,7 @@ public final class ContentDigest {
             out.setCharAt(out.length() - 1, '}');
         }
 
-        /** Skips the value at whose first token {@code in} is positioned, and checks it like any other. */
+        /** Skips the value at whose first token {@code in} is positioned. The value is checked like any other. */
         static void skipValue(JsonText in) throws MalformedCertificate {
             if (!in.token().isScalarValue()) {
                 appendValue(new StringBuilder(), in, Child.IGNORED);

@@ -62,8 +62,8 @@ enum Field {
     }
 
     /**
-     * The problems found in one certificate. Only the first one, in the order of the fields, is reported. Confined to
-     * one thread.
+     * The problems found in one certificate. Only the first one, in the order of the fields, is reported. Not
+     * thread-safe.
      */
     static final class Problems {
         /** The problems by field; null as long as there are none, which is the usual case. */

@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A reader of single values of known fields. The input is positioned at the last token of the value, which is the only
- * token of a scalar. If the value has the wrong type, each method adds a problem and returns nothing. Confined to one
- * thread.
+ * token of a scalar. If the value has the wrong type, each method adds a problem and returns null or empty. Not
+ * thread-safe.
  */
 final class FieldValues {
     /** The greatest number of characters in a 64-bit integer. */
@@ -44,7 +44,7 @@ final class FieldValues {
         return value;
     }
 
-    /** Reads a 64-bit integer; returns nothing, without adding a problem, if the value is not one. */
+    /** Reads a 64-bit integer; if the value is not one, returns empty without adding a problem. */
     OptionalLong int64(JsonText in) {
         if (in.token() != JsonToken.VALUE_NUMBER_INT || in.textLength() > MAX_INT64_CHARS) {
             return OptionalLong.empty();
@@ -56,7 +56,7 @@ final class FieldValues {
         }
     }
 
-    /** Reads an integer of any size; one beyond 64 bits counts as the nearest 64-bit integer. */
+    /** Reads an integer of any size; an integer beyond 64 bits counts as the nearest 64-bit integer. */
     OptionalLong clampedInteger(JsonText in, Field field, String rule) {
         if (in.token() != JsonToken.VALUE_NUMBER_INT) {
             problems.add(field, rule);
@@ -84,7 +84,7 @@ final class FieldValues {
         return OptionalDouble.of(integer && value == 0 ? 0.0 : value);
     }
 
-    /** A parser of JSON numbers as doubles. Pure and safe from any thread. */
+    /** A parser of JSON numbers as doubles. Pure and thread-safe. */
     static final class Reals {
         /** The number of digits up to which every integer is exactly representable as a double. */
         private static final int EXACT_DIGITS = 15;
@@ -99,7 +99,7 @@ final class FieldValues {
         /**
          * Returns the double nearest to {@code literal}, ties to even, or an infinity if the literal is out of range. A
          * literal with few digits and without an exponent is an integer divided by a power of ten. Both are exact
-         * doubles, so that one correctly rounded division yields the same result as parsing the text (W. D. Clinger,
+         * doubles. Therefore, one correctly rounded division yields the same result as parsing the text (W. D. Clinger,
          * How to Read Floating Point Numbers Accurately, 1990).
          *
          * @param literal the literal of a JSON number

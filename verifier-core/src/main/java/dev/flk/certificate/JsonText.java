@@ -18,7 +18,7 @@ import java.nio.charset.StandardCharsets;
 /**
  * The tokens of one body, read strictly: valid UTF-8 without a byte order mark, nested at most 32 deep, without a lone
  * surrogate in any string. Numbers are kept as text until they are needed, and are then parsed in linear time. Names
- * are neither interned nor cached, so that nothing of a body stays in memory. Confined to one thread.
+ * are neither interned nor cached, so that nothing of a body stays in memory. Not thread-safe.
  */
 final class JsonText implements AutoCloseable {
     static final int MAX_NESTING = 32;
@@ -38,7 +38,7 @@ final class JsonText implements AutoCloseable {
             .build();
 
     private final JsonParser parser;
-    /** Whether a string may contain a surrogate, which is impossible in ASCII without an escape. */
+    /** Whether a string may contain a surrogate. In a body of ASCII, only an escape can produce one. */
     private final boolean mayHaveSurrogates;
 
     private JsonText(JsonParser parser, boolean mayHaveSurrogates) {
@@ -81,8 +81,7 @@ final class JsonText implements AutoCloseable {
 
     private static JsonText of(char[] text, int from, int length, boolean mayHaveSurrogates) {
         try {
-            // The parser reads characters: given bytes, it would also detect UTF-16 and UTF-32, and be lenient on
-            // UTF-8.
+            // The parser reads characters: given bytes, it would also accept UTF-16, UTF-32 and some invalid UTF-8.
             return new JsonText(FACTORY.createParser(text, from, length), mayHaveSurrogates);
         } catch (IOException e) {
             throw unreachable(e);
@@ -116,7 +115,7 @@ final class JsonText implements AutoCloseable {
         return parser.currentToken();
     }
 
-    /** Returns the current name or string, unescaped, or the current number as it is spelled. */
+    /** Returns the current name or string with its escapes decoded, or the current number as it is spelled. */
     String text() {
         try {
             return parser.getText();

@@ -6,11 +6,11 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * JSON as it was written: members in their original order, numbers in their original spelling. It serves diagnosis;
- * certificates are read by {@link CertificateReader}.
+ * JSON as it was written: members in their original order, numbers in their original spelling. It is used for diagnosis
+ * only; certificates are read by {@link CertificateReader}.
  */
 public sealed interface JsonValue {
-    /** A string, unescaped. */
+    /** A string, with its escapes decoded. */
     record Text(String value) implements JsonValue {}
 
     /** A number in its original spelling. */

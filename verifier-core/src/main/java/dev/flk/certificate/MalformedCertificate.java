@@ -4,8 +4,8 @@ package dev.flk.certificate;
 import dev.flk.canonical.CanonicalString;
 
 /**
- * A body that is not a valid certificate and never will be. The message, which is sent with the 400, names the field
- * and the rule that it breaks, and quotes at most a few characters of the body.
+ * The exception for a body that is not a valid certificate. The client gets its message with status 400. The message
+ * says which field breaks which rule, or that the JSON is malformed, and quotes at most a few characters of the body.
  */
 public final class MalformedCertificate extends Exception {
     private static final int MAX_QUOTED_CHARS = 40;
@@ -25,7 +25,10 @@ public final class MalformedCertificate extends Exception {
                 : CanonicalString.quote(text.substring(0, MAX_QUOTED_CHARS)) + "…";
     }
 
-    /** Does nothing: an unauthenticated client can cause these exceptions at will, so they carry no stack trace. */
+    /**
+     * Does nothing, because a stack trace would be costly: an unauthenticated client can cause these exceptions at
+     * will.
+     */
     @Override
     public synchronized Throwable fillInStackTrace() {
         return this;

@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The fields that the signature does not cover. They are read while the body is parsed; their problems are reported
- * after the signature check, by {@link CertificateReader.ParsedCertificate#check}. Confined to one thread until they
- * have been read.
+ * after the signature check, by {@link CertificateReader.ParsedCertificate#check}. Not thread-safe while they are read;
+ * immutable afterwards.
  */
 final class UnsignedFields {
     static final String SCHEMA = "fractal-lba-kakeya";
@@ -84,7 +84,7 @@ final class UnsignedFields {
         }
     }
 
-    /** Reads a member with an unknown name: it is content without further rules. */
+    /** Reads a member with an unknown name. It is part of the content; no rules apply to its value. */
     void readUnknown(String name, JsonText in) throws MalformedCertificate {
         content.add(name, in);
     }
@@ -99,7 +99,7 @@ final class UnsignedFields {
         }
     }
 
-    /** Returns line 2 of {@link ContentDigest}. */
+    /** Returns line 2 of the preimage of {@link ContentDigest}. */
     String content() {
         return contentText.toString();
     }
@@ -229,8 +229,8 @@ final class UnsignedFields {
     }
 
     /**
-     * Returns the elements of {@code v_star}, or null if it is missing; adds a problem if one is out of the range of a
-     * double.
+     * Returns the elements of {@code v_star}, or null if it is missing; adds a problem if an element is out of the
+     * range of a double.
      */
     @Nullable
     List<Double> vStar(Problems found) {

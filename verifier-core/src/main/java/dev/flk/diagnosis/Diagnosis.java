@@ -11,11 +11,11 @@ import org.jspecify.annotations.Nullable;
  * The result of examining a signature.
  *
  * @param keyId the id of the key that made the signature; null if it is not known
- * @param keyName the source of that key; null for a key that signatures are checked with
+ * @param keyName the source of that key; null if signatures are checked with that key
  * @param differences if the signature is explained, all mistakes of the signer; otherwise the possible causes that
  *     remain
  * @param shouldBeSigned the canonical form; null if there is no need to compare
- * @param wasSigned the text that was signed instead; null unless the signature is explained
+ * @param wasSigned the text that was signed instead; null if the signature is not explained
  * @param hint an additional remark; null if none exists
  */
 public record Diagnosis(
@@ -26,7 +26,7 @@ public record Diagnosis(
         @Nullable String shouldBeSigned,
         @Nullable String wasSigned,
         @Nullable String hint) {
-    /** The number of bytes of a text that people are shown; programs get the complete text. */
+    /** The number of bytes of a signed text that {@link #text} shows; the record holds the complete text. */
     private static final int MAX_SHOWN_BYTES = 2_048;
 
     /** The kind of result. */
@@ -90,8 +90,8 @@ public record Diagnosis(
     }
 
     /**
-     * Returns the result for people. The lines are as long as their content: a tab separates a label from its text, and a
-     * text that was or should be signed has no-break spaces, at which no line may be broken.
+     * Returns the result for people, in lines that are not wrapped yet. A tab separates a label from its text. A text
+     * that was or should be signed has no-break spaces in place of spaces, because its line must not be broken there.
      */
     public String text() {
         String heading = verdict.heading + (verdict == Verdict.GOOD ? ", key " + keyId : "") + "\n";

@@ -12,8 +12,8 @@ import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /**
- * The keys in a file, which contains either settings as {@code keygen} prints them and the programs read them, or a
- * bare HMAC secret like the file that {@code PCS_HMAC_KEY_FILE} names. No error message contains a key.
+ * The keys in a file. The file contains either settings, as {@code keygen} prints them and the programs read them, or
+ * nothing but an HMAC secret, like the file that {@code PCS_HMAC_KEY_FILE} names. No error message contains a key.
  */
 public final class KeyRing {
     private static final List<String> NAMES =
@@ -103,8 +103,8 @@ public final class KeyRing {
     }
 
     /**
-     * Returns a check that accepts the signatures of any of the keys, by {@code PCS_SIGN_ALG} or else the only
-     * algorithm for which there are keys.
+     * Returns a check that accepts the signatures of any of the keys. The algorithm is the file's {@code PCS_SIGN_ALG};
+     * without that setting, the only algorithm for which the file has keys.
      *
      * @throws IllegalArgumentException if the file does not determine the algorithm, or has no key for it
      */
@@ -123,7 +123,7 @@ public final class KeyRing {
     /**
      * A key that may have made a signature.
      *
-     * @param name the source of the key: a file or a setting
+     * @param name the name of the key in messages: its file, its setting or its id
      */
     public record NamedKey(String name, CandidateKey key) {}
 }

@@ -3,7 +3,7 @@ package dev.flk.diagnosis;
 
 import dev.flk.diagnosis.Diagnosis.Difference;
 
-/** The mistakes of signers that a diagnosis looks for, alone and in pairs, in the order in which they are reported. */
+/** The mistakes of signers that a diagnosis looks for, alone and combined, in the order in which they are reported. */
 enum Mistake {
     OTHER_ALGORITHM("algorithm", "", ""),
     OTHER_MESSAGE(

@@ -27,16 +27,19 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A search for the way in which a signature that does not verify was made. It tries each of the fifteen
- * {@link Mistake}s, every pair of them, and all combinations of those that change the text, with at most
- * {@value #MAX_KEYS} keys. It takes up to two seconds and never runs on the request path, where it would enable denial
- * of service.
+ * A search for the way in which a signature that does not verify was made. It tries each of the fifteen {@link
+ * Mistake}s, every pair of them, and all combinations of those mistakes that change the text. The number of keys is
+ * limited by {@link #MAX_KEYS}. A search takes up to two seconds. It never runs on the request path, where clients
+ * could use it for denial of service.
  */
 public final class SignatureDiagnosis {
-    /** The greatest number of keys that are tried: this number of checked keys, and this number of other keys. */
+    /**
+     * The maximum number of keys that are tried; it applies separately to the keys that signatures are checked with and
+     * to all other keys.
+     */
     public static final int MAX_KEYS = 64;
 
-    /** The size above which a certificate is not tried as a whole. */
+    /** The maximum size of a body for which {@link Mistake#WHOLE_CERTIFICATE} is tried, in bytes. */
     private static final int MAX_WHOLE_BYTES = 256 << 10;
 
     private static final int HMAC_BYTES = 32;
@@ -75,7 +78,7 @@ public final class SignatureDiagnosis {
      * Creates a search for a configuration without a keys file.
      *
      * @param check the check that rejected the signature
-     * @param others keys that may have been used instead
+     * @param others keys from elsewhere that may have been used instead
      */
     public SignatureDiagnosis(SignatureCheck check, List<NamedKey> others) {
         this(
@@ -97,13 +100,13 @@ public final class SignatureDiagnosis {
     }
 
     /**
-     * Creates a search for a keys file. Keys are named by their ids in the file, and none of them verifies the
-     * signature.
+     * Creates a search for a keys file. Messages name a key by its id in the file. The caller knows already that no key
+     * in the file verifies the signature.
      *
      * @param algorithms the algorithms of all keys in the file, at least one
      * @param ofShard keys that may sign for the shard of the certificate
      * @param foreign the other keys in the file
-     * @param further keys that may have been used instead
+     * @param further keys from elsewhere that may have been used instead
      */
     public static SignatureDiagnosis ofKeysFile(
             List<SigningAlgorithm> algorithms, List<NamedKey> ofShard, List<NamedKey> foreign, List<NamedKey> further) {
@@ -219,12 +222,12 @@ public final class SignatureDiagnosis {
                 keys.size() > MAX_KEYS ? "Only the first " + MAX_KEYS + " keys were tried." : null);
     }
 
-    /** Returns the diagnosis if a signer with exactly these mistakes made the signature; null otherwise. */
+    /** Returns the diagnosis if a signer that made exactly these mistakes made the signature; null otherwise. */
     private @Nullable Diagnosis explain(byte[] signature, byte[] text, byte[] canonical, Set<Mistake> mistakes) {
         boolean isOther = mistakes.contains(Mistake.OTHER_KEY);
         boolean isOtherAlgorithm = mistakes.contains(Mistake.OTHER_ALGORITHM);
         if (isOther == isOtherAlgorithm && isOther) {
-            return null; // A key for another algorithm is another key anyway.
+            return null; // a key for another algorithm is another key anyway
         }
         KeyForm form = mistakes.contains(Mistake.DECODED_SECRET)
                 ? KeyForm.DECODED

@@ -14,8 +14,8 @@ import org.bouncycastle.crypto.params.Ed25519PublicKeyParameters;
 import org.bouncycastle.math.ec.rfc8032.Ed25519;
 
 /**
- * A key that is tested for having made a signature that does not verify, possibly because the signer used the key in a
- * wrong way. It never discloses the key.
+ * A key that may have made a signature that does not verify, for example because the signer used the key in a wrong
+ * way. A diagnosis tests it. The methods never disclose the key.
  */
 public final class CandidateKey {
     private final KeyId id;
@@ -32,13 +32,13 @@ public final class CandidateKey {
         OTHER_WHITE_SPACE
     }
 
-    /** The message that a signature covers, derived from a text. */
+    /** The bytes that a signature of a text covers: the text itself, or its digest. */
     public enum Message {
         TEXT,
         SHA256,
         SHA256_IN_HEX;
 
-        /** Returns the message that signatures of certificates cover. */
+        /** Returns the message that a correct signature of a certificate covers with this algorithm. */
         public static Message ofCertificates(SigningAlgorithm algorithm) {
             return algorithm == SigningAlgorithm.HMAC ? TEXT : SHA256;
         }
@@ -107,8 +107,8 @@ public final class CandidateKey {
     }
 
     /**
-     * Returns whether the key, used in this way, made exactly this signature of {@code text}. The text of an Ed25519
-     * key may have been used as an HMAC secret; a secret can't make an Ed25519 signature.
+     * Returns whether the key, used in this way, made exactly this signature of {@code text}. With HMAC, the base64
+     * text of an Ed25519 key is also tried as a secret. With Ed25519, an HMAC secret never matches.
      */
     public boolean made(byte[] signature, byte[] text, SigningAlgorithm with, KeyForm form, Message message) {
         byte[] signed = message.of(text);

@@ -77,7 +77,8 @@ public final class Ed25519Signer implements Signer {
                             + Ed25519.PUBLIC_KEY_SIZE
                             + " raw bytes in padded standard base64 (44 characters), but this one has "
                             + base64.length() + " characters"));
-            // With a point of small order, anyone could forge signatures; base64 of only A's encodes such a point.
+            // With a public key of small order, anyone could forge signatures. One such key is written AAAA… in base64,
+            // as a placeholder may be.
             if (!Ed25519.validatePublicKeyFull(raw, 0)) {
                 throw new IllegalArgumentException(
                         "an Ed25519 public key has the right length but is invalid: is it another kind of key, or a placeholder?");

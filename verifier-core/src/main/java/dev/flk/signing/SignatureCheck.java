@@ -7,14 +7,14 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A check that a certificate was signed with one of the configured keys. Immutable, safe from any thread, and fast
+ * A check that a certificate was signed with one of the configured keys. Immutable, thread-safe, and fast
  * enough for an event loop: per key, an HMAC takes microseconds and an Ed25519 verification some tens of microseconds.
  */
 public final class SignatureCheck {
     private final List<Key> keys;
     private final Unsigned unsigned;
 
-    /** A key that recognises its own signatures. Immutable and safe from any thread. */
+    /** A key that recognises its own signatures. Immutable and thread-safe. */
     interface Key {
         KeyId keyId();
 
@@ -76,8 +76,8 @@ public final class SignatureCheck {
     }
 
     /**
-     * Returns the id of the key that made this signature. Empty means that no key made it and the certificate must be
-     * rejected.
+     * Returns the id of the key that made this signature, or {@link KeyId#NONE} if signatures are not checked. Empty
+     * means that none of the keys made the signature; the certificate must then be rejected.
      *
      * @param sig base64 in the standard alphabet, padded; any other spelling, an empty text and null are rejected
      */
@@ -104,12 +104,11 @@ public final class SignatureCheck {
     }
 
     /**
-     * The id of a key in records and messages, which does not disclose the key: 8 hex digits, or {@code none} if
-     * signatures are not checked. It is short on purpose: it distinguishes a handful of configured keys and proves
-     * nothing.
+     * The id of a key in records and messages: 8 hex digits, or {@code none} if signatures are not checked. The id does
+     * not disclose the key. It is short on purpose: it distinguishes a handful of configured keys and proves nothing.
      */
     public record KeyId(String text) {
-        /** The id that stands in for a key if the signature was not checked. */
+        /** The id that is recorded if the signature was not checked. */
         public static final KeyId NONE = new KeyId("none");
 
         public KeyId {

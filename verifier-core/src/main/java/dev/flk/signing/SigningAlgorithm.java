@@ -5,7 +5,7 @@ import java.util.Optional;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** The algorithms that can be configured. */
+/** The signature algorithms that {@code PCS_SIGN_ALG} can name, except {@code none}. */
 public enum SigningAlgorithm {
     HMAC("hmac", "HMAC-SHA256", 44),
     ED25519("ed25519", "Ed25519", 88);

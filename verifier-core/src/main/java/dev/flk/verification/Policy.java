@@ -9,8 +9,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The numbers that a decision depends on, in addition to the certificate. Each is finite and is rounded to 9 decimals,
- * as it is printed, so that {@link #text} is the complete policy.
+ * The numbers that a decision depends on, in addition to the certificate. Each number is finite and rounded to 9
+ * decimals. {@link #text} prints each number in full, and is therefore the complete policy.
  *
  * @param tolD the greatest accepted difference between the claimed and the recomputed D̂, at least 0
  * @param tolCoh how far coh★ may be above 1, at least 0
@@ -83,12 +83,12 @@ public record Policy(
                 + ";d0=" + CanonicalDouble.print(d0);
     }
 
-    /** Returns the first 12 hex digits of the SHA-256 of {@link #text}, which are computed on each call. */
+    /** Computes, on each call, the first 12 hex digits of the SHA-256 of {@link #text}. */
     public String hash() {
         return HexFormat.of().formatHex(Sha256.of(text().getBytes(StandardCharsets.US_ASCII)), 0, HASH_BYTES);
     }
 
-    /** Returns the budget that a certificate with these values may claim. */
+    /** Returns the budget that the verifier expects in a certificate with these values. */
     public double budget(double dHat, double cohStar, double r) {
         return budgetTerms(dHat, cohStar, r).budget();
     }
@@ -130,8 +130,8 @@ public record Policy(
      */
     public record BudgetTerms(double base, double incompressibility, double dimension, double coherence) {
         /**
-         * Returns the sum of the terms, added as doubles from left to right. The order matters: another one could
-         * change the sum at a tie of the tenth decimal.
+         * Returns the sum of the terms, added as doubles from left to right. The order matters: another order could
+         * change the sum, and thus its rounding, at a tie of the tenth decimal.
          */
         public double sum() {
             return base + incompressibility + dimension + coherence;
@@ -140,7 +140,8 @@ public record Policy(
         /** Returns the sum, clamped to [0, 1] and rounded to 9 decimals. */
         public double budget() {
             double sum = sum();
-            // NaN results from opposite overflows if r and coh★ are far out of bounds, which another step rejects.
+            // The sum is NaN if terms overflow in opposite directions. Then r or coh★ is far out of bounds, which step
+            // 3 rejects.
             double defined = Double.isNaN(sum) ? 0.0 : sum;
             return CanonicalDouble.round9(Math.max(0.0, Math.min(1.0, defined)));
         }

@@ -19,10 +19,13 @@ import org.jspecify.annotations.Nullable;
 public sealed interface Step {
     Rule rule();
 
-    /** Returns why the certificate is not simply accepted; empty if the rule holds. */
+    /** Returns the reason to reject or escalate the certificate; empty if the rule holds. */
     Optional<Reason> objection();
 
-    /** Calls the case that applies. A new kind of step breaks every caller at compile time. */
+    /**
+     * Calls the method of {@code cases} for this kind of step. If a new kind is added, no implementation of {@link
+     * Cases} compiles until it handles that kind.
+     */
     <R> R match(Cases<R> cases);
 
     /** A function with one method per kind of step. */
@@ -112,14 +115,14 @@ public sealed interface Step {
         }
     }
 
-    /** Step 2: the claimed D̂ must be near the recomputed one. */
+    /** Step 2: the claimed D̂ must differ from the recomputed D̂ by at most the tolerance. */
     record DHatTolerance(double claimed, double recomputed, double tolerance) implements Step {
         @Override
         public Rule rule() {
             return Rule.D_HAT_TOLERANCE;
         }
 
-        /** Returns the absolute difference between the two, rounded to 9 decimals. */
+        /** Returns the absolute difference between the claimed and the recomputed D̂, rounded to 9 decimals. */
         public double diff() {
             return round9(Math.abs(claimed - recomputed));
         }
@@ -188,7 +191,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 4: the claimed regime must be the one that follows from the recomputed D̂ and coh★. */
+    /** Step 4: the claimed regime must be the regime that follows from the recomputed D̂ and the claimed coh★. */
     record RegimeMatch(Regime claimed, Regime expected, double dHat, double cohStar) implements Step {
         @Override
         public Rule rule() {
@@ -210,7 +213,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 5: the claimed budget must be near the recomputed one. */
+    /** Step 5: the claimed budget must differ from the recomputed budget by at most the policy's tolerance. */
     record BudgetMatch(double claimed, double dHat, double cohStar, double r, Policy policy) implements Step {
         @Override
         public Rule rule() {
@@ -226,7 +229,7 @@ public sealed interface Step {
             return terms().budget();
         }
 
-        /** Returns the absolute difference between the two, rounded to 9 decimals. */
+        /** Returns the absolute difference between the claimed and the recomputed budget, rounded to 9 decimals. */
         public double diff() {
             return round9(Math.abs(claimed - recomputed()));
         }
@@ -248,7 +251,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 6: the agent must not have used a fallback. */
+    /** Step 6: the agent must not report that it used a fallback. */
     record NoDegradation(FaultTolerance faultTolerance) implements Step {
         @Override
         public Rule rule() {

@@ -7,13 +7,14 @@ import org.apache.commons.math3.stat.StatUtils;
 
 /**
  * The Theil–Sen estimate of a dimension: the median of the slopes between all pairs of points (log2 scale, log2 count).
- * For an even number of slopes, it is the mean of the two middle ones.
+ * For an even number of slopes, the median is the mean of the two middle slopes.
  */
 public final class TheilSen {
     private TheilSen() {}
 
     /**
-     * Returns D̂, rounded to 9 decimals. The result is the same on every platform; n points have n(n−1)/2 slopes.
+     * Returns D̂, rounded to 9 decimals. The result is the same on every platform. For n points, n(n−1)/2 slopes are
+     * held in memory.
      *
      * @param scales at least two distinct scales, each at least 1
      * @param counts the counts of occupied boxes, one per scale, each at least 1
@@ -59,8 +60,8 @@ public final class TheilSen {
 
     /**
      * Returns ln(to / from). The base of the logarithm cancels out in a slope. Computing the logarithm of the ratio
-     * with log1p keeps full precision if two scales are close together, where the difference of their logarithms would
-     * lose most digits.
+     * with log1p keeps full precision if two scales are close together, whereas the difference of their logarithms
+     * would lose most digits.
      */
     private static double logRatio(long from, long to) {
         return from <= to

@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
  * The verifier's decision on one certificate.
  *
  * @param claimedDHat the claimed D̂, rounded to 9 decimals
- * @param recomputed the recomputed values; null if D̂ could not be recomputed, which rejects the certificate
- * @param reason the reason why the certificate was not simply accepted; null if it was
+ * @param recomputed the recomputed values; null if D̂ could not be recomputed; the certificate is then rejected
+ * @param reason the reason why the certificate was rejected or escalated; null if it was neither
  * @param policyHash the {@link Policy#hash} of the policy by which the certificate was decided
  */
 public record Verdict(
@@ -42,7 +42,7 @@ public record Verdict(
      * ASCII without white space or a line ending:
      * {@code {"pcs_id":…,"accepted":…,"escalated":…,"D_hat":claimed,"recomputed_D_hat":…,"recomputed_budget":…,
      * "regime":…,"reason":…,"policy":…}}. The three recomputed members are missing if D̂ could not be recomputed, and
-     * the reason is missing if none exists.
+     * {@code reason} is missing if the certificate was neither rejected nor escalated.
      */
     public byte[] body() {
         String acceptedAndEscalated = switch (kind) {
@@ -95,7 +95,7 @@ public record Verdict(
     public record Recomputed(double dHat, double budget, Regime regime) {}
 
     /**
-     * The reason why a certificate was not simply accepted.
+     * The reason why a certificate was rejected or escalated.
      *
      * @param text the text of {@code reason} in the outcome's body
      */

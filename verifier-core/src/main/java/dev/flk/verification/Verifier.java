@@ -13,8 +13,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A verifier that decides certificates by one policy. It tries the steps in order, and the first one that objects
- * determines the reason. Pure, immutable and safe from any thread.
+ * A verifier that decides certificates by one policy. It tries each {@link Step} in order; the first step that objects
+ * determines the reason. Pure, immutable and thread-safe.
  */
 public final class Verifier {
     private final Policy policy;
@@ -69,7 +69,7 @@ public final class Verifier {
         return new Recomputed(dHat, policy.budget(dHat, claim.cohStar(), claim.r()), Regime.of(dHat, claim.cohStar()));
     }
 
-    /** Returns steps 2 and 3: claims that must be true. */
+    /** Returns steps 2 and 3, which check claims that must be true. An objection rejects the certificate. */
     private List<Step> claims(Certificate certificate, Recomputed recomputed) {
         SignedFields claim = certificate.signed();
         return List.of(
@@ -78,7 +78,7 @@ public final class Verifier {
                 new Step.RBounds(claim.r()));
     }
 
-    /** Returns steps 4 to 6: doubts that need a review. */
+    /** Returns steps 4 to 6, which look for doubts that need a review. An objection escalates the certificate. */
     private List<Step> doubts(Certificate certificate, Recomputed recomputed) {
         SignedFields claim = certificate.signed();
         return List.of(
