@@ -69,8 +69,8 @@ public final class HttpServer implements AutoCloseable {
     private static final WriteBufferWaterMark UNSENT_BYTES = new WriteBufferWaterMark(8 << 10, 32 << 10);
 
     /**
-     * The maximum number of bytes that the kernel buffers for a connection and has not sent yet. Without this limit, it
-     * would keep megabytes for a client that does not read.
+     * The maximum number of bytes that the kernel buffers for a connection and has not sent yet. Without this limit,
+     * the kernel would keep megabytes for a client that does not read.
      */
     private static final int UNSENT_KERNEL_BYTES = 64 << 10;
 
@@ -326,8 +326,8 @@ public final class HttpServer implements AutoCloseable {
             Duration stopWithin) {
 
         /**
-         * Returns the interval of the checks for slow connections; a timeout takes effect late by at most a quarter of
-         * its length, and by at most half a second.
+         * Returns the interval of the checks for slow connections; a timeout may take effect late, by at most a quarter
+         * of its length and at most half a second.
          */
         Duration tick() {
             Duration tick = Duration.ofMillis(500);

@@ -25,7 +25,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Abuse of a port: other protocols, paths around a route, endless heads, dropped connections. */
+/** Tests of abuse of a port: other protocols, paths that try to evade a route, endless heads, dropped connections. */
 class AbuseTest {
     private static final String HEALTH = "GET /health HTTP/1.1\nHost: h\n";
 
@@ -159,7 +159,7 @@ class AbuseTest {
                     SocketChannel.open(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port()))) {
                 channel.write(ByteBuffer.wrap(bytes(sent)));
                 if (i % 2 == 0) {
-                    channel.setOption(StandardSocketOptions.SO_LINGER, 0); // the close is a reset
+                    channel.setOption(StandardSocketOptions.SO_LINGER, 0); // closing then sends a reset
                 } else {
                     channel.shutdownOutput();
                 }

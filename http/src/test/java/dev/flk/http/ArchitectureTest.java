@@ -7,7 +7,7 @@ import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import org.junit.jupiter.api.Test;
 
-/** What this module may reach for. */
+/** Tests of the libraries and modules on which this module may depend. */
 class ArchitectureTest {
     @Test
     void nothing_knowsACertificate() {

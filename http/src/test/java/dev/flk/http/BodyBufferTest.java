@@ -56,7 +56,7 @@ class BodyBufferTest {
         assertThat(budget.take(MAX)).isTrue();
     }
 
-    /** In parts of any size. */
+    /** Appends a body in parts of random sizes. */
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10})
     void longBody_isWhatWasAppended(long seed) {

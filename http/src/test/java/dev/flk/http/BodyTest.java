@@ -12,7 +12,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Bodies in all forms: chunked, compressed, announced, too long. */
+/** Tests of bodies in all forms: chunked, compressed, announced, too long. */
 class BodyTest {
     private static final String SUBMIT = "POST /echo HTTP/1.1\nHost: h\n";
     private static final int MAX = TestServer.MAX_BODY_BYTES;

@@ -24,7 +24,7 @@ import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.junit.jupiter.params.provider.ArgumentsSource;
 
-/** Any bytes from a client, in any pieces, through the server's own handlers; see {@link FuzzedConnection}. */
+/** Sends any bytes, in any pieces, through the server's own handlers; see {@link FuzzedConnection}. */
 class HttpFuzzTest {
     static final int MAX_BODY_BYTES = 200;
     private static final int MAX_BATCH_BYTES = 300;
@@ -35,9 +35,9 @@ class HttpFuzzTest {
     private static final Pattern LENGTH = Pattern.compile("Content-Length: ([0-9]+)\r\n");
 
     /**
-     * Answers and the bodies that the endpoint gets depend on the bytes alone, not on how they arrive and when the
-     * endpoint answers. Each request is answered once, with valid HTTP. As far as the bytes are plain, the endpoint
-     * gets exactly the bodies in them.
+     * Tests that the answers, and the bodies that the endpoint gets, depend only on the bytes: neither on the pieces in
+     * which they arrive nor on the time at which the endpoint answers. Each request is answered once, with valid HTTP.
+     * As far as {@link PlainRequests} can read the bytes, the endpoint gets exactly the bodies in them.
      */
     @FuzzTest
     @ArgumentsSource(FuzzInputs.class)
@@ -58,7 +58,7 @@ class HttpFuzzTest {
         assertSaysWhatIsPlain(whole, PlainRequests.of(bytes));
     }
 
-    /** The paths are those of the kept inputs. */
+    /** Sends the pieces to a new server, with the paths that the stored inputs use. */
     private static Seen send(List<byte[]> pieces, Answering answering) {
         FuzzedConnection connection = new FuzzedConnection(answering);
         HttpServer server = new HttpServer(
@@ -87,7 +87,7 @@ class HttpFuzzTest {
         return HexFormat.of().formatHex(bytes);
     }
 
-    /** The body may be missing, where it was asked for by HEAD. */
+    /** Checks the form of an answer. The body may be missing, because the request may have been a HEAD. */
     private static void assertIsAnswer(String answer) {
         Matcher parts = ANSWER.matcher(answer);
         assertThat(parts.matches()).as(answer).isTrue();

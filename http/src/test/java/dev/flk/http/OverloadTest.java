@@ -14,7 +14,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Rejections while the server holds as much as it may. */
+/** Tests of rejections while the server holds as much as its limits allow. */
 class OverloadTest {
     private static final String OVERLOADED = "{\"error\":\"overloaded\"}";
     private static final String ECHO = "POST /echo HTTP/1.1\nHost: h\n";
@@ -22,7 +22,7 @@ class OverloadTest {
     @RegisterExtension
     private final TestServer server = new TestServer().stopWithin(Duration.ofMillis(100));
 
-    /** Fills the only place of the server with a request. */
+    /** Sends a request that takes the only place of the server. */
     private Kept fill() throws Exception {
         server.maxRequests(1).keep();
         server.connect().post("/echo", "a");

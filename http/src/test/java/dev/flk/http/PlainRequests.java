@@ -10,8 +10,8 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * The slow, plain reference for a stream of requests: it accepts only what nobody can read in two ways (RFC 9112 to the
- * letter, few headers, short), and stops at the first request that is anything else.
+ * A slow but obviously correct reference reader for a stream of requests. It accepts only short requests with few
+ * headers that keep RFC 9112 to the letter, and thus have a single meaning. It stops at the first other request.
  */
 final class PlainRequests {
     private static final int MAX_LINE = 1000;
@@ -24,7 +24,7 @@ final class PlainRequests {
 
     /** One request. */
     record Plain(String method, String target, String body) {
-        /** Returns whether the endpoint must get its body. */
+        /** Returns whether the endpoint must get the body. */
         boolean isServed() {
             return method.equals("POST") && (target.equals("/v1/pcs/submit") || target.equals("/v1/pcs/batch"));
         }
@@ -44,7 +44,7 @@ final class PlainRequests {
         return requests;
     }
 
-    /** Returns whether all of the input consists of these requests. */
+    /** Returns whether the input consists of nothing but these requests. */
     boolean areAll() {
         return wholeInput;
     }

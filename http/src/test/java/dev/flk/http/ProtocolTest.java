@@ -14,7 +14,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** HTTP/1 itself: order, connections, methods, what is no HTTP. */
+/** Tests of HTTP/1 itself: order, connections, methods, input that is not HTTP. */
 class ProtocolTest {
     private static final String SUBMIT = "POST /echo HTTP/1.1\nHost: h\n";
 

@@ -15,9 +15,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Requests whose end two readers could see at different places. A proxy in front that sees it elsewhere would let
- * somebody put a request into another client's connection. The server therefore rejects them: it gives one answer, ends
- * the connection, and serves neither the request nor the one after it.
+ * Tests of requests whose end two readers could see at different places. If a proxy in front of the server saw the end
+ * elsewhere, an attacker could put a request into another client's connection. The server therefore rejects such
+ * requests: it gives one answer, ends the connection, and serves neither the request nor the next one.
  */
 class SmugglingTest {
     private static final String INSIDE = "{\"inside\":1234567890123456789}";
@@ -25,7 +25,7 @@ class SmugglingTest {
     @RegisterExtension
     private final TestServer server = new TestServer();
 
-    /** Headers of a body in one piece, with {@code N} for its length. */
+    /** Returns ambiguous headers of a body in one piece, with {@code N} for its length and {@code ~} for a line end. */
     static Stream<String> lengths() {
         return Stream.of(
                 "Content-Length: N~Transfer-Encoding: chunked",
@@ -66,7 +66,7 @@ class SmugglingTest {
                 "Content-Length: N\r");
     }
 
-    /** Headers of a body in chunks. */
+    /** Returns ambiguous headers of a body in chunks. */
     static Stream<String> codings() {
         return Stream.of(
                 "Transfer-Encoding: xchunked",
@@ -100,7 +100,7 @@ class SmugglingTest {
                 "Transfer-Encoding: chunked\r");
     }
 
-    /** Bodies in chunks, with {@code S} for the size in hexadecimal and {@code D} for the data. */
+    /** Returns ambiguous bodies in chunks, with {@code S} for the size in hexadecimal and {@code D} for the data. */
     static Stream<String> chunks() {
         return Stream.of(
                 "S\nD~0~~",
@@ -136,7 +136,7 @@ class SmugglingTest {
 
     @Test
     void twoRequests_wellFramed_areBothServed() throws IOException {
-        // the other tests depend on this: the request that follows is one that would be served
+        // the other tests depend on this: without an ambiguity, the request that follows is served too
         assertThat(statuses(answersTo(posted("Content-Length: N", INSIDE)))).containsExactly(200, 200);
         assertThat(statuses(answersTo(posted("Transfer-Encoding: chunked", chunks("S;x=y~D~000;z~X: y~~")))))
                 .containsExactly(200, 200);
@@ -207,7 +207,10 @@ class SmugglingTest {
         assertThat(server.served).isEmpty();
     }
 
-    /** Returns everything that the server sends after the request and one more, which asks it to end the connection. */
+    /**
+     * Returns everything that the server sends in answer to this request and a second one, which asks the server to
+     * close the connection.
+     */
     private String answersTo(String request) throws IOException {
         String next = "POST /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 5\r\n\r\nafter";
         return server.connect()

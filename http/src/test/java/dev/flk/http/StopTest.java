@@ -97,7 +97,7 @@ class StopTest {
                 latch.await();
                 return;
             } catch (InterruptedException e) {
-                // not before it is released
+                // an interrupt must not end the wait before the latch is released
             }
         }
     }

@@ -28,8 +28,8 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
  * A server on a free port, closed with all clients after each test. {@code POST /echo} and {@code POST /long} answer
- * with the body, or keep the request for the test to answer; {@code GET /ask} answers with nothing; {@code GET /health}
- * is served even under load.
+ * with the body, or keep the request for the test to answer; {@code GET /ask} answers with an empty text; {@code GET
+ * /health} is served even under load.
  */
 final class TestServer implements AfterEachCallback, HttpEvents {
     static final Instant NOW = Instant.parse("2026-01-09T10:30:45Z");
@@ -61,7 +61,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     private HttpServer server;
     private int port;
 
-    /** A request without an answer. */
+    /** A request that the test has to answer. */
     record Kept(String body, Exchange exchange) {
         void echo() {
             exchange.answer(TestServer.echo(body));
@@ -116,18 +116,18 @@ final class TestServer implements AfterEachCallback, HttpEvents {
         keeping = false;
     }
 
-    /** Answers nothing from now on; the test gets the requests from {@link #next}. */
+    /** Keeps all requests from now on unanswered; the test gets them from {@link #next}. */
     void keep() {
         keeping = true;
     }
 
-    /** Keeps the requests as {@link #keep} does, and then throws. */
+    /** Keeps requests as {@link #keep} does; the endpoint also throws an exception after keeping each one. */
     void keepAndThrow() {
         keeping = true;
         throwing = true;
     }
 
-    /** Returns the next request that was kept, in the order of arrival. */
+    /** Waits for the next kept request, in the order of arrival, and returns it. */
     Kept next() throws InterruptedException {
         Kept next = kept.poll(PATIENCE_SECONDS, TimeUnit.SECONDS);
         if (next == null) {
@@ -165,7 +165,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
         return Answer.json(200, ('"' + body + '"').getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Starts the server, unless it runs. */
+    /** Starts the server if it is not running; returns its port. */
     int port() throws IOException {
         if (server == null) {
             server = new HttpServer(
@@ -212,7 +212,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
         return track(new RawClient(port()));
     }
 
-    /** Connects a client whose network accepts little before the client reads. */
+    /** Connects a client with a small receive buffer, so that the server can send little before the client reads. */
     RawClient connectNarrow() throws IOException {
         return track(new RawClient(port(), 4 << 10));
     }
@@ -222,7 +222,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
         return client;
     }
 
-    /** Returns how often an event occurred, by the name of its method. */
+    /** Returns how often an event occurred; the event is the name of a method of {@link HttpEvents}. */
     int count(String event) {
         return events.getOrDefault(event, 0);
     }

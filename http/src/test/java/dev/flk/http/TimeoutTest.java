@@ -11,7 +11,7 @@ import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** Timeouts of heads, bodies and idle connections. The tests wait by reading from the socket. */
+/** Tests of the timeouts of heads, bodies and idle connections. They wait by reading from the socket. */
 class TimeoutTest {
     private static final Duration SHORT = Duration.ofMillis(200);
 
@@ -36,7 +36,7 @@ class TimeoutTest {
         assertThat(server.connect().send("G").isAtEnd()).isTrue();
         server.clock = () -> TestServer.NOW;
 
-        // as many as there may be event loops
+        // one connection per event loop, so that one of them uses the loop whose check failed
         for (int i = 0; i < Runtime.getRuntime().availableProcessors(); i++) {
             assertThat(server.connect().send("G").read().status()).isEqualTo(408);
         }
@@ -63,7 +63,7 @@ class TimeoutTest {
         client.send("POST /echo HTTP/1.1\nHost: h\nExpect: 100-continue\nContent-Length: 1\n\n");
         Kept first = server.next();
 
-        // another body has been too slow meanwhile
+        // another body becomes too slow meanwhile, so the timeout has passed
         server.connect()
                 .send("POST /echo HTTP/1.1\nHost: h\nContent-Length: 9\n\nabc")
                 .read();
@@ -136,7 +136,7 @@ class TimeoutTest {
         RawClient waiting = server.connect().post("/echo", "x");
         var kept = server.next();
 
-        // another connection has been idle for as long
+        // another connection has been closed after being idle for as long
         assertThat(server.connect().isAtEnd()).isTrue();
         kept.echo();
 

@@ -24,8 +24,9 @@ import java.util.Deque;
 import java.util.List;
 
 /**
- * A connection of a server without a socket: bytes go in piece by piece, then the client shuts down its side. One
- * thread does everything. It asserts that each request is answered once and that nothing is held in the end.
+ * A connection to a server, without a socket: bytes go in piece by piece, then the client shuts down its side.
+ * Everything runs on one thread. The class asserts that no request is answered twice, and that no memory is held in the
+ * end.
  */
 public final class FuzzedConnection {
     private final DuplexEmbeddedChannel channel = new DuplexEmbeddedChannel();
@@ -38,16 +39,16 @@ public final class FuzzedConnection {
     /** The time at which the endpoint answers. */
     public enum Answering {
         AT_ONCE,
-        /** After all input has been read, the last request first. */
+        /** The endpoint answers after all input has been read, the last request first. */
         AT_THE_END
     }
 
     /**
-     * The result of all bytes.
+     * The result of sending all pieces.
      *
      * @param submitted the bodies that reached the endpoint, in order
-     * @param answers the complete answers in order, without {@code 100 Continue}; the last one without its
-     *     {@code Connection}, which depends on whether the end of input was known when it was written
+     * @param answers the complete answers in order, without {@code 100 Continue}. The last answer lacks its header
+     *     {@code Connection}, which depends on whether the end of the input was known when the answer was written
      */
     public record Seen(List<String> submitted, List<String> answers) {}
 
@@ -55,7 +56,7 @@ public final class FuzzedConnection {
         this.answering = answering;
     }
 
-    /** Notes a body, and runs {@code answer} at the time for answers; called by the endpoint. */
+    /** Records a body, and runs {@code answer} at once or at the end; called by the endpoint. */
     public void serve(byte[] body, Runnable answer) {
         bodies.add(new String(body, StandardCharsets.ISO_8859_1));
         switch (answering) {
@@ -102,7 +103,7 @@ public final class FuzzedConnection {
         return new Seen(bodies, answers);
     }
 
-    /** Returns what was written; one write is one answer. */
+    /** Returns the answers that were written; each write is one answer. */
     private List<String> answers() {
         List<String> answers = new ArrayList<>();
         for (ByteBuf next = channel.readOutbound(); next != null; next = channel.readOutbound()) {
@@ -119,7 +120,7 @@ public final class FuzzedConnection {
         return answers;
     }
 
-    /** Counts the requests between the decoder and the connection. */
+    /** A handler between the decoder and the connection that counts requests. */
     private final class Counting extends ChannelInboundHandlerAdapter {
         @Override
         public void channelRead(ChannelHandlerContext context, Object message) {
@@ -128,7 +129,7 @@ public final class FuzzedConnection {
         }
     }
 
-    /** The end of the pipeline, which no message reaches. */
+    /** The last handler of the pipeline, which no message may reach. */
     private final class Last extends ChannelInboundHandlerAdapter {
         @Override
         public void channelRead(ChannelHandlerContext context, Object message) {
@@ -141,7 +142,7 @@ public final class FuzzedConnection {
         }
     }
 
-    /** Cuts {@code bytes} before each of these places. */
+    /** Cuts {@code bytes} before each of these indexes. */
     public static List<byte[]> cut(byte[] bytes, int... places) {
         int[] sorted = Arrays.stream(places).sorted().distinct().toArray();
         List<byte[]> pieces = new ArrayList<>();
@@ -156,7 +157,7 @@ public final class FuzzedConnection {
         return pieces;
     }
 
-    /** A channel without a socket whose output can be shut down, as a socket's can. */
+    /** A channel without a socket whose output can be shut down like the output of a socket. */
     private static final class DuplexEmbeddedChannel extends EmbeddedChannel implements DuplexChannel {
         private boolean outputShutdown;
 

@@ -14,7 +14,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
-/** A client that sends any bytes, also what no HTTP client would send, and reads one answer after the other. */
+/** A client that sends any bytes, even invalid HTTP, and reads one answer after the other. */
 public final class RawClient implements AutoCloseable {
     private static final int PATIENCE_MILLIS = 20_000;
 
@@ -82,12 +82,15 @@ public final class RawClient implements AutoCloseable {
         return new String(in.readAllBytes(), StandardCharsets.ISO_8859_1);
     }
 
-    /** Returns whether the server has ended its side without a further byte. */
+    /**
+     * Waits for the server to end its side or send more; returns whether it ended its side without sending another
+     * byte.
+     */
     public boolean isAtEnd() throws IOException {
         return in.read() < 0;
     }
 
-    /** Ends this side: the server sees that nothing more will come. */
+    /** Shuts down this side, which shows the server that no more bytes will come. */
     public RawClient shutDownOutput() throws IOException {
         socket.shutdownOutput();
         return this;
@@ -112,9 +115,9 @@ public final class RawClient implements AutoCloseable {
     }
 
     /**
-     * An answer as it came over the wire.
+     * An answer as it was received.
      *
-     * @param headers by lower-case name
+     * @param headers the values by lower-case name
      */
     public record Reply(String statusLine, Map<String, String> headers, String body) {
         public int status() {
