@@ -4,8 +4,8 @@ package dev.flk.program.cli;
 import java.util.regex.Pattern;
 
 /**
- * Makes text from outside safe for a log line or a terminal: nothing in it can end the line, move the cursor or reverse
- * the direction of the text.
+ * Makes untrusted text safe for a log line or a terminal: the result can't end the line, move the cursor or reverse the
+ * direction of the text.
  */
 public final class Printable {
     private static final Pattern UNPRINTABLE = Pattern.compile("[[\\p{Cc}&&[^\t]]\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]");

@@ -7,7 +7,10 @@ import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
 
-/** The signal SIGHUP, which ends a process that has no handler for it. Safe for any thread. */
+/**
+ * The signal SIGHUP, which makes the programs reload their configuration. A process without a handler for this signal
+ * ends. Safe for any thread.
+ */
 public final class ReloadSignal {
     private final List<Runnable> actions = new CopyOnWriteArrayList<>();
     private @Nullable String problem;

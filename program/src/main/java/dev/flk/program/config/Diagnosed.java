@@ -8,8 +8,8 @@ import java.util.function.Function;
 /**
  * A configuration for diagnostics, which may be invalid.
  *
- * @param text the settings and their problems, safe to show to others; for secrets and PEM data it only says whether
- *     they are set
+ * @param text the settings and their problems, safe to show to others; for secrets and PEM data, the text only says
+ *     whether they are set
  * @param secrets the values of all secrets that are set
  * @param config the configuration; empty if it is invalid
  */

@@ -9,7 +9,7 @@ public final class InvalidConfig extends IllegalArgumentException {
 
     private final List<String> problems;
 
-    /** @param problems at least one problem, each with the setting, what is wrong with it and what to do */
+    /** @param problems at least one problem; each names the setting and says what is wrong and what to do */
     public InvalidConfig(List<String> problems) {
         super(String.join(System.lineSeparator(), problems));
         this.problems = List.copyOf(problems);

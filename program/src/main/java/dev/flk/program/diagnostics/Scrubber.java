@@ -57,7 +57,7 @@ public final class Scrubber {
         }
     }
 
-    /** Returns the credentials of Basic Auth, which are as secret as the password. */
+    /** Returns the credentials of Basic Auth in base64, which are as secret as the password. */
     public static String basicLogin(String user, String password) {
         return Base64.getEncoder().encodeToString((user + ":" + password).getBytes(StandardCharsets.UTF_8));
     }

@@ -14,10 +14,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The text of one scrape. Omits the samples {@code …_created} that the client library adds to each counter and
- * histogram: they make up a fifth of all samples, and nobody uses them.
+ * histogram: these samples would make up a fifth of all samples, and nobody uses them.
  *
  * @param contentType the {@code Content-Type} of the format
- * @param text the text in UTF-8, owned by the receiver
+ * @param text the text in UTF-8; the receiver may modify the array
  */
 public record Exposition(String contentType, byte[] text) {
     private static final String CREATED = "_created";

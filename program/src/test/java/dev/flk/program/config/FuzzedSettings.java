@@ -17,7 +17,10 @@ import java.util.Optional;
 import java.util.Properties;
 import org.jspecify.annotations.Nullable;
 
-/** Checks that any properties file is a configuration or has named problems, and that the environment is equivalent. */
+/**
+ * Checks that any properties file is either a valid configuration or has problems with a message, and that the same
+ * entries in the environment give the same result.
+ */
 public final class FuzzedSettings {
     /** A text that no output may contain, unless something other than a secret contains it. */
     public static final String SECRET = "hunter2-hunter2";
@@ -89,13 +92,13 @@ public final class FuzzedSettings {
         }
     }
 
-    /** Returns the entries that the JDK reads; of duplicates, the last. */
+    /** Returns the entries that the JDK reads; among duplicates, the last entry. */
     public static Map<String, String> entries(byte[] text) {
         Properties properties = new Properties();
         try {
             properties.load(new StringReader(new String(text, StandardCharsets.UTF_8)));
         } catch (IOException | IllegalArgumentException e) {
-            // the lines before the mistake were read
+            // the lines before the malformed one were read
         }
         Map<String, String> entries = new HashMap<>();
         properties.stringPropertyNames().forEach(name -> entries.put(name, properties.getProperty(name)));
@@ -106,7 +109,7 @@ public final class FuzzedSettings {
         return keys.stream().filter(key -> key.name().equals(name)).findFirst();
     }
 
-    /** Returns whether an entry names a file of this machine, which may never end. */
+    /** Returns whether an entry names a file of this machine. Reading such a file may never end. */
     private static boolean leadsElsewhere(Map.Entry<String, String> entry) {
         try {
             Path path = Path.of(entry.getValue().strip());

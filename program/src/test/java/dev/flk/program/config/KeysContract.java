@@ -25,13 +25,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The promises about each setting of a program, checked for every row of a table that the program's test provides.
+ * Tests that every setting of a program keeps its promises, for every row of a table that the program's test provides.
  *
  * @param <C> the program's configuration
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 public abstract class KeysContract<C> {
-    /** A password for malformed values; no problem may contain it. */
+    /** A password in malformed values; no problem may contain it. */
     protected static final String SECRET = "do-not-print-me";
 
     private static final String NOWHERE = "/no/such/file";
@@ -50,7 +50,10 @@ public abstract class KeysContract<C> {
      */
     protected abstract String table();
 
-    /** Returns keys that are compared with another setting, a line each: {@code BASE_DELAY | MAX_DELAY=500ms}. */
+    /**
+     * Returns the keys that are compared with another setting, with a value that conflicts, one per line: {@code
+     * BASE_DELAY | MAX_DELAY=500ms}.
+     */
     protected abstract String compared();
 
     /** Returns abbreviations in the table and what they stand for. */
@@ -202,7 +205,10 @@ public abstract class KeysContract<C> {
         return environment;
     }
 
-    /** Returns the value at the end of accessors; {@code -} if one of them does not exist or returns nothing. */
+    /**
+     * Calls the accessors one after the other and returns the last value; {@code -} if an accessor does not exist or
+     * returns null or empty.
+     */
     private static String read(Object config, String accessors) {
         Object value = config;
         for (String accessor : accessors.split("\\.", -1)) {

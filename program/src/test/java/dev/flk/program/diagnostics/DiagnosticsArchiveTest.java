@@ -121,7 +121,7 @@ class DiagnosticsArchiveTest {
         Path log = Files.writeString(directory.resolve("a.log"), "first line with key-2\nsecond key\nthird\n");
 
         assertThat(tail(log, 1_000)).isEqualTo("first line with ***\nsecond ***\nthird\n");
-        // the cut is within a secret of the first line
+        // the file is cut inside a secret in the first line
         assertThat(tail(log, 20)).isEqualTo("(the earlier part is omitted)\nsecond ***\nthird\n");
     }
 

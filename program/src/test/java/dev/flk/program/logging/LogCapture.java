@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.slf4j.LoggerFactory;
 
-/** The log lines of a package and those below it, as {@code LEVEL text}, while this object is open. */
+/** Captures the log lines of a package and its subpackages, as {@code LEVEL text}, while this object is open. */
 public final class LogCapture extends AppenderBase<ILoggingEvent> implements AutoCloseable {
     private final Logger logger;
     private final Level before;
