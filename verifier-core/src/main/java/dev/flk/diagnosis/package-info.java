@@ -1,7 +1,8 @@
 /**
- * The diagnosis of rejected signatures: it serialises the certificate again in the ways in which signers get it wrong,
- * until one matches the signature. Commands that explain a rejection use {@link dev.flk.diagnosis.SignatureDiagnosis};
- * submissions never do. Time and memory are bounded, and no key is ever disclosed.
+ * The diagnosis of rejected signatures: it serialises the certificate in each wrong way that signers are known to use,
+ * until the signature matches one of the texts. Commands that explain a rejection use {@link
+ * dev.flk.diagnosis.SignatureDiagnosis}; submissions never do. Time and memory are bounded, and no key is ever
+ * disclosed.
  */
 @NullMarked
 package dev.flk.diagnosis;

@@ -62,7 +62,7 @@ public final class CandidateKey {
     /**
      * Returns a key from an HMAC secret.
      *
-     * @throws IllegalArgumentException if it is empty
+     * @throws IllegalArgumentException if {@code secret} is empty
      */
     public static CandidateKey secret(String secret) {
         return new CandidateKey(new HmacSigner(secret).keyId(), SigningAlgorithm.HMAC, List.of(secret), new byte[0]);
@@ -71,7 +71,7 @@ public final class CandidateKey {
     /**
      * Returns a key from an Ed25519 public key.
      *
-     * @throws IllegalArgumentException unless it is a valid key, 32 bytes in base64
+     * @throws IllegalArgumentException unless {@code base64} is a valid key, 32 bytes in base64
      */
     public static CandidateKey publicKey(String base64) {
         return new CandidateKey(
@@ -84,7 +84,7 @@ public final class CandidateKey {
     /**
      * Returns a key from an Ed25519 private key and the corresponding public key.
      *
-     * @throws IllegalArgumentException unless it is the base64 of 32 bytes
+     * @throws IllegalArgumentException unless {@code seedBase64} is the base64 of 32 bytes
      */
     public static CandidateKey privateKey(String seedBase64) {
         Ed25519Signer signer = Ed25519Signer.ofBase64(seedBase64);

@@ -20,7 +20,7 @@ public final class Ed25519Signer implements Signer {
      * Creates a signer.
      *
      * @param seed the raw private key, which is copied
-     * @throws IllegalArgumentException unless it has 32 bytes
+     * @throws IllegalArgumentException unless {@code seed} has 32 bytes
      */
     public Ed25519Signer(byte[] seed) {
         if (seed.length != SEED_BYTES) {
@@ -33,7 +33,7 @@ public final class Ed25519Signer implements Signer {
     /**
      * Reads a seed from configuration.
      *
-     * @throws IllegalArgumentException unless it is the padded standard base64 of 32 bytes
+     * @throws IllegalArgumentException unless {@code seed} is the padded standard base64 of 32 bytes
      */
     public static Ed25519Signer ofBase64(String seed) {
         return new Ed25519Signer(StrictBase64.decode(seed, SEED_BYTES)

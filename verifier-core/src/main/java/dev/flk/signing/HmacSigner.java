@@ -31,7 +31,7 @@ public final class HmacSigner implements Signer, SignatureCheck.Key {
      * Creates a signer.
      *
      * @param secret the text whose UTF-8 bytes are the key
-     * @throws IllegalArgumentException if it is empty
+     * @throws IllegalArgumentException if {@code secret} is empty
      */
     public HmacSigner(String secret) {
         if (secret.isEmpty()) {

@@ -10,7 +10,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class CanonicalDoubleTest {
-    /** Literals that CPython printed, among them those for which the platform has a digit too many. */
+    /** Literals that CPython printed, among them literals for which {@code Double.toString} prints a digit too many. */
     @ParameterizedTest
     @CsvSource({
         "-0.0, -0.0",

@@ -106,7 +106,7 @@ final class SlowDecimal {
         }
 
         private static BigDecimal middle(double a, double b) {
-            // The interval of the greatest double extends as if there were a next one.
+            // The interval of the greatest double extends as if there were a greater double after it.
             BigDecimal next = Double.isInfinite(b) ? new BigDecimal(BigInteger.TWO.pow(1024)) : new BigDecimal(b);
             return new BigDecimal(a).add(next).multiply(new BigDecimal("0.5"));
         }

@@ -39,7 +39,7 @@ class CertificateFuzzTest {
 
         Read first = read(body);
         long allocated = Long.MAX_VALUE;
-        // Measured again if it was too much, because the fuzzer sometimes allocates on this thread too.
+        // If too much was allocated, it is measured again, because the fuzzer sometimes allocates on this thread too.
         for (int attempt = 0; attempt < 3 && allocated > most; attempt++) {
             long before = allocatedBytes();
             assertThat(read(body)).isEqualTo(first);
@@ -53,12 +53,12 @@ class CertificateFuzzTest {
     }
 
     /**
-     * The results of both phases for a body.
+     * The results of {@code parse} and {@code check} for a body.
      *
-     * @param refusal the message of the phase that rejected the body; empty if neither did
-     * @param canonicalForm empty if the first phase rejected the body
-     * @param digest empty if the second phase rejected the body
-     * @param outcome empty if the second phase rejected the body
+     * @param refusal the message of the step that rejected the body; empty if neither step did
+     * @param canonicalForm the canonical form; empty if {@code parse} rejected the body
+     * @param digest the content digest; empty if the body was rejected
+     * @param outcome the outcome; empty if the body was rejected
      */
     private record Read(String refusal, String canonicalForm, String digest, String outcome) {}
 
@@ -102,7 +102,8 @@ class CertificateFuzzTest {
     }
 
     /**
-     * Verifies that the canonical form is a body with the signed fields, and that its canonical form is the same text.
+     * Verifies that the canonical form is a body with the signed fields, and that the canonical form of this body is
+     * the same text.
      */
     private static void checkCanonicalFormSaysTheSame(ParsedCertificate parsed) {
         try {
@@ -114,11 +115,11 @@ class CertificateFuzzTest {
         }
     }
 
-    /** Verifies that a body that breaks a rule is rejected at any time. */
+    /** Verifies that a body that breaks a rule is also rejected when {@code sent_at} is compared with a clock. */
     private static void assertAlsoRefusedByTheClock(ParsedCertificate parsed) {
         try {
             Certificate taken = parsed.check(CertificateText.NOW, Duration.ofMinutes(5));
-            throw new AssertionError("was taken with a clock, and without one not: " + taken);
+            throw new AssertionError("accepted with a clock, but rejected without one: " + taken);
         } catch (MalformedCertificate e) {
             message(e);
         }
@@ -138,7 +139,7 @@ class CertificateFuzzTest {
         StringBuilder text = new StringBuilder(bytes.length);
         for (byte b : bytes) {
             if (b < ' ' || b > '~') {
-                throw new AssertionError("a byte that is no printable ASCII: " + b);
+                throw new AssertionError("a byte that is not printable ASCII: " + b);
             }
             text.append((char) b);
         }

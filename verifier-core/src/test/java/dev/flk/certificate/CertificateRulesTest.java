@@ -15,7 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Tests of each rule of the format's table on both sides of its limit. */
+/** Tests of each rule of the format, with values on both sides of its limit. */
 class CertificateRulesTest {
     @Test
     void check_valid_hasAllFields() throws MalformedCertificate {

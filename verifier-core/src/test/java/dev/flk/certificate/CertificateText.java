@@ -97,7 +97,7 @@ public final class CertificateText {
         return CertificateReader.parse(bytes());
     }
 
-    /** Runs both phases with a clock slightly ahead of {@code sent_at}. */
+    /** Parses and checks the certificate, with a clock slightly ahead of {@code sent_at}. */
     public Certificate check() throws MalformedCertificate {
         return parse().check(NOW, Duration.ofMinutes(5));
     }

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Bodies that Python's strict JSON reader rejects, or that exceed the limits of this format. */
+/** Tests of bodies that Python's strict JSON reader rejects, or that exceed the limits of this format. */
 class MalformedJsonTest {
     @ParameterizedTest
     @ValueSource(strings = {"", " ", "{", "[]", "\"x\"", "1", "null", "{}}", "{\"a\":1,}", "{,}", "{a:1}", "{'a':1}"})

@@ -11,7 +11,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Tests of the first phase: the rules that must hold before a signature can be checked. */
+/** Tests of {@link CertificateReader#parse}: the rules that must hold before a signature can be checked. */
 class SignedFieldsReadingTest {
     @ParameterizedTest
     @ValueSource(strings = {"pcs_id", "shard_id", "epoch", "coh_star", "D_hat", "r", "budget", "merkle_root"})

@@ -17,8 +17,9 @@ import org.junit.jupiter.params.provider.ArgumentsProvider;
 import org.junit.jupiter.params.support.ParameterDeclarations;
 
 /**
- * The inputs of a fuzz test that every build runs: those that broke the test once, and those that reach new code. The resource
- * {@code <class>/<method>.txt} has a line for each, a name and the bytes in Base64. {@code e2e/fuzz} adds lines.
+ * The stored inputs of a fuzz test, which every build runs: inputs that once broke the test, and inputs that reach
+ * additional code. The resource {@code <class>/<method>.txt} has one line per input: a name and the bytes in base64.
+ * {@code e2e/fuzz} adds lines.
  */
 public final class FuzzInputs implements ArgumentsProvider {
     @Override

@@ -60,13 +60,13 @@ public final class Pcs {
         return new Pcs(put(members, name, json), changedAfterSigning, signer);
     }
 
-    /** Returns a copy without a member. If the signature covers the member, it still does. */
+    /** Returns a copy without a member. The signature is unchanged, even if it covers the member. */
     public Pcs without(String name) {
         return new Pcs(members, put(changedAfterSigning, name, ABSENT), signer);
     }
 
     /**
-     * Returns a copy in which a member's JSON text is changed after signing, which can include {@code sig} and
+     * Returns a copy in which a member's JSON text is changed after signing; the member may also be {@code sig} or
      * {@code pcs_id}.
      */
     public Pcs tampered(String name, String json) {

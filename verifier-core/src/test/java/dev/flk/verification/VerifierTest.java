@@ -9,7 +9,7 @@ import dev.flk.verification.Verdict.Kind;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
 
-/** Policies other than the default one; the golden outcomes have every rule under that. */
+/** Tests of policies other than the default policy; the golden outcomes cover every rule under the default policy. */
 class VerifierTest {
     @Test
     void verify_cohStarAtItsUpperEdge_isAcceptedForAnyTolerance() throws MalformedCertificate {
