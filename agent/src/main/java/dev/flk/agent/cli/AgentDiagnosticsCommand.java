@@ -32,7 +32,10 @@ import picocli.CommandLine.Command;
             "that configuration from everything, including log files."
         })
 final class AgentDiagnosticsCommand extends DiagnosticsCommand {
-    /** The largest number of distinct reasons; it is limited because backends may return any text. */
+    /**
+     * The largest number of distinct reasons that are listed; limited, because backends may return any text as a
+     * reason.
+     */
     private static final int MOST_REASONS = 100;
 
     private final Context context;

@@ -19,7 +19,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** The commands that work on a single certificate or generate a signing key. */
+/** The commands {@code canonical} and {@code sign}, which work on a single certificate, and {@code keygen}. */
 final class CertificateCommands {
     private final Context context;
 
@@ -84,7 +84,7 @@ final class CertificateCommands {
         @Option(names = "--alg", paramLabel = "ALG", description = "hmac (the default) or ed25519.")
         private Algorithm algorithm = Algorithm.hmac;
 
-        /** The algorithms, named as users write them. */
+        /** The algorithms; the constants have the names that users write. */
         enum Algorithm {
             hmac,
             ed25519

@@ -119,7 +119,8 @@ final class CertifyCommand implements Callable<Integer> {
                 names = "--follow",
                 description = {
                     "Keep reading as the file grows, and certify each window as",
-                    "soon as it is complete, until stopped; a restart resumes there."
+                    "soon as it is complete, until stopped; a restart resumes",
+                    "after the last certified window."
                 })
         private boolean follow;
 
@@ -241,7 +242,7 @@ final class CertifyCommand implements Callable<Integer> {
         out.flush();
     }
 
-    /** Recognises a file that this command has written. */
+    /** A test whether this command has written a file. */
     private interface Recognition {
         boolean test(InputStream in) throws IOException;
     }
@@ -252,7 +253,10 @@ final class CertifyCommand implements Callable<Integer> {
                 : one.toAbsolutePath().normalize().equals(other.toAbsolutePath().normalize());
     }
 
-    /** Requires that a file is new or empty, or that this command has written all of it. */
+    /**
+     * Requires that a file can be replaced without a loss: it does not exist, is empty, or this command has written all
+     * of it.
+     */
     private void requireReplaceable(String option, @Nullable Path path, Recognition own) throws IOException {
         if (path == null) {
             return;

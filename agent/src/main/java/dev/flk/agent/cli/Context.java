@@ -26,8 +26,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The environment of a command: its streams, in UTF-8 regardless of the locale, the environment variables, and the
- * options that all commands share.
+ * The environment of a command: its streams (in UTF-8, regardless of the locale), the environment variables, and the
+ * option {@code --config}, which all commands share.
  */
 final class Context {
     private static final int COLUMNS = 80;
@@ -49,7 +49,7 @@ final class Context {
         configFile = file;
     }
 
-    /** Opens a file, or standard input for {@code -}; the message of a failure names the file. */
+    /** Opens a file; returns standard input for the name {@code -}. The message of a failure names the file. */
     InputStream open(String name) throws IOException {
         if (name.equals("-")) {
             return in;
@@ -59,7 +59,8 @@ final class Context {
             throw new IOException(name + " is a directory; name a file");
         }
         try {
-            // the stream of java.nio sets a position, which fails on a pipe
+            // a pipe is opened by FileInputStream, because the stream of java.nio sets a position, which fails on a
+            // pipe
             return Files.exists(path) && !Files.isRegularFile(path)
                     ? new FileInputStream(name)
                     : new BufferedInputStream(Files.newInputStream(path));
@@ -88,7 +89,7 @@ final class Context {
         return terminal;
     }
 
-    /** Prints a text wrapped at 80 columns; further lines are indented. */
+    /** Prints a text to standard output, wrapped at 80 columns. All lines but the first are indented. */
     void say(String text) {
         out.println(at80(text, 4));
     }
@@ -99,19 +100,23 @@ final class Context {
     }
 
     /**
-     * Prints a problem to standard error: wrapped at 80 columns on a terminal, otherwise on one line, for log files.
+     * Prints a problem to standard error: wrapped at 80 columns on a terminal, otherwise on one line, as suits a log
+     * file.
      */
     void complain(String text) {
         String line = "flk-agent: " + Printable.of(text);
         err.println(terminal.isPresent() ? at80(line, 4) : line);
     }
 
-    /** Returns the configuration for diagnostics, even if it is invalid. */
+    /**
+     * Returns the configuration with its problems for the archive of {@code diagnostics}; does not throw if it is
+     * invalid.
+     */
     Diagnosed<AgentConfig> diagnosedConfig() {
         return AgentConfig.diagnose(environment, configFile);
     }
 
-    /** Returns another instance of the program with the same settings that prints everything to one stream. */
+    /** Returns another instance of the program, which has the same settings and prints everything to one stream. */
     FlkAgent again(InputStream otherIn, PrintStream otherOut) {
         FlkAgent agent = new FlkAgent(environment, otherIn, otherOut, otherOut);
         if (configFile != null) {
@@ -120,7 +125,7 @@ final class Context {
         return agent;
     }
 
-    /** Reads the configuration and configures logging accordingly. */
+    /** Reads the configuration, and applies its log settings to this process. */
     AgentConfig config(Need... needs) throws InvalidConfig {
         Set<Need> needed = EnumSet.noneOf(Need.class);
         needed.addAll(Arrays.asList(needs));
@@ -129,7 +134,7 @@ final class Context {
         return config;
     }
 
-    /** Parses the duration that an option has. */
+    /** Parses the value of an option, which must be a duration. */
     static Duration duration(String option, String text) {
         try {
             return Quantities.duration(text);
@@ -139,8 +144,8 @@ final class Context {
     }
 
     /**
-     * Wraps a text at spaces for a terminal of 80 columns; text without spaces, such as a path, is not broken, so that it
-     * can be copied (picocli's tables break a path at its dots). Lines after the first are indented.
+     * Wraps a text at its spaces for a terminal of 80 columns. A word without spaces, such as a path, is never broken,
+     * because users copy it (picocli's own tables break a path at its dots). Lines after the first are indented.
      */
     static String at80(String text, int indent) {
         StringBuilder wrapped = new StringBuilder();

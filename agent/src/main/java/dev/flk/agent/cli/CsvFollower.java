@@ -27,10 +27,10 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Follows a growing CSV and adds a certificate to the outbox for every complete window. The number of certified windows
- * is stored durably in a file next to the CSV, so that a restart does not add them again. If a crash loses the count of
- * a window, the window is added twice with the same {@code pcs_id}, and the backend counts it once. It ends when it is
- * stopped, or when the file is replaced.
+ * The follower of a growing CSV, which adds a certificate to the outbox for every complete window. The number of
+ * certified windows is stored durably in a file next to the CSV; a restart does not add those windows again. If a crash
+ * comes between adding a window and storing the number, the window is added twice with the same {@code pcs_id}, and the
+ * backend records it once. Following ends when it is stopped, or when the CSV is replaced.
  */
 final class CsvFollower {
     private static final long LOOK_EVERY_MILLIS = 500;
@@ -90,7 +90,7 @@ final class CsvFollower {
             return false;
         }
         if (!Files.exists(csv) || !identity().equals(identity)) {
-            context.complain(csv + " was replaced; all of its complete windows are certified");
+            context.complain(csv + " was removed or replaced; all complete windows of the former file are certified");
             return false;
         }
         return true;
@@ -132,7 +132,9 @@ final class CsvFollower {
         }
     }
 
-    /** Waits before another look at the file or the outbox; returns whether following was stopped. */
+    /**
+     * Waits half a second before another look at the file or the outbox; returns true at once if following was stopped.
+     */
     private boolean isStopped() {
         try {
             return stop.await(LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
@@ -158,7 +160,7 @@ final class CsvFollower {
         Files.move(next, state, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
-    /** Ends following once all complete windows are in the outbox. Any thread. */
+    /** Ends following after the complete windows in the file are in the outbox. Does not block. Any thread. */
     void stop() {
         stop.countDown();
     }
@@ -167,14 +169,15 @@ final class CsvFollower {
         stop();
         try {
             if (!ended.await(9, TimeUnit.SECONDS)) {
-                context.complain("the outbox does not respond; exiting without waiting for it");
+                context.complain("following did not end within 9 s, perhaps because a disk hangs;"
+                        + " exiting without waiting any longer");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
     }
 
-    /** The CSV as a stream that waits for more at the end of the file, and ends when following ends. */
+    /** A stream of the CSV. At the end of the file it waits for more; it ends when following ends. */
     private final class GrowingFile extends FilterInputStream {
         GrowingFile(InputStream now) {
             super(now);

@@ -50,7 +50,7 @@ final class DlqCommand implements Runnable {
         throw new UsageError("name a subcommand: list, show, requeue or purge");
     }
 
-    /** The selection of letters; all given conditions must hold. */
+    /** The options that select letters. A letter is selected if it fulfils all given conditions. */
     static final class Which {
 
         @Option(names = "--reason", paramLabel = "TEXT", description = "Only letters whose reason contains this text.")
@@ -149,7 +149,7 @@ final class DlqCommand implements Runnable {
         return change(which, change, "purged");
     }
 
-    /** The options of commands that change the file. */
+    /** The options that {@code requeue} and {@code purge} have besides those of {@link Which}. */
     static final class Change {
         @Option(names = "--all", description = "All dead letters.")
         private boolean all;
@@ -208,7 +208,7 @@ final class DlqCommand implements Runnable {
         DeadLetterFile.letters(context.config().deadLetters(), letters);
     }
 
-    /** Formats a letter for 80 columns: the id is truncated, the reason is on a second line. */
+    /** Formats a letter on two lines of at most 80 columns; the id and the reason are truncated if necessary. */
     private static String inOneLine(DeadLetter letter) {
         String id = letter.pcsId().isEmpty() ? "(no id)" : shorten(Printable.of(letter.pcsId()), 16);
         return String.format(
@@ -241,23 +241,23 @@ final class DlqCommand implements Runnable {
         return new String(utf8, StandardCharsets.UTF_8);
     }
 
-    /** Resolves ids of dead letters as users give them: complete, or an unambiguous beginning. */
+    /** The resolution of ids as users give them: complete, or an unambiguous beginning of an id. */
     private static final class LetterIds {
-        /** The minimum length in characters; a shorter beginning is soon ambiguous. */
+        /** The minimum length of a beginning in characters; a shorter one would often be ambiguous. */
         static final int MIN_BEGINNING = 8;
 
         private static final int ID_LENGTH = 64;
         private static final int MOST_NAMED = 5;
-        /** The mark with which {@code dlq list} truncates ids. */
+        /** The mark at the end of an id that {@code dlq list} has truncated. */
         private static final String CUT = "…";
 
         private LetterIds() {}
 
         /**
-         * Returns the complete ids in the given order. Complete ids, outbox sequences in the file, and texts that match
-         * no id are returned unchanged.
+         * Replaces each beginning by the complete id, and returns the ids in the given order. Complete ids, outbox
+         * sequences of letters in the file, and texts that match no id are returned unchanged.
          *
-         * @throws IOException if a beginning is ambiguous; the message names some of the ids
+         * @throws IOException if several ids have the same beginning; the message names some of them
          */
         static List<String> complete(Path file, List<String> given) throws IOException {
             List<String> complete = new ArrayList<>();
@@ -294,7 +294,7 @@ final class DlqCommand implements Runnable {
             return found.iterator().next();
         }
 
-        /** Returns a printable form; the id may be any text from outside. */
+        /** Returns a printable form of an id, which may be any text because certificates are untrusted. */
         private static String shown(String id) {
             return Printable.of(id.length() <= ID_LENGTH ? id : id.substring(0, ID_LENGTH) + CUT);
         }

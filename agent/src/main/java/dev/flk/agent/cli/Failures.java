@@ -16,7 +16,8 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 
 /**
- * The translation of failures into an error message and an exit code: 2 for usage and configuration, 1 for all others.
+ * The translation of failures into error messages and exit codes: 2 for mistakes in usage or configuration and for an
+ * outbox that another process owns, 1 for all other failures.
  */
 final class Failures implements CommandLine.IParameterExceptionHandler, CommandLine.IExecutionExceptionHandler {
     private static final Logger LOG = LoggerFactory.getLogger(Failures.class);
@@ -62,7 +63,7 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
             say(IoMessages.describe(io));
         } else {
             say("internal error: " + e);
-            LOG.debug("unexpected", e);
+            LOG.debug("unexpected error", e);
         }
         return ExitCode.SOFTWARE;
     }

@@ -30,7 +30,7 @@ import picocli.CommandLine.ScopeType;
         usageHelpWidth = 80,
         synopsisSubcommandLabel = "COMMAND")
 public final class FlkAgent implements Runnable {
-    /** The style of log lines: time in UTC, level, text. */
+    /** The style of log lines (time in UTC, level, text), and the levels of libraries. */
     public static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSS'Z',UTC} %-5level " + LogOutput.MESSAGE + "%n",
             Map.of("io.netty", Level.INFO, "io.github", Level.INFO),
@@ -39,7 +39,7 @@ public final class FlkAgent implements Runnable {
     private final Context context;
     private final CommandLine commandLine;
 
-    /** Creates the program with its environment and streams; the streams are expected to use UTF-8. */
+    /** Creates the program with its environment variables and streams. The streams must use UTF-8. */
     public FlkAgent(Map<String, String> environment, InputStream in, PrintStream out, PrintStream err) {
         context = new Context(environment, in, out, err);
         CertificateCommands certificates = new CertificateCommands(context);
@@ -59,7 +59,7 @@ public final class FlkAgent implements Runnable {
                 .addSubcommand(certificates.new Canonical())
                 .addSubcommand(certificates.new Sign())
                 .addSubcommand(new VerifyCommand(context));
-        // set here and not in the annotation, because subcommands would inherit it
+        // set here, because subcommands would inherit a footer from the annotation
         commandLine.getCommandSpec().usageMessage().footer(footer());
         Failures failures = new Failures(context);
         commandLine
@@ -117,7 +117,7 @@ public final class FlkAgent implements Runnable {
         throw new UsageError("a command is missing");
     }
 
-    /** The version, as stored in the jar. */
+    /** The version that is stored in the jar. */
     static final class Version implements CommandLine.IVersionProvider {
         @Override
         public String[] getVersion() {

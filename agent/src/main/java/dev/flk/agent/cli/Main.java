@@ -14,7 +14,7 @@ import org.slf4j.event.Level;
 public final class Main {
     private Main() {}
 
-    /** Runs the command line and exits with its exit code. The output is UTF-8 regardless of the locale. */
+    /** Runs the command line, and exits with its exit code. The output is in UTF-8, regardless of the locale. */
     public static void main(String[] args) {
         PrintStream out = utf8(FileDescriptor.out);
         PrintStream err = utf8(FileDescriptor.err);

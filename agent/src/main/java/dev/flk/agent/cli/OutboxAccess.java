@@ -8,19 +8,21 @@ import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import java.io.IOException;
 import java.time.InstantSource;
 
-/** The access of a command to the outbox: as its owner, or through the agent that owns it. */
+/**
+ * The access of a command to the outbox: the command opens the outbox itself, or asks the running agent that owns it.
+ */
 final class OutboxAccess {
     private OutboxAccess() {}
 
-    /** An operation on an outbox that this process owns, or through the agent that owns it. */
+    /** An operation on the outbox, or on the running agent that owns it. */
     interface Operation<S, T> {
         T apply(S outbox) throws IOException;
     }
 
     /**
-     * Runs the first operation if this process can own the outbox, otherwise the second one.
+     * Runs {@code alone} on the outbox if no other process owns it, otherwise {@code beside} on the agent that owns it.
      *
-     * @throws OutboxLocked if another process owns the outbox and does not answer at its socket
+     * @throws OutboxLocked if another process owns the outbox, and no agent answers at CONTROL_SOCKET
      */
     static <T> T either(AgentConfig config, Operation<Outbox, T> alone, Operation<RunningAgent, T> beside)
             throws IOException {

@@ -32,7 +32,7 @@ final class OutboxCommands {
         this.context = context;
     }
 
-    /** The command {@code outbox} with its subcommand. */
+    /** The command {@code outbox}, whose only subcommand is {@code cat}. */
     @Command(name = "outbox", header = "Show the outbox.")
     final class Show implements Runnable {
         @Override
@@ -61,7 +61,7 @@ final class OutboxCommands {
         }
     }
 
-    /** An entry and its outcome, {@code waits} or the word in the log. */
+    /** An entry with its outcome in {@code fate}: {@code waits}, or the word of its settlement in the log. */
     private record CatEntry(long outboxSeq, String added, String pcsId, String fate, RawValue certificate) {
         private static final String NO_ID = "(no id)";
 
@@ -88,7 +88,7 @@ final class OutboxCommands {
                 case "lost" -> "lost to disk damage";
                 default -> fate;
             };
-            // any other text may be too long or contain control characters
+            // a malformed id is not printed: it may be too long or contain control characters
             String id = PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
             return String.format("%s  #%-8d %s%n    %s%n", added, outboxSeq, outcome, id);
         }
@@ -113,7 +113,7 @@ final class OutboxCommands {
             OutboxInspector outbox = new OutboxInspector(config.outbox().directory());
             Check found = outbox.check();
             context.say(config.outbox().directory() + ": " + ErrorMessages.count(found.records(), "complete record"));
-            found.givenUp().forEach(line -> context.say("given up before: " + line));
+            found.givenUp().forEach(line -> context.say("declared lost by an earlier repair: " + line));
             if (found.tornBytes() > 0) {
                 context.say(ErrorMessages.count(found.tornBytes(), "byte") + " at the end "
                         + (found.tornBytes() == 1 ? "is" : "are")
@@ -125,7 +125,7 @@ final class OutboxCommands {
                 return 0;
             }
             found.missing().forEach(context::say);
-            if (!found.isComplete()) {
+            if (found.missingRecords() > 0) {
                 context.say(ErrorMessages.count(found.missingRecords(), "record")
                         + (found.missingRecords() == 1 ? " is" : " are") + " gone");
             }

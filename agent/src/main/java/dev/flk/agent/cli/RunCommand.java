@@ -28,7 +28,10 @@ import picocli.CommandLine.Option;
 final class RunCommand implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(RunCommand.class);
 
-    /** The longest wait for the agent to close: the process has 10 s to stop, and this leaves time for the rest. */
+    /**
+     * The longest wait for the agent to stop after SIGTERM. The process must end within 10 s; the difference is left
+     * for the end of the process itself.
+     */
     private static final long LONGEST_END_MILLIS = 9_500;
 
     private static final long LONGEST_WAIT_MILLIS = 5_000;
@@ -77,7 +80,7 @@ final class RunCommand implements Callable<Integer> {
         }
     }
 
-    /** Rereads the configuration and the key on SIGHUP; an invalid configuration changes nothing. */
+    /** Makes SIGHUP reload the configuration and the key. An invalid configuration changes nothing. */
     private void readAgainOnHangUp(Agent agent) {
         ReloadSignal reloadSignal = ReloadSignal.listen();
         reloadSignal
@@ -93,8 +96,8 @@ final class RunCommand implements Callable<Integer> {
     }
 
     /**
-     * Opens the agent; waits up to five seconds, because a short command, such as {@code compact} in a cron job, may
-     * own the outbox.
+     * Opens the agent. Waits up to five seconds while another process owns the outbox: it may be a short command, such
+     * as {@code compact} in a cron job.
      */
     private static Agent open(AgentConfig config) throws IOException, InterruptedException {
         Surroundings surroundings = Surroundings.real();
@@ -114,7 +117,8 @@ final class RunCommand implements Callable<Integer> {
         agent.stop();
         try {
             if (!ended.await(LONGEST_END_MILLIS, TimeUnit.MILLISECONDS)) {
-                System.err.println("flk-agent: the disk does not respond; exiting without waiting for it");
+                System.err.println("flk-agent: the agent did not stop within " + LONGEST_END_MILLIS
+                        + " ms, perhaps because a disk hangs; exiting without waiting any longer");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -136,7 +136,7 @@ final class StatusCommand implements Callable<Integer> {
         return problems;
     }
 
-    /** Formats the status of an agent for people, at 80 columns. */
+    /** Formats a status for people, at 80 columns. */
     static String text(StatusReport report, Instant now) {
         StringBuilder text = new StringBuilder();
         add(text, "agent", report.pid() == null ? "does not run" : "runs as process " + report.pid());
@@ -191,7 +191,10 @@ final class StatusCommand implements Callable<Integer> {
                         : ", its clock is " + duration(Math.abs(ahead) / 1000) + (ahead > 0 ? " ahead" : " behind"));
     }
 
-    /** Describes the last answer; a backend is not contacted while nothing waits. */
+    /**
+     * Describes when the backend last answered. It may not have been contacted at all, because nothing is sent while
+     * nothing waits.
+     */
     private static String lastAnswer(StatusReport.Backend backend, Instant now) {
         if (backend.lastAnsweredAt() == null) {
             return backend.answering() && backend.lastError() == null ? "not contacted yet" : "no answer yet";

@@ -49,7 +49,7 @@ final class SubmitCommand implements Callable<Integer> {
         AgentConfig config = context.config();
         for (String file : files) {
             if (!isReadOnce(file)) {
-                // a mistyped name is reported before anything is added
+                // opens each file once first, to report a mistyped name before anything is added
                 context.open(file).close();
             }
         }
@@ -100,7 +100,7 @@ final class SubmitCommand implements Callable<Integer> {
         }
     }
 
-    /** Returns whether the input can be read only once: standard input or a pipe. */
+    /** Returns whether an input can be read only once, as standard input and pipes can. */
     private static boolean isReadOnce(String file) {
         Path path = Path.of(file);
         return file.equals("-") || (Files.exists(path) && !Files.isRegularFile(path) && !Files.isDirectory(path));
@@ -110,7 +110,10 @@ final class SubmitCommand implements Callable<Integer> {
         return file.equals("-") || file.endsWith(".ndjson") || file.endsWith(".jsonl");
     }
 
-    /** Returns the number of certificates for the progress line; empty if the input can be read only once. */
+    /**
+     * Counts the certificates in all files, for the progress line; empty if no progress is shown, or if an input can be
+     * read only once.
+     */
     private OptionalLong all() throws IOException {
         if (context.terminal().isEmpty() || files.stream().anyMatch(SubmitCommand::isReadOnce)) {
             return OptionalLong.empty();

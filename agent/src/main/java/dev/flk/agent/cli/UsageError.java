@@ -3,7 +3,7 @@ package dev.flk.agent.cli;
 
 import org.jspecify.annotations.Nullable;
 
-/** A mistake on the command line; {@link Failures} adds how to get help on the command. */
+/** A mistake on the command line. {@link Failures} prints the message and how to get help on the command. */
 final class UsageError extends RuntimeException {
     private static final long serialVersionUID = 1;
 

@@ -90,7 +90,12 @@ final class VerifyCommand implements Callable<Integer> {
         return signature != null && signature.isAccepted() && brokenRule == null ? 0 : 1;
     }
 
-    /** The result for a certificate; the diagnosis of its signature is null if the certificate can't be read. */
+    /**
+     * The result for a certificate.
+     *
+     * @param signature the diagnosis of the signature; null if the certificate can't be read
+     * @param brokenRule the broken rule, or why the certificate can't be read; null if there is no such problem
+     */
     private record Verified(
             @Nullable Diagnosis signature, @Nullable String brokenRule) {
         String text() {
@@ -115,7 +120,10 @@ final class VerifyCommand implements Callable<Integer> {
         }
     }
 
-    /** Returns the check with the most specific key: {@code --public-key}, {@code --key} or the configured one. */
+    /**
+     * Returns the check with the first of these keys that is given: {@code --public-key}, the first {@code --key}, the
+     * configured key.
+     */
     private SignatureCheck check(List<KeyRing> rings) throws Exception {
         if (publicKey != null) {
             List<String> only = List.of(publicKey);

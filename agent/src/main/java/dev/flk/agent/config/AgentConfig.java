@@ -29,16 +29,16 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The agent's configuration, composed of those of its features. All values are checked here, before anything starts; a
- * missing value that a command needs is reported with all other problems.
+ * The agent's configuration, composed of the configurations of its features. All values are checked here, before
+ * anything starts. All problems are reported together, including missing settings that a command needs.
  *
- * @param sending the configuration of the sender, with endpoints and signer if the command needs them
+ * @param sending the configuration of the sender; without a signer unless {@link Need#SIGNING} was requested
  * @param signing the key; empty unless {@link Need#SIGNING} was requested
- * @param shardId the shard for {@code certify}
+ * @param shardId the shard that {@code certify} writes into certificates
  * @param deadLetters the file of the dead letters
  * @param spoolDirectory the directory whose files are added to the outbox while the agent runs
  * @param local the addresses for operators and programs on the same machine
- * @param metricsPort the port for metrics; 0 takes a free one; empty for none
+ * @param metricsPort the port for metrics; 0 for any free port; empty to serve no metrics
  */
 public record AgentConfig(
         SenderConfig sending,
@@ -73,7 +73,7 @@ public record AgentConfig(
     /**
      * Reads the environment and the properties file.
      *
-     * @param file a Java properties file with the names of the environment variables; null for none
+     * @param file a Java properties file whose keys are the names of the environment variables; null for none
      * @throws InvalidConfig if the configuration is invalid; lists all problems
      */
     public static AgentConfig load(Map<String, String> environment, @Nullable Path file, Set<Need> needs) {
@@ -81,8 +81,8 @@ public record AgentConfig(
     }
 
     /**
-     * Returns the configuration of an application that sends certificates. The names are those of
-     * {@code docs/configuration.md}, such as {@code ENDPOINT}.
+     * Reads the configuration of an application that embeds the agent. The keys of the map are the names in {@code
+     * docs/configuration.md}, such as {@code ENDPOINT}; endpoint and key are required.
      *
      * @throws InvalidConfig if the configuration is invalid; lists all problems
      */
@@ -122,7 +122,10 @@ public record AgentConfig(
         return config;
     }
 
-    /** Returns whether a path names a file in a directory or below it; links are followed as far as they exist. */
+    /**
+     * Returns whether a path is inside a directory, at any depth. Links are followed, as far as the parts of the paths
+     * exist.
+     */
     private static boolean isInside(Path file, Path directory) {
         Path realDirectory = real(directory.toAbsolutePath());
         Path realFile = real(file.toAbsolutePath());
@@ -156,7 +159,7 @@ public record AgentConfig(
         });
     }
 
-    /** Throws an {@link InvalidConfig} if a spool directory is set and does not exist. */
+    /** Throws an {@link InvalidConfig} if SPOOL_DIR is set to a path that is not an existing directory. */
     public void requireSpoolDirectory() {
         Optional<String> objection = spoolDirectory.flatMap(SpoolIntake::objection);
         if (objection.isPresent()) {
@@ -164,7 +167,7 @@ public record AgentConfig(
         }
     }
 
-    /** Returns the settings in which another configuration differs and that only a restart can change. */
+    /** Returns the names of the settings that differ in another configuration and take effect only after a restart. */
     public List<String> neededRestart(AgentConfig other) {
         List<String> changed = new ArrayList<>();
         addIf(!outbox.equals(other.outbox), "OUTBOX_PATH, OUTBOX_MAX_BYTES or OUTBOX_MIN_FREE_BYTES", changed);

@@ -34,8 +34,8 @@ final class BackendChecks {
     private static final Duration NOTEWORTHY = Duration.ofSeconds(5);
 
     /**
-     * A certificate with all signed fields and an invalid schema: a backend that knows the key rejects it because of
-     * the schema, and stores nothing.
+     * A certificate with all signed fields and an invalid schema. A backend that knows the key rejects it with 400
+     * because of the schema; a backend that does not know the key, with 401. Neither stores anything.
      */
     private static final String PROBE =
             "{\"pcs_id\":\"doctor\",\"schema\":\"doctor\",\"version\":\"0.1\",\"shard_id\":\"%s\","
@@ -158,7 +158,8 @@ final class BackendChecks {
             return tls.get();
         }
         if (e instanceof HttpTimeoutException || e instanceof TimeoutException) {
-            return "does not answer within " + setup.requestTimeout().toSeconds() + " s; a firewall, or a hung backend";
+            return "does not answer within " + setup.requestTimeout().toSeconds()
+                    + " s; look for a firewall, or a backend that hangs";
         }
         if (isUnresolved(e)) {
             return "its host name cannot be resolved; check ENDPOINT and the name service";
@@ -170,8 +171,8 @@ final class BackendChecks {
     }
 
     /**
-     * Returns whether a failure has an unresolved host among its causes; the HTTP client wraps that exception several
-     * times.
+     * Returns whether a request failed because the host name could not be resolved. The HTTP client wraps that
+     * exception several times.
      */
     private static boolean isUnresolved(@Nullable Throwable failure) {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {

@@ -18,13 +18,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** The checks of an agent's surroundings. They require a valid configuration. */
+/** The checks of an agent's files, disk and backends. They need a valid configuration. */
 public final class Doctor {
     private Doctor() {}
 
     /**
-     * Runs all checks, which may take several request timeouts. The configuration must have been read with endpoint and
-     * key required.
+     * Runs all checks, and returns their results in order. Blocks for up to several request timeouts. The configuration
+     * must have been read with {@link AgentConfig.Need#ENDPOINT} and {@link AgentConfig.Need#SIGNING}.
      */
     public static List<Finding> look(AgentConfig config, InstantSource clock) throws InterruptedException {
         List<Finding> found = new ArrayList<>();
@@ -45,7 +45,7 @@ public final class Doctor {
      * The result of a check.
      *
      * @param subject the checked object
-     * @param text the result, and, unless it is good, what to do
+     * @param text the result; if it is not good, also what to do
      */
     public record Finding(Grade grade, String subject, String text) {
         /** The grade of a finding. */
@@ -87,7 +87,7 @@ public final class Doctor {
                     .map(objection -> Finding.bad("dead letters", objection))
                     .orElseGet(() -> directory("dead letters", parent(file)));
         } catch (IOException e) {
-            return directory("dead letters", parent(file)); // its finding names the obstacle
+            return directory("dead letters", parent(file)); // the finding on the directory names the obstacle
         }
     }
 
@@ -126,7 +126,7 @@ public final class Doctor {
 
     private static Finding owner(AgentConfig config) {
         if (!Files.exists(config.outbox().directory())) {
-            return Finding.doubtful("agent", "none has run yet");
+            return Finding.doubtful("agent", "no agent has run with this outbox yet; start flk-agent run");
         }
         try {
             RunningAgent agent =
@@ -161,7 +161,10 @@ public final class Doctor {
             OutboxInspector.Check found = new OutboxInspector(config.outbox().directory()).check();
             return found.isComplete()
                     ? Finding.good("records", found.records() + ", none is missing")
-                    : Finding.bad("records", found.missingRecords() + " are lost to damage; flk-agent fsck lists them");
+                    : Finding.bad(
+                            "records",
+                            (found.missingRecords() == 0 ? "an unknown number" : Long.toString(found.missingRecords()))
+                                    + " lost to damage; flk-agent fsck lists them");
         } catch (IOException e) {
             return Finding.bad("records", "cannot be read: " + e.getMessage());
         }

@@ -386,8 +386,8 @@ public final class Agent implements Closeable {
             throw new InterruptedIOException("interrupted while the agent was closing");
         } catch (TimeoutException e) {
             throw new IOException(
-                    "the agent was not closed within " + LONGEST_CLOSE.toSeconds() + " s: the disk of " + outbox.name()
-                            + " does not answer",
+                    "the agent was not closed within " + LONGEST_CLOSE.toSeconds() + " s, perhaps because the disk of "
+                            + outbox.name() + " hangs",
                     e);
         } catch (ExecutionException e) {
             throw e.getCause() instanceof IOException io ? io : new IOException(e.getCause());

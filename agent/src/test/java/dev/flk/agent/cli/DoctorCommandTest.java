@@ -165,7 +165,7 @@ class DoctorCommandTest extends CommandTest {
         cli.submit(certificate(1), certificate(2));
         cli.damage("\"epoch\":1,");
 
-        assertThat(findings(1)).contains("BAD records: 1 are lost to damage; flk-agent fsck lists them\n");
+        assertThat(findings(1)).contains("BAD records: 1 lost to damage; flk-agent fsck lists them\n");
     }
 
     @Test

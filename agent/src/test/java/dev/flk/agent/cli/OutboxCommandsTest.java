@@ -143,7 +143,8 @@ class OutboxCommandsTest extends CommandTest {
                         .orElseThrow());
         assertThat(aside).hasBinaryContent(damaged);
         assertThat(again.exitCode()).isZero();
-        assertThat(unwrapped(again.out())).contains("2 complete records\n", "given up before: " + missing);
+        assertThat(unwrapped(again.out()))
+                .contains("2 complete records\n", "declared lost by an earlier repair: " + missing);
         assertThat(cli.run("status").out()).contains("waiting   2 certificates").doesNotContain("lost");
     }
 
