@@ -9,20 +9,24 @@ import java.util.List;
 
 /**
  * A builder of a certificate from measurements in memory. The certificate is identical, byte for byte, to the one that
- * {@code flk agent certify} computes from a CSV file with these numbers. For one thread.
+ * {@code flk agent certify} computes from a CSV file with the same numbers. For one thread.
  */
 public final class CertificateBuilder {
     private final String shardId;
     private final List<Row> rows = new ArrayList<>();
     private long epoch;
 
-    /** @throws IllegalArgumentException if the text is not a valid shard id */
+    /**
+     * Creates a builder without measurements, for a shard.
+     *
+     * @throws IllegalArgumentException if the text is not a valid shard id
+     */
     public CertificateBuilder(String shardId) {
         Certifier.checkShardId(shardId);
         this.shardId = shardId;
     }
 
-    /** Sets the number of the window, which must be unique in the shard; the default is 0. */
+    /** Sets the epoch: the number of the window, which must be unique in the shard; the default is 0. */
     public CertificateBuilder epoch(long number) {
         epoch = number;
         return this;
@@ -33,7 +37,8 @@ public final class CertificateBuilder {
      *
      * @param measured rows of a time in seconds and one to three values; with fewer than 16 rows in total, the
      *     certificate declares the window short
-     * @throws IllegalArgumentException if a row is not a measurement; the message names the row
+     * @throws IllegalArgumentException if a row has another number of values or a number that is not finite; the
+     *     message names the row
      */
     public CertificateBuilder rows(double[][] measured) {
         for (double[] row : measured) {

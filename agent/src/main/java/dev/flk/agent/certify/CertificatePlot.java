@@ -17,8 +17,8 @@ import java.util.stream.IntStream;
 import org.apache.commons.math3.stat.StatUtils;
 
 /**
- * An SVG plot of the claims of certificates: the fit of D̂ in one window, and D̂ and coh★ of all windows, with the
- * regimes as bands. Pure.
+ * An SVG plot of the claims of certificates: the fit of D̂ in one window, and D̂ and coh★ of all windows. The
+ * background colour of a window shows its regime. Pure.
  */
 public final class CertificatePlot {
     private static final int WIDTH = 760;
@@ -34,7 +34,7 @@ public final class CertificatePlot {
     private static final String LINE = "#c2410c";
     private static final String GRID = "#c9ced6";
 
-    /** The first and last lines of every plot, by which {@link #isPlot} recognises it. */
+    /** The first lines of every plot; {@link #isPlot} recognises a plot by these and {@link #END}. */
     private static final String BEGINNING = String.format(
             Locale.ROOT,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\""
@@ -72,7 +72,9 @@ public final class CertificatePlot {
         return beginning.equals(BEGINNING) && new String(in.readAllBytes(), StandardCharsets.UTF_8).endsWith(END);
     }
 
-    /** The plotted claims of a certificate: the occupied boxes by scale, and the values that follow from them. */
+    /**
+     * The claims of a certificate that are plotted. {@code counts} are the occupied boxes at each of {@code scales}.
+     */
     private record Claim(long epoch, double dHat, double cohStar, List<Integer> scales, List<Long> counts) {
         static Claim read(byte[] certificate) {
             try {
@@ -116,8 +118,8 @@ public final class CertificatePlot {
     }
 
     /**
-     * Draws log2 of the occupied boxes over log2 of the scale, and the line with slope D̂ and the median intercept of
-     * these points.
+     * Draws log2 of the number of occupied boxes over log2 of the scale, and the line with slope D̂. Its intercept is
+     * the median of the intercepts of lines with this slope through each point.
      */
     private void drawSlope(Claim one) {
         double[] x = one.scales().stream().mapToDouble(CertificatePlot::log2).toArray();

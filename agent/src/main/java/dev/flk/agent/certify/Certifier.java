@@ -34,23 +34,25 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Computes an unsigned certificate of each window. The verifier's own functions compute D̂, regime and budget with the
- * default policy, so that an honest certificate agrees with the backend's results. The {@code pcs_id} depends only on
- * the rows, the epoch and the shard. Not safe for several threads.
+ * The computation of an unsigned certificate for each window. D̂, regime and budget are computed by the verifier's own
+ * functions, with the default policy; the backend, which uses the same functions, therefore gets the same results. The
+ * {@code pcs_id} depends only on the rows, the epoch and the shard. Not safe for several threads.
  */
 public final class Certifier {
     /** The setting of the shard. */
     public static final Key<String> SHARD_ID =
             Key.of("SHARD_ID", Quantities::text, "The shard that `certify` writes into certificates.");
 
-    /** The reason that the window has fewer rows than requested, or too few to measure. */
+    /** The entry of {@code fallbacks} for a window with fewer rows than requested, or too few to measure. */
     static final String SHORT_WINDOW = "short_window";
-    /** The reason that all points are equal, so that no dimension can be measured. */
+    /**
+     * The entry of {@code fallbacks} for a window whose points are all equal, for which no dimension can be measured.
+     */
     static final String SINGLE_POINT = "single_point";
 
     /**
-     * The character with which Java replaces arguments that the locale cannot decode; different shard ids would become
-     * equal.
+     * The character with which Java replaces bytes of a command line that the locale cannot decode. Shard ids with it
+     * are rejected, because different ids would become equal.
      */
     private static final char UNREADABLE = '\uFFFD';
 
@@ -62,7 +64,7 @@ public final class Certifier {
     private final List<String> shardIds;
     private int dealt;
 
-    /** Creates a certifier that assigns windows to the shards in turn. */
+    /** Creates a certifier that assigns the windows to these shards in turn. */
     public Certifier(List<String> shardIds) {
         shardIds.forEach(Certifier::checkShardId);
         if (shardIds.isEmpty()) {
@@ -84,8 +86,8 @@ public final class Certifier {
     }
 
     /**
-     * Returns the certificates of all windows of a CSV file, in order, as JSON in UTF-8; none if the file has a
-     * mistake.
+     * Returns the certificates of all windows of a CSV file, in order, as JSON in UTF-8. If the file has a mistake
+     * anywhere, throws instead of returning some of them.
      *
      * @throws MalformedCsv if the file has a mistake anywhere; the message names the line
      */
@@ -96,11 +98,11 @@ public final class Certifier {
     }
 
     /**
-     * Certifies each window of a growing CSV as soon as it is complete. Ignores the rows after the last complete
-     * window.
+     * Certifies each window of a growing CSV as soon as it is complete, until the stream ends. Rows after the last
+     * complete window are not certified.
      *
      * @param each a consumer of the certificates, in order
-     * @throws MalformedCsv if a line has a mistake, which the message names; the complete windows before it are
+     * @throws MalformedCsv if a line has a mistake, which the message names; the complete windows before that line are
      *     certified
      */
     public void follow(InputStream csv, Columns columns, Windows windows, Consumer<byte[]> each)
@@ -113,7 +115,7 @@ public final class Certifier {
         });
     }
 
-    /** A stream that records whether it has ended, since a window that is closed by the end may be incomplete. */
+    /** A stream that records whether it has ended. A window that is passed on because of the end may be incomplete. */
     private static final class EndNoticed extends FilterInputStream {
         private boolean ended;
 
@@ -137,7 +139,7 @@ public final class Certifier {
     }
 
     /**
-     * Returns whether every line of a stream is a certificate as a certifier returns it, unsigned; true for an empty
+     * Returns whether every line of a stream is an unsigned certificate, as a certifier returns it; true for an empty
      * stream.
      */
     public static boolean areCertificates(InputStream stream) throws IOException {
@@ -189,7 +191,7 @@ public final class Certifier {
                 Measures.compressibility(text.toString().getBytes(StandardCharsets.US_ASCII)));
     }
 
-    /** Returns the certificate on one line, with reals in the shortest text that parses to the same value. */
+    /** Returns the certificate on one line. Each real number is the shortest text that parses to the same value. */
     private static byte[] json(
             Window window, String shardId, String merkleRoot, long[] boxes, Coherence coherence, double ratio) {
         double cohStar = CanonicalDouble.round9(coherence.share());
@@ -244,7 +246,10 @@ public final class Certifier {
         json.writeNumber(CanonicalDouble.print(value));
     }
 
-    /** Returns the reasons for which the backend should not rely on this window; empty for most windows. */
+    /**
+     * Returns the reasons why the claims of this window are unreliable, for the certificate's {@code ft.fallbacks};
+     * empty for most windows.
+     */
     private static List<String> fallbacks(Window window, long[] boxes) {
         List<String> fallbacks = new ArrayList<>();
         if (window.isShort()) {
@@ -267,7 +272,7 @@ public final class Certifier {
 
         private MerkleTree() {}
 
-        /** Returns the root of leaves with these data, in this order, as 64 lower-case hex digits. */
+        /** Returns the root of the tree whose leaves have these data, in this order, as 64 lower-case hex digits. */
         static String root(List<byte[]> leaves) {
             MessageDigest sha256 = sha256();
             return HexFormat.of().formatHex(leaves.isEmpty() ? sha256.digest() : hash(leaves, sha256));

@@ -45,8 +45,8 @@ import org.jspecify.annotations.Nullable;
  * semicolon or a tab, numbers may have a decimal comma. A time is a number of seconds or, from 1e11 on, milliseconds
  * since 1970, or a text in ISO 8601 (in UTC if it has no zone). A file with one column has no times; row numbers
  * replace them. Rows with an empty cell are skipped and counted. {@code NaN}, {@code Infinity} and numbers that
- * overflow a double are mistakes, because a certificate of invented values would be worse than none. Quotes, spaces
- * around a number, blank lines, CRLF line ends, a UTF-8 byte order mark and further columns are allowed.
+ * overflow a double are mistakes, because a certificate must not contain invented values. Quotes, spaces around a
+ * number, blank lines, CRLF line ends, a UTF-8 byte order mark and further columns are allowed.
  */
 public final class CsvRows {
     private static final int MOST_VALUES = 3;
@@ -56,7 +56,7 @@ public final class CsvRows {
     private static final String HOW = "choose others with --time COLUMN --value COLUMN[,COLUMN[,COLUMN]]";
 
     private static final Pattern NUMBER = Pattern.compile("[+-]?(\\d+(\\.\\d*)?|\\.\\d+)([eE][+-]?\\d+)?");
-    /** The lowest time that is in milliseconds since 1970; in seconds, it would be in the year 5138. */
+    /** The lowest number that counts as milliseconds since 1970; as seconds, it would be a time in the year 5138. */
     private static final double LEAST_MILLIS = 1e11;
 
     private static final double MOST_MILLIS = 1e14;
@@ -66,7 +66,7 @@ public final class CsvRows {
             .appendLiteral('T')
             .append(DateTimeFormatter.ISO_LOCAL_TIME)
             .optionalStart()
-            .parseLenient() // with or without minutes
+            .parseLenient() // an offset may lack the minutes
             .appendOffset("+HHmm", "Z")
             .toFormatter(Locale.ROOT);
 
@@ -158,7 +158,7 @@ public final class CsvRows {
         return best;
     }
 
-    /** Counts a character outside quotes. */
+    /** Returns the number of occurrences of a character outside quotes. */
     private static long count(String text, char wanted) {
         boolean isQuoted = false;
         long count = 0;
@@ -220,7 +220,7 @@ public final class CsvRows {
                         : "the columns are " + names + "; " + HOW));
     }
 
-    /** Returns the next row, or null after the last. */
+    /** Returns the next row; null after the last one. */
     @Nullable
     Row next() throws IOException, MalformedCsv {
         while (true) {
@@ -345,27 +345,27 @@ public final class CsvRows {
         return value;
     }
 
-    /** Replaces a decimal comma with a point, unless commas separate the cells. */
+    /** Replaces a decimal comma with a point if cells are not separated by commas and the text has no point. */
     private String withPoint(String text) {
         return separator == ',' || text.indexOf('.') >= 0 ? text : text.replace(',', '.');
     }
 
-    /** Returns the error for a mistake in the last line. */
+    /** Returns the error for a mistake in the line that was read last. */
     MalformedCsv malformed(String what) {
         return new MalformedCsv("line " + line + ": " + what);
     }
 
-    /** Returns the number of returned rows. */
+    /** Returns the number of rows that were returned so far. */
     public long rows() {
         return rows;
     }
 
-    /** Returns the number of rows that were skipped because of an empty cell. */
+    /** Returns the number of rows that were skipped so far because of an empty cell. */
     public long skippedRows() {
         return skippedRows;
     }
 
-    /** Returns the name of the separator. */
+    /** Returns the name of the separator: comma, semicolon or tab. */
     public String separatorName() {
         return switch (separator) {
             case ';' -> "semicolon";
@@ -379,12 +379,12 @@ public final class CsvRows {
         return timeColumn < 0 ? Optional.empty() : Optional.of(shown(header.get(timeColumn)));
     }
 
-    /** Returns the columns of the values. */
+    /** Returns the names of the value columns, as shown to users. */
     public List<String> valueNames() {
         return valueColumns.stream().map(column -> shown(header.get(column))).toList();
     }
 
-    /** Returns the other columns. */
+    /** Returns the names of the columns that are not read, as shown to users. */
     public List<String> ignoredNames() {
         List<String> names = new ArrayList<>();
         for (int i = 0; i < header.size(); i++) {
@@ -396,7 +396,8 @@ public final class CsvRows {
     }
 
     /**
-     * Returns text of the file for a terminal, truncated and without control characters; in quotes unless it is a name.
+     * Returns a text from the file as it is shown on a terminal: truncated, without control characters, and in quotes
+     * unless it looks like a name.
      */
     private static String shown(String text) {
         String clean = text.replaceAll("\\p{Cntrl}", "?");
@@ -408,7 +409,7 @@ public final class CsvRows {
      * A measurement.
      *
      * @param timestampSeconds the time in seconds since 1970, with a fraction; or the number of the row
-     * @param values the number of values, 1 to 3; the others are 0
+     * @param values the number of values, 1 to 3; the rest of x, y and z are 0
      */
     record Row(double timestampSeconds, int values, double x, double y, double z) {
 
@@ -427,8 +428,8 @@ public final class CsvRows {
 
         /**
          * Returns the row as {@code timestamp,x,y,z}, without missing values, each number in the shortest text that
-         * parses to the same value. This text is hashed and compressed instead of that of the file, since {@code 1.50}
-         * and {@code 1.5} are the same measurement.
+         * parses to the same value. This text is hashed and compressed instead of the text in the file, because {@code
+         * 1.50} and {@code 1.5} are the same measurement.
          */
         String text() {
             StringBuilder text = new StringBuilder(CanonicalDouble.print(timestampSeconds));
@@ -441,8 +442,8 @@ public final class CsvRows {
     }
 
     /**
-     * An error that reports that a file is not a CSV of measurements. The message names the line, the column if known,
-     * and what to do.
+     * The error that a file is not a CSV of measurements. The message names the line, the column if it is known, and
+     * what to do.
      */
     public static final class MalformedCsv extends Exception {
 

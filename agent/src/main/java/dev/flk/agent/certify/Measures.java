@@ -8,17 +8,17 @@ import java.util.Random;
 import java.util.function.ToDoubleFunction;
 import java.util.zip.Deflater;
 
-/** The measures of the points of a window. Pure. */
+/** The computations on the points of a window. Pure. */
 final class Measures {
     private static final int ZLIB_LEVEL = 6;
-    /** The scales of every computed certificate, in boxes along an edge of the cube. */
+    /** The scales of every computed certificate; a scale is the number of boxes along an edge of the cube. */
     static final int[] SCALES = {2, 4, 8, 16};
 
     private Measures() {}
 
     /**
-     * Returns the number of occupied boxes at each of {@link #SCALES}, where the unit cube is divided into {@code
-     * scale³} boxes: at least 1, at most the number of points.
+     * Returns, for each of {@link #SCALES}, the number of boxes that contain a point if the unit cube is divided into
+     * {@code scale³} boxes. Each number is at least 1 and at most the number of points.
      */
     static long[] boxCounts(UnitCube points) {
         long[] counts = new long[SCALES.length];
@@ -42,9 +42,9 @@ final class Measures {
     }
 
     /**
-     * Returns the ratio of the size after zlib at level {@value #ZLIB_LEVEL} to the size before, 0 to 1; 1 for no bytes
-     * and for bytes that do not compress. Only this value may differ slightly between builds of zlib; the {@code
-     * pcs_id} does not depend on it.
+     * Returns the compressed size of bytes divided by their size, from 0 to 1, for zlib at level {@value #ZLIB_LEVEL};
+     * 1 if there are no bytes or they do not compress. This is the only value of a certificate that may differ slightly
+     * between builds of zlib; the {@code pcs_id} does not depend on it.
      */
     static double compressibility(byte[] bytes) {
         if (bytes.length == 0) {
@@ -65,17 +65,21 @@ final class Measures {
     }
 
     /**
-     * The concentration of the points of a window: the largest share of them in one of {@value #BINS} equal bins along
-     * any of {@value #DIRECTIONS} directions. The bins divide the projection of the whole unit cube onto the direction,
-     * not that of the points, so that a tight cluster falls into one bin.
+     * The concentration of the points of a window. For each of {@value #DIRECTIONS} directions, the points are
+     * projected onto the direction and counted in {@value #BINS} equal bins; coh★ is the largest share of the points in
+     * a bin. The bins divide the projection of the entire unit cube, not that of the points; a tight cluster therefore
+     * falls into one bin.
      *
      * @param share coh★, above 0 and at most 1
-     * @param direction the unit vector with the largest share; the first of several
+     * @param direction the unit vector of the direction with the largest share; the first one if several have it
      */
     record Coherence(double share, double[] direction) {
         static final int BINS = 16;
         static final int DIRECTIONS = 64;
-        /** The seed in the certificate, which determines the directions because {@link Random} is specified exactly. */
+        /**
+         * The seed in the certificate. It determines the directions, because the algorithm of {@link Random} is
+         * specified exactly.
+         */
         static final long SEED = 1;
 
         private static final double[][] FIXED = directions();
@@ -100,7 +104,7 @@ final class Measures {
             int fullest = 0;
             for (int i = 0; i < points.size(); i++) {
                 double shadow = points.x(i) * d[0] + points.y(i) * d[1] + points.z(i) * d[2];
-                // rounding may place a corner of the cube slightly outside the projection of the cube
+                // limited, because rounding may place a corner of the cube slightly outside the projection of the cube
                 int bin = Math.max(0, Math.min(BINS - 1, (int) ((shadow - low) / (high - low) * BINS)));
                 fullest = Math.max(fullest, ++bins[bin]);
             }
@@ -122,8 +126,8 @@ final class Measures {
     }
 
     /**
-     * The points of a window, with each axis scaled to [0, 1] independently, since degrees and kilometres have no
-     * common unit. All coordinates on an axis without variation are 0.
+     * The points of a window. Each axis is scaled to [0, 1] independently, because the axes may have different units.
+     * If all values on an axis are equal, its coordinates are 0.
      */
     static final class UnitCube {
         private final double[][] axes;
@@ -133,8 +137,8 @@ final class Measures {
         }
 
         /**
-         * Returns the points of rows: three values are the coordinates, two leave the third at 0, and one is a curve
-         * over time.
+         * Returns the points of rows. Three values are the coordinates; with two, the third coordinate is 0; with one
+         * value, time is the first coordinate and the value the second.
          */
         static UnitCube of(List<Row> rows) {
             return rows.get(0).values() == 1
@@ -171,7 +175,7 @@ final class Measures {
                 min = StrictMath.min(min, value);
                 max = StrictMath.max(max, value);
             }
-            // the difference of values with opposite signs near the largest double overflows
+            // scaled down first if the difference overflows, as for values of opposite signs near the largest double
             double shrink = Double.isFinite(max - min) ? 1.0 : 0.25;
             double extent = max * shrink - min * shrink;
             for (int i = 0; i < values.length; i++) {

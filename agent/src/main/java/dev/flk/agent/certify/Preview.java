@@ -18,12 +18,12 @@ import java.util.stream.Collectors;
 /**
  * A preview of the columns, rows and windows of a CSV.
  *
- * @param text the text for a terminal, in lines of at most 80 columns except for long names
+ * @param text the preview for a terminal, in lines of at most 80 columns; lines with long names may be longer
  */
 public record Preview(String text) {
     private static final int SHOWN_ROWS = 5;
 
-    /** Returns the preview of a file, which is read completely. */
+    /** Reads all rows of a file and returns the preview. {@code file} is its name. */
     public static Preview of(String file, CsvRows csv, Windows windows) throws IOException, MalformedCsv {
         List<Row> shown = new ArrayList<>();
         long[] counts = new long[2];

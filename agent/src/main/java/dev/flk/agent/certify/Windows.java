@@ -12,25 +12,31 @@ import java.util.function.Consumer;
 /** A rule that divides a sequence of rows into windows. */
 public sealed interface Windows {
 
-    /** Returns windows of {@code rows} rows each, numbered from {@code firstNumber}. */
+    /**
+     * Returns the rule for windows of {@code rows} rows each, numbered from {@code firstNumber}; the last window may
+     * have fewer rows.
+     */
     static Windows byCount(int rows, long firstNumber) {
         return new ByCount(rows, firstNumber);
     }
 
     /**
-     * Returns windows by time: window {@code n} contains the rows with times in {@code [n·length, (n+1)·length)} since
-     * 1970. Rows may be in any order within a window, but no row may belong to an earlier window than the previous row.
+     * Returns the rule for windows by time: window {@code n} contains the rows with times in {@code [n·length,
+     * (n+1)·length)} since 1970. Within a window, rows may be in any order, but no row may belong to an earlier window
+     * than the row before it.
      */
     static Windows byTime(Duration length) {
         return new ByTime(length);
     }
 
-    /** Passes each window to {@code each}, in order, as soon as it is complete; skips windows without rows. */
+    /**
+     * Passes each window to {@code each}, in order, as soon as its last row was read. Windows without rows are skipped.
+     */
     void cut(CsvRows rows, Consumer<Window> each) throws IOException, MalformedCsv;
 
     /** The rule of {@link Windows#byCount}. */
     record ByCount(int rowsPerWindow, long firstNumber) implements Windows {
-        /** The maximum number of rows in memory, about 40 bytes each. */
+        /** The maximum number of rows of a window, which are in memory and take about 40 bytes each. */
         static final int MOST_ROWS = 10_000_000;
 
         public ByCount {
@@ -86,7 +92,8 @@ public sealed interface Windows {
                 open.add(row);
             }
             if (!open.isEmpty()) {
-                // it is unknown whether more rows would follow, so only the number of rows decides whether it is short
+                // not marked as cut: whether more rows would follow is unknown, and only the number of rows decides
+                // whether the window is short
                 each.accept(new Window(number, open, false));
             }
         }
@@ -105,11 +112,12 @@ public sealed interface Windows {
      * The rows of one certificate.
      *
      * @param number the number of the window, which becomes the epoch of the certificate
-     * @param cut whether the data ended before the window was full
+     * @param cut whether the data ended before the window had the requested number of rows; always false for windows by
+     *     time
      */
     record Window(long number, List<Row> rows, boolean cut) {
 
-        /** The minimum number of rows; fewer occupy too few boxes for a meaningful slope. */
+        /** The minimum number of rows for a meaningful slope; fewer rows occupy too few boxes. */
         static final int FEWEST_ROWS = 16;
 
         public Window {

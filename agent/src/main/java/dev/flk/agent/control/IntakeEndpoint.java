@@ -21,8 +21,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The endpoint {@code POST /v1/pcs}. Its body is a certificate or, with the content type {@code application/x-ndjson},
- * one per line. The answer is 202 once all accepted certificates are on disk, 400 if none is valid, 503 if the outbox
- * has no room now, and 500 if writing failed; after a 500, the certificates may be on disk nevertheless. Any thread.
+ * one per line. The answer is 202 once all accepted certificates are on disk, 400 if no certificate is valid, 503 if
+ * the outbox has no room now, and 500 if writing to the outbox failed; after a 500, the certificates may be on disk
+ * nevertheless. Any thread.
  */
 final class IntakeEndpoint {
     private final Outbox outbox;
@@ -33,7 +34,9 @@ final class IntakeEndpoint {
         this.intake = new Intake(outbox);
     }
 
-    /** Adds the certificates of a request to the outbox, and answers the request. */
+    /**
+     * Adds the certificates of a request to the outbox. Returns at once; the request is answered when they are on disk.
+     */
     void take(Request request, Exchange exchange) {
         byte[] body = request.body().exact();
         String type = request.header("Content-Type");
@@ -73,7 +76,13 @@ final class IntakeEndpoint {
         }
     }
 
-    /** The results for the lines of a request. */
+    /**
+     * The body of an answer.
+     *
+     * @param error why no line was added; null if some were
+     * @param added the number of added lines
+     * @param refused the rejected lines; null if there are none
+     */
     private record Report(
             @Nullable String error, int added, @Nullable List<Refused> refused) {}
 

@@ -44,18 +44,20 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The HTTP server for operators and for programs on the same machine. A Unix socket, by default in the outbox's
- * directory and accessible only to its owner, accepts certificates and operators' commands. A second socket, also open
- * to its group, and a loopback port accept only certificates; both are optional. One event loop serves all of them.
+ * directory and accessible only to its owner, accepts certificates and operators' commands. A second socket, which is
+ * also accessible to its group, and a loopback port accept only certificates; both are optional. One event loop serves
+ * all addresses.
  */
 public final class LocalServer implements Closeable {
     static final int MAX_BODY_BYTES = 8 << 20;
     private static final long MAX_BODIES_BYTES = 4L * MAX_BODY_BYTES;
-    /** The longest path of a Unix socket on Linux. */
+    /** The longest path of a Unix socket on Linux, in bytes. */
     private static final int LONGEST_SOCKET_PATH_BYTES = 107;
 
     static final int MAX_CONNECTIONS = 256;
     /**
-     * The number of connections reserved for operators, so that programs that submit certificates cannot lock them out.
+     * The number of connections that are reserved for operators. Without the reserve, programs that submit certificates
+     * could lock operators out.
      */
     private static final int FOR_OPERATORS = 16;
 
@@ -89,7 +91,7 @@ public final class LocalServer implements Closeable {
      *
      * @param control the operators' socket
      * @param intake the programs' socket, if configured
-     * @param intakePort the programs' loopback port, if configured; 0 takes a free one
+     * @param intakePort the programs' loopback port, if configured; 0 for any free port
      */
     public record Addresses(Path control, Optional<Path> intake, Optional<Integer> intakePort) {
         private static final Key<Path> CONTROL_SOCKET = Key.of(
@@ -122,7 +124,7 @@ public final class LocalServer implements Closeable {
     /**
      * Starts listening on all addresses. A socket file on which no process listens is replaced.
      *
-     * @throws InvalidConfig if a socket's path belongs to another process or is not a socket
+     * @throws InvalidConfig if another process listens on a socket's path, or a file other than a socket exists there
      * @throws IOException if an address cannot be opened; the message says which one and what to do
      */
     public static LocalServer start(Addresses addresses, Outbox outbox, Operations operations) throws IOException {
@@ -182,8 +184,8 @@ public final class LocalServer implements Closeable {
     }
 
     /**
-     * Removes the socket that a killed agent left behind. Any other file at that path stays, because the agent did not
-     * create it.
+     * Removes the socket file that a killed agent has left. Throws if any other file has that path, because the agent
+     * did not create it.
      */
     private static void removeOld(String setting, Path socket) throws IOException {
         if (!Files.exists(socket, LinkOption.NOFOLLOW_LINKS)) {
@@ -205,7 +207,7 @@ public final class LocalServer implements Closeable {
         Files.deleteIfExists(socket);
     }
 
-    /** Returns whether a process may be listening on a socket; only a refused connection proves that none is. */
+    /** Returns whether a process may be listening on a socket; only a refused connection proves that no process is. */
     private static boolean isListening(Path socket) {
         try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
             channel.configureBlocking(false); // a blocking connect would wait while the backlog is full
@@ -238,7 +240,10 @@ public final class LocalServer implements Closeable {
         return server.load().connections().held() <= MAX_CONNECTIONS - FOR_OPERATORS;
     }
 
-    /** Rejects requests that a web page may have sent, because a page in a local browser can reach a loopback port. */
+    /**
+     * Accepts a connection to the loopback port. Its requests are rejected if a web page may have sent them: a page in
+     * a local browser can reach this port.
+     */
     private @Nullable Visitor connectByPort(@Nullable SocketAddress remote) {
         return !hasRoomForPrograms()
                 ? null
@@ -254,7 +259,7 @@ public final class LocalServer implements Closeable {
                 };
     }
 
-    /** Waits for the operation in progress, then closes all sockets and connections. */
+    /** Waits for the operator's operation in progress, then closes all sockets and connections. */
     @Override
     public void close() {
         operators.close();
@@ -269,7 +274,7 @@ public final class LocalServer implements Closeable {
         /** Returns the state of the agent. */
         StatusReport status() throws IOException;
 
-        /** Frees the disk space of certificates that were settled longer ago than the horizon. */
+        /** Frees the disk space of settled certificates in segments that were closed longer ago than the horizon. */
         OutboxCompaction.Report compact(Duration horizon, OutboxCompaction.Mode mode) throws IOException;
 
         /** Moves the selected dead letters back to the outbox to be sent again; returns their number. */

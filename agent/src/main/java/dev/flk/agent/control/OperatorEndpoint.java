@@ -29,7 +29,8 @@ import java.util.concurrent.TimeUnit;
 /**
  * The HTTP endpoints for operators: {@code GET /v1/status}, {@code POST /v1/compact?horizon_days=14&dry_run=true}, and
  * {@code POST /v1/dlq/requeue} and {@code /v1/dlq/purge} with {@code reason}, {@code since} and {@code id} (which may
- * be repeated) or with {@code all=true}. One operation runs at a time; a few more may wait.
+ * be repeated) or with {@code all=true}. One operation runs at a time; up to {@value #WAITING} more wait, and further
+ * ones are answered with 503.
  */
 final class OperatorEndpoint implements Closeable {
     private static final int WAITING = 16;
@@ -45,7 +46,7 @@ final class OperatorEndpoint implements Closeable {
 
     /** The code that runs an operation. */
     private interface Operation {
-        /** Runs the operation; returns the result, which the answer contains as JSON. */
+        /** Runs the operation; returns the result, which becomes the JSON body of the answer. */
         Object run(QueryStringDecoder query) throws IOException;
     }
 

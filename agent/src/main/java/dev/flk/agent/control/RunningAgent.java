@@ -30,7 +30,10 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** A running agent, as another process on the same machine uses it: over its socket, with one connection per request. Any thread. */
+/**
+ * A client of a running agent, for another process on the same machine. It uses the agent's operators' socket, with one
+ * connection for each request. Any thread.
+ */
 public final class RunningAgent implements CertificateSink, Operations {
     private static final JsonMapper JSON = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
@@ -40,7 +43,7 @@ public final class RunningAgent implements CertificateSink, Operations {
     private static final Pattern HEAD = Pattern.compile(
             "HTTP/1\\.1 (\\d{3}) .*?\r\ncontent-length: (\\d+)\r\n.*", Pattern.DOTALL | Pattern.CASE_INSENSITIVE);
     private static final Duration SOON = Duration.ofSeconds(10);
-    /** The timeout of operations that read or write large amounts of data. */
+    /** The timeout of operations that may read or write large amounts of data. */
     private static final Duration PATIENCE = Duration.ofMinutes(30);
 
     private final Path socket;
@@ -51,7 +54,7 @@ public final class RunningAgent implements CertificateSink, Operations {
         this.outbox = outbox;
     }
 
-    /** The failure to connect to an agent's socket. */
+    /** The error that no agent could be reached at a socket. */
     public static final class NotThere extends IOException {
         private static final long serialVersionUID = 1;
 
@@ -61,8 +64,8 @@ public final class RunningAgent implements CertificateSink, Operations {
     }
 
     /**
-     * Returns the agent that owns an outbox and listens on a socket. Each call on the result may throw
-     * {@link NotThere}.
+     * Returns a client of the agent that owns an outbox and listens on a socket. Does not connect: each call on the
+     * client may throw {@link NotThere}.
      */
     public static RunningAgent at(Path socket, Path outbox) {
         return new RunningAgent(socket, outbox);
@@ -87,7 +90,7 @@ public final class RunningAgent implements CertificateSink, Operations {
         }
     }
 
-    /** Returns a size that fits into one request; the running agent itself checks that the outbox has room. */
+    /** Returns a size that fits into one request. The running agent checks whether its outbox has room. */
     @Override
     public long maxBytes() {
         return LocalServer.MAX_BODY_BYTES / 2;
@@ -207,7 +210,7 @@ public final class RunningAgent implements CertificateSink, Operations {
                 }
             }
         } catch (IOException e) {
-            // the agent may have answered and closed the connection before it read everything
+            // ignored, because the agent may have answered and closed the connection before it read everything
         }
     }
 

@@ -5,16 +5,17 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The state of an agent. In JSON it is an object with these names in snake case that omits null values. Times are in
- * RFC 3339.
+ * The state of an agent. In JSON it is an object whose members have these names in snake case; null values are omitted.
+ * Times are texts in RFC 3339.
  *
- * @param pid the process id of the running agent; null if none runs, and then everything that only a running agent
- *     knows is null too
+ * @param pid the process id of the running agent; null if no agent runs. Without an agent, all values that only a
+ *     running agent knows are null, too
  * @param pending the number of waiting certificates
  * @param oldestAdded the time at which the oldest waiting certificate was added; null if none waits
  * @param settledPerSecond the rate at which certificates were settled within the last minute
- * @param drainSeconds the time until none waits any more, at that rate; null if the rate is 0
- * @param heldShards the number of shards that are on hold because the backend rejected a signature
+ * @param drainSeconds the seconds until no certificate waits any more at that rate; null if certificates wait and the
+ *     rate is 0
+ * @param heldShards the number of shards that are held because the backend rejected a signature
  * @param lostRecords the number of records lost to disk damage
  * @param outboxBytes the size of the outbox's files; at most {@code outboxMaxBytes}
  * @param diskFreeBytes the free space of the file system; the outbox accepts nothing below {@code diskMinFreeBytes}
@@ -41,11 +42,11 @@ public record StatusReport(
     /**
      * A backend as the agent sees it.
      *
-     * @param answering false during an outage, while the agent sends only probes, and those only while certificates
-     *     wait
+     * @param answering false during an outage, in which the agent only probes whether the backend answers, and only
+     *     while certificates wait
      * @param lastAnsweredAt the time of its last answer; null if it has not answered since the agent's start or the
      *     last reload
-     * @param pausedSeconds the remaining pause that it asked for
+     * @param pausedSeconds the seconds for which nothing will be sent to it
      * @param window the number of certificates that may be in flight to it
      * @param clockAheadMs the offset of its clock from the agent's; negative if it is behind
      */

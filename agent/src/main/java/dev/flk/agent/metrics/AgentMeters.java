@@ -65,28 +65,28 @@ public final class AgentMeters {
     }
 
     /**
-     * Sets the supplier of waiting certificates by shard, which is called at each scrape. Each shard in its result has
-     * a sample of every family from then on.
+     * Sets the supplier of waiting certificates by shard, which is called at each scrape. Every shard in its result
+     * gets a sample of each metric by shard, also of counters that are still 0.
      */
     public void shards(Supplier<Map<String, ShardWaiting>> waiting) {
         shards.show(waiting);
     }
 
     /**
-     * Counts a certificate of a shard that will be sent again; {@code shard} is one of the names that are shown, so
-     * that they are few.
+     * Counts a certificate of a shard that will be sent again. {@code shard} must be a name from {@code
+     * Outbox.shardName}, which limits the number of names.
      */
     public void retried(String shard) {
         retries.inc();
         shards.retried(shard);
     }
 
-    /** Counts a certificate of a shard that was given up; {@code shard} is limited as in {@link #retried}. */
+    /** Counts a certificate of a shard that was given up. {@code shard} must be a name as for {@link #retried}. */
     public void givenUp(String shard) {
         shards.givenUp(shard);
     }
 
-    /** Counts lost records. */
+    /** Counts records of the outbox that were lost to disk damage. */
     public void lost(long records) {
         damaged.inc((double) records);
     }
@@ -96,8 +96,9 @@ public final class AgentMeters {
     }
 
     /**
-     * The metrics by shard. The caller that supplies the names bounds their number. Each shard has a sample of every
-     * family, also of counters that are 0, so that the first event is visible as a change. Safe for several threads.
+     * The metrics by shard. The caller that supplies the names must limit their number. Each shard has a sample of
+     * every metric, also of counters that are 0; the first event is then visible as an increase. Safe for several
+     * threads.
      */
     private static final class ShardMeters extends Collector {
         private static final List<String> LABEL = List.of("shard");
@@ -151,7 +152,7 @@ public final class AgentMeters {
      * The waiting certificates of a shard.
      *
      * @param entries the number of certificates
-     * @param oldestSeconds the age of the oldest one; 0 without certificates
+     * @param oldestSeconds the time for which the oldest certificate has waited; 0 without certificates
      */
     public record ShardWaiting(int entries, double oldestSeconds) {}
 }

@@ -66,7 +66,7 @@ public final class MetricsServer implements Closeable {
                 null));
     }
 
-    /** Starts a server on all addresses; port 0 takes a free one. */
+    /** Starts a server on all addresses of the machine; port 0 stands for any free port. */
     public static MetricsServer start(int port, AgentMeters meters) throws IOException {
         return new MetricsServer(port, meters);
     }

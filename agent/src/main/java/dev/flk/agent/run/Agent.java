@@ -42,8 +42,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The agent, which owns the outbox and sends its certificates. One thread sends: the caller of {@link #run}, or the
- * agent's own thread if an application has called {@link #open(AgentConfig)}. The spool directory, HTTP, the local
- * servers and the log have their own threads. Any thread may call all methods except {@code run}.
+ * agent's own thread if an application has called {@link #open(AgentConfig)}. The spool directory, requests to
+ * backends, the local servers and the log have threads of their own. Any thread may call the methods, but only one
+ * thread at a time runs {@link #run}.
  */
 public final class Agent implements Closeable {
     private static final long CHECK_LOCK_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -65,7 +66,7 @@ public final class Agent implements Closeable {
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final AgentConfig config;
-    /** The lock that the sending thread holds. */
+    /** The lock that the sending thread holds while it sends; {@link #close} waits for it. */
     private final ReentrantLock sending = new ReentrantLock();
 
     private @Nullable Thread own;
@@ -73,10 +74,12 @@ public final class Agent implements Closeable {
     private volatile List<String> leftBehind = List.of();
 
     /**
-     * Opens the outbox and sends its certificates until {@link #close}, on a new daemon thread. For an application,
-     * which may {@link #submit} at the same time; log lines go to its SLF4J provider, and are discarded if it has none.
+     * Opens the outbox, and sends its certificates on a new daemon thread until {@link #close}. For an application,
+     * which may {@link #submit} certificates at the same time. Log lines go to the application's SLF4J provider, and
+     * are discarded if it has none.
      *
-     * @throws dev.flk.agent.outbox.Outbox.OutboxLocked if another process owns the outbox; the message names it
+     * @throws dev.flk.agent.outbox.Outbox.OutboxLocked if another process owns the outbox; the message names that
+     *     process
      */
     public static Agent open(AgentConfig config) throws IOException {
         Agent agent = new Agent(config, Surroundings.real());
@@ -89,7 +92,8 @@ public final class Agent implements Closeable {
     /**
      * Opens the outbox and all other parts of the agent; sends nothing before {@link #run}.
      *
-     * @throws dev.flk.agent.outbox.Outbox.OutboxLocked if another process owns the outbox; the message names it
+     * @throws dev.flk.agent.outbox.Outbox.OutboxLocked if another process owns the outbox; the message names that
+     *     process
      */
     public static Agent open(AgentConfig config, Surroundings surroundings) throws IOException {
         return new Agent(config, surroundings);
@@ -174,7 +178,10 @@ public final class Agent implements Closeable {
         return end.map(Instant::getEpochSecond).orElse(0L);
     }
 
-    /** Applies another configuration as far as possible without a restart; logs the settings that need one. */
+    /**
+     * Applies another configuration as far as possible without a restart; logs the changed settings that need a
+     * restart.
+     */
     public void reload(AgentConfig next) {
         config.neededRestart(next)
                 .forEach(setting -> LOG.warn("{} was changed; restart the agent to apply it", setting));
@@ -183,14 +190,16 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Adds a certificate, as JSON, to be sent; it is on disk when this method returns.
+     * Adds a certificate (JSON in UTF-8) to the outbox, from which it is sent. It is on disk when this method returns.
      *
-     * @return a future that completes with the settlement of the certificate, on a thread of the common pool. It
-     *     completes with an {@link IOException} if the agent is closed first: the certificate then remains in the
-     *     outbox, and is sent after the outbox is opened again
-     * @throws IllegalArgumentException if the certificate is invalid; it was not added, and the message says why
+     * @return a future that completes with the settlement of the certificate, on a thread of the common pool. If the
+     *     agent is closed first, the future fails with an {@link IOException}: the certificate remains in the outbox,
+     *     and is sent after the outbox is opened again
+     * @throws IllegalArgumentException if the certificate is invalid; it was not added, and the message says what is
+     *     wrong
      * @throws dev.flk.agent.outbox.CertificateSink.OutboxFull if there is no room; it was not added
-     * @throws IOException if the disk failed, or the agent is closed; it does not count as added
+     * @throws IOException if the disk failed, or the agent is closed; the caller must assume that the certificate was
+     *     not added
      */
     public CompletionStage<Settlement> submit(byte[] certificate) throws IOException {
         Optional<String> objection = new Intake(outbox).objection(certificate);
@@ -202,7 +211,10 @@ public final class Agent implements Closeable {
         return stage;
     }
 
-    /** Returns why certificates may not be settled at present, as text for a message; empty if no problem is known. */
+    /**
+     * Returns a known problem because of which certificates may not be settled now, as text for a message; empty if no
+     * problem is known.
+     */
     public Optional<String> problem() {
         if (lockLost().isPresent()) {
             return lockLost().map(IOException::getMessage);
@@ -258,7 +270,10 @@ public final class Agent implements Closeable {
         loop(true);
     }
 
-    /** Returns why files were left in the spool directory; valid after {@link #runUntilEmpty} has returned. */
+    /**
+     * Returns why files were left in the spool directory, a sentence for each file; valid after {@link #runUntilEmpty}
+     * has returned.
+     */
     public List<String> leftBehind() {
         return leftBehind;
     }
@@ -306,7 +321,8 @@ public final class Agent implements Closeable {
                     break;
                 }
                 if (lastFiles == null || lastFiles.isDone()) {
-                    // one more pass, for files that arrived since or did not fit into the outbox before
+                    // requests one more pass, for files that have arrived since the last one or did not fit into the
+                    // outbox then
                     lastFiles = spool.map(SpoolIntake::pass).orElse(CompletableFuture.completedFuture(false));
                     lastFiles.thenRun(sender::wake);
                 }
@@ -337,7 +353,9 @@ public final class Agent implements Closeable {
         sender.step();
     }
 
-    /** Makes {@link #run} return once the certificates in flight are answered, or after a few seconds. */
+    /**
+     * Makes {@link #run} return once the certificates in flight are answered, or after eight seconds. Does not block.
+     */
     public void stop() {
         stopping = true;
         sender.stop();
@@ -357,7 +375,7 @@ public final class Agent implements Closeable {
      * Ends {@link #run}, waits for answers to certificates in flight, and closes the outbox. Returns within twelve
      * seconds, even if the disk or a backend hangs.
      *
-     * @throws IOException if a part could not be closed, or the disk does not answer; pending certificates are on disk
+     * @throws IOException if a part could not be closed, or closing took too long; the pending certificates are on disk
      *     nevertheless
      */
     @Override

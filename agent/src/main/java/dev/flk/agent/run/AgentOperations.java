@@ -18,9 +18,7 @@ import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/**
- * The operations of a running agent for its operators. Each runs on the thread of the server that received the request.
- */
+/** The operations of a running agent for its operators, which the local server calls on its thread for operations. */
 final class AgentOperations implements Operations {
     private static final Logger LOG = LoggerFactory.getLogger(AgentOperations.class);
 

@@ -1,6 +1,6 @@
 /**
- * The running agent, which wires outbox, spool, sender and metrics together; it opens them in the order of their
- * dependencies and closes them in reverse. The command line starts and stops it.
+ * The running agent. It opens outbox, dead letters, sender, metrics and local servers in the order of their
+ * dependencies, and closes them in reverse. The command line starts and stops it; other programs can embed it.
  */
 @NullMarked
 package dev.flk.agent.run;

@@ -16,8 +16,9 @@ import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 
 /**
- * The intake of certificates into the outbox. It checks only what signing needs: JSON, and the eight signed fields. The
- * backend rejects a certificate with any other fault, which then becomes a dead letter. For one thread.
+ * The intake of certificates into the outbox. It checks only what signing needs: that a certificate is JSON and has the
+ * eight signed fields. A certificate with any other fault is accepted here, rejected by the backend, and then becomes a
+ * dead letter. For one thread.
  */
 public final class Intake {
     /** The maximum length of a certificate; no backend accepts a longer one, even in a batch. */
@@ -29,7 +30,7 @@ public final class Intake {
     private final LongConsumer progress;
     private long added;
 
-    /** Creates an intake for an outbox of this process, or of another. */
+    /** Creates an intake for the outbox of this process, or for that of a running agent. */
     public Intake(CertificateSink outbox) {
         this(outbox, added -> {});
     }
@@ -56,11 +57,11 @@ public final class Intake {
     }
 
     /**
-     * Adds certificates as {@link #add} does, and removes from the queue those that are on disk, so that the caller can
-     * retry the others after a failure.
+     * Adds certificates as {@link #add} does, and removes each from the queue once it is on disk. After a failure, the
+     * caller can retry with the same queue.
      */
     void addFrom(Deque<byte[]> certificates) throws IOException {
-        // so that a small outbox accepts a long source in pieces
+        // limited by the outbox's size, because a small outbox can accept a long source only in pieces
         long maxBytes = Math.min(MAX_APPEND_BYTES, outbox.maxBytes() / 8);
         while (!certificates.isEmpty()) {
             List<byte[]> append = new ArrayList<>();
@@ -79,7 +80,7 @@ public final class Intake {
         }
     }
 
-    /** Adds the only certificate of a source, which may have any number of lines. */
+    /** Adds the only certificate of a source. The certificate may have any number of lines. */
     public void addOne(InputStream in, Consumer<Refused> refused) throws IOException {
         byte[] certificate = in.readNBytes(MAX_CERTIFICATE_BYTES + 1);
         Optional<String> objection = objection(certificate);
@@ -90,7 +91,10 @@ public final class Intake {
         }
     }
 
-    /** Returns the lines of a source that can be added; adds nothing. */
+    /**
+     * Returns the lines of a source that are valid certificates; adds nothing. Passes each rejected line to {@code
+     * refused}.
+     */
     public List<byte[]> goodLines(InputStream in, Consumer<Refused> refused) throws IOException {
         List<byte[]> good = new ArrayList<>();
         Lines lines = new Lines(in, MAX_CERTIFICATE_BYTES);
@@ -115,7 +119,10 @@ public final class Intake {
         return count;
     }
 
-    /** Adds a source with a certificate on each line. Skips blank lines; a rejected line does not affect the others. */
+    /**
+     * Adds the certificates of a source that has one on each line. Skips blank lines. Passes each rejected line to
+     * {@code refused}; the other lines are added nevertheless.
+     */
     public void addLines(InputStream in, Consumer<Refused> refused) throws IOException {
         Lines lines = new Lines(in, MAX_CERTIFICATE_BYTES);
         Deque<byte[]> good = new ArrayDeque<>();
@@ -150,8 +157,8 @@ public final class Intake {
     }
 
     /**
-     * Returns the maximum length in bytes. A certificate that is longer than the outbox's capacity is rejected, since
-     * it would never fit.
+     * Returns the maximum length of a certificate in bytes. It is at most the outbox's capacity, because a longer
+     * certificate would never fit.
      */
     long longest() {
         return Math.min(MAX_CERTIFICATE_BYTES, outbox.maxBytes());

@@ -8,8 +8,8 @@ import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The lines of a stream as bytes, without line ends. A line that is too long is truncated to one byte more than the
- * maximum.
+ * The lines of a stream as bytes, without line ends. A line that is longer than the maximum is truncated to one byte
+ * more than the maximum, by which the caller recognises it.
  */
 final class Lines {
     private final InputStream in;
@@ -26,8 +26,8 @@ final class Lines {
     }
 
     /**
-     * Creates a reader of an untrusted source, which ends after the first line that is too long, and after the line in
-     * which the limit {@code stopsBehind}, in bytes, is reached.
+     * Creates a reader of an untrusted source. It ends after the first line that is too long, or after the line in
+     * which the number of bytes read reaches {@code stopsBehind}.
      */
     Lines(InputStream stream, int maxBytes, long stopsBehind) {
         this.stopsBehind = stopsBehind;
@@ -35,7 +35,7 @@ final class Lines {
         this.maxBytes = maxBytes;
     }
 
-    /** Returns the next line that is not blank, or null at the end. */
+    /** Returns the next line that is not blank; null at the end. */
     byte @Nullable [] next() throws IOException {
         if (cut || bytesRead >= stopsBehind) {
             return null;
@@ -75,7 +75,7 @@ final class Lines {
         return b;
     }
 
-    /** Returns whether the last line was too long, so that reading has ended. */
+    /** Returns whether reading has ended early because the last line was too long. */
     boolean isCut() {
         return cut;
     }

@@ -32,28 +32,31 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A directory in which other programs put certificates: one in each {@code *.json} file, and one on each line of a
- * {@code *.ndjson} file. Producers write under another name and rename the file, so that every file with these names is
- * complete. A file is removed only after all of its valid certificates are on disk in the outbox, and all rejected
- * ones, with reasons, in {@code <file>.error}. After a crash in between, the file is read again, and the backend
- * answers duplicates. Links are not followed, because they would let a producer have files signed or shown that only
- * the agent can read. A file that can't be read or removed is logged once and does not delay others. Owned by one
- * thread.
+ * {@code *.ndjson} file. A producer writes a file under another name and then renames it; every file with one of these
+ * names is therefore complete. A file is removed only after all of its valid certificates are on disk in the outbox,
+ * and all rejected ones, with reasons, are on disk in {@code <file>.error}. After a crash before the removal, the file
+ * is read again, and the backend answers the certificates as duplicates. Links are not followed: through a link, a
+ * producer could make the agent sign or copy a file that the producer must not read. A file that can't be read or
+ * removed is logged once and does not delay others. Owned by one thread.
  */
 final class SpoolDirectory {
     private static final Logger LOG = LoggerFactory.getLogger(SpoolDirectory.class);
-    /** The maximum number of portions of a step, each with its own fsync; bounded so that a stop does not wait long. */
+    /**
+     * The maximum number of portions of a step, each with its own fsync; low, because a stop waits for the end of a
+     * step.
+     */
     private static final int PORTIONS = 16;
 
     private final Path directory;
     private final Intake intake;
     private final InstantSource clock;
     private final LineLimit limit;
-    /** The files of this round that are still to be read. */
+    /** The files of the current round that are still to be read. */
     private final ArrayDeque<Path> round = new ArrayDeque<>();
-    /** Whether a file was read partly and continues in the next round. */
+    /** Whether a file of this round has more to read in the next round. */
     private boolean more;
 
-    /** The files that were read partly, or could not be removed. */
+    /** The files that were read in part, or could not be removed, with their positions. */
     private final Map<Path, SpoolFile> begun = new HashMap<>();
 
     private final Set<String> reported = new HashSet<>();
@@ -70,10 +73,10 @@ final class SpoolDirectory {
     }
 
     /**
-     * Adds a bounded number of portions of the files, in the order of their names. Stops when the outbox is full, and
-     * resumes there in a later step.
+     * Adds portions of the files to the outbox, at most {@link #PORTIONS}, in the order of the files' names. Stops when
+     * the outbox is full; a later step continues with the same file.
      *
-     * @return whether more can be added immediately
+     * @return whether another step can add more immediately
      */
     boolean step() {
         try {
@@ -138,8 +141,8 @@ final class SpoolDirectory {
     }
 
     /**
-     * Adds one portion of the first file. The file continues in the next round if there is more, and remains first if
-     * the outbox is full.
+     * Adds one portion of the first file of the round, and removes the file from the round; the next round adds more of
+     * it. If the outbox is full, the file remains the first of the round.
      */
     private void addPortion(Path file) throws OutboxFull {
         try {
@@ -161,7 +164,7 @@ final class SpoolDirectory {
                     begun.put(file, begunFile);
                 }
                 switch (begunFile.step()) {
-                    case MORE -> more = true; // after a portion of each other file
+                    case MORE -> more = true; // in the next round, after a portion of each other file
                     case DONE -> begun.remove(file);
                     case NOT_YET -> {}
                 }
@@ -176,7 +179,7 @@ final class SpoolDirectory {
         round.remove();
     }
 
-    /** Logs a problem once, although it occurs every second. */
+    /** Logs a problem when it first occurs, and not again while it occurs in each round. */
     private void report(String problem, String outlook) {
         problems.add(problem);
         if (reported.add(problem)) {
@@ -184,7 +187,10 @@ final class SpoolDirectory {
         }
     }
 
-    /** Returns a text that is the same each time; the message of the exception may contain a name with a UUID. */
+    /**
+     * Returns the reason of a failure as a text that is the same in each round. The message of the exception would
+     * differ if it contains a name with a UUID.
+     */
     private static String reason(Exception e) {
         if (e instanceof InvalidPathException) {
             return "its name has characters that the agent's locale can't represent; rename it, or run the agent with"

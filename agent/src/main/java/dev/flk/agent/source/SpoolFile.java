@@ -31,14 +31,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A file of the spool directory with its read position. Each {@link #step} adds a portion; after a failure it adds only
- * the rest. The position is kept in memory only: after a restart the file is read from its beginning, and the backend
- * answers duplicates. For one thread.
+ * A file of the spool directory with its read position. Each {@link #step} adds a portion of the file; the step after a
+ * failure adds only the certificates that are not on disk yet. The position is kept in memory only: after a restart the
+ * file is read from its beginning, and the backend answers its certificates as duplicates. For one thread.
  */
 final class SpoolFile {
     /** The progress of a file after a step. */
     enum Progress {
-        /** All valid certificates are on disk in the outbox, and the file is removed. */
+        /** All valid certificates are on disk in the outbox, and the file was removed or renamed. */
         DONE,
         /** The file has more to read. */
         MORE,
@@ -48,16 +48,25 @@ final class SpoolFile {
 
     private static final Logger LOG = LoggerFactory.getLogger(SpoolFile.class);
     private static final long PORTION_BYTES = 1 << 20;
-    /** The prefix of files that are being removed; producers do not use it, and a round skips such files. */
+    /** The prefix of the names of files that are being removed. Producers must not use it. */
     private static final String TAKEN = ".taken-";
-    /** The number of code points of its name that a restored file keeps: together with a UUID, less than 255 bytes. */
+    /**
+     * The number of code points that a restored file keeps of its name: with a UUID, the new name then has less than
+     * 255 bytes.
+     */
     private static final int KEPT = 50;
-    /** The length of the beginning that distinguishes a file from another one with the same inode. */
+    /**
+     * The number of bytes at the beginning of a file by which it is distinguished from a later file with the same
+     * inode.
+     */
     private static final int BEGINNING_BYTES = 4096;
-    /** The time in which a producer that writes in place must continue before an incomplete end counts as invalid. */
+    /**
+     * The time after its last change for which a file with an invalid end may still be written; later the end is
+     * rejected.
+     */
     private static final Duration STILL_WRITTEN = Duration.ofSeconds(5);
 
-    /** The option that excludes links, which could lead to files that the agent can read and the producer can't. */
+    /** The option not to follow links, which could lead to files that the agent can read and the producer can't. */
     private static final LinkOption NO_LINKS = LinkOption.NOFOLLOW_LINKS;
 
     private final Path path;
@@ -76,7 +85,7 @@ final class SpoolFile {
     private long added;
     private long refused;
     private boolean tooLong;
-    /** Whether reading the file has ended early. */
+    /** Whether the rest of the file is not read, because of a line that is too long. */
     private boolean givenUp;
 
     /** @throws java.nio.file.InvalidPathException if the locale of this process cannot express the name of the file */
@@ -89,7 +98,7 @@ final class SpoolFile {
         this.identity = identity(found);
     }
 
-    /** Returns whether a path still leads to the same file, with the same beginning. */
+    /** Returns whether a path leads to the file that this object reads: the same inode with the same beginning. */
     boolean is(Path found) throws IOException {
         BasicFileAttributes now = Files.readAttributes(found, BasicFileAttributes.class, NO_LINKS);
         return now.isRegularFile()
@@ -138,8 +147,8 @@ final class SpoolFile {
     }
 
     /**
-     * Removes the file if it is the one that was read, and was read completely. Renames it first, since another file
-     * may get its name between a check and the removal.
+     * Removes the file if it is the one that was read, and has nothing more to read; otherwise returns false. Renames
+     * the file first and then checks it, because another file could get its name between a check and the removal.
      */
     private boolean remove() throws IOException {
         Files.move(path, taken, StandardCopyOption.ATOMIC_MOVE);
@@ -149,10 +158,10 @@ final class SpoolFile {
         }
         try {
             if (tooLong) {
-                // the text that is too long exists only here
+                // kept, because the text that is too long is not in the error file
                 Path rejected = freeRejectedName();
                 Files.move(taken, rejected);
-                LOG.info("{} is kept as {}", name(path), name(rejected));
+                LOG.info("{} is kept as {}, because a certificate in it is too long", name(path), name(rejected));
             } else {
                 Files.delete(taken);
             }
@@ -163,7 +172,7 @@ final class SpoolFile {
         return true;
     }
 
-    /** Returns a free name for a file that is kept. */
+    /** Returns a free name for a file that is kept because of a text that is too long. */
     private Path freeRejectedName() {
         String name = path.getFileName() + ".rejected";
         Path free = path.resolveSibling(name);
@@ -178,8 +187,8 @@ final class SpoolFile {
     }
 
     /**
-     * Restores the original name, under which the file is known: a later step only removes it, and does not add it
-     * again.
+     * Gives the file its original name again. A later step then only has to remove it, and does not add its
+     * certificates again.
      */
     private void putBack(IOException why) {
         try {
@@ -189,15 +198,13 @@ final class SpoolFile {
         }
     }
 
-    /**
-     * Returns whether a file was renamed for its removal and not yet removed, for example because the process ended.
-     */
+    /** Returns whether a file was renamed for its removal, but not removed, for example because the process ended. */
     static boolean isTaken(Path file) {
         return file.getFileName().toString().startsWith(TAKEN);
     }
 
     /**
-     * Renames such a file to a unique name in the spool directory that is not too long.
+     * Renames a file that {@link #isTaken} to a unique name in the spool directory, under which it is read again.
      *
      * @throws java.nio.file.InvalidPathException if the locale of this process cannot express the name of the file
      */
@@ -209,7 +216,7 @@ final class SpoolFile {
         Files.move(taken, taken.resolveSibling(free), StandardCopyOption.ATOMIC_MOVE);
     }
 
-    /** Reads a portion; returns false if the end may still be incomplete. */
+    /** Reads a portion. Returns false if its last text is invalid, but a producer may still be writing it. */
     private boolean read() throws IOException {
         if (beginning.length < BEGINNING_BYTES) {
             beginning = beginning(path, BEGINNING_BYTES);
@@ -290,8 +297,8 @@ final class SpoolFile {
     }
 
     /**
-     * Appends a line for each rejected certificate to the error file: {@code line N: reason}, a tab, and the text on
-     * one line; the lines are on disk when this method returns.
+     * Appends a line for each rejected certificate to the error file: {@code line N: reason}, a tab, and the rejected
+     * text on one line (nothing if it is too long). The lines are on disk when this method returns.
      */
     private void setAside() throws IOException {
         if (bad.isEmpty()) {

@@ -17,8 +17,8 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The intake of a spool directory on its own thread. No other thread uses the directory, so that a file system that
- * hangs delays neither sending nor the end of the process.
+ * The intake of a spool directory on its own thread. No other thread uses the directory; if its file system hangs,
+ * neither sending nor the end of the process is delayed.
  */
 public final class SpoolIntake implements Closeable {
     /** The setting of the directory. */
@@ -33,7 +33,7 @@ public final class SpoolIntake implements Closeable {
     private final SpoolDirectory spool;
     private final Intake intake;
     private final Thread thread = new Thread(this::run, "flk-agent-spool");
-    /** The requested passes. */
+    /** The passes that were requested and have not begun; each future completes at the end of its pass. */
     private final LinkedBlockingQueue<CompletableFuture<Boolean>> passes = new LinkedBlockingQueue<>();
 
     private volatile List<String> leftBehind = List.of();
@@ -48,7 +48,7 @@ public final class SpoolIntake implements Closeable {
 
     /**
      * Starts an intake of the files in a directory, which runs until it is stopped. The clock is compared with the
-     * times of the files.
+     * modification times of the files.
      */
     public static SpoolIntake start(Path directory, CertificateSink outbox, InstantSource clock, LineLimit limit) {
         Intake intake = new Intake(outbox);
@@ -58,8 +58,8 @@ public final class SpoolIntake implements Closeable {
     }
 
     /**
-     * Returns why a path can't be the spool directory; empty for a directory. The agent does not create it, because its
-     * producers must be able to write to it, and a mistyped name would go unnoticed.
+     * Returns why a path can't be the spool directory; empty if it is a directory. The agent does not create the
+     * directory: its producers must be able to write to it, and a mistyped name would go unnoticed.
      */
     public static Optional<String> objection(Path directory) {
         return Files.isDirectory(directory)
@@ -118,7 +118,7 @@ public final class SpoolIntake implements Closeable {
         passes.add(new CompletableFuture<>()); // wakes the thread
     }
 
-    /** Stops the intake and waits for the current step, unless it hangs. */
+    /** Stops the intake, and waits at most a second for the current step. */
     @Override
     public void close() {
         stop();
