@@ -38,7 +38,7 @@ public final class ReloadSignal {
                     .invoke(null, signal.getConstructor(String.class).newInstance("HUP"), acting);
             if (before == handler.getField("SIG_IGN").get(null)) {
                 // the JVM installs no handler for a signal that is ignored
-                onReloadSignal.problem = "SIGHUP is ignored in this process, as nohup does";
+                onReloadSignal.problem = "SIGHUP is ignored in this process, as in every process that nohup starts";
             }
         } catch (ReflectiveOperationException | IllegalArgumentException e) {
             onReloadSignal.problem = "SIGHUP can't be handled in this process (" + e + ")";

@@ -28,7 +28,8 @@ public abstract class DiagnosticsCommand implements Callable<Integer> {
     @Option(
             names = "--output",
             paramLabel = "FILE",
-            description = "The archive, a new file (default: a file in this directory, named after the time).")
+            description =
+                    "The archive to create (default: a file in this directory, named after the program and time).")
     private @Nullable Path output;
 
     @Option(names = "--log", paramLabel = "FILE", description = "A log file to include; may be repeated.")
@@ -51,7 +52,7 @@ public abstract class DiagnosticsCommand implements Callable<Integer> {
     @Override
     public final Integer call() throws IOException {
         if (logMib < 1 || logMib > MOST_LOG_MIB) {
-            throw new ParameterException(spec.commandLine(), "--log-mib: a number from 1 to " + MOST_LOG_MIB);
+            throw new ParameterException(spec.commandLine(), "--log-mib must be a number from 1 to " + MOST_LOG_MIB);
         }
         spec.commandLine().getOut().print(write());
         spec.commandLine().getOut().flush();

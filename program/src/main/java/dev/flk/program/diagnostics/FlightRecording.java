@@ -90,7 +90,7 @@ public final class FlightRecording implements Closeable {
             return failed(e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            return new Failed(false, "interrupted");
+            return new Failed(false, "the recording was interrupted");
         }
     }
 

@@ -60,7 +60,7 @@ public final class LocalHttpClient {
             throw new IOException(url + " does not answer within " + patience.toSeconds() + " s", e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new IOException("interrupted", e);
+            throw new IOException("interrupted while waiting for " + url, e);
         }
     }
 }
