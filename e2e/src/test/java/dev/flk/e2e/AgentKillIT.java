@@ -75,8 +75,8 @@ final class AgentKillIT {
 
     @Test
     void bothKilledInTurn_everyCertificateIsRecordedOnce() throws Exception {
-        Map<String, String> slow =
-                Map.of("PORT", Integer.toString(FreePort.choose()), "TOKEN_RATE", "300", "TOKEN_BURST", "20");
+        String port = Integer.toString(FreePort.choose());
+        Map<String, String> slow = Map.of("PORT", port, "TOKEN_RATE", "300", "TOKEN_BURST", "20");
         home.spool("all", certificates(0, CERTIFICATES));
         for (int kill = 0; kill < KILLS; kill++) {
             try (BackendProcess backend = BackendProcess.start(directory, slow);
@@ -87,7 +87,7 @@ final class AgentKillIT {
                 (kill % 2 == 0 ? backend.program() : agent).kill();
             }
         }
-        try (BackendProcess backend = BackendProcess.start(directory, slow)) {
+        try (BackendProcess backend = BackendProcess.start(directory, Map.of("PORT", port))) {
             finish(backend, new Client(backend.url()), CERTIFICATES);
         }
     }

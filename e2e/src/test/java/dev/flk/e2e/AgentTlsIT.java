@@ -133,7 +133,7 @@ final class AgentTlsIT {
             delimiter = '|',
             value = {
                 "no client certificate|it rejects the certificate of this agent, or requires one|client certificate missing",
-                "expired backend|its certificate has expired, or is not valid yet; renew it at the backend|"
+                "expired backend|its certificate has expired, or is not valid yet; renew TLS_CERT of the backend|"
                         + CLIENT_CLOSES,
                 "untrusted backend|its certificate was issued by an authority that the agent does not trust; set TLS_CA_FILE|"
                         + CLIENT_CLOSES,
