@@ -45,7 +45,7 @@ public record OutboxOptions(Path directory, long maxBytes, long minFreeBytes) {
     private static long capacity(String text) {
         long bytes = Quantities.bytes(text);
         if (bytes < 1) {
-            throw new IllegalArgumentException("no room; write a size such as 1GiB");
+            throw new IllegalArgumentException("too small; write a size such as 1GiB");
         }
         return bytes;
     }
