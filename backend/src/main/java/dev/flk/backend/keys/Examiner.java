@@ -15,10 +15,14 @@ import org.slf4j.LoggerFactory;
 /**
  * A thread that finds the key that made a refused signature, by trying all keys, of which there may be thousands. It
  * works at most a twentieth of the time, so that strangers can't keep a core busy. Up to {@value #MAX_WAITING}
- * certificates of at most {@value #MAX_BYTES} bytes wait for it; all others are {@link SignatureRefusal#NOT_EXAMINED}.
+ * certificates, whose signed text has at most {@value #MAX_BYTES} bytes, wait for it; all others are {@link
+ * SignatureRefusal#NOT_EXAMINED}.
  */
 final class Examiner implements AutoCloseable {
-    /** The largest examined size, which exceeds that of any certificate that follows the rules of the format. */
+    /**
+     * The largest signed text that is examined, in bytes. Every certificate that keeps the rules of the format has a
+     * shorter one.
+     */
     static final int MAX_BYTES = 4096;
 
     static final int MAX_WAITING = 256;
@@ -34,7 +38,9 @@ final class Examiner implements AutoCloseable {
         this.nanoTicker = nanoTicker;
     }
 
-    /** A certificate without a good signature, with the keys and the time at which it was refused. */
+    /**
+     * The signed text and the signature of a refused certificate, with the keys and the time by which it was refused.
+     */
     record Refused(KeyRegistry registry, byte[] canonical, String shard, String sig, long nowMillis) {}
 
     void examine(Refused refused, ReasonConsumer consumer) {
@@ -60,7 +66,7 @@ final class Examiner implements AutoCloseable {
                 consumer.because(SignatureRefusal.UNKNOWN_KEY, null);
             }
         } catch (RuntimeException e) {
-            LOG.error("a refused signature could not be examined", e);
+            LOG.error("the reason for a refused signature could not be found; flk_signature_refused_total lacks it", e);
         }
         rest(nanoTicker.getAsLong() - began);
     }

@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param publicKey the public key, 32 raw bytes in base64; null for HMAC
  * @param secretFile the name of the file with the secret, relative to the directory of the keys file; null for Ed25519
  * @param shards the full names of shards that the key may sign for
- * @param shardPrefixes prefixes of the names of further such shards; an empty prefix means every shard
+ * @param shardPrefixes prefixes of the names of further shards that the key may sign for; an empty prefix means every
+ *     shard
  * @param validFrom the first instant at which the key may sign; null for no limit
  * @param validUntil the first instant at which the key may no longer sign; null for no limit
  * @param rate the new certificates per second that the key may sign; null for no limit
@@ -65,8 +66,8 @@ public record KeyEntry(
     }
 
     /**
-     * Returns all reasons why the key may not sign for a shard at a time, the one to report first; empty if it may
-     * sign.
+     * Returns all reasons why the key may not sign for a shard at a time; empty if it may sign. The first one is the
+     * one to report.
      */
     public List<SignatureRefusal> objections(String shard, long nowMillis) {
         List<SignatureRefusal> objections = new ArrayList<>();

@@ -24,7 +24,10 @@ import org.jspecify.annotations.Nullable;
  * from the length) are tried, at most {@link #MAX_KEYS_OF_A_SHARD}. Immutable.
  */
 final class KeyRegistry {
-    /** The largest number of keys that a stranger can make the event loop try for one certificate. */
+    /**
+     * The largest number of keys of one algorithm that may sign for the same shard. It limits the work that a stranger
+     * can cause on an event loop with one certificate.
+     */
     static final int MAX_KEYS_OF_A_SHARD = 16;
 
     /** Keys that are tried if a shard has none, so that the check takes as long as for a shard with one key. */
@@ -99,7 +102,7 @@ final class KeyRegistry {
 
     /** Returns why this signer is refused. */
     static SignatureRefusal why(KeyEntry signer, String shard, long nowMillis) {
-        // a signer that may sign now was outside its validity a moment ago, when it was refused
+        // without an objection, the key became usable between the refusal and this check
         return signer.objections(shard, nowMillis).stream().findFirst().orElse(SignatureRefusal.EXPIRED);
     }
 
@@ -131,7 +134,7 @@ final class KeyRegistry {
         return problems;
     }
 
-    /** The keys of an algorithm by the names and prefixes of shards. */
+    /** The keys of one algorithm, indexed by the names and prefixes of their shards. */
     private static final class Index {
         private final Map<String, List<Usable>> exact = new HashMap<>();
         private final Map<String, List<Usable>> byPrefix = new HashMap<>();
@@ -174,7 +177,8 @@ final class KeyRegistry {
         }
 
         /**
-         * Returns the largest number of keys for one shard, which is always reached by a name or prefix in the file.
+         * Returns the largest number of keys that may sign for one shard; empty without keys. Only the names and
+         * prefixes in the file are tried, because no other name matches more keys.
          */
         Optional<Integer> mostKeys() {
             TreeSet<String> names = new TreeSet<>(exact.keySet());

@@ -38,7 +38,7 @@ import org.jspecify.annotations.Nullable;
  * public_key      string             ed25519: 32 raw bytes in padded base64
  * secret_file     string             hmac: a file with the secret, relative to the directory of the keys file
  * shards          array of strings   full names of shards that the key may sign for
- * shard_prefixes  array of strings   prefixes of the names of further such shards
+ * shard_prefixes  array of strings   prefixes of the names of further shards; "" stands for all shards
  * valid_from      string             optional instant, RFC 3339
  * valid_until     string             optional instant, after valid_from
  * state           string             "active", "retiring" or "revoked"
@@ -66,7 +66,10 @@ final class KeysJson {
     private static final Instant EARLIEST = Instant.EPOCH;
     private static final Instant LATEST = Instant.parse("9999-12-31T23:59:59Z");
     private static final BigDecimal HIGHEST_RATE = BigDecimal.valueOf(10_000_000);
-    /** The limit on decimals, because a smaller number could take any amount of memory when written in full. */
+    /**
+     * The largest number of decimals of a rate. Without a limit, a tiny rate such as 1e-999999999 could take any amount
+     * of memory when written in full.
+     */
     private static final int MAX_RATE_DECIMALS = 20;
 
     private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
@@ -83,7 +86,7 @@ final class KeysJson {
         this.problems = problems;
     }
 
-    /** Reads all valid keys and adds everything else to {@code problems}. */
+    /** Returns the valid keys, and adds a problem for everything that is wrong. */
     static List<KeyEntry> read(byte[] text, List<String> problems) {
         if (text.length > 2 && text[0] == (byte) 0xEF && text[1] == (byte) 0xBB && text[2] == (byte) 0xBF) {
             problems.add("it begins with a byte order mark; save it as UTF-8 without one");
@@ -229,7 +232,7 @@ final class KeysJson {
         }
     }
 
-    /** Returns a string member; empty if it is missing or, which adds a problem, not a string. */
+    /** Returns a string member; empty if it is missing. If it is not a string, adds a problem and returns empty. */
     private Optional<String> text(ObjectNode object, String name, String key) {
         JsonNode node = object.get(name);
         if (node == null) {

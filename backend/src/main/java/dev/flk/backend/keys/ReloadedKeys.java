@@ -103,14 +103,17 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
 
     private void lookAgain(boolean readAnyway) {
         try {
-            clock.millis(); // updates the time at which the clock stops when it is put in doubt
+            clock.millis(); // remembers the current time, at which the key clock stops if the wall time is put in doubt
             if (readAnyway || fingerprints.haveChanged()) {
                 readAgain();
             }
         } catch (RuntimeException e) {
             isBad = true;
             metrics.fileErrors.increment();
-            LOG.error("the keys file could not be checked", e);
+            LOG.error(
+                    "the keys file could not be checked; the keys that were read before stay in force, and it is"
+                            + " checked again",
+                    e);
         }
     }
 
@@ -128,7 +131,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             audit.operation("keys_changed", Map.of("file", file.toString(), "changes", changes));
         } catch (InvalidFileException e) {
             if (fingerprints.haveChanged() && !wasTorn) {
-                wasTorn = true; // files of two versions were read; the next step reads them again
+                wasTorn = true; // the files changed while they were read; the next step reads them again
                 return;
             }
             wasTorn = false;

@@ -9,7 +9,10 @@ import dev.flk.signing.SigningAlgorithm;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** The check which key signed a certificate. Safe for any thread, and fast enough for an event loop. */
+/**
+ * The check of signatures, which also finds out which key signed. Safe for any thread, and fast enough for an event
+ * loop.
+ */
 public interface Signatures {
     /**
      * Returns the id of the key that signed a certificate and may sign for its shard now; empty if there is no such key
@@ -26,8 +29,9 @@ public interface Signatures {
     }
 
     /**
-     * Finds out why {@link #verify} was empty. Expensive work is done later on another thread, so that the time of the
-     * answer reveals nothing. Calls {@code consumer} once.
+     * Finds out why {@link #verify} returned empty for a certificate, and then calls {@code consumer} once, on any
+     * thread. If the search fails because of a bug, it is not called. Expensive work is done later on another thread,
+     * so that the time until the client gets its answer reveals nothing.
      */
     void examine(ParsedCertificate refused, ReasonConsumer consumer);
 
@@ -42,7 +46,7 @@ public interface Signatures {
         void because(SignatureRefusal reason, @Nullable String keyId);
     }
 
-    /** Returns signatures by any key of {@code check}, for every shard and at any time. */
+    /** Returns a check that accepts a signature by any key of {@code check}, for every shard and at any time. */
     static Signatures anyOf(SignatureCheck check) {
         return new Signatures() {
             @Override

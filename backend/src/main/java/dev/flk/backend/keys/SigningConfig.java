@@ -45,7 +45,7 @@ public sealed interface SigningConfig {
         NONE
     }
 
-    /** Returns all configured public keys, in force or not. */
+    /** Returns all configured public keys, whether or not {@code PCS_SIGN_ALG} makes use of them. */
     static List<String> publicKeys(Settings settings) {
         return settings.find(PCS_ED25519_PUB_B64).orElse(List.of());
     }
@@ -84,7 +84,7 @@ public sealed interface SigningConfig {
         return areKeys ? Optional.of(new Ed25519(publicKeys)) : Optional.empty();
     }
 
-    /** Returns all configured secrets, in force or not. */
+    /** Returns all configured secrets, whether or not {@code PCS_SIGN_ALG} makes use of them. */
     static List<Secret> secrets(Settings settings) {
         return Stream.concat(
                         settings.find(PCS_HMAC_KEY).stream(),
@@ -105,10 +105,10 @@ public sealed interface SigningConfig {
     private static Optional<SigningConfig> registered(Settings settings, Optional<Algorithm> algorithm) {
         settings.require(
                 Stream.of(PCS_HMAC_KEY, PCS_HMAC_KEYS, PCS_ED25519_PUB_B64).noneMatch(settings::isGiven),
-                "KEYS_FILE: PCS_HMAC_KEY, PCS_HMAC_KEYS or PCS_ED25519_PUB_B64 is set too, whose keys would sign"
-                        + " for every shard; put them into the keys file, or leave that out");
+                "KEYS_FILE: PCS_HMAC_KEY, PCS_HMAC_KEYS or PCS_ED25519_PUB_B64 is set too, and its keys could"
+                        + " sign for every shard; move these keys into the keys file, or remove KEYS_FILE");
         if (algorithm.filter(Algorithm.NONE::equals).isPresent()) {
-            settings.problem("PCS_SIGN_ALG: none takes unsigned certificates, so KEYS_FILE has no use; remove one of"
+            settings.problem("PCS_SIGN_ALG: none accepts unsigned certificates, so KEYS_FILE has no use; remove one of"
                     + " the two");
             return Optional.empty();
         }
@@ -172,7 +172,7 @@ public sealed interface SigningConfig {
     /**
      * The keys of a file, each of which may sign only for its own shards.
      *
-     * @param only the algorithm that all keys must have; null if each has its own
+     * @param only the algorithm that all keys must have; null if they may have any
      */
     record Registered(Path file, @Nullable SigningAlgorithm only) implements SigningConfig {
         /** Throws {@link InvalidConfig} with all problems of the file. */

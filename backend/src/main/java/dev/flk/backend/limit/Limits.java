@@ -33,7 +33,7 @@ import org.slf4j.LoggerFactory;
  * that needs no key (bad signatures, malformed bodies, duplicates), the global bucket and, for new signed certificates,
  * the bucket of the key or, if the key has none, of the shard. Each 429 is counted by its limit, and logged at most
  * once in ten seconds per limit. At most {@value #MAX_BUCKETS} addresses and as many shards have a bucket; the least
- * recently used buckets are dropped, and start full again. Safe for any thread.
+ * recently used ones are dropped; when their address or shard returns, it gets a full bucket. Safe for any thread.
  */
 public final class Limits {
     static final int MAX_BUCKETS = 65_536;
@@ -214,7 +214,10 @@ public final class Limits {
                 sender.network(), (network, open) -> open == 1 ? null : Integer.valueOf(open - 1));
     }
 
-    /** Checks, before anything is read, whether the address has caused too many failures. Takes no token. */
+    /**
+     * Returns the limit that the address exceeds because it has caused too many failures; empty if it does not. Takes
+     * no token. A connection that has sent a new signed certificate since its last failure is not limited.
+     */
     public Optional<Throttled> beforeReading(Submitter sender) {
         if (sizes.failuresPerSecond().signum() == 0 || sender.showedKey()) {
             return Optional.empty();
@@ -227,7 +230,10 @@ public final class Limits {
                         LimitedBy.ADDRESS, sender, waitNanos, "failure rate of the address (ADDRESS_FAILURE_RATE)"));
     }
 
-    /** Takes a token from the global bucket, before a certificate is parsed. */
+    /**
+     * Runs the step "limits" for a certificate that is not parsed yet: checks the failures of its address, then takes a
+     * token from the global bucket. Returns empty if the certificate is admitted.
+     */
     public Optional<Throttled> admit(Submitter sender) {
         Optional<Throttled> held = beforeReading(sender);
         if (held.isPresent()) {
@@ -246,8 +252,8 @@ public final class Limits {
     }
 
     /**
-     * Takes a token from the bucket of the key or the shard, for an admitted certificate that is new and signed. If
-     * that bucket is empty, the global token is given back.
+     * Takes a token from the bucket of the key or the shard, for an admitted certificate that is new and signed.
+     * Returns empty if a token was available; otherwise gives the global token back.
      *
      * @param keyRate the bucket of the key that signed; null if the key has no rate
      */
@@ -269,8 +275,8 @@ public final class Limits {
     }
 
     /**
-     * Counts an admitted duplicate, which may be a replay of a captured certificate, as a failure of the address,
-     * unless the connection has sent a new signed certificate since its last failure.
+     * Counts an admitted duplicate as a failure of the address, because it may be a replay of a captured certificate.
+     * Does nothing if the connection has sent a new signed certificate since its last failure.
      */
     public void known(Submitter sender) {
         if (!sender.showedKey()) {
@@ -297,7 +303,10 @@ public final class Limits {
         return Optional.of(held(limit, sender, waitNanos.getAsLong(), what.get()));
     }
 
-    /** Counts an admitted submission whose differing content can't be kept at present. */
+    /**
+     * Counts an admitted submission that is answered 429 because its content differs from the recorded one and can't be
+     * kept as evidence at present.
+     */
     public void evidenceThrottled() {
         metrics.throttled.increment();
         metrics.throttledBy.increment(LimitedBy.EVIDENCE);
@@ -324,7 +333,7 @@ public final class Limits {
         SHARD("shard"),
         /** The failure rate of the address. */
         ADDRESS("address"),
-        /** The limit on evidence: no more different contents under a known id can be kept at present. */
+        /** The limit on evidence: at present, no more contents that differ from the recorded one can be kept. */
         EVIDENCE("evidence");
 
         private final String label;

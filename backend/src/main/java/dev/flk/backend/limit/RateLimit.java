@@ -57,8 +57,8 @@ public final class RateLimit {
     }
 
     /**
-     * Returns a bucket with the capacity of two seconds, at least one token. The rate is rounded to {@value #RATE_DECIMALS}
-     * decimals, but to at least the smallest rate.
+     * Returns a bucket with the capacity of two seconds, at least one token. The rate is rounded to {@value
+     * #RATE_DECIMALS} decimals; a rate below the smallest one, 0.001, is raised to it.
      */
     public static RateLimit ofTwoSeconds(BigDecimal tokensPerSecond, LongSupplier nanoTicker) {
         BigDecimal exact = tokensPerSecond
@@ -76,8 +76,8 @@ public final class RateLimit {
     }
 
     /**
-     * Takes all of these tokens, at most the capacity, or none. Returns empty on success, otherwise the nanoseconds until
-     * enough tokens are available.
+     * Takes all of these tokens or none; {@code tokens} must not exceed the capacity. Returns empty on success,
+     * otherwise the nanoseconds until enough tokens are available.
      */
     public OptionalLong tryTake(long tokens) {
         return bucket.tryConsume(tokens) ? ADMITTED : OptionalLong.of(waitNanos(tokens));
@@ -88,7 +88,10 @@ public final class RateLimit {
         return bucket.getAvailableTokens() > 0 ? 0 : waitNanos(1);
     }
 
-    /** Adds a nanosecond, because the bucket rounds down and a retry that comes a nanosecond early would be refused again. */
+    /**
+     * Returns the nanoseconds until these tokens are available, rounded up: the bucket rounds down, and a retry that is
+     * a nanosecond early would be refused again.
+     */
     private long waitNanos(long tokens) {
         return bucket.estimateAbilityToConsume(tokens).getNanosToWaitForRefill() + 1;
     }

@@ -10,7 +10,10 @@ import java.nio.ByteBuffer;
  * threads write at once, one of the writes may be lost.
  */
 public final class Submitter {
-    /** A prefix that no sending IPv6 address has, so that no IPv4 address equals a network of IPv6. */
+    /**
+     * The upper half of the number of an IPv4 address. It is a multicast prefix of IPv6, which no sender has, so that
+     * no IPv4 address gets the number of an IPv6 network.
+     */
     private static final long IPV4 = 0xFFFF_FFFF_0000_0000L;
 
     private static final int MAPPED_BYTES = 12;
@@ -31,7 +34,10 @@ public final class Submitter {
         return new Submitter(address);
     }
 
-    /** Returns what counts as one address: a full IPv4 address, or the first 64 bits of IPv6, which belong to one subscriber. */
+    /**
+     * Returns the number of the network that counts as one address: a full IPv4 address, or the first 64 bits of an
+     * IPv6 address, which belong to one subscriber.
+     */
     private static long network(InetAddress address) {
         ByteBuffer bytes = ByteBuffer.wrap(address.getAddress());
         if (address instanceof Inet4Address) {
@@ -48,7 +54,10 @@ public final class Submitter {
         return address.getHostAddress();
     }
 
-    /** Returns what counts as one sender: an IPv4 address, or the first half of an IPv6 address. */
+    /**
+     * Returns the number of the network that counts as one sender: an IPv4 address, or the first half of an IPv6
+     * address.
+     */
     public long network() {
         return network;
     }

@@ -169,7 +169,8 @@ class BackendConfigTest {
                 .doesNotContain(SECRET);
         assertThat(problems(Map.of("KEYS_FILE", keys.toString(), "PCS_SIGN_ALG", "none"), null))
                 .containsExactly(
-                        "PCS_SIGN_ALG: none takes unsigned certificates, so KEYS_FILE has no use; remove one of the two");
+                        "PCS_SIGN_ALG: none accepts unsigned certificates, so KEYS_FILE has no use; remove one of"
+                                + " the two");
         assertThat(problems(Map.of("KEYS_FILE", keys.toString(), "PCS_SIGN_ALG", "hmac"), null))
                 .containsExactly("KEYS_FILE: " + keys + ": key a: its algorithm is not the PCS_SIGN_ALG, hmac");
     }
