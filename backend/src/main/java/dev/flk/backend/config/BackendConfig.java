@@ -153,7 +153,7 @@ public record BackendConfig(
     }
 
     /**
-     * Renders the values in force and their sources, one line per key in 80 columns, with secrets masked.
+     * Renders the values in force and their sources, one line per setting, in 80 columns, with secrets masked.
      *
      * @throws InvalidConfig as {@link #load}
      */
@@ -320,8 +320,8 @@ public record BackendConfig(
      * The settings on which the answer to a certificate depends, for callers that explain answers without serving.
      *
      * @param signing how signatures are checked; empty if nothing about signatures is configured
-     * @param secrets all configured secrets, in force or not
-     * @param publicKeys all configured public keys, in force or not
+     * @param secrets all configured secrets, whether or not signatures are checked with them
+     * @param publicKeys all configured public keys, whether or not signatures are checked with them
      */
     public record AnswerRules(
             Policy policy,

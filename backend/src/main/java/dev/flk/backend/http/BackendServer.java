@@ -38,7 +38,10 @@ public final class BackendServer implements AutoCloseable {
     private static final int PARSING_OF_HEAP = 2;
     /** The connection limit of the operators' port: enough for a few scrapers and probes, and a few that hang. */
     private static final int MAX_OPS_CONNECTIONS = 64;
-    /** The divisor of the heap size for the operators' port, whose bodies and answers may take parts of the result. */
+    /**
+     * The divisor of the heap size for the operators' port. Its bodies may take a quarter of the result, and its
+     * answers an eighth.
+     */
     private static final int OPS_OF_HEAP = 8;
 
     private final HttpServer server;
@@ -50,7 +53,8 @@ public final class BackendServer implements AutoCloseable {
     /**
      * The parts of the backend that a server uses.
      *
-     * @param record the record of outcomes; gives empty if none exists
+     * @param record a source of the record of outcomes, which returns empty if this backend keeps none or has not
+     *     opened it yet
      */
     public record Parts(
             HttpConfig config,
@@ -152,7 +156,7 @@ public final class BackendServer implements AutoCloseable {
     /**
      * Starts to listen.
      *
-     * @return the port, which is the configured one unless that is 0
+     * @return the port on which it listens: the configured one, or a free one if that is 0
      * @throws IOException if the address can't be bound; everything is closed then
      */
     public int start() throws IOException {

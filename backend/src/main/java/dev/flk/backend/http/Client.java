@@ -53,7 +53,10 @@ record Client(Submitter sender, Limits limits, LineLimit lines) implements Visit
                 .map(throttled -> OutcomeRenderer.answer(new Outcome.RateLimited(throttled)));
     }
 
-    /** Answers 400 to a request that contains no certificate or whose certificates were not read yet. */
+    /**
+     * Answers 400 to a request of which no certificate was read, such as an empty batch, or a look-up whose path has no
+     * valid id.
+     */
     static void answerBadRequest(Exchange exchange, String error) {
         Answer answer = Answer.error(400, error);
         exchange.visitor().badRequest(answer);

@@ -172,7 +172,7 @@ public record HttpConfig(
             boolean isDebug = settings.get(DEBUG);
             settings.require(
                     !isDebug || (isPortGiven && settings.isGiven(METRICS_USER)),
-                    "DEBUG: needs OPS_PORT, METRICS_USER and METRICS_PASS, whose login /debug asks for");
+                    "DEBUG: needs OPS_PORT, METRICS_USER and METRICS_PASS, because /debug asks for this login");
             return port.map(each -> new OpsConfig(each, address.orElse(USUAL_BIND_ADDRESS), isDebug));
         }
     }

@@ -42,7 +42,7 @@ final class OpsHandler {
         return routes.get("/readyz", Endpoint.always(this::readyz)).get("/metrics", Endpoint.always(this::metrics));
     }
 
-    /** Answers as long as the process serves; depends on nothing else. */
+    /** Answers 200 while the process serves; checks nothing else. */
     void health(Request request, Exchange exchange) {
         exchange.answer(HEALTHY);
     }

@@ -76,7 +76,10 @@ final class RecordHandler implements AutoCloseable {
         }
     }
 
-    /** @param record the record of outcomes; gives empty if none exists */
+    /**
+     * @param record a source of the record of outcomes, which returns empty if this backend keeps none or has not
+     *     opened it yet
+     */
     RecordHandler(Supplier<Optional<RecordedOutcomes>> record, MetricsGuard guard) {
         this.record = record;
         this.guard = guard;
@@ -152,7 +155,7 @@ final class RecordHandler implements AutoCloseable {
             if (e.reason() == Reason.INVALID) {
                 return Answer.error(400, e.getMessage());
             }
-            LOG.warn("the record can't be read: {}", e.getMessage());
+            LOG.warn("the record of outcomes can't be read from the state: {}", e.getMessage());
             return Answer.error(503, "the state is down", Header.retryAfter(1));
         }
     }

@@ -78,7 +78,7 @@ final class Scrapes implements AutoCloseable {
             usualBytes = answer.heldBytes();
             return answer;
         } catch (RuntimeException | Error e) {
-            log.error("the metrics could not be rendered", e);
+            log.error("the metrics could not be rendered; the scrape was answered 500", e);
             return Answer.error(500, "internal error");
         }
     }

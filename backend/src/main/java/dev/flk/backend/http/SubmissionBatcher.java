@@ -19,14 +19,14 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The handler of {@code POST /v1/pcs/submit} and {@code GET /v1/pcs/{pcs_id}}, which passes submissions to ingest. All
- * submissions that arrive on the connections of an event loop in one turn are handed over as one list: a task that is
- * added to the loop runs after every connection with input has been read.
+ * submissions that arrive on the connections of an event loop in one turn are handed over as one list. A task that is
+ * added to the event loop does this; the loop runs it after it has read every connection that has input.
  */
 final class SubmissionBatcher {
     private static final Logger LOG = LoggerFactory.getLogger(SubmissionBatcher.class);
     /**
-     * The size above which bodies are parsed elsewhere: more than a usual batch of 100, which takes about 2 ms to
-     * parse.
+     * The number of bytes above which a body is parsed on another thread than the event loop. A usual batch of 100
+     * certificates is smaller; parsing it takes about 2 ms.
      */
     private static final long LONG_BYTES = 256 << 10;
 
@@ -76,7 +76,7 @@ final class SubmissionBatcher {
         }
     }
 
-    /** Answers with the stored outcome. */
+    /** Answers a look-up with the stored outcome. */
     void lookUp(Request request, Exchange exchange) {
         Optional<PcsId> id = PcsId.parse(request.lastSegment());
         if (id.isEmpty()) {
@@ -86,7 +86,10 @@ final class SubmissionBatcher {
         ingest.lookUp(id.get(), found -> exchange.answerLater(() -> OutcomeRenderer.lookUpAnswer(found)));
     }
 
-    /** Hands over submissions with all others of this turn of the event loop; long ones go to another thread. */
+    /**
+     * Hands over the submissions of a request: together with all others of this turn of the event loop or, if they are
+     * long, on another thread.
+     */
     void handOver(List<Submission> submissions, Exchange exchange) {
         long bytes = submissions.stream().mapToLong(Submission::bodyBytes).sum();
         if (bytes > LONG_BYTES) {
@@ -104,8 +107,8 @@ final class SubmissionBatcher {
     }
 
     /**
-     * Parses certificates one after another on another thread, so the longest one determines the memory that is
-     * reserved.
+     * Hands over submissions on another thread, which parses them one after another. The memory that is reserved is
+     * therefore that for the longest one.
      */
     private void handOverLong(List<Submission> submissions, Exchange exchange) {
         int longest = submissions.stream().mapToInt(Submission::bodyBytes).max().orElse(0);
@@ -137,7 +140,10 @@ final class SubmissionBatcher {
         try {
             ingest.submit(turn);
         } catch (RuntimeException | Error e) {
-            LOG.error("{} submissions could not be accepted", turn.size(), e);
+            LOG.error(
+                    "{} submissions failed because of a bug; those without an answer get 500 internal error",
+                    turn.size(),
+                    e);
             for (Submission submission : turn) {
                 metrics.refused.internalErrors
                         .increment(); // also counts submissions that ingest had answered before it failed

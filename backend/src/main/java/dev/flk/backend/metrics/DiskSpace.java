@@ -14,9 +14,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * The size of a directory of few files and the free space of its file system, measured every few seconds by a separate
- * thread: reading them costs nothing and never waits for a disk. If the disk hangs, the values are those of its last
- * answer.
+ * The size of a directory with few files and the free space of its file system. A separate thread measures them every
+ * five seconds, so that a caller never waits for the disk. While the disk hangs, both values stay as they were last
+ * measured.
  */
 public final class DiskSpace implements AutoCloseable {
     private static final Duration EVERY = Duration.ofSeconds(5);

@@ -44,7 +44,7 @@ public final class Metrics {
 
     /** The metrics of one feature: a subclass declares each of them as a field. */
     public abstract static class Feature {
-        /** The bounds of the times to an answer. */
+        /** The upper bounds of the buckets of a histogram of times to an answer, in seconds. */
         protected static final double[] ANSWER_SECONDS = {
             0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
         };
@@ -112,7 +112,10 @@ public final class Metrics {
             return new Timing(Histogram.build(name, help).buckets(seconds).register(registry)::observe);
         }
 
-        /** Declares a histogram of durations with a label; the function returns the timing of a value of the label. */
+        /**
+         * Declares a histogram of durations with a label. The returned function takes a value of the label and returns
+         * the timing for it.
+         */
         protected final Function<String, Timing> timings(String name, String help, String label, double[] seconds) {
             Histogram histogram = Histogram.build(name, help)
                     .labelNames(label)

@@ -34,7 +34,10 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     // used only by the watching thread
     private FileFingerprints fingerprints = new FileFingerprints();
     private boolean isDoubtful;
-    /** The content of the files, if its certificate is not valid now; else null. */
+    /**
+     * The content of the files if it is not in force because its certificate is not valid yet or any more; otherwise
+     * null.
+     */
     private @Nullable TlsIdentity notNowValid;
 
     /** The time at which a mistake is reported. */
@@ -59,7 +62,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         metrics.filesBad.watch(() -> isBad ? 1 : 0);
         if (!inForce.isValidAt(clock.instant())) {
             LOG.warn(
-                    "TLS_CERT: {}: is not valid now and clients will refuse it; renew it: {}",
+                    "TLS_CERT: {}: the certificate is not valid now and clients will refuse it; renew it: {}",
                     files.certificate(),
                     inForce);
         }
@@ -91,7 +94,10 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
                 take(notNowValid);
             }
         } catch (RuntimeException e) {
-            LOG.error("the TLS files could not be checked", e);
+            LOG.error(
+                    "the TLS files could not be checked; the certificate that was read before stays in force, and"
+                            + " they are checked again",
+                    e);
         }
     }
 

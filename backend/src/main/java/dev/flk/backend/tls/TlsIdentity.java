@@ -252,7 +252,7 @@ public final class TlsIdentity {
                         chain.get(0).getSubjectX500Principal(),
                         notBefore(),
                         notAfter(),
-                        clientsShow ? ", clients must show one of TLS_CLIENT_CA" : "");
+                        clientsShow ? ", clients must present a certificate signed by TLS_CLIENT_CA" : "");
     }
 
     /**
@@ -312,7 +312,7 @@ public final class TlsIdentity {
             };
         }
 
-        /** Returns whether the keys are a pair, by verifying with one a signature of the other. */
+        /** Returns whether the keys are a pair, that is, whether {@code shown} verifies a signature by {@code own}. */
         static boolean belongTogether(PrivateKey own, PublicKey shown) throws Unusable {
             String algorithm = switch (shown.getAlgorithm()) {
                 case "RSA" -> "SHA256withRSA";
