@@ -91,7 +91,7 @@ final class BackendDiagnostics extends DiagnosticsCommand {
     /** Fetches a page, from the operations port if one is configured. */
     private String page(BackendConfig config, String page) throws IOException {
         if (config.ops().isEmpty() && config.tls().isPresent()) {
-            return "not asked: the backend speaks TLS, and OPS_PORT is not set; ask by hand:\n"
+            return "not fetched, because the backend uses TLS and OPS_PORT is not set; fetch it by hand:\n"
                     + "curl --cacert AUTHORITY https://HOST:%d/%s\n"
                             .formatted(config.http().port(), page);
         }

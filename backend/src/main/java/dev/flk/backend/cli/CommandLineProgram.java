@@ -42,7 +42,7 @@ public final class CommandLineProgram {
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
             Map.of(
                     "io.netty", Level.WARN,
-                    "io.grpc", Level.ERROR, // any caller can cause the lines below, and those of the next logger
+                    "io.grpc", Level.ERROR, // any caller can cause lines below ERROR, and all lines of the next logger
                     "io.grpc.internal.SerializingExecutor", Level.OFF,
                     "org.rocksdb", Level.WARN,
                     "reactor", Level.WARN,
@@ -61,7 +61,10 @@ public final class CommandLineProgram {
     private final PrintWriter out;
     private final PrintWriter err;
 
-    /** @param out the stream for results, as {@code err} is for problems; both are flushed and stay open */
+    /**
+     * @param out the stream for results, which stays open
+     * @param err the stream for problems, which stays open
+     */
     public CommandLineProgram(Map<String, String> environment, Service service, PrintWriter out, PrintWriter err) {
         ConfigOption config = new ConfigOption();
         InstantSource clock = InstantSource.system();

@@ -26,7 +26,8 @@ import org.jspecify.annotations.Nullable;
  * @param signature a {@link Diagnosis}, or {@link Verified} if the signature verifies with a key of the keys file
  * @param key the key of the file that made the signature; null if none did
  * @param objections the reasons why that key may not sign; null without a keys file
- * @param shardKeys keys of the file whose shards include this one, in any state; keys that may sign come first
+ * @param shardKeys the keys of the file whose shards include the certificate's, in any state; keys that may sign come
+ *     first
  * @param shard the shard of the certificate
  * @param lost the ids of revoked keys of the file whose secret no longer exists
  */

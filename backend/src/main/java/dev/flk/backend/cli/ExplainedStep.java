@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
 /** The numbers of one step of the verification, as indented lines and as members of a JSON object. */
 final class ExplainedStep implements Step.Cases<ExplainedStep> {
     /**
-     * The number of slopes of 8 scales; of more slopes, only the smallest, the middle ones and the greatest are shown.
+     * The largest number of slopes that are shown in full, which is that of 8 scales. Of more slopes, only the
+     * smallest, the middle ones and the greatest are shown.
      */
     private static final int MAX_SLOPES = 28;
 

@@ -81,7 +81,10 @@ final class PolicyTryCommand implements Callable<Integer> {
             .right("ESCALATED", shard -> signed(shard.escalatedChange()))
             .right("REJECTED", shard -> signed(shard.rejectedChange()));
 
-    /** A tolerance for clocks that were set back: segments opened up to this long after the start are also read. */
+    /**
+     * A tolerance for clocks that were set back: reading begins with a segment that was opened at least this long
+     * before the start of the period.
+     */
     private static final Duration CLOCK_SLACK = Duration.ofHours(1);
 
     private static final int MOST_LISTED = 1_000;
@@ -311,7 +314,10 @@ final class PolicyTryCommand implements Callable<Integer> {
         }
     }
 
-    /** Returns the first record to read, based on the fact that records of a segment arrived before the next one was opened. */
+    /**
+     * Returns the first record to read: that of the last segment opened well before {@code start}. The records of
+     * earlier segments arrived before that segment was opened.
+     */
     private static long firstToRead(List<SegmentSummary> segments, Instant start) {
         long from = 1;
         for (SegmentSummary segment : segments) {

@@ -72,7 +72,7 @@ final class RunningBackend {
         }
     }
 
-    /** Returns the same URL for a configuration that was read already. */
+    /** Returns the URL of the metrics, the probes and the record of a configuration, without a slash at the end. */
     static String url(BackendConfig config) {
         String address =
                 config.ops().map(OpsConfig::bindAddress).orElse(config.http().bindAddress());
@@ -98,7 +98,8 @@ final class RunningBackend {
     }
 
     /**
-     * Returns the same login from a configuration that may have other problems.
+     * Returns the operators' login for Basic authentication from a configuration that may have other problems; empty if
+     * none is configured.
      *
      * @throws InvalidConfig if the login can't be read
      */

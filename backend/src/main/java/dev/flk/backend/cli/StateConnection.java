@@ -74,12 +74,16 @@ final class StateConnection {
         this.config = config;
     }
 
-    /** Throws if an option of this connection was given to something that needs none. */
+    /**
+     * Throws if an option of this connection was given although no backend is contacted.
+     *
+     * @param what the command or option that contacts no backend
+     */
     void requireNoBackend(String what) {
         if (url != null || authorities != null || certificate != null || certificateKey != null || tokenFile != null) {
             throw new ParameterException(
                     spec.commandLine(),
-                    what + " asks no backend: leave out --url, --ca, --cert, --key and --token-file");
+                    what + " contacts no backend: leave out --url, --ca, --cert, --key and --token-file");
         }
     }
 

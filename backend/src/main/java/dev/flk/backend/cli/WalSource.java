@@ -59,7 +59,10 @@ final class WalSource {
         return dir == null ? BackendConfig.walDirectory(environment, config.file) : dir;
     }
 
-    /** Returns the prefix of the segments, by which the state's log differs from the inbox log. */
+    /**
+     * Returns the prefix of the names of segments: that of the state's log if the directory has one, otherwise that of
+     * the inbox log.
+     */
     private String prefix() {
         return Files.exists(directory().resolve(EmbeddedStorage.LOG_PREFIX + ".id"))
                 ? EmbeddedStorage.LOG_PREFIX
@@ -107,7 +110,10 @@ final class WalSource {
         return BackendConfig.logRules(environment, config.file, List.of());
     }
 
-    /** Returns the same part, with numbers of the policy replaced, such as {@code TOL_D=0.20}. */
+    /**
+     * Returns the part of the configuration on which decisions depend, with numbers of the policy replaced, such as
+     * {@code TOL_D=0.20}.
+     */
     LogRules rules(List<String> tried) {
         return BackendConfig.logRules(environment, config.file, tried);
     }

@@ -13,7 +13,10 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Commands on the state: of a running backend, and of a stopped one. What they dump and back up is in {@code StateIT}. */
+/**
+ * The commands on the state of a running and of a stopped backend. {@code StateIT} checks the content of dumps and
+ * backups.
+ */
 class StateCommandTest {
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -58,9 +61,9 @@ class StateCommandTest {
                 .contains("--url: write it like http://127.0.0.1:50051");
         assertThat(run(2, Map.of(), "info", "--url", "ftp://127.0.0.1:1")).contains("--url: write it like http://");
         assertThat(run(2, Map.of(), "info", "--offline", "--url", "http://127.0.0.1:1"))
-                .contains("--offline asks no backend: leave out --url");
+                .contains("--offline contacts no backend: leave out --url");
         assertThat(run(2, Map.of(), "restore", "dump", "--url", "http://127.0.0.1:1"))
-                .contains("restore asks no backend: leave out --url");
+                .contains("restore contacts no backend: leave out --url");
     }
 
     @Test
