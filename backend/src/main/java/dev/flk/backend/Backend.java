@@ -209,7 +209,7 @@ public final class Backend implements AutoCloseable {
                     "SIGHUP: {}",
                     changes.taken().isEmpty()
                             ? "no reloadable setting has changed"
-                            : "taken: " + String.join(", ", changes.taken()));
+                            : "applied: " + String.join(", ", changes.taken()));
             if (!changes.needRestart().isEmpty()) {
                 LOG.warn("SIGHUP: these need a restart: {}", String.join(", ", changes.needRestart()));
             }
@@ -219,8 +219,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Starts to accept submissions; {@code /readyz} and the log report readiness once the store is complete, too. Must
-     * be called once, by the thread that started the backend.
+     * Starts to accept submissions; {@code /readyz} and the log report readiness when the store is complete, which may
+     * be later. Must be called once, by the thread that started the backend.
      */
     public void serve() {
         IngestPipeline ready = Objects.requireNonNull(started, "did not start");
@@ -229,14 +229,14 @@ public final class Backend implements AutoCloseable {
             List<Component> components = new ArrayList<>(
                     List.of(component("log", ready.problem()), component("dedup", ready.storeProblem())));
             if (served != null) {
-                // not needed, because an outage of the state is no reason to send certificates elsewhere
+                // isNeeded is false: during an outage of the state, this backend still accepts certificates
                 components.add(new Component("state", served.problem().isEmpty(), served.detail(), false));
             }
             return components;
         };
         gate.open(ready);
         if (ready.storeProblem().isPresent()) {
-            LOG.info("submissions are logged; they are decided once the dedup store is complete");
+            LOG.info("submissions are logged; they are decided as soon as the dedup store is complete");
         }
         ready.whenReady(() -> LOG.info("ready: submissions are taken"));
     }
@@ -255,8 +255,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Starts the first server and the last to be closed, so that operators get answers while others start or are
-     * flooded.
+     * Starts the server for operators. Of the two servers, it is started first and closed last, so that operators get
+     * answers while the other one starts, stops or is flooded.
      */
     private BackendServer startOps(BackendConfig config, OpsConfig ops) throws IOException {
         BackendServer server = BackendServer.forOperations(parts(config), ops);
@@ -342,8 +342,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Opens the embedded store on first use; a log that lost its id asks the store for it before the log itself is
-     * open.
+     * Returns the embedded store and opens it on the first call; empty for another store. The first call may come
+     * before the log is open: a log that has lost its id asks the store for that id.
      */
     private Optional<EmbeddedStore> embedded(BackendConfig config) {
         if (embedded == null && config.store() instanceof StoreConfig.Embedded configured) {

@@ -37,10 +37,10 @@ public final class Main {
     }
 
     /**
-     * Serves until a signal ends the process; then submissions in flight are finished, and the JVM exits with 128 + the
-     * signal.
+     * Serves until a signal ends the process or the backend no longer owns its log. After a signal, a shutdown hook
+     * finishes the submissions in flight, and the JVM exits with 128 + the number of the signal.
      *
-     * @throws IOException if the backend can't start, or another process may own its log
+     * @throws IOException if the backend can't start, or no longer owns its log
      */
     private static void serve(BackendConfig config, Supplier<BackendConfig> again)
             throws IOException, InterruptedException {
@@ -58,7 +58,7 @@ public final class Main {
 
     private static void stop(Backend backend, StopWatchdog watchdog) {
         watchdog.start();
-        LOG.info("stopping: taking nothing more, finishing what is under way");
+        LOG.info("stopping: new submissions are refused, those in flight are finished");
         backend.close();
         watchdog.stopped();
         LOG.info("stopped");
@@ -87,7 +87,7 @@ public final class Main {
             setDaemon(true);
         }
 
-        /** Reports that everything was closed, so that the process is not ended. */
+        /** Reports that everything is closed; the watchdog then does nothing. */
         void stopped() {
             stopped.countDown();
         }
@@ -101,7 +101,8 @@ public final class Main {
             } catch (InterruptedException e) {
                 return; // never interrupted
             }
-            System.err.println("flk-backend: stopping takes too long; ending now. Answered submissions are on disk");
+            System.err.println("flk-backend: stopping takes longer than 15 s; the process ends now. Answered"
+                    + " submissions are on disk");
             Runtime.getRuntime().halt(ENDED_BY_SIGTERM);
         }
     }

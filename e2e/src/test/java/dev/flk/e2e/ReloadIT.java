@@ -19,7 +19,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** SIGHUP takes some settings of the configuration file while certificates come in. */
+/** A backend applies some settings of its configuration file on SIGHUP while certificates arrive. */
 final class ReloadIT {
     private static final int AGENTS = 4;
 
@@ -61,7 +61,7 @@ final class ReloadIT {
             configure("TOKEN_RATE=1000000", "SHARD_RATE=1", "MAX_BATCH=7");
             backend.program().onReloadSignal();
             backend.program()
-                    .awaitLine(line -> line.endsWith("INFO  backend - SIGHUP: taken: LOG_LEVEL=INFO (was WARN),"
+                    .awaitLine(line -> line.endsWith("INFO  backend - SIGHUP: applied: LOG_LEVEL=INFO (was WARN),"
                             + " SHARD_RATE=1 (was not set)"));
             Client.awaitUntil(() -> client.metric("flk_rate_limited_by_total{limit=\"shard\",}") > 10);
             configure("TOKEN_RATE=1000000", "MAX_BATCH=7");
@@ -79,7 +79,7 @@ final class ReloadIT {
         }
     }
 
-    /** Sends one certificate after the other, each until it is accepted; returns how many. */
+    /** Sends one certificate after the other, and repeats each until it is accepted; returns their number. */
     private static int send(String url, AtomicInteger numbers, AtomicInteger throttled, AtomicBoolean ending)
             throws Exception {
         Client client = new Client(url);
