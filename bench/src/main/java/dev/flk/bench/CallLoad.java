@@ -59,7 +59,8 @@ final class CallLoad implements Closeable {
     public record Load(long calls, Histogram nanos) {}
 
     /**
-     * Runs the clients for {@code warmUp} and {@code measured}, and counts in the latter.
+     * Runs the clients for {@code warmUp} and then for {@code measured}, and counts only the calls of the second
+     * period.
      *
      * @param atBounds run at the start and at the end of the measured time
      * @throws IOException if a call failed

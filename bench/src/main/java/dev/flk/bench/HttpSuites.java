@@ -23,10 +23,7 @@ import java.util.Map;
 final class HttpSuites {
     private static final String CERTIFICATES = "certificates";
     private static final int CONNECTIONS = 64;
-    /**
-     * The number of connections at which batches of 100 have as many lines in flight as an agent has at most by
-     * default.
-     */
+    /** The number of connections that send batches; batches of 100 then have 1,600 lines in flight. */
     private static final int BATCH_CONNECTIONS = 16;
 
     private HttpSuites() {}
@@ -103,7 +100,7 @@ final class HttpSuites {
     static Results signatures(Workbench bench) throws IOException, InterruptedException {
         Ed25519Signer signer = new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES]);
         Server hmac = bench.backend("hmac");
-        // A backend of its own, because the store of the other one is still busy with new certificates.
+        // A separate backend, because the store of the first one is still busy with new certificates.
         Server seen = bench.backend("seen");
         Server ed25519 = bench.backend(
                 "ed25519", Map.of("PCS_SIGN_ALG", "ed25519", "PCS_ED25519_PUB_B64", signer.publicKeyBase64()));

@@ -86,8 +86,8 @@ final class LoadClient implements AutoCloseable {
     }
 
     /**
-     * Runs for {@code warmUp}, then for {@code measured} or until the stock is used up, and counts in the latter.
-     * Finally waits for the requests in flight.
+     * Runs for {@code warmUp}, then for {@code measured} or until the stock is used up, and counts only the responses
+     * of the second period. Finally waits for the requests in flight.
      *
      * @param atBounds called before and after the measured time
      */

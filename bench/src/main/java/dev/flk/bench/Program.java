@@ -25,7 +25,7 @@ import java.util.stream.Stream;
 
 /**
  * A measured program. Its output goes to a file, and its costs are read from {@code /proc}, which requires Linux. It
- * ends at the latest with this process.
+ * ends with this process, if not before.
  */
 final class Program implements Closeable {
     private static final Duration TIMEOUT = Duration.ofMinutes(2);
@@ -143,7 +143,10 @@ final class Program implements Closeable {
                 .toNanos();
     }
 
-    /** The processor time that the program spends between two runs of this. */
+    /**
+     * A meter of processor time: it runs at the start and at the end of a measurement, and then has the time that the
+     * program spent in between.
+     */
     final class CpuTime implements Runnable {
         private long readNanos;
         private long spentNanos;
@@ -183,8 +186,8 @@ final class Program implements Closeable {
     }
 
     /**
-     * Blocks until a metric is at most {@code max}; returns its value. Each read makes the program render a page of metrics, which counts
-     * as a cost of its work.
+     * Blocks until a metric is at most {@code max}; returns its value. Each read makes the program render its metrics,
+     * and the measured processor time of the program includes that.
      *
      * @param port the port that serves {@code /metrics}
      * @throws IOException if the metric does not exist, or is still above {@code max} after five minutes

@@ -44,8 +44,8 @@ record Results(
     }
 
     /**
-     * Returns the median of the ratios of the rounds. Activity that slows the machine down for some rounds affects both
-     * subjects.
+     * Returns the median over the rounds of the ratio of two subjects' rates. Activity that slows the machine down in
+     * some rounds slows both subjects down, and hardly changes their ratio.
      */
     double ratio(String subject, String other) {
         List<Sample> ones = of(subject).samples();

@@ -34,8 +34,8 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * The state of agents compared with a bare gRPC server and etcd. 64 clients have keys of their own with values of 250
- * bytes.
+ * The state of agents compared with a bare gRPC server and etcd. Each of 64 clients has its own keys, with values of
+ * 250 bytes.
  */
 final class StateSuite {
     /** The value of every key. */
@@ -221,7 +221,7 @@ final class StateSuite {
                 observing(response));
     }
 
-    /** An observer of any response accepts one of a certain type. */
+    /** Returns the same observer for one type of response, which is safe because it accepts every response. */
     @SuppressWarnings("unchecked")
     private static <T> StreamObserver<T> observing(StreamObserver<Object> response) {
         return (StreamObserver<T>) (StreamObserver<?>) response;

@@ -71,7 +71,10 @@ final class Workbench implements Closeable {
         return plan;
     }
 
-    /** Warms up subjects that are compared to within a tenth: a backend gets faster over its first 100,000 requests. */
+    /**
+     * Warms up subjects whose rates must be comparable to within a tenth, because a backend gets faster over its first
+     * 100,000 requests.
+     */
     void warmUp(List<Subject> subjects) throws IOException, InterruptedException {
         for (int round = 1; round <= WARM_UPS; round++) {
             System.err.printf("%s, warm-up %d of %d of %d subjects%n", suite, round, WARM_UPS, subjects.size());
