@@ -16,7 +16,7 @@ import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Submission;
 import org.junit.jupiter.api.Test;
 
-/** Who may call whom. */
+/** The directions in which packages may depend on each other. */
 class ArchitectureTest {
     private static final JavaClasses BACKEND = new ClassFileImporter(
                     java.util.List.of(new ImportOption.DoNotIncludeTests()))

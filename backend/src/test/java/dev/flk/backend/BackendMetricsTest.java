@@ -15,7 +15,10 @@ class BackendMetricsTest {
     private final Limits limits =
             new Limits(new Limits.Sizes(BigDecimal.ONE, 1, null, BigDecimal.ZERO, 1, 1), () -> 0, metrics.all);
 
-    /** Dashboards and alerts rely on every family from the start: a rate over a later one would miss the first event. */
+    /**
+     * Dashboards and alerts rely on every family from the start: the rate of a family that appears later would miss its
+     * first event.
+     */
     @Test
     void expose_nothingCountedYet_showsEveryFamilyInBothFormats() {
         for (ScrapedText text : List.of(prometheus(), openMetrics())) {

@@ -20,7 +20,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
-/** Runs command lines in this process and keeps what the last one printed; with the logs that they are run on. */
+/**
+ * A runner of command lines in this process, which keeps the output of the last one. Also makes and reads the logs on
+ * which they run.
+ */
 final class CommandRun {
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -29,7 +32,7 @@ final class CommandRun {
     private final Service service;
     private boolean watched;
 
-    /** For commands that must not serve. */
+    /** Creates a runner for commands that must not serve. */
     CommandRun() {
         this((config, again) -> {
             throw new AssertionError("it must not serve");
@@ -40,7 +43,7 @@ final class CommandRun {
         this.service = service;
     }
 
-    /** As on a terminal. */
+    /** Makes commands behave as on a terminal. */
     CommandRun watched() {
         watched = true;
         return this;
@@ -57,7 +60,7 @@ final class CommandRun {
         return program.run(args);
     }
 
-    /** A line without a configuration, its words separated by spaces. */
+    /** Runs a command line without a configuration; the words of {@code line} are separated by spaces. */
     int run(String line, String... more) {
         List<String> args = new ArrayList<>(line.isEmpty() ? List.of() : Arrays.asList(line.split(" ", -1)));
         args.addAll(List.of(more));
@@ -72,13 +75,13 @@ final class CommandRun {
         return err.toString();
     }
 
-    /** The only line that was printed. */
+    /** Returns the only line that was printed. */
     JsonNode json() throws IOException {
         assertThat(out().lines()).hasSize(1);
         return JSON.readTree(out());
     }
 
-    /** All lines but the last so many. */
+    /** Checks all lines except the last {@code butTheLast}. */
     void assertFits80Columns(int butTheLast) {
         List<String> lines = out().lines().toList();
         assertThat(lines.subList(0, Math.max(0, lines.size() - butTheLast)))
@@ -110,7 +113,7 @@ final class CommandRun {
         Files.write(file, content);
     }
 
-    /** Each file with a hash of what is in it. */
+    /** Returns the files of a directory, each with a hash of its content. */
     static List<String> contents(Path directory) throws IOException {
         List<String> contents = new ArrayList<>();
         for (String name : new DiskFiles().list(directory)) {

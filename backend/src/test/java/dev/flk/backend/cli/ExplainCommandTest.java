@@ -18,7 +18,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code explain}: what it says of certificates that are taken, escalated, rejected and refused, and how it exits. */
+/** {@code explain}: its output and exit code for certificates that are accepted, escalated, rejected and refused. */
 class ExplainCommandTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Path OUTCOMES =
@@ -32,7 +32,7 @@ class ExplainCommandTest {
     @TempDir
     private Path dir;
 
-    /** The random ones among them are in the verifier's {@code GoldenOutcomesTest} only. */
+    /** Leaves out the random ones, which the verifier's {@code GoldenOutcomesTest} covers. */
     @Test
     void goldenOutcomes_areAnsweredToTheByteAndExplained() throws IOException {
         for (String line : Files.readAllLines(OUTCOMES)) {

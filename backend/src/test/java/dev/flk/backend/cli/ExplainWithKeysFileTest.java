@@ -18,7 +18,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code explain} with {@code KEYS_FILE}: which key has signed, whether it may, and everything that keeps it from that. */
+/**
+ * {@code explain} with {@code KEYS_FILE}: which key has signed, whether it may sign, and all objections if it may not.
+ */
 final class ExplainWithKeysFileTest {
     private static final String SECRET = "a secret of the test, long enough";
     private static final String BAD_SIGNATURE = "401 {\"error\":\"Signature verification failed\"}\n";
@@ -40,7 +42,7 @@ final class ExplainWithKeysFileTest {
         return CERTIFICATE.signedBy(KeysFixture.signer(signer));
     }
 
-    /** What {@code json.dumps} makes of it with the spaces that it has unless told otherwise. */
+    /** Returns a certificate that was signed over the text that {@code json.dumps} writes by default, with spaces. */
     private static Pcs withSpaces(String secret) {
         String text = "{\"D_hat\": 1.0, \"budget\": 0.26, \"coh_star\": 0.5, \"epoch\": 1, \"merkle_root\": \""
                 + "5a".repeat(32) + "\", \"pcs_id\": \"" + CERTIFICATE.id()

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code keys …}: what is written, what is refused, what a person reads. */
+/** {@code keys …}: the output of the commands, and their errors. */
 final class KeysCommandsTest {
     @TempDir
     private Path directory;

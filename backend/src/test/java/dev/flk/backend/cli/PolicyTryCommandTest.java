@@ -191,7 +191,7 @@ class PolicyTryCommandTest {
         return Log.open(new DiskFiles(), options, LogListener.NONE, () -> at, () -> 0, new Random(at.toEpochMilli()));
     }
 
-    /** What overruled record 6, the submission of certificate 5. */
+    /** Returns the record by which another outcome overruled record 6, the submission of certificate 5. */
     private static byte[] overruled() {
         return ("overruled 6\n" + Pcs.number(5).id() + " 202 1 " + "0".repeat(64) + " " + "0".repeat(16) + "\n"
                         + "{\"pcs_id\":\"" + Pcs.number(5).id()

@@ -12,7 +12,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Which backend a command talks to: the one at --url, or that of a configuration without problems, and no other. */
+/**
+ * The backend that a command contacts: the one at --url, or that of a configuration without problems, and never
+ * another.
+ */
 class RunningBackendTest {
     private static final String NOWHERE = "http://127.0.0.1:1";
 

@@ -203,7 +203,10 @@ class WalCareCommandsTest {
                         + "}\n");
     }
 
-    /** Counts are made in one reading of the log, outcomes in two: what stood for a submission comes behind it. */
+    /**
+     * The counts are made in one pass over the log, but the outcomes in two, because the record that overrules a
+     * submission comes after it. Both must give the same numbers.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"", "--to 4", "--to 5", "--from 4", "--from 5", "--from 2 --to 3"})
     void replay_counts_areThoseOfTheOutcomes(String range) {
@@ -234,7 +237,7 @@ class WalCareCommandsTest {
         return new Entry(kind, "none", LONG_AGO.toEpochMilli(), body);
     }
 
-    /** What overruled record 4, the submission of certificate 3. */
+    /** Returns the record by which another outcome overruled record 4, the submission of certificate 3. */
     private static byte[] overruled() {
         return ("overruled 4\n" + Pcs.number(3).id() + " 202 1 " + "0".repeat(64) + " " + "0".repeat(16) + "\n"
                         + STANDING)

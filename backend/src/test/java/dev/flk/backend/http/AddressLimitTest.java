@@ -13,7 +13,7 @@ import java.net.InetAddress;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** What an address meets of which too much was refused, or which has too many connections. */
+/** The limits of an address that has caused too many refusals or has too many connections. */
 final class AddressLimitTest {
     private static final String TOO_MANY = "{\"error\":\"Too many requests\"}";
 

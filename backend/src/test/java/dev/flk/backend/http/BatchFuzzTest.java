@@ -26,7 +26,10 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import org.junit.jupiter.params.provider.ArgumentsSource;
 
-/** The lines of a batch, against a plain splitter; each has its answer, in its place. A character is a byte. */
+/**
+ * The lines of random batches, compared with a simple splitter; each line gets its answer at its position. Each
+ * character is a byte.
+ */
 class BatchFuzzTest {
     private static final int MAX_BODY_BYTES = 200;
     private static final int MAX_BATCH_LINES = 4;

@@ -26,13 +26,13 @@ final class ScriptedIngest implements Ingest {
     private volatile boolean keeping;
     private volatile Function<PcsId, Optional<Outcome>> store = id -> Optional.empty();
 
-    /** From now on answers every submission with what {@code script} says of its body. */
+    /** Answers every submission from now on with the outcome that {@code script} returns for its body. */
     void answer(Function<String, Outcome> script) {
         this.script = script;
         keeping = false;
     }
 
-    /** From now on answers nothing; the test takes the submissions with {@link #next}. */
+    /** Answers nothing from now on; the test takes the submissions with {@link #next}. */
     void keep() {
         keeping = true;
     }
@@ -41,7 +41,7 @@ final class ScriptedIngest implements Ingest {
         this.store = store;
     }
 
-    /** The next submission that was kept, in the order of arrival. */
+    /** Returns the next submission that was kept, in the order of arrival. */
     Submission next() throws InterruptedException {
         Submission next = kept.poll(PATIENCE_SECONDS, TimeUnit.SECONDS);
         if (next == null) {
@@ -68,7 +68,7 @@ final class ScriptedIngest implements Ingest {
         answer.accept(store.apply(id));
     }
 
-    /** 200 with the body that came, in quotes. */
+    /** Returns a 200 with the submitted body in quotes. */
     static Outcome echo(String body) {
         return decided(200, '"' + body + '"', Relation.FIRST);
     }

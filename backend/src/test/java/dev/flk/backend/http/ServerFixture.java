@@ -72,7 +72,7 @@ final class ServerFixture implements AfterEachCallback {
         return this;
     }
 
-    /** Starts the server, unless it runs. */
+    /** Returns the port of the server, which is started if it does not run yet. */
     int port() throws IOException {
         if (server == null) {
             var config = new HttpConfig(
@@ -150,7 +150,7 @@ final class ServerFixture implements AfterEachCallback {
         await().until(() -> sample("flk_http_connections").equals(n + ".0"));
     }
 
-    /** Waits until every connection is closed. */
+    /** Blocks until every connection is closed. */
     void awaitNoConnections() {
         awaitConnections(0);
     }

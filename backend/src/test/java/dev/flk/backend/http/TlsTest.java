@@ -30,7 +30,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** TLS on the port: which handshakes succeed, what is counted for the others, and that HTTP works as without TLS. */
+/**
+ * TLS on the port: which handshakes succeed, how the others are counted, and that HTTP works as it does without TLS.
+ */
 class TlsTest {
     private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
     private static final TestAuthority STRANGE = TestAuthority.named("strange");
@@ -38,7 +40,7 @@ class TlsTest {
     private static final int PATIENCE_MILLIS = 20_000;
     private static final String HEALTH = "GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
 
-    /** A greeting by which a client says that TLS 1.1 is the best it has. */
+    /** A ClientHello that offers at most TLS 1.1. */
     private static final String HELLO_OF_1_1 = "\u0016\u0003\u0001\u0000/\u0001\u0000\u0000+\u0003\u0002"
             + "r".repeat(32) + "\u0000\u0000\u0004\u00c0\u0013\u00c0\u0009\u0001\u0000";
 
@@ -155,7 +157,7 @@ class TlsTest {
         for (int i = 0; i < 50; i++) {
             SSLSocket socket = connect(AUTHORITY.context(), "TLSv1.3");
             socket.startHandshake();
-            // much of it, which the backend does not read any more
+            // sends a lot, which the backend no longer reads
             assertThatExceptionOfType(SSLException.class)
                     .isThrownBy(() -> {
                         send(
@@ -267,7 +269,7 @@ class TlsTest {
             SSLSocket socket = connect(AUTHORITY.context(), version);
             send(socket, "GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
 
-            // an end without that word would be an exception
+            // if the server ended the connection without close_notify, reading would throw
             assertThat(rest(socket)).endsWith("\r\n\r\nOK");
             socket.close();
         }

@@ -18,9 +18,12 @@ import java.util.List;
 import java.util.TreeSet;
 import org.junit.jupiter.params.provider.ArgumentsSource;
 
-/** Any bytes as a keys file: keys that are found again, or what is wrong, in words that repeat no value. */
+/**
+ * Random bytes as a keys file: either every key that is read can be found again, or the messages name the mistakes and
+ * repeat no value.
+ */
 class KeysFileFuzzTest {
-    /** Stands in the files of secrets, and may stand where nobody should have put it. */
+    /** The beginning of the secrets; the random files may also contain it in the wrong place. */
     private static final String SECRET = "hunter2-hunter2";
 
     private static final JsonMapper JSON = new JsonMapper();
@@ -81,7 +84,7 @@ class KeysFileFuzzTest {
         }
     }
 
-    /** Names of members and ids are told. */
+    /** Returns whether a text is a name of a member or an id, which messages may repeat. */
     private static boolean isNameOrId(byte[] text) {
         try {
             return isNameOrId(JSON.readTree(text));

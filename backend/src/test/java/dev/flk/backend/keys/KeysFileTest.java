@@ -27,7 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Reading the keys file: what is taken, and that each mistake is named. */
+/** Reading the keys file: valid keys are read, and every mistake is named. */
 final class KeysFileTest {
     private static final String SECRET = "a secret of the test, long enough";
 

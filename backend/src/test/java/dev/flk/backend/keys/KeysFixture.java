@@ -13,27 +13,27 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** A keys file as somebody writes it by hand. */
+/** A keys file as an operator writes it by hand. */
 public final class KeysFixture {
     private final Path directory;
 
-    /** For the file {@code keys.json} in a directory that is there. */
+    /** Creates a fixture for the file {@code keys.json} in an existing directory. */
     public KeysFixture(Path directory) {
         this.directory = directory;
     }
 
-    /** Where it stands. */
+    /** Returns the path of the file. */
     public Path file() {
         return directory.resolve("keys.json");
     }
 
-    /** Writes it anew, with what one writes between the braces of each key. */
+    /** Replaces the file by one with these keys. */
     public KeysFixture write(KeyText... keys) throws IOException {
         String objects = Arrays.stream(keys).map(KeyText::json).collect(Collectors.joining(",\n"));
         return writeText("{\"version\":1,\"keys\":[" + objects + "]}");
     }
 
-    /** Writes it anew, whatever that is. */
+    /** Replaces the file by any text. */
     public KeysFixture writeText(String text) throws IOException {
         Path written = directory.resolve("keys.json.written");
         Files.writeString(written, text);
@@ -41,26 +41,26 @@ public final class KeysFixture {
         return this;
     }
 
-    /** A secret beside it, for its owner alone. */
+    /** Writes a file with a secret next to the keys file; only the owner may read it. */
     public KeysFixture secret(String name, String secret) throws IOException {
         return secret(name, secret, "rw-------");
     }
 
-    /** The same with other permissions. */
+    /** Writes a file with a secret next to the keys file, with these permissions. */
     public KeysFixture secret(String name, String secret, String permissions) throws IOException {
         Path file = Files.writeString(directory.resolve(name), secret + "\n");
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString(permissions));
         return this;
     }
 
-    /** A signer that is always the same for a number. */
+    /** Returns a signer, always the same one for a number. */
     public static Ed25519Signer signer(int number) {
         byte[] seed = new byte[Ed25519Signer.SEED_BYTES];
         seed[0] = (byte) number;
         return new Ed25519Signer(seed);
     }
 
-    /** A key's members, as JSON. */
+    /** The members of a key, as JSON. */
     public static final class KeyText {
         private final Map<String, String> members = new LinkedHashMap<>();
 
@@ -68,43 +68,43 @@ public final class KeysFixture {
             with("id", quoted(id)).with("algorithm", quoted(algorithm)).with("state", "\"active\"");
         }
 
-        /** An active one for {@code shard-1}, of {@link #signer}. */
+        /** Returns an active key for {@code shard-1}, that of {@link #signer}. */
         public static KeyText ed25519(String id, int number) {
             return new KeyText(id, "ed25519")
                     .with("public_key", quoted(signer(number).publicKeyBase64()))
                     .shards("shard-1");
         }
 
-        /** An active one for {@code shard-1}. */
+        /** Returns an active key for {@code shard-1}. */
         public static KeyText hmac(String id, String secretFile) {
             return new KeyText(id, "hmac")
                     .with("secret_file", quoted(secretFile))
                     .shards("shard-1");
         }
 
-        /** With a member's JSON. */
+        /** Returns this key with a member that has this JSON. */
         public KeyText with(String member, String json) {
             members.put(member, json);
             return this;
         }
 
-        /** Without a member. */
+        /** Returns this key without a member. */
         public KeyText without(String member) {
             members.remove(member);
             return this;
         }
 
-        /** For these shards and no others. */
+        /** Returns this key for exactly these shards. */
         public KeyText shards(String... names) {
             return with("shards", array(names));
         }
 
-        /** For all that begin so, and no others. */
+        /** Returns this key for exactly the shards whose names begin with these prefixes. */
         public KeyText prefixes(String... prefixes) {
             return without("shards").with("shard_prefixes", array(prefixes));
         }
 
-        /** In another state. */
+        /** Returns this key in another state. */
         public KeyText state(String state) {
             return with("state", quoted(state));
         }

@@ -35,7 +35,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Which key may sign for what and when, and that a changed file comes into force while a bad one does not. */
+/** Which key may sign for which shard and when; a changed file comes into force, and one with a mistake does not. */
 final class ReloadedKeysTest {
     private static final String SECRET = "a secret of the test, long enough";
     private static final Instant START = Instant.parse("2026-11-20T10:00:00Z");
@@ -88,7 +88,7 @@ final class ReloadedKeysTest {
         return inForce.verify(parsed(pcs));
     }
 
-    /** Why it is refused, with the key that has signed it. */
+    /** Returns why a certificate is refused, with the id of the key that signed it. */
     private Map.Entry<SignatureRefusal, String> why(Pcs pcs) throws MalformedCertificate {
         assertThat(verify(pcs)).isEmpty();
         List<Map.Entry<SignatureRefusal, String>> told = Collections.synchronizedList(new ArrayList<>());
@@ -207,7 +207,7 @@ final class ReloadedKeysTest {
         assertThat(verify(Pcs.number(1).signedBy(other))).hasValue("h");
     }
 
-    /** To open a pipe never ends: a key could not be revoked any more. */
+    /** Opening a pipe would block forever, and then no key could be revoked any more. */
     @Test
     @Timeout(20)
     void step_aPipeAsASecret_isAMistake_andALaterRevocationComesIntoForce() throws Exception {
@@ -272,7 +272,7 @@ final class ReloadedKeysTest {
         assertThat(sample(metrics, "flk_keys_file_errors_total")).isZero();
     }
 
-    /** Size and time of the last change may be the same, as where somebody unpacks an archive. */
+    /** The size and the modification time of the files may be unchanged, for example after an archive was unpacked. */
     @Test
     void step_aVolumeWhoseFilesLookTheSame_isToldByItsInodes() throws Exception {
         SecretVolume volume = new SecretVolume(Files.createDirectory(directory.resolve("mounted")));
@@ -288,7 +288,10 @@ final class ReloadedKeysTest {
         assertThat(verify(signed(2))).hasValue("b");
     }
 
-    /** Swapped at any moment of the reading of 101 keys, until three readings met files of two versions. */
+    /**
+     * The volume is swapped at random moments while 101 keys are read, until three readings have met files of two
+     * versions.
+     */
     @Test
     @Timeout(60)
     void step_aVolumeThatIsSwappedWhileItIsRead_isNoMistake() throws Exception {
@@ -364,7 +367,7 @@ final class ReloadedKeysTest {
     void examine_aFlood_isNotKept() throws Exception {
         open(KeyText.ed25519("a", 1));
         ParsedCertificate refused = parsed(signed(9));
-        Queue<SignatureRefusal> told = new ConcurrentLinkedQueue<>(); // the others are told meanwhile
+        Queue<SignatureRefusal> told = new ConcurrentLinkedQueue<>(); // the examiner reports other reasons concurrently
         int flood = 4 * Examiner.MAX_WAITING;
         for (int i = 0; i < flood; i++) {
             inForce.examine(refused, (reason, key) -> told.add(reason));

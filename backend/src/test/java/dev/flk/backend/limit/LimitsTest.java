@@ -14,7 +14,10 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
-/** Which limit stops whom: 100 a second of all and 200 at once, of a shard 10, of an address 10 failures and 20 at once, 2 connections. */
+/**
+ * The limits: 100 certificates per second from all senders with bursts of 200, 10 per second from a shard, 10 failures
+ * per second from an address with bursts of 20, and 2 connections from an address.
+ */
 final class LimitsTest {
     private static final long SECOND = 1_000_000_000;
 
@@ -130,7 +133,7 @@ final class LimitsTest {
         assertThat(fails(stranger)).isTrue();
     }
 
-    /** 64 KiB count as one more; what is owed is never more than the burst. */
+    /** Each 64 KiB count as a further failure; an address never owes more failures than the burst. */
     @Test
     void failures_countByTheirLength() throws Exception {
         Submitter stranger = from("192.0.2.1");
@@ -153,7 +156,7 @@ final class LimitsTest {
         assertThat(sendsNew(limits, from("192.0.2.2"), "honest")).isTrue();
     }
 
-    /** An agent, or a proxy, that sends again what was not answered. */
+    /** The connection is that of an agent, or a proxy, that repeats unanswered submissions. */
     @Test
     void duplicates_ofAConnectionThatSentSomethingNew_areSpared_untilItFails() throws Exception {
         Submitter agent = from("192.0.2.1");

@@ -13,7 +13,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** A strict reader of both text formats: it holds every sample to the suffixes that the type of its family allows. */
+/** A strict reader of both text formats: every sample must have a suffix that the type of its family allows. */
 public final class ScrapedText {
     private static final Pattern SAMPLE =
             Pattern.compile("([a-zA-Z_:][a-zA-Z0-9_:]*)(\\{[^}]*\\})? (NaN|[-+]?Inf|[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)");
@@ -38,12 +38,12 @@ public final class ScrapedText {
 
     private ScrapedText() {}
 
-    /** The value of a sample, by the text of its line before the value. */
+    /** Returns the value of a sample, given the text of its line before the value. */
     public static double sample(Metrics metrics, String name) {
         return Double.parseDouble(ofPrometheus(text(metrics)).samples.get(name));
     }
 
-    /** All families in the Prometheus text format. */
+    /** Returns all families in the Prometheus text format. */
     public static String text(Metrics metrics) {
         return text(metrics, null);
     }

@@ -17,8 +17,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 
 /**
- * A Postgres of one's own in a temporary directory. Postgres refuses to run as root; for root it runs as the user nobody. Closing leaves
- * no process, file or shared memory behind, whatever was done to it before.
+ * A Postgres server in its own temporary directory. Postgres refuses to run as root; for root it runs as the user
+ * nobody. Closing leaves no process, file or shared memory behind, even if the server was killed before.
  */
 public final class PostgresServer extends ServerProcess {
     /** The password of the user {@code postgres}, who may do everything. */
@@ -92,7 +92,7 @@ public final class PostgresServer extends ServerProcess {
         awaitReady(this::isReady);
     }
 
-    /** What the server itself writes for those who wait for it. */
+    /** Returns whether the server reports in its file postmaster.pid that it is ready. */
     private boolean isReady() throws IOException {
         Path status = data().resolve("postmaster.pid");
         if (!Files.exists(status)) {
@@ -130,12 +130,12 @@ public final class PostgresServer extends ServerProcess {
         return name;
     }
 
-    /** What {@code POSTGRES_CONN} may be for a database here. */
+    /** Returns a {@code POSTGRES_CONN} for a database of this server. */
     public String uri(String database) {
         return "postgresql://postgres:" + PASSWORD + "@127.0.0.1:" + port() + "/" + database;
     }
 
-    /** A connection of the user {@code postgres}. */
+    /** Returns a connection of the user {@code postgres}. */
     public Connection connect(String database) throws SQLException {
         return DriverManager.getConnection(
                 "jdbc:postgresql://127.0.0.1:" + port() + "/" + database, "postgres", PASSWORD);
@@ -151,12 +151,12 @@ public final class PostgresServer extends ServerProcess {
         }
     }
 
-    /** The first column of the first row as a number. */
+    /** Returns the first column of the first row as a number. */
     public long number(String database, String sql) {
         return Long.parseLong(text(database, sql));
     }
 
-    /** The first column of the first row. */
+    /** Returns the first column of the first row. */
     public String text(String database, String sql) {
         try (Connection connection = connect(database);
                 Statement statement = connection.createStatement();
@@ -168,7 +168,10 @@ public final class PostgresServer extends ServerProcess {
         }
     }
 
-    /** Stops it as an operator would, dropping its clients; nothing if it is not up. */
+    /**
+     * Stops the server as an operator does, which closes the connections of its clients. Does nothing if it does not
+     * run.
+     */
     public void stop() {
         ProcessHandle parent = running().toHandle();
         if (parent.isAlive()) {
@@ -178,7 +181,7 @@ public final class PostgresServer extends ServerProcess {
         }
     }
 
-    /** Starts it again if it was killed or stopped. */
+    /** Starts the server again if it was killed or stopped. */
     public void startUnlessUp() {
         if (!running().isAlive()) {
             restart();
@@ -191,7 +194,7 @@ public final class PostgresServer extends ServerProcess {
         execute("postgres", "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
     }
 
-    /** Stops it for that, and starts it again. */
+    /** Stops the server, copies its data and starts it again; the result puts the copy back and restarts the server. */
     @Override
     public Runnable copy() {
         Path copy = stoppedCopy();
@@ -215,8 +218,8 @@ public final class PostgresServer extends ServerProcess {
     }
 
     /**
-     * Stops the server, keeps a copy of its data, starts it again; the returned action stops it and promotes the copy, as a standby that
-     * was not up to date.
+     * Stops the server, keeps a copy of its data and starts it again. The returned action stops it and promotes the
+     * copy, like a standby that was not up to date.
      */
     public Runnable laggingStandby() {
         Path copy = stoppedCopy();
@@ -228,24 +231,27 @@ public final class PostgresServer extends ServerProcess {
         };
     }
 
-    /** Whether the machine has the client programs of Postgres. */
+    /** Returns whether the machine has the client programs of Postgres. */
     public static boolean hasDump() {
         return Stream.of("pg_dump", "pg_restore")
                 .allMatch(program -> Stream.of(System.getenv("PATH").split(":"))
                         .anyMatch(directory -> Files.isExecutable(Path.of(directory, program))));
     }
 
-    /** Dumps a database as docs/state.md says; the returned action restores the dump over what the database has then. */
+    /**
+     * Dumps a database as docs/state.md describes; the returned action restores the dump over the present content of
+     * the database.
+     */
     public Runnable dump(String database) {
         Path dump = directory.resolve("dump-" + databases.incrementAndGet());
         run(List.of("pg_dump", "--format=custom", "--file=" + dump, uri(database)));
         return () -> run(List.of("pg_restore", "--clean", "--if-exists", "--dbname=" + uri(database), dump.toString()));
     }
 
-    /** Stops it and removes everything. */
+    /** Stops the server and removes all its files. */
     @Override
     public void close() {
-        startUnlessUp(); // it alone removes the shared memory that a killed one leaves behind
+        startUnlessUp(); // only a start removes the shared memory of a server that was killed
         stop();
         DirectoryTree.remove(directory);
     }

@@ -13,7 +13,7 @@ import java.util.Optional;
 import redis.embedded.core.ExecutableProvider;
 
 /**
- * A real redis-server with a directory of its own, or a Sentinel, which is the same program. It keeps its data only with
+ * A real redis-server with its own directory, or a Sentinel, which is the same program. It keeps its data only with
  * {@code --appendonly yes}. Its process does not outlive the JVM.
  */
 public final class RedisServer extends ServerProcess {
@@ -24,7 +24,7 @@ public final class RedisServer extends ServerProcess {
     private final List<String> arguments;
     private final Thread lastResort = new Thread(this::kill, "redis-server-end");
 
-    /** @param mode what stands before all options */
+    /** @param mode the arguments that come before all options */
     private RedisServer(Path directory, List<String> mode, List<String> arguments) throws IOException {
         super(Files.createDirectories(directory));
         this.program = ExecutableProvider.newJarResourceProvider(directory.toFile())
@@ -37,14 +37,15 @@ public final class RedisServer extends ServerProcess {
     /**
      * Starts a server and waits until it answers.
      *
-     * @param directory for its program, log and data; the caller removes it
-     * @param arguments of redis-server, as {@code --requirepass}, {@code secret}; a later one wins over an earlier one
+     * @param directory a directory for its program, log and data; the caller removes it
+     * @param arguments the arguments of redis-server, such as {@code --requirepass}, {@code secret}; a later one takes
+     *     precedence over an earlier one
      */
     public static RedisServer start(Path directory, String... arguments) {
         return started(directory, List.of(), List.of(arguments));
     }
 
-    /** The same with the settings that docs/redis.md asks for. */
+    /** Starts a server with the settings that docs/redis.md requires, and waits until it answers. */
     public static RedisServer startDurable(Path directory, String... more) {
         List<String> arguments = new ArrayList<>(
                 List.of("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"));
@@ -55,8 +56,8 @@ public final class RedisServer extends ServerProcess {
     /**
      * Starts a Sentinel and waits until it answers.
      *
-     * @param directory as for {@link #start}, and for its configuration, which it rewrites
-     * @param configuration lines of that, as {@code sentinel monitor name 127.0.0.1 6379 1}
+     * @param directory a directory as for {@link #start}, which also has its configuration, which the Sentinel rewrites
+     * @param configuration the lines of its configuration, such as {@code sentinel monitor name 127.0.0.1 6379 1}
      */
     public static RedisServer startSentinel(Path directory, String... configuration) {
         try {
@@ -79,7 +80,7 @@ public final class RedisServer extends ServerProcess {
         }
     }
 
-    /** For {@code REDIS_URI}, without a password. */
+    /** Returns the {@code REDIS_URI} of this server, without a password. */
     public String uri() {
         return "redis://127.0.0.1:" + port();
     }
@@ -94,13 +95,13 @@ public final class RedisServer extends ServerProcess {
         restartWith();
     }
 
-    /** The same with more arguments. */
+    /** Restarts the server like {@link #restart}, with more arguments. */
     public void restartWith(String... moreArguments) {
         begin(moreArguments);
         awaitReady(() -> answer().filter(text -> !isLoading(text)).isPresent());
     }
 
-    /** As {@link #restart}, but waits only until it answers that it is loading. */
+    /** Restarts the server like {@link #restart}, but waits only until it answers that it is loading. */
     public void restartLoading(String... moreArguments) {
         begin(moreArguments);
         awaitReady(() -> answer().filter(RedisServer::isLoading).isPresent());
@@ -122,9 +123,9 @@ public final class RedisServer extends ServerProcess {
     }
 
     /**
-     * Sends one command on a connection of its own.
+     * Sends one command on a new connection.
      *
-     * @return the reply as the server spells it, without line ends; for an array, all its elements in a row
+     * @return the reply as the server writes it, without line ends; for an array, one element after the other
      */
     public List<String> send(String... command) {
         try (RespSocket socket = new RespSocket(port(), PATIENCE)) {
@@ -134,7 +135,7 @@ public final class RedisServer extends ServerProcess {
         }
     }
 
-    /** Ends it, if it still runs. What it wrote is left in its directory. Idempotent. */
+    /** Ends the server if it still runs, and leaves its files in its directory. Idempotent. */
     @Override
     public void close() {
         kill();

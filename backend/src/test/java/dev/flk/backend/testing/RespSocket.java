@@ -13,7 +13,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Just enough of a Redis client to give a server orders, so that tests need no library for it. */
+/** A minimal Redis client to send commands to a server, so that tests need no library. */
 final class RespSocket implements AutoCloseable {
     private final Socket socket;
     private final InputStream in;

@@ -16,8 +16,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A real server of a store on a free port of the loopback address, to be killed, paused and put back to older data. For one thread; every
- * wait is bounded.
+ * A real server of a store on a free port of the loopback address, which tests kill, pause and put back to older data.
+ * Confined to one thread; every wait is bounded.
  */
 public abstract class ServerProcess implements AutoCloseable {
     static final Duration PATIENCE = Duration.ofSeconds(60);
@@ -31,41 +31,41 @@ public abstract class ServerProcess implements AutoCloseable {
         this.directory = directory;
     }
 
-    /** The port of 127.0.0.1 that it listens on, also after a restart. */
+    /** Returns the port of 127.0.0.1 on which the server listens; it stays the same after a restart. */
     public final int port() {
         return port;
     }
 
-    /** The settings of a backend that keeps its outcomes there. */
+    /** Returns the settings of a backend that keeps its outcomes in this server. */
     public abstract Map<String, String> configuration();
 
-    /** Starts it on the data that it left, after it ended; returns when it serves. */
+    /** Starts the server, which has ended, on its existing data; returns when it serves. */
     public abstract void restart();
 
-    /** Starts it without data, after it ended. */
+    /** Starts the server, which has ended, without data. */
     public abstract void restartEmpty();
 
-    /** Copies its data as they are now; the result starts it on the copy, after it ended. */
+    /** Copies the present data; the result starts the server, which must have ended then, on the copy. */
     public abstract Runnable copy();
 
     @Override
     public abstract void close();
 
-    /** SIGKILL of all its processes; nothing if it has ended. Returns when they have ended. */
+    /** Kills all processes of the server with SIGKILL; does nothing if it has ended. Returns when they have ended. */
     public final void kill() {
         List<ProcessHandle> all = processes();
         all.forEach(ProcessHandle::destroyForcibly);
         all.forEach(ServerProcess::awaitEnd);
     }
 
-    /** SIGSTOP: its connections stay open, and nothing answers. */
+    /** Pauses the server with SIGSTOP: its connections stay open, but it does not answer. */
     public final void pause() {
         ProcessHandle parent = running().toHandle();
-        signal("STOP", parent); // first, so that it makes no more
+        signal("STOP", parent); // the parent first, so that it starts no more processes
         parent.descendants().forEach(handle -> signal("STOP", handle));
     }
 
-    /** SIGCONT. */
+    /** Resumes the server with SIGCONT. */
     public final void resume() {
         processes().forEach(handle -> signal("CONT", handle));
     }
@@ -82,7 +82,7 @@ public abstract class ServerProcess implements AutoCloseable {
         return running;
     }
 
-    /** Waits until the server that was launched is ready; fails if it ends before. */
+    /** Blocks until the server that was launched is ready; fails if it ends before. */
     final void awaitReady(Callable<Boolean> isReady) {
         await().atMost(PATIENCE).pollInterval(Duration.ofMillis(20)).until(() -> {
             if (!running().isAlive()) {
@@ -92,7 +92,7 @@ public abstract class ServerProcess implements AutoCloseable {
         });
     }
 
-    /** Runs a program to its successful end. */
+    /** Runs a program to its end; fails if the program does. */
     final void run(List<String> command) {
         try {
             Process running = start(command);
@@ -124,7 +124,7 @@ public abstract class ServerProcess implements AutoCloseable {
         try {
             run(List.of("kill", "-" + name, Long.toString(handle.pid())));
         } catch (IllegalStateException e) {
-            if (handle.isAlive()) { // else it ended meanwhile
+            if (handle.isAlive()) { // otherwise the process has ended meanwhile
                 throw e;
             }
         }

@@ -44,7 +44,7 @@ import org.bouncycastle.asn1.x509.Time;
 import org.bouncycastle.asn1.x509.V3TBSCertificateGenerator;
 import org.bouncycastle.asn1.x9.X9ObjectIdentifiers;
 
-/** An authority of one's own, which issues certificates for tests. */
+/** A certificate authority for tests. */
 public final class TestAuthority {
     private static final AlgorithmIdentifier ECDSA = new AlgorithmIdentifier(X9ObjectIdentifiers.ecdsa_with_SHA256);
     private static final Duration USUAL = Duration.ofDays(30);
@@ -65,7 +65,7 @@ public final class TestAuthority {
             }
         }
 
-        /** PKCS#8. */
+        /** Returns the private key as PKCS#8 in PEM. */
         public String keyPem() {
             return pem("PRIVATE KEY", key.getEncoded());
         }
@@ -88,12 +88,12 @@ public final class TestAuthority {
                 new Issued(pair.getPrivate(), sign(name, name, pair, pair, lately(), lately().plus(USUAL))));
     }
 
-    /** A certificate, which is valid for some weeks; names as {@code localhost} or {@code 127.0.0.1}. */
+    /** Issues a certificate that is valid for some weeks, for names such as {@code localhost} or {@code 127.0.0.1}. */
     public Issued issue(String name, String... names) {
         return issue(name, lately(), lately().plus(USUAL), names);
     }
 
-    /** One for that time. */
+    /** Issues a certificate that is valid in this period. */
     public Issued issue(String name, Instant from, Instant until, String... names) {
         KeyPair pair = newPair();
         String issuer = own.certificate().getSubjectX500Principal().getName().substring("CN=".length());
@@ -101,7 +101,7 @@ public final class TestAuthority {
         return new Issued(pair.getPrivate(), sign(name, issuer, pair, signing, from, until, names));
     }
 
-    /** One that ended a day ago. */
+    /** Issues a certificate that expired a day ago. */
     public Issued issueEnded(String name, String... names) {
         return issue(name, lately().minus(USUAL), Instant.now().minus(Duration.ofDays(1)), names);
     }
@@ -114,7 +114,10 @@ public final class TestAuthority {
         return Files.writeString(file, pem());
     }
 
-    /** For a client or server that trusts this authority alone, and shows {@code shown} if there is one. */
+    /**
+     * Returns the context of a client or server that trusts only this authority, and presents {@code shown} if it is
+     * given.
+     */
     public SSLContext context(Issued... shown) {
         try {
             KeyStore keys = emptyStore();
@@ -141,7 +144,7 @@ public final class TestAuthority {
         return store;
     }
 
-    /** Clocks differ. */
+    /** Returns a time in the recent past, because the clocks of the two sides may differ. */
     private static Instant lately() {
         return Instant.now().minus(Duration.ofHours(1)).truncatedTo(ChronoUnit.SECONDS);
     }

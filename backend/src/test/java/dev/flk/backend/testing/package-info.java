@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Servers that tests of every module need, as processes of their own. Built into a test jar; nothing of the product depends on
- * it.
+ * Servers that the tests of every module use, as separate processes. Built into a test jar, on which nothing of the
+ * product depends.
  */
 package dev.flk.backend.testing;

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Files of TLS that change come into force; those with a mistake do not, and are told if the mistake stays. */
+/** Changed TLS files come into force; files with a mistake do not, and the mistake is reported if it stays. */
 final class ReloadedTlsTest {
     private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
     private static final Issued FIRST = AUTHORITY.issue("first", "localhost");
@@ -37,7 +37,10 @@ final class ReloadedTlsTest {
     private Instant now = Instant.now();
     private ReloadedTls tls;
 
-    /** As Kubernetes has it: names that lead through a link to a directory, which is changed as a whole. */
+    /**
+     * Creates the files as in a volume of Kubernetes: their names lead through a link to a directory, and a change
+     * replaces the link.
+     */
     @BeforeEach
     void start() throws Exception {
         live = directory.resolve("..data");
