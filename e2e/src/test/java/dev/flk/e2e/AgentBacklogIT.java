@@ -27,14 +27,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The backlog of a long outage in a heap of 64 MiB: it is taken in, read at a start, kept while nobody answers, and sent when somebody
- * does. {@code -Dflk.load=full} has a million certificates.
+ * The backlog of a long outage in a heap of 64 MiB: the agent takes it in, reads it at a start, keeps it while no
+ * backend answers, and sends it once one does. {@code -Dflk.load=full} makes it a million certificates.
  */
 final class AgentBacklogIT {
     private static final int CERTIFICATES = "full".equals(System.getProperty("flk.load")) ? 1_000_000 : 50_000;
     private static final List<String> SMALL_HEAP = List.of("-Xmx64m", "-XX:+ExitOnOutOfMemoryError");
     private static final int MOST_BYTES_PER_ENTRY = 18;
-    /** By so much the heaps of two agents differ for other reasons. */
+    /** The largest difference between the heaps of two agents that has other reasons than the backlog. */
     private static final long NOISE_BYTES = 2 << 20;
 
     private static final Duration PATIENCE = Duration.ofMinutes(15);
@@ -91,7 +91,7 @@ final class AgentBacklogIT {
         }
     }
 
-    /** It has tried, and knows that nobody is there. */
+    /** Returns whether the agent has tried to send and reports that its backend does not answer. */
     private static boolean isWithoutAnswer(AgentHome home, Program agent) throws IOException {
         return !status(home, agent).path("backends").path(0).path("answering").asBoolean(true);
     }
@@ -120,14 +120,14 @@ final class AgentBacklogIT {
         try (Program submit =
                 Program.java("flk-agent", directory, environment, SMALL_HEAP, "submit", file.toString())) {
             assertThat(submit.awaitExit(PATIENCE)).as(submit.allLines()).isZero();
-            // a path may be too long to stand on the same line
+            // a long path may wrap onto another line
             assertThat(submit.out().split("\\s+"))
                     .startsWith((CERTIFICATES + " certificates added to the outbox " + home.outbox()).split(" "));
         }
         Files.delete(file);
     }
 
-    /** One certificate like the other, but for epoch and id. */
+    /** Writes certificates that differ only in epoch and id. */
     private static void write(Path file) throws IOException {
         Pcs like = Pcs.number(0).without("sig").without("sent_at").without("v_star");
         String[] parts = like.json().replace(like.id().toString(), "%").split("%|(?<=\"epoch\":)0");
@@ -145,7 +145,7 @@ final class AgentBacklogIT {
         try {
             return home.status();
         } catch (ConnectException e) {
-            return MissingNode.getInstance(); // it does not listen yet
+            return MissingNode.getInstance(); // the agent does not listen yet
         }
     }
 
@@ -157,7 +157,7 @@ final class AgentBacklogIT {
         return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - nanos);
     }
 
-    /** After a collection, in bytes. */
+    /** Returns the size of the heap in use in bytes, after a garbage collection. */
     private static long heapInUse(Program program) throws Exception {
         String jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
         Process histogram = new ProcessBuilder(jcmd, Long.toString(program.pid()), "GC.class_histogram")

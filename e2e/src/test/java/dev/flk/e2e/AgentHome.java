@@ -18,7 +18,7 @@ import java.util.stream.Stream;
 record AgentHome(Path directory) {
     private static final String NOWHERE = "http://127.0.0.1:9";
 
-    /** In an existing, empty directory. */
+    /** Returns the home of an agent in an existing, empty directory. */
     static AgentHome in(Path directory) throws IOException {
         AgentHome home = new AgentHome(directory.toRealPath());
         Files.createDirectory(home.spool());
@@ -42,7 +42,7 @@ record AgentHome(Path directory) {
         return outbox().resolve("control.sock");
     }
 
-    /** To an endpoint without a backend. */
+    /** Returns the environment of an agent whose endpoint has no backend. */
     Map<String, String> sendingNowhere() {
         return sendingTo(NOWHERE);
     }
@@ -100,12 +100,12 @@ record AgentHome(Path directory) {
         }
     }
 
-    /** What a running agent reports. */
+    /** Returns the status that a running agent reports. */
     JsonNode status() throws IOException {
         return StrictJson.read(LocalPost.get(control(), "/v1/status").body());
     }
 
-    /** The port of a running agent that was started with {@code METRICS_PORT}. */
+    /** Returns the metrics port of a running agent that was started with {@code METRICS_PORT}. */
     static int metricsPort(Program agent) {
         String line = agent.awaitLine(text -> text.contains("metrics on port "));
         return Integer.parseInt(line.replaceAll(".*metrics on port ([0-9]+).*", "$1"));
@@ -115,7 +115,7 @@ record AgentHome(Path directory) {
         return new Client("http://127.0.0.1:" + metricsPort(agent));
     }
 
-    /** The lines of the file of dead letters. */
+    /** Returns the lines of the file of dead letters. */
     List<String> deadLetters() throws IOException {
         return Files.exists(letters()) ? Files.readAllLines(letters()) : List.of();
     }

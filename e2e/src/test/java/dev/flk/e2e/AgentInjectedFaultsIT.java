@@ -34,9 +34,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The agent's real jar, to which the kernel refuses the n-th call of a kind on its files, or which is killed in it; then runs without
- * faults, and an audit: what was acknowledged to a producer is recorded, once, and only what is hopeless was given up.
- * {@code -Dflk.faults=all} tries every n that a short run has.
+ * The agent's real jar, for which the n-th system call of a kind on its files fails, or which is killed in that call.
+ * Runs without faults follow, and then an audit: every certificate that was acknowledged to a producer is recorded
+ * once, and only hopeless ones were given up. {@code -Dflk.faults=all} tries every n that a short run has.
  */
 final class AgentInjectedFaultsIT {
     @RegisterExtension
@@ -53,17 +53,17 @@ final class AgentInjectedFaultsIT {
     private static final Pattern PORT = Pattern.compile("loopback port ([0-9]+)");
     private static final JsonMapper JSON = new JsonMapper();
 
-    /** All of them go to one backend. */
+    /** The number of the next certificate; no two tests share one, because all of them use the same backend. */
     private static final AtomicLong NEXT_NUMBER = new AtomicLong(1);
 
     @TempDir
     private Path directory;
 
-    /** Files of the agent by what a fault of them means. */
+    /** The files on which calls fail. */
     private enum Target {
-        /** Those that records are appended to. */
+        /** The segments to which records are appended. */
         SEGMENTS,
-        /** Whatever it touches. */
+        /** All files that the agent touches. */
         EVERYTHING;
 
         List<Path> in(AgentHome home) {
@@ -90,9 +90,9 @@ final class AgentInjectedFaultsIT {
     }
 
     /**
-     * Calls that fail; counted for each thread.
+     * A kind of call that fails. Calls are counted separately for each thread.
      *
-     * @param usual which of them does where not all are tried
+     * @param usual the number n of the call that fails, unless all are tried
      */
     private record Kind(String calls, String what, Target target, int usual) {
         InjectedFault at(int n) {
@@ -103,7 +103,7 @@ final class AgentInjectedFaultsIT {
             return what.equals(KILL);
         }
 
-        /** Not every story removes a file. */
+        /** Returns whether the call removes a file, which does not happen in every test. */
         boolean removes() {
             return calls.equals(InjectedFault.REMOVALS);
         }
@@ -220,7 +220,8 @@ final class AgentInjectedFaultsIT {
             certificates.add(run.hopeless());
             certificates.addAll(run.good(1));
             run.home.spool("some", certificates);
-            run.acknowledged.addAll(certificates); // as far as the file is gone; else it is still to be taken in
+            // also if the agent ends before it has taken in the file, because the next run does
+            run.acknowledged.addAll(certificates);
             run.awaitEnd(run.faulty(run.home.sendingTo(BACKEND.process().url()), "run", "--until-empty"));
         });
     }
@@ -278,7 +279,7 @@ final class AgentInjectedFaultsIT {
         return environment;
     }
 
-    /** Where it takes certificates; empty if it ended before. */
+    /** Returns the port on which the agent accepts certificates; empty if the agent has ended before. */
     private static Optional<Integer> port(Program agent) {
         try {
             Matcher port =
@@ -306,7 +307,7 @@ final class AgentInjectedFaultsIT {
         });
     }
 
-    /** A backend that refuses every certificate for good. */
+    /** A backend that refuses every certificate permanently. */
     private static final class RefusingBackend implements AutoCloseable {
         private final HttpServer server;
 
@@ -336,7 +337,7 @@ final class AgentInjectedFaultsIT {
         }
     }
 
-    /** An agent with a directory of its own, what was left with it, and what it said of that. */
+    /** An agent with its own directory, the certificates that were given to it, and those that it acknowledged. */
     private final class Run implements AutoCloseable {
         private final AgentHome home;
         private final Kind kind;
@@ -375,7 +376,7 @@ final class AgentInjectedFaultsIT {
             return other;
         }
 
-        /** The audit finds so many that wait, and no other. */
+        /** Makes the audit expect that the agent sends exactly this number of certificates. */
         void expectSendings(int certificates) {
             expectedSendings = OptionalInt.of(certificates);
         }
@@ -392,7 +393,7 @@ final class AgentInjectedFaultsIT {
             acknowledged.addAll(waiting);
         }
 
-        /** A program that meets the fault. */
+        /** Starts a program for which the call fails. */
         Program faulty(Map<String, String> environment, String... args) throws IOException {
             Program program = Program.behind(
                     InjectedFault.before(List.of(kind.at(n)), kind.target().in(home), traces()),
@@ -404,7 +405,10 @@ final class AgentInjectedFaultsIT {
             return program;
         }
 
-        /** Returns the exit code: done, failed in words, or killed by the fault. */
+        /**
+         * Blocks until the program ends, and returns its exit code: of success, of a reported failure, or of the kill
+         * by the fault.
+         */
         int awaitEnd(Program program) {
             int code = program.awaitExit();
             killed = code == KILLED;
@@ -426,7 +430,7 @@ final class AgentInjectedFaultsIT {
                             .containsAnyOf("Input/output error", "No space left", "disk full"));
         }
 
-        /** Ends an agent that may have ended before, in words or by the fault. */
+        /** Ends an agent, which may have ended before with a reported failure or because the fault killed it. */
         void terminate(Program agent) throws IOException {
             int code = agent.isAlive() ? agent.terminate() : agent.awaitExit();
             killed = code == KILLED;
@@ -438,7 +442,7 @@ final class AgentInjectedFaultsIT {
             }
         }
 
-        /** One after the other. */
+        /** Posts certificates one after the other. */
         void post(int port, int count) throws InterruptedException {
             for (Pcs certificate : good(count)) {
                 try {
@@ -449,12 +453,12 @@ final class AgentInjectedFaultsIT {
                         assertThat(answer.status()).as(answer.body()).isIn(500, 503);
                     }
                 } catch (IOException e) {
-                    return; // it was killed
+                    return; // the agent was killed
                 }
             }
         }
 
-        /** A fault that is over hinders nothing. */
+        /** Posts certificates until one is acknowledged, which must happen soon because the fault is over. */
         void postUntilAcknowledged(int port) throws InterruptedException {
             for (int i = 0; i < MORE; i++) {
                 post(port, 1);
@@ -470,11 +474,14 @@ final class AgentInjectedFaultsIT {
                 LocalPost.Answer answer = LocalPost.post(home.control(), "/v1/compact?horizon_days=0");
                 assertThat(answer.status()).as(answer.body()).isIn(200, 500);
             } catch (IOException e) {
-                // it was killed
+                // the agent was killed
             }
         }
 
-        /** What was not acknowledged is brought again; then everything is recorded, once, and what is hopeless was given up. */
+        /**
+         * Spools all certificates again that were not acknowledged, and checks that everything is recorded once, except
+         * hopeless certificates, which were given up.
+         */
         void audit() throws Exception {
             List<Pcs> again =
                     all.stream().filter(one -> !acknowledged.contains(one)).toList();

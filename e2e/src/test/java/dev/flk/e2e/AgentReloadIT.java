@@ -12,7 +12,10 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code kill -HUP}: a running agent reads its configuration again. What waits goes out with it; a mistake in it changes nothing. */
+/**
+ * {@code kill -HUP}: a running agent reads its configuration again. Waiting certificates are sent with the new
+ * configuration; a configuration with a mistake changes nothing.
+ */
 final class AgentReloadIT {
     private static final String READ_AGAIN = "configuration was read again";
 
@@ -36,7 +39,7 @@ final class AgentReloadIT {
                 agent.awaitLine(line -> line.endsWith(" INFO  PCS " + id(1) + " submitted successfully (status=200)"));
                 assertThat(new Client(first.url()).metric("flk_accepted")).isEqualTo(1);
 
-                // a backend that has moved, and what only a restart can change
+                // a backend that has moved, and a setting that only a restart applies
                 configure(second.url(), Pcs.KEY, "METRICS_PORT=0\n");
                 onReloadSignal(agent, 2);
                 agent.awaitLine(
@@ -45,7 +48,7 @@ final class AgentReloadIT {
                 agent.awaitLine(line -> line.endsWith(" INFO  PCS " + id(2) + " submitted successfully (status=200)"));
                 assertThat(new Client(second.url()).metric("flk_accepted")).isEqualTo(1);
 
-                // mistakes: each is told, and none of it counts
+                // each mistake is reported, and nothing is applied
                 configure("nonsense", "not the key", "MAX_AGE=soon\n");
                 agent.onReloadSignal();
                 agent.awaitLine(line -> line.contains(
@@ -53,13 +56,13 @@ final class AgentReloadIT {
                         && line.endsWith("; the agent keeps its configuration"));
                 agent.awaitLine(line -> line.contains(" ERROR SIGHUP: MAX_AGE: 'soon' is not a duration; write it")
                         && line.endsWith("; the agent keeps its configuration"));
-                // the configuration of the command that adds it is its own
+                // the command that adds the certificate reads its own, correct configuration
                 configure(second.url(), Pcs.KEY, "");
                 submit(3);
                 agent.awaitLine(line -> line.endsWith(" INFO  PCS " + id(3) + " submitted successfully (status=200)"));
                 assertThat(new Client(second.url()).metric("flk_accepted")).isEqualTo(2);
 
-                // lines for programs from now on
+                // from now on, log lines are JSON
                 configure(second.url(), Pcs.KEY, "LOG_FORMAT=json\n");
                 onReloadSignal(agent, 3);
                 submit(4);
@@ -96,7 +99,7 @@ final class AgentReloadIT {
         }
     }
 
-    /** Returns when it has read its configuration for the {@code times}th time. */
+    /** Sends SIGHUP; returns when the agent has read its configuration for the {@code times}th time. */
     private static void onReloadSignal(Program agent, int times) throws Exception {
         agent.onReloadSignal();
         Client.awaitUntil(() ->

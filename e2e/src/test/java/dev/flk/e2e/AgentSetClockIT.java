@@ -33,7 +33,7 @@ final class AgentSetClockIT {
         FakeClock clock = FakeClock.in(directory);
         home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         spool(WAITING);
-        // slow enough that some always waits
+        // slow enough that some certificates always wait
         try (BackendProcess backend = BackendProcess.start(directory, Map.of("TOKEN_RATE", "40", "TOKEN_BURST", "5"))) {
             Client client = new Client(backend.url());
             try (Program agent = agent(backend, clock)) {
@@ -51,7 +51,7 @@ final class AgentSetClockIT {
                             .isEqualTo(200);
                     assertSane(metrics, ahead);
                 }
-                assertThat(looksWithPending).isPositive(); // on a slow machine not all of them
+                assertThat(looksWithPending).isPositive(); // on a slow machine, not in all of them
                 Client.awaitUntil(() -> home.status().path("pending").asInt() == 0);
                 assertThat(client.metric("flk_accepted")).isEqualTo((double) taken);
                 assertThat(client.metric("flk_dedup_hits")).isZero();
@@ -80,7 +80,10 @@ final class AgentSetClockIT {
         taken += count;
     }
 
-    /** The agent knows how far the backend's clock is from its own, from an answer since its own was set. */
+    /**
+     * Returns whether an answer that came after the clock was set has told the agent how far the backend's clock is
+     * from its own.
+     */
     private boolean hasNoticed(Duration ahead) throws Exception {
         JsonNode backend = home.status().path("backends").path(0);
         long clockAheadMillis = backend.path("clock_ahead_ms").asLong();
@@ -89,7 +92,7 @@ final class AgentSetClockIT {
                         < Duration.ofSeconds(5).toMillis();
     }
 
-    /** What the agent says of itself just after its clock was set. */
+    /** Checks the metrics of the agent just after its clock was set. */
     private void assertSane(Client metrics, Duration ahead) throws Exception {
         JsonNode status = home.status();
         looksWithPending += status.path("pending").asInt() > 0 ? 1 : 0;

@@ -11,7 +11,10 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A running agent's metrics of each shard: retries while signatures are refused, then dead letters, also of a requeue. */
+/**
+ * A running agent's metrics of each shard: retries while signatures are refused, then dead letters, also after a
+ * requeue.
+ */
 final class AgentShardsIT {
     @TempDir
     private Path directory;

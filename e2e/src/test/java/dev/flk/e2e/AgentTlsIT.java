@@ -27,7 +27,10 @@ final class AgentTlsIT {
     private static final TestAuthority CLIENTS = TestAuthority.named("clients");
     private static final TestAuthority STRANGE = TestAuthority.named("strange");
 
-    /** The JDK's client sends an alert before it closes the connection, or just closes it. */
+    /**
+     * The reason of a failed handshake: the JDK's client sends an alert before it closes the connection, or just closes
+     * it.
+     */
     private static final String CLIENT_CLOSES = "refused by client or closed";
 
     @TempDir
@@ -155,7 +158,10 @@ final class AgentTlsIT {
         }
     }
 
-    /** No answer of a backend that returns with TLS may cost a certificate that was meant for the plain one. */
+    /**
+     * A backend that returns with TLS gives answers that the agent does not expect; none of them may make it give up a
+     * certificate.
+     */
     @Test
     void backendChangesToTls_underAnAgentThatKnewItPlain() throws Exception {
         int port = FreePort.choose();

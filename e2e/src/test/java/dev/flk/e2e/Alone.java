@@ -6,7 +6,10 @@ import java.lang.annotation.Retention;
 import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
-/** While a class with this runs, no other of this module does, in whatever JVM: it compares what a machine can do. */
+/**
+ * A mark for a test class that must run while no other class of this module runs, in any JVM, because it measures
+ * throughput.
+ */
 @Retention(RetentionPolicy.RUNTIME)
 @Target(ElementType.TYPE)
 @interface Alone {}

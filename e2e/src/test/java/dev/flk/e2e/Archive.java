@@ -14,7 +14,7 @@ import java.util.zip.ZipInputStream;
 final class Archive {
     private Archive() {}
 
-    /** The text of each entry by its name. */
+    /** Returns the text of each entry by its name. */
     static Map<String, String> read(Path file) throws IOException {
         Map<String, String> entries = new TreeMap<>();
         try (ZipInputStream zip = new ZipInputStream(Files.newInputStream(file))) {

@@ -26,8 +26,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * {@code kill -9} of the backend under load, again and again, with the policy changing from start to start; with each store.
- * {@code -Dflk.kills=20} kills it so often with each.
+ * {@code kill -9} of the backend under load, repeatedly and with each store; the policy changes from start to start.
+ * {@code -Dflk.kills=20} kills it 20 times with each store.
  */
 final class BackendKillIT {
     private static final int SENDERS = 4;
@@ -39,7 +39,10 @@ final class BackendKillIT {
     private final Map<PcsId, Pcs> sent = new ConcurrentHashMap<>();
     private final AtomicLong nextEpoch = new AtomicLong();
 
-    /** What is killed how often; 0 for those that only {@code -Dflk.kills} runs. */
+    /**
+     * The store, and whether its server is killed too, with the usual number of kills; 0 if only {@code -Dflk.kills}
+     * runs it.
+     */
     private enum Killed {
         EMBEDDED(3),
         REDIS(0),
@@ -74,8 +77,8 @@ final class BackendKillIT {
     }
 
     /**
-     * @param justBefore what is done to the store under load, and then the backend is killed
-     * @param after what is done to the store before the backend is started again
+     * @param justBefore run under load, just before the backend is killed
+     * @param after run before the backend is started again
      */
     private void killAgainAndAgain(
             Killed killed, Map<String, String> configuration, Runnable justBefore, Runnable after) throws Exception {
@@ -100,7 +103,10 @@ final class BackendKillIT {
                 killed, kills, acknowledged.size(), sent.size() - acknowledged.size());
     }
 
-    /** Under every second policy, what deviates a little is rejected. Returns when its store is complete. */
+    /**
+     * Starts a backend, whose policy rejects a small deviation in every second life; returns when its store is
+     * complete.
+     */
     private BackendProcess start(int life, Map<String, String> configuration) throws IOException {
         Map<String, String> more = new HashMap<>(configuration);
         more.put("TOL_D", life % 2 == 0 ? "0.15" : "0.05");
@@ -135,7 +141,7 @@ final class BackendKillIT {
                 sent.put(pcs.id(), pcs);
                 Answer answer = client.submit(pcs);
                 if (answer.status() == 503 && enough.getCount() == 0) {
-                    continue; // the store was killed first; the body is in the log
+                    continue; // the store was killed before the backend; the body is in the log
                 }
                 if (answer.status() != 200 && answer.status() != 202) {
                     throw new AssertionError("answered " + answer);
@@ -162,7 +168,10 @@ final class BackendKillIT {
         }
     }
 
-    /** What was acknowledged is a duplicate with the same bytes; what was not is decided now, or was before, but once. */
+    /**
+     * Submits all certificates again. One that was acknowledged must get the same bytes as a duplicate; any other one
+     * is decided now or was before, but only once.
+     */
     private void resubmitAll(BackendProcess backend) throws Exception {
         Client client = new Client(backend.url());
         for (Map.Entry<PcsId, Pcs> one : sent.entrySet()) {

@@ -33,7 +33,10 @@ final class BackendProcess implements AutoCloseable {
         return line.contains("ready: submissions are taken");
     }
 
-    /** What every backend of these tests is started with: a free port, the sample key, no limit that a test would meet, no state. */
+    /**
+     * Returns the environment with which every backend of these tests is started: a free port, the sample key, limits
+     * that no test reaches, no state.
+     */
     static Map<String, String> environment() {
         Map<String, String> environment = new LinkedHashMap<>();
         environment.put("PORT", "0");
@@ -49,19 +52,19 @@ final class BackendProcess implements AutoCloseable {
         return start(directory, Map.of());
     }
 
-    /** With more, or other, configuration. */
+    /** Starts a backend with additional or different configuration. */
     static BackendProcess start(Path directory, Map<String, String> more) throws IOException {
         return start(directory, more, List.of());
     }
 
-    /** The same with options of the JVM. */
+    /** Starts a backend with additional or different configuration and options of the JVM. */
     static BackendProcess start(Path directory, Map<String, String> more, List<String> jvmOptions) throws IOException {
         Map<String, String> environment = environment();
         environment.putAll(more);
         return of(Program.java("flk-backend", directory, environment, jvmOptions));
     }
 
-    /** One that was started, whatever way. */
+    /** Returns the backend of a program that was started in another way. */
     static BackendProcess of(Program program) {
         try {
             return new BackendProcess(program);
@@ -83,12 +86,12 @@ final class BackendProcess implements AutoCloseable {
         return "http://127.0.0.1:" + port;
     }
 
-    /** The same over TLS, by a name that certificates may be for. */
+    /** Returns the HTTPS URL, with a host name for which certificates can be issued. */
     String tlsUrl() {
         return "https://localhost:" + port;
     }
 
-    /** Where metrics and probes are, with {@code OPS_PORT}. */
+    /** Returns the port of metrics and probes of a backend with {@code OPS_PORT}. */
     int opsPort() {
         String line = program.awaitLine(text -> text.contains("metrics and probes on "));
         return Integer.parseInt(line.substring(line.lastIndexOf(' ') + 1));

@@ -4,7 +4,7 @@ package dev.flk.e2e;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Where the build left things. */
+/** The places of files that the build has made. */
 final class Built {
     private Built() {}
 

@@ -13,15 +13,16 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * The classes of a program as the JVM lays them out in memory (AppCDS), written by the first test of a build that starts it: most of what a short run of
- * a program takes is to load and verify classes. Only speed depends on it; a JVM that can't use it does without.
+ * The classes of a program as the JVM lays them out in memory (AppCDS), written by the first test of a build that
+ * starts the program. A short run spends most of its time on loading and verifying classes. Only speed depends on the
+ * archive; a JVM that can't use it runs without it.
  */
 final class ClassArchive {
     private static final Map<Path, List<String>> OPTIONS = new ConcurrentHashMap<>();
 
     private ClassArchive() {}
 
-    /** Options of the JVM for this jar of the build. */
+    /** Returns options of the JVM for this jar of the build. */
     static List<String> options(Path jar) {
         return OPTIONS.computeIfAbsent(jar, ClassArchive::find);
     }
@@ -31,14 +32,14 @@ final class ClassArchive {
             Path archive = jar.resolveSibling(
                     jar.getFileName() + "-" + Files.getLastModifiedTime(jar).toMillis() + ".jsa");
             Path lock = jar.resolveSibling(jar.getFileName() + ".jsa.lock");
-            // two JVMs run tests
+            // two JVMs run tests at the same time
             try (FileChannel channel = FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                     FileLock held = channel.lock()) {
                 if (held.isValid() && !Files.exists(archive)) {
                     write(jar, archive);
                 }
             }
-            // no word of it in what tests read
+            // the JVM prints nothing about the archive, because tests read its output
             return List.of("-XX:SharedArchiveFile=" + archive, "-Xlog:cds=off", "-Xlog:class+path=off");
         } catch (IOException | InterruptedException e) {
             throw new AssertionError(e);

@@ -24,7 +24,7 @@ import javax.net.ssl.SSLContext;
 
 /** An HTTP client of a backend. */
 final class Client {
-    /** How long anything may take that must happen. */
+    /** The time limit for everything for which a test waits. */
     static final Duration PATIENCE = Duration.ofSeconds(60);
 
     private final HttpClient http;
@@ -39,7 +39,7 @@ final class Client {
         this(url, http(HttpClient.newBuilder()), false, "");
     }
 
-    /** Over TLS. */
+    /** Creates a client that uses TLS. */
     Client(String url, SSLContext tls) {
         this(url, http(HttpClient.newBuilder().sslContext(tls)), false, "");
     }
@@ -57,12 +57,12 @@ final class Client {
                 .build();
     }
 
-    /** A client that compares each answer with {@code docs/openapi.yaml}. */
+    /** Returns a client that compares each answer with {@code docs/openapi.yaml}. */
     static Client comparing(String url) {
         return new Client(url, http(HttpClient.newBuilder()), true, "");
     }
 
-    /** The same client with Basic Auth. */
+    /** Returns the same client with Basic authentication. */
     Client withLogin(String user, String password) {
         byte[] login = (user + ":" + password).getBytes(StandardCharsets.UTF_8);
         return new Client(
@@ -79,13 +79,13 @@ final class Client {
             return headers.firstValue(name).orElseThrow(() -> new AssertionError("no " + name + " in " + headers));
         }
 
-        /** The text of a body that is one {@code {"error":"…"}} and nothing else. */
+        /** Returns the text of a body that must be one {@code {"error":"…"}} and nothing else. */
         String error() {
             assertThat(header("Content-Type")).isEqualTo("application/json");
             return StrictJson.onlyMember("error", StrictJson.read(body));
         }
 
-        /** Its own headers, without those that every answer has. */
+        /** Returns the headers without those that every answer has. */
         Map<String, String> marks() {
             return headers.map().entrySet().stream()
                     .filter(header -> !ALWAYS.contains(header.getKey().toLowerCase(Locale.ROOT)))
@@ -131,7 +131,7 @@ final class Client {
         return answer;
     }
 
-    /** The value of one sample of the metrics. */
+    /** Returns the value of one sample of the metrics. */
     double metric(String sample) throws IOException, InterruptedException {
         return get("/metrics")
                 .body()
@@ -142,7 +142,7 @@ final class Client {
                 .orElseThrow(() -> new AssertionError("no sample " + sample));
     }
 
-    /** Until {@code /readyz} says that submissions are taken and decided. */
+    /** Blocks until {@code /readyz} reports that submissions are accepted and decided. */
     void awaitReady() {
         awaitUntil(() -> get("/readyz").status() == 200);
     }
@@ -151,7 +151,7 @@ final class Client {
         awaitUntil(() -> get("/readyz").status() == 503);
     }
 
-    /** Until nothing that was logged waits to be decided. */
+    /** Blocks until nothing in the log waits to be decided. */
     void awaitNothingPending() {
         awaitUntil(() -> metric("flk_inbox_pending") == 0);
     }

@@ -24,7 +24,7 @@ final class CommandLineIT {
     @TempDir
     private Path directory;
 
-    /** How a run ended, and what it printed. */
+    /** The exit code and the output of a run. */
     private record Ended(int exitCode, String out, String all) {}
 
     @Test

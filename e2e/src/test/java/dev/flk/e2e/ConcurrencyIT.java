@@ -17,7 +17,10 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Three thousand certificates from sixteen connections: two equal ones and a conflicting one of each id arrive at the same moment. */
+/**
+ * Three thousand certificates from sixteen connections: for each id, two equal ones and a conflicting one arrive at the
+ * same moment.
+ */
 final class ConcurrencyIT {
     private static final int CONNECTIONS = 16;
     private static final int IDS = 1_000;

@@ -16,7 +16,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The certificate's format over HTTP: which body is a 400 or 413, and what is just within. Every rule is in the verifier's {@code CertificateRulesTest}. */
+/**
+ * The certificate's format over HTTP: which bodies get a 400 or 413, and which are just within the limits. All rules
+ * are tested in the verifier's {@code CertificateRulesTest}.
+ */
 final class ContractCertificateIT {
     private static final int MAX_BODY_BYTES = 1 << 20;
 
@@ -94,13 +97,13 @@ final class ContractCertificateIT {
         return "[".repeat(levels) + "]".repeat(levels);
     }
 
-    /** A certificate padded by an unknown field. */
+    /** Returns a certificate that an unknown field pads to this length. */
     private static Pcs ofBytes(int length) {
         Pcs pcs = backend.next().with("x_fill", "\"\"");
         return pcs.with("x_fill", "\"" + "x".repeat(length - pcs.bytes().length) + "\"");
     }
 
-    /** The format is right, whatever the verdict. */
+    /** Checks that the format is accepted, whatever the verdict is. */
     private static void assertTaken(Pcs pcs) throws Exception {
         Answer answer = backend.client().submit(pcs);
         assertThat(answer.status()).as(answer.body()).isIn(200, 202);

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** {@code GET /metrics}: who may read it, and the names that dashboards rely on. */
 final class ContractMetricsIT {
-    /** The names without a convention, which are samples of exactly these names in both formats. */
+    /** The names that follow no convention; both formats must have samples with exactly these names. */
     private static final List<String> BARE = List.of(
             "flk_ingest_total",
             "flk_accepted",
@@ -39,7 +39,7 @@ final class ContractMetricsIT {
     static final RunningBackend backend =
             RunningBackend.with(Map.of("METRICS_USER", "prometheus", "METRICS_PASS", PASSWORD));
 
-    /** One scrape taken apart: the type of each family, and the value of each sample by its name with labels. */
+    /** The content of one scrape: the type of each family, and the value of each sample by its name with labels. */
     private record Scrape(Map<String, String> types, Map<String, String> samples) {}
 
     @Test
@@ -67,7 +67,7 @@ final class ContractMetricsIT {
         assertThat(answer.body()).endsWith("\n# EOF\n");
         Scrape scrape = parsed(answer.body().replace("\n# EOF\n", "\n"));
         assertNames(scrape, "unknown");
-        // here a counter's family goes without the suffix of its sample
+        // in this format, the family of a counter lacks the suffix of its sample
         assertThat(scrape.types())
                 .containsEntry("flk_rate_limited", "counter")
                 .containsEntry("flk_conflicts", "counter")
@@ -133,7 +133,7 @@ final class ContractMetricsIT {
         return client.send(client.request("/metrics").header("Accept", accept).GET());
     }
 
-    /** Fails if a family or a sample comes twice. */
+    /** Parses a scrape; fails if it has a family or a sample twice. */
     private static Scrape parsed(String text) {
         Scrape scrape = new Scrape(new HashMap<>(), new HashMap<>());
         for (String line : text.lines().toList()) {

@@ -15,7 +15,9 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The way of a submission: in which order it is refused, and what a second one under the same id gets. */
+/**
+ * The path of a submission: the order of the reasons to refuse it, and the answer to a second one under the same id.
+ */
 final class ContractSubmissionIT {
     private static final Map<String, String> DUPLICATE = Map.of("x-flk-duplicate", "true");
     private static final Map<String, String> CONFLICT = Map.of("x-flk-duplicate", "true", "x-flk-conflict", "true");
@@ -27,7 +29,7 @@ final class ContractSubmissionIT {
         return backend.client().submit(pcs);
     }
 
-    /** All three kinds of outcome. */
+    /** Returns a certificate for each of the three kinds of outcome. */
     static Stream<Arguments> outcomes() {
         return Stream.of(
                 Arguments.of("accepted", "D_hat", "1.0", 200),
@@ -47,7 +49,7 @@ final class ContractSubmissionIT {
         assertThat(second.status()).isEqualTo(status);
         assertThat(second.body()).isEqualTo(first.body());
         assertThat(second.marks()).isEqualTo(DUPLICATE);
-        // what comes later is logged later
+        // a later submission is logged later
         submit(backend.next());
         assertThat(backend.log().kindsOf(pcs.id().toString())).containsExactly('s');
     }

@@ -62,7 +62,10 @@ final class DemoIT {
         }
     }
 
-    /** The artifact and its dependencies as Maven gives them to an application, and its logging. */
+    /**
+     * Runs the example with the agent's artifact, its dependencies and its logging, as Maven provides them to an
+     * application.
+     */
     @Test
     void example_anotherKeyAndTheRightOne_saysWhatBecameOfItAndEnds() throws Exception {
         Path example = Built.root().resolve("examples").resolve("target");
@@ -88,7 +91,7 @@ final class DemoIT {
         Path archive = copy.resolve("agent/target/flk-agent.jsa");
         FileTime written = Files.getLastModifiedTime(archive);
 
-        required = "-Xshare:on"; // the JVM ends where it can't take them
+        required = "-Xshare:on"; // the JVM fails if it can't use the class archive
         assertThat(flk("agent", "--version")).contains("flk-agent ").doesNotContain("first start");
         assertThat(Files.getLastModifiedTime(archive)).isEqualTo(written);
     }

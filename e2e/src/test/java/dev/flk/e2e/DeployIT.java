@@ -25,7 +25,7 @@ final class DeployIT {
     private static final Path DEPLOY = Built.root().resolve("deploy");
     private static final Path ALERTS = Built.root().resolve("alerts");
 
-    /** Tenths of what {@code systemd-analyze security} reports. */
+    /** The largest exposure that is allowed, in tenths of the figure that {@code systemd-analyze security} reports. */
     private static final String MAX_EXPOSURE = "15";
 
     @TempDir

@@ -28,9 +28,10 @@ final class DocsIT {
             Pattern.compile("(?m)(?:\\./flk |flk-)(agent|backend)(?:\\.jar)? ([a-z]+(?: [a-z]+)?)");
     private static final Pattern FENCE = Pattern.compile("(?ms)^```.*?^```");
 
-    /** In a template of the chart, an environment of Compose, or the Dockerfile. */
+    /** A row of the table of settings in the docs. */
     private static final Pattern ROW = Pattern.compile("(?m)^\\| `([A-Z_]+)`");
 
+    /** The name of a setting in a template of the chart, an environment of Compose, or the Dockerfile. */
     private static final Pattern SETTING = Pattern.compile(
             "(?m)(?:\"([A-Z][A-Z0-9_]+)\" [\"(.]|^ {6}([A-Z][A-Z0-9_]+): |^(?:ENV|   ) ([A-Z][A-Z0-9_]+)=)");
 
@@ -49,7 +50,10 @@ final class DocsIT {
         return pattern.matcher(text).results().map(found -> found.group(1)).toList();
     }
 
-    /** The page on the configuration has every setting that is there: a unit test of each program holds it to that. */
+    /**
+     * Every setting in the deployment files exists. The page on the configuration lists all settings, which a unit test
+     * of each program checks.
+     */
     @Test
     void settingsOfTheDeploymentFiles_areThere() throws IOException {
         String settings = Files.readString(Built.root().resolve("docs/configuration.md"));

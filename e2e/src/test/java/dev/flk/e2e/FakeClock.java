@@ -14,7 +14,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** The wall clock of one program, which can be set while it runs; by libfaketime. Durations pass as they do. */
+/**
+ * The wall clock of one program, which can be set while the program runs, by libfaketime. Elapsed time is not affected.
+ */
 final class FakeClock {
     private static final List<String> PLACES = List.of(
             "/usr/lib/x86_64-linux-gnu/faketime",
@@ -32,7 +34,10 @@ final class FakeClock {
         this.file = file;
     }
 
-    /** Right at first. Skips the test where there is no libfaketime, or it does not do it. */
+    /**
+     * Returns a clock that shows the right time at first. Skips the test if libfaketime is not installed or has no
+     * effect.
+     */
     static FakeClock in(Path directory) throws Exception {
         Optional<Path> library = PLACES.stream()
                 .map(place -> Path.of(place, LIBRARY))
@@ -48,14 +53,14 @@ final class FakeClock {
         return clock;
     }
 
-    /** How far it is ahead of the machine's, from a second after now at the latest. */
+    /** Sets how far the clock is ahead of the machine's; it applies within a second. */
     void set(Duration ahead) throws IOException {
         Path next = file.resolveSibling("clock.next");
         Files.writeString(next, "%+d".formatted(ahead.toSeconds()));
         Files.move(next, file, StandardCopyOption.ATOMIC_MOVE);
     }
 
-    /** What a program's environment needs so that it goes by this clock. */
+    /** Returns the environment with which a program uses this clock. */
     Map<String, String> environment() {
         return Map.of(
                 "LD_PRELOAD", library.toString(),

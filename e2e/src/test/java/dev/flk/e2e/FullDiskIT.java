@@ -20,8 +20,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The log on a disk of a few MiB that fills up, with and without a floor that is met before its end, and stays full under traffic.
- * {@code -Dflk.fullSeconds=60} keeps it so for as long.
+ * The log on a disk of a few MiB that fills up, with and without a floor of free space that is reached first, and stays
+ * full under traffic. {@code -Dflk.fullSeconds=60} keeps it full for 60 seconds.
  */
 final class FullDiskIT {
     private static final Duration FULL = Duration.ofSeconds(Long.getLong("flk.fullSeconds", 1));
@@ -29,10 +29,13 @@ final class FullDiskIT {
     private static final long FIRST_OF_TRAFFIC = 1_000_000;
     private static final int MEBIBYTE = 1 << 20;
 
-    /** So many of those that were refused may be submitted again, or the disk would be full again. */
+    /** The number of refused certificates that are submitted again; more would fill the disk again. */
     private static final int FITTING = 100;
 
-    /** Fills a log of a few MiB with few requests; what the certificate does not name is logged with it. */
+    /**
+     * The value of an unknown field, which is logged with the certificate, so that few requests fill a log of a few
+     * MiB.
+     */
     private static final String HALF_MEBIBYTE = "\"" + "x".repeat(512 * 1024) + "\"";
 
     @TempDir
@@ -83,7 +86,10 @@ final class FullDiskIT {
         }
     }
 
-    /** Only refusals while it is full; service once there is room; what was refused can be submitted, and nothing is decided twice. */
+    /**
+     * Checks that every submission is refused while the disk is full, and accepted once it has room; that refused ones
+     * can be submitted again, and none is decided twice.
+     */
     private void staysFullUnderTraffic(BackendProcess backend, Path ballast) throws Exception {
         Client client = new Client(backend.url());
         List<Sent> during;

@@ -9,15 +9,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
-/** The golden files, which the verifier's tests keep. */
+/** The golden files, which belong to the tests of the verifier. */
 final class Golden {
-    /** Signs all of {@code outcomes.jsonl}. */
+    /** The secret that signs all certificates of {@code outcomes.jsonl}. */
     static final String OUTCOMES_KEY = "golden-outcomes-key";
 
-    /** Signs all of {@code canonical.jsonl}. */
+    /** The secret of the HMAC signatures of {@code canonical.jsonl}. */
     static final String CANONICAL_KEY = "golden-secret-101";
 
-    /** Checks the other signatures of {@code canonical.jsonl}. */
+    /** The public key of the other signatures of {@code canonical.jsonl}. */
     static final String CANONICAL_PUBLIC_KEY = "wyxJJ0xPI5mt5Ph9GOvPSdr40Dbft/IREnYyNcNLIy0=";
 
     private Golden() {}
@@ -25,7 +25,7 @@ final class Golden {
     /**
      * A signed certificate and its answer.
      *
-     * @param body of the answer, to the byte
+     * @param body the body of the answer, exact to the byte
      */
     record Decided(String name, String certificate, int status, String body) {
         byte[] bytes() {
@@ -43,7 +43,10 @@ final class Golden {
                 .toList();
     }
 
-    /** The certificates of {@code canonical.jsonl}, as they are spelled there, with their signature {@code algorithm}. */
+    /**
+     * Returns the certificates of {@code canonical.jsonl}, as they are written there, with their signature by {@code
+     * algorithm}.
+     */
     static List<String> signedCertificates(String algorithm) {
         return lines("canonical.jsonl").stream()
                 .map(line -> {

@@ -15,13 +15,13 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** A program that is none of ours, run to its end in a directory. */
+/** A program of the machine, which is run to its end in a directory. */
 record HostProgram(Path path, Path directory) {
 
-    /** How it ended, and what it printed to either stream. */
+    /** The exit code, and the output to both streams. */
     record Ended(int exitCode, String output) {}
 
-    /** Skips the test, aloud, where the machine does not have it. */
+    /** Returns a program; if the machine does not have it, prints a message and skips the test. */
     static HostProgram orSkip(String name, String debianPackage, Path directory) {
         Optional<Path> path = find(name);
         assumeTrue(
@@ -42,7 +42,7 @@ record HostProgram(Path path, Path directory) {
         return run(Map.of(), List.of(arguments));
     }
 
-    /** With these variables beside its own, and nothing to read. */
+    /** Runs the program with these variables added to its environment, and with empty standard input. */
     Ended run(Map<String, String> environment, List<String> arguments) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(path.toString()));
         command.addAll(arguments);
@@ -55,7 +55,7 @@ record HostProgram(Path path, Path directory) {
         return new Ended(process.waitFor(), output);
     }
 
-    /** What it printed; it must do what it is told. */
+    /** Runs the program, which must succeed; returns its output. */
     String succeed(String... arguments) throws IOException, InterruptedException {
         Ended ended = run(arguments);
         assertThat(ended.exitCode()).as(ended.output()).isZero();

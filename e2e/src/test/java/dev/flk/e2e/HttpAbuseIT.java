@@ -29,7 +29,7 @@ final class HttpAbuseIT {
     @AfterEach
     void honestClients_areServedAsBefore() throws Exception {
         assertThat(backend.client().submit(backend.next()).status()).isEqualTo(200);
-        // one connection may be the client's own
+        // one connection may belong to the client of the test
         Client.awaitUntil(() -> metric("flk_http_connections") <= 2);
         assertThat(metric("flk_http_body_bytes")).isZero();
         assertThat(backend.process().program().allLines()).doesNotContain("ERROR", "Exception", "Error:");
@@ -80,7 +80,7 @@ final class HttpAbuseIT {
         }
     }
 
-    /** An object of that many different keys, as short as possible. */
+    /** Returns a JSON object with {@code count} different keys, each as short as possible. */
     private static String keys(int count) {
         return IntStream.range(0, count)
                 .mapToObj(i -> "\"" + Integer.toString(i, Character.MAX_RADIX) + "\":0")

@@ -12,10 +12,10 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * What strace makes of a program's calls to the files of a log. It counts the calls of each thread by themselves, and only those
- * that go to the files in question.
+ * A fault that strace injects into a program's calls on the files of a log. It counts only calls on these files,
+ * separately for each thread.
  *
- * @param calls names as in {@code -e trace=}
+ * @param calls the names of calls as in {@code -e trace=}
  * @param what {@code error=EIO} or {@code signal=KILL}
  * @param when {@code 3} for the third call of a thread, {@code 2+3} for the second and every third after it
  */
@@ -28,15 +28,15 @@ record InjectedFault(String calls, String what, String when) {
     private static final String TRACED = "trace=openat,pwrite64,fdatasync,fsync," + RENAMES + "," + REMOVALS;
     private static final List<String> STRACE = List.of("strace", "-D", "-ff", "-qq", "-y");
 
-    /** Files of the inbox by what a fault of them means. */
+    /** The files of the inbox on which calls fail. */
     enum Target {
-        /** Those that records are appended to. */
+        /** The segments to which records are appended. */
         SEGMENTS,
-        /** Segments after the first, before they have their name. */
+        /** The segments after the first one, while they still have their temporary name. */
         NEXT_OPENINGS,
         /** The directory itself. */
         DIRECTORY,
-        /** Whatever a start touches. */
+        /** All files that a start touches. */
         EVERYTHING;
 
         List<Path> in(Path inbox) {
@@ -60,7 +60,7 @@ record InjectedFault(String calls, String what, String when) {
         }
     }
 
-    /** Skips the test where strace can't do this. */
+    /** Skips the test if strace is missing or can't inject faults here. */
     static void assumePossible() throws IOException, InterruptedException {
         List<String> probe = new ArrayList<>(STRACE);
         probe.addAll(List.of("--seccomp-bpf", "-o", "/dev/null", "-e", "inject=fsync:error=EIO:when=1", "true"));
@@ -73,7 +73,7 @@ record InjectedFault(String calls, String what, String when) {
                             .waitFor()
                     == 0;
         } catch (IOException e) {
-            // there is no strace
+            // strace is not installed
         }
         assumeTrue(
                 possible,
@@ -81,7 +81,10 @@ record InjectedFault(String calls, String what, String when) {
                         + " (in a container: --cap-add SYS_PTRACE)");
     }
 
-    /** What to put before a command, so that it meets all these faults on these files; its calls are told in {@code traces}. */
+    /**
+     * Returns the beginning of a command line that injects these faults on these files into the command that follows;
+     * strace writes its calls to {@code traces}.
+     */
     static List<String> before(List<InjectedFault> faults, List<Path> files, Path traces) throws IOException {
         List<String> command = new ArrayList<>(STRACE);
         if (faults.stream().noneMatch(InjectedFault::kills)) {
@@ -99,7 +102,7 @@ record InjectedFault(String calls, String what, String when) {
         return command;
     }
 
-    /** Whether this one was met. */
+    /** Returns whether this fault was injected. */
     boolean wasMet(Path traces) throws IOException {
         List<String> names = Stream.of(calls.split(","))
                 .map(name -> name.replace("?", "") + "(")
@@ -114,13 +117,13 @@ record InjectedFault(String calls, String what, String when) {
         return what.startsWith("signal");
     }
 
-    /** How many writes and forces of the thread that appends records were made to fail. */
+    /** Returns the number of failed writes and forces of the thread that appends records. */
     static long failedAppends(Path traces) throws IOException {
         return failedOnSegments(threads(traces).stream()
                 .filter(lines -> lines.stream().anyMatch(line -> line.matches("pwrite64\\(.*\\.wal>, \"flk1 .*"))));
     }
 
-    /** How many of any thread were, that fill ahead included. */
+    /** Returns the number of failed writes and forces of all threads, including those that fill ahead. */
     static long failedOnSegments(Path traces) throws IOException {
         return failedOnSegments(threads(traces).stream());
     }
@@ -152,10 +155,10 @@ record InjectedFault(String calls, String what, String when) {
     }
 
     /**
-     * Tries some n, or all.
+     * Runs the trial for some n, or for all.
      *
-     * @param first the first n that means something
-     * @param usual which n are tried where not all are; each must be met
+     * @param first the first n whose call is of interest
+     * @param usual the n that are tried unless all are; the fault must be injected for each
      */
     static void tryEach(String name, int first, List<Integer> usual, Trial trial) throws Exception {
         if (!ALL) {

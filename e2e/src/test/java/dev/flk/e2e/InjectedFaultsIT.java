@@ -24,15 +24,18 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The real jar, to which the kernel refuses the n-th call of a kind on the files of its log, or which is killed in it; then a
- * restart, and an audit. {@code -Dflk.faults=all} tries every n that a short run has.
+ * The real jar, for which the n-th system call of a kind on the files of its log fails, or which is killed in that
+ * call; then a restart, and an audit. {@code -Dflk.faults=all} tries every n that a short run has.
  */
 final class InjectedFaultsIT {
     private static final int SUBMISSIONS = 9;
     private static final int MORE = 30;
     private static final int HEADER_BYTES = 200;
 
-    /** Either makes the writer open segment after segment, so that there are openings to fail. */
+    /**
+     * A fault that makes the writer open one segment after the other, so that openings can fail; so does {@link
+     * #EVERY_THIRD_WRITE}.
+     */
     private static final InjectedFault EVERY_THIRD_FORCE = new InjectedFault("fdatasync", "error=EIO", "2+3");
 
     private static final InjectedFault EVERY_THIRD_WRITE = new InjectedFault("pwrite64", "error=EIO", "2+3");
@@ -41,17 +44,20 @@ final class InjectedFaultsIT {
     private Path directory;
 
     /**
-     * Calls that fail.
+     * A kind of call that fails.
      *
-     * @param first the first n that means something
-     * @param usual which n are tried where not all are
+     * @param first the first n whose call is of interest
+     * @param usual the n that are tried unless all are
      */
     private record Kind(String calls, String what, Target target, int first, List<Integer> usual) {
         InjectedFault at(int n) {
             return new InjectedFault(calls, what, Integer.toString(n));
         }
 
-        /** What lets segments follow each other meanwhile; strace takes one fault for a call. */
+        /**
+         * Returns the fault that makes the writer open further segments at the same time. It is on another call,
+         * because strace accepts one fault per call.
+         */
         InjectedFault growth() {
             return calls.equals(EVERY_THIRD_FORCE.calls()) ? EVERY_THIRD_WRITE : EVERY_THIRD_FORCE;
         }
@@ -82,11 +88,11 @@ final class InjectedFaultsIT {
 
     static Stream<Kind> openings() {
         return chosen(
-                // a start opens the first segment three times, in another thread
+                // a start opens the first segment three times, on another thread
                 new Kind("openat", "error=EIO", Target.NEXT_OPENINGS, 5, List.of()),
                 new Kind("pwrite64", "error=ENOSPC", Target.NEXT_OPENINGS, 1, List.of()),
                 new Kind(InjectedFault.RENAMES, "error=EIO", Target.NEXT_OPENINGS, 1, List.of(1)),
-                // a start forces the directory three times, in another thread
+                // a start forces the directory three times, on another thread
                 new Kind("fsync", "error=EIO", Target.DIRECTORY, 4, List.of(4)));
     }
 
@@ -174,7 +180,10 @@ final class InjectedFaultsIT {
         return kind.at(n).wasMet(run.traces());
     }
 
-    /** A group that was forced while a force of zeros ahead of it failed is refused with 500, whatever failed that. */
+    /**
+     * Checks the answer to a submission whose append failed: 503 for a full disk, otherwise 500. If writing zeros ahead
+     * failed at the same time, a full disk may also give a 500.
+     */
     private static void assertTold(Kind kind, Sent failure, int failedFills) {
         Answer answer = failure.answer();
         assertThat(answer).isNotNull();
@@ -216,7 +225,7 @@ final class InjectedFaultsIT {
         return met;
     }
 
-    /** Empty if it ended before. */
+    /** Returns the backend of a program; empty if the program ended before it served. */
     private static Optional<BackendProcess> serving(Program program) {
         try {
             return Optional.of(BackendProcess.of(program));
@@ -255,7 +264,7 @@ final class InjectedFaultsIT {
         }
     }
 
-    /** A backend with a directory of its own, and what was sent to it. */
+    /** A backend with its own directory, and the certificates that were sent to it. */
     private final class Run {
         private final Path home;
         private final List<Sent> sent = new ArrayList<>();
@@ -273,7 +282,7 @@ final class InjectedFaultsIT {
             return home.resolve("traces");
         }
 
-        /** The files of the kind, and those whose forces fail so that segments follow each other. */
+        /** Returns the files of this kind, and those on which calls fail to make the writer open further segments. */
         List<Path> growing(Kind kind) {
             return Stream.of(Target.SEGMENTS, Target.NEXT_OPENINGS, kind.target())
                     .flatMap(target -> target.in(inbox()).stream())
@@ -292,7 +301,10 @@ final class InjectedFaultsIT {
             return BackendProcess.of(program(faults, files));
         }
 
-        /** One after the other; after one that failed, the next that is acknowledged must be in another segment. */
+        /**
+         * Submits certificates one after the other. After a failed one, the next one that is acknowledged must be in
+         * another segment.
+         */
         void submit(Client client, int count) throws Exception {
             String candidate = "";
             for (int i = 0; i < count; i++) {
@@ -325,11 +337,14 @@ final class InjectedFaultsIT {
             try {
                 return new Sent(pcs, client.submit(pcs));
             } catch (IOException e) {
-                return new Sent(pcs, null); // it was killed
+                return new Sent(pcs, null); // the backend was killed
             }
         }
 
-        /** The beginning of its header, which no other has: one without records is replaced under its name. */
+        /**
+         * Returns the header of the newest segment, which is unique. The name is not: a segment without records is
+         * replaced by one with the same name.
+         */
         private String newestSegment() throws IOException {
             List<Path> segments = LogFiles.inbox(inbox()).segments();
             try (InputStream file = Files.newInputStream(segments.get(segments.size() - 1))) {
@@ -349,7 +364,10 @@ final class InjectedFaultsIT {
             return sent.stream().filter(one -> !one.isAcknowledged()).toList();
         }
 
-        /** After a restart without faults: what was acknowledged is there, to the byte; the rest can be submitted, once. */
+        /**
+         * Restarts the backend without faults, and checks that the outcomes that were acknowledged are unchanged, to
+         * the byte, and that the other certificates can be submitted and are recorded once.
+         */
         void audit() throws Exception {
             try (BackendProcess backend = BackendProcess.start(home)) {
                 Client client = new Client(backend.url());

@@ -44,7 +44,7 @@ final class KeysIT {
         return BackendProcess.start(directory, environment(), Program.QUICK_START);
     }
 
-    /** A command that must do what it is told; what it printed. */
+    /** Runs a command, which must succeed; returns its output. */
     private String keys(String... args) throws IOException {
         List<String> all = new ArrayList<>(List.of("keys"));
         all.addAll(List.of(args));
@@ -55,7 +55,7 @@ final class KeysIT {
         }
     }
 
-    /** What an operator does with an editor: the file has these keys from now on, as {@code id=state}. */
+    /** Writes the keys file, as an operator does with an editor. Each key is given as {@code id=state}. */
     private void edit(String... keys) throws IOException {
         List<String> entries = new ArrayList<>();
         for (String key : keys) {
@@ -88,7 +88,7 @@ final class KeysIT {
         Files.writeString(settings, "PCS_SIGN_ALG=ed25519\nPCS_ED25519_PRIV_B64=" + secretOf(id) + "\n");
     }
 
-    /** Certificates of {@code shard-1} that go into a spool for as long as it is open. */
+    /** A producer that puts certificates of {@code shard-1} into a spool until it is stopped. */
     private static final class SpooledTraffic {
         private final AgentHome home;
         private final Thread thread = new Thread(this::run, "spooled-traffic");
@@ -117,7 +117,7 @@ final class KeysIT {
             }
         }
 
-        /** Until so many more went in than there were. */
+        /** Blocks until the backend has accepted one more batch. */
         void awaitMore(Client backend) throws Exception {
             double before = backend.metric("flk_accepted");
             Client.awaitUntil(() -> backend.metric("flk_accepted") >= before + BATCH);
@@ -157,7 +157,7 @@ final class KeysIT {
                 edit("first=retiring", "second=active");
                 backend.program().awaitLine(line -> line.endsWith("; first is retiring"));
                 traffic.awaitMore(client);
-                // what was signed with the first key before the change is answered by now
+                // all certificates that were signed with the first key before the change are answered by now
                 traffic.awaitMore(client);
 
                 edit("first=revoked", "second=active");

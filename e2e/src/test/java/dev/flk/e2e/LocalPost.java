@@ -13,18 +13,18 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
-/** Plain HTTP with the agent's local doors, a connection a request. */
+/** A client of the agent's sockets and loopback port in plain HTTP, with one connection per request. */
 final class LocalPost {
     private LocalPost() {}
 
     record Answer(int status, String body) {}
 
-    /** Certificates, one a line; answered 202 when they are on disk. */
+    /** Posts certificates, one per line; the answer is 202 when they are on disk. */
     static Answer lines(SocketAddress door, String lines) throws IOException {
         return exchange(door, "POST", "/v1/pcs", "application/x-ndjson", lines);
     }
 
-    /** One certificate. */
+    /** Posts one certificate. */
     static Answer one(SocketAddress door, String certificate) throws IOException {
         return exchange(door, "POST", "/v1/pcs", "application/json", certificate);
     }
@@ -33,7 +33,7 @@ final class LocalPost {
         return exchange(UnixDomainSocketAddress.of(socket), "GET", path, "text/plain", "");
     }
 
-    /** Tells an agent to do something. */
+    /** Posts an operator's command to an agent. */
     static Answer post(Path socket, String path) throws IOException {
         return exchange(UnixDomainSocketAddress.of(socket), "POST", path, "text/plain", "");
     }
@@ -43,10 +43,10 @@ final class LocalPost {
     }
 
     /**
-     * Asks once.
+     * Sends one request and reads the answer.
      *
      * @throws ConnectException if nobody listens there
-     * @throws IOException if there is no whole answer
+     * @throws IOException if the answer is incomplete or missing
      */
     private static Answer exchange(SocketAddress door, String method, String path, String contentType, String body)
             throws IOException {

@@ -16,7 +16,11 @@ import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-/** The segments of a log, read by {@code docs/wire-format.md} alone. {@code name} is the beginning of their names. */
+/**
+ * The segments of a log, read by the rules of {@code docs/wire-format.md} only.
+ *
+ * @param name the beginning of the names of the segments
+ */
 record LogFiles(Path directory, String name) {
     private static final Pattern HEADER =
             Pattern.compile("flk1([ +])[0-9a-f]{8} ([0-9]+) ([0-9]+) [0-9]+ [0-9]+ ([A-Za-z]) (\\S+)\n");
@@ -26,7 +30,7 @@ record LogFiles(Path directory, String name) {
     /** A record: its sequence, its kind, the key that signed it, and its body. */
     record Entry(long sequence, char kind, String keyId, String body) {}
 
-    /** Where a record stands. */
+    /** The place of a record. */
     record Place(String segment, long offset) {}
 
     static LogFiles inbox(Path directory) {
@@ -41,7 +45,7 @@ record LogFiles(Path directory, String name) {
         }
     }
 
-    /** All records in their order, each once: neither headers nor what these repeat. */
+    /** Returns all records in order, each once: without headers, and without the records that a header repeats. */
     List<Entry> entries() throws IOException {
         List<Entry> entries = new ArrayList<>();
         for (Path segment : segments()) {
@@ -50,7 +54,7 @@ record LogFiles(Path directory, String name) {
         return entries;
     }
 
-    /** The kinds of the records whose body contains {@code text}. */
+    /** Returns the kinds of the records whose body contains {@code text}. */
     List<Character> kindsOf(String text) throws IOException {
         return entries().stream()
                 .filter(entry -> entry.body().contains(text))
@@ -58,7 +62,7 @@ record LogFiles(Path directory, String name) {
                 .toList();
     }
 
-    /** Changes a byte of the first record of this certificate. */
+    /** Changes a byte of the first record of this certificate; returns the place of the record. */
     Place flip(Pcs certificate) throws IOException {
         String id = certificate.id().toString();
         for (Path segment : segments()) {
@@ -74,7 +78,10 @@ record LogFiles(Path directory, String name) {
         throw new AssertionError("not in the log: " + id);
     }
 
-    /** Segments that a short log may come to have: strace needs the names before there are files. It may be the next day by then. */
+    /**
+     * Returns the names of segments that a short log may get, today or tomorrow, because strace needs the names before
+     * the files exist.
+     */
     List<Path> possibleSegments() {
         LocalDate today = LocalDate.now(ZoneOffset.UTC);
         return Stream.of(today, today.plusDays(1))
@@ -84,7 +91,7 @@ record LogFiles(Path directory, String name) {
                 .toList();
     }
 
-    /** Segments from an ordinal on, before they have their name. */
+    /** Returns the temporary names of segments that are being opened, from an ordinal on. */
     List<Path> openings(int first) {
         return IntStream.range(first, MOST)
                 .mapToObj(ordinal -> directory.resolve(name + "-opening-" + ordinal))
@@ -92,7 +99,7 @@ record LogFiles(Path directory, String name) {
     }
 
     private static void readInto(List<Entry> entries, byte[] segment) {
-        // a character is a byte here, so that lengths fit
+        // each character is a byte here, so that lengths in bytes apply
         String text = new String(segment, StandardCharsets.ISO_8859_1);
         Matcher header = HEADER.matcher(text);
         int at = 0;

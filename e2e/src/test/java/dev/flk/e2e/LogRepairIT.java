@@ -15,11 +15,11 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code wal verify} beside a backend under load; {@code wal repair} of a damaged log. */
+/** {@code wal verify} next to a backend under load; {@code wal repair} of a damaged log. */
 final class LogRepairIT {
     private static final int RUNS = 3;
     private static final int EACH = 4;
-    /** Its answers come from the log alone. */
+    /** The configuration of a backend whose answers come only from the log. */
     private static final Map<String, String> REBUILT_FROM_THE_LOG = Map.of("DEDUP_BACKEND", "memory");
 
     @TempDir
@@ -52,7 +52,7 @@ final class LogRepairIT {
     @Test
     void damagedInTheMiddle_isRefused_repaired_andEverythingElseIsAnsweredAsBefore() throws Exception {
         List<String> bodies = new ArrayList<>();
-        for (int run = 0; run < RUNS; run++) { // a segment each
+        for (int run = 0; run < RUNS; run++) { // each run makes a segment
             try (BackendProcess backend = start()) {
                 Client client = new Client(backend.url());
                 for (int i = 0; i < EACH; i++) {
@@ -103,7 +103,7 @@ final class LogRepairIT {
                 + " to " + line.get("last_lost");
     }
 
-    /** Runs {@code wal …} in the backend's directory; it must succeed. */
+    /** Runs {@code wal …} in the backend's directory, which must succeed; returns its JSON lines. */
     private List<JsonNode> wal(String command) throws IOException {
         try (Program program =
                 Program.java("flk-backend", directory, Map.of(), Program.QUICK_START, "wal", command, "--json")) {

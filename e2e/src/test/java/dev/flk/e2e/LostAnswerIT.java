@@ -24,9 +24,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Two backends of different policies on one Redis. One answers, is killed, Redis is emptied, the other records other outcomes: whatever
- * was answered and stands no more is told when the first starts again, and nothing is told that could not have been answered.
- * {@code -Dflk.lostMoments=200} does so often.
+ * Two backends of different policies on one Redis. The first one answers and is killed, Redis is emptied, and the
+ * second one records different outcomes. When the first one starts again, it must log every answer that no longer
+ * applies, and none that it can't have given. {@code -Dflk.lostMoments=200} repeats this 200 times.
  */
 @Tag("thorough")
 final class LostAnswerIT {
@@ -91,7 +91,10 @@ final class LostAnswerIT {
         return configuration;
     }
 
-    /** Every second certificate is rejected by the other policy, and each outcome names its policy. */
+    /**
+     * Submits certificates until the backend is killed. The policy of the other backend rejects every second one, and
+     * each outcome names its policy.
+     */
     private void submitUntilKilled(BackendProcess backend, RedisServer redis, Random random) throws Exception {
         int enough = 1 + random.nextInt(150);
         boolean emptiedBefore = random.nextInt(4) == 0;
@@ -121,13 +124,13 @@ final class LostAnswerIT {
                 answers.countDown();
             }
         } catch (IOException e) {
-            // it was killed
+            // the backend was killed
         } catch (InterruptedException e) {
             throw new AssertionError(e);
         }
     }
 
-    /** Once its store is complete again. */
+    /** Returns the answer to a certificate, once the store of the backend is complete again. */
     private static Answer answerOf(Client client, Pcs pcs) {
         Answer[] answer = new Answer[1];
         Client.awaitUntil(() -> {
@@ -157,7 +160,7 @@ final class LostAnswerIT {
         return ids;
     }
 
-    /** Its own policy stands in every outcome of the first backend. */
+    /** Returns the ids in the log of the first backend whose present outcome does not name its policy. */
     private Set<String> loggedAndDiffering(Path first, Map<PcsId, Answer> standing) throws IOException {
         Set<String> ids = new HashSet<>();
         Matcher own = POLICY.matcher(answered.values().iterator().next().body());

@@ -19,13 +19,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Data directories that the version of 2026-11-20 left ({@code src/test/resources/older}), killed with -9, start under this one: each of the
- * four stores, and the outbox. Two lives under two policies, with conflicts and rejections; what was answered stands to the byte.
+ * Data directories of the version of 2026-11-20 ({@code src/test/resources/older}), which was killed with -9, start
+ * under this version: one for each of the four stores, and an outbox. They have two runs under two policies, with
+ * conflicts and rejections. Every earlier answer must be given again, exact to the byte.
  */
 final class OlderDataIT {
     private static final Path OLDER = Path.of("src/test/resources/older");
 
-    /** So that what is in there never expires while anybody runs this test. */
+    /** The configuration under which the outcomes in the directories do not expire for years. */
     private static final Map<String, String> FOR_YEARS =
             Map.of("DEDUP_TTL", "3650d", "WAL_RETENTION", "3650d", "PCS_SIGN_ALG", "none", "PCS_HMAC_KEY", "");
 
@@ -104,7 +105,10 @@ final class OlderDataIT {
         }
     }
 
-    /** Twenty wait, three of which the backend refuses, beside the two that were given up before. */
+    /**
+     * Sends the twenty waiting certificates. The backend refuses three of them, which are added to the two dead
+     * letters.
+     */
     @Test
     void outbox() throws Exception {
         copy(older().resolve("agent/outbox"), directory.resolve("agent/outbox.wal"));

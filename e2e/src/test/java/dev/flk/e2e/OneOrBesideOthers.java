@@ -10,7 +10,7 @@ import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
 
-/** Lets the classes of several JVMs run beside each other, but for those that are to be {@link Alone}, by a lock on a file. */
+/** Lets the test classes of several JVMs run concurrently, except those marked {@link Alone}, by a lock on a file. */
 public final class OneOrBesideOthers implements BeforeAllCallback {
     private static final Path LOCK = Built.root().resolve("e2e/target/alone.lock");
 
@@ -21,7 +21,7 @@ public final class OneOrBesideOthers implements BeforeAllCallback {
                 FileChannel.open(LOCK, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
         boolean alone = context.getRequiredTestClass().isAnnotationPresent(Alone.class);
         var unused = channel.lock(0, Long.MAX_VALUE, !alone);
-        // closed, and with it unlocked, at the end of the class
+        // the channel is closed at the end of the class, which releases the lock
         context.getStore(Namespace.create(OneOrBesideOthers.class)).put(LOCK, channel);
     }
 }

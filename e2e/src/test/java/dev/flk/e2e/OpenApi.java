@@ -24,13 +24,13 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
 
-/** The OpenAPI document, and answers compared with it. Places in it are JSON pointers. */
+/** The OpenAPI document, and answers compared with it. Places in the document are given as JSON pointers. */
 final class OpenApi {
     private static final String OUTCOMES = "/v1/shards/[^/]+/outcomes";
 
     private static final String WHERE = "urn:flk:openapi";
 
-    /** What frames a message, which the standard lets nobody describe. */
+    /** The headers that frame a message; the OpenAPI standard does not allow describing them. */
     private static final Set<String> FRAMING = Set.of("content-type", "content-length");
 
     private static final String META = "https://json-schema.org/draft/2020-12/schema";
@@ -48,7 +48,7 @@ final class OpenApi {
                 SpecificationVersion.DRAFT_2020_12, builder -> builder.schemas(Map.of(WHERE, document.toString())));
     }
 
-    /** {@code docs/openapi.yaml}. */
+    /** Returns {@code docs/openapi.yaml}. */
     static synchronized OpenApi document() {
         if (shared == null) {
             try {
@@ -62,8 +62,8 @@ final class OpenApi {
     }
 
     /**
-     * What is wrong with it as an OpenAPI document, and with its schemas as such, in the words of two validators. The former knows neither
-     * the examples of 3.1 nor every keyword of its schemas.
+     * Returns the messages of two validators: one for the OpenAPI document, one for its schemas. The former knows
+     * neither the examples of OpenAPI 3.1 nor every keyword of its schemas.
      */
     List<String> mistakes() {
         ObjectNode withoutExamples = document.deepCopy();
@@ -84,14 +84,14 @@ final class OpenApi {
         return document.at(pointer);
     }
 
-    /** Fails unless an answer is as the document describes it. */
+    /** Fails if an answer differs from its description in the document. */
     void require(String method, String path, Answer answer) {
         if (!method.equals("HEAD")) {
             assertThat(objections(response(method, path, answer.status()), answer))
                     .as("%s %s: %s", method, path, answer)
                     .isEmpty();
         }
-        // the document can't describe a body of many values
+        // the document can't describe a body of several JSON values
         if (path.equals("/v1/pcs/batch") && answer.status() == 200) {
             requireLines("BatchLine", answer);
         } else if (path.matches(OUTCOMES) && answer.status() == 200) {
@@ -105,7 +105,10 @@ final class OpenApi {
                         .isEmpty());
     }
 
-    /** Where a response is described; a response of no operation has a name of its own. */
+    /**
+     * Returns the place where a response is described. The 404 of an unknown path and the 405 belong to no operation
+     * and have names of their own.
+     */
     private String response(String method, String path, int status) {
         boolean isSubmission = path.equals("/v1/pcs/submit") || path.equals("/v1/pcs/batch");
         String template = !isSubmission && path.matches("/v1/pcs/[^/]+")
@@ -120,13 +123,16 @@ final class OpenApi {
                 : resolve(operation + "/responses/" + status);
     }
 
-    /** Where that is what is described at {@code pointer}, which may only refer to it. */
+    /**
+     * Returns the place to which the reference at {@code pointer} points; {@code pointer} itself if it is not a
+     * reference.
+     */
     private String resolve(String pointer) {
         JsonNode reference = document.at(pointer).path("$ref");
         return reference.isTextual() ? reference.textValue().substring(1) : pointer;
     }
 
-    /** What the response that is described at {@code pointer} does not have of an answer, or the answer not of it. */
+    /** Returns the differences between an answer and the response that is described at {@code pointer}. */
     private List<String> objections(String pointer, Answer answer) {
         List<String> objections = new ArrayList<>();
         JsonNode response = document.at(pointer);
@@ -176,7 +182,7 @@ final class OpenApi {
         return type.equals("application/json") ? StrictJson.read(body) : TextNode.valueOf(body);
     }
 
-    /** What a value breaks of the schema at {@code pointer}. */
+    /** Returns the rules of the schema at {@code pointer} that a value breaks. */
     List<String> violations(String pointer, JsonNode value) {
         return schemas.getSchema(SchemaLocation.of(WHERE + "#" + pointer)).validate(value).stream()
                 .map(error -> error + " in " + value)

@@ -11,7 +11,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code OPS_PORT}: metrics and probes on a port of their own, which answers whatever goes on at the other. */
+/** {@code OPS_PORT}: metrics and probes on their own port, which answers regardless of the load on the other port. */
 final class OpsPortIT {
     private static final int MAX_CONNECTIONS = 20;
 

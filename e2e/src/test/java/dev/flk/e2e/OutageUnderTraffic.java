@@ -10,8 +10,9 @@ import java.time.Duration;
 import java.util.List;
 
 /**
- * One outage of a store, of any kind, under a backend's traffic, and the promise about it: only 503 in between, all decided without
- * another try, none lost, none doubled. Its steps come in the order in which they stand here.
+ * One outage of a store, of any kind, under a backend's traffic, and the promise about it: during the outage, every
+ * answer is a 503; afterwards, all submissions are decided without a retry, none is lost, and none is decided twice.
+ * Its methods are called in the order of this file.
  */
 final class OutageUnderTraffic implements AutoCloseable {
     private static final int PER_SECOND = 100;
@@ -20,20 +21,20 @@ final class OutageUnderTraffic implements AutoCloseable {
     private final Traffic traffic;
     private long noticedNanos;
 
-    /** Returns when the backend serves. */
+    /** Starts the traffic as soon as the backend is ready. */
     OutageUnderTraffic(BackendProcess backend) {
         client = new Client(backend.url());
         client.awaitReady();
         traffic = new Traffic(backend.url(), 1, PER_SECOND);
     }
 
-    /** Returns when so many more are answered. */
+    /** Blocks until {@code more} further submissions are answered. */
     void awaitAnswers(int more) {
         int before = traffic.answered().size();
         Client.awaitUntil(() -> traffic.answered().size() >= before + more);
     }
 
-    /** After a second of service; returns when it is noticed. */
+    /** Begins the outage after a second of service; returns when the backend has noticed it. */
     void begins(Runnable begin) throws Exception {
         awaitAnswers(PER_SECOND);
         begin.run();
@@ -44,7 +45,10 @@ final class OutageUnderTraffic implements AutoCloseable {
         assertThat(client.metric("flk_dedup_up")).isZero();
     }
 
-    /** Returns after as many answers as come in that time to what was sent since it was noticed, all of which told of the store. */
+    /**
+     * Waits for the answers to submissions that were sent after the outage was noticed, as many as are sent in {@code
+     * atLeast}. Checks that each of them is the 503 about the store.
+     */
     void lasts(Duration atLeast) {
         await().atMost(atLeast.plus(Client.PATIENCE)).until(() -> during().size() >= atLeast.toSeconds() * PER_SECOND);
         List<Sent> during = during();
@@ -65,7 +69,9 @@ final class OutageUnderTraffic implements AutoCloseable {
         assertThat(one.body()).isEqualTo("{\"error\":\"dedup store unavailable\"}");
     }
 
-    /** Returns when all that waited is decided, and it has served for another second. */
+    /**
+     * Ends the outage; returns when every waiting submission is decided and the backend has served for another second.
+     */
     void ends(Runnable end) {
         end.run();
         long endNanos = System.nanoTime();

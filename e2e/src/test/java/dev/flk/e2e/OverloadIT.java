@@ -29,12 +29,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Ten times as many submissions under way as bring the best throughput: how much of that is left. Rounds of both alternate, and
- * the medians are compared, since the machine has other things to do.
+ * The throughput under overload: ten times as many submissions are in flight as are needed for the best throughput.
+ * Rounds of both loads alternate, and their medians are compared, because the machine may have other work.
  *
- * <p>The short form is for every build, and asks for half; it stops at the first median that has it, so that it finds a collapse
- * and proves no figure. {@code mvn verify -Dflk.load=full -Dit.test=OverloadIT} asks for four
- * fifths, which needs a machine with nothing else to do.
+ * <p>The short form, for every build, requires half of the best throughput. It stops at the first median that reaches
+ * this, so that it finds a collapse but proves no figure. {@code mvn verify -Dflk.load=full -Dit.test=OverloadIT}
+ * requires four fifths, and a machine without other work.
  */
 @Alone
 @Tag("thorough")
@@ -42,12 +42,15 @@ final class OverloadIT {
     private static final boolean FULL = "full".equals(System.getProperty("flk.load"));
     private static final double LEAST_RATIO = FULL ? 0.8 : 0.5;
     private static final int ROUNDS = FULL ? 9 : 3;
-    /** The short form goes on for as long while it is below, so that a busy machine fails no build; the full one never does. */
+    /**
+     * The largest number of rounds. The short form runs further rounds while it is below its target, so that a busy
+     * machine does not fail the build; the full form does not.
+     */
     private static final int MOST_ROUNDS = FULL ? ROUNDS : 12;
 
     private static final Duration WARM_UP = Duration.ofMillis(FULL ? 1000 : 300);
     private static final Duration MEASURED = Duration.ofMillis(FULL ? 3000 : 1000);
-    /** A round that uses all of them up ends early. */
+    /** The number of certificates for a round; a round ends early when all are used up. */
     private static final int CERTIFICATES = FULL ? 200_000 : 60_000;
 
     private static final int CONNECTIONS = 64;
@@ -123,8 +126,8 @@ final class OverloadIT {
     }
 
     /**
-     * Many connections in one thread, each with as many submissions under way as its depth says: it sends the next as soon as one is
-     * answered, without a pause. What was refused is sent again, as an agent would, but at once.
+     * A client with many connections in one thread. Each connection keeps {@code depth} submissions in flight: when one
+     * is answered, it sends the next immediately. A refused submission is sent again, as an agent does, but at once.
      */
     private static final class LoadClient implements AutoCloseable {
         private static final int ANSWER_BYTES = 16 << 10;
@@ -142,11 +145,11 @@ final class OverloadIT {
         private long others;
 
         /**
-         * What was answered within the measured time.
+         * The numbers of answers within the measured time.
          *
-         * @param decided with 200 or 202
-         * @param refused with 503 or 429
-         * @param others with anything else
+         * @param decided the number of answers 200 and 202
+         * @param refused the number of answers 503 and 429
+         * @param others the number of all other answers
          */
         record Answered(long decided, long refused, long others, double seconds) {
             double decidedPerSecond() {
@@ -158,7 +161,10 @@ final class OverloadIT {
             }
         }
 
-        /** @param stock of requests, of which those are taken out that are sent; the measured time ends with it */
+        /**
+         * @param stock the requests to send, which are removed when they are sent; the measured time ends when it is
+         *     empty
+         */
         LoadClient(int port, int connections, int depth, Deque<byte[]> stock) throws IOException {
             this.stock = stock;
             for (int i = 0; i < connections; i++) {
@@ -171,7 +177,7 @@ final class OverloadIT {
             }
         }
 
-        /** A certificate as a whole request. */
+        /** Returns a certificate as a complete request. */
         static byte[] request(byte[] certificate) {
             byte[] head = ("POST /v1/pcs/submit HTTP/1.1\r\nHost: load\r\nContent-Length: " + certificate.length
                             + "\r\n\r\n")
@@ -181,7 +187,10 @@ final class OverloadIT {
             return request;
         }
 
-        /** Loads the backend for {@code warmUp} and {@code measured}; counts in the latter; then waits for what is under way. */
+        /**
+         * Loads the backend for {@code warmUp} and then for {@code measured}, and counts only the answers of the second
+         * period; then waits for the submissions in flight.
+         */
         Answered run(Duration warmUp, Duration measured) throws IOException {
             turnUntil(System.nanoTime() + warmUp.toNanos());
             decided = 0;

@@ -22,7 +22,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** {@code certify} of CSV files as people have them: the backend accepts what it makes of them. What can't be read is in {@code CsvRowsTest}. */
+/**
+ * {@code certify} of CSV files as people have them: the backend accepts the certificates. Files that can't be read are
+ * tested in {@code CsvRowsTest}.
+ */
 final class OwnDataIT {
     private static final int ROWS = 200;
 
@@ -88,7 +91,7 @@ final class OwnDataIT {
         assertThat(backend.client().metric("flk_accepted")).isEqualTo(before + 2);
     }
 
-    /** How a run ended, and what it printed. */
+    /** The exit code and the output of a run. */
     private record Ended(int exitCode, String text) {}
 
     private Ended certify(String csv, List<String> options) throws Exception {

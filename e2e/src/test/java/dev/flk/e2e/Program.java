@@ -16,14 +16,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 
-/** A running program of ours: its lines, and the ways in which it ends. It never outlives its test. */
+/** A running program of this project: its lines, and the ways to end it. It never outlives its test. */
 final class Program implements AutoCloseable {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
 
-    /** Options of a JVM that is wanted for a few requests. */
+    /** The options of a JVM that serves only a few requests. */
     static final List<String> QUICK_START = List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC");
 
-    /** Options of every other JVM for which a test has none: those of the tests' own JVMs. */
+    /** The options of a JVM for which a test gives none: those of the JVMs that run the tests. */
     private static final List<String> USUAL = Stream.of(
                     System.getProperty("flk.testJvm", "").split(" "))
             .filter(option -> option.startsWith("-"))
@@ -42,7 +42,7 @@ final class Program implements AutoCloseable {
         readers.add(reader(process.getInputStream(), out));
     }
 
-    /** Starts one of the jars; its environment is only what is given. */
+    /** Starts one of the jars, with only this environment. */
     static Program java(String jar, Path directory, Map<String, String> environment, List<String> jvm, String... args)
             throws IOException {
         List<String> command = javaCommand(jar, jvm);
@@ -50,13 +50,13 @@ final class Program implements AutoCloseable {
         return new Program(jar, start(directory, environment, command));
     }
 
-    /** The same of a copy of a jar. */
+    /** Starts a copy of a jar, with only this environment. */
     static Program java(Path copy, Path directory, Map<String, String> environment) throws IOException {
         List<String> command = javaCommand(copy, QUICK_START);
         return new Program(copy.getFileName().toString(), start(directory, environment, command));
     }
 
-    /** The same under a limit that the shell sets, like {@code ulimit -f 1024}. */
+    /** Starts one of the jars under a limit that the shell sets, such as {@code ulimit -f 1024}. */
     static Program limited(String limit, String jar, Path directory, Map<String, String> environment)
             throws IOException {
         List<String> command = new ArrayList<>(List.of("sh", "-c", limit + "; exec \"$@\"", "sh"));
@@ -64,7 +64,10 @@ final class Program implements AutoCloseable {
         return new Program(jar, start(directory, environment, command));
     }
 
-    /** The same behind other programs, each of which becomes the next, as {@code strace -D} and {@code unshare} do. */
+    /**
+     * Starts one of the jars through other programs, each of which executes the next in its own process, as {@code
+     * strace -D} and {@code unshare} do.
+     */
     static Program behind(
             List<String> before, String jar, Path directory, Map<String, String> environment, String... args)
             throws IOException {
@@ -112,7 +115,7 @@ final class Program implements AutoCloseable {
                     }
                 }
             } catch (IOException e) {
-                // the stream of a process that was killed; what it printed before was read
+                // the process was killed; everything that it had printed was read
             }
         });
         thread.setDaemon(true);
@@ -120,7 +123,7 @@ final class Program implements AutoCloseable {
         return thread;
     }
 
-    /** Waits for a line, also one that is there already. */
+    /** Blocks until the program has printed a matching line, which may have been printed before the call. */
     String awaitLine(Predicate<String> wanted) {
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         int seen = 0;
@@ -150,7 +153,7 @@ final class Program implements AutoCloseable {
         }
     }
 
-    /** What it printed to standard output so far. */
+    /** Returns the standard output so far. */
     String out() {
         synchronized (lines) {
             return out.toString();
@@ -165,14 +168,16 @@ final class Program implements AutoCloseable {
         return process.pid();
     }
 
-    /** Writes to its standard input and closes that. */
+    /** Writes to the standard input of the program and closes it. */
     void input(String text) throws IOException {
         try (var stdin = process.getOutputStream()) {
             stdin.write(text.getBytes(StandardCharsets.UTF_8));
         }
     }
 
-    /** {@code SIGHUP}; says so at once where it is ignored, as by whatever {@code nohup} has started. */
+    /**
+     * Sends {@code SIGHUP}. Fails at once if the signal is ignored, as in every program that {@code nohup} has started.
+     */
     void onReloadSignal() throws IOException, InterruptedException {
         String ignored = Files.readAllLines(Path.of("/proc", Long.toString(pid()), "status")).stream()
                 .filter(line -> line.startsWith("SigIgn:"))
@@ -186,15 +191,15 @@ final class Program implements AutoCloseable {
         }
     }
 
-    /** {@code kill -9}; returns when it is gone. */
+    /** Kills the program with {@code kill -9}; returns when it has ended. */
     void kill() {
         process.toHandle().destroyForcibly();
         awaitExit();
     }
 
-    /** {@code SIGTERM}; returns the exit code. */
+    /** Sends {@code SIGTERM}; returns the exit code. */
     int terminate() {
-        // by its handle, since Process.destroy would close the streams before its last lines are read
+        // by its handle, because Process.destroy would close the streams before the last lines are read
         process.toHandle().destroy();
         return awaitExit();
     }

@@ -10,7 +10,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** One connection on which anything can be sent, also what no HTTP client would send; its answers are those of {@link Client}. */
+/**
+ * A connection on which a test can send any bytes, including those that no HTTP client would send; it returns the same
+ * answers as {@link Client}.
+ */
 final class RawConnection implements AutoCloseable {
     private final RawClient client;
 
@@ -38,7 +41,7 @@ final class RawConnection implements AutoCloseable {
         return new Answer(reply.status(), reply.body(), HttpHeaders.of(headers, (name, value) -> true));
     }
 
-    /** Whether the backend ended the connection and sent nothing before. */
+    /** Returns whether the backend closed the connection without sending anything before. */
     boolean isEnded() throws IOException {
         return client.isAtEnd();
     }

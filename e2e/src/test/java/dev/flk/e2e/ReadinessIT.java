@@ -13,7 +13,9 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code /readyz} follows the last append: it says so at once where nothing can be logged, and goes back by itself. */
+/**
+ * The readiness after an append: {@code /readyz} reports at once that nothing can be logged, and recovers by itself.
+ */
 final class ReadinessIT {
     @TempDir
     private Path directory;
@@ -29,7 +31,10 @@ final class ReadinessIT {
         assertThat(ready.body()).contains("append failed").contains(cause);
     }
 
-    /** Nobody submits meanwhile: a load balancer sends nothing to who is not ready. */
+    /**
+     * Blocks until the backend is ready again. Nothing is submitted meanwhile, because a load balancer sends nothing to
+     * a backend that is not ready.
+     */
     private static void assertReadyAgain(Client client, long epoch) throws Exception {
         client.awaitReady();
         assertThat(client.submit(Pcs.number(epoch)).status()).isEqualTo(200);
@@ -52,7 +57,7 @@ final class ReadinessIT {
         }
     }
 
-    /** The next segment can't be opened; why is named as it is. */
+    /** The next segment can't be opened, and the reason is reported as it is. */
     @Test
     void noFileDescriptorLeft_isNotReady_andReadyOnceThereAreSome() throws Exception {
         HostProgram prlimit = HostProgram.orSkip("prlimit", "util-linux", directory);
@@ -73,7 +78,10 @@ final class ReadinessIT {
         }
     }
 
-    /** The line that scripts wait for: before it everything is logged and 503, behind it the next submission is decided. */
+    /**
+     * The line that scripts wait for: before it, each submission is logged and gets a 503; after it, the next
+     * submission is decided.
+     */
     @Test
     void ready_isLoggedOnceTheNextSubmissionIsDecided() throws Exception {
         try (RedisServer redis = RedisServer.startDurable(directory.resolve("redis"))) {

@@ -21,7 +21,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The record of outcomes on the real jar: it equals the log, and people can ask for it. */
+/** The record of outcomes on the real jar: it equals the log, and people can query it. */
 class RecordIT {
     private static final int CERTIFICATES = Integer.getInteger("flk.certificates", 3_000);
     private static final int LIVES = 4;
@@ -39,7 +39,10 @@ class RecordIT {
         return BackendProcess.start(directory, more);
     }
 
-    /** Mostly new ones; some that were sent before, and some with other content under a known id; of some shards with odd names. */
+    /**
+     * Returns a certificate: usually a new one, sometimes one that was sent before or has other content under a known
+     * id. Some shards have unusual names.
+     */
     private Pcs another() {
         boolean isKnown = next > 1 && random.nextInt(5) == 0;
         long number = isKnown ? 1 + random.nextLong(next - 1) : next++;
@@ -93,7 +96,7 @@ class RecordIT {
         }
     }
 
-    /** Of each id what stands, as the answer has it, one after the other. */
+    /** Returns the recorded values of each id, in the form that the answer has, in the order of the record. */
     private static Map<String, List<String>> recorded(BackendProcess backend) {
         Map<String, List<String>> recorded = new HashMap<>();
         try (StateClient client = StateIT.connect(backend);

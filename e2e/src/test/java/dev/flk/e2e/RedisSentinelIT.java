@@ -15,10 +15,13 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A primary killed under traffic, and its replica promoted by a Sentinel: with all that was answered, and without the last of it. */
+/**
+ * A primary killed under traffic, and its replica promoted by a Sentinel: with all outcomes that were answered, and
+ * without the latest of them.
+ */
 @Tag("thorough")
 final class RedisSentinelIT {
-    /** As docs/redis.md has it; whoever else connects may do everything. */
+    /** The backend's user with the rights that docs/redis.md names; all other users may do everything. */
     private static final String USER = "--user flk on >secret ~flk:* resetchannels -@all +get +set +mget +eval"
             + " +config|get +hello +auth +ping +select +client|setname";
 
@@ -60,7 +63,7 @@ final class RedisSentinelIT {
         primary.close();
     }
 
-    /** Of two Sentinels that it is told of, the first is down. */
+    /** Starts a backend with the addresses of two Sentinels, of which the first one is down. */
     private BackendProcess backend() throws Exception {
         String uri = "redis-sentinel://flk:secret@127.0.0.1:%d,127.0.0.1:%d/0#flk"
                 .formatted(FreePort.choose(), sentinel.port());

@@ -62,7 +62,7 @@ final class RedisTlsIT {
         trusting = writeStore(store, "trustStore");
     }
 
-    /** Returns the options of a JVM as in docs/redis.md. */
+    /** Writes a store to a file; returns the options with which a JVM uses it, as in docs/redis.md. */
     private String writeStore(KeyStore store, String purpose) throws IOException, GeneralSecurityException {
         Path file = etc.resolve(purpose + ".p12");
         try (OutputStream out = Files.newOutputStream(file)) {

@@ -25,8 +25,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * A real logrotate on the segments of a backend under traffic, with the stanza that operators know: {@code daily rotate 14 compress
- * missingok notifempty}. {@code -Dflk.rotations=100} forces it so often.
+ * A real logrotate on the segments of a backend under traffic, with the stanza that operators know: {@code daily rotate
+ * 14 compress missingok notifempty}. {@code -Dflk.rotations=100} forces it 100 times.
  */
 @Tag("thorough")
 final class RotatedLogIT {
@@ -108,7 +108,10 @@ final class RotatedLogIT {
         }
     }
 
-    /** It empties what is written to: that can't be safe, so it is told at once. */
+    /**
+     * logrotate's {@code copytruncate} empties the segment that is being written. This loses records, so the backend
+     * reports an error at once.
+     */
     @Test
     void copytruncate_isAnErrorWithinASecondOrSo() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory);
@@ -139,7 +142,7 @@ final class RotatedLogIT {
         }
     }
 
-    /** One between others, of a segment to which more was appended than the next one repeats. */
+    /** Returns a rotated file from the middle: a segment that has more records than the next one repeats. */
     private Path rotatedWithRecords() throws IOException {
         List<Path> rotated = rotated();
         return rotated.get(rotated.size() / 2);

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
-/** A backend that all tests of a class share, with its data; for a static field. */
+/** A backend that all tests of a class share, with its data. The class keeps it in a static field. */
 final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
     private final Map<String, String> configuration;
     private final List<String> jvmOptions;
@@ -28,12 +28,12 @@ final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
         this.jvmOptions = jvmOptions;
     }
 
-    /** With this configuration beside that of {@link BackendProcess#environment}. */
+    /** Returns a backend with this configuration in addition to that of {@link BackendProcess#environment}. */
     static RunningBackend with(Map<String, String> configuration) {
         return new RunningBackend(configuration, List.of());
     }
 
-    /** The same with options of the JVM. */
+    /** Returns a backend with this additional configuration and options of the JVM. */
     static RunningBackend with(Map<String, String> configuration, String... jvmOptions) {
         return new RunningBackend(configuration, List.of(jvmOptions));
     }
@@ -57,7 +57,7 @@ final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
         }
     }
 
-    /** Compares each answer with {@code docs/openapi.yaml}. */
+    /** Returns a client that compares each answer with {@code docs/openapi.yaml}. */
     Client client() {
         return client;
     }
@@ -66,12 +66,12 @@ final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
         return process;
     }
 
-    /** A certificate that no other test of the class has; number 0 is never one. */
+    /** Returns a certificate that no other test of the class uses; never number 0. */
     Pcs next() {
         return Pcs.number(numbers.incrementAndGet());
     }
 
-    /** A connection of its own. */
+    /** Returns a new connection to the backend. */
     RawConnection connect() throws IOException {
         return new RawConnection(process.port());
     }

@@ -10,7 +10,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Somebody removes the lock and the socket of a running agent, and a command takes the outbox for free. */
+/** The lock and the socket of a running agent are removed, so that a command opens its outbox as if it were free. */
 final class SecondAgentIT {
     @TempDir
     private Path directory;
@@ -35,7 +35,7 @@ final class SecondAgentIT {
             assertThat(running.allLines()).contains("lock or its directory was removed or replaced");
         }
         try (Program status = home.start(environment, "status", "--json")) {
-            int unused = status.awaitExit(); // 1: no agent runs
+            int unused = status.awaitExit(); // exit code 1: the command found no running agent
             assertThat(status.out()).contains("\"pending\":2");
         }
     }

@@ -14,7 +14,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A second backend starts on the log of a running one: the first answers nothing any more, says why, and ends. */
+/** A second backend starts on the log of a running one: the first one stops answering, reports the reason, and ends. */
 final class SecondBackendIT {
     private static final Map<String, String> IN_MEMORY = Map.of("DEDUP_BACKEND", "memory");
 

@@ -29,9 +29,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Backend and agent with secrets that can be told from everything else, through starts and refusals, under a umask that hides nothing.
- * Then whatever they left is looked through, and looked at. Secrets in mistakes of the configuration are those of the fuzzed
- * configurations ({@code BackendConfigFuzzTest}); those of a store that is down are in the tests of its outages.
+ * Backend and agent with secrets that are easy to recognise, through starts and refusals, under a umask that restricts
+ * nothing. Then the content and the modes of all files that they left are checked. Secrets in mistakes of the
+ * configuration are those of the fuzzed configurations ({@code BackendConfigFuzzTest}); those of a store that is down
+ * are in the tests of its outages.
  */
 @Tag("thorough")
 final class SecretsIT {
@@ -42,10 +43,10 @@ final class SecretsIT {
     private static final String SEED_BASE64 = Base64.getEncoder().encodeToString(SEED);
     private static final List<String> HIDE_NOTHING = List.of("sh", "-c", "umask 0; exec \"$@\"", "sh");
 
-    /** A port on which nobody listens. */
+    /** An address on which nothing listens. */
     private static final String NOWHERE = "127.0.0.1:9";
 
-    /** Where the programs work; what is given to them, secrets among it, is elsewhere. */
+    /** The directory in which the programs work. Their input, including the secrets, is in another one. */
     @TempDir
     private static Path left;
 
@@ -81,7 +82,7 @@ final class SecretsIT {
         return program;
     }
 
-    /** Runs a command to its end, whatever that is. */
+    /** Runs a command to its end, and returns its exit code, which may be any. */
     private static int run(String name, String jar, Map<String, String> environment, String... args)
             throws IOException {
         Program program = start(name, jar, environment, args);
@@ -126,7 +127,10 @@ final class SecretsIT {
         return Files.writeString(given.resolve(name), text);
     }
 
-    /** Both at once: what is accepted, what is refused, what is given up, and the operators' commands beside them. */
+    /**
+     * Runs both programs at once, with certificates that are accepted, refused and given up, and with the operators'
+     * commands.
+     */
     private static void liveTogether() throws Exception {
         Map<String, String> environment = and(backend(), "DEBUG=on", "OPS_PORT=0");
         BackendProcess backend = BackendProcess.of(start("backend", "flk-backend", environment));
@@ -175,7 +179,7 @@ final class SecretsIT {
         assertThat(running.terminate()).isEqualTo(143);
         SAID.put("agent", running.allLines());
 
-        // another key than the backend's, and another algorithm
+        // a key and an algorithm that differ from the backend's
         Program refused = start(
                 "refused agent",
                 "flk-agent",
@@ -204,12 +208,12 @@ final class SecretsIT {
         return lines.toString();
     }
 
-    /** Taken in by the agent, refused by the backend. */
+    /** Returns a certificate that the agent takes in and the backend refuses. */
     private static String hopeless() {
         return Pcs.number(9).with("seed", "1.5").without("sig").json() + "\n";
     }
 
-    /** What is asked while nothing runs. */
+    /** Runs the commands that need no running program. */
     private static void offline() throws IOException {
         Path certificate =
                 file("pcs.json", Pcs.number(1).signedBy("somebody else's").json());
@@ -237,7 +241,7 @@ final class SecretsIT {
         }
     }
 
-    /** A secret in the clothes in which it might be written. */
+    /** Returns the encodings in which a secret might be written. */
     private static Set<String> shapes(byte[] secret) {
         String hex = HexFormat.of().formatHex(secret);
         String base64 = Base64.getEncoder().withoutPadding().encodeToString(secret);
@@ -249,7 +253,7 @@ final class SecretsIT {
                 Base64.getUrlEncoder().withoutPadding().encodeToString(secret)));
     }
 
-    /** The bytes of a file, unpacked if it is an archive. */
+    /** Returns the content of a file, unpacked if it is an archive. */
     private static String contents(Path file) throws IOException {
         return file.toString().endsWith(".zip")
                 ? String.join("\n", Archive.read(file).values())

@@ -18,12 +18,12 @@ import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Which of many shards needs a look: as the log tells alone, and as the metrics tell alone. */
+/** The shards, among many, that need attention: they can be found from the log alone, and from the metrics alone. */
 final class ShardsIT {
     private static final Pattern ACCEPTED = Pattern.compile("PCS \\S+ accepted \\(D̂=([0-9.]+), .*\\(shard=(\\S+)\\)");
     private static final Pattern ESCALATED =
             Pattern.compile("PCS \\S+ escalated: .*\\(shard=(\\S+?)(?:, rejected)?\\)");
-    /** {@code -Dflk.load=full}: 100,000. */
+    /** The number of shards; 100,000 with {@code -Dflk.load=full}. */
     private static final int MANY = "full".equals(System.getProperty("flk.load")) ? 100_000 : 10_000;
 
     @TempDir
@@ -35,7 +35,7 @@ final class ShardsIT {
             Client client = new Client(backend.url());
             batch(client, 0, 100, ShardsIT::usual);
             long half = System.nanoTime();
-            // 17 drifts, 42 contradicts itself, and 77 sends nothing any more
+            // shard 17 drifts, shard 42 contradicts itself, and shard 77 has stopped sending
             batch(client, 100, 200, epoch -> switch ((int) (epoch % 100)) {
                 case 17 ->
                     usual(epoch)
@@ -73,7 +73,7 @@ final class ShardsIT {
         }
     }
 
-    /** The shards whose newest certificate is older than a moment. */
+    /** Returns the shards whose newest certificate is older than the given time. */
     private static Set<String> silent(Client client, long sinceNanos) throws Exception {
         long before = System.nanoTime();
         Map<String, Double> ages = samples(client, "newest_age_seconds", "");
@@ -112,7 +112,7 @@ final class ShardsIT {
                 .allMatch(line -> line.startsWith("{\"status\":20"));
     }
 
-    /** One family of the metrics by shard. */
+    /** Returns one family of the metrics by shard. */
     private static Map<String, Double> samples(Client client, String name, String otherLabels) throws Exception {
         Pattern sample =
                 Pattern.compile("(?m)^flk_shard_" + name + "\\{shard=\"([^\"]*)\"," + otherLabels + "} (\\S+)$");

@@ -12,14 +12,14 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A file system in memory of a few MiB that one program sees at a directory, in a mount namespace of its own: it is gone with the
- * program, whatever happens.
+ * A file system in memory of a few MiB that only one program sees in a directory, in its own mount namespace. It always
+ * disappears with the program.
  */
 record SmallDisk(String size, Path directory, List<String> unshare) {
     private static final List<List<String>> WAYS =
             List.of(List.of("unshare", "--mount"), List.of("unshare", "--map-root-user", "--mount"));
 
-    /** Skips the test where nobody may mount. */
+    /** Returns a disk; skips the test if mounting is not permitted. */
     static SmallDisk of(String size, Path directory) throws IOException, InterruptedException {
         for (List<String> way : WAYS) {
             SmallDisk disk = new SmallDisk(size, directory, way);
@@ -34,7 +34,7 @@ record SmallDisk(String size, Path directory, List<String> unshare) {
         throw new AssertionError("skipped");
     }
 
-    /** What to put before a command so that it sees the disk. */
+    /** Returns the beginning of a command line with which the command that follows sees the disk. */
     List<String> mounting() {
         List<String> command = new ArrayList<>(unshare);
         command.addAll(List.of(
@@ -43,7 +43,7 @@ record SmallDisk(String size, Path directory, List<String> unshare) {
         return command;
     }
 
-    /** The disk as it is seen from outside, while the program runs. */
+    /** Returns a path to the disk from outside the program, valid while the program runs. */
     Path seenFrom(Program program) {
         return Path.of("/proc/" + program.pid() + "/root")
                 .resolve(directory.toString().substring(1));
@@ -73,7 +73,7 @@ record SmallDisk(String size, Path directory, List<String> unshare) {
                             .waitFor()
                     == 0;
         } catch (IOException e) {
-            return false; // there is no such program
+            return false; // the program is not installed
         }
     }
 }

@@ -27,7 +27,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What many clients hold at once, on a backend with a heap of 256 MiB; one that wants little is served meanwhile. */
+/**
+ * The bounds on the memory that many clients hold at once, on a backend with a heap of 256 MiB; a client with small
+ * requests is served meanwhile.
+ */
 @Tag("thorough")
 class StateBoundsIT {
     private static final int OPEN = 10_000;
@@ -88,7 +91,10 @@ class StateBoundsIT {
         }
     }
 
-    /** Each until it was taken: what is too much at once is refused. */
+    /**
+     * Writes large values at once. Each write is repeated until it is accepted, because the backend refuses those that
+     * exceed its bounds.
+     */
     private static void writeLarge(StateClient client) throws Exception {
         String large = "\"" + "x".repeat((1 << 20) - 2) + "\"";
         ExecutorService threads = Executors.newFixedThreadPool(LARGE);

@@ -43,7 +43,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The state of agents on the real jar: it outlives a kill, and what goes wrong with it never keeps certificates up. */
+/** The state of agents on the real jar: it survives a kill, and its failures never delay certificates. */
 class StateIT {
     @TempDir
     private Path directory;
@@ -106,7 +106,7 @@ class StateIT {
         }
     }
 
-    /** A commit returns what it came to, whether the backend was killed before it was on the disk or after. */
+    /** A commit returns its result, whether the backend was killed before or after the commit was on disk. */
     @Test
     void commitsDuringKills_areAnswered_andDoneOnce() throws Exception {
         AtomicLong committed = new AtomicLong();
@@ -220,13 +220,13 @@ class StateIT {
         }
     };
 
-    /** Needs no token. */
+    /** The call of the health service, with bytes as its messages; it needs no token. */
     private static final MethodDescriptor<byte[], byte[]> HEALTH_OF_BYTES = MethodDescriptor.newBuilder(BYTES, BYTES)
             .setType(MethodType.UNARY)
             .setFullMethodName("grpc.health.v1.Health/Check")
             .build();
 
-    /** Neither HTTP/1.1, nor what is no HTTP/2 or no message, nor a request beyond all bounds makes a line of the log. */
+    /** A client can't cause log lines with HTTP/1.1, invalid HTTP/2, an invalid message or an oversized request. */
     @Test
     void whatAnybodyCanSend_isNotLogged() throws Exception {
         try (BackendProcess backend = start();
@@ -256,7 +256,9 @@ class StateIT {
         }
     }
 
-    /** Values as they were written, through compaction, a dump of all and one of an agent, a copy, and a kill. */
+    /**
+     * Values stay exactly as written through a compaction, a dump of everything and of one agent, a backup, and a kill.
+     */
     @Test
     void dumpAndBackup_bringBackWhatTheyWereMadeOf() throws Exception {
         String odd = "{\"n\":3.50,\"e\":1E5,\"big\":" + "9".repeat(400)

@@ -19,7 +19,10 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** An embedded store that can't be read, or lost what the log lacks: no answer is ever another one, and it heals by itself. */
+/**
+ * An embedded store that can't be read, or has lost outcomes that are no longer in the log: no answer ever differs from
+ * the first, and the store recovers by itself.
+ */
 final class StoreFaultsIT {
     private static final int OUTCOMES = 500;
     private static final String BATCH = "100";
@@ -50,7 +53,10 @@ final class StoreFaultsIT {
         }
     }
 
-    /** Each look-up is the answered bytes or a 503; returns once all of them are the answered bytes in one round. */
+    /**
+     * Looks up every id in rounds: each look-up must give the answered bytes or a 503. Returns after a round in which
+     * all give the answered bytes.
+     */
     private static void assertAnsweredOrDown(BackendProcess backend, Map<PcsId, String> answers, String what) {
         Client client = new Client(backend.url());
         Client.awaitUntil(() -> {
@@ -77,7 +83,7 @@ final class StoreFaultsIT {
         }
     }
 
-    /** The disk fails every so many reads of the store's files; the log of the backend is on another one. */
+    /** Some of the reads of the store's files fail at regular intervals; reads of the log do not. */
     @Test
     void readsFail_noLookUpIsEverWrong_andTheStoreIsWholeAgain() throws Exception {
         InjectedFault.assumePossible();
@@ -106,7 +112,7 @@ final class StoreFaultsIT {
         }
     }
 
-    /** A log that lost its mark goes on with the id that its store knows. */
+    /** A log that has lost its mark continues with the id that its store knows. */
     @Test
     void markLost_theStoreTellsWhoseLogItIs() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory)) {
@@ -122,7 +128,10 @@ final class StoreFaultsIT {
         }
     }
 
-    /** What the log lacks can't be rebuilt: nothing is unknown, everything waits for the operator. */
+    /**
+     * The store can't be rebuilt from a log that lacks a segment. No look-up answers 404; everything is 503 until the
+     * operator puts the segment back.
+     */
     @Test
     void storeLostAndLogTooShort_everythingIs503_untilTheSegmentIsBack() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory)) {

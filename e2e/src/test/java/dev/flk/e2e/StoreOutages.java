@@ -22,8 +22,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * What a shared store may do to the backends that use it, under traffic: real servers, real jars. {@code -Dflk.outageSeconds=60}
- * stops it for as long as the troubleshooting guide does.
+ * The outages of a shared store under the traffic of backends, with real servers and real jars. {@code
+ * -Dflk.outageSeconds=60} stops the store for 60 seconds, as the troubleshooting guide does.
  */
 abstract class StoreOutages {
     private static final Duration OUTAGE = Duration.ofSeconds(Long.getLong("flk.outageSeconds", 1));
@@ -55,7 +55,7 @@ abstract class StoreOutages {
         return BackendProcess.start(Files.createDirectories(directory.resolve(name)), configuration);
     }
 
-    /** The promise, under an outage of any kind. */
+    /** Checks the promise under an outage of any kind. */
     private void assertWithstood(Runnable begin, Runnable end) throws Exception {
         try (BackendProcess backend = backend("a");
                 OutageUnderTraffic outage = new OutageUnderTraffic(backend)) {
@@ -66,7 +66,10 @@ abstract class StoreOutages {
         }
     }
 
-    /** Answers while {@code refusing} is in force are 503, and all is decided once {@code mended} is. */
+    /**
+     * Checks that answers are 503 after {@code refusing} was run, and that everything is decided after {@code mended}
+     * was run.
+     */
     final void assertRefusalIsAnOutage(Runnable refusing, Runnable mended, String told) throws Exception {
         try (BackendProcess backend = backend("a")) {
             Client client = new Client(backend.url());

@@ -8,7 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.util.List;
 
-/** Reads JSON that must be one value, with no key twice and nothing behind it. */
+/** A reader of JSON that must be one value, without repeated keys and without trailing text. */
 final class StrictJson {
     private static final ObjectMapper MAPPER = new ObjectMapper()
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
@@ -24,7 +24,7 @@ final class StrictJson {
         }
     }
 
-    /** The value of a member that is a string, in an object that has that member and no other. */
+    /** Returns the value of a string member, which must be the only member of the object. */
     static String onlyMember(String name, JsonNode object) {
         List<String> names =
                 object.properties().stream().map(member -> member.getKey()).toList();

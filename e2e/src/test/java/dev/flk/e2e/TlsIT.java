@@ -44,12 +44,12 @@ final class TlsIT {
         return BackendProcess.start(directory, environment, Program.QUICK_START);
     }
 
-    /** On a connection of its own. */
+    /** Submits a certificate on a new connection; returns the status. */
     private static int submitOnce(BackendProcess backend, SSLContext tls, Pcs pcs) throws Exception {
         return new Client(backend.tlsUrl(), tls).submit(pcs).status();
     }
 
-    /** Whose certificate a new connection is shown. */
+    /** Returns the name in the certificate that the backend presents on a new connection. */
     private static String shown(BackendProcess backend) throws IOException {
         try (SSLSocket socket =
                 (SSLSocket) AUTHORITY.context().getSocketFactory().createSocket("localhost", backend.port())) {
@@ -90,7 +90,7 @@ final class TlsIT {
         }
     }
 
-    /** Submissions one after the other, each on a connection of its own, and as many on one that stays. */
+    /** A sender of submissions, one after the other: alternately on a connection that stays open, and on a new one. */
     private static final class TlsTraffic {
         private final BackendProcess backend;
         private final Client kept;
@@ -125,7 +125,7 @@ final class TlsIT {
             Client.awaitUntil(() -> answered.get() > before + 20);
         }
 
-        /** What did not go as it should. */
+        /** Stops the traffic; returns a description of each failure. */
         List<String> stop() throws InterruptedException {
             stopped = true;
             thread.join();

@@ -21,7 +21,10 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** Fresh certificates at a steady rate, whatever the answers: open loop. Keeps every answer. */
+/**
+ * A sender of new certificates at a steady rate that does not depend on the answers (an open loop). It keeps every
+ * answer.
+ */
 final class Traffic implements AutoCloseable {
     private static final Duration TIMEOUT = Duration.ofSeconds(20);
 
@@ -76,12 +79,12 @@ final class Traffic implements AutoCloseable {
                 });
     }
 
-    /** All that were sent so far, each with its answer. */
+    /** Returns all certificates that were sent so far, each with its answer. */
     List<Sent> sent() {
         return List.copyOf(sent.values());
     }
 
-    /** The answers so far, in the order in which they came. */
+    /** Returns the answered certificates so far, in the order of the answers. */
     List<Sent> answered() {
         return List.copyOf(answered);
     }
@@ -91,7 +94,7 @@ final class Traffic implements AutoCloseable {
         end();
     }
 
-    /** Sends no more; returns when all are answered. */
+    /** Stops sending; returns when everything is answered. */
     void end() {
         timer.shutdown();
         try {
@@ -104,19 +107,19 @@ final class Traffic implements AutoCloseable {
         await().atMost(TIMEOUT.plusSeconds(5)).until(() -> underWay.get() == 0);
     }
 
-    /** How many came with this status, or -1 for no answer. */
+    /** Returns the number of answers with this status; -1 counts failed requests. */
     static long count(List<Sent> all, int status) {
         return all.stream().filter(one -> one.status() == status).count();
     }
 
-    /** Asks again for each; a client for it. */
+    /** Submits each certificate again and checks the answer. */
     static void resubmit(Client client, List<Sent> all, Check check) throws IOException, InterruptedException {
         for (Sent one : all) {
             check.answer(one, client.submit(one.pcs()));
         }
     }
 
-    /** What must hold of the answer to a certificate that is sent again. */
+    /** A check of the answer to a certificate that is sent again. */
     interface Check {
         void answer(Sent before, Client.Answer again);
     }
