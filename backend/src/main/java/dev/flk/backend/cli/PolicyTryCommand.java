@@ -315,8 +315,8 @@ final class PolicyTryCommand implements Callable<Integer> {
     }
 
     /**
-     * Returns the first record to read: that of the last segment opened well before {@code start}. The records of
-     * earlier segments arrived before that segment was opened.
+     * Returns the first record to read: the first one in the last segment that was opened well before {@code start}.
+     * The records of earlier segments arrived before that segment was opened.
      */
     private static long firstToRead(List<SegmentSummary> segments, Instant start) {
         long from = 1;

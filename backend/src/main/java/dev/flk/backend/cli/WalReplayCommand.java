@@ -137,10 +137,7 @@ final class WalReplayCommand implements Callable<Integer> {
             counts.merge(RecordKind.nameOf(record.kind()), 1L, Long::sum);
         }
 
-        /**
-         * Counts an outcome if {@code change} is 1. If it is -1, takes back the count of one that another outcome
-         * overruled.
-         */
+        /** Counts an outcome if {@code change} is 1. If it is -1, takes back the count of an overruled outcome. */
         void given(ReplayedOutcome given, long change) {
             counts.merge(given.kind().name(), change, Long::sum);
             byAnEarlierOne += given.isOverruled() ? change : 0;

@@ -60,8 +60,8 @@ final class WalSource {
     }
 
     /**
-     * Returns the prefix of the names of segments: that of the state's log if the directory has one, otherwise that of
-     * the inbox log.
+     * Returns the prefix of the names of segments: the prefix of the state's log if the directory contains a state,
+     * otherwise the prefix of the inbox log.
      */
     private String prefix() {
         return Files.exists(directory().resolve(EmbeddedStorage.LOG_PREFIX + ".id"))

@@ -312,7 +312,7 @@ public final class TlsIdentity {
             };
         }
 
-        /** Returns whether the keys are a pair, that is, whether {@code shown} verifies a signature by {@code own}. */
+        /** Returns whether the keys are a pair: {@code shown} must verify a signature by {@code own}. */
         static boolean belongTogether(PrivateKey own, PublicKey shown) throws Unusable {
             String algorithm = switch (shown.getAlgorithm()) {
                 case "RSA" -> "SHA256withRSA";
