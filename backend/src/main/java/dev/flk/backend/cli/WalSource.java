@@ -60,7 +60,7 @@ final class WalSource {
     }
 
     /**
-     * Returns the prefix of the names of segments: the prefix of the state's log if the directory contains a state,
+     * Returns the prefix of the names of segments: the prefix of the state's log if the directory contains that log,
      * otherwise the prefix of the inbox log.
      */
     private String prefix() {
