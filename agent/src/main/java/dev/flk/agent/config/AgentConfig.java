@@ -114,6 +114,7 @@ public record AgentConfig(
                 settings.find(MetricsServer.PORT),
                 LogConfig.read(settings));
         config.requireDifferentPaths(settings);
+        config.requireNotSpooled(settings);
         settings.require(
                 !isInside(config.deadLetters(), outbox.directory()),
                 "DLQ_PATH: " + config.deadLetters() + " is inside OUTBOX_PATH, whose files belong to the outbox;"
@@ -148,15 +149,31 @@ public record AgentConfig(
         Map<Path, String> owners = new HashMap<>();
         Map<String, Path> paths = new LinkedHashMap<>();
         paths.put("OUTBOX_PATH", outbox.directory());
-        paths.put("DLQ_PATH", deadLetters);
         spoolDirectory.ifPresent(path -> paths.put("SPOOL_DIR", path));
-        paths.put("CONTROL_SOCKET", local.control());
-        local.intake().ifPresent(path -> paths.put("INTAKE_SOCKET", path));
+        paths.putAll(createdFiles());
         paths.forEach((setting, path) -> {
             String owner = owners.putIfAbsent(path.toAbsolutePath().normalize(), setting);
             settings.require(
                     owner == null, setting + ": " + path + " is also the path of " + owner + "; name another path");
         });
+    }
+
+    /** Requires that no file of the agent is one of those that it takes from the spool directory. */
+    private void requireNotSpooled(Settings settings) {
+        spoolDirectory.ifPresent(spool -> createdFiles()
+                .forEach((setting, path) -> settings.require(
+                        !SpoolIntake.takes(real(spool.toAbsolutePath()), real(path.toAbsolutePath())),
+                        setting + ": " + path + " is in SPOOL_DIR, whose .ndjson and .json files are submitted;"
+                                + " name a file in another directory")));
+    }
+
+    /** Returns the files that the agent creates, by setting. */
+    private Map<String, Path> createdFiles() {
+        Map<String, Path> files = new LinkedHashMap<>();
+        files.put("DLQ_PATH", deadLetters);
+        files.put("CONTROL_SOCKET", local.control());
+        local.intake().ifPresent(path -> files.put("INTAKE_SOCKET", path));
+        return files;
     }
 
     /** Throws an {@link InvalidConfig} if SPOOL_DIR is set to a path that is not an existing directory. */

@@ -70,6 +70,12 @@ public final class SpoolIntake implements Closeable {
                                 : " does not exist; create it, writable for the programs that put files there"));
     }
 
+    /** Returns whether a file has the place and the name of those that are taken from a spool directory. */
+    public static boolean takes(Path directory, Path file) {
+        String name = String.valueOf(file.getFileName());
+        return directory.equals(file.getParent()) && (name.endsWith(".json") || name.endsWith(".ndjson"));
+    }
+
     private void run() {
         boolean more = true;
         try {

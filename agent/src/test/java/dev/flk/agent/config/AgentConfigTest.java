@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class AgentConfigTest {
     @TempDir
@@ -40,6 +41,50 @@ class AgentConfigTest {
                         Set.of()))
                 .withMessage("DLQ_PATH: " + file + " is inside OUTBOX_PATH, whose files belong to the outbox;"
                         + " name a file in another directory");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "DLQ_PATH, spool/dlq.ndjson, spool",
+        "DLQ_PATH, x/../spool/dlq.json, ./spool",
+        "DLQ_PATH, link/dlq.json, spool",
+        "DLQ_PATH, spool/dlq.json, link",
+        "CONTROL_SOCKET, spool/control.json, spool",
+        "INTAKE_SOCKET, spool/intake.ndjson, spool"
+    })
+    void load_createdFileWouldBeTakenFromTheSpool_isAProblem(String setting, String path, String spool)
+            throws Exception {
+        Files.createSymbolicLink(directory.resolve("link"), Files.createDirectories(directory.resolve("spool")));
+        String file = directory.resolve(path).toString();
+
+        assertThatExceptionOfType(InvalidConfig.class)
+                .isThrownBy(() -> AgentConfig.load(
+                        Map.of(
+                                setting,
+                                file,
+                                "SPOOL_DIR",
+                                directory.resolve(spool).toString()),
+                        null,
+                        Set.of()))
+                .withMessage(setting + ": " + file + " is in SPOOL_DIR, whose .ndjson and .json files are submitted;"
+                        + " name a file in another directory");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"spool/dlq.jsonl", "spool/sub/dlq.json", "dlq.json"})
+    void load_deadLettersAreNotTakenFromTheSpool_isValid(String letters) {
+        Path file = directory.resolve(letters);
+
+        AgentConfig config = AgentConfig.load(
+                Map.of(
+                        "DLQ_PATH",
+                        file.toString(),
+                        "SPOOL_DIR",
+                        directory.resolve("spool").toString()),
+                null,
+                Set.of());
+
+        assertThat(config.deadLetters()).isEqualTo(file);
     }
 
     @Test
