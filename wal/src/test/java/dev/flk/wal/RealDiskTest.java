@@ -25,8 +25,13 @@ import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.Stream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The log as it runs: real files, its two threads, several appending threads. */
 final class RealDiskTest {
@@ -111,6 +116,33 @@ final class RealDiskTest {
             log.append(append);
         }
         assertThat(append.end()).isCompletedWithValue(1L);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"inbox.id", "inbox-lost-1", "lock"})
+    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+    void start_fifoHasTheNameOfAFile_isNotOpened(String name) throws Exception {
+        Path fifo = directory.resolve(name);
+        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
+                .isZero();
+
+        assertThatThrownBy(() -> Log.start(new DiskFiles(), options(), LogListener.NONE))
+                .hasMessage(fifo + " is not a regular file; move it away");
+    }
+
+    @Test
+    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+    void open_linkToAFifo_isNotOpened() throws Exception {
+        Path fifo = directory.resolve("fifo");
+        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
+                .isZero();
+        Path link = Files.createSymbolicLink(directory.resolve("link"), fifo);
+        DiskFiles files = new DiskFiles();
+
+        for (ThrowingCallable open :
+                List.<ThrowingCallable>of(() -> files.openForReading(link), () -> files.openForWriting(link))) {
+            assertThatThrownBy(open).hasMessage(link + " is not a regular file; move it away");
+        }
     }
 
     @Test

@@ -84,18 +84,28 @@ public final class DiskFiles implements FileOps {
 
     @Override
     public OpenFile openForWriting(Path file) throws IOException {
-        requireNotHeldLock(file);
+        requireOpenable(file);
         return new Channel(file, FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE));
     }
 
     @Override
     public OpenFile openForReading(Path file) throws IOException {
-        requireNotHeldLock(file);
+        requireOpenable(file);
         return new Channel(file, FileChannel.open(file, StandardOpenOption.READ));
     }
 
-    private void requireNotHeldLock(Path file) throws IOException {
-        if (status(file).filter(status -> isHeldLock(status.identity())).isPresent()) {
+    /** Requires that opening a file neither waits for the other end of a FIFO nor, at its close, releases a lock. */
+    private static void requireOpenable(Path file) throws IOException {
+        BasicFileAttributes attributes;
+        try {
+            attributes = Files.readAttributes(file, BasicFileAttributes.class);
+        } catch (NoSuchFileException e) {
+            return; // opening it creates it, or reports this
+        }
+        if (!attributes.isRegularFile()) {
+            throw new IOException(file + " is not a regular file; move it away");
+        }
+        if (isHeldLock(attributes.fileKey())) {
             throw new IOException(file + " is a hard link to the lock of this process; remove the link");
         }
     }
@@ -179,6 +189,7 @@ public final class DiskFiles implements FileOps {
     }
 
     private static FileChannel lockedChannel(Path file, String holder) throws IOException {
+        requireOpenable(file);
         FileChannel channel = FileChannel.open(
                 file,
                 Set.of(StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE),
