@@ -32,6 +32,7 @@ import dev.flk.program.config.Quantities;
 import dev.flk.wal.files.LockLostException;
 import java.io.IOException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -239,8 +240,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         byte[] body = submission.body().get();
         ParsedCertificate parsed = parsed(body, sender);
         String keyId = signatures.verify(parsed).orElseThrow(() -> badSignature(parsed, sender));
-        Certificate certificate = checked(parsed, sender);
         long arrivalMillis = clock.millis();
+        Certificate certificate = checked(parsed, sender, arrivalMillis);
         return new Candidate(
                 body, sender, submission.answer(), keyId, arrivalMillis, rules.decide(certificate, arrivalMillis));
     }
@@ -253,9 +254,15 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         }
     }
 
-    private Certificate checked(ParsedCertificate parsed, Submitter sender) throws Objection {
+    /**
+     * Checks the other rules. {@code sent_at} is in the future only if it is ahead of both clocks: after a jump, a sender
+     * may follow the backend's {@code Date}, which is the wall clock, or its own clock, which the other one agrees with.
+     */
+    private Certificate checked(ParsedCertificate parsed, Submitter sender, long arrivalMillis) throws Objection {
+        Instant wall = clock.wall().instant();
+        Instant steady = Instant.ofEpochMilli(arrivalMillis);
         try {
-            return parsed.check(clock.wall().instant(), maxClockSkew);
+            return parsed.check(steady.isAfter(wall) ? steady : wall, maxClockSkew);
         } catch (MalformedCertificate e) {
             throw malformed(e, sender, parsed.signed().shardId());
         }

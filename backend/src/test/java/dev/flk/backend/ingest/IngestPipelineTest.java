@@ -26,6 +26,7 @@ import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -68,6 +69,31 @@ final class IngestPipelineTest {
         assertThat(IngestHarness.logged(log()))
                 .extracting(LogRecord::kind, record -> new String(record.body(), StandardCharsets.UTF_8))
                 .containsExactly(tuple('s', Pcs.number(1).json()));
+    }
+
+    @Test
+    void wallClockIsSetBack_resendIsAnsweredAsBefore() throws IOException {
+        Pcs sentNow = Pcs.number(1).with("sent_at", "\"" + clock.wall() + "\"");
+        try (IngestHarness harness = open()) {
+            Outcome first = harness.submit(sentNow);
+            clock.setByMillis = -Duration.ofHours(3).toMillis();
+
+            Outcome again = harness.submit(sentNow);
+
+            assertDecided(again, 200, Relation.DUPLICATE);
+            assertThat(body(again)).isEqualTo(body(first));
+        }
+    }
+
+    /** An agent sends the time of the backend's {@code Date}. */
+    @Test
+    void wallClockIsSetAhead_senderFollowsIt_isDecided() throws IOException {
+        try (IngestHarness harness = open()) {
+            clock.setByMillis = Duration.ofHours(3).toMillis();
+
+            assertDecided(
+                    harness.submit(Pcs.number(1).with("sent_at", "\"" + clock.wall() + "\"")), 200, Relation.FIRST);
+        }
     }
 
     @Test
