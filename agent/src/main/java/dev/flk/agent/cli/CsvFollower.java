@@ -16,13 +16,13 @@ import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
 import java.util.Objects;
+import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
@@ -149,15 +149,17 @@ final class CsvFollower {
         return true;
     }
 
+    /** Replaces the state. The new file has a name of its own; if this process is killed here, it stays behind. */
     private void keep() throws IOException {
-        Path next = state.resolveSibling(state.getFileName() + ".next");
-        RegularFile.requireOrNothing(next, LinkOption.NOFOLLOW_LINKS);
-        try (FileChannel file = FileChannel.open(
-                next, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
+        Path next = state.resolveSibling(state.getFileName() + "." + UUID.randomUUID() + ".next");
+        try (FileChannel file = FileChannel.open(next, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
             file.write(StandardCharsets.UTF_8.encode(identity + "\n" + certified + "\n"));
             file.force(true);
+            Files.move(next, state, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            Files.deleteIfExists(next);
+            throw e;
         }
-        Files.move(next, state, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
     /** Ends following after the complete windows in the file are in the outbox. Does not block. Any thread. */

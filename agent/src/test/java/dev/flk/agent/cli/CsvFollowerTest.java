@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -96,6 +97,23 @@ class CsvFollowerTest {
         second.stop();
         assertThat(secondRun.join()).isEqualTo(5);
         assertThat(waiting()).isEqualTo(5);
+    }
+
+    @Test
+    void run_fileOfAnotherProgramIsNextToTheProgress_isLeftAlone() throws Exception {
+        Path other = Files.writeString(directory.resolve("rows.csv.certified.next"), "not ours");
+        grow(1, 12);
+        CsvFollower follower = new CsvFollower(config, csv, context);
+        CompletableFuture<Long> run = start(follower);
+        await().until(() -> waiting() == 1);
+        follower.stop();
+
+        assertThat(run.join()).isEqualTo(1);
+        assertThat(other).hasContent("not ours");
+        try (Stream<Path> files = Files.list(directory)) {
+            assertThat(files.map(file -> file.getFileName().toString()))
+                    .containsExactlyInAnyOrder("rows.csv", "rows.csv.certified", "rows.csv.certified.next", "outbox");
+        }
     }
 
     @Test
