@@ -589,7 +589,9 @@ public final class Outbox implements CertificateSink, Closeable {
         try {
             bodies.close();
             log.finish();
-            keepRange(() -> range.endsWith(log.forcedEnd() - 1));
+            if (lockLost().isEmpty()) {
+                keepRange(() -> range.endsWith(log.forcedEnd() - 1));
+            }
         } finally {
             log.close();
         }

@@ -246,6 +246,19 @@ class OutboxTest {
     }
 
     @Test
+    void close_lockWasLost_isNotReportedAsAFailureOfTheRange() throws Exception {
+        try (LogCapture log = new LogCapture()) {
+            try (Outbox outbox = open()) {
+                outbox.append(List.of(body(1)));
+                Files.delete(directory.resolve("lock"));
+                assertThatThrownBy(() -> outbox.append(List.of(body(2)))).hasMessageContaining("stopped writing");
+            }
+
+            assertThat(log.lines("outbox.range")).isEmpty();
+        }
+    }
+
+    @Test
     void open_damageInTheMiddle_goesOnAndSaysWhatIsGone() throws Exception {
         try (Outbox outbox = open()) {
             for (int i = 1; i <= 4; i++) {
