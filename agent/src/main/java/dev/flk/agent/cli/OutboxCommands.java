@@ -126,8 +126,7 @@ final class OutboxCommands {
             }
             found.missing().forEach(context::say);
             if (found.missingRecords() > 0) {
-                context.say(ErrorMessages.count(found.missingRecords(), "record")
-                        + (found.missingRecords() == 1 ? " is" : " are") + " gone");
+                context.say(found.missingCount() + (found.missingRecords() == 1 ? " is" : " are") + " gone");
             }
             if (dryRun) {
                 return 1;

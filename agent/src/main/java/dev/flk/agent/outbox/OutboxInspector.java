@@ -3,6 +3,7 @@ package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.agent.outbox.OutboxContents.Losses;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogInspector.Verification;
@@ -131,7 +132,8 @@ public final class OutboxInspector {
      *
      * @param records the number of readable records
      * @param missing a sentence for each range of missing records, and for each file that the disk failed to read
-     * @param missingRecords the number of missing records
+     * @param missingRecords the number of missing records, as far as it is known
+     * @param isCountKnown whether this is the number of all missing records
      * @param givenUp a sentence for each range of records that an earlier repair has declared lost
      * @param tornBytes the bytes after the last complete record, which a crash may have left; the next start sets them
      *     aside
@@ -142,6 +144,7 @@ public final class OutboxInspector {
             long records,
             List<String> missing,
             long missingRecords,
+            boolean isCountKnown,
             List<String> givenUp,
             long tornBytes,
             List<String> brokenHeaders,
@@ -150,12 +153,17 @@ public final class OutboxInspector {
         public boolean isComplete() {
             return missing.isEmpty();
         }
+
+        /** Returns {@code 3 records} or {@code at least 3 records}. */
+        public String missingCount() {
+            return (isCountKnown ? "" : "at least ") + ErrorMessages.count(missingRecords, "record");
+        }
     }
 
     /** Reads the whole outbox and verifies every checksum. */
     public Check check() throws IOException {
         if (!Files.exists(directory)) {
-            return new Check(0, List.of(), 0, List.of(), 0, List.of(), List.of());
+            return new Check(0, List.of(), 0, true, List.of(), 0, List.of(), List.of());
         }
         Verification seen = range.verify(log);
         TornTail tail = seen.tornTail();
@@ -165,6 +173,7 @@ public final class OutboxInspector {
                 seen.records(),
                 missing,
                 seen.missing(),
+                seen.damages().stream().noneMatch(damage -> damage.missing() == 0),
                 describe(seen.givenUp()),
                 tail == null ? 0 : tail.bytes(),
                 seen.brokenHeaders().stream()

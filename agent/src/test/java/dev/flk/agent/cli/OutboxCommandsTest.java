@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.agent.cli.Cli.Ended;
 import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.OutboxInspector.Check;
 import dev.flk.agent.outbox.SettledAs;
 import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.ScriptedBackend.Said;
@@ -20,7 +21,10 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class OutboxCommandsTest extends CommandTest {
@@ -190,6 +194,30 @@ class OutboxCommandsTest extends CommandTest {
         try (Outbox outbox = cli.own()) {
             assertThat(outbox.losses()).singleElement().asString().endsWith("is missing, with records 4 to 6");
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"3, false, at least 3 records", "3, true, 3 records", "1, true, 1 record"})
+    void check_countsOnlyWhatIsKnown(long missingRecords, boolean isCountKnown, String count) {
+        Check check = new Check(
+                9, List.of("segment x is missing"), missingRecords, isCountKnown, List.of(), 0, List.of(), List.of());
+
+        assertThat(check.missingCount()).isEqualTo(count);
+    }
+
+    @Test
+    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+    void fsck_fifoHasTheNameOfTheRange_isNotOpened() throws Exception {
+        cli.submit(certificate(1));
+        Path fifo = cli.outbox().resolve("outbox.range");
+        Files.deleteIfExists(fifo);
+        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
+                .isZero();
+
+        Ended ended = cli.run("fsck");
+
+        assertThat(ended.exitCode()).isEqualTo(1);
+        assertThat(unwrapped(ended.err())).contains(fifo + " is not a regular file; move it away");
     }
 
     /** A 202 that was rejected. */

@@ -248,7 +248,11 @@ final class WalCommand {
         String result = found.isWhole()
                 ? "whole" + (found.tornTail() == null ? "" : " up to there") + ": "
                         + ErrorMessages.count(found.records(), "record")
-                : "damaged: " + ErrorMessages.count(found.missing(), "record") + " missing, "
+                : "damaged: "
+                        + (found.missing() == 0
+                                ? "an unknown number of records"
+                                : ErrorMessages.count(found.missing(), "record"))
+                        + " missing, "
                         + ErrorMessages.count(found.records(), "record") + " whole";
         String range = found.records() == 0 ? "" : " (" + found.first() + " to " + found.last() + ")";
         return lost + result + range + " in " + source.directory() + "\n";

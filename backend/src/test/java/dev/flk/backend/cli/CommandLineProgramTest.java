@@ -55,6 +55,7 @@ class CommandLineProgramTest {
                 Arguments.of(
                         new FileAlreadyExistsException("/wal"),
                         "can't use /wal: it is a file, but must be a directory"),
+                Arguments.of(new FileAlreadyExistsException("/"), "can't use /: it is a directory, but must be a file"),
                 Arguments.of(
                         new FileSystemException("/wal", null, "Read-only file system"),
                         "can't use /wal: Read-only file system"));

@@ -6,8 +6,10 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
 
 /** Explains the JDK's file exceptions, whose own messages often contain nothing but the path. */
 public final class IoMessages {
@@ -34,6 +36,9 @@ public final class IoMessages {
         }
         if (failure instanceof AccessDeniedException) {
             return "no permission";
+        }
+        if (failure instanceof FileAlreadyExistsException exists && Files.isDirectory(Path.of(exists.getFile()))) {
+            return "it is a directory, but must be a file";
         }
         if (failure instanceof FileAlreadyExistsException || failure instanceof NotDirectoryException) {
             return "it is a file, but must be a directory";
