@@ -43,7 +43,7 @@ public final class LogRange {
         private static final Range UNKNOWN = new Range("", -1, 0);
     }
 
-    /** Reads and writes nothing yet. */
+    /** Creates access to the stored range of the log with this prefix in a directory; each call reads it from there. */
     public LogRange(FileOps files, Path directory, String prefix) {
         this.files = files;
         this.directory = directory;

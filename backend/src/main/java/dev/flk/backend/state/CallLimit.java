@@ -112,7 +112,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
      * @param maxStrangers the maximum number of calls of all callers without a token
      * @param maxBytes the maximum bytes of requests, of answers, and of data that streams have sent, each
      * @param nanoTicker monotonic time
-     * @param connectionCloser closes the connection of a client, which need not read what is sent to it
+     * @param connectionCloser closes the connection from an address, even while the client does not read
      */
     CallLimit(
             int maxCalls,
