@@ -34,7 +34,7 @@ final class BatchDecision {
      * Creates an empty decision.
      *
      * @param nowMicros the time of the commits
-     * @param elapsedMicros the elapsed time by which answers expire, which is independent of the wall clock
+     * @param elapsedMicros the time by which answers expire, counted by a clock that jumps of the wall clock do not affect
      * @param rememberedMicros the time for which an answer is repeated
      */
     BatchDecision(Existing existing, long nowMicros, long elapsedMicros, long rememberedMicros) {
@@ -49,7 +49,7 @@ final class BatchDecision {
     /**
      * Decides the next commit.
      *
-     * @throws StateException if the commit is rejected; it has no effect then
+     * @throws StateException if the commit is rejected; a rejected commit has no effect
      */
     Committed decide(PendingCommit commit) {
         RequestKey request = commit.request();

@@ -4,7 +4,7 @@ package dev.flk.state;
 import java.util.List;
 
 /**
- * The answer to a commit, which is on disk.
+ * The answer to a commit, given once the commit is durable.
  *
  * @param revision 0 if the transaction changed nothing
  * @param committedAtMicros microseconds since the epoch; 0 if the transaction changed nothing

@@ -8,9 +8,9 @@ import org.jspecify.annotations.Nullable;
  * A committed transaction that changed something.
  *
  * @param revision 1, 2, 3 … without gaps; the order of commits and of replay
- * @param committedAtMicros microseconds since the epoch, later than those of the previous revision
+ * @param committedAtMicros microseconds since the epoch; always later than the time of the previous revision
  * @param changes the changes in the order of the transaction; those excluded by a filter are missing
- * @param operationsTotal the number of changes without a filter
+ * @param operationsTotal the number of changes in the transaction, including those excluded by a filter
  */
 public record Event(long revision, long committedAtMicros, List<Change> changes, int operationsTotal) {
     /** Creates an event with all its changes. */

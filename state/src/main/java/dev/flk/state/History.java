@@ -143,7 +143,7 @@ public final class History {
         return floor;
     }
 
-    /** Returns whether a revision was committed at this time, or is no longer retained. */
+    /** Returns false only if the revision is known to have been committed at another time. */
     private boolean isCommittedAt(Head head, long revision, long micros) {
         if (revision == head.floor()) {
             return micros == head.floorAtMicros();

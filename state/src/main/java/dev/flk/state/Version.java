@@ -20,7 +20,7 @@ public record Version(
         return json == null;
     }
 
-    /** Returns the size of the value in UTF-8. */
+    /** Returns the size of the value in bytes of UTF-8; 0 if the key was deleted. */
     public long jsonBytes() {
         return json == null ? 0 : StateKey.utf8Length(json);
     }

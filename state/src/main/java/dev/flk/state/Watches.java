@@ -13,7 +13,7 @@ final class Watches {
 
     private record Published(String historyId, long revision) {}
 
-    /** Compared by identity, whatever it runs. */
+    /** A callback and the revision that it waits for. Two watches are never equal, even with the same callback. */
     private static final class Watch {
         private final String historyId;
         private final long beyond;
@@ -26,15 +26,14 @@ final class Watches {
         }
 
         /**
-         * Returns whether to call the watch. One of another history is due as well, so that its owner notices the
-         * change.
+         * Returns whether to call the watch: its revision was exceeded, or the history that it waits for was replaced.
          */
         boolean isDue(Published now) {
             return now.revision() > beyond || !now.historyId().equals(historyId);
         }
     }
 
-    /** Adds a callback; see {@link StateEngine#whenBeyond}. */
+    /** Adds a callback; see {@link History#whenBeyond}. */
     Runnable whenBeyond(String historyId, long revision, Runnable callback) {
         Watch watch = new Watch(historyId, revision, callback);
         waiting.add(watch);

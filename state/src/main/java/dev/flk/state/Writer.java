@@ -69,7 +69,7 @@ final class Writer {
         this.listener = listener;
     }
 
-    /** @throws StateException TOO_MANY_TX if the queue is full; STORE_DOWN if it is closed */
+    /** @throws StateException TOO_MANY_TX if the queue is full; STORE_DOWN if the writer is closed */
     void submit(PendingCommit commit) {
         lock.lock();
         try {
@@ -126,7 +126,10 @@ final class Writer {
         }
     }
 
-    /** Returns a single step, or commits for one batch; an empty list at the end. */
+    /**
+     * Waits for work, and returns either a single step or the commits of one batch. Returns an empty list once the
+     * writer is closed and the queue is empty.
+     */
     private List<Object> take() {
         lock.lock();
         try {
