@@ -83,7 +83,7 @@ final class AgentSuite {
     }
 
     private record Agent(Program program, int intakePort, int metricsPort) implements Closeable {
-        private static final String INTAKE = "taken on loopback port ";
+        private static final String INTAKE = "accepted on loopback port ";
         private static final String METRICS = "metrics on port ";
 
         static Map<String, String> environment(String endpoint) {
