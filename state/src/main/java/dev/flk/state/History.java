@@ -28,8 +28,8 @@ public final class History {
     /**
      * The position in a history after which events are read.
      *
-     * @param committedAtMicros the time of the revision, which identifies it; null for a token of version 0.1, which
-     *     lacks it
+     * @param committedAtMicros the commit time of the revision, which distinguishes the revision from another commit
+     *     with the same number; null for a token of version 0.1, which lacks the time
      */
     public record Token(
             String historyId, long revision, @Nullable Long committedAtMicros) {
@@ -54,7 +54,8 @@ public final class History {
      * A page of events.
      *
      * @param next the revision at which the next page begins
-     * @param lastAtMicros the time of the last revision read; 0 if none was read
+     * @param lastAtMicros the commit time of the last revision read, in microseconds since the epoch; 0 if none was
+     *     read
      */
     public record Events(List<Event> events, long next, long lastAtMicros) {}
 
@@ -64,11 +65,13 @@ public final class History {
      * @param historyId the history to read
      * @param from the first revision
      * @param to the end of the range, exclusive; may be beyond the newest revision
-     * @param namespace the namespace of the changes; empty for all, where changes that were trimmed are missing
+     * @param namespace the namespace of the changes; empty for all namespaces: then trimmed changes are left out
+     *     without an error
      * @param wanted selects changes
      * @param maxBytes the size at which the page ends, after at least one event
-     * @return one page; at the end, {@code next} is {@code to} or the revision after the newest
-     * @throws StateException COMPACTED; HISTORY_CHANGED if the history was replaced
+     * @return one page; {@code next} of the last page is {@code to} or the revision after the newest
+     * @throws StateException COMPACTED if {@code from} is no longer retained, or was trimmed in the given namespace;
+     *     HISTORY_CHANGED if the history was replaced
      */
     public Events events(
             String historyId, long from, long to, String namespace, Predicate<StateKey> wanted, long maxBytes) {
@@ -100,10 +103,11 @@ public final class History {
     }
 
     /**
-     * Calls {@code listener} once, as soon as a revision above {@code revision} is durable or the history was replaced. The
-     * call is made immediately or on the writer's thread, which it must not block.
+     * Calls {@code listener} once, as soon as a revision above {@code revision} is durable or the history was replaced.
+     * The listener runs immediately on this thread, or later on any thread that learns of the revision, such as the
+     * writer's. It must not block.
      *
-     * @return cancels the callback
+     * @return a step that cancels the callback
      */
     public Runnable whenBeyond(String historyId, long revision, Runnable listener) {
         return watches.whenBeyond(historyId, revision, listener);
@@ -115,14 +119,14 @@ public final class History {
     }
 
     /**
-     * Returns the revision after which a replay with a token continues. If revisions after the token were compacted,
-     * they must not contain any change that the replay selects.
+     * Returns the revision after which a replay with a token continues: the revision of the token, or the floor if
+     * revisions after the token are no longer retained and the replay selects no change in them.
      *
      * @param namespace the namespace; empty for all
      * @param agentId the agent; empty for all
      * @param wanted selects changes; the result must be the same for all keys of an agent
      * @throws StateException HISTORY_CHANGED if the token belongs to another history or its revision does not exist;
-     *     COMPACTED
+     *     COMPACTED if the replay selects a change in a revision that is no longer retained
      */
     public long resume(Token token, String namespace, String agentId, Predicate<StateKey> wanted) {
         Head head = requireHistory(token.historyId());
@@ -162,7 +166,12 @@ public final class History {
         return head;
     }
 
-    /** Returns the revision of a point in history, whether or not it is retained. */
+    /**
+     * Returns the revision of a point in history. A revision that is given by its number need not be retained.
+     *
+     * @throws StateException COMPACTED if the state at a given time is no longer retained; HISTORY_CHANGED if a given
+     *     revision does not exist; INVALID if it is negative
+     */
     public long revision(At at) {
         Head head = engine.head();
         if (at instanceof At.Now) {
@@ -189,8 +198,12 @@ public final class History {
     }
 
     /**
-     * Returns the first revision that was committed at or after a point in history, for the beginning and end of a
-     * replay; the revision after the newest if there is no such one.
+     * Returns the revision at which a replay from a point in history begins, or before which a replay up to that point
+     * ends. For a time, this is the first revision that was committed at or after it; for now, or if there is no such
+     * revision, the revision after the newest. A revision that is given by its number need not exist.
+     *
+     * @throws StateException COMPACTED if events at or after a given time are no longer retained; INVALID for a
+     *     negative revision
      */
     public long firstAt(At at) {
         Head head = engine.head();
@@ -211,8 +224,8 @@ public final class History {
     }
 
     /**
-     * Requires that the state at a time is retained; before the first commit of a history that was never compacted, it
-     * is empty.
+     * Requires that the state at a time is retained. A history that was never compacted passes for every time: before
+     * its first commit, the state was empty.
      */
     private static void requireKept(Instant time, Head head) {
         if (head.floor() > 0 && StateEngine.micros(time) < head.floorAtMicros()) {
@@ -255,7 +268,7 @@ public final class History {
                 Map.of("history_id", head.historyId()));
     }
 
-    /** Removes history before a point, whose own state remains readable; see {@link Storage#compact}. */
+    /** Removes history before a point; replays from this point still work. See {@link Storage#compact}. */
     public void compact(At at) {
         long floor = lastBefore(at);
         if (floor > engine.head().floor()) {
@@ -274,10 +287,10 @@ public final class History {
     }
 
     /**
-     * Returns the values that existed at the floor; see {@link Storage.Reads#existing}.
+     * Returns a page of the values that existed at the floor; see {@link Storage.Reads#existing}.
      *
-     * @param head the head that the caller has read, with the floor
-     * @throws StateException COMPACTED if the floor has changed
+     * @param head the head that the caller has read, which contains the floor
+     * @throws StateException COMPACTED if the floor has been raised since; HISTORY_CHANGED if the history was replaced
      */
     public List<Document> existing(Head head, String namespace, String agentId, @Nullable StateKey after) {
         List<Document> page = engine.reading(reads -> reads.existing(
@@ -288,9 +301,9 @@ public final class History {
     }
 
     /**
-     * Removes everything in a namespace that is older than a point; see {@link Storage#trim}.
+     * Removes everything in a namespace that was committed at or before a point; see {@link Storage#trim}.
      *
-     * @throws StateException COMPACTED if nothing of that time is retained
+     * @throws StateException as {@link #revision}
      */
     public void trim(String namespace, At at) {
         long upTo = revision(at);

@@ -27,7 +27,7 @@ public final class MemoryStorage implements Storage, Storage.Reads {
     private final TreeMap<Long, Event> events = new TreeMap<>();
     private final Map<RequestKey, Answered> answered = new HashMap<>();
     private final Map<String, Long> trimmed = new HashMap<>();
-    /** The newest revision of each agent that a removal left without a version. */
+    /** The revision of each agent's newest change that was removed and that no remaining version shows. */
     private final Map<Agent, Long> removed = new HashMap<>();
 
     private final Supplier<String> newHistoryId;
@@ -40,7 +40,7 @@ public final class MemoryStorage implements Storage, Storage.Reads {
      * Creates an empty storage.
      *
      * @param newHistoryId generates the id of a new history
-     * @param maxBytes the approximate limit, beyond which commits are rejected
+     * @param maxBytes the approximate size beyond which commits are rejected
      */
     public MemoryStorage(Supplier<String> newHistoryId, long maxBytes) {
         this.newHistoryId = newHistoryId;

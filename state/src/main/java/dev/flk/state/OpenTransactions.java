@@ -22,11 +22,11 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The transactions that callers stage step by step. They are kept in the memory of one instance and time out; their ids
- * contain the time. The ends of recent transactions are remembered. Bounded; safe for any thread.
+ * The transactions that callers stage step by step. They are kept in the memory of one instance and time out. The
+ * outcomes of recent transactions are remembered. Bounded; safe for any thread.
  *
- * <p>An id is 24 bytes in URL-safe Base64, 8 bytes each: the instance, a random number, and the time of expiry in
- * microseconds since the epoch.
+ * <p>The id of a transaction is 24 bytes in URL-safe Base64, 8 bytes each: the instance, a random number, and the time
+ * of expiry in microseconds since the epoch.
  */
 final class OpenTransactions {
     private static final int ENDS_REMEMBERED = 65_536;
@@ -131,7 +131,8 @@ final class OpenTransactions {
     /**
      * Adds an operation.
      *
-     * @throws StateException also if the transaction is no longer open
+     * @throws StateException TX_TOO_LARGE or TOO_MANY_TX if a limit is exceeded; another reason if the transaction is
+     *     not open
      */
     synchronized void stage(String caller, String txId, Operation operation) {
         Open transaction = find(caller, txId);
@@ -177,7 +178,8 @@ final class OpenTransactions {
     /**
      * Aborts a transaction; does nothing if it is aborted already, expired, or of another instance.
      *
-     * @throws StateException TX_COMMITTED; STORE_DOWN if it is not known whether the transaction was committed
+     * @throws StateException TX_COMMITTED; STORE_DOWN if it is not known whether the transaction was committed;
+     *     HISTORY_CHANGED if the history was replaced since the transaction ended
      */
     synchronized void abort(String caller, String txId) {
         try {
@@ -192,7 +194,7 @@ final class OpenTransactions {
         }
     }
 
-    /** Ends a transaction whose commit could not even be tried. */
+    /** Aborts a transaction because its commit was rejected early; does nothing if the transaction is not open. */
     synchronized void giveUp(String caller, String txId) {
         Open transaction = open.get(txId);
         if (transaction != null && transaction.caller.equals(caller)) {
@@ -252,8 +254,8 @@ final class OpenTransactions {
     }
 
     /**
-     * Returns whether a transaction has timed out: one of this instance is no longer open; one of another instance is
-     * judged by the time in its id and the wall clock.
+     * Returns whether a transaction that is neither open nor remembered has timed out. A transaction of this instance is
+     * assumed to have timed out; for one of another instance, the time in its id is compared with the wall clock.
      */
     private boolean isOver(String txId) {
         try {
@@ -278,8 +280,8 @@ final class OpenTransactions {
     }
 
     /**
-     * Ends all open transactions. From now on, these and all that ended before are answered with HISTORY_CHANGED,
-     * because the new history may lack their commits.
+     * Ends all open transactions because the history was replaced. From now on, calls to these transactions and to all
+     * that ended before are answered with HISTORY_CHANGED, because the new history may lack their commits.
      */
     synchronized void endAll(String historyId) {
         Map<String, Open> begun = Map.copyOf(open);

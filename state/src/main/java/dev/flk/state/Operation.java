@@ -5,7 +5,7 @@ import dev.flk.state.StateException.Reason;
 
 /** An operation of a transaction, with an optional condition on the current version of its key. */
 public sealed interface Operation {
-    /** The version of a condition that always holds. */
+    /** The value of {@link #ifVersion} for an operation without a condition. */
     long ANY_VERSION = -1;
 
     StateKey key();
@@ -33,7 +33,7 @@ public sealed interface Operation {
         }
     }
 
-    /** Deletes the key; does nothing if it does not exist. */
+    /** Deletes the key; does nothing if the key does not exist. */
     record Delete(StateKey key, long ifVersion) implements Operation {
         public Delete {
             requireVersion(ifVersion);

@@ -13,9 +13,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * A transaction that is queued for commit.
  *
- * @param request the request under which the answer is remembered; null if it is not
- * @param content a digest of the transaction, which distinguishes it from another one under the same request
- * @param otherwise the error if no answer is remembered for the request; null if the transaction is committed then
+ * @param request the request under which the answer is remembered; null if the answer is not remembered
+ * @param content a digest of the operations, or the id of a staged transaction; another transaction under the same
+ *     request has another content
+ * @param otherwise the error with which the commit is rejected if no answer is remembered for its request; null if the
+ *     transaction is committed in that case
  * @param answer completes when the transaction is on disk or rejected
  */
 record PendingCommit(
@@ -24,7 +26,7 @@ record PendingCommit(
         String content,
         @Nullable StateException otherwise,
         CompletableFuture<Committed> answer) {
-    /** The approximate memory of an operation in addition to its names and value. */
+    /** The approximate number of bytes in memory that an operation takes in addition to its names and value. */
     static final long HELD_BYTES = 192;
 
     PendingCommit(
@@ -49,7 +51,7 @@ record PendingCommit(
         return operations.stream().mapToLong(Operation::bytes).sum();
     }
 
-    /** Returns a digest of operations, which are equal exactly if their digests are. */
+    /** Returns a digest, which is the same for equal operations in the same order and differs for all others. */
     static String digest(List<Operation> operations) {
         try {
             MessageDigest sha256 = MessageDigest.getInstance("SHA-256");

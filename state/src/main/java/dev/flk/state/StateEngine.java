@@ -68,11 +68,9 @@ public final class StateEngine implements AutoCloseable {
     private volatile @Nullable StateException problem =
             Reason.STARTING.because("the state engine is starting; try again in a moment");
     private long tick;
-    /** The difference between elapsed time and the ticker; set when the storage is first opened. */
+    /** The difference between elapsed time and the ticker; null until the storage is opened for the first time. */
     private volatile @Nullable Long elapsedOffsetMicros;
-    /**
-     * The cause of the last change of the history's id because answered commits are missing; null if none existed.
-     */
+    /** The newest report of the storage that answered commits are or may be missing; null before the first report. */
     private volatile @Nullable String missing;
 
     private final AtomicLong timesMissing = new AtomicLong();
@@ -83,12 +81,13 @@ public final class StateEngine implements AutoCloseable {
      * @param maxValueBytes the maximum size of a value in UTF-8
      * @param txTimeout the maximum and default timeout of a transaction
      * @param maxOpenTx the maximum number of open transactions
-     * @param maxStagedBytes the maximum size of all open transactions together, and also of all queued commits
+     * @param maxStagedBytes the maximum size of all open transactions together; the same limit applies separately to
+     *     all queued commits together
      * @param minFreeBytes the free disk space below which nothing is committed
      */
     public record Settings(
             int maxValueBytes, Duration txTimeout, int maxOpenTx, long maxStagedBytes, long minFreeBytes) {
-        /** Returns the defaults of the contract. */
+        /** Returns the default limits. */
         public static Settings defaults() {
             return new Settings(1 << 20, Duration.ofSeconds(30), 1_024, 64L << 20, 512L << 20);
         }
@@ -158,9 +157,11 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Starts the engine and opens the storage; until it is open, calls are rejected with STARTING.
+     * Starts the engine, which opens the storage on the writer's thread. Until the first attempt is over, calls are
+     * rejected with STARTING.
      *
-     * @return completes when the storage is open or could not be opened, as {@link #problem} then says
+     * @return completes after the first attempt to open the storage; if the attempt failed, {@link #problem} has the
+     *     error
      */
     public CompletionStage<Void> start() {
         CompletableFuture<Void> tried = new CompletableFuture<>();
@@ -192,8 +193,9 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Sets the origin of elapsed time: the wall clock, or the elapsed time at which the previous process gave its last
-     * answer. Each answer is then remembered for exactly its time, whatever the wall clock did in between.
+     * Sets the origin of elapsed time. If the storage remembers answers of a previous process, elapsed time continues
+     * from the moment at which the last of them was given, and a jump of the wall clock between the processes does not
+     * expire answers early. Otherwise, elapsed time begins at the wall clock.
      */
     private void beginElapsedTime() {
         if (elapsedOffsetMicros == null) {
@@ -234,14 +236,14 @@ public final class StateEngine implements AutoCloseable {
         if (met != null && met.reason() != Reason.STARTING) {
             later(this::open);
         } else if (met == null && watches.count() > 0) {
-            later(() -> noticed(storage.head())); // so that waiting replays notice a new history even without calls
+            later(() -> noticed(storage.head())); // wakes waiting replays if the history was replaced
         }
         if (met == null && tick % FORGET_EVERY_TICKS == 0) {
             later(this::forget);
         }
     }
 
-    /** Removes expired answers in steps, so that commits can run between them. */
+    /** Removes expired answers in steps, so that commits can run between the steps. */
     private void forget() {
         if (forgetAnswers()) {
             later(this::forget);
@@ -272,7 +274,8 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Returns why answered commits are missing, or may be, so that the history has a new id; empty if nothing was lost.
+     * Returns why answered commits are or may be missing, which gave the history a new id; empty if no loss was found
+     * since the engine was created.
      */
     public Optional<String> missing() {
         return Optional.ofNullable(missing);
@@ -283,7 +286,10 @@ public final class StateEngine implements AutoCloseable {
         return timesMissing.get();
     }
 
-    /** Returns the error while commits are rejected because the disk is nearly full; reads still work. */
+    /**
+     * Returns the error with which commits are rejected while the disk is nearly full; empty otherwise. Reads still
+     * work.
+     */
     public Optional<StateException> full() {
         return full(1);
     }
@@ -307,7 +313,7 @@ public final class StateEngine implements AutoCloseable {
         return reads;
     }
 
-    /** Returns the events and what is retained of them. */
+    /** Returns the events: their replay, points in history, and the removal of old events. */
     public History history() {
         return history;
     }
@@ -324,7 +330,7 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Opens a transaction, which expires by itself.
+     * Opens a transaction, which expires when its timeout has passed.
      *
      * @param caller the caller, the only one that may continue the transaction
      * @param timeout the timeout; null for the maximum
@@ -334,7 +340,7 @@ public final class StateEngine implements AutoCloseable {
         return transactions.begin(caller, timeout);
     }
 
-    /** Returns an operation that writes a value in the form in which it is stored. */
+    /** Returns an operation that writes a JSON value, without the white space between its tokens. */
     public Operation.Write write(StateKey key, String json, long ifVersion) {
         return new Operation.Write(key, ValueText.compact(json, settings.maxValueBytes()), ifVersion);
     }
@@ -365,8 +371,8 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Runs a second call that ends a transaction only after the first has finished, because its answer depends on the
-     * first.
+     * Runs a call that ends a transaction. If a commit of this transaction is in progress, the call runs after that
+     * commit, because the answer to the call depends on the commit's result.
      */
     private <T> CompletionStage<T> behindItsFirst(String caller, String txId, Supplier<CompletionStage<T>> end) {
         CompletableFuture<Long> first = transactions.underWay(caller, txId);
@@ -409,7 +415,7 @@ public final class StateEngine implements AutoCloseable {
             if (request == null) {
                 throw e;
             }
-            otherwise = e; // unless it was already committed under this request
+            otherwise = e; // given as the answer, unless the transaction was already committed under this request
         }
         return submit(new PendingCommit(operations, request, "tx " + txId, otherwise, answer));
     }
@@ -510,7 +516,7 @@ public final class StateEngine implements AutoCloseable {
         }
     }
 
-    /** Commits everything that was submitted, then closes the storage. */
+    /** Waits up to three seconds until everything that was submitted is committed, then closes the storage. */
     @Override
     public void close() {
         ticks.shutdownNow();

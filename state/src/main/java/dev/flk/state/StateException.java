@@ -22,7 +22,10 @@ public final class StateException extends RuntimeException {
         TX_ABORTED,
         /** This instance has no such transaction. */
         TX_NOT_FOUND,
-        /** A condition does not hold; details: {@code namespace}, {@code agent_id}, {@code key}, {@code expected}, {@code actual}. */
+        /**
+         * A condition does not hold; details: {@code namespace}, {@code agent_id}, {@code key}, {@code expected},
+         * {@code actual}.
+         */
         VERSION_CONFLICT,
         /** A name, value or request is invalid. */
         INVALID,
@@ -59,7 +62,7 @@ public final class StateException extends RuntimeException {
 
     private StateException(
             Reason reason, String message, Map<String, String> details, @Nullable Throwable cause, boolean isOutage) {
-        // a caller's mistake needs no stack trace of ours
+        // without a cause, the message explains the error completely and a stack trace adds nothing
         super(message, cause, false, cause != null);
         this.reason = reason;
         this.details = Map.copyOf(details);

@@ -74,7 +74,7 @@ public record StateKey(String namespace, String agentId, String name) implements
         }
     }
 
-    /** Quotes text from outside, shortened and without control characters. */
+    /** Quotes a caller's text, shortened and without control characters. */
     private static String shown(String text) {
         StringBuilder shown = new StringBuilder("'");
         text.codePoints().limit(80).forEach(c -> shown.appendCodePoint(Character.isISOControl(c) ? '\uFFFD' : c));
@@ -96,8 +96,8 @@ public record StateKey(String namespace, String agentId, String name) implements
     }
 
     /**
-     * Compares texts by their bytes in UTF-8, which is the order of code points and differs from that of {@link
-     * String}.
+     * Compares texts by their bytes in UTF-8. This is the order of their code points, and differs from the order of
+     * {@link String#compareTo}.
      */
     public static int compareBytes(String a, String b) {
         int length = Math.min(a.length(), b.length());

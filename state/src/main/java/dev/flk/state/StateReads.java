@@ -29,7 +29,7 @@ public final class StateReads {
 
     /** The result of reading a key. */
     public sealed interface Found {
-        /** The key had not been written. */
+        /** The key, or the requested version of it, was never written, or a removal left no trace of the key. */
         record Absent() implements Found {}
 
         record Deleted(Version version) implements Found {}
@@ -46,7 +46,8 @@ public final class StateReads {
     /**
      * Reads keys at one revision.
      *
-     * @throws StateException INVALID for too many keys; COMPACTED; HISTORY_CHANGED if the revision does not exist yet
+     * @throws StateException INVALID for too many keys, or values that are too large together; COMPACTED;
+     *     HISTORY_CHANGED if the revision does not exist yet
      */
     public Read get(List<StateKey> keys, At at) {
         if (keys.size() > StateEngine.MAX_PAGE) {
@@ -90,7 +91,7 @@ public final class StateReads {
         List<Version> upTo = engine.reading(reads -> reads.history(key, above, 1, 0));
         Found found;
         if (upTo.isEmpty()) {
-            // earlier versions than the oldest one were compacted
+            // a version below the oldest retained one was compacted
             List<Version> newest = engine.reading(reads -> reads.history(key, Long.MAX_VALUE, 1, 0));
             found = newest.isEmpty() ? new Found.Absent() : new Found.Compacted();
         } else {
@@ -102,7 +103,7 @@ public final class StateReads {
     /**
      * Returns the versions of a key, newest first.
      *
-     * @param below the version below which to read
+     * @param below the upper bound of the versions, exclusive
      * @param limit 1 to {@link StateEngine#MAX_PAGE}
      */
     public List<Version> history(StateKey key, long below, int limit) {
@@ -111,7 +112,7 @@ public final class StateReads {
                 reads -> reads.history(key, below, Math.min(limit, StateEngine.MAX_PAGE), StateEngine.MAX_PAGE_BYTES));
     }
 
-    /** Returns the keys of an agent that exist at a point in history, in order. */
+    /** Returns the keys of an agent that exist at a point in history, in the order of their names. */
     public Page<KeyAt> keys(String namespace, String agentId, String prefix, @Nullable String after, At at, int limit) {
         StateKey.requireNamespace(namespace);
         StateKey.requireAgentId(agentId);

@@ -27,14 +27,14 @@ public interface Storage extends AutoCloseable {
     void open();
 
     /**
-     * Registers a callback for the newest revision if other processes commit to the same storage. The storage calls it
-     * from time to time on a thread of its own.
+     * Registers a callback that gets the newest revision from time to time, on a thread of the storage, because other
+     * processes may have committed. Does nothing if no other process can commit to this storage.
      */
     default void whenOthersCommit(LongConsumer toldOfNewest) {}
 
     /**
-     * Calls {@code listener} with the cause whenever the history gets a new id because answered commits are missing, or may
-     * be. The call is made before the storage serves anything under the new id.
+     * Calls {@code listener} with the cause whenever the history gets a new id because answered commits are or may be
+     * missing. The call is made before the storage serves anything under the new id.
      */
     default void whenAnsweredAreMissing(Consumer<String> listener) {}
 
@@ -57,7 +57,10 @@ public interface Storage extends AutoCloseable {
 
     /** The reads of a storage, which run concurrently with commits and removals. */
     interface Reads {
-        /** Returns the newest version of each key up to a revision, in the order of the keys. */
+        /**
+         * Returns the newest version of each key up to a revision, in the order of the keys; empty for a key without
+         * one.
+         */
         List<Optional<Version>> newest(List<StateKey> keys, long upToRevision);
 
         /**
@@ -85,7 +88,7 @@ public interface Storage extends AutoCloseable {
          * Returns keys whose newest value matches a path, in order.
          *
          * @param agentId the agent; empty for all agents
-         * @param after the position after which to continue
+         * @param after {@link Page#next} of the previous page; null for the first page
          * @throws StateException INVALID if the path is invalid; UNIMPLEMENTED if this storage can't search values
          */
         default Page<Document> find(
@@ -96,17 +99,20 @@ public interface Storage extends AutoCloseable {
         /**
          * Returns events in order.
          *
-         * @param from the first revision, above the floor
+         * @param from the first revision; must be above the floor
          * @param maxBytes the size at which the list ends, after at least one entry
          */
         List<Event> events(long from, long maxBytes);
 
-        /** Returns the last revision that was committed at or before this time, but at least the floor. */
+        /**
+         * Returns the last revision that was committed at or before a time, in microseconds since the epoch; the floor
+         * if that revision is older.
+         */
         long revisionAt(long micros);
 
         /**
-         * Returns whether a change was committed after one revision and up to another. For revisions that were compacted or
-         * trimmed, changes that were removed count as well.
+         * Returns whether a selected change was committed after {@code afterRevision} and at or before {@code
+         * upToRevision}. Changes that were removed by a compaction or trim count as well.
          *
          * @param namespace the namespace; empty for all
          * @param agentId the agent; empty for all
@@ -120,15 +126,15 @@ public interface Storage extends AutoCloseable {
          *
          * @param namespace the namespace; empty for all
          * @param agentId the agent; empty for all agents
-         * @param after the last key of the previous page
+         * @param after the last key of the previous page; null for the first page
          */
         List<Document> existing(
                 String namespace, String agentId, long floor, @Nullable StateKey after, int limit, long maxBytes);
     }
 
     /**
-     * Removes everything that is not needed by reads at {@code floor} or later and by replays after it. Runs
-     * concurrently with commits and reads.
+     * Removes everything that is needed neither by reads at {@code floor} or later nor by replays of later revisions.
+     * Runs concurrently with commits and reads.
      *
      * @param floor an existing revision
      */
@@ -142,14 +148,14 @@ public interface Storage extends AutoCloseable {
      */
     void trim(String namespace, long upTo);
 
-    /** Returns the revision up to which a namespace was trimmed; 0 if it was not. */
+    /** Returns the revision up to which a namespace was trimmed; 0 if it was never trimmed. */
     long trimmedUpTo(String namespace);
 
     /**
      * Copies the durable state while commits continue.
      *
      * @return a directory that can replace the storage's own
-     * @throws StateException UNIMPLEMENTED if other tools make backups of this storage
+     * @throws StateException UNIMPLEMENTED if this storage can't make backups
      */
     default Path backup() {
         throw Reason.UNIMPLEMENTED.because(
@@ -161,8 +167,9 @@ public interface Storage extends AutoCloseable {
      * that can't be opened.
      *
      * @param floor the revision up to which the history was compacted; 0 if it was not
-     * @param events events up to {@code floor} only describe the values that existed there, in any order; later ones
-     *     have consecutive revisions
+     * @param floorAtMicros the time of the floor's commit
+     * @param events the events at or before {@code floor}, which contain only the values that existed at the floor, in
+     *     any order; then the later events, with consecutive revisions
      */
     void restore(long floor, long floorAtMicros, Iterator<Event> events);
 
@@ -174,13 +181,17 @@ public interface Storage extends AutoCloseable {
         }
     }
 
-    /** Removes expired answers, a limited number at once; returns whether there are more. */
+    /**
+     * Removes a limited number of remembered answers that have expired; returns whether there may be more.
+     *
+     * @param nowMicros the elapsed time of the engine, see {@link #lastExpiryMicros}
+     */
     boolean forgetAnswers(long nowMicros);
 
     /**
-     * Returns the time at which the last remembered answer expires, so that the next process continues elapsed time
-     * from there regardless of its wall clock; 0 if there is no answer, or if other processes remember answers here
-     * too, so that only the wall clock is common.
+     * Returns the elapsed time at which the last remembered answer expires; 0 if there is no answer. A new process uses
+     * it to continue the elapsed time of the previous process, regardless of the wall clock. A storage that several
+     * processes share returns 0, because they have only the wall clock in common.
      */
     default long lastExpiryMicros() {
         return 0;
@@ -226,7 +237,8 @@ public interface Storage extends AutoCloseable {
     /**
      * The remembered answer to a request.
      *
-     * @param content a digest of the transaction
+     * @param content a digest of the operations, or the id of a staged transaction; another transaction under the same
+     *     request has another content
      * @param expiresAtMicros the expiry in elapsed time of the engine, see {@link #lastExpiryMicros}
      */
     record Answered(String content, Committed committed, long expiresAtMicros) {}

@@ -31,7 +31,7 @@ final class ValueText {
      *     maxBytes} in UTF-8
      */
     static String compact(String json, int maxBytes) {
-        // a character needs up to three bytes
+        // a character takes at most three bytes in UTF-8: only a longer text must be measured
         if (json.length() > maxBytes / 3) {
             int bytes = StateKey.utf8(json).length;
             if (bytes > maxBytes) {
@@ -82,8 +82,8 @@ final class ValueText {
     }
 
     /**
-     * Reads a scalar, or the beginning of an array or object up to the end of its first scalar, or up to its own end if
-     * it is empty.
+     * Reads a scalar, or the beginning of an array or object, including its first scalar. At an empty array or object,
+     * stops before the closing bracket.
      */
     private void value() {
         char c = peek();
@@ -96,7 +96,7 @@ final class ValueText {
             open.append(c);
             c = peek();
             if (c == (isObject ? '}' : ']')) {
-                return; // the caller reads its end
+                return; // the caller reads the closing bracket
             }
             if (isObject) {
                 name();
@@ -228,7 +228,7 @@ final class ValueText {
     }
 
     private StateException expected(String what) {
-        String found = at < json.length() ? "" : ", where it ends";
+        String found = at < json.length() ? "" : ", but the value ends there";
         return Reason.INVALID.because("the value is not valid JSON at character " + at + ": expected " + what + found);
     }
 }
