@@ -18,16 +18,16 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The file {@code answered} in the directory of the state: the id of the history, and the revision up to which commits
- * were answered. RocksDB can't detect that its newest log is missing or truncated; this file can. It is written after a
- * batch is on disk and before the batch is answered, and is not forced: it survives a kill, and after a power failure
- * it may be older than the database, but never newer.
+ * were answered. Neither the log nor RocksDB can always detect that its newest part is missing; this file shows it. The
+ * file is written after a batch is on disk and before the batch is answered, and is not forced. The file survives a
+ * kill; after a power failure it may be older than the database, but never newer.
  *
  * <pre>
  * 4 bytes     "FLKA"
  * 8           the revision
- * 8           the inode of this file, which a copy does not have; 0 on file systems without inodes
+ * 8           the inode of this file, which differs in a copy; 0 on file systems without inodes
  * 1, n        length of the history's id; the id in UTF-8
- * 4           CRC32C of all before
+ * 4           CRC32C of all bytes before it
  * </pre>
  *
  * <p>Integers are big-endian. One thread at a time.
@@ -57,7 +57,7 @@ final class AnsweredFile implements AutoCloseable {
      * Compares the file with the database in a directory.
      *
      * @param isExpected whether the database has recorded that the file exists
-     * @return why answered revisions are missing, or may be; empty if all of them exist
+     * @return why answered revisions are or may be missing; empty if all of them exist
      */
     static Optional<String> contradiction(Path directory, Head head, boolean isExpected) throws IOException {
         Path file = directory.resolve(NAME);
@@ -85,10 +85,10 @@ final class AnsweredFile implements AutoCloseable {
         if (answered.revision() > head.revision()) {
             return Optional.of("answered commits are missing in " + directory + ": revision " + answered.revision()
                     + " was answered, the newest in the database is " + head.revision()
-                    + " (a log of RocksDB, *.log, was removed or truncated)");
+                    + " (the end of the log, or a file of RocksDB, was removed or truncated)");
         }
         if (answered.inode() != inode(file)) {
-            return Optional.of(directory + " is a copy, so commits that were answered after it was made are missing");
+            return Optional.of(directory + " is a copy: commits that were answered after it was made are missing");
         }
         return Optional.empty();
     }
@@ -125,7 +125,7 @@ final class AnsweredFile implements AutoCloseable {
         }
     }
 
-    /** Starts over for another history, durably. */
+    /** Replaces the content by the head of another history, durably. */
     void begin(Head head) throws IOException {
         byte[] historyId = StateLayout.utf8(head.historyId());
         content.clear()
@@ -141,7 +141,7 @@ final class AnsweredFile implements AutoCloseable {
         channel.force(true);
     }
 
-    /** Records, without forcing, that everything up to a revision may be answered from now on. */
+    /** Records, without forcing, that commits up to a revision may have been answered. */
     void write(long revision) throws IOException {
         int end = content.limit() - Integer.BYTES;
         content.putLong(REVISION_AT, revision);

@@ -36,9 +36,10 @@ import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The log of the commits. Each record is a batch, which is on disk before it is answered and before RocksDB gets it.
- * The key id of a record is the id of the history. A body has the parts below; integers are big-endian, and each change,
- * request and answer is encoded as in {@link StateLayout} and preceded by its length in 4 bytes.
+ * The log of the commits. Each record is a batch of commits. A record is on disk before its commits are answered and
+ * before RocksDB gets the batch. The key id of a record is the id of the history. A body has the parts below; integers
+ * are big-endian, and each change, request and answer is encoded as in {@link StateLayout} and preceded by its length
+ * in 4 bytes.
  *
  * <pre>
  * 4              number of events, then for each of them
@@ -50,7 +51,7 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>The thread that commits writes the log itself. From the first commit on, another thread writes zeros ahead and
- * watches that nobody moves the active segment; without zeros ahead, there is no such thread.
+ * checks whether the active segment was moved. This thread is missing if no zeros are written ahead.
  */
 final class CommitLog implements Closeable {
     private static final char BATCH = 'b';
@@ -64,7 +65,7 @@ final class CommitLog implements Closeable {
     private final boolean isFilled;
     private final Thread filler = new Thread(this::fill, "state-log");
     private volatile boolean isClosing;
-    /** Whether a segment was opened since the last call of {@link #isSegmentNew}. Only the committing thread uses it. */
+    /** Whether a segment was opened since the last call of {@link #isSegmentNew}. Guarded by the commit lock. */
     private boolean isSegmentNew = true;
 
     /** A step that makes all batches that were appended durable in RocksDB. */
@@ -112,7 +113,7 @@ final class CommitLog implements Closeable {
     /**
      * Appends a batch, which is on disk when this method returns.
      *
-     * @return the sequence of its record
+     * @return the sequence number of the record
      */
     long append(String historyId, Batch batch) throws IOException {
         Written written = new Written(new Entry(BATCH, historyId, millis(batch), encode(batch)));
@@ -127,7 +128,7 @@ final class CommitLog implements Closeable {
         return written.sequence();
     }
 
-    /** The log calls this object within its step. */
+    /** A batch to append. The log calls its methods within {@link Log#step}. */
     private static final class Written implements Append {
         private final Entry entry;
         private long sequence;
@@ -160,17 +161,17 @@ final class CommitLog implements Closeable {
         }
     }
 
-    /** Returns the records from a sequence on. Stops at damage. */
+    /** Returns the records from a sequence number on. The reader stops at damage. */
     LogReader read(long from) throws IOException {
         return log.read(from, OnDamage.STOP);
     }
 
-    /** Returns the sequence of the next record. */
+    /** Returns the sequence number of the next record. */
     long end() {
         return log.forcedEnd();
     }
 
-    /** Returns whether a segment was opened since the last call, so that older ones may be finished. */
+    /** Returns whether a segment was opened since the last call. If so, older segments may be ready for removal. */
     boolean isSegmentNew() {
         boolean isNew = isSegmentNew;
         isSegmentNew = false;
@@ -180,7 +181,7 @@ final class CommitLog implements Closeable {
     /** Removes the closed segments whose records are all below {@code next}. */
     void removeBelow(long next) throws IOException {
         while (retention.step(next - 1) == Retention.Done.REMOVED) {
-            // one segment in each step
+            // each step removes one segment
         }
     }
 
@@ -208,7 +209,7 @@ final class CommitLog implements Closeable {
         }
     }
 
-    /** Leaves a segment that was moved, and opens the next one after a failure. */
+    /** Opens a new segment if the active one was moved, or if opening one failed before. */
     void watch() {
         boolean unused = log.watchStep();
         synchronized (commitLock) {

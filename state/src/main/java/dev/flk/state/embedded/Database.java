@@ -27,7 +27,8 @@ import org.rocksdb.WriteBatch;
 import org.rocksdb.WriteOptions;
 
 /**
- * An open RocksDB with the families of {@link StateLayout}, which writes no log. Must not be used after it is closed.
+ * An open RocksDB with the families of {@link StateLayout}. RocksDB's own log is off. Must not be used after it is
+ * closed.
  */
 final class Database implements AutoCloseable {
     private static final long MEMTABLES_BYTES = 64L << 20;
@@ -44,7 +45,7 @@ final class Database implements AutoCloseable {
     private final FlushOptions waiting = new FlushOptions().setWaitForFlush(true);
     private final ReadOptions persisted = new ReadOptions().setReadTier(ReadTier.PERSISTED_TIER);
 
-    /** A read that failed. */
+    /** A failed read, as an unchecked exception. */
     static final class ReadFailure extends RuntimeException {
         private static final long serialVersionUID = 1;
 
@@ -78,7 +79,7 @@ final class Database implements AutoCloseable {
                 .setParanoidChecks(true)
                 // version 0.1 used RocksDB's log; the default mode would drop commits after a damaged byte
                 .setWalRecoveryMode(WALRecoveryMode.TolerateCorruptedTailRecords)
-                // all families are complete up to the same write
+                // after a flush, all families on disk are complete up to the same write
                 .setAtomicFlush(true)
                 .setDbWriteBufferSize(MEMTABLES_BYTES)
                 .setMaxBackgroundJobs(2)
@@ -127,7 +128,10 @@ final class Database implements AutoCloseable {
         }
     }
 
-    /** Returns the first record of the log whose batch is not on disk here; 0 if no record needs to be replayed. */
+    /**
+     * Returns the first record of the log whose batch is not in RocksDB's files on disk; 0 if these files contain no
+     * position in the log.
+     */
     long nextRecordOnDisk() throws RocksDBException {
         byte[] next = rocks.get(meta(), persisted, StateLayout.NEXT_RECORD_KEY);
         return next == null ? 0 : ByteBuffer.wrap(next).getLong();

@@ -29,8 +29,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The reads of {@link EmbeddedStorage}, which run concurrently with commits and removals. A value that can't be decoded
- * throws an {@link IllegalArgumentException} or a {@link java.nio.BufferUnderflowException}.
+ * The reads of {@link EmbeddedStorage}, which run concurrently with commits and removals. If a stored value can't be
+ * decoded, a read throws an {@link IllegalArgumentException} or a {@link java.nio.BufferUnderflowException}.
  *
  * @param head returns the current head
  * @param trimmed the current trim position of each namespace
@@ -126,8 +126,8 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
     }
 
     /**
-     * Returns the key of the newest version below {@code below}, by binary search over revisions, with which versions
-     * rise.
+     * Returns the key at which to begin reading the versions below {@code below}, newest first; the first ones read may
+     * still be too high. A binary search over revisions finds this key, because versions rise with revisions.
      */
     private static byte[] firstBelow(Scan versions, StateKey key, long below) {
         byte[] newestFirst = prefixOf(key);
@@ -149,7 +149,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                 notLower = pointer.revision();
             }
         }
-        // one transaction may have created several versions
+        // this revision may have created several versions, some of them below the bound
         return StateLayout.version(key, notLower, -1);
     }
 
@@ -195,7 +195,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
         return distinct(0, StateLayout.path(prefix), after == null ? null : StateLayout.path(after), limit);
     }
 
-    /** Returns the distinct values of one part of existing keys. */
+    /** Returns the distinct values of one part of existing keys: 0 for the namespace, 1 for the agent. */
     private Page<String> distinct(int part, byte[] prefix, byte @Nullable [] after, int limit) {
         List<String> page = new ArrayList<>();
         try (Scan latest = new Scan(db, db.latest(), prefix)) {
@@ -276,7 +276,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
             if (header == null && middle > head.get().floor()) {
                 throw new IllegalArgumentException("revision " + middle + " is missing");
             }
-            // if it was removed meanwhile, the caller notices
+            // a removal meanwhile raised the floor, which the caller reads again
             if (header == null || Header.decode(header).committedAtMicros() <= micros) {
                 atOrBefore = middle;
             } else {
@@ -309,7 +309,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                 isThere = versions.seek(behind(name));
             }
         }
-        // a concurrent removal writes its notes before it deletes the versions that were read above
+        // read after the versions: a concurrent removal records a change in the batch that deletes the change's version
         byte[] removed = StateLayout.path(StateLayout.REMOVED + namespace, agentId);
         byte[] all = namespace.isEmpty() ? StateLayout.utf8(StateLayout.REMOVED) : removed;
         try (Scan agents = new Scan(db, db.meta(), all)) {

@@ -45,10 +45,11 @@ import org.rocksdb.Status;
 import org.rocksdb.WriteBatch;
 
 /**
- * State in a log and RocksDB. A batch is on disk in the {@link CommitLog} before it is answered; RocksDB is a view of the
- * log, writes none of its own, and keeps in each write the position in the log up to which it is complete. A start
- * replays the rest, and a segment of the log is removed once RocksDB has its batches on disk. A failure closes the
- * storage; the next {@link #open} reopens the files, unless they are damaged and need repair by an operator.
+ * State in a log and RocksDB. A batch is on disk in the {@link CommitLog} before it is answered. RocksDB is a view of
+ * this log and writes no log of its own. Each write to RocksDB includes the position in the log up to which RocksDB is
+ * complete; a start replays the records after this position. A segment of the log is removed once RocksDB has the
+ * segment's batches on disk. A failure closes the storage. The next {@link #open} reopens the files, or fails if the
+ * files are damaged and need repair by an operator.
  */
 public final class EmbeddedStorage implements Storage {
     /** The name of the directory of the log, inside the directory of the state. */
@@ -66,7 +67,7 @@ public final class EmbeddedStorage implements Storage {
     private final FileOps files;
     private final LogSizes logSizes;
 
-    // guarded by the lock: modified only while it is held for writing
+    // guarded by the lock: changed only while the lock is held for writing
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     private @Nullable Database open;
     private @Nullable CommitLog log;
@@ -75,17 +76,17 @@ public final class EmbeddedStorage implements Storage {
     private boolean isClosed;
     private volatile boolean isClosing;
 
-    /** The problem that closed the storage; null if none existed. */
+    /** The problem that closed the storage; null before the first problem and after a successful {@link #open}. */
     private volatile @Nullable Problem problem;
 
-    /** Held by the threads that change the state on which commits are decided: the writer and removals. */
+    /** Held by any thread that changes the state on which commits are decided: by commits, removals and a restore. */
     private final Object commitLock = new Object();
 
     private volatile @Nullable Head head;
     private final Map<String, Long> trimmed = new ConcurrentHashMap<>();
     private volatile Consumer<String> onMissing = cause -> {};
 
-    /** @param isFinal whether the files must not be used any more */
+    /** @param isFinal whether {@link #open} must not use the files again */
     private record Problem(StateException what, boolean isFinal) {}
 
     /**
@@ -99,7 +100,7 @@ public final class EmbeddedStorage implements Storage {
         this(directory, cacheBytes, newHistoryId, new DiskFiles(), CommitLog.sizes());
     }
 
-    /** @param files the disk of the log */
+    /** @param files the access to the disk for the log; RocksDB does not use it */
     EmbeddedStorage(Path directory, long cacheBytes, Supplier<String> newHistoryId, FileOps files, LogSizes logSizes) {
         this.directory = directory;
         this.cacheBytes = cacheBytes;
@@ -190,7 +191,7 @@ public final class EmbeddedStorage implements Storage {
         return what;
     }
 
-    /** Migrates a database of version 0.1, whose own log RocksDB has read when it was opened. */
+    /** Migrates a database of version 0.1. RocksDB has read the log of this version when the database was opened. */
     private static void migrate(Database db) throws RocksDBException {
         db.put(db.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(StateLayout.FORMAT));
         db.flush();
@@ -231,8 +232,8 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Replays the batches that the database lacks. Gives the history a new id if answered commits are missing, or may
-     * be.
+     * Replays the batches that the database lacks. Gives the history a new id if answered commits are or may be
+     * missing.
      */
     private Head complete(Database db, CommitLog commits, Head found) throws RocksDBException, IOException {
         byte[] stored = db.get(db.meta(), StateLayout.NEXT_RECORD_KEY);
@@ -242,7 +243,7 @@ public final class EmbeddedStorage implements Storage {
             for (LogRecord record = records.next(); record != null; record = records.next()) {
                 Batch batch = CommitLog.batch(record);
                 if (record.sequence() != next || !record.keyId().equals(now.historyId()) || !follows(now, batch)) {
-                    break; // a repair gave up the records before this one, or the log belongs to another history
+                    break; // a repair gave up earlier records, or the log belongs to another history
                 }
                 write(db, batch, next);
                 next++;
@@ -271,7 +272,7 @@ public final class EmbeddedStorage implements Storage {
         }
         if (missing.isPresent()) {
             onMissing.accept(missing.get() + "; the history is now " + now.historyId()
-                    + ", so that clients that follow a replay start over");
+                    + ", and clients that follow a replay must start over");
         }
         return now;
     }
@@ -322,7 +323,7 @@ public final class EmbeddedStorage implements Storage {
         });
     }
 
-    /** Writes the batch of a record of the log. */
+    /** Writes the batch of a record of the log to RocksDB. */
     private static void write(Database db, Batch batch, long sequence) throws RocksDBException {
         try (WriteBatch writes = new WriteBatch()) {
             for (Event event : batch.events()) {
@@ -386,7 +387,7 @@ public final class EmbeddedStorage implements Storage {
             return;
         }
         if (!removeAll(new Removal.Trim(namespace, upTo), StateLayout.event(done + 1, 0))) {
-            return; // the next trim continues it
+            return; // close() interrupted the trim; the next trim continues it
         }
         using(db -> {
             db.put(db.meta(), StateLayout.trimmed(namespace), StateLayout.longs(upTo, upTo));
@@ -396,8 +397,8 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Raises the trim position durably, as {@link #raiseFloor} does for the floor; returns the revision up to which
-     * trimming is complete.
+     * Raises the trim position of a namespace durably, before anything is removed. Returns the revision up to which
+     * earlier trims are complete.
      */
     private long raiseTrimmed(Database db, String namespace, long upTo) throws RocksDBException {
         byte[] stored = db.get(db.meta(), StateLayout.trimmed(namespace));
@@ -430,8 +431,8 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Frees the space of events up to a revision; other removed entries disappear as RocksDB rewrites its files. {@link
-     * #close} interrupts this.
+     * Frees the disk space of removed events up to a revision. The space of other removed entries is freed as RocksDB
+     * rewrites its files. {@link #close} interrupts this method.
      */
     private void freeSpace(long from, long upTo) {
         using(db -> {
@@ -470,7 +471,8 @@ public final class EmbeddedStorage implements Storage {
                 }
                 Files.move(unfinished, copy, StandardCopyOption.ATOMIC_MOVE);
             } catch (RocksDBException | IOException e) {
-                throw Reason.INVALID.because("the backup failed, " + unfinished + " is incomplete: " + e.getMessage());
+                throw Reason.INVALID.because(
+                        "the backup failed; remove the incomplete " + unfinished + ": " + e.getMessage());
             }
             return copy;
         });
@@ -481,7 +483,8 @@ public final class EmbeddedStorage implements Storage {
         using(db -> {
             synchronized (commitLock) {
                 requireEmpty(requireHead());
-                db.delete(db.meta(), StateLayout.FORMAT_KEY); // until the restore is complete
+                // until the restore is complete: a start refuses a directory with events and without a format
+                db.delete(db.meta(), StateLayout.FORMAT_KEY);
                 db.flush();
                 long revision = floor;
                 long atMicros = floorAtMicros;
@@ -511,7 +514,10 @@ public final class EmbeddedStorage implements Storage {
         });
     }
 
-    /** Raises the floor durably, before anything is removed; from then on nothing below it is promised. */
+    /**
+     * Raises the floor durably, before anything is removed. From then on, nothing below the floor is promised. Returns
+     * false if the floor is at this revision or later already.
+     */
     private boolean raiseFloor(Database db, long floor) throws RocksDBException {
         synchronized (commitLock) {
             Head now = requireHead();
@@ -529,7 +535,7 @@ public final class EmbeddedStorage implements Storage {
     @Override
     public boolean forgetAnswers(long nowMicros) {
         return using(db -> {
-            Objects.requireNonNull(log, "open").requireOwned(); // checked here too, because there may be no commits
+            Objects.requireNonNull(log, "open").requireOwned(); // finds a lost lock even if nothing is committed
             try (Scan expiries = new Scan(db, db.requests(), StateLayout.expiriesPrefix());
                     WriteBatch removed = new WriteBatch()) {
                 for (boolean isThere = expiries.seek(StateLayout.expiriesPrefix());
@@ -625,8 +631,9 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Returns the error for a failure. If a value can't be decoded, or RocksDB or the log reports damage, the files need
-     * an operator; any other failure may be temporary.
+     * Returns the error for a failure, which all calls throw until the storage is opened again. The files need an
+     * operator if the lock is lost, a value can't be decoded, or RocksDB or the log reports damage. Any other failure
+     * may be temporary.
      */
     private StateException failed(Exception e) {
         StateException what;
@@ -650,7 +657,7 @@ public final class EmbeddedStorage implements Storage {
         } else {
             isFinal = false;
             String cause = String.valueOf(e.getMessage());
-            // RocksDB names its LOCK file also if it can't be opened, for example without permission
+            // a message with the name LOCK is not enough: RocksDB also names this file if it lacks permission to open it
             boolean isLocked = e instanceof LogLockedException
                     || cause.contains("While lock file")
                     || cause.contains("lock hold by");
@@ -678,7 +685,7 @@ public final class EmbeddedStorage implements Storage {
         Database db = open;
         open = null;
         if (db != null) {
-            db.close(); // flushes; if that fails, the log has the rest
+            db.close(); // flushes; if the flush fails, the log still has the batches
         }
         CommitLog commits = log;
         log = null;

@@ -9,8 +9,8 @@ import java.util.stream.Stream;
 import org.rocksdb.NativeLibraryLoader;
 
 /**
- * Loads RocksDB's native library. The library is unpacked into a directory of our own and removed as soon as it is
- * mapped, so that nothing remains in the system's temporary directory, even if the process is killed.
+ * Loads RocksDB's native library. The library is unpacked into a directory of our own, not into the system's temporary
+ * directory, and its file is removed as soon as the library is loaded.
  */
 public final class NativeLibrary {
     /** The name of the directory for unpacking, inside the directory of a database. */

@@ -14,8 +14,8 @@ import org.rocksdb.RocksDBException;
 import org.rocksdb.WriteBatch;
 
 /**
- * A removal in parts of entries that are no longer retained. Each call starts at a key and returns the key at which the
- * next one continues, or empty at the end. No commit runs during a call.
+ * A removal of entries that are no longer retained, in parts. Each call of {@link #some} removes one part: it starts at
+ * a key and returns the key at which the next call continues, or empty at the end. No commit runs during a call.
  */
 interface Removal {
     int AT_ONCE = 1_000;
@@ -24,9 +24,11 @@ interface Removal {
     Optional<byte[]> some(Database db, byte[] from) throws RocksDBException;
 
     /**
-     * Removes some pointers and the changes that they point to; returns where to continue, or empty at the end. For
-     * each key, the first pointer read is the version that existed at the floor. If that is a deletion, it is removed
-     * last, so that no value that it deleted ever reappears.
+     * Removes a part of the versions that a compaction to {@code floor} does not retain, with their changes. For each
+     * key, the newest version at or below the floor is kept, and all earlier ones are removed. If the newest one is a
+     * deletion, it is removed as well, but last, so that no deleted value ever reappears.
+     *
+     * @return the key at which to continue; empty at the end
      */
     static Optional<byte[]> ofVersions(Database db, byte[] from, long floor) throws RocksDBException {
         try (Scan versions = new Scan(db, db.versions(), new byte[0]);
@@ -67,7 +69,8 @@ interface Removal {
     }
 
     /**
-     * Records, in the batch of a removal, the newest revision of each agent that the removal leaves without a version.
+     * A recorder of removed changes: writes, into the batch of a removal, the revision of each agent's newest change
+     * that no remaining version shows. {@link EmbeddedReads#isChanged} reads these revisions.
      */
     final class Removed {
         private final Database db;
@@ -100,7 +103,7 @@ interface Removal {
         removed.delete(db.events(), StateLayout.event(pointer.revision(), pointer.place()));
     }
 
-    /** Removes a key together with its deletion at the floor, if nothing was written since. */
+    /** Removes a key's entry in {@code latest} if its newest version is still the deletion at the floor. */
     private static void removeKey(Database db, WriteBatch removed, byte[] latestKey, Pointer deletion)
             throws RocksDBException {
         byte[] latest = db.get(db.latest(), latestKey);
@@ -109,7 +112,7 @@ interface Removal {
         }
     }
 
-    /** Removes some headers of events; returns where to continue, or empty at the end. */
+    /** Removes some headers of events up to the floor; returns the key at which to continue, or empty at the end. */
     static Optional<byte[]> ofHeaders(Database db, byte[] from, long floor) throws RocksDBException {
         try (Scan events = new Scan(db, db.events(), new byte[0]);
                 WriteBatch removed = new WriteBatch()) {
@@ -133,7 +136,10 @@ interface Removal {
         }
     }
 
-    /** Removes the changes of a namespace with their versions; the headers record how many changes remain. */
+    /**
+     * A removal of the changes of a namespace, with their versions, up to a revision. The headers of the events record
+     * how many changes remain.
+     */
     record Trim(String namespace, long upTo) implements Removal {
         @Override
         public Optional<byte[]> some(Database db, byte[] from) throws RocksDBException {

@@ -23,7 +23,7 @@ final class Scan implements AutoCloseable {
         this.prefix = prefix;
         byte[] end = prefix.clone();
         if (end.length > 0) {
-            end[end.length - 1]++; // no name ends in 0xFF, which does not occur in UTF-8
+            end[end.length - 1]++; // can't overflow: 0xFF does not occur in UTF-8
             bound = new Slice(end);
             options.setIterateUpperBound(bound);
         } else {
@@ -43,7 +43,7 @@ final class Scan implements AutoCloseable {
         return isThere();
     }
 
-    /** Returns whether the iterator is at a key with the prefix; throws if it failed, which is not the end. */
+    /** Returns whether the iterator is at a key with the prefix; throws if the iterator failed. */
     private boolean isThere() {
         boolean isThere = iterator.isValid();
         if (!isThere) {

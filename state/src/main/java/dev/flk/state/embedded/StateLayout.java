@@ -14,9 +14,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys and values in RocksDB, format 2. Integers are big-endian; texts are UTF-8. Names have no control characters,
- * so that a zero byte terminates them and preserves their order. {@code ~} is the complement, which sorts the newest
- * first.
+ * The keys and values in RocksDB, format 2. Integers are big-endian; texts are UTF-8. The number after a field is the
+ * field's size in bytes. A 0 after a name is a zero byte: it ends the name and preserves the order of names, which have
+ * no control characters. {@code ~} is the bitwise complement, which sorts the newest first.
  *
  * <pre>
  * family    key                                              value
@@ -25,10 +25,13 @@ import org.jspecify.annotations.Nullable;
  *           "floor"                                          revision 8, committed at 8
  *           "log"                                            the first record of the {@link CommitLog} that is not in
  *                                                            RocksDB 8; missing in a backup and in format 1
- *           "trimmed/", namespace                            revision for readers 8, revision up to which it is done 8
- *           "removed"                                        revision up to which removals left no entries as below 8
- *           "removed/", namespace 0 agent                    the newest revision that a removal left without a version 8
- * events    revision 8, zero 4                               committed at 8, changes 4, and, if some were trimmed, remaining changes 4
+ *           "trimmed/", namespace                            revision for readers 8, revision up to which the trim is
+ *                                                            complete 8
+ *           "removed"                                        revision up to which removals may lack the entries below 8
+ *           "removed/", namespace 0 agent                    the revision of the agent's newest removed change that no
+ *                                                            version shows 8
+ * events    revision 8, zero 4                               committed at 8, number of changes 4; if some were trimmed,
+ *                                                            also the number that remains 4
  *           revision 8, place in the transaction from 1 4    kind 1 (1 written, 0 deleted), version 8, length of the
  *                                                            namespace 2, of the agent 2, of the name 2; namespace, agent, name, JSON
  * latest    namespace 0 agent 0 name                         {@link Pointer}
@@ -48,7 +51,7 @@ final class StateLayout {
     static final String REMOVED = "removed/";
     static final String TRIMMED = "trimmed/";
 
-    /** The bytes after the name in a key of {@code versions}. */
+    /** The number of bytes after the name in a key of {@code versions}. */
     static final int PLACE_BYTES = 1 + Long.BYTES + Integer.BYTES;
 
     private static final int CHANGE_HEAD_BYTES = 1 + Long.BYTES + 3 * Short.BYTES;
@@ -111,7 +114,7 @@ final class StateLayout {
         return version(latest(key), revision, place);
     }
 
-    /** Returns that key for a key of {@code latest}. */
+    /** Returns the same key, given a key of {@code latest} instead of a {@link StateKey}. */
     static byte[] version(byte[] latest, long revision, int place) {
         return ByteBuffer.allocate(latest.length + PLACE_BYTES)
                 .put(latest)
@@ -186,14 +189,14 @@ final class StateLayout {
     }
 
     /**
-     * Returns the key of a namespace's trim position: the revision for readers, and the one up to which trimming is
-     * complete.
+     * Returns the key of a namespace's trim position: the revision for readers, and the revision up to which the trim
+     * is complete.
      */
     static byte[] trimmed(String namespace) {
         return utf8(TRIMMED + namespace);
     }
 
-    /** Returns the key of an agent's newest revision that a removal left without a version. */
+    /** Returns the key of the revision of an agent's newest removed change that no version shows. */
     static byte[] removed(String namespace, String agentId) {
         return path(REMOVED + namespace, agentId);
     }
