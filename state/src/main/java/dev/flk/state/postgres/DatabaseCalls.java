@@ -28,7 +28,7 @@ final class DatabaseCalls implements AutoCloseable {
     private volatile boolean isPrepared;
     private volatile boolean isClosed;
 
-    /** Creates an object without connections, which owns the database and closes it. */
+    /** Creates an object that owns the database and closes it. Connects to the server only when it is used. */
     DatabaseCalls(StateDatabase database) {
         this.database = database;
         this.readers = new Semaphore(database.connections() - 1);
@@ -43,7 +43,8 @@ final class DatabaseCalls implements AutoCloseable {
     }
 
     /**
-     * Prepares the database and runs a step. Must be called before anything else; further calls only repeat the step.
+     * Prepares the database and runs a step. Must succeed before anything else is called; later calls only run the
+     * step.
      */
     void open(Use<?> step) {
         requireNotClosed();
@@ -69,7 +70,7 @@ final class DatabaseCalls implements AutoCloseable {
         return readers.getQueueLength();
     }
 
-    /** Runs a read; one connection always remains free for commits. */
+    /** Runs a read, again if its connection broke. One connection always remains free for commits. */
     <T> T reading(Use<T> use) {
         requireOpen();
         try {
@@ -92,11 +93,11 @@ final class DatabaseCalls implements AutoCloseable {
 
     private <T> T readingOnce(Use<T> use) throws SQLException {
         try (Connection connection = database.connection()) {
-            connection.setAutoCommit(false); // so that rows are fetched in parts
+            connection.setAutoCommit(false); // the driver fetches rows in parts only within a transaction
             return use.with(connection);
         } catch (SQLException e) {
             if (e instanceof SQLTransientConnectionException || !isLost(e)) {
-                throw e; // the pool had no connection in time
+                throw e; // no connection broke: the pool had none in time, or the statement failed
             }
         }
         try (Connection another = database.connection()) {
@@ -158,7 +159,8 @@ final class DatabaseCalls implements AutoCloseable {
     }
 
     /**
-     * Translates an error. Errors of a single statement only affect their call; any other error is an outage for all.
+     * Translates an error. An error of a single statement affects only its call; any other error is an outage for all
+     * callers.
      */
     private StateException failed(SQLException e) {
         String state = String.valueOf(e.getSQLState());

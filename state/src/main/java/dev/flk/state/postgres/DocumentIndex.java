@@ -50,7 +50,7 @@ final class DocumentIndex implements AutoCloseable {
                 connection.setNetworkTimeout(Runnable::run, MOST_MILLIS);
                 Jdbc.execute(connection, Sql.MOVE_PENDING);
             } catch (SQLException | RuntimeException e) {
-                break; // the next large commit retries; otherwise autovacuum does it, or a commit when the list is full
+                break; // retried after more commits; otherwise autovacuum moves them, or a commit that fills the list
             } finally {
                 begin(null);
             }
@@ -58,7 +58,7 @@ final class DocumentIndex implements AutoCloseable {
         isUnderWay.set(false);
     }
 
-    /** Records the connection in use; returns false if this is closed. */
+    /** Records the connection in use, null for none; returns false if {@link #close} was called. */
     private synchronized boolean begin(@Nullable Connection connection) {
         used = connection;
         return !isClosed;

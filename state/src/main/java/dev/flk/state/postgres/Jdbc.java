@@ -67,8 +67,8 @@ final class Jdbc {
     }
 
     /**
-     * Passes rows to a function, within a transaction, until it returns false. Rows are fetched in parts; large rows
-     * only a few at a time.
+     * Passes rows to a function until the function returns false. Within a transaction, rows are fetched in parts: a
+     * few at a time if they are large.
      */
     static void each(Connection connection, String sql, Row<Boolean> row, Object... values) throws SQLException {
         try (PreparedStatement statement = connection.prepareStatement(sql)) {

@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * is written to the file before any caller is answered with it. The file survives a kill of the backend; after a power
  * failure of its machine it may be half a minute old. Safe for any thread.
  *
- * <p>The file is one line of UTF-8, padded with spaces to one sector of 512 bytes, so that it is replaced as a whole:
+ * <p>The file is one line of UTF-8, padded with spaces to 512 bytes: one sector, which a write replaces completely.
  *
  * <pre>
  * flk-known-1                  format
@@ -36,7 +36,7 @@ import org.jspecify.annotations.Nullable;
  * time of its commit           microseconds since 1970
  * server                       system identifier and timeline, like 7711400727285130605/00000001; - if not known
  * former history ids           newest first, separated by commas; - if there are none
- * CRC32C of all before         8 hexadecimal digits
+ * CRC32C of the text before    8 hexadecimal digits
  * </pre>
  */
 final class KnownHistory implements AutoCloseable {
@@ -97,8 +97,8 @@ final class KnownHistory implements AutoCloseable {
          * Compares the database with the known state.
          *
          * @param head the head of the database
-         * @param committedAtMicros the time of the known revision according to the database; null if it does not have
-         *     one
+         * @param committedAtMicros the time of the known revision according to the database; null if the database has
+         *     no event of this revision
          * @return why the history must not be continued under its id; empty if it may
          */
         Optional<String> contradiction(Head head, @Nullable Long committedAtMicros) {
@@ -124,8 +124,8 @@ final class KnownHistory implements AutoCloseable {
             boolean isCompactedToEarlier = head.floor() > revision && head.floorAtMicros() <= this.committedAtMicros;
             return isOther || isCompactedToEarlier
                     ? Optional.of("revision " + revision + " of history " + historyId
-                            + " in Postgres is not the commit that was committed or read before, so that"
-                            + " commit and perhaps some before it are missing")
+                            + " in Postgres is not the commit that was committed or read before;"
+                            + " that commit, and perhaps some before it, are missing")
                     : Optional.empty();
         }
     }
@@ -198,12 +198,14 @@ final class KnownHistory implements AutoCloseable {
         return String.format("%08x", crc.getValue());
     }
 
-    /** Returns what is known now: a read of the database that begins later finds at least that. */
+    /**
+     * Returns what is known now. A later read of the database must find at least this revision; otherwise it was lost.
+     */
     Known known() {
         return known;
     }
 
-    /** Returns why the file could not be used; empty if it could, or did not exist. */
+    /** Returns why the content of the file could not be used; empty if the file was intact or new. */
     Optional<String> damage() {
         return Optional.ofNullable(damage);
     }
@@ -235,8 +237,8 @@ final class KnownHistory implements AutoCloseable {
     /**
      * Starts over with another history, durably.
      *
-     * @param since what was known before the database was read; if another thread has started over meanwhile, its
-     *     history is newer
+     * @param since what was known before the database was read; nothing is changed if another thread has started over
+     *     since then, because that thread's history is newer
      * @return whether this call started over
      */
     synchronized boolean begin(Head head, Known since) {

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Notifies the backends that share a database of each other's commits. A notice only wakes the others and may be lost;
  * the table is authoritative and is read every second anyway. Notices use a connection of their own, because Postgres
- * takes a server-wide lock to commit one; commits in quick succession share one notice.
+ * takes a server-wide lock to commit a notice; commits in quick succession share one notice.
  */
 final class Notices implements AutoCloseable {
     private static final String CHANNEL = "flk_state";

@@ -38,8 +38,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * State in PostgreSQL, shared by several backends. A commit locks the single row that contains the head of the history,
- * so that all commits have one order. Durable as far as the server's {@code synchronous_commit} promises. A read whose
- * connection broke is retried once; a commit is not, because it may have taken effect.
+ * so that all commits have one order. Commits are as durable as the server's {@code synchronous_commit} promises. A
+ * read whose connection broke is retried once; a commit is not retried, because it may have taken effect.
  */
 public final class PostgresStorage implements Storage, Storage.Reads {
     private static final int FORMAT = 1;
@@ -101,8 +101,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     /**
-     * Returns the identity of the server, which helps to explain a loss; losses are also detected without the
-     * permission to read it.
+     * Returns the identity of the server, which helps to explain a loss; {@code -} without the permission to read it.
+     * Losses are detected even then.
      */
     private static String server(Connection connection) {
         try {
@@ -214,7 +214,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                                 + ", revision " + head.revision() + ", instead of history " + before.historyId()
                                 + ", whose revision " + before.revision() + " was committed");
                 onMissing.accept(cause + before.movedTo(server) + "; the history is now " + head.historyId()
-                        + ", so that clients that follow a replay start over");
+                        + ", and clients that follow a replay must start over");
             }
         } else {
             known.reached(head);
@@ -258,8 +258,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     /**
-     * Raises the timeout for the statements of a large batch in proportion to its size, because a transaction within
-     * its limits must be committed.
+     * Raises the timeout for the statements of a large batch in proportion to its size: a transaction that the limits
+     * allow must not fail because it is large.
      */
     private static void allowTime(Connection connection, long bytes) throws SQLException {
         if (bytes > LARGE_BATCH_BYTES) {
@@ -325,7 +325,10 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                         "int", events.stream().map(Event::operationsTotal).toList()));
     }
 
-    /** @param placesTaken the number of places in use if several events may have the same revision; otherwise -1 */
+    /**
+     * @param placesTaken -1 if the places of each event begin at 1; otherwise the number of places in use, because
+     *     several events may have the same revision
+     */
     private static void insertVersions(Connection connection, List<Event> events, int placesTaken) throws SQLException {
         List<Change> changes = new ArrayList<>();
         List<Object> revisions = new ArrayList<>();
@@ -552,7 +555,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                     from,
                     from + REVISIONS_AT_ONCE);
             long missing = from + page.entries.size();
-            // if it was removed since the caller read the head, the caller notices
+            // a removal since the caller read the head has raised the floor, which the caller reads again
             if (reading.isGap
                     && !page.isFull
                     && missing > head(connection, Sql.HEAD).floor()) {
@@ -696,7 +699,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
             }
             return to < upTo;
         })) {
-            // as above
+            // one part per transaction, as in compact
         }
     }
 
@@ -821,7 +824,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                 Jdbc.one(connection, Sql.BYTES, row -> row.getLong(1)).orElseThrow());
     }
 
-    /** A list that is full when its entries reach a size. */
+    /** A list that accepts entries up to a total size; the first entry may be larger. */
     private static final class Limited<T> {
         private final List<T> entries = new ArrayList<>();
         private final long maxBytes;
@@ -832,7 +835,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
             this.maxBytes = maxBytes;
         }
 
-        /** Adds an entry; returns false if the list is full. */
+        /** Adds an entry; returns false, without adding it, if the list is full. */
         boolean add(T entry, long size) {
             bytes += size;
             isFull = bytes > maxBytes && !entries.isEmpty();

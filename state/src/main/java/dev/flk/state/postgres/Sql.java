@@ -67,8 +67,8 @@ final class Sql {
             WHERE namespace = ? AND agent_id = ? AND key = ? AND version < ? ORDER BY version DESC LIMIT ?""";
 
     /**
-     * The keys among the next 10,000 at most; the last of these has a flag and is returned even if the key does not
-     * exist.
+     * The existing keys among at most the next 10,000. The 10,000th has a flag and is returned even if it does not
+     * exist, as the position at which the next page begins.
      */
     static final String KEYS = """
             SELECT looked.key, existing.version, existing.revision, coalesce(existing.is_there, false), looked.n = 10000
@@ -97,8 +97,8 @@ final class Sql {
             FROM flk_state""";
 
     /**
-     * Whether a path is a predicate. A predicate has one boolean result for any value, including an empty object; other
-     * paths select nothing there, or are constants.
+     * Whether a path is a predicate. A predicate has one boolean result for any value, including an empty object. Any
+     * other path selects nothing in an empty object, or is a constant.
      */
     static final String IS_PREDICATE = """
             SELECT jsonb_path_query_array('{}', ?::jsonpath, '{}', true)
@@ -120,7 +120,10 @@ final class Sql {
             UPDATE flk_state SET floor = ?, floor_at = (SELECT committed_at FROM flk_state_events WHERE revision = ?)
             WHERE floor < ?""";
 
-    /** The revision before the one that contains the version at an offset, but at least the next revision. */
+    /**
+     * The last revision of the next part of a removal: the revision before the one that has the version at an offset,
+     * but at least the next revision that has versions.
+     */
     static final String PART = """
             SELECT greatest(revision - 1, (SELECT min(revision) FROM flk_state_versions WHERE revision > ?))
             FROM flk_state_versions WHERE revision > ? ORDER BY revision, place OFFSET ? LIMIT 1""";
@@ -219,7 +222,7 @@ final class Sql {
 
     private Sql() {}
 
-    /** Returns a query for the distinct values of a column, which jumps from one to the next through the index. */
+    /** Returns a query for the distinct values of a column. The query jumps from value to value through the index. */
     private static String names(String column, String scope) {
         return """
             WITH RECURSIVE names AS (

@@ -4,7 +4,7 @@ package dev.flk.state.postgres;
 import java.sql.Connection;
 import java.sql.SQLException;
 
-/** The connections to a server. Safe for any thread. */
+/** The connections to a Postgres server. Safe for any thread. */
 public interface StateDatabase extends AutoCloseable {
     /** The class path location of the migration scripts. */
     String MIGRATIONS = "dev/flk/state/postgres/schema";
@@ -12,17 +12,20 @@ public interface StateDatabase extends AutoCloseable {
     /**
      * Brings the tables up to date; must be called before anything else.
      *
-     * @throws RuntimeException also if the tables can't be created
+     * @throws RuntimeException if the tables can't be created or changed
      */
     void prepare() throws SQLException;
 
     /** Returns the maximum number of connections. */
     int connections();
 
-    /** Returns a connection from a bounded pool, to which closing it returns it; waits for one for a limited time. */
+    /**
+     * Returns a connection from a bounded pool; waits for a free one, for a limited time. Closing the connection
+     * returns it to the pool.
+     */
     Connection connection() throws SQLException;
 
-    /** Returns a connection outside the pool. */
+    /** Returns a new connection outside the pool, which the caller must close. */
     Connection ownConnection() throws SQLException;
 
     /** Waits for notices on a listening connection; returns whether any arrived. */
