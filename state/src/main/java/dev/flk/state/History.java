@@ -191,7 +191,7 @@ public final class History {
         if (revision > head.revision()) {
             throw changed(
                     "revision " + revision + " does not exist; the newest is " + head.revision()
-                            + ". If it did exist, records were lost",
+                            + ". If it existed before, commits were lost",
                     head);
         }
         return revision;
@@ -209,7 +209,7 @@ public final class History {
         Head head = engine.head();
         if (at instanceof At.Revision revision) {
             if (revision.revision() < 0) {
-                throw Reason.INVALID.because("a revision is negative: " + revision.revision());
+                throw Reason.INVALID.because("a revision must not be negative: " + revision.revision());
             }
             return Math.max(1, revision.revision()); // revision 0 is the empty state
         }

@@ -115,7 +115,8 @@ final class OpenTransactions {
         }
         expire();
         if (open.size() >= limits.maxOpen()) {
-            throw Reason.TOO_MANY_TX.because(limits.maxOpen() + " transactions are open (STATE_MAX_OPEN_TX)");
+            throw Reason.TOO_MANY_TX.because(
+                    limits.maxOpen() + " transactions are open, the maximum (STATE_MAX_OPEN_TX)");
         }
         Instant expiresAt = clock.instant().plus(timeout);
         byte[] id = ByteBuffer.allocate(ID_BYTES)
@@ -141,7 +142,7 @@ final class OpenTransactions {
         long held = operation.bytes() + PendingCommit.HELD_BYTES;
         if (stagedBytes + held > limits.maxStagedBytes()) {
             throw Reason.TOO_MANY_TX.because(
-                    "open transactions hold more than " + limits.maxStagedBytes() + " bytes together");
+                    "open transactions would hold more than " + limits.maxStagedBytes() + " bytes together");
         }
         stagedBytes += held;
         transaction.bytes = bytes;
@@ -220,8 +221,8 @@ final class OpenTransactions {
                     txId,
                     "if you sent Commit before, it may have taken effect: read the current state; otherwise, nothing was committed");
         }
-        throw Reason.TX_NOT_FOUND.because(
-                "no transaction " + txId + " of this instance; it ended long ago, or another instance began it");
+        throw Reason.TX_NOT_FOUND.because("this instance has no transaction " + txId
+                + ": the transaction ended long ago, or another instance opened it");
     }
 
     private static StateException ended(String txId, End end) {
@@ -243,9 +244,9 @@ final class OpenTransactions {
                     "transaction " + txId + " was committed", Map.of("revision", Long.toString(revision)));
         } catch (CompletionException e) {
             return e.getCause() instanceof StateException known && !known.isOutage()
-                    ? Reason.TX_ABORTED.because("the commit of transaction " + txId + " failed, which ended it")
-                    : Reason.STORE_DOWN.because("whether transaction " + txId
-                            + " was committed is not known, because the storage failed; read the current state");
+                    ? Reason.TX_ABORTED.because("transaction " + txId + " has ended, because its commit failed")
+                    : Reason.STORE_DOWN.because("it is not known whether transaction " + txId
+                            + " was committed, because the storage failed; read the current state");
         }
     }
 
@@ -254,8 +255,8 @@ final class OpenTransactions {
     }
 
     /**
-     * Returns whether a transaction that is neither open nor remembered has timed out. A transaction of this instance is
-     * assumed to have timed out; for one of another instance, the time in its id is compared with the wall clock.
+     * Returns whether a transaction that is neither open nor remembered has timed out. A transaction of this instance
+     * is assumed to have timed out; for one of another instance, the time in its id is compared with the wall clock.
      */
     private boolean isOver(String txId) {
         try {

@@ -297,8 +297,8 @@ public final class StateEngine implements AutoCloseable {
     private Optional<StateException> full(long bytes) {
         return freeBytes.getAsLong() - bytes >= settings.minFreeBytes()
                 ? Optional.empty()
-                : Optional.of(Reason.DISK_FULL.because("less than " + settings.minFreeBytes()
-                        + " bytes would be left on the disk (STATE_MIN_FREE_BYTES)"));
+                : Optional.of(Reason.DISK_FULL.because("the disk is nearly full: less than " + settings.minFreeBytes()
+                        + " bytes would remain free (STATE_MIN_FREE_BYTES)"));
     }
 
     void requireUp() {

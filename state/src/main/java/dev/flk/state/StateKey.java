@@ -39,7 +39,8 @@ public record StateKey(String namespace, String agentId, String name) implements
      */
     public static void requireNamespace(String namespace) {
         if (!NAMESPACE.matcher(namespace).matches()) {
-            throw Reason.INVALID.because("the namespace must be 1 to 64 of A-Z a-z 0-9 . _ -: " + shown(namespace));
+            throw Reason.INVALID.because(
+                    "the namespace must be 1 to 64 characters of A-Z a-z 0-9 . _ -: " + shown(namespace));
         }
     }
 

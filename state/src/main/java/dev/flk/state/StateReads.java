@@ -84,7 +84,7 @@ public final class StateReads {
     /** Reads one version of a key. */
     public Read get(StateKey key, long version) {
         if (version < 1) {
-            throw Reason.INVALID.because("versions begin with 1: " + version);
+            throw Reason.INVALID.because("the version must be at least 1: " + version);
         }
         long revision = history.revision(new At.Now());
         long above = Math.max(version, version + 1); // Long.MAX_VALUE has no successor

@@ -76,7 +76,7 @@ final class Writer {
             requireOpen();
             long bytes = commit.held();
             if (queueBytes > 0 && queueBytes + bytes > maxQueueBytes) {
-                throw Reason.TOO_MANY_TX.because("more than " + maxQueueBytes + " bytes wait to be committed");
+                throw Reason.TOO_MANY_TX.because("more than " + maxQueueBytes + " bytes would wait to be committed");
             }
             queueBytes += bytes;
             queue.add(commit);
@@ -187,7 +187,7 @@ final class Writer {
             commits.forEach(commit -> commit.answer().completeExceptionally(e));
             return;
         } catch (RuntimeException | Error e) {
-            StateException broken = StateException.down("committing failed: " + e, e);
+            StateException broken = StateException.down("the commit failed: " + e, e);
             listener.failed(broken);
             commits.forEach(commit -> commit.answer().completeExceptionally(broken));
             return;

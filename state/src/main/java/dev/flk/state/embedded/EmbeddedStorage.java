@@ -657,7 +657,7 @@ public final class EmbeddedStorage implements Storage {
         } else {
             isFinal = false;
             String cause = String.valueOf(e.getMessage());
-            // a message with the name LOCK is not enough: RocksDB also names this file if it lacks permission to open it
+            // the name LOCK is not enough: RocksDB also names this file if it lacks permission to open it
             boolean isLocked = e instanceof LogLockedException
                     || cause.contains("While lock file")
                     || cause.contains("lock hold by");

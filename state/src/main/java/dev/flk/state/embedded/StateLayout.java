@@ -85,7 +85,7 @@ final class StateLayout {
 
         static Pointer decode(byte[] value) {
             if (value.length != BYTES) {
-                throw new IllegalArgumentException("a pointer of " + value.length + " bytes");
+                throw new IllegalArgumentException("a pointer to a version has " + value.length + " bytes");
             }
             ByteBuffer bytes = ByteBuffer.wrap(value);
             return new Pointer(bytes.getLong(), bytes.getLong(), bytes.getInt(), bytes.getLong(), bytes.get() == 1);
@@ -139,7 +139,7 @@ final class StateLayout {
                 return at;
             }
         }
-        throw new IllegalArgumentException("a name is not terminated");
+        throw new IllegalArgumentException("a key has a name without a zero byte at its end");
     }
 
     static boolean startsWith(byte[] bytes, byte[] prefix) {

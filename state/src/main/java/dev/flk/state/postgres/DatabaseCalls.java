@@ -146,7 +146,7 @@ final class DatabaseCalls implements AutoCloseable {
                 }
                 if (waits == MOST_WAITS_FOR_HEAD || isClosed) {
                     throw StateException.down(
-                            "the row of flk_state stays locked by another session; look for it in pg_locks", e);
+                            "another session keeps the row of flk_state locked; look for the session in pg_locks", e);
                 }
                 connection.rollback();
             }

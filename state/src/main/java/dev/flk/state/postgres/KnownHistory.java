@@ -109,8 +109,8 @@ final class KnownHistory implements AutoCloseable {
                 return former.contains(head.historyId())
                         ? Optional.of("Postgres returned to history " + head.historyId() + ", revision "
                                 + head.revision()
-                                + ", which was replaced before; revision " + revision + " of history " + historyId
-                                + " and those before it are missing")
+                                + ", but another history replaced this one before; revisions up to " + revision
+                                + " of history " + historyId + " are missing")
                         : Optional.empty();
             }
             if (head.revision() < revision) {

@@ -191,7 +191,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                         },
                         since.revision(),
                         since.revision())
-                .orElseThrow(() -> new SQLException("the row of flk_state is missing"));
+                .orElseThrow(() -> new SQLException("the table flk_state has no row"));
     }
 
     private static @Nullable Long number(ResultSet row, int column) throws SQLException {
