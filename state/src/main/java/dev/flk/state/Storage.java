@@ -163,7 +163,7 @@ public interface Storage extends AutoCloseable {
     }
 
     /**
-     * Fills an empty storage with events from a dump, under a new history id. An interrupted restore leaves a storage
+     * Fills an empty storage with events from a dump, under a new history id. An interrupted restore may leave a storage
      * that can't be opened.
      *
      * @param floor the revision up to which the history was compacted; 0 if it was not

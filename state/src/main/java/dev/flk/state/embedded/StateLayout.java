@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  *                                                            version shows 8
  * events    revision 8, zero 4                               committed at 8, number of changes 4; if some were trimmed,
  *                                                            also the number that remains 4
- *           revision 8, place in the transaction from 1 4    kind 1 (1 written, 0 deleted), version 8, length of the
+ *           revision 8, place in the transaction (from 1) 4  kind 1 (1 written, 0 deleted), version 8, length of the
  *                                                            namespace 2, of the agent 2, of the name 2; namespace, agent, name, JSON
  * latest    namespace 0 agent 0 name                         {@link Pointer}
  * versions  namespace 0 agent 0 name 0 ~revision 8 ~place 4  {@link Pointer}
