@@ -465,7 +465,7 @@ public final class StateEngine implements AutoCloseable {
         return commit.answer();
     }
 
-    /** Returns the newest durable revision. */
+    /** Returns the head of the history: its id, its newest durable revision and its floor. */
     public Head head() {
         requireUp();
         return noticed(using(Storage::head));

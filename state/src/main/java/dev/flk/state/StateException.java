@@ -40,8 +40,7 @@ public final class StateException extends RuntimeException {
         /** The free disk space is below the configured minimum. */
         DISK_FULL,
         /**
-         * The storage failed; it is not known whether a commit with this error took effect. Details: {@code cause}, if
-         * known.
+         * The storage failed; a commit with this error may have taken effect. Details: {@code cause}, if known.
          */
         STORE_DOWN,
         /** The storage is not open yet. */

@@ -38,7 +38,7 @@ public interface Storage extends AutoCloseable {
      */
     default void whenAnsweredAreMissing(Consumer<String> listener) {}
 
-    /** Returns the newest durable revision. */
+    /** Returns the head of the history: its id, its newest durable revision and its floor. */
     Head head();
 
     /**
