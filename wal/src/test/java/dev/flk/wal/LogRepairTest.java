@@ -175,6 +175,35 @@ final class LogRepairTest {
     }
 
     @Test
+    void twoCopiesOfASegment_headersDamagedInDifferentPlaces_oneRepairSuffices() throws IOException {
+        List<LogRecord> before = readAll(disk);
+        List<Integer> carried = before.stream()
+                .filter(record -> record.position().segment().equals(varied.newest))
+                .map(record -> (int) record.position().offset())
+                .filter(offset -> offset < SimulatedLog.HEADER_BYTES)
+                .toList();
+        assertThat(carried).hasSizeGreaterThan(2);
+        for (int at : carried) {
+            for (int otherAt : carried) {
+                SimulatedDisk copy = disk.copy();
+                byte[] one = copy.content(varied.newest);
+                byte[] other = one.clone();
+                one[at + 45] ^= 1;
+                other[otherAt + 45] ^= 1;
+                copy.put(varied.newest, one);
+                copy.put(varied.newest + ".b", other);
+
+                assertThat(repair(copy).run().lost()).isEmpty();
+
+                assertThat(repair(copy).run().isNeeded())
+                        .as("bytes %d, %d", at, otherAt)
+                        .isFalse();
+                assertThat(readAll(copy)).zipSatisfy(before, LogRepairTest::assertSame);
+            }
+        }
+    }
+
+    @Test
     void severalDamages_areAllDeclaredInOneFile() throws IOException {
         flip(disk, varied.oldest, offsetOf(2) + 3);
         flip(disk, varied.oldest, offsetOf(5) + 3);

@@ -395,8 +395,8 @@ final class SegmentListing {
     }
 
     /**
-     * Returns the one with the most complete records among files with the same header; the others may be partly
-     * compressed or truncated.
+     * Returns the one with an intact header, and among several the one with the most complete records, among files with
+     * the same header; the others may be partly compressed or truncated. A cursor reads what this one lacks from them.
      */
     private Listed fullest(List<Listed> copies) throws IOException {
         Listed fullest = copies.get(0);
@@ -404,7 +404,10 @@ final class SegmentListing {
         for (Listed copy : copies.size() == 1 ? List.<Listed>of() : copies) {
             try (SegmentScan scan = copy.scan(files, directory)) {
                 long whole = scan == null ? -1 : scan.countWhole();
-                if (whole > most) {
+                boolean isBetter = copy.isHeaderBroken() == fullest.isHeaderBroken()
+                        ? whole > most
+                        : whole >= 0 && fullest.isHeaderBroken();
+                if (isBetter) {
                     fullest = copy;
                     most = whole;
                 }
