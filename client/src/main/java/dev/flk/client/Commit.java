@@ -5,10 +5,11 @@ import java.time.Instant;
 import java.util.List;
 
 /**
- * The result of a committed transaction, which is on disk.
+ * The result of a transaction whose changes are on disk.
  *
- * @param revision 0 if the transaction changed nothing
- * @param committedAt the epoch if the transaction changed nothing
- * @param versions for each operation, in order, the version that it created
+ * @param revision the revision of the commit; 0 if the transaction changed nothing
+ * @param committedAt the time of the commit; the epoch if the transaction changed nothing
+ * @param versions for each operation, in order, the version that it created; for a check, and for a deletion of a key
+ *     that does not exist, the current version, or 0 if the key has none
  */
 public record Commit(long revision, Instant committedAt, List<Long> versions) {}

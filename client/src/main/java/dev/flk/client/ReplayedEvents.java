@@ -19,8 +19,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The events of one replay. A replay that follows makes one call after another. One thread reads the events; any thread
- * may close the replay.
+ * The events of one replay. A replay that follows makes a new call whenever the connection is lost. One thread reads
+ * the events; any thread may close the replay.
  */
 final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
     private static final long INITIAL_BACKOFF_MILLIS = 200;

@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The reason why a call was rejected or failed. Each reason has its own class, so that callers catch those that they
- * can handle.
+ * The reason why a call was rejected or failed. Each reason has its own class, so callers can catch only the reasons
+ * that they can handle.
  */
 public class StateCallException extends RuntimeException {
     private static final long serialVersionUID = 1;
@@ -81,8 +81,8 @@ public class StateCallException extends RuntimeException {
     }
 
     /**
-     * Returns whether a commit that failed with this exception was rejected for its contents, so that it had no effect
-     * and never will.
+     * Returns whether a commit that failed with this exception was rejected for its contents. Such a commit had no
+     * effect and will have none.
      */
     final boolean isRejection() {
         return this instanceof VersionConflict

@@ -52,7 +52,7 @@ public final class StateCare {
                 })
                 .flatMap(page -> page.getEntriesList().stream())
                 .map(StateCare::event);
-        // The oldest retained revision of a namespace may be later than the floor.
+        // The oldest retained revision of a namespace may be later than the floor, so its replay has no explicit start.
         Replay later = (namespace.isEmpty() ? Replay.ofAll().from(first.getFloor() + 1) : Replay.of(namespace, agentId))
                 .to(client.info().newestRevision() + 1);
         return new Dump(
@@ -65,8 +65,9 @@ public final class StateCare {
     }
 
     /**
-     * Returns an empty stream, or throws if the floor has moved. A replay of a namespace begins with the oldest
-     * revision that is kept, so it does not fail on its own.
+     * Returns an empty stream, or throws if the floor has moved. Without this check, nobody would notice that history
+     * of a namespace was removed during the dump, because the replay of a namespace begins with the oldest revision
+     * that is kept.
      */
     private Stream<StateEvent> requireSameFloor(StandingResponse first, String namespace, String agentId) {
         requireSameFloor(first, page(namespace, agentId, ""));

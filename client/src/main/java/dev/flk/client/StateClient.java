@@ -54,8 +54,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A client of the state of agents that a backend serves. All threads share one connection. While the backend can't be
- * reached or is starting, calls that are safe to repeat are retried until their timeout: reads, and commits, which
- * carry a request id.
+ * reached, is starting, or has a failed storage, the client repeats reads and commits until their timeout. A repeated
+ * commit takes effect only once, because all tries carry the same request id.
  */
 public final class StateClient implements AutoCloseable {
     private static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(30);
@@ -122,8 +122,8 @@ public final class StateClient implements AutoCloseable {
     }
 
     /**
-     * Returns a client on a channel of the caller, which is closed with the client. The client does not retry; the
-     * caller configures the channel's retries.
+     * Returns a client that uses the caller's channel, and closes the channel when the client is closed. The client
+     * does not retry; the caller configures the channel's retries.
      */
     public static StateClient over(ManagedChannel channel) {
         return new StateClient(channel, "default", DEFAULT_TIMEOUT, false);
@@ -207,7 +207,10 @@ public final class StateClient implements AutoCloseable {
         }
     }
 
-    /** Returns a client for another namespace on the same connection. Closing either closes the connection. */
+    /**
+     * Returns a client for another namespace on the same connection. Closing one of the clients closes the connection
+     * of both.
+     */
     public StateClient namespace(String name) {
         return new StateClient(channel, name, timeout, retries);
     }
@@ -220,7 +223,8 @@ public final class StateClient implements AutoCloseable {
     /**
      * Commits operations.
      *
-     * @param maxDuration a bound on the total time of all tries, in addition to the timeout
+     * @param maxDuration a limit on the total time of all tries; if the client's timeout is shorter, the timeout
+     *     applies
      */
     Commit commit(List<Operation> operations, String requestId, Duration maxDuration) {
         ApplyRequest request = ApplyRequest.newBuilder()
@@ -374,8 +378,8 @@ public final class StateClient implements AutoCloseable {
 
     /**
      * Returns a stream that reads events in order as they are consumed; the caller must close it. A replay that follows
-     * waits for new commits, resumes after its last event if the connection is lost, and ends when the stream is
-     * closed, from any thread.
+     * waits for new commits, and resumes after its last event if the connection is lost. It ends when any thread closes
+     * the stream.
      */
     public Stream<StateEvent> replay(Replay replay) {
         ReplayedEvents events = new ReplayedEvents(StateGrpc.newStub(channel), replay.request());
@@ -400,7 +404,7 @@ public final class StateClient implements AutoCloseable {
             try {
                 return call.apply(stub.withDeadlineAfter(endNanos - System.nanoTime(), TimeUnit.NANOSECONDS));
             } catch (StatusRuntimeException e) {
-                // The reason for the previous retry says more than that the time has elapsed.
+                // The failure of the previous try says more than that the time has elapsed.
                 StateCallException failure = e.getStatus().getCode() == Code.DEADLINE_EXCEEDED && previous != null
                         ? previous
                         : StateCallException.of(e);

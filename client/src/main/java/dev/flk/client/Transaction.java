@@ -18,8 +18,8 @@ import java.util.UUID;
  */
 public final class Transaction implements AutoCloseable {
     /**
-     * The time for which a commit may be repeated. It is shorter than the 15 minutes for which a backend remembers a
-     * request id, by more than a call takes after its deadline.
+     * The time for which a commit may be repeated. It is one minute shorter than the time for which a backend remembers
+     * a request id. A call that is still in progress after its deadline ends within that minute.
      */
     private static final Duration REPEATABLE = Duration.ofMinutes(14);
 
@@ -27,7 +27,7 @@ public final class Transaction implements AutoCloseable {
     private final String namespace;
     private final Shared shared;
 
-    /** The state that the views of a transaction on all its namespaces share. */
+    /** The part of a transaction that its views of several namespaces share. */
     private static final class Shared {
         private final List<Operation> operations = new ArrayList<>();
         /** An id that all tries share, so that a commit whose response was lost is not applied twice. */
