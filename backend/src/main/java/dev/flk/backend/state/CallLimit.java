@@ -45,8 +45,8 @@ import org.slf4j.LoggerFactory;
  */
 final class CallLimit extends ServerStreamTracer.Factory implements ServerInterceptor {
     /**
-     * The multiple of the bound at which incomplete requests are cut off; complete requests above the bound get an
-     * error with a reason.
+     * The multiple of {@link #maxBytes} above which a request is cut off while it arrives. While all requests together
+     * have more than {@code maxBytes}, but less than this multiple, a complete request is refused with a reason.
      */
     private static final int PARTIAL = 4;
 
@@ -69,7 +69,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
             StateGrpc.getApplyMethod().getFullMethodName());
 
     /**
-     * Passes messages on as they are; the marshaller of gRPC itself allocates 16 KiB for the buffers of each message.
+     * A marshaller that passes messages on unchanged. The marshaller of gRPC itself allocates 16 KiB of buffers for
+     * each message.
      */
     private static final Marshaller<InputStream> UNPARSED = new Marshaller<>() {
         @Override
@@ -93,7 +94,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
     private final ConcurrentHashMap<String, Integer> callsOf = new ConcurrentHashMap<>();
     private final Bound strangers;
-    /** The calls of strangers whose requests are incomplete, or whose only answer has not been taken. */
+    /** The calls of strangers whose requests are incomplete, or whose single answer the client has not taken yet. */
     private final Set<Requests<?>> timed = ConcurrentHashMap.newKeySet();
 
     private final Consumer<SocketAddress> connectionCloser;
@@ -384,9 +385,10 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         }
 
         /**
-         * Ends a call that began before {@code nanos}. Any thread: the handler does nothing with the call until its
-         * request is complete. Afterwards only the end of the connection ends the call, because its answer has already
-         * been handed to the network.
+         * Ends the call if it began at or before {@code nanos}. A call whose request is incomplete gets
+         * DEADLINE_EXCEEDED. If the request is complete, the answer has already been handed to the network, so the
+         * connection is closed. Safe for any thread, because the handler does nothing with the call until its request
+         * is complete.
          */
         void endIfSince(long nanos) {
             if (beganNanos - nanos > 0) {

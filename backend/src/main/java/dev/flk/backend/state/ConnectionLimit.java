@@ -34,16 +34,16 @@ import org.slf4j.LoggerFactory;
 /**
  * Accepts connections of the state's port up to a maximum number, and owns the threads that read and write.
  *
- * <p>With tokens, a connection has one of these places only after a call with a valid token. Until then it is one of
- * the connections without a token, which share a quarter as many places of their own. When these are taken, a new
- * connection replaces the oldest one, so that idle connections never keep a caller from showing its token. Add it to a
- * server as an interceptor that runs directly after {@link Tokens}.
+ * <p>If the port has tokens, a connection counts toward this maximum only after a call with a valid token. Until then,
+ * it has one of a quarter as many separate places. When all of these are taken, a new connection replaces the oldest of
+ * them, so that idle connections never keep a caller from showing its token. Add the limit to a server as an
+ * interceptor that runs directly after {@link Tokens}.
  */
 @Sharable
 final class ConnectionLimit extends ChannelInboundHandlerAdapter implements ServerInterceptor, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
     private static final long CLOSE_MILLIS = 1_000;
-    /** The number of places for each place of connections without a token. */
+    /** The maximum number of connections divided by the maximum number of those without a token. */
     private static final int PART_WITHOUT_TOKEN = 4;
 
     private final int maxConnections;
@@ -55,7 +55,7 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
     private final EventLoopGroup loops =
             new MultiThreadIoEventLoopGroup(isEpoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
 
-    // guarded by this; by the address of the client, which is unique among open connections
+    // guarded by this; the key is the client's address, which is unique among open connections
     private final Map<SocketAddress, Channel> known = new HashMap<>();
     /** The connections without a token, the oldest first. */
     private final Map<SocketAddress, Channel> withoutToken = new LinkedHashMap<>();
@@ -191,7 +191,10 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
         refused("connections", "too many connections", "more are closed until some end");
     }
 
-    /** Called before the connection is closed, so that its client finds the refusal reported. */
+    /**
+     * Reports a refusal. Called before the connection is closed, so that a client whose connection was closed finds the
+     * refusal reported.
+     */
     private void refused(String cause, String what, String effect) {
         metrics.connectionsRefused.increment(cause);
         refusals.report(cause, what, leftOut -> LOG.warn("there are {} to the state; {}{}", what, effect, leftOut));

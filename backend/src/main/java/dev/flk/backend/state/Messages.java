@@ -40,7 +40,7 @@ final class Messages {
     private static final long MICROS = 1_000_000;
     private static final int NANOS_OF_A_MICRO = 1_000;
     private static final int NANOS_OF_A_SECOND = 1_000_000_000;
-    /** The first second of year 1; with the last second of 9999 the range of a {@link Timestamp}. */
+    /** The first second of year 1. The range of a {@link Timestamp} ends with the last second of year 9999. */
     private static final long FIRST_SECOND = -62_135_596_800L;
 
     private static final long LAST_SECOND = 253_402_300_799L;
@@ -60,7 +60,9 @@ final class Messages {
         return given.isEmpty() ? dev.flk.state.StateKey.DEFAULT_NAMESPACE : given;
     }
 
-    /** Returns the namespace of a call that selects all namespaces if it names neither a namespace nor an agent. */
+    /**
+     * Returns the namespace that a call selects; empty, for all, if the call names neither a namespace nor an agent.
+     */
     static String namespaceOrAll(String given, String agentId) {
         return agentId.isEmpty() ? given : namespace(given);
     }

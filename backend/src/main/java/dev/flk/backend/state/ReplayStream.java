@@ -18,8 +18,8 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A replay. It reads events only as fast as its caller takes them, so that a slow caller costs no memory and delays no
- * other caller. Its steps run one after the other, on threads of the executor.
+ * A replay. It reads events only as fast as its caller takes them: a slow caller costs no memory and delays no other
+ * caller. Its steps run one after the other, on threads of the executor.
  */
 final class ReplayStream {
     /** The maximum bytes sent at once, however slowly the caller reads; a single event may be longer. */
@@ -46,8 +46,8 @@ final class ReplayStream {
     /** The time at which the revision before {@link #next} was committed. */
     private long lastAtMicros;
     /**
-     * The revision up to which no token is due: that of the last token, or a later one up to which there was nothing to
-     * read.
+     * The revision up to which the caller needs no progress token: the revision of the last token that was sent or,
+     * after a compaction, a later revision up to which the stream had nothing to read.
      */
     private volatile long lastReported;
 
@@ -72,7 +72,7 @@ final class ReplayStream {
      * @param namespace the namespace; empty for any
      * @param agentId the agent; empty for any
      * @param wanted the keys whose changes are sent
-     * @param historyId the history of the span
+     * @param historyId the id of the history to which the revisions of the span belong
      * @param ended called when the replay is over, for whatever reason
      */
     ReplayStream(
@@ -112,14 +112,15 @@ final class ReplayStream {
         wake();
     }
 
-    /** Ends the replay soon, in any state. */
+    /** Ends the replay at its next step, even if the caller reads nothing or no events arrive. */
     void end(Status why) {
         toEndWith = why;
         wake();
     }
 
     /**
-     * Sends a token soon if the last one is old, so that a caller without new events can resume at its current place.
+     * Sends a progress token soon if the stream has examined revisions after its last token and the caller wants such
+     * tokens. With this token, a caller that receives no events can resume at its current place.
      */
     void tellProgress() {
         if (wantsProgress && lastReported < next - 1) {
@@ -135,7 +136,7 @@ final class ReplayStream {
         }
     }
 
-    /** Takes one step; other tasks get the thread in between. */
+    /** Takes one step. If another step was requested meanwhile, that step waits behind the executor's other tasks. */
     private void steps() {
         int served = due.get();
         step();
@@ -172,8 +173,8 @@ final class ReplayStream {
     }
 
     /**
-     * Reads events. A compaction that overtakes the stream ends it only if it removed something that the stream
-     * selects.
+     * Reads events. If a compaction has removed revisions before the stream read them, the stream continues after them;
+     * it fails only if they contained changes that the stream selects.
      */
     private Events read() {
         try {

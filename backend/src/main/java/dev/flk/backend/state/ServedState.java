@@ -74,7 +74,7 @@ public final class ServedState implements AutoCloseable {
      * Opens the port. The engine opens concurrently, and refuses calls until it is open.
      *
      * @param clock the time of commits
-     * @param expiry the time by which history is old enough to be removed
+     * @param expiry the clock that determines which history is old enough to be removed
      * @param tls the TLS of the port, or null
      * @throws InvalidConfig if the port is in use, the directory can't be created or written, or the tokens can't be
      *     read

@@ -130,7 +130,7 @@ public record StateConfig(
         NONE
     }
 
-    /** The default address: without tokens, only this machine has access, unless STATE_AUTH says otherwise. */
+    /** The address of a port without tokens, which only this machine can reach. STATE_AUTH=none overrides it. */
     public static final String LOOPBACK = "127.0.0.1";
 
     /** The time-out of a call to Postgres. */
@@ -141,7 +141,7 @@ public record StateConfig(
         return postgres.isPresent() ? "postgres" : directory.isPresent() ? "embedded" : "memory";
     }
 
-    /** Returns whether strangers may have access. */
+    /** Returns whether callers without a token may have access from other machines. */
     public boolean openToAll() {
         return tokensFile.isEmpty() && !bindAddress.equals(LOOPBACK);
     }

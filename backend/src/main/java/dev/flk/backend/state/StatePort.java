@@ -29,15 +29,17 @@ import org.jspecify.annotations.Nullable;
  * The port that serves a state engine over gRPC, with health and reflection. The caller keeps ownership of the engine.
  */
 final class StatePort implements AutoCloseable {
-    /** The maximum number of connections; with tokens, of those that have shown one. */
+    /**
+     * The maximum number of connections. If the port has tokens, only connections that have shown a valid one count.
+     */
     static final int MAX_CONNECTIONS = 4_096;
     /** The format number that Info returns. */
     static final int FORMAT = 1;
 
     private static final int THREADS = 16;
     /**
-     * The maximum size of a message, well above the size of a transaction, so that a transaction that is too long gets
-     * an error with a reason.
+     * The maximum size of a message. It is well above the maximum size of a transaction: a transaction that is slightly
+     * too long is still read, and gets an error with a reason.
      */
     private static final int MAX_MESSAGE_BYTES = 16 << 20;
 
@@ -92,7 +94,7 @@ final class StatePort implements AutoCloseable {
                 .maxInboundMessageSize(MAX_MESSAGE_BYTES)
                 .maxConcurrentCallsPerConnection(MAX_CALLS_A_CONNECTION)
                 .maxConnectionIdle(MAX_IDLE_MINUTES, TimeUnit.MINUTES)
-                // so that clients behind a load balancer are redistributed; calls in progress continue
+                // makes clients reconnect, which a load balancer then redistributes; calls in progress continue
                 .maxConnectionAge(MAX_AGE_MINUTES, TimeUnit.MINUTES)
                 // releases the resources of clients that have disappeared silently
                 .keepAliveTime(1, TimeUnit.MINUTES)
@@ -107,7 +109,7 @@ final class StatePort implements AutoCloseable {
                 .addService(limit.bound(ProtoReflectionServiceV1.newInstance()))
                 .addService(limit.bound(reflectionV1Alpha()));
         if (tokens != null) {
-            // the one added last runs first
+            // the interceptor that is added last runs first
             builder = builder.intercept(connections).intercept(tokens);
         }
         server = (tls == null ? builder : builder.sslContext(new CurrentTls(tls))).build();

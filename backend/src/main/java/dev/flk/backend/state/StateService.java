@@ -101,7 +101,7 @@ final class StateService extends StateImplBase {
         });
     }
 
-    /** Sends tokens to the followers that want them and have not received one for some time. */
+    /** Sends progress tokens to the replays that want them and have examined revisions since their last token. */
     void tellProgress() {
         streams.keySet().forEach(ReplayStream::tellProgress);
     }
@@ -143,7 +143,7 @@ final class StateService extends StateImplBase {
         });
     }
 
-    /** Rejects text that is longer than an id, so that no message repeats it. */
+    /** Rejects text that is too long for a transaction id. Otherwise an error message would repeat it. */
     private static void requireTxId(String txId) {
         if (txId.length() > MAX_TX_ID) {
             throw Reason.INVALID.because("tx_id was not returned by Begin: it has " + txId.length() + " characters");
@@ -379,7 +379,7 @@ final class StateService extends StateImplBase {
             }
             Predicate<StateKey> wanted = key -> (agentId.isEmpty() || agentId.equals(key.agentId()))
                     && caller.mayRead(key.namespace(), key.agentId());
-            String historyId = engine.head().historyId(); // before any revision of it is looked up
+            String historyId = engine.head().historyId(); // read before any revision of this history is looked up
             ReplayStream stream = new ReplayStream(
                     engine,
                     executor,

@@ -87,7 +87,7 @@ public final class StoppedState implements AutoCloseable {
         this.client = StateClient.over(InProcessChannelBuilder.forName(name).build());
     }
 
-    /** Returns a client of this state, which closes with it. */
+    /** Returns a client of this state, which is closed together with the state. */
     public StateClient client() {
         return client;
     }
