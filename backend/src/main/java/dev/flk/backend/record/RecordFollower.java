@@ -42,8 +42,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The writer of the record: follows the decided part of the inbox log, decides each submission again, and writes the
- * valid outcomes to the state. The position is committed to the state together with the outcomes, so that a kill never
- * makes the follower miss or repeat an outcome. It never delays an answer: under load, it uses only a part of one core.
+ * valid outcomes to the state. The position is committed to the state together with the outcomes. Therefore a kill
+ * never makes the follower miss or repeat an outcome. The follower never delays an answer: under load, it uses only a
+ * part of one core.
  *
  * <p>It has its own thread.
  */
@@ -54,7 +55,10 @@ public final class RecordFollower implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
     private static final JsonMapper JSON = new JsonMapper();
     private static final int CHUNK_RECORDS = StateEngine.MAX_PAGE;
-    /** The size of a chunk; its values may be three times as large and still fit into one transaction. */
+    /**
+     * The bytes of log records after which a chunk ends. The resulting values may be three times as large and still fit
+     * into one transaction.
+     */
     private static final long CHUNK_BYTES = 512 << 10;
 
     private static final long COMMIT_BYTES = 2 << 20;
@@ -95,7 +99,7 @@ public final class RecordFollower implements AutoCloseable {
     private @Nullable LogWalk ahead;
     private @Nullable String aheadSegment;
     private long lookedUpTo;
-    /** The sequence to record up to before the mark is read again. */
+    /** The sequence to record up to before {@link DecidedLog#decidedUpTo}, the mark, is read again. */
     private long upTo;
     /** The sequence of the last record on disk when the mark was read. */
     private long lookUpTo;
@@ -140,8 +144,8 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Returns the sequence up to which every record of the log is in the record or can't be, so that the record no
-     * longer needs it.
+     * Returns the sequence up to which this follower no longer needs the log: every log record up to it is in the
+     * record of outcomes, or can't be recorded.
      */
     public long position() {
         return position;
@@ -201,7 +205,10 @@ public final class RecordFollower implements AutoCloseable {
         toldFailure = message;
     }
 
-    /** Forgets the position, so that it is read again; a commit that failed may have taken effect. */
+    /**
+     * Forgets the position, which is then read from the state again, because a commit that failed may have taken
+     * effect.
+     */
     private void forget() {
         knowsPosition = false;
         endWalk();
@@ -242,7 +249,7 @@ public final class RecordFollower implements AutoCloseable {
     /**
      * Records one chunk.
      *
-     * @return whether there is more
+     * @return whether the log has more to record now
      * @throws IOException if the log can't be read, or contains a record that this version can't decide
      * @throws StateException if the state can't be read or written
      */
@@ -299,8 +306,8 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Commits operations. The position is in the last commit, so that a retry finds the other commits exactly as it
-     * would write them.
+     * Commits operations, in several commits if they are large. Only the last commit contains the position. If one of
+     * them fails, the next try begins at the old position and skips the outcomes that are already recorded.
      */
     private void commit(List<Operation> operations, long last, String digest) {
         List<Operation> together = new ArrayList<>();
@@ -365,7 +372,7 @@ public final class RecordFollower implements AutoCloseable {
         } catch (JsonProcessingException e) {
             throw new IOException("the position of the record can't be read from the state: " + e.getMessage(), e);
         }
-        // at the start: records written since may have reused known sequences
+        // the first time, the end at the start counts: newer records may have reused the sequences of lost ones
         long end = hasPosition ? log.last() : log.lastAtStart();
         if (known > end) {
             LOG.error(
@@ -386,7 +393,7 @@ public final class RecordFollower implements AutoCloseable {
         return known;
     }
 
-    /** Returns whether the log still has this record, or no longer has any record with this sequence. */
+    /** Returns whether the record with this sequence still has this digest; true if the log has no such record. */
     private boolean isRecordAt(long sequence, String digest) throws IOException {
         try (LogWalk from = log.walk(sequence)) {
             LogRecord record = from.next();
@@ -414,8 +421,8 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Reads ahead for overruling records, one part at a time. The record that overrules a submission comes after it,
-     * and is on disk before the mark passes the submission.
+     * Reads ahead in the log for records that overrule submissions, one part at a time. Such a record comes after its
+     * submission, and is on disk before {@link DecidedLog#decidedUpTo}, the mark, passes the submission.
      *
      * @return whether everything that may overrule a submission up to the mark is known
      */

@@ -135,8 +135,8 @@ record RecordedOutcome(StateKey key, String json) {
     }
 
     /**
-     * Returns the answered part of a value, without the claims, the arrival time and the key of the submission, which
-     * may differ.
+     * Returns the part of a value that the answer contained. The rest, such as the claims, the arrival time and the
+     * key, may differ between submissions of the same id.
      */
     static String outcomeIn(String json) {
         int claims = json.indexOf(CLAIMS);
