@@ -34,7 +34,7 @@ public record PostgresConfig(String jdbcUrl, String user, Secret password, int p
     /**
      * Reads the connection settings.
      *
-     * @param neededBy the setting that needs a server, whose absence is then a problem; empty if it is not needed
+     * @param neededBy the setting that requires POSTGRES_CONN; empty if none requires it
      */
     public static PostgresConfig read(Settings settings, Duration timeout, Optional<String> neededBy) {
         PostgresUri server = settings.find(POSTGRES_CONN).orElse(new PostgresUri("", "", new Secret("")));

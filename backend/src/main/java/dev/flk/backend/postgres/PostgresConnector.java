@@ -76,7 +76,7 @@ public final class PostgresConnector {
         return source(MIGRATION_SECONDS);
     }
 
-    /** Sets the exact time-out, because the driver accepts only whole seconds. */
+    /** Sets the exact time-out of the socket, because the driver's setting accepts only whole seconds. */
     public void limitSocket(Connection connection) throws SQLException {
         connection.setNetworkTimeout(Runnable::run, (int) socketMillis());
     }
@@ -98,7 +98,10 @@ public final class PostgresConnector {
         return source;
     }
 
-    /** Sets the time-outs of the session; the second one releases the rows that a vanished backend has locked. */
+    /**
+     * Returns the SQL that sets the session's time-outs. The second one ends a transaction that a vanished backend has
+     * left open, which releases its locks.
+     */
     private String limits() {
         return "SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d"
                 .formatted(timeoutMillis(), 2 * timeoutMillis());

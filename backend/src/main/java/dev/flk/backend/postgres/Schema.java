@@ -9,12 +9,13 @@ import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
 
 /**
- * The tables of a store, created and updated by migrations in the first schema of the connection's search path. Backends that migrate
- * concurrently wait for each other; other tables in that schema are not touched.
+ * The tables of a store, created and updated by migrations in the first schema of the connection's search path.
+ * Backends that migrate concurrently wait for each other; other tables in that schema are not touched.
  *
  * @param history the table of applied migrations
  * @param migrations the location of the scripts on the class path
- * @param turn the number of the advisory lock; other users of the database are unlikely to use it
+ * @param turn the number of the advisory lock with which backends take turns; other users of the database are unlikely
+ *     to use it
  */
 public record Schema(String history, String migrations, long turn) {
     /**

@@ -12,7 +12,10 @@ import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 
-/** The state's connections to a server. They are not used before {@link #prepare}, so that a server that is down counts as an outage. */
+/**
+ * The state's connections to a server. {@link #prepare}, not the constructor, opens the pool. Therefore the connections
+ * can be created while the server is down.
+ */
 public final class StateConnections implements StateDatabase {
     private static final Schema SCHEMA =
             new Schema("flk_state_schema_history", StateDatabase.MIGRATIONS, 0x666c6b5f73746174L);
