@@ -170,7 +170,7 @@ public final class RecordFollower implements AutoCloseable {
                 forget();
                 restMillis = isOvertaken ? 0 : AFTER_FAILURE_MILLIS;
             } catch (RuntimeException | Error e) {
-                LOG.error("the record can't continue after log record {} and will be retried", position, e);
+                LOG.error("recording outcomes failed after log record {} and is retried every second", position, e);
                 forget();
                 restMillis = AFTER_FAILURE_MILLIS;
             }
@@ -193,7 +193,7 @@ public final class RecordFollower implements AutoCloseable {
         if (message != null && !message.equals(toldFailure)) {
             if (failure instanceof IOException) {
                 LOG.error(
-                        "the record has stopped after log sequence {} and is retried every second: {}",
+                        "the record of outcomes has stopped after log record {} and is retried every second: {}",
                         position,
                         message);
             } else {
@@ -230,7 +230,7 @@ public final class RecordFollower implements AutoCloseable {
             try {
                 open.close();
             } catch (IOException e) {
-                LOG.warn("closing the log: {}", e.getMessage());
+                LOG.warn("a reader of the log could not be closed: {}", e.getMessage());
             }
         }
     }

@@ -169,7 +169,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         calls.giveBack(isWithinAll ? 1 : 0);
         forget(caller);
         return !isWithinOwn && most < maxCalls
-                ? refused("calls", "too many calls of one token", ", " + caller.name())
+                ? refused("calls", "too many calls of one token", " (token " + caller.name() + ")")
                 : refused("calls", "too many calls", "");
     }
 

@@ -332,7 +332,7 @@ public final class ServedState implements AutoCloseable {
             try {
                 parts.pop().close();
             } catch (Exception e) {
-                LOG.error("closing the state of agents", e);
+                LOG.error("a part of the state of agents could not be closed", e);
             }
         }
     }
