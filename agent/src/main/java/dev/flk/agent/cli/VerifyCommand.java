@@ -121,8 +121,8 @@ final class VerifyCommand implements Callable<Integer> {
     }
 
     /**
-     * Returns the check with the first of these keys that is given: {@code --public-key}, the first {@code --key}, the
-     * configured key.
+     * Returns the signature check for one key: {@code --public-key} if it is given, else the first {@code --key}, else
+     * the configured key.
      */
     private SignatureCheck check(List<KeyRing> rings) throws Exception {
         if (publicKey != null) {

@@ -197,9 +197,10 @@ public final class Agent implements Closeable {
      *     and is sent after the outbox is opened again
      * @throws IllegalArgumentException if the certificate is invalid; it was not added, and the message says what is
      *     wrong
-     * @throws dev.flk.agent.outbox.CertificateSink.OutboxFull if there is no room; it was not added
-     * @throws IOException if the disk failed, or the agent is closed; the caller must assume that the certificate was
-     *     not added
+     * @throws dev.flk.agent.outbox.CertificateSink.OutboxFull if the outbox accepts no certificate now, because it is
+     *     full, its disk can't keep up, or it is closing; the certificate was not added
+     * @throws IOException if the disk failed, or the agent is closed; treat the certificate as not added. After a disk
+     *     failure, the next start may still find it in the outbox and send it
      */
     public CompletionStage<Settlement> submit(byte[] certificate) throws IOException {
         Optional<String> objection = new Intake(outbox).objection(certificate);

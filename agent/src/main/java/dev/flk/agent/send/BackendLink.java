@@ -205,7 +205,7 @@ final class BackendLink {
                         "date",
                         leftOut -> LOG.warn(
                                 "{}: the Date of an answer differs by {} s from this machine's clock, and"
-                                        + " disagrees with earlier answers; it is ignored until more answers"
+                                        + " not by as much as was known so far; it is ignored until more answers"
                                         + " confirm it{}",
                                 client.base(),
                                 ahead.toSeconds(),

@@ -119,7 +119,7 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
         return String.valueOf(cause.getMessage());
     }
 
-    /** Returns the time at which the first certificate in a chain expires; empty for an empty chain. */
+    /** Returns the earliest time at which a certificate in a chain expires; empty for an empty chain. */
     private static Optional<Instant> end(Stream<? extends Certificate> chain) {
         return chain.filter(X509Certificate.class::isInstance)
                 .map(certificate ->
@@ -128,7 +128,7 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
     }
 
     /**
-     * Returns the time at which the first certificate in the peer's chain expires; empty if the peer presented none.
+     * Returns the earliest time at which a certificate in the peer's chain expires; empty if the peer presented none.
      */
     static Optional<Instant> endOfPeer(SSLSession session) {
         try {

@@ -136,7 +136,7 @@ final class OutcomeWriter {
         }
     }
 
-    /** @param millis the longest time to wait; 0 waits without a limit */
+    /** @param millis the longest time to wait, counted anew after an interrupt; 0 waits without a limit */
     private void join(long millis) {
         boolean interrupted = false;
         boolean joined = false;

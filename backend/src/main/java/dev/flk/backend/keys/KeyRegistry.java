@@ -102,7 +102,7 @@ final class KeyRegistry {
 
     /** Returns why this signer is refused. */
     static SignatureRefusal why(KeyEntry signer, String shard, long nowMillis) {
-        // without an objection, the key became usable between the refusal and this check
+        // if there is no objection any more, the key has become usable since the refusal: the reason is not known
         return signer.objections(shard, nowMillis).stream().findFirst().orElse(SignatureRefusal.EXPIRED);
     }
 

@@ -145,7 +145,7 @@ public final class Limits {
             if (rate.compareTo(LEAST_RATE) < 0
                     || rate.compareTo(MOST_RATE) > 0
                     || rate.stripTrailingZeros().scale() > RateLimit.RATE_DECIMALS) {
-                throw new IllegalArgumentException("not from %s to %s with at most %d decimals"
+                throw new IllegalArgumentException("not a rate from %s to %s with at most %d decimals"
                         .formatted(LEAST_RATE, MOST_RATE, RateLimit.RATE_DECIMALS));
             }
             return rate;
@@ -357,7 +357,7 @@ public final class Limits {
     public record Throttled(LimitedBy limit, long waitNanos) {
 
         /**
-         * Returns the wait in whole seconds for {@code Retry-After}: rounded up, but ignoring fractions of a
+         * Returns the wait in whole seconds for {@code Retry-After}: at least 1, rounded up, but ignoring fractions of a
          * millisecond.
          */
         public long waitSeconds() {

@@ -142,7 +142,7 @@ public final class DiskFiles implements FileOps {
 
     @Override
     public long usableBytes(Path directory) throws IOException {
-        // this call needs no file descriptor; without one, FileStore only reports "Mount point not found"
+        // getUsableSpace needs no file descriptor; if none is free, getFileStore only reports "Mount point not found"
         long bytes = directory.toFile().getUsableSpace();
         return bytes > 0 ? bytes : Files.getFileStore(directory).getUsableSpace(); // throws an exception that says why
     }

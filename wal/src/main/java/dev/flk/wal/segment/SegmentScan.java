@@ -120,8 +120,8 @@ public final class SegmentScan implements Closeable {
             String name = String.valueOf(file.getFileName());
             long named = SegmentNames.sequenceIn(name);
             if (named < Long.MAX_VALUE && (last >= 0 || SegmentNames.isWrittenByLog(name))) {
-                // the records before the readable ones are lost too; a line with a lower sequence than the name is
-                // damaged
+                // The segment began with the sequence in the file's name: everything from there to the first readable
+                // record is lost too. A line with a lower sequence is damaged; its sequence is ignored.
                 first = named;
                 last = Math.max(last, first);
             }

@@ -56,7 +56,7 @@ final class EmbeddedFailures {
                 // RocksDB reports a failure to get a file's size as corruption, whatever the reason
                 case Corruption -> message.contains(CANT_ACCESS) && !message.contains(MISSING) ? UNREADABLE : DAMAGED;
                 case IOError -> message.contains(MISSING) ? DAMAGED : UNREADABLE;
-                // RocksDB reports this for a CURRENT that can't be opened
+                // with the text INCOMPATIBLE, RocksDB reports that it could not open its file CURRENT
                 case InvalidArgument -> message.contains(INCOMPATIBLE) ? UNREADABLE : ELSEWHERE;
                 default -> ELSEWHERE;
             };

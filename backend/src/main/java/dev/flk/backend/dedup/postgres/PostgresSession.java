@@ -102,7 +102,10 @@ final class PostgresSession {
         }
     }
 
-    /** Returns the lowest counter of the token that a look-up must find if it begins now. */
+    /**
+     * Returns the counter in the token of the last acknowledged put. A look-up that begins now must find a token with at
+     * least this counter.
+     */
     long acknowledged() {
         return acknowledged.counter();
     }
