@@ -80,8 +80,8 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
     }
 
     /**
-     * Returns whether the connection was lost. A server that shuts down resets its streams, which is reported as
-     * CANCELLED; this client has not cancelled the call.
+     * Returns whether the connection was lost. CANCELLED counts as lost, because a server that shuts down resets its
+     * streams with it; a call that this client cancelled does not get here.
      */
     private static boolean isLost(Code code) {
         return code == Code.UNAVAILABLE || code == Code.CANCELLED;

@@ -30,7 +30,7 @@ public final class StateCare {
      * The complete contents of a history.
      *
      * @param floor the revision up to which the history was compacted; 0 if it was not
-     * @param floorAt when that revision was committed
+     * @param floorAt the time at which the floor was committed
      * @param events one event for each key with its value at the floor, then the later events in order; the caller must
      *     close the stream
      */
@@ -65,9 +65,8 @@ public final class StateCare {
     }
 
     /**
-     * Returns an empty stream, or throws if the floor has moved. Without this check, nobody would notice that history
-     * of a namespace was removed during the dump, because the replay of a namespace begins with the oldest revision
-     * that is kept.
+     * Returns an empty stream, or throws if the floor has moved. The replay of a namespace begins with the oldest
+     * revision that is kept, so without this check a removal of history during the dump would go unnoticed.
      */
     private Stream<StateEvent> requireSameFloor(StandingResponse first, String namespace, String agentId) {
         requireSameFloor(first, page(namespace, agentId, ""));
@@ -104,10 +103,14 @@ public final class StateCare {
                 "");
     }
 
-    /** A copy of the embedded state, and a revision that it contains; it may also contain later ones. */
+    /**
+     * The directory of a copy of the embedded state, and a revision that the copy contains, possibly with later ones.
+     */
     public record Backup(String path, long revision) {}
 
-    /** Copies the embedded state in its current form to a directory next to its own on the backend's machine. */
+    /**
+     * Copies the current embedded state to a new directory on the backend's machine, next to the state's own directory.
+     */
     public Backup backup() {
         BackupResponse made = StateClient.call(() -> timed().backup(BackupRequest.getDefaultInstance()));
         return new Backup(made.getPath(), made.getRevision());

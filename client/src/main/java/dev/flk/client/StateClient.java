@@ -223,8 +223,7 @@ public final class StateClient implements AutoCloseable {
     /**
      * Commits operations.
      *
-     * @param maxDuration a limit on the total time of all tries; if the client's timeout is shorter, the timeout
-     *     applies
+     * @param maxDuration the maximum total time of all tries; the client's timeout applies instead if it is shorter
      */
     Commit commit(List<Operation> operations, String requestId, Duration maxDuration) {
         ApplyRequest request = ApplyRequest.newBuilder()
@@ -404,7 +403,7 @@ public final class StateClient implements AutoCloseable {
             try {
                 return call.apply(stub.withDeadlineAfter(endNanos - System.nanoTime(), TimeUnit.NANOSECONDS));
             } catch (StatusRuntimeException e) {
-                // The failure of the previous try says more than that the time has elapsed.
+                // The failure of the previous try is more informative than a timeout.
                 StateCallException failure = e.getStatus().getCode() == Code.DEADLINE_EXCEEDED && previous != null
                         ? previous
                         : StateCallException.of(e);

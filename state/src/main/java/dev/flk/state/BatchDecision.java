@@ -16,9 +16,9 @@ import java.util.Map;
 
 /**
  * Decides a batch of commits in order: conditions, versions, revisions and remembered answers. Each commit sees the
- * effects of the earlier ones. Pure, given the time. Owned by one thread. A commit may be decided by several of these
- * objects, because {@link Writer} splits a batch that the storage rejects; only a batch that the storage commits takes
- * effect.
+ * effects of the earlier ones. Has no side effects and reads no clock. Owned by one thread. {@link Writer} splits a
+ * batch that the storage rejects and decides its commits again with other objects of this class; only a batch that the
+ * storage commits takes effect.
  */
 final class BatchDecision {
     private final Map<StateKey, Newest> newest;
@@ -34,7 +34,8 @@ final class BatchDecision {
      * Creates an empty decision.
      *
      * @param nowMicros the time of the commits
-     * @param elapsedMicros the time by which answers expire, counted by a clock that jumps of the wall clock do not affect
+     * @param elapsedMicros the elapsed time of the engine, by which answers expire; jumps of the wall clock do not
+     *     affect it
      * @param rememberedMicros the time for which an answer is repeated
      */
     BatchDecision(Existing existing, long nowMicros, long elapsedMicros, long rememberedMicros) {

@@ -65,8 +65,8 @@ public final class History {
      * @param historyId the history to read
      * @param from the first revision
      * @param to the end of the range, exclusive; may be beyond the newest revision
-     * @param namespace the namespace of the changes; empty for all namespaces: then trimmed changes are left out
-     *     without an error
+     * @param namespace the namespace of the changes; empty for all namespaces, in which case trimmed changes are left
+     *     out without an error
      * @param wanted selects changes
      * @param maxBytes the size at which the page ends, after at least one event
      * @return one page; {@code next} of the last page is {@code to} or the revision after the newest
@@ -147,7 +147,7 @@ public final class History {
         return floor;
     }
 
-    /** Returns false only if the revision is known to have been committed at another time. */
+    /** Returns false if the revision is known to have been committed at another time; true if its time is not known. */
     private boolean isCommittedAt(Head head, long revision, long micros) {
         if (revision == head.floor()) {
             return micros == head.floorAtMicros();
@@ -170,7 +170,7 @@ public final class History {
      * Returns the revision of a point in history. A revision that is given by its number need not be retained.
      *
      * @throws StateException COMPACTED if the state at a given time is no longer retained; HISTORY_CHANGED if a given
-     *     revision does not exist; INVALID if it is negative
+     *     revision does not exist; INVALID if a given revision is negative
      */
     public long revision(At at) {
         Head head = engine.head();
@@ -198,9 +198,10 @@ public final class History {
     }
 
     /**
-     * Returns the revision at which a replay from a point in history begins, or before which a replay up to that point
-     * ends. For a time, this is the first revision that was committed at or after it; for now, or if there is no such
-     * revision, the revision after the newest. A revision that is given by its number need not exist.
+     * Returns a bound of a replay, given as a point in history: the first revision of a replay from this point, or the
+     * first excluded revision of a replay up to it. A time gives the first revision that was committed at or after it,
+     * or the revision after the newest if there is none. Now gives the revision after the newest. A number gives this
+     * revision, which need not exist.
      *
      * @throws StateException COMPACTED if events at or after a given time are no longer retained; INVALID for a
      *     negative revision
@@ -315,7 +316,7 @@ public final class History {
         }
     }
 
-    /** Returns the oldest revision of a namespace that can be replayed, or, for an empty name, of all namespaces. */
+    /** Returns the oldest revision of a namespace that can be replayed; an empty name selects all namespaces. */
     public long oldest(String namespace) {
         return floor(engine.head(), namespace) + 1;
     }

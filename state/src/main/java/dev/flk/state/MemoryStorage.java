@@ -27,7 +27,9 @@ public final class MemoryStorage implements Storage, Storage.Reads {
     private final TreeMap<Long, Event> events = new TreeMap<>();
     private final Map<RequestKey, Answered> answered = new HashMap<>();
     private final Map<String, Long> trimmed = new HashMap<>();
-    /** The revision of each agent's newest change that was removed and that no remaining version shows. */
+    /**
+     * The newest revision, for each agent, of a removed change that {@link #isChanged} no longer finds in the versions.
+     */
     private final Map<Agent, Long> removed = new HashMap<>();
 
     private final Supplier<String> newHistoryId;

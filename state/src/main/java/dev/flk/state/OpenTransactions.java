@@ -84,8 +84,7 @@ final class OpenTransactions {
     /**
      * The end of a transaction.
      *
-     * @param committed completes with the revision when the outcome of the commit is known; null if the transaction was
-     *     aborted
+     * @param committed the result of the commit, which completes with its revision; null if the transaction was aborted
      * @param historyId the history that replaced the transaction's history; empty if none has
      */
     private record End(String caller, @Nullable CompletableFuture<Long> committed, String historyId) {
@@ -169,7 +168,7 @@ final class OpenTransactions {
         return transaction.operations;
     }
 
-    /** Returns the result of a commit of the transaction that is in progress; null if there is no such commit. */
+    /** Returns the future revision of a transaction whose commit is in progress; null if no commit is in progress. */
     synchronized @Nullable CompletableFuture<Long> underWay(String caller, String txId) {
         End end = ends.get(txId);
         CompletableFuture<Long> committed = end == null || !end.caller().equals(caller) ? null : end.committed();
@@ -235,7 +234,7 @@ final class OpenTransactions {
         if (end.committed() == null) {
             return Reason.TX_ABORTED.because("transaction " + txId + " was aborted");
         }
-        if (!end.committed().isDone()) { // two calls end it concurrently; waiting here would hold the lock
+        if (!end.committed().isDone()) { // another call is committing it; waiting here would hold the lock
             return Reason.STORE_DOWN.because("transaction " + txId + " is being committed; ask again in a moment");
         }
         try {
@@ -255,8 +254,9 @@ final class OpenTransactions {
     }
 
     /**
-     * Returns whether a transaction that is neither open nor remembered has timed out. A transaction of this instance
-     * is assumed to have timed out; for one of another instance, the time in its id is compared with the wall clock.
+     * Returns whether a transaction has timed out; called only for a transaction that is neither open nor remembered. A
+     * transaction of this instance is assumed to have timed out. For a transaction of another instance, the expiry in
+     * its id is compared with the wall clock.
      */
     private boolean isOver(String txId) {
         try {

@@ -11,8 +11,8 @@ public sealed interface Operation {
     StateKey key();
 
     /**
-     * Returns the version that must be the newest of the key, whether a value or a deletion; 0 if the key must not
-     * exist, because it was deleted or never written; {@link #ANY_VERSION} if there is no condition.
+     * Returns the number that the newest version of the key must have; that version may be a deletion. Returns 0 if the
+     * key must not exist (it was deleted or never written); {@link #ANY_VERSION} if there is no condition.
      */
     long ifVersion();
 

@@ -34,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  * callers.
  */
 public final class StateEngine implements AutoCloseable {
-    /** The time for which the answer to a request is repeated. */
+    /** The time for which the answer to a request is remembered and can be repeated. */
     public static final Duration REQUESTS_REMEMBERED = Duration.ofMinutes(15);
 
     private static final long REMEMBERED_MICROS = TimeUnit.MINUTES.toMicros(REQUESTS_REMEMBERED.toMinutes());
@@ -194,8 +194,8 @@ public final class StateEngine implements AutoCloseable {
 
     /**
      * Sets the origin of elapsed time. If the storage remembers answers of a previous process, elapsed time continues
-     * from the moment at which the last of them was given, and a jump of the wall clock between the processes does not
-     * expire answers early. Otherwise, elapsed time begins at the wall clock.
+     * at the time of the newest answer, so that a jump of the wall clock between the processes does not expire answers
+     * early. Otherwise, elapsed time begins at the wall clock's time.
      */
     private void beginElapsedTime() {
         if (elapsedOffsetMicros == null) {
@@ -274,8 +274,8 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Returns why answered commits are or may be missing, which gave the history a new id; empty if no loss was found
-     * since the engine was created.
+     * Returns why answered commits are or may be missing; empty if no such loss was found since the engine was created.
+     * A loss gives the history a new id.
      */
     public Optional<String> missing() {
         return Optional.ofNullable(missing);
@@ -415,7 +415,7 @@ public final class StateEngine implements AutoCloseable {
             if (request == null) {
                 throw e;
             }
-            otherwise = e; // given as the answer, unless the transaction was already committed under this request
+            otherwise = e; // the caller receives this error, unless an answer to this request is remembered
         }
         return submit(new PendingCommit(operations, request, "tx " + txId, otherwise, answer));
     }
@@ -503,7 +503,10 @@ public final class StateEngine implements AutoCloseable {
         return using(storage -> storage.read(reading));
     }
 
-    /** Uses the storage; a failure is recorded as an outage and never returned as an answer. */
+    /**
+     * Uses the storage and throws its errors. If the storage as a whole has failed, records the error as the {@link
+     * #problem}.
+     */
     <T> T using(Function<Storage, T> use) {
         requireUp();
         try {

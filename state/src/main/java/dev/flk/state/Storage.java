@@ -133,8 +133,8 @@ public interface Storage extends AutoCloseable {
     }
 
     /**
-     * Removes everything that is needed neither by reads at {@code floor} or later nor by replays of later revisions.
-     * Runs concurrently with commits and reads.
+     * Removes history before a floor. Reads at the floor or later and replays of later revisions still work. Runs
+     * concurrently with commits and reads.
      *
      * @param floor an existing revision
      */
@@ -189,9 +189,9 @@ public interface Storage extends AutoCloseable {
     boolean forgetAnswers(long nowMicros);
 
     /**
-     * Returns the elapsed time at which the last remembered answer expires; 0 if there is no answer. A new process uses
-     * it to continue the elapsed time of the previous process, regardless of the wall clock. A storage that several
-     * processes share returns 0, because they have only the wall clock in common.
+     * Returns the elapsed time at which the last remembered answer expires; 0 if there is no answer. From this value, a
+     * new process computes where the elapsed time of the previous process continues, regardless of the wall clock. A
+     * storage that several processes share returns 0, because they have only the wall clock in common.
      */
     default long lastExpiryMicros() {
         return 0;

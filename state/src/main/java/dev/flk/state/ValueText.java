@@ -63,7 +63,8 @@ final class ValueText {
     }
 
     /**
-     * Returns the next character that is not white space; {@link #END}, which no value may contain, after the last one.
+     * Returns the next character that is not white space, or {@link #END} at the end of the text. No value may contain
+     * {@code END}.
      */
     private char peek() {
         while (at < json.length()) {
@@ -82,8 +83,8 @@ final class ValueText {
     }
 
     /**
-     * Reads a scalar, or the beginning of an array or object, including its first scalar. At an empty array or object,
-     * stops before the closing bracket.
+     * Reads a scalar, or the beginning of an array or object up to and including its first scalar. If an empty array or
+     * object comes first, stops before its closing bracket.
      */
     private void value() {
         char c = peek();

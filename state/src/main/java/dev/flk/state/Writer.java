@@ -158,8 +158,8 @@ final class Writer {
     }
 
     /**
-     * Commits a batch. If the storage rejects the batch because of one commit, the two halves are committed separately
-     * and decided again, so that one commit can't fail the others.
+     * Commits a batch. If the storage rejects the batch with an error that may be due to a single commit, the two
+     * halves of the batch are decided again and committed separately, so that one commit can't fail the others.
      */
     private void commit(List<PendingCommit> commits) {
         Set<StateKey> keys = new HashSet<>();
@@ -200,8 +200,8 @@ final class Writer {
     }
 
     /**
-     * The decision for each commit of a batch. Each call of {@link #decide} replaces the decisions of the call before
-     * it.
+     * The decision for each commit of a batch. Each call of {@link #decide} replaces all decisions of the previous
+     * call.
      */
     private final class Decided {
         private final List<PendingCommit> commits;

@@ -11,9 +11,10 @@ import javax.sql.DataSource;
 import org.postgresql.ds.PGSimpleDataSource;
 
 /**
- * A factory of connections and connection pools with time-outs. The time-out applies to a statement on the server and, slightly longer, to
- * the socket: a slow server can report that it was too slow, and a vanished one is given up. The driver's own query time-out is off because
- * it cancels the statement, and a commit that is cancelled while it waits for a standby is committed all the same.
+ * A factory of connections and connection pools with time-outs. The time-out applies to a statement on the server and,
+ * slightly longer, to the socket: a slow server can report the time-out itself, and the connection to a server that has
+ * vanished is given up. The driver's own query time-out is off, because it would cancel the statement: a commit that is
+ * cancelled while it waits for a standby takes effect all the same.
  */
 public final class PostgresConnector {
     private static final String APPLICATION = "flk-backend";
@@ -21,7 +22,10 @@ public final class PostgresConnector {
     /** The minimum time-out that the pool accepts. */
     private static final long SHORTEST_POOL_TIMEOUT_MILLIS = 250;
 
-    /** The time-out of migrations: longer than any migration takes, including one of another backend that this one waits for. */
+    /**
+     * The time-out of migrations. It is longer than any migration takes, even if this backend first waits for a
+     * migration by another backend.
+     */
     private static final int MIGRATION_SECONDS = 60;
 
     private final PostgresConfig config;
@@ -99,8 +103,8 @@ public final class PostgresConnector {
     }
 
     /**
-     * Returns the SQL that sets the session's time-outs. The second one ends a transaction that a vanished backend has
-     * left open, which releases its locks.
+     * Returns the SQL that sets the session's time-outs. The time-out for idle transactions ends a transaction that a
+     * vanished backend has left open, and thus releases its locks.
      */
     private String limits() {
         return "SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d"

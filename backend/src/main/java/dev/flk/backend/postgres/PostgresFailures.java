@@ -16,7 +16,8 @@ import org.postgresql.util.PSQLException;
 import org.postgresql.util.ServerErrorMessage;
 
 /**
- * Messages for failures of Postgres that say what happened, where, and what to do. They never contain a user's name, a password or a row.
+ * Messages for failures of Postgres that say what happened, where, and what to do. They never contain a user's name, a
+ * password or a row.
  *
  * @param server {@code host:port/database}
  * @param limit the setting of the time-out and its value
@@ -24,7 +25,7 @@ import org.postgresql.util.ServerErrorMessage;
 public record PostgresFailures(String server, String limit) {
     private static final Set<String> UNDONE_FOR_OTHERS = Set.of("40001", "40P01");
 
-    /** Returns whether the transaction certainly had no effect and can be tried again. */
+    /** Returns whether the failed transaction certainly had no effect and can be tried again. */
     public static boolean isUndoneForOthers(SQLException e) {
         return UNDONE_FOR_OTHERS.contains(state(e));
     }
@@ -47,7 +48,7 @@ public record PostgresFailures(String server, String limit) {
         return "Postgres at " + server + ": " + what;
     }
 
-    /** Returns the innermost failure, such as the one that kept the pool from connecting until its time-out. */
+    /** Returns the innermost SQL failure, such as the failed connection behind a time-out of the pool. */
     private static SQLException root(SQLException thrown) {
         return thrown.getCause() instanceof SQLException cause ? root(cause) : thrown;
     }
@@ -82,7 +83,9 @@ public record PostgresFailures(String server, String limit) {
         };
     }
 
-    /** Returns the advice for a TLS failure that the driver detected, for which there is no SQL state. */
+    /**
+     * Returns the advice for a TLS failure that the driver detected, because no SQL state identifies such a failure.
+     */
     private static String withoutTls(SQLException e) {
         String message = withoutNull(e.getMessage());
         if (message.contains("could not be verified by hostnameverifier")) {

@@ -12,8 +12,8 @@ import java.util.regex.Pattern;
 
 /**
  * The address of a Postgres server and the login: {@code
- * postgresql://user:password@host:5432/database?sslmode=verify-full}, or the same as a JDBC URL, whose parameters include
- * {@code user} and {@code password}. Values are percent-encoded, and several hosts are separated by commas.
+ * postgresql://user:password@host:5432/database?sslmode=verify-full}, or a JDBC URL, with {@code user} and {@code
+ * password} as parameters. Values are percent-encoded, and several hosts are separated by commas.
  *
  * @param jdbcUrl the URL without user and password
  * @param user the user; if empty, the driver uses the name of the operating system account

@@ -19,8 +19,8 @@ import org.flywaydb.core.api.FlywayException;
  */
 public record Schema(String history, String migrations, long turn) {
     /**
-     * Rejects a server that accepts no writes, and a user who may not create tables. Flyway would report that only
-     * after ten attempts, a second apart.
+     * Rejects a server that accepts no writes, and a user who may not create tables. Flyway itself would report either
+     * problem only after ten attempts, a second apart.
      */
     public void requireRights(Connection connection) throws SQLException {
         try (Statement statement = connection.createStatement()) {
@@ -40,8 +40,8 @@ public record Schema(String history, String migrations, long turn) {
     }
 
     /**
-     * Migrates the tables, unless they are up to date or newer. An advisory lock serialises backends: Flyway's own lock
-     * comes too late for the decision whether the tables in the schema belong to others.
+     * Migrates the tables, unless they are up to date or newer. An advisory lock serialises backends, because Flyway
+     * takes its own lock only after it has decided whether the tables in the schema belong to others.
      *
      * @throws FlywayException if the migration failed; it is applied completely or not at all
      */

@@ -91,17 +91,20 @@ public final class RecordFollower implements AutoCloseable {
     private boolean knowsPosition;
     private long positionNanos;
     private @Nullable LogWalk walk;
-    /** The newest segment before the walk began. */
+    /** The segment of the log that was the newest when {@link #walk} was opened. */
     private @Nullable String walkedSegment;
-    /** The outcomes that overrule submissions after the position, as far as the log was read ahead. */
+    /** The outcomes that overrule submissions after the position, from the part of the log that has been read ahead. */
     private final LoggedOutcomes outcomes = new LoggedOutcomes();
 
     private @Nullable LogWalk ahead;
     private @Nullable String aheadSegment;
     private long lookedUpTo;
-    /** The sequence to record up to before {@link DecidedLog#decidedUpTo}, the mark, is read again. */
+    /**
+     * The mark: the value of {@link DecidedLog#decidedUpTo} up to which the follower records. Once the position has
+     * reached the mark, or if the store is lost, a current value replaces the mark.
+     */
     private long upTo;
-    /** The sequence of the last record on disk when the mark was read. */
+    /** The sequence of the last record on disk when the mark was set. */
     private long lookUpTo;
 
     /** Whether the position has been read since the start. */
@@ -165,7 +168,7 @@ public final class RecordFollower implements AutoCloseable {
                 restMillis = isMore ? restMillis(nanoTicker.getAsLong() - beginNanos) : LOOK_EVERY_MILLIS;
             } catch (IOException | StateException | CompletionException e) {
                 boolean isOvertaken = e.getCause() instanceof StateException refused
-                        && refused.reason() == Reason.VERSION_CONFLICT; // by another backend
+                        && refused.reason() == Reason.VERSION_CONFLICT; // another backend has written the same key
                 tellFailure(isOvertaken ? null : e);
                 forget();
                 restMillis = isOvertaken ? 0 : AFTER_FAILURE_MILLIS;
@@ -206,8 +209,7 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Forgets the position, which is then read from the state again, because a commit that failed may have taken
-     * effect.
+     * Makes the next step read the position from the state again, because a commit that failed may have taken effect.
      */
     private void forget() {
         knowsPosition = false;
@@ -257,7 +259,7 @@ public final class RecordFollower implements AutoCloseable {
         if (!knowsPosition) {
             long known = readPosition();
             if (!hasPosition || known < position) {
-                lookedUpTo = known; // otherwise the notes are still valid
+                lookedUpTo = known; // otherwise, the outcomes that were noted while reading ahead are still valid
             }
             position = known;
             lookedUpTo = Math.max(lookedUpTo, known);
@@ -306,8 +308,8 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Commits operations, in several commits if they are large. Only the last commit contains the position. If one of
-     * them fails, the next try begins at the old position and skips the outcomes that are already recorded.
+     * Commits operations, in several commits if they are large. Only the last commit contains the position. If a commit
+     * fails, the next try begins at the old position and skips the outcomes that are already recorded.
      */
     private void commit(List<Operation> operations, long last, String digest) {
         List<Operation> together = new ArrayList<>();
@@ -334,7 +336,10 @@ public final class RecordFollower implements AutoCloseable {
 
     private record Missing(long first, long last) {}
 
-    /** Returns the gaps in a chunk. Records that the retention removed before the record existed are not gaps. */
+    /**
+     * Returns the gaps in the log before and within a chunk. While nothing is recorded (position 0), log records that
+     * are missing before the chunk are not a gap, because the retention of the log may have removed them.
+     */
     private List<Missing> missing(List<LogRecord> chunk) {
         List<Missing> missing = new ArrayList<>();
         long expected = position == 0 ? chunk.get(0).sequence() : position + 1;
@@ -356,7 +361,7 @@ public final class RecordFollower implements AutoCloseable {
         return new StateKey(ServedState.POSITIONS, WRITER, log.logId());
     }
 
-    /** Reads the position; 0 means that the record of this log begins with the oldest existing log record. */
+    /** Reads the position from the state; 0 if the follower must begin with the oldest existing log record. */
     private long readPosition() throws IOException {
         Found found =
                 engine.reads().get(List.of(positionKey()), new At.Now()).found().get(0);
@@ -372,7 +377,7 @@ public final class RecordFollower implements AutoCloseable {
         } catch (JsonProcessingException e) {
             throw new IOException("the position of the record can't be read from the state: " + e.getMessage(), e);
         }
-        // the first time, the end at the start counts: newer records may have reused the sequences of lost ones
+        // the first time, uses the end of the log at the start: later records may reuse the sequences of lost ones
         long end = hasPosition ? log.last() : log.lastAtStart();
         if (known > end) {
             LOG.error(
@@ -393,7 +398,7 @@ public final class RecordFollower implements AutoCloseable {
         return known;
     }
 
-    /** Returns whether the record with this sequence still has this digest; true if the log has no such record. */
+    /** Returns whether the log record with this sequence still has this digest; true if the record is missing. */
     private boolean isRecordAt(long sequence, String digest) throws IOException {
         try (LogWalk from = log.walk(sequence)) {
             LogRecord record = from.next();
@@ -421,8 +426,8 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Reads ahead in the log for records that overrule submissions, one part at a time. Such a record comes after its
-     * submission, and is on disk before {@link DecidedLog#decidedUpTo}, the mark, passes the submission.
+     * Reads ahead in the log for records that overrule submissions, one part at a time. Such a record comes after the
+     * submission that it overrules, and is on disk before {@link DecidedLog#decidedUpTo} passes the submission.
      *
      * @return whether everything that may overrule a submission up to the mark is known
      */
@@ -450,14 +455,14 @@ public final class RecordFollower implements AutoCloseable {
             }
             endLookingAhead(); // the end of the listed segments
             if (isNew) {
-                lookedUpTo = lookUpTo; // the rest is missing, as the walk will report
+                lookedUpTo = lookUpTo; // the log lacks the records up to here; missing() reports this gap
             }
         }
         return true;
     }
 
     private List<LogRecord> read() throws IOException {
-        // read after the mark: everything up to the mark is in the segments that exist now
+        // the mark was read before, so the segments that exist now contain everything up to the mark
         String newest = log.newestSegment();
         if (walk != null && !newest.equals(walkedSegment)) {
             endWalk();
@@ -492,7 +497,7 @@ public final class RecordFollower implements AutoCloseable {
         long first = chunk.get(0).sequence();
         for (LogRecord record : chunk) {
             if (over.getCount() == 0) {
-                return new ArrayList<>(); // the next start resumes here
+                return new ArrayList<>(); // the chunk is not committed; the next start begins with it
             }
             if (LoggedOutcomes.isSubmission(record)) {
                 add(wanted, record);
@@ -541,7 +546,7 @@ public final class RecordFollower implements AutoCloseable {
         wanted.computeIfAbsent(outcome.key(), key -> new ArrayList<>()).add(outcome);
     }
 
-    /** Returns an earlier submission; null if it is missing, in which case its recorded outcome stays. */
+    /** Returns an earlier submission; null if it is no longer in the log, in which case its recorded outcome stays. */
     private @Nullable LogRecord submission(long sequence) throws IOException {
         try (LogWalk back = log.walk(sequence)) {
             LogRecord record = back.next();

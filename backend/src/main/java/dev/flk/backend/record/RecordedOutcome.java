@@ -19,7 +19,8 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * One outcome in the record. The key is {@code epoch/<19 digits>/<pcs_id>} of the agent whose id is the shard; the value:
+ * One outcome in the record. Its agent is the shard, its key {@code epoch/<19 digits>/<pcs_id>}, and its value a JSON
+ * object with these members:
  *
  * <pre>
  * verdict              accepted, escalated or rejected
@@ -30,8 +31,8 @@ import java.util.Map;
  * received_at, key_id  the arrival and the key of the submission that was decided
  * </pre>
  *
- * <p>If the outcome was decided for other content under the same id, the value has {@code other_content}, and neither the
- * claims of this submission nor its key.
+ * <p>If the outcome was decided for other content under the same id, the value has {@code other_content}, but lacks the
+ * claims and the key of this submission.
  *
  * @param json the value
  */
@@ -135,7 +136,7 @@ record RecordedOutcome(StateKey key, String json) {
     }
 
     /**
-     * Returns the part of a value that the answer contained. The rest, such as the claims, the arrival time and the
+     * Returns the part of a value that the answer contained. Other parts, such as the claims, the arrival time and the
      * key, may differ between submissions of the same id.
      */
     static String outcomeIn(String json) {

@@ -43,7 +43,7 @@ public final class RecordedOutcomes {
      * A query for the outcomes of a shard.
      *
      * @param from the earliest time of arrival, or null
-     * @param to the time before which the submission arrived, or null
+     * @param to the latest time of arrival, exclusive, or null
      * @param verdict the verdict, or null for any
      * @param regime the regime, or null for any
      * @param limit the maximum number of outcomes, 1 to {@link #MAX_LIMIT}

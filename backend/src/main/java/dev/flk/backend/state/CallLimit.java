@@ -38,15 +38,16 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A limit on the number of calls in progress, and on the bytes of their requests and answers, over all connections;
- * calls above it are refused. A call counts against its caller, who may use half of the places. Callers without a token
- * share a few separate places and must complete their requests in time. A request counts from its first bytes on, so
- * that requests that never end are limited too. Serve {@link #bound} services, behind the interceptor that sets
- * {@link Caller#CURRENT}, and add the limit to the server as a tracer factory.
+ * calls above it are refused. A caller with a token may use at most half of the places. Callers without a token
+ * (strangers) share a few separate places and must complete their requests in time. A request counts from its first
+ * bytes on, so that requests that never end are limited too. Serve only {@link #bound} services, behind the interceptor
+ * that sets {@link Caller#CURRENT}, and add the limit to the server as a tracer factory.
  */
 final class CallLimit extends ServerStreamTracer.Factory implements ServerInterceptor {
     /**
-     * The multiple of {@link #maxBytes} above which a request is cut off while it arrives. While all requests together
-     * have more than {@code maxBytes}, but less than this multiple, a complete request is refused with a reason.
+     * The multiple of {@link #maxBytes} that all requests together can't exceed: a request that would exceed it is cut
+     * off while it arrives. While all requests together have more than {@code maxBytes}, but not more than this
+     * multiple, each request that becomes complete is refused with a reason.
      */
     private static final int PARTIAL = 4;
 
@@ -54,15 +55,18 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private static final int FRAME_BYTES = 128;
     /** The maximum size of a request to health or reflection, which may need no token. */
     private static final int MAX_SMALL_BYTES = 4_096;
-    /** The time in which a caller without a token must complete a request, and take the answer if it is a single one. */
+    /**
+     * The time within which a caller without a token must complete a request and, unless the answer is a stream,
+     * receive the answer.
+     */
     static final long STRANGER_REQUEST_NANOS = TimeUnit.SECONDS.toNanos(10);
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
 
     private static final String OWN = "flk.";
     /**
-     * The calls whose answers are sent even above the bound: a commit that took effect must not be answered as refused.
-     * Its answer is shorter than its request.
+     * The calls whose answers are sent even if there is no room for them, because a commit that took effect must not be
+     * reported as refused. The answer to a commit is shorter than its request.
      */
     private static final Set<String> COMMITS = Set.of(
             StateGrpc.getCommitMethod().getFullMethodName(),
@@ -89,7 +93,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private final LongSupplier nanoTicker;
     private final StateMetrics metrics;
     private final Refusals refusals;
-    /** The calls of callers other than strangers. */
+    /** The calls of all callers that are not strangers. */
     private final Bound calls;
 
     private final ConcurrentHashMap<String, Integer> callsOf = new ConcurrentHashMap<>();
@@ -102,8 +106,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private final Bound requestBytes;
     private final Bound answerBytes;
     /**
-     * The bytes that streams have sent and the network has not taken. They are counted separately, so that a slow
-     * reader does not block other callers.
+     * The bytes that streams have sent, but that the network has not taken yet. They are counted separately, so that a
+     * slow reader does not block other callers.
      */
     private final Bound streamedBytes;
 
@@ -111,7 +115,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
      * Creates a limit without calls.
      *
      * @param maxStrangers the maximum number of calls of all callers without a token
-     * @param maxBytes the maximum bytes of requests, of answers, and of data that streams have sent, each
+     * @param maxBytes the maximum bytes, counted separately, of requests, of plain answers, and of what streams have
+     *     sent
      * @param nanoTicker monotonic time
      * @param connectionCloser closes the connection from an address, even while the client does not read
      */
@@ -149,7 +154,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         return refusals.latest();
     }
 
-    /** Ends the calls of strangers that have not completed their requests, or not taken their answers, in time. */
+    /** Ends the calls of strangers that did not complete their requests or did not receive their answers in time. */
     void endSlowStrangers() {
         long now = nanoTicker.getAsLong();
         timed.forEach(call -> call.endIfSince(now - STRANGER_REQUEST_NANOS));
@@ -232,7 +237,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         return "requests under way take more than " + maxBytes + " bytes";
     }
 
-    /** The bytes of the request of one call; an exception ends the call. */
+    /** The bytes of the request of one call. Bytes above a limit cause an exception, which ends the call. */
     private final class Arriving extends ServerStreamTracer {
         private final long most;
         // guarded by this
@@ -268,8 +273,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     }
 
     /**
-     * The place of a call, and the bytes of its answers: those of a plain answer until the call ends, those of a stream
-     * until the network has taken them.
+     * The place of a call, and the bytes of its answers. A plain answer counts until the call ends; the answers of a
+     * stream count until the network has taken them.
      */
     private final class Answers<Q, A> extends SimpleForwardingServerCall<Q, A> {
         private final Caller caller;

@@ -54,8 +54,8 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     }
 
     /**
-     * Returns the prefixes of those agent ids that begin with {@code wished} and that the caller may read, in byte
-     * order. No prefix in the list begins with another one.
+     * Returns prefixes that select the agent ids that begin with {@code wished} and that the caller may read, in byte
+     * order. No prefix in the list begins with another prefix in it.
      */
     List<String> agentPrefixes(String namespace, String wished) {
         List<String> prefixes = new ArrayList<>();
@@ -71,8 +71,8 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     }
 
     /**
-     * Returns the visible namespaces that begin with {@code wished}, in order; an empty Optional if the caller may see
-     * all namespaces.
+     * Returns the namespaces that the caller may see that begin with {@code wished}, in order; an empty Optional if the
+     * caller may see all namespaces.
      */
     Optional<List<String>> namespaces(String wished) {
         if (maySee("")) {

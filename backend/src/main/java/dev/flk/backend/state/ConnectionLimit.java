@@ -35,9 +35,10 @@ import org.slf4j.LoggerFactory;
  * Accepts connections of the state's port up to a maximum number, and owns the threads that read and write.
  *
  * <p>If the port has tokens, a connection counts toward this maximum only after a call with a valid token. Until then,
- * it has one of a quarter as many separate places. When all of these are taken, a new connection replaces the oldest of
- * them, so that idle connections never keep a caller from showing its token. Add the limit to a server as an
- * interceptor that runs directly after {@link Tokens}.
+ * it occupies one of the separate places for connections without a token, whose number is a quarter of the maximum.
+ * When all of these places are taken, a new connection replaces the oldest one without a token, so that idle
+ * connections never keep a caller from showing its token. Add the limit to a server as an interceptor that runs
+ * directly after {@link Tokens}.
  */
 @Sharable
 final class ConnectionLimit extends ChannelInboundHandlerAdapter implements ServerInterceptor, AutoCloseable {
@@ -111,7 +112,7 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
         context.fireChannelRead(accepted);
     }
 
-    /** Returns the connection that lost its place, or null. */
+    /** Adds a connection; returns the connection that lost its place to it, or null. */
     private synchronized @Nullable Channel addWithoutToken(SocketAddress address, Channel connection) {
         Channel oldest = null;
         if (withoutToken.size() == maxWithoutToken) {
@@ -148,7 +149,9 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
         return new ServerCall.Listener<>() {}; // the call ends with its connection
     }
 
-    /** Returns whether the connection of a call with a token keeps its place; if not, it is being closed. */
+    /**
+     * Returns whether the connection of a call with a valid token has a place; if not, the connection is being closed.
+     */
     private boolean isKnown(ServerCall<?, ?> call) {
         SocketAddress address = call.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR);
         Channel connection;
@@ -192,8 +195,8 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
     }
 
     /**
-     * Reports a refusal. Called before the connection is closed, so that a client whose connection was closed finds the
-     * refusal reported.
+     * Reports a refusal. Called before the connection is closed, so that the refusal is already reported when the
+     * client notices.
      */
     private void refused(String cause, String what, String effect) {
         metrics.connectionsRefused.increment(cause);

@@ -183,7 +183,7 @@ final class Messages {
         return message.build();
     }
 
-    /** Returns an event without changes, which says that everything up to the revision was examined. */
+    /** Returns an event without changes, which tells the caller that everything up to the revision was examined. */
     static dev.flk.client.proto.Event progress(String historyId, long revision, long committedAtMicros) {
         return dev.flk.client.proto.Event.newBuilder()
                 .setRevision(revision)
@@ -193,14 +193,14 @@ final class Messages {
     }
 
     /**
-     * Renders the history, {@code -}, the revision, {@code .}, and the time of its commit in microseconds since the
-     * epoch.
+     * Renders a token as {@code HISTORY-REVISION.MICROS}; the last part is the commit time of the revision in
+     * microseconds since the epoch.
      */
     private static String token(Token token) {
         return token.historyId() + "-" + token.revision() + "." + token.committedAtMicros();
     }
 
-    /** Parses the token of {@link #event}; tokens of version 0.1 end with the revision. */
+    /** Parses the token of an event; a token of version 0.1 has no time. */
     static Token token(String text) {
         int dot = text.indexOf('.');
         int at = text.length() > MAX_TOKEN ? -1 : text.lastIndexOf('-', dot < 0 ? text.length() : dot);

@@ -46,8 +46,8 @@ final class ReplayStream {
     /** The time at which the revision before {@link #next} was committed. */
     private long lastAtMicros;
     /**
-     * The revision up to which the caller needs no progress token: the revision of the last token that was sent or,
-     * after a compaction, a later revision up to which the stream had nothing to read.
+     * The revision up to which the caller needs no progress token. It is the revision of the last token that was sent,
+     * or a later one if a compaction removed all revisions up to it before they were read.
      */
     private volatile long lastReported;
 
@@ -56,7 +56,8 @@ final class ReplayStream {
     private volatile @Nullable Runnable endWatch;
 
     /**
-     * The requested range. A time in the future has no revision yet, so both kinds of bounds apply.
+     * The requested range. An event must satisfy both the bounds in revisions and the bounds in time, because a time in
+     * the future has no revision yet.
      *
      * @param from the first revision
      * @param to the first excluded revision
@@ -120,7 +121,7 @@ final class ReplayStream {
 
     /**
      * Sends a progress token soon if the stream has examined revisions after its last token and the caller wants such
-     * tokens. With this token, a caller that receives no events can resume at its current place.
+     * tokens. With this token, a caller that receives no events can resume after the examined revisions.
      */
     void tellProgress() {
         if (wantsProgress && lastReported < next - 1) {
@@ -136,7 +137,10 @@ final class ReplayStream {
         }
     }
 
-    /** Takes one step. If another step was requested meanwhile, that step waits behind the executor's other tasks. */
+    /**
+     * Takes one step. A step that was requested meanwhile runs later, after the tasks that the executor has queued
+     * already.
+     */
     private void steps() {
         int served = due.get();
         step();
@@ -149,7 +153,7 @@ final class ReplayStream {
         try {
             executor.execute(this::steps);
         } catch (RejectedExecutionException e) {
-            ended.accept(this); // the port is closed, which has ended the call
+            ended.accept(this); // the executor is shut down because the port is closed, which also ended the call
         }
     }
 
@@ -173,8 +177,8 @@ final class ReplayStream {
     }
 
     /**
-     * Reads events. If a compaction has removed revisions before the stream read them, the stream continues after them;
-     * it fails only if they contained changes that the stream selects.
+     * Reads events. If a compaction has removed revisions before the stream read them, the stream continues after the
+     * removed revisions, or fails if these contained changes that the stream selects.
      */
     private Events read() {
         try {
@@ -184,7 +188,7 @@ final class ReplayStream {
                 throw e;
             }
             next = engine.history().resume(new Token(historyId, next - 1), namespace, agentId, wanted) + 1;
-            lastReported = next - 1; // no token is sent for it, because its commit time is unknown here
+            lastReported = next - 1; // no token is sent for this revision, because its commit time is unknown here
             return engine.history().events(historyId, next, span.to(), namespace, wanted, PART_BYTES);
         }
     }

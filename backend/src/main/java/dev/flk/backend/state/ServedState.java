@@ -63,7 +63,7 @@ public final class ServedState implements AutoCloseable {
     private final StatePort port;
     private final @Nullable Tokens tokens;
     private final @Nullable Place place;
-    /** One thread looks after the port and directory, the other removes history, which takes long. */
+    /** Two threads: one checks the port and the directory, the other removes old history, which takes long. */
     private final ScheduledExecutorService timer =
             Executors.newScheduledThreadPool(2, DaemonThreads.named("state-care"));
     // used by the timer's threads
@@ -167,7 +167,7 @@ public final class ServedState implements AutoCloseable {
         }
     }
 
-    /** Returns the storage of a configuration that no backend is serving; it is not open yet. */
+    /** Creates the storage of a configuration, without opening it. No backend may be serving the same storage. */
     public static Storage storage(StateConfig config) {
         SecureRandom random = new SecureRandom();
         return storage(config, () -> newHistoryId(random));
@@ -265,7 +265,7 @@ public final class ServedState implements AutoCloseable {
         try {
             removal.accept(new At.Time(expiry.instant().minus(kept)));
         } catch (StateException e) {
-            if (e.reason() != Reason.COMPACTED) { // there is nothing older
+            if (e.reason() != Reason.COMPACTED) { // COMPACTED means that nothing older exists
                 LOG.warn("removing old history of the state failed and will be retried: {}", e.getMessage());
             }
         } catch (RuntimeException e) {
@@ -292,8 +292,8 @@ public final class ServedState implements AutoCloseable {
     }
 
     /**
-     * Describes for {@code /readyz} the problem, the missing answered commits, or the connections and calls that
-     * are refused; otherwise returns that the state is up.
+     * Describes for {@code /readyz} the problem if there is one, else the missing answered commits, else the
+     * connections and calls that are being refused, else says that the state is up.
      */
     public String detail() {
         return problem()

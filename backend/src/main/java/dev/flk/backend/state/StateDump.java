@@ -35,8 +35,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A dump of the state in lines of JSON. The first line describes the history, the last line contains the number of events,
- * and each line between them is an event as {@code replay --json} prints it. Values are stored as they were written.
+ * A dump of the state in lines of JSON. The first line describes the history, the last line contains the number of
+ * events, and each line between them is an event as {@code replay --json} prints it. Values are stored as they were
+ * written.
  */
 public final class StateDump {
     /** A mapper without limits, because the sizes of values were limited when they were written. */
@@ -68,7 +69,7 @@ public final class StateDump {
     private record Header(int dump, String historyId, long floor, Instant floorAt) {}
 
     /**
-     * An event, as a dump and {@code replay --json} have it.
+     * An event as a line of a dump or of {@code replay --json}.
      *
      * @param resumeToken null in a dump
      */
@@ -139,7 +140,8 @@ public final class StateDump {
     /**
      * Opens a dump after checking that all its lines are complete and in order.
      *
-     * @throws IOException if the file can't be read or is not a complete dump; the message names the line and the problem
+     * @throws IOException if the file can't be read or is not a complete dump; the message names the line and the
+     *     problem
      */
     public static StateDump open(Path file) throws IOException {
         try (BufferedReader lines = Files.newBufferedReader(file)) {
@@ -182,7 +184,10 @@ public final class StateDump {
         return floorAtMicros;
     }
 
-    /** Returns the events. Revisions that the dump leaves out become events without changes, so that no revision is missing. */
+    /**
+     * Returns the events. Revisions that the dump leaves out become events without changes, so that no revision is
+     * missing.
+     */
     public Events events() throws IOException {
         return new Events();
     }

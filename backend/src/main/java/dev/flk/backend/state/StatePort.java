@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class StatePort implements AutoCloseable {
     /**
-     * The maximum number of connections. If the port has tokens, only connections that have shown a valid one count.
+     * The maximum number of connections. If the port has tokens, only connections that have shown a valid token count.
      */
     static final int MAX_CONNECTIONS = 4_096;
     /** The format number that Info returns. */
@@ -94,7 +94,7 @@ final class StatePort implements AutoCloseable {
                 .maxInboundMessageSize(MAX_MESSAGE_BYTES)
                 .maxConcurrentCallsPerConnection(MAX_CALLS_A_CONNECTION)
                 .maxConnectionIdle(MAX_IDLE_MINUTES, TimeUnit.MINUTES)
-                // makes clients reconnect, which a load balancer then redistributes; calls in progress continue
+                // makes clients reconnect, so that a load balancer can redistribute them; calls in progress continue
                 .maxConnectionAge(MAX_AGE_MINUTES, TimeUnit.MINUTES)
                 // releases the resources of clients that have disappeared silently
                 .keepAliveTime(1, TimeUnit.MINUTES)
@@ -164,8 +164,8 @@ final class StatePort implements AutoCloseable {
     }
 
     /**
-     * Ends the calls of strangers that took too long, and the replays whose tokens were revoked or have other rights
-     * now.
+     * Ends the calls of strangers that took too long, and the replays whose tokens were revoked or now have other
+     * rights.
      */
     void look() {
         limit.endSlowStrangers();

@@ -143,7 +143,7 @@ final class StateService extends StateImplBase {
         });
     }
 
-    /** Rejects text that is too long for a transaction id. Otherwise an error message would repeat it. */
+    /** Rejects text that is too long for a transaction id, because other error messages would repeat the text. */
     private static void requireTxId(String txId) {
         if (txId.length() > MAX_TX_ID) {
             throw Reason.INVALID.because("tx_id was not returned by Begin: it has " + txId.length() + " characters");

@@ -21,7 +21,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Admits callers that show a token of the file, which is read again when it has changed; checking health needs no
- * token. A file with an error changes nothing: the tokens read before stay in force, and a log line says so.
+ * token. If the file has an error, the tokens that were read before stay in force, and a log line says so.
  */
 final class Tokens implements ServerInterceptor, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
@@ -126,7 +126,10 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
         }
     }
 
-    /** A call with the rights that its token has when the request is complete, however long that took. */
+    /**
+     * A listener that runs a call with the rights that its token has when the request is complete, however long the
+     * request took.
+     */
     private final class Completed<Q> extends SimpleForwardingServerCallListener<Q> {
         private final ServerCall<Q, ?> call;
         private final String token;

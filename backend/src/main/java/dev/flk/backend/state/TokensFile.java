@@ -72,7 +72,7 @@ public final class TokensFile {
         return read(file, new FileFingerprints());
     }
 
-    /** Reads a file, and adds it to {@code fingerprints} beforehand, even if it can't be read. */
+    /** Adds a file to {@code fingerprints}, even if it can't be read, then reads it. */
     static TokensFile read(Path file, FileFingerprints fingerprints) throws InvalidFileException {
         List<String> problems = new ArrayList<>();
         Map<String, Caller> byDigest = new HashMap<>();

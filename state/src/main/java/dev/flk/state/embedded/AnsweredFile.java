@@ -18,9 +18,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The file {@code answered} in the directory of the state: the id of the history, and the revision up to which commits
- * were answered. Neither the log nor RocksDB can always detect that its newest part is missing; this file shows it. The
- * file is written after a batch is on disk and before the batch is answered, and is not forced. The file survives a
- * kill; after a power failure it may be older than the database, but never newer.
+ * were answered. Neither the log nor RocksDB can always detect that its newest part is missing; a comparison with this
+ * file detects it. The file is written after a batch is on disk and before the batch is answered, and is not forced.
+ * The file survives a kill; after a power failure it may be older than the database, but never newer.
  *
  * <pre>
  * 4 bytes     "FLKA"
@@ -71,7 +71,7 @@ final class AnsweredFile implements AutoCloseable {
                     : Optional.empty();
         }
         if (bytes.length == 0 && !isExpected) {
-            return Optional.empty(); // its creation was interrupted
+            return Optional.empty(); // the creation of the file was interrupted
         }
         Answered answered = decode(bytes);
         if (answered == null) {

@@ -50,8 +50,8 @@ import org.jspecify.annotations.Nullable;
  *   request, answer
  * </pre>
  *
- * <p>The thread that commits writes the log itself. From the first commit on, another thread writes zeros ahead and
- * checks whether the active segment was moved. This thread is missing if no zeros are written ahead.
+ * <p>The thread that commits writes the log itself. If the log writes zeros ahead, the first commit starts another
+ * thread, which writes the zeros and checks whether the active segment was moved.
  */
 final class CommitLog implements Closeable {
     private static final char BATCH = 'b';
@@ -68,7 +68,7 @@ final class CommitLog implements Closeable {
     /** Whether a segment was opened since the last call of {@link #isSegmentNew}. Guarded by the commit lock. */
     private boolean isSegmentNew = true;
 
-    /** A step that makes all batches that were appended durable in RocksDB. */
+    /** A step that makes all appended batches durable in RocksDB. */
     interface Flush {
         void run() throws IOException;
     }
@@ -171,7 +171,9 @@ final class CommitLog implements Closeable {
         return log.forcedEnd();
     }
 
-    /** Returns whether a segment was opened since the last call. If so, older segments may be ready for removal. */
+    /**
+     * Returns whether a segment was opened since the last call of this method. If so, older segments may be removable.
+     */
     boolean isSegmentNew() {
         boolean isNew = isSegmentNew;
         isSegmentNew = false;

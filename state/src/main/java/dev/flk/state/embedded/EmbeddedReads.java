@@ -113,7 +113,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                 if (pointer.version() >= below) {
                     continue;
                 }
-                // a version that is compacted meanwhile ends the list, as if it had been compacted before
+                // a version that was removed during this call ends the list, as if it had been removed before
                 Version version = version(key, pointer, pointer.revision());
                 bytes += version == null ? 0 : version.jsonBytes();
                 if (version == null || (bytes > maxBytes && !page.isEmpty())) {
@@ -126,8 +126,9 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
     }
 
     /**
-     * Returns the key at which to begin reading the versions below {@code below}, newest first; the first ones read may
-     * still be too high. A binary search over revisions finds this key, because versions rise with revisions.
+     * Returns the key at which to begin reading the versions below {@code below}, newest first. The caller must skip
+     * versions that are still too high. Versions rise with revisions, so this method finds the key with a binary search
+     * over revisions.
      */
     private static byte[] firstBelow(Scan versions, StateKey key, long below) {
         byte[] newestFirst = prefixOf(key);
@@ -217,7 +218,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
         return new Page<>(page, null);
     }
 
-    /** Returns a key after all those that begin with a part and its terminator. */
+    /** Returns a key that sorts after all keys that begin with {@code part} and a zero byte. */
     private static byte[] behind(byte[] part) {
         return ByteBuffer.allocate(part.length + 1).put(part).put((byte) 1).array();
     }
@@ -237,7 +238,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                 }
                 if (changes == null) {
                     if (revision <= head.get().floor()) {
-                        break; // removed after the caller read the head; the caller reads the head again and notices
+                        break; // removed since the caller read the head; it reads the head again and detects this
                     }
                     throw new IllegalArgumentException("revision " + revision + " is incomplete");
                 }
@@ -276,7 +277,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
             if (header == null && middle > head.get().floor()) {
                 throw new IllegalArgumentException("revision " + middle + " is missing");
             }
-            // a removal meanwhile raised the floor, which the caller reads again
+            // a missing header was removed during this call, after the floor rose; the caller reads the floor again
             if (header == null || Header.decode(header).committedAtMicros() <= micros) {
                 atOrBefore = middle;
             } else {
@@ -309,7 +310,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                 isThere = versions.seek(behind(name));
             }
         }
-        // read after the versions: a concurrent removal records a change in the batch that deletes the change's version
+        // read after the versions: a concurrent removal deletes a version and records its change in the same batch
         byte[] removed = StateLayout.path(StateLayout.REMOVED + namespace, agentId);
         byte[] all = namespace.isEmpty() ? StateLayout.utf8(StateLayout.REMOVED) : removed;
         try (Scan agents = new Scan(db, db.meta(), all)) {

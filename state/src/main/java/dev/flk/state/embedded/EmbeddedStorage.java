@@ -79,14 +79,16 @@ public final class EmbeddedStorage implements Storage {
     /** The problem that closed the storage; null before the first problem and after a successful {@link #open}. */
     private volatile @Nullable Problem problem;
 
-    /** Held by any thread that changes the state on which commits are decided: by commits, removals and a restore. */
+    /** Held while a commit, a removal or a restore changes the state on which commits are decided. */
     private final Object commitLock = new Object();
 
     private volatile @Nullable Head head;
     private final Map<String, Long> trimmed = new ConcurrentHashMap<>();
     private volatile Consumer<String> onMissing = cause -> {};
 
-    /** @param isFinal whether {@link #open} must not use the files again */
+    /**
+     * @param isFinal whether {@link #open} refuses to use the files again, because an operator must look at them first
+     */
     private record Problem(StateException what, boolean isFinal) {}
 
     /**
@@ -191,7 +193,10 @@ public final class EmbeddedStorage implements Storage {
         return what;
     }
 
-    /** Migrates a database of version 0.1. RocksDB has read the log of this version when the database was opened. */
+    /**
+     * Migrates a database of version 0.1. Version 0.1 used RocksDB's own log, which was read when the database was
+     * opened.
+     */
     private static void migrate(Database db) throws RocksDBException {
         db.put(db.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(StateLayout.FORMAT));
         db.flush();
@@ -232,7 +237,7 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Replays the batches that the database lacks. Gives the history a new id if answered commits are or may be
+     * Replays the batches of the log that RocksDB lacks. Gives the history a new id if answered commits are or may be
      * missing.
      */
     private Head complete(Database db, CommitLog commits, Head found) throws RocksDBException, IOException {
@@ -243,7 +248,7 @@ public final class EmbeddedStorage implements Storage {
             for (LogRecord record = records.next(); record != null; record = records.next()) {
                 Batch batch = CommitLog.batch(record);
                 if (record.sequence() != next || !record.keyId().equals(now.historyId()) || !follows(now, batch)) {
-                    break; // a repair gave up earlier records, or the log belongs to another history
+                    break; // a repair has removed records before this one, or the log belongs to another history
                 }
                 write(db, batch, next);
                 next++;
@@ -398,7 +403,7 @@ public final class EmbeddedStorage implements Storage {
 
     /**
      * Raises the trim position of a namespace durably, before anything is removed. Returns the revision up to which
-     * earlier trims are complete.
+     * earlier trims of the namespace are complete.
      */
     private long raiseTrimmed(Database db, String namespace, long upTo) throws RocksDBException {
         byte[] stored = db.get(db.meta(), StateLayout.trimmed(namespace));
@@ -483,7 +488,7 @@ public final class EmbeddedStorage implements Storage {
         using(db -> {
             synchronized (commitLock) {
                 requireEmpty(requireHead());
-                // until the restore is complete: a start refuses a directory with events and without a format
+                // the restore writes the format last: until then, a start refuses the directory, which lacks a format
                 db.delete(db.meta(), StateLayout.FORMAT_KEY);
                 db.flush();
                 long revision = floor;
@@ -515,8 +520,8 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Raises the floor durably, before anything is removed. From then on, nothing below the floor is promised. Returns
-     * false if the floor is at this revision or later already.
+     * Raises the floor durably, before anything is removed. From then on, reads below the floor are not guaranteed to
+     * work. Returns false if the floor is already at {@code floor} or later.
      */
     private boolean raiseFloor(Database db, long floor) throws RocksDBException {
         synchronized (commitLock) {
@@ -547,7 +552,7 @@ public final class EmbeddedStorage implements Storage {
                     }
                     byte[] request = StateLayout.requestOf(expiry);
                     byte[] answer = db.get(db.requests(), request);
-                    // the same request may have been answered again since
+                    // the same request may have been answered again, with a later expiry
                     if (answer != null && StateLayout.answered(answer).expiresAtMicros() <= nowMicros) {
                         removed.delete(db.requests(), request);
                     }
@@ -631,9 +636,9 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Returns the error for a failure, which all calls throw until the storage is opened again. The files need an
-     * operator if the lock is lost, a value can't be decoded, or RocksDB or the log reports damage. Any other failure
-     * may be temporary.
+     * Records a failure and returns its error. All calls then fail until the storage is opened again. The failure is
+     * final if the lock is lost, a value can't be decoded, or RocksDB or the log reports damage; it then needs an
+     * operator. Any other failure may be temporary.
      */
     private StateException failed(Exception e) {
         StateException what;

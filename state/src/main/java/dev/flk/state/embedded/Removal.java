@@ -24,9 +24,9 @@ interface Removal {
     Optional<byte[]> some(Database db, byte[] from) throws RocksDBException;
 
     /**
-     * Removes a part of the versions that a compaction to {@code floor} does not retain, with their changes. For each
-     * key, the newest version at or below the floor is kept, and all earlier ones are removed. If the newest one is a
-     * deletion, it is removed as well, but last, so that no deleted value ever reappears.
+     * Removes a part of the versions that a compaction to {@code floor} does not retain, with their changes. These are,
+     * for each key, all versions before the newest version at or below the floor. If that newest version is a deletion,
+     * it is removed as well, but only after the versions before it, so that no deleted value ever reappears.
      *
      * @return the key at which to continue; empty at the end
      */
@@ -69,8 +69,8 @@ interface Removal {
     }
 
     /**
-     * A recorder of removed changes: writes, into the batch of a removal, the revision of each agent's newest change
-     * that no remaining version shows. {@link EmbeddedReads#isChanged} reads these revisions.
+     * A recorder of the removed changes that {@link EmbeddedReads#isChanged} no longer finds in the versions. It writes
+     * the newest revision of such a change for each agent into the batch of the removal.
      */
     final class Removed {
         private final Database db;

@@ -27,13 +27,15 @@ import org.jspecify.annotations.Nullable;
  *                                                            RocksDB 8; missing in a backup and in format 1
  *           "trimmed/", namespace                            revision for readers 8, revision up to which the trim is
  *                                                            complete 8
- *           "removed"                                        revision up to which removals may lack the entries below 8
- *           "removed/", namespace 0 agent                    the revision of the agent's newest removed change that no
- *                                                            version shows 8
+ *           "removed"                                        revision up to which removed changes may lack an entry
+ *                                                            "removed/" 8
+ *           "removed/", namespace 0 agent                    newest revision of a removed change of the agent that can
+ *                                                            no longer be found in the versions 8
  * events    revision 8, zero 4                               committed at 8, number of changes 4; if some were trimmed,
  *                                                            also the number that remains 4
  *           revision 8, place in the transaction (from 1) 4  kind 1 (1 written, 0 deleted), version 8, length of the
- *                                                            namespace 2, of the agent 2, of the name 2; namespace, agent, name, JSON
+ *                                                            namespace 2, of the agent 2, of the name 2; namespace,
+ *                                                            agent, name, JSON
  * latest    namespace 0 agent 0 name                         {@link Pointer}
  * versions  namespace 0 agent 0 name 0 ~revision 8 ~place 4  {@link Pointer}
  * requests  "r", length of the caller 2, caller, request id  expires at 8, length of the content 4, content, revision 8,
@@ -109,12 +111,15 @@ final class StateLayout {
         return path(key.namespace(), key.agentId(), key.name());
     }
 
-    /** Returns the key at or after which the pointer of the newest version up to a revision is stored. */
+    /**
+     * Returns a key of {@code versions}. With place -1, a seek from it finds the newest version at or below the
+     * revision.
+     */
     static byte[] version(StateKey key, long revision, int place) {
         return version(latest(key), revision, place);
     }
 
-    /** Returns the same key, given a key of {@code latest} instead of a {@link StateKey}. */
+    /** Returns the same key of {@code versions}, given a key of {@code latest} instead of a {@link StateKey}. */
     static byte[] version(byte[] latest, long revision, int place) {
         return ByteBuffer.allocate(latest.length + PLACE_BYTES)
                 .put(latest)
@@ -196,7 +201,7 @@ final class StateLayout {
         return utf8(TRIMMED + namespace);
     }
 
-    /** Returns the key of the revision of an agent's newest removed change that no version shows. */
+    /** Returns the key {@code removed/} of an agent. */
     static byte[] removed(String namespace, String agentId) {
         return path(REMOVED + namespace, agentId);
     }
@@ -276,7 +281,7 @@ final class StateLayout {
         return ByteBuffer.wrap(expiry).getLong(1);
     }
 
-    /** Returns the key of an expiry's request. */
+    /** Returns the key of the request to which an expiry belongs. */
     static byte[] requestOf(byte[] expiry) {
         return Arrays.copyOfRange(expiry, 1 + Long.BYTES, expiry.length);
     }

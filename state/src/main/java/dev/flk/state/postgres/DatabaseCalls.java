@@ -28,7 +28,7 @@ final class DatabaseCalls implements AutoCloseable {
     private volatile boolean isPrepared;
     private volatile boolean isClosed;
 
-    /** Creates an object that owns the database and closes it. Connects to the server only when it is used. */
+    /** Creates an object that owns {@code database} and closes it. The first call connects to the server. */
     DatabaseCalls(StateDatabase database) {
         this.database = database;
         this.readers = new Semaphore(database.connections() - 1);
@@ -70,7 +70,7 @@ final class DatabaseCalls implements AutoCloseable {
         return readers.getQueueLength();
     }
 
-    /** Runs a read, again if its connection broke. One connection always remains free for commits. */
+    /** Runs a read, and repeats it once if its connection broke. Reads always leave one connection free for commits. */
     <T> T reading(Use<T> use) {
         requireOpen();
         try {

@@ -50,7 +50,7 @@ final class DocumentIndex implements AutoCloseable {
                 connection.setNetworkTimeout(Runnable::run, MOST_MILLIS);
                 Jdbc.execute(connection, Sql.MOVE_PENDING);
             } catch (SQLException | RuntimeException e) {
-                break; // retried after more commits; otherwise autovacuum moves them, or a commit that fills the list
+                break; // retried after more commits, if autovacuum or a full list has not moved the entries before
             } finally {
                 begin(null);
             }

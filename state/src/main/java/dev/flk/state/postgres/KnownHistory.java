@@ -65,7 +65,7 @@ final class KnownHistory implements AutoCloseable {
     record Known(String historyId, long revision, long committedAtMicros, String server, List<String> former) {
         static final Known NOTHING = new Known("", 0, 0, NONE, List.of());
 
-        /** Returns the fields before the checksum; omits the oldest ids if they do not fit. */
+        /** Returns the fields before the checksum; omits the oldest former ids if not all fit. */
         private String line() {
             List<String> kept = new ArrayList<>(former);
             while (true) {
@@ -199,7 +199,8 @@ final class KnownHistory implements AutoCloseable {
     }
 
     /**
-     * Returns what is known now. A later read of the database must find at least this revision; otherwise it was lost.
+     * Returns the known state. A later read of the database must find the known revision or a newer one; otherwise,
+     * commits were lost.
      */
     Known known() {
         return known;
@@ -210,7 +211,7 @@ final class KnownHistory implements AutoCloseable {
         return Optional.ofNullable(damage);
     }
 
-    /** Records the head of the same history if it is newer than the known one. */
+    /** Records a head if it belongs to the known history and is newer than the known revision. */
     void reached(Head head) {
         if (head.revision() > known.revision() || isBehind) {
             reachedFarther(head);

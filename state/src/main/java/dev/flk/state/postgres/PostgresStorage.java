@@ -65,9 +65,10 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     private volatile String server = KnownHistory.NONE;
 
     /**
-     * The head of a history, and the reason why it must not be continued under its id in the database.
+     * The head of the history in the database.
      *
-     * @param since what was known before the database was read
+     * @param contradiction the reason why the history must get a new id; empty if it may keep its id
+     * @param since the known state from before the database was read
      */
     private record Found(Head head, Optional<String> contradiction, Known since) {}
 
@@ -101,8 +102,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     /**
-     * Returns the identity of the server, which helps to explain a loss; {@code -} without the permission to read it.
-     * Losses are detected even then.
+     * Returns the identity of the server, or {@code -} if it can't be read. The identity only helps to explain a loss;
+     * losses are detected without it.
      */
     private static String server(Connection connection) {
         try {
@@ -162,7 +163,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     private record Done<T>(Found found, T result) {}
 
     /**
-     * Locks the head. If the database contradicts what is known, gives the history a new id in the same transaction.
+     * Locks the head. If the database contradicts the known state, gives the history a new id in the same transaction.
      */
     private Found locked(Connection connection) throws SQLException {
         Found found = found(connection, Sql.HEAD + Sql.LOCKED, known.known());
@@ -203,7 +204,10 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         return found(connection, sql, Known.NOTHING).head();
     }
 
-    /** Records what the database durably contains, before any caller is answered with it. */
+    /**
+     * Records a head that was read, before any caller receives it. Reports missing commits if the history is no longer
+     * the known one.
+     */
     private void settle(Found found) {
         Head head = found.head();
         Known before = found.since();
@@ -221,7 +225,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         }
     }
 
-    /** Records revisions beyond the known head that a read has returned. */
+    /** Records the current head if a read has returned a revision above the known one. */
     private void settleRead(Stream<Version> read) {
         long newest = read.mapToLong(Version::revision).max().orElse(0);
         if (newest > known.known().revision()) {
@@ -326,8 +330,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     /**
-     * @param placesTaken -1 if the places of each event begin at 1; otherwise the number of places in use, because
-     *     several events may have the same revision
+     * @param placesTaken -1 to number the changes of each event from 1; otherwise, the changes of all events are
+     *     numbered consecutively from this value plus 1, because several events may have the same revision
      */
     private static void insertVersions(Connection connection, List<Event> events, int placesTaken) throws SQLException {
         List<Change> changes = new ArrayList<>();
@@ -431,7 +435,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         });
     }
 
-    /** Reads a version from four columns. */
+    /** Reads a version from four columns, beginning at column {@code from}. */
     private static Version version(ResultSet row, int from) throws SQLException {
         return new Version(row.getLong(from), row.getLong(from + 1), row.getLong(from + 2), row.getString(from + 3));
     }
@@ -555,7 +559,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                     from,
                     from + REVISIONS_AT_ONCE);
             long missing = from + page.entries.size();
-            // a removal since the caller read the head has raised the floor, which the caller reads again
+            // no damage if a removal has raised the floor since the caller read it; the caller reads the floor again
             if (reading.isGap
                     && !page.isFull
                     && missing > head(connection, Sql.HEAD).floor()) {
@@ -580,7 +584,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
             this.expected = from;
         }
 
-        /** Adds a row; returns the previous event if the row begins another one. */
+        /** Adds a row. If the row begins another event, returns the previous event. */
         @Nullable
         Event add(ResultSet row) throws SQLException {
             long revision = row.getLong(1);
@@ -649,7 +653,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         return found;
     }
 
-    /** Translates an error of a search: errors in a path are the caller's. */
+    /** Returns INVALID for an error that the caller's path caused; throws any other error. */
     private static RuntimeException notFound(SQLException e) throws SQLException {
         String state = String.valueOf(e.getSQLState());
         if (state.equals(DatabaseCalls.TOOK_TOO_LONG)) {
@@ -676,7 +680,10 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         }
     }
 
-    /** Returns the end of the next part: at most some thousand versions, but at least one revision. */
+    /**
+     * Returns the last revision of the next part of a removal. A part has at most some thousand versions, unless it
+     * contains only one revision with versions.
+     */
     private static long next(Connection connection, long done, long end) throws SQLException {
         long most = Jdbc.one(connection, Sql.PART, row -> row.getLong(1), done, done, CHANGES_AT_ONCE)
                 .orElse(Long.MAX_VALUE);

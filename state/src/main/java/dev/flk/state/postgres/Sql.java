@@ -9,7 +9,7 @@ final class Sql {
 
     static final String FORMAT = "SELECT format FROM flk_state";
 
-    /** The head, and the commit time of an earlier revision. */
+    /** The head, and the commit time of a given earlier revision. */
     static final String HEAD = """
             SELECT history_id, revision, committed_at, floor, floor_at, CASE WHEN revision > ? THEN (
                 SELECT earlier.committed_at FROM flk_state_events AS earlier WHERE earlier.revision = ?) END
@@ -67,8 +67,8 @@ final class Sql {
             WHERE namespace = ? AND agent_id = ? AND key = ? AND version < ? ORDER BY version DESC LIMIT ?""";
 
     /**
-     * The existing keys among at most the next 10,000. The 10,000th has a flag and is returned even if it does not
-     * exist, as the position at which the next page begins.
+     * The keys that exist at a revision, among at most the next 10,000 keys. The last column marks the 10,000th key,
+     * which is returned even if it does not exist, because the next page begins after it.
      */
     static final String KEYS = """
             SELECT looked.key, existing.version, existing.revision, coalesce(existing.is_there, false), looked.n = 10000
@@ -97,14 +97,17 @@ final class Sql {
             FROM flk_state""";
 
     /**
-     * Whether a path is a predicate. A predicate has one boolean result for any value, including an empty object. Any
-     * other path selects nothing in an empty object, or is a constant.
+     * A query that returns whether a path is a predicate. A predicate has one boolean result (true, false or unknown)
+     * for any value, so the path is tried on an empty object. Any other path selects nothing there, unless it is a
+     * constant.
      */
     static final String IS_PREDICATE = """
             SELECT jsonb_path_query_array('{}', ?::jsonpath, '{}', true)
                 IN ('[true]'::jsonb, '[false]'::jsonb, '[null]'::jsonb)""";
 
-    /** The operator for paths in {@link #FIND}, escaped for the driver; {@link #HOLDS} is the one for predicates. */
+    /**
+     * The operator in {@link #FIND} for a path, escaped for the driver; {@link #HOLDS} is the operator for a predicate.
+     */
     static final String EXISTS = "@??";
 
     static final String HOLDS = "@@";
@@ -121,14 +124,14 @@ final class Sql {
             WHERE floor < ?""";
 
     /**
-     * The last revision of the next part of a removal: the revision before the one that has the version at an offset,
-     * but at least the next revision that has versions.
+     * The last revision of the next part of a removal. The part ends before the revision to which the version at a
+     * given offset belongs, but includes at least the next revision that has versions.
      */
     static final String PART = """
             SELECT greatest(revision - 1, (SELECT min(revision) FROM flk_state_versions WHERE revision > ?))
             FROM flk_state_versions WHERE revision > ? ORDER BY revision, place OFFSET ? LIMIT 1""";
 
-    /** The removal of the time limits of this transaction. */
+    /** Statements that turn off the timeouts of the current transaction. */
     static final String TAKE_TIME =
             "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
@@ -138,7 +141,10 @@ final class Sql {
     static final String REMOVED = "SELECT removed FROM flk_state";
     static final String NOTE_REMOVED = "UPDATE flk_state SET removed = ?";
 
-    /** The removal of old versions. Only keys that were changed since the last removal have any. */
+    /**
+     * The removal of old versions. Only keys that were changed in the given range of revisions can have old versions to
+     * remove.
+     */
     static final String REMOVE_VERSIONS = """
             WITH existing AS (
                 SELECT changed.*, newest.version, newest.revision, newest.is_deleted
