@@ -100,7 +100,8 @@ public final class Backend implements AutoCloseable {
 
     /**
      * Starts all parts; submissions are not accepted before {@link #serve}. The caller registers a shutdown hook
-     * between the two calls, so that a backend that accepts submissions always finishes them when it stops.
+     * between this call and {@code serve}, so that a backend that accepts submissions always finishes them when it
+     * stops.
      *
      * @param again a function that reads the configuration again on SIGHUP, or throws {@link InvalidConfig}
      * @throws IOException if the port is in use, or the log is in use, damaged or can't be read or written
@@ -242,7 +243,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Blocks until this process no longer owns its log, and then for some seconds in which probes can see why.
+     * Blocks until this process no longer owns its log, and then for a few more seconds, in which probes still get an
+     * answer that says why.
      *
      * @return the reason why the process must end
      */
@@ -255,8 +257,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Starts the server for operators. Of the two servers, it is started first and closed last, so that operators get
-     * answers while the other one starts, stops or is flooded.
+     * Starts the server for operators. It is started before the public server and closed after it, so that operators
+     * get answers while the public server starts, stops or is flooded.
      */
     private BackendServer startOps(BackendConfig config, OpsConfig ops) throws IOException {
         BackendServer server = BackendServer.forOperations(parts(config), ops);
@@ -342,8 +344,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Returns the embedded store and opens it on the first call; empty for another store. The first call may come
-     * before the log is open: a log that has lost its id asks the store for that id.
+     * Returns the embedded store, which the first call opens; empty if another kind of store is configured. The first
+     * call may come before the log is open: a log that has lost its id asks the store for that id.
      */
     private Optional<EmbeddedStore> embedded(BackendConfig config) {
         if (embedded == null && config.store() instanceof StoreConfig.Embedded configured) {

@@ -15,7 +15,7 @@ import dev.flk.backend.tls.ReloadedTls.TlsMetrics;
 
 /**
  * The metrics of all features, declared before any of them starts, so that each family is exposed from the first scrape
- * on: otherwise a rate over it would miss the first event.
+ * on. If a family appeared with its first event, a rate over the family would miss that event.
  */
 final class BackendMetrics {
     final Metrics all;

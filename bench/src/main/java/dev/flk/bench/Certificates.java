@@ -7,8 +7,8 @@ import dev.flk.signing.Signer;
 import java.nio.charset.StandardCharsets;
 
 /**
- * A source of certificates that a backend accepts. Each has an id that was never used before: they have the same shard
- * and Merkle root and consecutive epochs. Confined to one thread.
+ * A source of certificates that a backend accepts. Each certificate has a new id: all certificates have the same shard
+ * and Merkle root, but consecutive epochs. Confined to one thread.
  */
 final class Certificates {
     private static final String SHARD = "bench-1";

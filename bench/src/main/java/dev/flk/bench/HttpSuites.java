@@ -180,8 +180,8 @@ final class HttpSuites {
     }
 
     /**
-     * Measures a log whose forces take 5 ms longer. Groups grow with the number of requests in flight, so throughput
-     * holds if there are enough requests.
+     * Measures a backend whose log forces take 5 ms longer. The more requests are in flight, the more records share a
+     * force, so enough requests make up for the slow forces.
      */
     static Results slowDisk(Workbench bench) throws IOException, InterruptedException {
         Server fast = bench.backend("fast");

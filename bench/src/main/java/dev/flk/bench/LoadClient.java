@@ -19,10 +19,11 @@ import java.util.concurrent.locks.LockSupport;
 import org.HdrHistogram.Histogram;
 
 /**
- * A client with many connections to one port of the loopback interface, which it serves in one thread. Each connection
- * has one request in flight. In a closed loop, it sends the next request immediately. In an open loop, requests are due
- * at a constant rate even if the server does not keep up. The latency of a request counts from its due time, so that it
- * includes the time for which a stalled server prevented sending (coordinated omission).
+ * A client with many connections to one port of the loopback interface, all served by one thread. Each connection has
+ * at most one request in flight. In a closed loop, a connection sends its next request as soon as the response to the
+ * previous request has arrived. In an open loop, requests are due at a constant rate even if the server does not keep
+ * up. The latency of a request counts from its due time, so that it includes the time for which a stalled server
+ * prevented sending (coordinated omission).
  */
 final class LoadClient implements AutoCloseable {
     private static final Duration TIMEOUT = Duration.ofSeconds(30);

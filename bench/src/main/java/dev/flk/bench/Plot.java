@@ -26,7 +26,9 @@ final class Plot {
 
     private final List<Panel> panels = new ArrayList<>();
 
-    /** Returns a plot of throughput and latency for the subjects named {@code what, connections}. */
+    /**
+     * Returns a plot of throughput and latency for the subjects whose names have the form {@code what, connections}.
+     */
     public static Plot overConnections(Results results) {
         return new Plot()
                 .panel("submissions per second", curves(results, Sample::perSecond))

@@ -25,7 +25,7 @@ import java.util.stream.Stream;
 
 /**
  * A measured program. Its output goes to a file, and its costs are read from {@code /proc}, which requires Linux. It
- * ends with this process, if not before.
+ * ends no later than this process.
  */
 final class Program implements Closeable {
     private static final Duration TIMEOUT = Duration.ofMinutes(2);
@@ -144,8 +144,8 @@ final class Program implements Closeable {
     }
 
     /**
-     * A meter of processor time: it runs at the start and at the end of a measurement, and then has the time that the
-     * program spent in between.
+     * A meter of processor time. It must be run at the start and at the end of a measurement, and then has the
+     * processor time that the program used between these two runs.
      */
     final class CpuTime implements Runnable {
         private long readNanos;
@@ -186,8 +186,8 @@ final class Program implements Closeable {
     }
 
     /**
-     * Blocks until a metric is at most {@code max}; returns its value. Each read makes the program render its metrics,
-     * and the measured processor time of the program includes that.
+     * Blocks until a metric is at most {@code max}; returns its value. Each read makes the program render its metrics;
+     * the measured processor time of the program includes this rendering.
      *
      * @param port the port that serves {@code /metrics}
      * @throws IOException if the metric does not exist, or is still above {@code max} after five minutes

@@ -37,7 +37,10 @@ final class Workbench implements Closeable {
     static final String SUBMIT = "/v1/pcs/submit";
     static final String BATCH = "/v1/pcs/batch";
     static final String PLAIN_FORCES = "plain disk force";
-    /** The size of a round's stock, relative to the number of requests at the rate of the previous round. */
+    /**
+     * The number of requests in the stock of a round, relative to the number that the rate of the previous round
+     * requires.
+     */
     private static final double STOCK_FACTOR = 1.5;
 
     private static final int WARM_UPS = 6;

@@ -58,15 +58,13 @@ final class AnswerOrder {
         return bytes;
     }
 
-    /**
-     * Returns whether an answer is available that the network has not accepted yet, because the client must read first.
-     */
+    /** Returns whether an available answer still waits for the network, usually because the client does not read. */
     boolean hasUntaken() {
         Exchange next = waiting.peek();
         return untaken > 0 || (next != null && next.isAnswered());
     }
 
-    /** Releases the answers of the connection, which is closed. */
+    /** Drops all waiting answers, now or when they are given. Called when the connection is closed. */
     void release() {
         waiting.forEach(Exchange::discard);
         waiting.clear();
@@ -76,7 +74,7 @@ final class AnswerOrder {
      * Writes, without flushing, the answers that are next in order, as long as the network accepts them. Waiting
      * answers may share the bytes of one body; writing copies these bytes.
      *
-     * @param isComplete whether no further request is read; if so, the connection closes after the last answer
+     * @param isComplete whether no further request will be read; if so, the connection closes after the last answer
      * @param written a listener that is notified of each answer that the network has accepted
      * @return the write of the connection's last answer; empty if the last answer was not written
      */

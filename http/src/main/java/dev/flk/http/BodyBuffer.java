@@ -14,7 +14,7 @@ import java.util.Arrays;
 public final class BodyBuffer {
     private static final int FIRST_BYTES = 4 << 10;
 
-    /** The declared length of a body whose length is not announced. */
+    /** The value of {@code declaredBytes} for a body whose length is not announced. */
     static final long UNKNOWN_LENGTH = -1;
 
     private final int maxBytes;

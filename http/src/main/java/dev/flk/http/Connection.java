@@ -87,7 +87,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private boolean stopping;
     private boolean paused;
     private boolean inputEnded;
-    /** The number of calls of {@link #holdRequests} that no {@link #resumeRequests} has matched yet. */
+    /** The number of calls of {@link #holdRequests} without a matching {@link #resumeRequests} yet. */
     private int holds;
 
     private long discardedBytes;
@@ -187,8 +187,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
 
     /**
-     * Pauses reading further requests until the matching {@link #resumeRequests}. While a long body is processed
-     * elsewhere, this keeps later requests from overtaking it and from adding work.
+     * Pauses reading further requests until the matching {@link #resumeRequests}. Called while another thread processes
+     * a long body, so that later requests neither overtake the request of that body nor add work.
      */
     void holdRequests() {
         holds++;
@@ -220,7 +220,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
                 refuse(unreadable, Refusal.tooSlow());
             }
         } else {
-            pauseOrResume(); // other connections may have released memory for which this one waited
+            pauseOrResume(); // other connections may have released memory that this connection needs
             closeIf((order.isEmpty() || order.hasUntaken())
                     && quietNanos > options.idleTimeout().toNanos());
         }
@@ -365,8 +365,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
     /**
      * Closes the connection after its last answer. If the client may still be sending a rejected request, only shuts
-     * down the server's side, and leaves it to the client to end its side. Called when the write of the last answer is
-     * finished.
+     * down the server's side, and waits for the client to end its side. Called when the write of the last answer has
+     * succeeded or failed.
      */
     private void endOutput(Future<? super Void> last) {
         boolean canClose = state != State.DISCARDING || hasDiscardedTooMuch() || !last.isSuccess();

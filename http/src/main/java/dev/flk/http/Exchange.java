@@ -10,7 +10,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A request and its answer, which the connection writes in the order of the requests. {@link #answer} and {@link
+ * A request and its answer. A connection writes its answers in the order of its requests. {@link #answer} and {@link
  * #answerLater} may be called on any thread; only the first answer counts. All other methods must be called on the
  * event loop unless they say otherwise.
  */
@@ -23,13 +23,16 @@ public final class Exchange {
     private final boolean isHead;
     private final boolean isHttp10;
     private @Nullable Answer answer;
-    /** The body of the request, once it is complete and until the request is answered. */
+    /** The complete body of the request; null until the body is complete, and again after the request is answered. */
     private @Nullable BodyBuffer body;
 
     private boolean holdsPlace;
     private long moreBytes;
     private boolean discarded;
-    /** The bytes that the answer counts against {@link ServerLoad#answerBytes}, reserved or used. */
+    /**
+     * The bytes that this exchange counts against {@link ServerLoad#answerBytes}: those reserved or, once the request
+     * is answered, those that the answer needs.
+     */
     private long answerBytes;
 
     /** @param head the head of the request; null if the input could not be read as a request */
@@ -58,8 +61,8 @@ public final class Exchange {
     }
 
     /**
-     * Reserves memory for an answer as {@link #reserveAnswer} does, but only while at most half of the budget is in
-     * use.
+     * Reserves memory for an answer as {@link #reserveAnswer} does, but only if at most half of the budget is in use
+     * afterwards.
      */
     public boolean reserveLesserAnswer(long bytes) {
         return reserved(bytes, load.answerBytes().takeOfHalf(bytes));
@@ -71,8 +74,7 @@ public final class Exchange {
     }
 
     /**
-     * Returns an executor whose tasks run after all connections of this event loop have been read in the current
-     * iteration.
+     * Returns an executor whose tasks run after the event loop has read all its connections in the current iteration.
      */
     public Executor afterReading() {
         return loop.afterReading();
@@ -138,13 +140,15 @@ public final class Exchange {
         }
     }
 
-    /** Releases the answer's bytes. Called when the network has accepted the answer, or nobody will read the answer. */
+    /** Releases the answer's bytes. Called when the network has accepted the answer, or the connection is closed. */
     void answerTaken() {
         load.answerBytes().giveBack(answerBytes);
         answerBytes = 0;
     }
 
-    /** Drops the answer, or the answer that is given later, because the connection is closed. */
+    /**
+     * Drops the answer because the connection is closed. If there is no answer yet, drops it as soon as it is given.
+     */
     void discard() {
         discarded = true;
         if (answer != null) {
@@ -198,7 +202,7 @@ public final class Exchange {
 
     /**
      * Keeps {@code received} counted against the budget until the request is answered, even if the connection is closed
-     * before.
+     * earlier.
      */
     void hold(BodyBuffer received) {
         body = received;

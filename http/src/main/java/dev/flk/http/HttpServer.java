@@ -63,8 +63,8 @@ public final class HttpServer implements AutoCloseable {
     /** The time after which an idle thread for long bodies ends. */
     private static final long IDLE_SECONDS = 30;
     /**
-     * The limits on the unsent bytes of a connection: above the second, no further answer is passed to the network,
-     * until less than the first is unsent. See {@link AnswerOrder#write}.
+     * The limits on the unsent bytes of a connection. Once more than 32 KiB are unsent, no further answer is passed to
+     * the network until less than 8 KiB are unsent. See {@link AnswerOrder#write}.
      */
     private static final WriteBufferWaterMark UNSENT_BYTES = new WriteBufferWaterMark(8 << 10, 32 << 10);
 
@@ -148,7 +148,7 @@ public final class HttpServer implements AutoCloseable {
         return nanoTicker;
     }
 
-    /** Returns the resources that all connections hold together, updated as they change. */
+    /** Returns the resources that all connections hold together. The returned object always has the current amounts. */
     public ServerLoad load() {
         return load;
     }
@@ -237,8 +237,8 @@ public final class HttpServer implements AutoCloseable {
     }
 
     /**
-     * Serves a connection that {@code door} accepted. A caller that accepts connections in place of the server calls
-     * this on the event loop of the channel.
+     * Serves an accepted connection by the settings of {@code door}. Must be called on the event loop of the channel.
+     * Public for callers that accept connections themselves.
      */
     public void serve(Channel channel, Listener door) {
         if (!load.connections().take(1)) {
@@ -273,7 +273,7 @@ public final class HttpServer implements AutoCloseable {
     @Override
     public void close() {
         if (group == null) {
-            return; // the server has no threads
+            return; // nothing was opened, or everything is already closed
         }
         long stopNanos = options.stopWithin().toNanos();
         listeners.forEach(listener -> listener.close().awaitUninterruptibly(stopNanos, TimeUnit.NANOSECONDS));
@@ -308,8 +308,8 @@ public final class HttpServer implements AutoCloseable {
      * @param answerBytes the memory for all answers, in bytes
      * @param headerTimeout the time from the first byte of a request to the end of its header
      * @param bodyTimeout the time from the end of the header to the last byte of the body
-     * @param idleTimeout the time for which a connection may be idle between requests, or with an answer that the
-     *     client does not read
+     * @param idleTimeout the time for which a connection may be idle between requests, or while the client does not
+     *     read an answer
      * @param stopWithin the time that {@link HttpServer#close} gives requests to finish
      */
     public record HttpOptions(

@@ -82,7 +82,7 @@ final class Incoming {
         return exchange;
     }
 
-    /** Returns the bytes that the body holds. */
+    /** Returns the number of bytes that the body counts against the budget. */
     int heldBytes() {
         return body.heldBytes();
     }
@@ -101,9 +101,9 @@ final class Incoming {
     }
 
     /**
-     * Returns whether the request is answered without waiting for its body, as the last request of its connection. This
-     * is so if the body is not needed, and is either too long to be discarded or held back until a {@code 100
-     * Continue}.
+     * Returns whether the request is answered without waiting for its body, as the last request of its connection. True
+     * if the endpoint does not get the body, and the body is either too long to be discarded or sent only after a
+     * {@code 100 Continue}.
      */
     boolean needsNoBody() {
         return !takesBody() && (announcesTooMuch() || head.holdsBodyBack());

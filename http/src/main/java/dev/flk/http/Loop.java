@@ -54,9 +54,7 @@ final class Loop {
         this.date = new DateHeader(clock);
     }
 
-    /**
-     * Returns an executor whose tasks run after all connections of this loop have been read in the current iteration.
-     */
+    /** Returns an executor whose tasks run after this loop has read all its connections in the current iteration. */
     Executor afterReading() {
         return eventLoop;
     }

@@ -20,11 +20,11 @@ import java.util.OptionalLong;
 import java.util.function.LongSupplier;
 
 /**
- * Netty's request decoder with two extensions. It reports since when an incomplete header has been arriving; {@link
- * Connection} rejects slow ones. It also rejects ambiguous heads, which Netty accepts but a proxy in front of the
- * server may interpret differently: a header line that continues on the next line after a space (obs-fold, RFC 9112
- * section 5.2), a space before the first header, and anything but one space between the three parts of the request line
- * (section 3). Used only on the event loop of the connection.
+ * Netty's request decoder with two extensions. It reports the time at which an incomplete header began to arrive, so
+ * that {@link Connection} can reject slow headers. It also rejects ambiguous heads, which Netty accepts but a proxy in
+ * front of the server may interpret differently: a header line that continues on the next line after a space (obs-fold,
+ * RFC 9112 section 5.2), a space before the first header, and anything but one space between the three parts of the
+ * request line (section 3). Used only on the event loop of the connection.
  */
 final class RequestDecoder extends HttpRequestDecoder {
     private static final int MAX_REQUEST_LINE_BYTES = 8 << 10;
@@ -39,7 +39,7 @@ final class RequestDecoder extends HttpRequestDecoder {
     private final LongSupplier nanoTicker;
     private boolean insideRequest;
     private boolean requestLineSeen;
-    /** Whether a line of the current head, as far as checked, is ambiguous. */
+    /** Whether any line of the current head that was checked so far is ambiguous. */
     private boolean ambiguous;
 
     private OptionalLong headerSinceNanos = OptionalLong.empty();
@@ -143,7 +143,7 @@ final class RequestDecoder extends HttpRequestDecoder {
         return character >= '0' && character <= '9';
     }
 
-    /** The head of a request, with the questions whose answers determine how to read and answer the request. */
+    /** The head of a request, with methods that tell how the request must be read and answered. */
     record RequestHead(HttpRequest request) {
 
         /**

@@ -44,8 +44,7 @@ public final class Routes {
     }
 
     /**
-     * Adds a route for {@code GET} and {@code HEAD} of each path <code>path/<i>child</i>/below</code>, whatever the
-     * child.
+     * Adds a route for {@code GET} and {@code HEAD} of each path <code>path/<i>child</i>/below</code>, for any child.
      */
     public Routes getBetween(String path, String below, Endpoint endpoint) {
         getsBetween.put(path + "/" + below, endpoint);
@@ -115,12 +114,12 @@ public final class Routes {
             return new Endpoint(maxBodyBytes, true, handler);
         }
 
-        /** Returns an endpoint that reads no body, and whose answer may take some time. */
+        /** Returns an endpoint that reads no body and may need time to answer. Its requests count as in progress. */
         public static Endpoint asking(Handler handler) {
             return new Endpoint(0, true, handler);
         }
 
-        /** Returns an endpoint that reads no body, and answers regardless of the number of requests in progress. */
+        /** Returns an endpoint that reads no body and answers regardless of the number of requests in progress. */
         public static Endpoint always(Handler handler) {
             return new Endpoint(0, false, handler);
         }

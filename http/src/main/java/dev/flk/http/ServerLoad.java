@@ -46,7 +46,8 @@ public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bou
         }
 
         /**
-         * Takes {@code amount} if at most half of the bound is held afterwards; leaves the rest to more important uses.
+         * Takes {@code amount} if at most half of the bound is held afterwards, so that the other half remains for more
+         * important uses; returns whether it did.
          */
         boolean takeOfHalf(long amount) {
             return take(amount, most / 2);
@@ -75,7 +76,7 @@ public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bou
             return held.get() + amount <= most;
         }
 
-        /** Returns whether more than half is held. While this is so, slow clients are disconnected. */
+        /** Returns whether more than half is held. Slow clients are disconnected while more than half is held. */
         boolean isShort() {
             return held.get() > most / 2;
         }

@@ -45,7 +45,7 @@ import javax.net.ssl.SSLException;
 final class TlsFront {
     private static final Routes SPEAK_TLS =
             new Routes(Endpoint.always(Answer.text(400, "This port speaks TLS: use https\n")));
-    /** The lowest type of a TLS record, which is the record's first byte. */
+    /** The lowest type of a TLS record. The first byte of a record is its type. */
     private static final int LEAST_TYPE = 20;
 
     private static final int MOST_TYPE = 24;

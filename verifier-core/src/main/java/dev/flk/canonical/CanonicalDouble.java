@@ -47,7 +47,7 @@ public final class CanonicalDouble {
             return new BigDecimal(x).setScale(DECIMALS, RoundingMode.HALF_EVEN).doubleValue();
         }
         // The nearest multiple differs by at most 0.5e-9, which is less than half the distance to the next double, so
-        // it reads back as x.
+        // that multiple reads back as x.
         return x;
     }
 
@@ -62,7 +62,7 @@ public final class CanonicalDouble {
      * rounded to the even side.
      *
      * <p>The result is an integer below 2^53 and 1e9 is a double, so the caller's division is a single, correct
-     * rounding of the decimal fraction. It yields the same double as parsing its text.
+     * rounding of the decimal fraction. The division yields the same double as parsing the text of that fraction.
      */
     private static double nearestUnits(double x) {
         double product = x * UNITS_PER_ONE;
@@ -78,9 +78,9 @@ public final class CanonicalDouble {
     }
 
     /**
-     * Returns the shortest decimal text that reads back as {@code x}, and the one nearest to {@code x} if there are
-     * several. Magnitudes below 1e-4 and from 1e16 have an exponent: {@code 1.0}, {@code -0.0}, {@code 5.8e-05},
-     * {@code 1e+16}.
+     * Returns the shortest decimal text that reads back as {@code x}; if several are equally short, returns the one
+     * nearest to {@code x}. Magnitudes below 1e-4 and from 1e16 have an exponent: {@code 1.0}, {@code -0.0}, {@code
+     * 5.8e-05}, {@code 1e+16}.
      *
      * @throws IllegalArgumentException if {@code x} is infinite or not a number
      */
@@ -121,7 +121,7 @@ public final class CanonicalDouble {
      * and more digits. JDK 17's {@code Double.toString} is not used, because its result sometimes has a digit too many.
      */
     private static final class ShortestDecimal {
-        /** The number of digits that suffice for the decimal of any double to read back as that double (IEEE 754). */
+        /** A number of digits with which the decimal of any double reads back as that double (IEEE 754). */
         private static final int ENOUGH_DIGITS = 17;
 
         /**
@@ -133,8 +133,8 @@ public final class CanonicalDouble {
         private ShortestDecimal() {}
 
         /**
-         * Returns the decimal with the fewest digits for a finite {@code x > 0}, and the one nearest to {@code x} if
-         * there are several.
+         * Returns the decimal with the fewest digits that reads back as {@code x}, which is finite and above 0; if
+         * several have equally few digits, returns the one nearest to {@code x}.
          */
         static BigDecimal of(double x) {
             BigDecimal exact = new BigDecimal(x);

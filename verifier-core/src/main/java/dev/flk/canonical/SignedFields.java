@@ -33,8 +33,8 @@ public record SignedFields(
 
     /**
      * Returns the bytes that a signature covers: the output of CPython's {@code json.dumps(payload, sort_keys=True,
-     * separators=(',', ':'))}, whose reals are passed through {@code round(float(x), 9)}. It is one JSON object in
-     * ASCII without a line ending.
+     * separators=(',', ':'))}, where each real {@code x} in the payload is {@code round(float(x), 9)}. The output is
+     * one JSON object in ASCII without a line ending.
      */
     public byte[] canonicalForm() {
         StringBuilder text = new StringBuilder(384);

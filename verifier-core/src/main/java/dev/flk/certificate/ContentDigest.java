@@ -107,7 +107,8 @@ public final class ContentDigest {
             Child IGNORED = name -> {};
 
             /**
-             * Handles the element or member that was just appended. The input is positioned at its last token.
+             * Handles the element or member that was just appended. The input is positioned at the last token of its
+             * value.
              *
              * @param name the name of the member; empty in an array
              */
@@ -115,8 +116,8 @@ public final class ContentDigest {
         }
 
         /**
-         * Appends a member. On entry, {@code in} is positioned at the first token of its value; on return, at the last
-         * one.
+         * Appends a member. On entry, {@code in} is positioned at the first token of the value; on return, at the last
+         * token of the value.
          */
         void add(String key, JsonText in) throws MalformedCertificate {
             add(key, in, Child.IGNORED);

@@ -39,8 +39,8 @@ final class UnsignedFields {
     private final NormalObject content = new NormalObject(contentText);
 
     /**
-     * The normal form of {@code v_star}. Its elements are converted to numbers after the signature check, because that
-     * is slow.
+     * The normal form of {@code v_star}. Its elements are converted to numbers only after the signature check, because
+     * the conversion is slow.
      */
     private final StringBuilder vStarText = new StringBuilder();
 
@@ -64,8 +64,8 @@ final class UnsignedFields {
     FaultTolerance faultTolerance = FaultTolerance.NONE;
 
     /**
-     * Reads an unsigned member. On entry, {@code in} is positioned at the first token of its value; on return, at the
-     * last one.
+     * Reads an unsigned member. On entry, {@code in} is positioned at the first token of the value; on return, at the
+     * last token of the value.
      */
     void read(Field field, JsonText in) throws MalformedCertificate {
         switch (field) {

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  *     remain
  * @param shouldBeSigned the canonical form; null if there is no need to compare
  * @param wasSigned the text that was signed instead; null if the signature is not explained
- * @param hint an additional remark; null if none exists
+ * @param hint an additional remark; null if there is none
  */
 public record Diagnosis(
         Verdict verdict,

@@ -27,9 +27,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A search for the way in which a signature that does not verify was made. It tries each of the fifteen {@link
- * Mistake}s, every pair of them, and all combinations of those mistakes that change the text. The number of keys is
- * limited by {@link #MAX_KEYS}. A search takes up to two seconds. It never runs on the request path, where clients
+ * A search for the mistakes that a signer made, if a signature does not verify. It tries each of the fifteen {@link
+ * Mistake}s, every pair of them, and all combinations of the mistakes that change the signed text. The number of keys
+ * is limited by {@link #MAX_KEYS}. A search takes up to two seconds. It never runs on the request path, where clients
  * could use it for denial of service.
  */
 public final class SignatureDiagnosis {
@@ -191,8 +191,9 @@ public final class SignatureDiagnosis {
     }
 
     /**
-     * Returns the diagnosis of a signature that no combination of mistakes explains. Its length may reveal another
-     * algorithm; otherwise another key made it, or the certificate was changed.
+     * Returns the diagnosis of a signature that no combination of mistakes explains. If the length of the signature is
+     * that of an unexpected algorithm, the diagnosis says so; otherwise, it says that another key made the signature or
+     * the certificate was changed.
      */
     private Diagnosis unexplained(byte[] canonical, List<byte[]> strict) {
         for (byte[] signature : strict) {
@@ -222,7 +223,7 @@ public final class SignatureDiagnosis {
                 keys.size() > MAX_KEYS ? "Only the first " + MAX_KEYS + " keys were tried." : null);
     }
 
-    /** Returns the diagnosis if a signer that made exactly these mistakes made the signature; null otherwise. */
+    /** Returns the diagnosis if exactly these mistakes produce the signature; otherwise null. */
     private @Nullable Diagnosis explain(byte[] signature, byte[] text, byte[] canonical, Set<Mistake> mistakes) {
         boolean isOther = mistakes.contains(Mistake.OTHER_KEY);
         boolean isOtherAlgorithm = mistakes.contains(Mistake.OTHER_ALGORITHM);

@@ -14,8 +14,8 @@ import org.bouncycastle.crypto.params.Ed25519PublicKeyParameters;
 import org.bouncycastle.math.ec.rfc8032.Ed25519;
 
 /**
- * A key that may have made a signature that does not verify, for example because the signer used the key in a wrong
- * way. A diagnosis tests it. The methods never disclose the key.
+ * A key that a diagnosis tests when a signature does not verify. It may have made the signature nevertheless, for
+ * example if the signer used the key in a wrong way. The methods never disclose the key.
  */
 public final class CandidateKey {
     private final KeyId id;

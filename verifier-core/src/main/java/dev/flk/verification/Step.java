@@ -56,7 +56,7 @@ public sealed interface Step {
             return certificate.scales();
         }
 
-        /** Returns N_j of {@code scale}; null if the certificate has none. */
+        /** Returns N_j of {@code scale}; null if the certificate has no count for it. */
         public @Nullable Long count(int scale) {
             return certificate.counts().get(Integer.toString(scale));
         }

@@ -100,8 +100,8 @@ public final class Verifier {
     /**
      * The derivation of a verdict.
      *
-     * @param steps the steps in the order in which they are tried, including those after the one that objected first
-     *     and determined the reason; only step 1 if D̂ could not be recomputed
+     * @param steps the steps in the order in which they are tried, including those after the step that determined the
+     *     reason; only step 1 if D̂ could not be recomputed
      */
     public record Explanation(List<Step> steps, Verdict verdict) {
         public Explanation {

@@ -42,7 +42,8 @@ public final class CommandLineProgram {
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
             Map.of(
                     "io.netty", Level.WARN,
-                    "io.grpc", Level.ERROR, // any caller can cause lines below ERROR, and all lines of the next logger
+                    // any caller can cause io.grpc to log below ERROR, and SerializingExecutor to log at any level
+                    "io.grpc", Level.ERROR,
                     "io.grpc.internal.SerializingExecutor", Level.OFF,
                     "org.rocksdb", Level.WARN,
                     "reactor", Level.WARN,
@@ -82,7 +83,7 @@ public final class CommandLineProgram {
                 .setOut(out)
                 .setErr(err)
                 .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));
-        // set last, because commands that are added later would inherit it
+        // set after the subcommands were added, because a subcommand that is added later would inherit the footer
         commands.getCommandSpec()
                 .usageMessage()
                 .footer("Without a command, it serves. It reads the environment and the --config file.");

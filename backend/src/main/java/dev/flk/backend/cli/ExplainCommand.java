@@ -109,8 +109,8 @@ final class ExplainCommand implements Callable<Integer> {
     }
 
     /**
-     * The answer to a body, as if it were the first under its id, with the results of the steps that were reached. The
-     * results of other steps are null and left out of the JSON.
+     * The answer to a body, as if no other body with the same id existed, with the results of the steps that were
+     * reached. The results of other steps are null and left out of the JSON.
      */
     private record Explained(
             @JsonUnwrapped @Nullable ExplainedSignature signature,
@@ -257,7 +257,7 @@ final class ExplainCommand implements Callable<Integer> {
         return new ParameterException(spec.commandLine(), "--try-key: " + why);
     }
 
-    /** Returns all configured keys, including those of the algorithm that is not in force, without malformed ones. */
+    /** Returns all configured keys of both algorithms, whether in force or not, except malformed keys. */
     private static List<NamedKey> notInForce(AnswerRules rules) {
         List<NamedKey> keys = new ArrayList<>();
         rules.publicKeys().forEach(key -> publicKey(key).ifPresent(keys::add));

@@ -97,7 +97,9 @@ record ExplainedSignature(
         return key.maySignFor(shard) && key.state() != KeyState.REVOKED;
     }
 
-    /** Returns all reasons why a key may not sign for a shard now; a backend counts the refusal under the first. */
+    /**
+     * Returns all reasons why a key may not sign for a shard now; a backend counts the refusal under the first reason.
+     */
     private static List<Objection> objections(KeyEntry key, String shard, Instant now) {
         return key.objections(shard, now.toEpochMilli()).stream()
                 .map(reason -> objection(reason, key, shard, now))

@@ -22,8 +22,8 @@ import org.jspecify.annotations.Nullable;
 /** The numbers of one step of the verification, as indented lines and as members of a JSON object. */
 final class ExplainedStep implements Step.Cases<ExplainedStep> {
     /**
-     * The largest number of slopes that are shown in full, which is that of 8 scales. Of more slopes, only the
-     * smallest, the middle ones and the greatest are shown.
+     * The maximum number of slopes that are all shown; 8 scales have this many. If there are more, only the smallest
+     * slope, the middle one or two, and the greatest are shown.
      */
     private static final int MAX_SLOPES = 28;
 
@@ -181,7 +181,7 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
         return (diff <= tolerance ? ", at most " : ", more than ") + name + " " + print(tolerance);
     }
 
-    /** Adds a term of the budget. The term of a huge claim overflows, and no canonical form of it exists. */
+    /** Adds a term of the budget. The term of a huge claim may be infinite, and infinity has no canonical form. */
     private void row(String sign, double term, String what) {
         String number = Double.isFinite(term) ? print(term) : Double.toString(term);
         line(String.format(Locale.ROOT, "%s %-22s %s", sign, number, what));

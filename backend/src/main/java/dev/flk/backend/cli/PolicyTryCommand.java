@@ -315,8 +315,9 @@ final class PolicyTryCommand implements Callable<Integer> {
     }
 
     /**
-     * Returns the first record to read: the first one in the last segment that was opened well before {@code start}.
-     * The records of earlier segments arrived before that segment was opened.
+     * Returns the sequence of the first record to read: the first record of the newest segment that was opened at least
+     * {@link #CLOCK_SLACK} before {@code start}, or 1 if there is none. All records of older segments arrived before
+     * that segment was opened.
      */
     private static long firstToRead(List<SegmentSummary> segments, Instant start) {
         long from = 1;

@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The addresses and the login with which commands reach the backend of a configuration. An invalid configuration is an
- * error, because the backend on the default port may be a different one. The defaults apply if nothing is configured.
+ * error, because the backend on the default port may be a different backend. The defaults apply if nothing is
+ * configured.
  */
 final class RunningBackend {
     private static final String DEFAULT_URL = "http://127.0.0.1:8080";

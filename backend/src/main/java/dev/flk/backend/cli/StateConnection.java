@@ -87,7 +87,7 @@ final class StateConnection {
         }
     }
 
-    /** Connects to the backend of the configuration, or the one of {@code --url}. */
+    /** Connects to the address in {@code --url} if it is given, otherwise to the backend of the configuration. */
     StateClient connect() throws IOException {
         StateTarget target = url == null
                 ? RunningBackend.state(environment, config.file)

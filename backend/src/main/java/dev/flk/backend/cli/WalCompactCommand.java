@@ -165,7 +165,10 @@ final class WalCompactCommand implements Callable<Integer> {
                 + " in " + source.directory() + "\n";
     }
 
-    /** Reports segments past the retention that are kept. A backend will decide them; if the mark is lost, the operator must act. */
+    /**
+     * Reports segments that are kept although they are past the retention, and returns the exit code. It is a failure
+     * only if {@code inbox.mark} is missing or damaged, so that the decided records are not known.
+     */
     private int reportKept(LogCompaction compaction, List<Due> undecided) {
         PrintWriter err = spec.commandLine().getErr();
         String which = ErrorMessages.count(undecided.size(), "segment") + " past the retention, from "

@@ -85,7 +85,7 @@ final class WalReplayCommand implements Callable<Integer> {
                     count.given(byItself.given(), -1);
                     count.given(existing, 1);
                 });
-        // standard output may have JSON lines, which a summary in text must not follow
+        // if standard output has JSON lines, a summary in text must not follow them there
         PrintWriter target = outcomes && !source.json ? spec.commandLine().getErr() : out;
         new Output(target::print, source.json).print("summary", count.summary(), this::asText);
         return WalSource.report(damages, to, spec.commandLine().getErr());

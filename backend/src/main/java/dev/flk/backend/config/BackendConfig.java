@@ -42,7 +42,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The complete, valid configuration of a backend.
  *
- * @param ops the port for operators; empty if the port of {@code http} serves them
+ * @param ops the separate port for operators; empty if the port in {@code http} also serves operators
  * @param tls the files for TLS; empty for plain HTTP
  * @param state the settings of the state; empty if it is off
  * @param maxClockSkew the largest time by which {@code sent_at} may be in the future

@@ -39,8 +39,8 @@ public final class BackendServer implements AutoCloseable {
     /** The connection limit of the operators' port: enough for a few scrapers and probes, and a few that hang. */
     private static final int MAX_OPS_CONNECTIONS = 64;
     /**
-     * The divisor of the heap size for the operators' port. Its bodies may take a quarter of the result, and its
-     * answers an eighth.
+     * The divisor of the heap size for the operators' port. Of the resulting share, bodies on that port may take a
+     * quarter and answers an eighth.
      */
     private static final int OPS_OF_HEAP = 8;
 
@@ -53,8 +53,8 @@ public final class BackendServer implements AutoCloseable {
     /**
      * The parts of the backend that a server uses.
      *
-     * @param record a source of the record of outcomes, which returns empty if this backend keeps none or has not
-     *     opened it yet
+     * @param record a supplier of the record of outcomes; it returns empty if this backend keeps no record or has not
+     *     opened the record yet
      */
     public record Parts(
             HttpConfig config,
@@ -168,7 +168,7 @@ public final class BackendServer implements AutoCloseable {
         }
     }
 
-    /** Returns the listener, for connections that are accepted elsewhere. */
+    /** Returns the listener, for callers that accept connections themselves and pass them to the server. */
     Listener door() {
         return door;
     }

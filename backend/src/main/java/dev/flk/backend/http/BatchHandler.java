@@ -119,7 +119,8 @@ final class BatchHandler implements Endpoint.Handler {
         }
 
         /**
-         * Stores the first outcome of a line and ignores later ones; returns true if it was the last expected outcome.
+         * Stores the first outcome of a line and ignores later ones; returns true if this outcome was the last one that
+         * was expected.
          */
         boolean take(int line, Outcome outcome) {
             return outcomes.compareAndSet(line, null, outcome) && open.decrementAndGet() == 0;

@@ -77,8 +77,8 @@ final class RecordHandler implements AutoCloseable {
     }
 
     /**
-     * @param record a source of the record of outcomes, which returns empty if this backend keeps none or has not
-     *     opened it yet
+     * @param record a supplier of the record of outcomes; it returns empty if this backend keeps no record or has not
+     *     opened the record yet
      */
     RecordHandler(Supplier<Optional<RecordedOutcomes>> record, MetricsGuard guard) {
         this.record = record;

@@ -18,15 +18,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The handler of {@code POST /v1/pcs/submit} and {@code GET /v1/pcs/{pcs_id}}, which passes submissions to ingest. All
- * submissions that arrive on the connections of an event loop in one turn are handed over as one list. A task that is
- * added to the event loop does this; the loop runs it after it has read every connection that has input.
+ * The handler of {@code POST /v1/pcs/submit} and {@code GET /v1/pcs/{pcs_id}}, which passes submissions to ingest. In
+ * each turn, an event loop reads every connection that has input. The submissions that arrive in one turn are handed
+ * over as one list, by a task that the loop runs at the end of the turn.
  */
 final class SubmissionBatcher {
     private static final Logger LOG = LoggerFactory.getLogger(SubmissionBatcher.class);
     /**
-     * The number of bytes above which a body is parsed on another thread than the event loop. A usual batch of 100
-     * certificates is smaller; parsing it takes about 2 ms.
+     * The number of bytes above which a body is not parsed on the event loop but on another thread. A usual batch of
+     * 100 certificates is smaller; parsing it takes about 2 ms.
      */
     private static final long LONG_BYTES = 256 << 10;
 
@@ -87,8 +87,8 @@ final class SubmissionBatcher {
     }
 
     /**
-     * Hands over the submissions of a request: together with all others of this turn of the event loop or, if they are
-     * long, on another thread.
+     * Hands over the submissions of a request. If they are long, another thread hands them over; otherwise, they are
+     * handed over together with all others that arrive in this turn of the event loop.
      */
     void handOver(List<Submission> submissions, Exchange exchange) {
         long bytes = submissions.stream().mapToLong(Submission::bodyBytes).sum();
@@ -107,8 +107,8 @@ final class SubmissionBatcher {
     }
 
     /**
-     * Hands over submissions on another thread, which parses them one after another. The memory that is reserved is
-     * therefore that for the longest one.
+     * Hands over submissions on another thread, which parses them one after another. Therefore, memory is reserved only
+     * for the longest submission.
      */
     private void handOverLong(List<Submission> submissions, Exchange exchange) {
         int longest = submissions.stream().mapToInt(Submission::bodyBytes).max().orElse(0);

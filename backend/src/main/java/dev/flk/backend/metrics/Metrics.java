@@ -20,7 +20,7 @@ import java.util.function.Supplier;
 
 /**
  * The registry of the backend's metrics, in which each {@link Feature} declares its families. A family is exposed from
- * its declaration on, so features declare them before the first scrape. Safe for any thread.
+ * its declaration on, so features declare their families before the first scrape. Safe for any thread.
  */
 public final class Metrics {
     private final CollectorRegistry registry = new CollectorRegistry(true);
@@ -62,8 +62,8 @@ public final class Metrics {
 
         /**
          * Declares a counter whose sample has exactly this name. The client library appends {@code _total} to the name
-         * of every counter, which would rename {@code flk_accepted}; it leaves a sample of unknown type as it is in
-         * both text formats.
+         * of every counter, which would rename {@code flk_accepted}. Therefore, the type of this family is unknown: the
+         * library does not change the names of such families in either text format.
          */
         protected final Count bareCounter(String name, String help) {
             return counted(name, help, Collector.Type.UNKNOWN);
@@ -184,7 +184,10 @@ public final class Metrics {
             values.forEach(value -> byLabel.put(value, new LongAdder()));
         }
 
-        /** Counts one; the values must be few, because each has a sample from now on. */
+        /**
+         * Adds one to the counter of this value. There must be few values, because each value that was ever counted has
+         * a sample.
+         */
         public void increment(L value) {
             LongAdder known = byLabel.get(value);
             (known != null ? known : byLabel.computeIfAbsent(value, unused -> new LongAdder())).increment();

@@ -18,8 +18,9 @@ import org.slf4j.LoggerFactory;
 /**
  * TLS from files that are read again when they change. New connections use the files that were read last; open
  * connections continue unchanged. If the files have a mistake, the previous ones stay in force, and a log line and a
- * metric report it. A mistake is reported only if the next check still finds it, because certificate and key seldom
- * change at the same moment. One thread calls {@link #step}; all other methods are safe for any thread.
+ * metric report it. A check for changes reports a mistake only if the next check still finds it, because certificate
+ * and key seldom change at the same moment; after a reload signal, a mistake is reported at once. One thread calls
+ * {@link #step}; all other methods are safe for any thread.
  */
 public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.tls");
@@ -35,8 +36,8 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     private FileFingerprints fingerprints = new FileFingerprints();
     private boolean isDoubtful;
     /**
-     * The content of the files if it is not in force because its certificate is not valid yet or any more; otherwise
-     * null.
+     * The identity in the files, if it has not replaced the one in force because its certificate is not valid at
+     * present; otherwise null.
      */
     private @Nullable TlsIdentity notNowValid;
 
@@ -47,8 +48,8 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     }
 
     /**
-     * Reads the files; starts no thread. A certificate that is not valid now is used with a warning, because a start
-     * must not depend on the date.
+     * Reads the files; starts no thread. A certificate that is not valid now is used with a warning, so that a backend
+     * can start on any date.
      *
      * @param clock the wall time
      * @throws InvalidFileException with all problems of the files

@@ -28,8 +28,8 @@ public final class Paragraph {
 
     /**
      * Wraps each line of a text at spaces; breaks a word that is longer than a line. Spaces at the beginning of a line
-     * also indent its continuation. Text before a tab is a label, and what follows it stays in the columns to the right
-     * of the labels. A no-break space becomes a space at which the line is not broken.
+     * also indent its continuation. Text before a tab is a label; the text after the tab stays in the columns to the
+     * right of the labels. A no-break space becomes a space at which the line is not broken.
      *
      * @param labelColumns the width of the labels
      */

@@ -8,8 +8,8 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The signal SIGHUP, which makes the programs reload their configuration. A process without a handler for this signal
- * ends. Safe for any thread.
+ * The signal SIGHUP, which makes the programs reload their configuration. Without a handler, this signal ends a
+ * process. Safe for any thread.
  */
 public final class ReloadSignal {
     private final List<Runnable> actions = new CopyOnWriteArrayList<>();

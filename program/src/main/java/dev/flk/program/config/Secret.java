@@ -2,8 +2,8 @@
 package dev.flk.program.config;
 
 /**
- * A text that must not be printed. {@link #toString} returns a placeholder, also where a record with a secret is
- * printed.
+ * A text that must not be printed. {@link #toString} returns a placeholder, even if the secret is printed as part of a
+ * record.
  */
 public record Secret(String text) {
     @Override

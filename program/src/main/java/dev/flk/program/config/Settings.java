@@ -158,8 +158,8 @@ public final class Settings {
     }
 
     /**
-     * Returns whether a key is set, even to an invalid value. A caller that treats an invalid value as set reports no
-     * problems that follow from it.
+     * Returns whether a key is set, even to an invalid value. An invalid value has already been reported; if the caller
+     * treated it as missing, it would report a second problem.
      */
     public boolean isGiven(Key<?> key) {
         return setting(key).filter(each -> !each.origin().equals("default")).isPresent() || broken.contains(key);

@@ -102,8 +102,8 @@ public final class FlightRecording implements Closeable {
     }
 
     /**
-     * Returns whether another recording is running. The events that it enables, perhaps with secrets, would also appear
-     * in a recording made here.
+     * Returns whether another recording is running. The events that the other recording enables may contain secrets,
+     * and would also appear in a recording made here.
      */
     private static boolean isAnotherRunning() {
         return FlightRecorder.getFlightRecorder().getRecordings().stream()

@@ -9,8 +9,8 @@ import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 
 /**
- * Limits repetitive log lines: each kind may write a burst of lines, then one per interval, which reports how many were
- * left out. Safe for several threads.
+ * Limits repetitive log lines: each kind may write a burst of lines and then one line per interval. That line reports
+ * the number of lines that were left out. Safe for several threads.
  */
 public final class LineLimit {
     private final int burst;
@@ -48,8 +48,8 @@ public final class LineLimit {
      * Calls {@code line} now, or not at all if the limit is reached.
      *
      * @param kind the kind of line; there must be only a few kinds, because each is kept in memory
-     * @param line writes the line, with its argument appended: the number of omitted lines as text, or an empty text if
-     *     none were omitted
+     * @param line writes the line and appends its argument, which is a text with the number of omitted lines, or an
+     *     empty text if no line was omitted
      */
     public void say(String kind, Consumer<String> line) {
         take(kind).ifPresent(leftOut -> line.accept(leftOut == 0 ? "" : "; " + leftOut + " such lines were omitted"));

@@ -121,8 +121,8 @@ public final class LogOutput {
     /**
      * An appender that writes log lines to standard error, in order. Lines for single certificates, at INFO, may be
      * buffered briefly, because a system call for each would cost more than deciding the certificate. Any other line is
-     * written at once, together with all earlier ones. If the process is killed, at most the lines of this short time
-     * are lost.
+     * written at once, together with all earlier ones. If the process is killed, only lines that are still buffered are
+     * lost.
      */
     private static final class StandardError extends AppenderBase<ILoggingEvent> {
         /** The delay of buffered lines, too short to notice. */
