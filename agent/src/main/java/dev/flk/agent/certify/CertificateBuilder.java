@@ -35,10 +35,10 @@ public final class CertificateBuilder {
     /**
      * Adds measurements.
      *
-     * @param measured rows of a time in seconds and one to three values; with fewer than 16 rows in total, the
-     *     certificate declares the window short
-     * @throws IllegalArgumentException if a row has another number of values or a number that is not finite; the
-     *     message names the row
+     * @param measured rows, each with a time in seconds and one to three values. If there are fewer than 16 rows in
+     *     total, the certificate declares the window short
+     * @throws IllegalArgumentException if a row has a different number of values, or contains a number that is not
+     *     finite; the message names the row
      */
     public CertificateBuilder rows(double[][] measured) {
         for (double[] row : measured) {

@@ -34,7 +34,7 @@ public final class CertificatePlot {
     private static final String LINE = "#c2410c";
     private static final String GRID = "#c9ced6";
 
-    /** The first lines of every plot; {@link #isPlot} recognises a plot by these and {@link #END}. */
+    /** The first lines of every plot. {@link #isPlot} recognises a plot by these lines and by {@link #END}. */
     private static final String BEGINNING = String.format(
             Locale.ROOT,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\""
@@ -66,14 +66,15 @@ public final class CertificatePlot {
         return plot.svg.toString();
     }
 
-    /** Returns whether a stream is a complete plot, as {@link #svg} returns it. */
+    /** Returns whether a stream is a complete plot that {@link #svg} returned. */
     public static boolean isPlot(InputStream in) throws IOException {
         String beginning = new String(in.readNBytes(BEGINNING.length()), StandardCharsets.UTF_8);
         return beginning.equals(BEGINNING) && new String(in.readAllBytes(), StandardCharsets.UTF_8).endsWith(END);
     }
 
     /**
-     * The claims of a certificate that are plotted. {@code counts} are the occupied boxes at each of {@code scales}.
+     * The plotted claims of a certificate. {@code counts} contains the number of occupied boxes at each of {@code
+     * scales}.
      */
     private record Claim(long epoch, double dHat, double cohStar, List<Integer> scales, List<Long> counts) {
         static Claim read(byte[] certificate) {
@@ -118,8 +119,8 @@ public final class CertificatePlot {
     }
 
     /**
-     * Draws log2 of the number of occupied boxes over log2 of the scale, and the line with slope D̂. Its intercept is
-     * the median of the intercepts of lines with this slope through each point.
+     * Draws log2 of the number of occupied boxes over log2 of the scale, and a line with slope D̂. A line with this
+     * slope through each point has an intercept; the drawn line has the median of these intercepts.
      */
     private void drawSlope(Claim one) {
         double[] x = one.scales().stream().mapToDouble(CertificatePlot::log2).toArray();

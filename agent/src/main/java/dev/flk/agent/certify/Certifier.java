@@ -34,8 +34,8 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * The computation of an unsigned certificate for each window. D̂, regime and budget are computed by the verifier's own
- * functions, with the default policy; the backend, which uses the same functions, therefore gets the same results. The
+ * The computation of an unsigned certificate for each window. D̂, regime and budget are computed by the verifier's
+ * functions with the default policy. The backend uses the same functions and therefore gets the same results. The
  * {@code pcs_id} depends only on the rows, the epoch and the shard. Not safe for several threads.
  */
 public final class Certifier {
@@ -43,16 +43,17 @@ public final class Certifier {
     public static final Key<String> SHARD_ID =
             Key.of("SHARD_ID", Quantities::text, "The shard that `certify` writes into certificates.");
 
-    /** The entry of {@code fallbacks} for a window with fewer rows than requested, or too few to measure. */
+    /** The entry of {@code fallbacks} for a window that has fewer rows than requested, or too few rows to measure. */
     static final String SHORT_WINDOW = "short_window";
     /**
-     * The entry of {@code fallbacks} for a window whose points are all equal, for which no dimension can be measured.
+     * The entry of {@code fallbacks} for a window whose points are all equal; such a window has no measurable
+     * dimension.
      */
     static final String SINGLE_POINT = "single_point";
 
     /**
-     * The character with which Java replaces bytes of a command line that the locale cannot decode. Shard ids with it
-     * are rejected, because different ids would become equal.
+     * The character that Java substitutes for bytes of the command line that the locale cannot decode. A shard id with
+     * this character is rejected, because different ids would become equal.
      */
     private static final char UNREADABLE = '\uFFFD';
 
@@ -86,8 +87,8 @@ public final class Certifier {
     }
 
     /**
-     * Returns the certificates of all windows of a CSV file, in order, as JSON in UTF-8. If the file has a mistake
-     * anywhere, throws instead of returning some of them.
+     * Returns the certificates of all windows of a CSV file, in order, as JSON in UTF-8. A mistake anywhere in the file
+     * fails the entire call.
      *
      * @throws MalformedCsv if the file has a mistake anywhere; the message names the line
      */
@@ -102,8 +103,8 @@ public final class Certifier {
      * complete window are not certified.
      *
      * @param each a consumer of the certificates, in order
-     * @throws MalformedCsv if a line has a mistake, which the message names; the complete windows before that line are
-     *     certified
+     * @throws MalformedCsv if a line has a mistake; the message names the line. Windows that were complete before that
+     *     line are certified
      */
     public void follow(InputStream csv, Columns columns, Windows windows, Consumer<byte[]> each)
             throws IOException, MalformedCsv {
@@ -115,7 +116,9 @@ public final class Certifier {
         });
     }
 
-    /** A stream that records whether it has ended. A window that is passed on because of the end may be incomplete. */
+    /**
+     * A stream that records whether it has ended. The last window may be incomplete if it is returned after the end.
+     */
     private static final class EndNoticed extends FilterInputStream {
         private boolean ended;
 
@@ -139,8 +142,8 @@ public final class Certifier {
     }
 
     /**
-     * Returns whether every line of a stream is an unsigned certificate, as a certifier returns it; true for an empty
-     * stream.
+     * Returns whether every line of a stream is an unsigned certificate in the form that a certifier returns; true for
+     * an empty stream.
      */
     public static boolean areCertificates(InputStream stream) throws IOException {
         InputStream in = new BufferedInputStream(stream);
@@ -247,8 +250,8 @@ public final class Certifier {
     }
 
     /**
-     * Returns the reasons why the claims of this window are unreliable, for the certificate's {@code ft.fallbacks};
-     * empty for most windows.
+     * Returns the content of the certificate's {@code ft.fallbacks}: the reasons why the claims of this window are
+     * unreliable. Most windows have none.
      */
     private static List<String> fallbacks(Window window, long[] boxes) {
         List<String> fallbacks = new ArrayList<>();

@@ -41,11 +41,11 @@ import org.jspecify.annotations.Nullable;
  * 1517363399.650,-122.197,46.2035,3.28
  * </pre>
  *
- * The separator is a comma, a semicolon or a tab, namely the one that is most frequent in the first line. With a
- * semicolon or a tab, numbers may have a decimal comma. A time is a number of seconds or, from 1e11 on, milliseconds
- * since 1970, or a text in ISO 8601 (in UTC if it has no zone). A file with one column has no times; row numbers
- * replace them. Rows with an empty cell are skipped and counted. {@code NaN}, {@code Infinity} and numbers that
- * overflow a double are mistakes, because a certificate must not contain invented values. Quotes, spaces around a
+ * The separator is a comma, a semicolon or a tab, whichever is most frequent in the first line. With a semicolon or a
+ * tab, numbers may have a decimal comma. A time is a number or a text in ISO 8601 (in UTC if it has no zone). A number
+ * below 1e11 is in seconds since 1970, any other number in milliseconds. A file with one column has no times; row
+ * numbers replace them. Rows with an empty cell are skipped and counted. {@code NaN}, {@code Infinity} and numbers that
+ * overflow a double are errors: replacing them would put invented values into a certificate. Quotes, spaces around a
  * number, blank lines, CRLF line ends, a UTF-8 byte order mark and further columns are allowed.
  */
 public final class CsvRows {
@@ -88,7 +88,8 @@ public final class CsvRows {
      * The columns to read.
      *
      * @param time the column of the times; {@code timestamp} if empty
-     * @param values one to three columns of values; if empty, those of {@code x}, {@code y} and {@code z} that exist
+     * @param values one to three columns of values; if empty, the columns named {@code x}, {@code y} and {@code z}, as
+     *     far as they exist
      */
     public record Columns(Optional<String> time, List<String> values) {
         /** The default columns. */
@@ -345,7 +346,10 @@ public final class CsvRows {
         return value;
     }
 
-    /** Replaces a decimal comma with a point if cells are not separated by commas and the text has no point. */
+    /**
+     * Replaces a decimal comma with a point. Returns the text unchanged if commas separate the cells or the text has a
+     * point.
+     */
     private String withPoint(String text) {
         return separator == ',' || text.indexOf('.') >= 0 ? text : text.replace(',', '.');
     }
@@ -374,7 +378,10 @@ public final class CsvRows {
         };
     }
 
-    /** Returns the name of the time column, as shown to users; empty if the file has none and row numbers are used. */
+    /**
+     * Returns the name of the time column, as shown to users; empty if the file has no times, in which case row numbers
+     * replace them.
+     */
     public Optional<String> timeName() {
         return timeColumn < 0 ? Optional.empty() : Optional.of(shown(header.get(timeColumn)));
     }
@@ -408,8 +415,9 @@ public final class CsvRows {
     /**
      * A measurement.
      *
-     * @param timestampSeconds the time in seconds since 1970, with a fraction; or the number of the row
-     * @param values the number of values, 1 to 3; the rest of x, y and z are 0
+     * @param timestampSeconds the time in seconds since 1970, with a fraction; the number of the row if the file has no
+     *     times
+     * @param values the number of values, 1 to 3; missing values of y and z are 0
      */
     record Row(double timestampSeconds, int values, double x, double y, double z) {
 
@@ -427,9 +435,9 @@ public final class CsvRows {
         }
 
         /**
-         * Returns the row as {@code timestamp,x,y,z}, without missing values, each number in the shortest text that
-         * parses to the same value. This text is hashed and compressed instead of the text in the file, because {@code
-         * 1.50} and {@code 1.5} are the same measurement.
+         * Returns the row as {@code timestamp,x,y,z}, without missing values. Each number is the shortest text that
+         * parses to the same value. The certificate is computed from this text, not from the text in the file, because
+         * {@code 1.50} and {@code 1.5} are the same measurement.
          */
         String text() {
             StringBuilder text = new StringBuilder(CanonicalDouble.print(timestampSeconds));
@@ -442,8 +450,8 @@ public final class CsvRows {
     }
 
     /**
-     * The error that a file is not a CSV of measurements. The message names the line, the column if it is known, and
-     * what to do.
+     * The error for a file that is not a valid CSV of measurements. The message names the line, the column if it is
+     * known, and what to do.
      */
     public static final class MalformedCsv extends Exception {
 

@@ -17,8 +17,8 @@ final class Measures {
     private Measures() {}
 
     /**
-     * Returns, for each of {@link #SCALES}, the number of boxes that contain a point if the unit cube is divided into
-     * {@code scale³} boxes. Each number is at least 1 and at most the number of points.
+     * Divides the unit cube into {@code scale³} boxes, for each of {@link #SCALES}, and returns the number of boxes
+     * that contain a point. Each number is at least 1 and at most the number of points.
      */
     static long[] boxCounts(UnitCube points) {
         long[] counts = new long[SCALES.length];
@@ -36,15 +36,15 @@ final class Measures {
         return boxes.cardinality();
     }
 
-    /** Returns the index of the box of a coordinate; the last box includes 1.0. */
+    /** Returns the index of the box that contains a coordinate; the last box includes 1.0. */
     private static int slot(double coordinate, int scale) {
         return Math.min(scale - 1, (int) (coordinate * scale));
     }
 
     /**
-     * Returns the compressed size of bytes divided by their size, from 0 to 1, for zlib at level {@value #ZLIB_LEVEL};
-     * 1 if there are no bytes or they do not compress. This is the only value of a certificate that may differ slightly
-     * between builds of zlib; the {@code pcs_id} does not depend on it.
+     * Returns the size of bytes compressed with zlib at level {@value #ZLIB_LEVEL}, divided by their original size. The
+     * result is at most 1: exactly 1 if there are no bytes or they do not compress. This is the only value of a
+     * certificate that may differ slightly between builds of zlib; the {@code pcs_id} does not depend on it.
      */
     static double compressibility(byte[] bytes) {
         if (bytes.length == 0) {
@@ -67,18 +67,19 @@ final class Measures {
     /**
      * The concentration of the points of a window. For each of {@value #DIRECTIONS} directions, the points are
      * projected onto the direction and counted in {@value #BINS} equal bins; coh★ is the largest share of the points in
-     * a bin. The bins divide the projection of the entire unit cube, not that of the points; a tight cluster therefore
-     * falls into one bin.
+     * a bin. The bins divide the projection of the entire unit cube, not only the projection of the points; a tight
+     * cluster therefore falls into a single bin or few.
      *
      * @param share coh★, above 0 and at most 1
-     * @param direction the unit vector of the direction with the largest share; the first one if several have it
+     * @param direction the unit vector of the direction with the largest share; the first of them if several directions
+     *     have the same share
      */
     record Coherence(double share, double[] direction) {
         static final int BINS = 16;
         static final int DIRECTIONS = 64;
         /**
-         * The seed in the certificate. It determines the directions, because the algorithm of {@link Random} is
-         * specified exactly.
+         * The seed of the directions, which the certificate contains. It is enough to compute the directions again,
+         * because the algorithm of {@link Random} is specified exactly.
          */
         static final long SEED = 1;
 
@@ -104,7 +105,7 @@ final class Measures {
             int fullest = 0;
             for (int i = 0; i < points.size(); i++) {
                 double shadow = points.x(i) * d[0] + points.y(i) * d[1] + points.z(i) * d[2];
-                // limited, because rounding may place a corner of the cube slightly outside the projection of the cube
+                // limited, because rounding may place a point at a corner of the cube slightly outside the bins
                 int bin = Math.max(0, Math.min(BINS - 1, (int) ((shadow - low) / (high - low) * BINS)));
                 fullest = Math.max(fullest, ++bins[bin]);
             }
@@ -137,8 +138,8 @@ final class Measures {
         }
 
         /**
-         * Returns the points of rows. Three values are the coordinates; with two, the third coordinate is 0; with one
-         * value, time is the first coordinate and the value the second.
+         * Returns the points of rows. If rows have three values, these are the coordinates; if two, the third
+         * coordinate is 0; if one, the time is the first coordinate and the value the second.
          */
         static UnitCube of(List<Row> rows) {
             return rows.get(0).values() == 1
@@ -175,7 +176,8 @@ final class Measures {
                 min = StrictMath.min(min, value);
                 max = StrictMath.max(max, value);
             }
-            // scaled down first if the difference overflows, as for values of opposite signs near the largest double
+            // scales the values down first if their difference overflows: both may be near the largest double, with
+            // opposite signs
             double shrink = Double.isFinite(max - min) ? 1.0 : 0.25;
             double extent = max * shrink - min * shrink;
             for (int i = 0; i < values.length; i++) {

@@ -23,7 +23,7 @@ import java.util.stream.Collectors;
 public record Preview(String text) {
     private static final int SHOWN_ROWS = 5;
 
-    /** Reads all rows of a file and returns the preview. {@code file} is its name. */
+    /** Reads all rows of a file and returns the preview. {@code file} is the name of the file. */
     public static Preview of(String file, CsvRows csv, Windows windows) throws IOException, MalformedCsv {
         List<Row> shown = new ArrayList<>();
         long[] counts = new long[2];

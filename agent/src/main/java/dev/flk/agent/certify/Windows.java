@@ -22,15 +22,16 @@ public sealed interface Windows {
 
     /**
      * Returns the rule for windows by time: window {@code n} contains the rows with times in {@code [n·length,
-     * (n+1)·length)} since 1970. Within a window, rows may be in any order, but no row may belong to an earlier window
-     * than the row before it.
+     * (n+1)·length)} since 1970. Rows may be in any order within a window, but no row may belong to an earlier window
+     * than the previous row.
      */
     static Windows byTime(Duration length) {
         return new ByTime(length);
     }
 
     /**
-     * Passes each window to {@code each}, in order, as soon as its last row was read. Windows without rows are skipped.
+     * Passes each window to {@code each}, in order, as soon as the window is complete. Windows without rows are
+     * skipped.
      */
     void cut(CsvRows rows, Consumer<Window> each) throws IOException, MalformedCsv;
 
@@ -92,8 +93,8 @@ public sealed interface Windows {
                 open.add(row);
             }
             if (!open.isEmpty()) {
-                // not marked as cut: whether more rows would follow is unknown, and only the number of rows decides
-                // whether the window is short
+                // not marked as cut: more rows of this window might follow, but that is unknown. Only the number of
+                // rows decides whether the window is short
                 each.accept(new Window(number, open, false));
             }
         }
@@ -112,8 +113,8 @@ public sealed interface Windows {
      * The rows of one certificate.
      *
      * @param number the number of the window, which becomes the epoch of the certificate
-     * @param cut whether the data ended before the window had the requested number of rows; always false for windows by
-     *     time
+     * @param cut whether the data ended before the window had the requested number of rows; always false if windows are
+     *     divided by time
      */
     record Window(long number, List<Row> rows, boolean cut) {
 
@@ -130,7 +131,7 @@ public sealed interface Windows {
             rows = List.copyOf(rows);
         }
 
-        /** Returns whether the window has fewer rows than requested, or too few to measure. */
+        /** Returns whether the window has fewer rows than requested, or too few rows to measure. */
         boolean isShort() {
             return cut || rows.size() < FEWEST_ROWS;
         }

@@ -33,7 +33,7 @@ import picocli.CommandLine.Command;
         })
 final class AgentDiagnosticsCommand extends DiagnosticsCommand {
     /**
-     * The largest number of distinct reasons that are listed; limited, because backends may return any text as a
+     * The largest number of distinct reasons in the archive. It is limited because backends may return any text as a
      * reason.
      */
     private static final int MOST_REASONS = 100;

@@ -84,7 +84,7 @@ final class CertificateCommands {
         @Option(names = "--alg", paramLabel = "ALG", description = "hmac (the default) or ed25519.")
         private Algorithm algorithm = Algorithm.hmac;
 
-        /** The algorithms; the constants have the names that users write. */
+        /** The algorithms of {@code keygen}; the constants are written as users write them. */
         enum Algorithm {
             hmac,
             ed25519

@@ -242,7 +242,7 @@ final class CertifyCommand implements Callable<Integer> {
         out.flush();
     }
 
-    /** A test whether this command has written a file. */
+    /** A test whether this command has written the content of a file. */
     private interface Recognition {
         boolean test(InputStream in) throws IOException;
     }
@@ -254,8 +254,8 @@ final class CertifyCommand implements Callable<Integer> {
     }
 
     /**
-     * Requires that a file can be replaced without a loss: it does not exist, is empty, or this command has written all
-     * of it.
+     * Requires that replacing a file loses nothing: the file does not exist, is empty, or was written entirely by this
+     * command.
      */
     private void requireReplaceable(String option, @Nullable Path path, Recognition own) throws IOException {
         if (path == null) {

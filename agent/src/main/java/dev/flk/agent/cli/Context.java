@@ -59,8 +59,7 @@ final class Context {
             throw new IOException(name + " is a directory; name a file");
         }
         try {
-            // a pipe is opened by FileInputStream, because the stream of java.nio sets a position, which fails on a
-            // pipe
+            // opens a pipe with FileInputStream: a stream of java.nio would set a position, which fails on a pipe
             return Files.exists(path) && !Files.isRegularFile(path)
                     ? new FileInputStream(name)
                     : new BufferedInputStream(Files.newInputStream(path));
@@ -100,8 +99,8 @@ final class Context {
     }
 
     /**
-     * Prints a problem to standard error: wrapped at 80 columns on a terminal, otherwise on one line, as suits a log
-     * file.
+     * Prints a problem to standard error. The text is wrapped at 80 columns on a terminal; otherwise it is on one line,
+     * for log files.
      */
     void complain(String text) {
         String line = "flk-agent: " + Printable.of(text);
@@ -109,14 +108,14 @@ final class Context {
     }
 
     /**
-     * Returns the configuration with its problems for the archive of {@code diagnostics}; does not throw if it is
-     * invalid.
+     * Returns the configuration together with its problems, for the archive of {@code diagnostics}. Does not throw if
+     * the configuration is invalid.
      */
     Diagnosed<AgentConfig> diagnosedConfig() {
         return AgentConfig.diagnose(environment, configFile);
     }
 
-    /** Returns another instance of the program, which has the same settings and prints everything to one stream. */
+    /** Returns another instance of the program with the same settings. It prints everything to one stream. */
     FlkAgent again(InputStream otherIn, PrintStream otherOut) {
         FlkAgent agent = new FlkAgent(environment, otherIn, otherOut, otherOut);
         if (configFile != null) {
@@ -134,7 +133,7 @@ final class Context {
         return config;
     }
 
-    /** Parses the value of an option, which must be a duration. */
+    /** Parses the value of an option as a duration. */
     static Duration duration(String option, String text) {
         try {
             return Quantities.duration(text);

@@ -27,10 +27,10 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The follower of a growing CSV, which adds a certificate to the outbox for every complete window. The number of
- * certified windows is stored durably in a file next to the CSV; a restart does not add those windows again. If a crash
- * comes between adding a window and storing the number, the window is added twice with the same {@code pcs_id}, and the
- * backend records it once. Following ends when it is stopped, or when the CSV is replaced.
+ * The follower of a growing CSV. It adds a certificate to the outbox for every complete window. The number of certified
+ * windows is stored durably in a file next to the CSV, and a restart skips these windows. If a crash comes between
+ * adding a window and storing the number, the window is added twice with the same {@code pcs_id}, and the backend
+ * records it once. Following ends when it is stopped, or when the CSV is replaced.
  */
 final class CsvFollower {
     private static final long LOOK_EVERY_MILLIS = 500;
@@ -133,7 +133,8 @@ final class CsvFollower {
     }
 
     /**
-     * Waits half a second before another look at the file or the outbox; returns true at once if following was stopped.
+     * Waits half a second; returns true at once if following was stopped. The caller then looks at the file or the
+     * outbox again.
      */
     private boolean isStopped() {
         try {
@@ -149,7 +150,10 @@ final class CsvFollower {
         return true;
     }
 
-    /** Replaces the state. The new file has a name of its own; if this process is killed here, it stays behind. */
+    /**
+     * Replaces the state file. The new file is written under another name first, and is left behind if this process is
+     * killed here.
+     */
     private void keep() throws IOException {
         Path next = state.resolveSibling(state.getFileName() + "." + UUID.randomUUID() + ".next");
         try (FileChannel file = FileChannel.open(next, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
@@ -162,7 +166,9 @@ final class CsvFollower {
         }
     }
 
-    /** Ends following after the complete windows in the file are in the outbox. Does not block. Any thread. */
+    /**
+     * Requests that following end once all complete windows in the file are in the outbox. Does not block. Any thread.
+     */
     void stop() {
         stop.countDown();
     }
@@ -179,7 +185,7 @@ final class CsvFollower {
         }
     }
 
-    /** A stream of the CSV. At the end of the file it waits for more; it ends when following ends. */
+    /** A stream of the CSV. At the end of the file it waits for more bytes; the stream ends when following ends. */
     private final class GrowingFile extends FilterInputStream {
         GrowingFile(InputStream now) {
             super(now);

@@ -149,7 +149,7 @@ final class DlqCommand implements Runnable {
         return change(which, change, "purged");
     }
 
-    /** The options that {@code requeue} and {@code purge} have besides those of {@link Which}. */
+    /** The options of {@code requeue} and {@code purge}, in addition to those of {@link Which}. */
     static final class Change {
         @Option(names = "--all", description = "All dead letters.")
         private boolean all;
@@ -241,7 +241,7 @@ final class DlqCommand implements Runnable {
         return new String(utf8, StandardCharsets.UTF_8);
     }
 
-    /** The resolution of ids as users give them: complete, or an unambiguous beginning of an id. */
+    /** The resolution of ids in the forms in which users give them: a complete id or its beginning. */
     private static final class LetterIds {
         /** The minimum length of a beginning in characters; a shorter one would often be ambiguous. */
         static final int MIN_BEGINNING = 8;
@@ -257,7 +257,7 @@ final class DlqCommand implements Runnable {
          * Replaces each beginning by the complete id, and returns the ids in the given order. Complete ids, outbox
          * sequences of letters in the file, and texts that match no id are returned unchanged.
          *
-         * @throws IOException if several ids have the same beginning; the message names some of them
+         * @throws IOException if a beginning matches several ids; the message names some of these ids
          */
         static List<String> complete(Path file, List<String> given) throws IOException {
             List<String> complete = new ArrayList<>();
@@ -294,7 +294,9 @@ final class DlqCommand implements Runnable {
             return found.iterator().next();
         }
 
-        /** Returns a printable form of an id, which may be any text because certificates are untrusted. */
+        /**
+         * Returns a printable form of an id. The id may be any text, because it comes from an untrusted certificate.
+         */
         private static String shown(String id) {
             return Printable.of(id.length() <= ID_LENGTH ? id : id.substring(0, ID_LENGTH) + CUT);
         }

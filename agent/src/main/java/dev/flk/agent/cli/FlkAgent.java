@@ -59,7 +59,7 @@ public final class FlkAgent implements Runnable {
                 .addSubcommand(certificates.new Canonical())
                 .addSubcommand(certificates.new Sign())
                 .addSubcommand(new VerifyCommand(context));
-        // set here, because subcommands would inherit a footer from the annotation
+        // set here and not in the annotation, from which subcommands would inherit the footer
         commandLine.getCommandSpec().usageMessage().footer(footer());
         Failures failures = new Failures(context);
         commandLine
@@ -70,7 +70,7 @@ public final class FlkAgent implements Runnable {
     }
 
     /**
-     * Records that standard error is a terminal, so that messages are wrapped to fit and long commands show their
+     * Records that standard error is a terminal: messages are then wrapped to its width, and long commands show their
      * progress.
      */
     public void watched() {

@@ -20,7 +20,8 @@ final class OutboxAccess {
     }
 
     /**
-     * Runs {@code alone} on the outbox if no other process owns it, otherwise {@code beside} on the agent that owns it.
+     * Runs {@code alone} on the outbox if no other process owns the outbox. Otherwise runs {@code beside} on the agent
+     * that owns it.
      *
      * @throws OutboxLocked if another process owns the outbox, and no agent answers at CONTROL_SOCKET
      */

@@ -61,7 +61,10 @@ final class OutboxCommands {
         }
     }
 
-    /** An entry with its outcome in {@code fate}: {@code waits}, or the word of its settlement in the log. */
+    /**
+     * An entry to print. {@code fate} is {@code waits} if the entry is pending, otherwise the word for its settlement
+     * in the log.
+     */
     private record CatEntry(long outboxSeq, String added, String pcsId, String fate, RawValue certificate) {
         private static final String NO_ID = "(no id)";
 
@@ -88,7 +91,7 @@ final class OutboxCommands {
                 case "lost" -> "lost to disk damage";
                 default -> fate;
             };
-            // a malformed id is not printed: it may be too long or contain control characters
+            // does not print a malformed id, which may be too long or contain control characters
             String id = PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
             return String.format("%s  #%-8d %s%n    %s%n", added, outboxSeq, outcome, id);
         }

@@ -29,8 +29,8 @@ final class RunCommand implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(RunCommand.class);
 
     /**
-     * The longest wait for the agent to stop after SIGTERM. The process must end within 10 s; the difference is left
-     * for the end of the process itself.
+     * The longest wait for the agent to stop after SIGTERM. The process must end within 10 s; the other half second is
+     * left for the exit of the JVM.
      */
     private static final long LONGEST_END_MILLIS = 9_500;
 
@@ -96,8 +96,8 @@ final class RunCommand implements Callable<Integer> {
     }
 
     /**
-     * Opens the agent. Waits up to five seconds while another process owns the outbox: it may be a short command, such
-     * as {@code compact} in a cron job.
+     * Opens the agent. Waits up to five seconds if another process owns the outbox, because that process may be a short
+     * command, such as {@code compact} in a cron job.
      */
     private static Agent open(AgentConfig config) throws IOException, InterruptedException {
         Surroundings surroundings = Surroundings.real();

@@ -192,8 +192,8 @@ final class StatusCommand implements Callable<Integer> {
     }
 
     /**
-     * Describes when the backend last answered. It may not have been contacted at all, because nothing is sent while
-     * nothing waits.
+     * Describes when the backend last answered. A backend without an answer may simply not have been contacted, because
+     * nothing is sent while no certificate waits.
      */
     private static String lastAnswer(StatusReport.Backend backend, Instant now) {
         if (backend.lastAnsweredAt() == null) {

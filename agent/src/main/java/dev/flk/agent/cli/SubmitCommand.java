@@ -49,7 +49,7 @@ final class SubmitCommand implements Callable<Integer> {
         AgentConfig config = context.config();
         for (String file : files) {
             if (!isReadOnce(file)) {
-                // opens each file once first, to report a mistyped name before anything is added
+                // first opens each file once, to report a mistyped name before anything is added
                 context.open(file).close();
             }
         }
@@ -100,7 +100,7 @@ final class SubmitCommand implements Callable<Integer> {
         }
     }
 
-    /** Returns whether an input can be read only once, as standard input and pipes can. */
+    /** Returns whether an input can be read only once, like standard input or a pipe. */
     private static boolean isReadOnce(String file) {
         Path path = Path.of(file);
         return file.equals("-") || (Files.exists(path) && !Files.isRegularFile(path) && !Files.isDirectory(path));
@@ -111,8 +111,8 @@ final class SubmitCommand implements Callable<Integer> {
     }
 
     /**
-     * Counts the certificates in all files, for the progress line; empty if no progress is shown, or if an input can be
-     * read only once.
+     * Returns the number of certificates in all files, for the progress line. Returns empty if no progress is shown, or
+     * if an input can be read only once.
      */
     private OptionalLong all() throws IOException {
         if (context.terminal().isEmpty() || files.stream().anyMatch(SubmitCommand::isReadOnce)) {

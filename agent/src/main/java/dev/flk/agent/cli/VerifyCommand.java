@@ -94,7 +94,8 @@ final class VerifyCommand implements Callable<Integer> {
      * The result for a certificate.
      *
      * @param signature the diagnosis of the signature; null if the certificate can't be read
-     * @param brokenRule the broken rule, or why the certificate can't be read; null if there is no such problem
+     * @param brokenRule the broken rule, or why the certificate can't be read; null if it is readable and breaks no
+     *     rule
      */
     private record Verified(
             @Nullable Diagnosis signature, @Nullable String brokenRule) {

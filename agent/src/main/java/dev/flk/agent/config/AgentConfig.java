@@ -32,8 +32,8 @@ import org.jspecify.annotations.Nullable;
  * The agent's configuration, composed of the configurations of its features. All values are checked here, before
  * anything starts. All problems are reported together, including missing settings that a command needs.
  *
- * @param sending the configuration of the sender; without a signer unless {@link Need#SIGNING} was requested
- * @param signing the key; empty unless {@link Need#SIGNING} was requested
+ * @param sending the configuration of the sender; it has a signer only if {@link Need#SIGNING} was requested
+ * @param signing the key; present only if {@link Need#SIGNING} was requested
  * @param shardId the shard that {@code certify} writes into certificates
  * @param deadLetters the file of the dead letters
  * @param spoolDirectory the directory whose files are added to the outbox while the agent runs
@@ -90,7 +90,10 @@ public record AgentConfig(
         return load(settings, null, EnumSet.allOf(Need.class));
     }
 
-    /** Reads the configuration as {@link #load} does, with all needs, but reports problems instead of throwing. */
+    /**
+     * Reads the configuration as {@link #load} does with all needs. Returns the problems instead of throwing an
+     * exception.
+     */
     public static Diagnosed<AgentConfig> diagnose(Map<String, String> environment, @Nullable Path file) {
         return Diagnosed.read(
                 new Settings(KEYS, environment, file), settings -> read(settings, EnumSet.allOf(Need.class)));
@@ -124,8 +127,7 @@ public record AgentConfig(
     }
 
     /**
-     * Returns whether a path is inside a directory, at any depth. Links are followed, as far as the parts of the paths
-     * exist.
+     * Returns whether a path is inside a directory, at any depth. Links in the existing part of each path are followed.
      */
     private static boolean isInside(Path file, Path directory) {
         Path realDirectory = real(directory.toAbsolutePath());
@@ -144,7 +146,10 @@ public record AgentConfig(
         }
     }
 
-    /** Requires that no two settings name the same path, because one would replace or delete the files of the other. */
+    /**
+     * Requires that no two settings name the same path; otherwise one feature would replace or delete the files of
+     * another.
+     */
     private void requireDifferentPaths(Settings settings) {
         Map<Path, String> owners = new HashMap<>();
         Map<String, Path> paths = new LinkedHashMap<>();
@@ -158,7 +163,7 @@ public record AgentConfig(
         });
     }
 
-    /** Requires that no file of the agent is one of those that it takes from the spool directory. */
+    /** Requires that the agent cannot mistake its own files for files to submit from the spool directory. */
     private void requireNotSpooled(Settings settings) {
         spoolDirectory.ifPresent(spool -> createdFiles()
                 .forEach((setting, path) -> settings.require(
@@ -167,7 +172,7 @@ public record AgentConfig(
                                 + " name a file in another directory")));
     }
 
-    /** Returns the files that the agent creates, by setting. */
+    /** Returns the files that the agent creates, by the name of their setting. */
     private Map<String, Path> createdFiles() {
         Map<String, Path> files = new LinkedHashMap<>();
         files.put("DLQ_PATH", deadLetters);

@@ -1,7 +1,6 @@
 /**
- * The agent's complete configuration, composed of the parts that its features read from the environment and a
- * properties file. All problems are reported together. The command line, the doctor and the running agent use {@code
- * AgentConfig}.
+ * The agent's complete configuration. Each feature reads its own part from the environment and a properties file. All
+ * problems are reported together. The command line, the doctor and the running agent use {@code AgentConfig}.
  */
 @NullMarked
 package dev.flk.agent.config;

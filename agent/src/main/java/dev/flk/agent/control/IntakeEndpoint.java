@@ -20,10 +20,10 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The endpoint {@code POST /v1/pcs}. Its body is a certificate or, with the content type {@code application/x-ndjson},
- * one per line. The answer is 202 once all accepted certificates are on disk, 400 if no certificate is valid, 503 if
- * the outbox has no room now, and 500 if writing to the outbox failed; after a 500, the certificates may be on disk
- * nevertheless. Any thread.
+ * The endpoint {@code POST /v1/pcs}. The body is one certificate or, with the content type {@code
+ * application/x-ndjson}, one certificate on each line. The answer is 202 once all valid certificates are on disk, 400
+ * if no certificate is valid, 503 if the outbox has no room now, and 500 if writing to the outbox failed. After a 500,
+ * the client must send the certificates again, although they may already be on disk. Any thread.
  */
 final class IntakeEndpoint {
     private final Outbox outbox;
@@ -35,7 +35,8 @@ final class IntakeEndpoint {
     }
 
     /**
-     * Adds the certificates of a request to the outbox. Returns at once; the request is answered when they are on disk.
+     * Adds the certificates of a request to the outbox. Returns at once; the request is answered once the certificates
+     * are on disk.
      */
     void take(Request request, Exchange exchange) {
         byte[] body = request.body().exact();
@@ -79,9 +80,9 @@ final class IntakeEndpoint {
     /**
      * The body of an answer.
      *
-     * @param error why no line was added; null if some were
+     * @param error why no line was added; null if a line was added
      * @param added the number of added lines
-     * @param refused the rejected lines; null if there are none
+     * @param refused the rejected lines; null if no line was rejected
      */
     private record Report(
             @Nullable String error, int added, @Nullable List<Refused> refused) {}

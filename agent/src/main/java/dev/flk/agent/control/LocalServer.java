@@ -51,13 +51,13 @@ import org.jspecify.annotations.Nullable;
 public final class LocalServer implements Closeable {
     static final int MAX_BODY_BYTES = 8 << 20;
     private static final long MAX_BODIES_BYTES = 4L * MAX_BODY_BYTES;
-    /** The longest path of a Unix socket on Linux, in bytes. */
+    /** The maximum length of the path of a Unix socket on Linux, in bytes. */
     private static final int LONGEST_SOCKET_PATH_BYTES = 107;
 
     static final int MAX_CONNECTIONS = 256;
     /**
-     * The number of connections that are reserved for operators. Without the reserve, programs that submit certificates
-     * could lock operators out.
+     * The number of connections that are reserved for operators; otherwise programs that submit certificates could use
+     * up all connections.
      */
     private static final int FOR_OPERATORS = 16;
 
@@ -122,10 +122,10 @@ public final class LocalServer implements Closeable {
     }
 
     /**
-     * Starts listening on all addresses. A socket file on which no process listens is replaced.
+     * Starts listening on all addresses. Replaces a socket file if no process listens on it.
      *
      * @throws InvalidConfig if another process listens on a socket's path, or a file other than a socket exists there
-     * @throws IOException if an address cannot be opened; the message says which one and what to do
+     * @throws IOException if an address cannot be opened; the message names the address and says what to do
      */
     public static LocalServer start(Addresses addresses, Outbox outbox, Operations operations) throws IOException {
         LocalServer server = new LocalServer(outbox, operations);
@@ -184,8 +184,8 @@ public final class LocalServer implements Closeable {
     }
 
     /**
-     * Removes the socket file that a killed agent has left. Throws if any other file has that path, because the agent
-     * did not create it.
+     * Removes the socket file that a killed agent has left. Throws if a file other than a socket has that path, because
+     * no agent created it.
      */
     private static void removeOld(String setting, Path socket) throws IOException {
         if (!Files.exists(socket, LinkOption.NOFOLLOW_LINKS)) {
@@ -207,7 +207,10 @@ public final class LocalServer implements Closeable {
         Files.deleteIfExists(socket);
     }
 
-    /** Returns whether a process may be listening on a socket; only a refused connection proves that no process is. */
+    /**
+     * Returns whether a process may be listening on a socket. Returns false only if the connection is refused, which
+     * proves that no process is listening.
+     */
     private static boolean isListening(Path socket) {
         try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
             channel.configureBlocking(false); // a blocking connect would wait while the backlog is full
@@ -241,7 +244,7 @@ public final class LocalServer implements Closeable {
     }
 
     /**
-     * Accepts a connection to the loopback port. Its requests are rejected if a web page may have sent them: a page in
+     * Accepts a connection to the loopback port. Requests that a web page may have sent are rejected, because a page in
      * a local browser can reach this port.
      */
     private @Nullable Visitor connectByPort(@Nullable SocketAddress remote) {

@@ -29,8 +29,8 @@ import java.util.concurrent.TimeUnit;
 /**
  * The HTTP endpoints for operators: {@code GET /v1/status}, {@code POST /v1/compact?horizon_days=14&dry_run=true}, and
  * {@code POST /v1/dlq/requeue} and {@code /v1/dlq/purge} with {@code reason}, {@code since} and {@code id} (which may
- * be repeated) or with {@code all=true}. One operation runs at a time; up to {@value #WAITING} more wait, and further
- * ones are answered with 503.
+ * be repeated) or with {@code all=true}. One operation runs at a time, and up to {@value #WAITING} requests wait;
+ * further requests are answered with 503.
  */
 final class OperatorEndpoint implements Closeable {
     private static final int WAITING = 16;
@@ -44,7 +44,7 @@ final class OperatorEndpoint implements Closeable {
         this.operations = operations;
     }
 
-    /** The code that runs an operation. */
+    /** An operation that a request starts. */
     private interface Operation {
         /** Runs the operation; returns the result, which becomes the JSON body of the answer. */
         Object run(QueryStringDecoder query) throws IOException;
@@ -122,7 +122,7 @@ final class OperatorEndpoint implements Closeable {
         return query.parameters().getOrDefault(name, List.of()).stream().findFirst();
     }
 
-    /** Waits for the operation in progress; operations that have not started are dropped. */
+    /** Drops the operations that have not started, and waits for the operation in progress. */
     @Override
     public void close() {
         executor.getQueue().clear();

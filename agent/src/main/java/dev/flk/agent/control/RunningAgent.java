@@ -31,8 +31,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * A client of a running agent, for another process on the same machine. It uses the agent's operators' socket, with one
- * connection for each request. Any thread.
+ * A client of an agent that runs in another process on the same machine. It connects to the socket for operators, once
+ * for each request. Any thread.
  */
 public final class RunningAgent implements CertificateSink, Operations {
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -54,7 +54,7 @@ public final class RunningAgent implements CertificateSink, Operations {
         this.outbox = outbox;
     }
 
-    /** The error that no agent could be reached at a socket. */
+    /** The error that no connection to the socket of an agent could be made. */
     public static final class NotThere extends IOException {
         private static final long serialVersionUID = 1;
 
@@ -64,8 +64,8 @@ public final class RunningAgent implements CertificateSink, Operations {
     }
 
     /**
-     * Returns a client of the agent that owns an outbox and listens on a socket. Does not connect: each call on the
-     * client may throw {@link NotThere}.
+     * Returns a client of the agent that owns an outbox and listens on a socket. Does not connect yet. Each call on the
+     * client throws {@link NotThere} if it cannot connect.
      */
     public static RunningAgent at(Path socket, Path outbox) {
         return new RunningAgent(socket, outbox);
@@ -90,7 +90,7 @@ public final class RunningAgent implements CertificateSink, Operations {
         }
     }
 
-    /** Returns a size that fits into one request. The running agent checks whether its outbox has room. */
+    /** Returns a size that fits into one request; whether the outbox has room is checked by the running agent. */
     @Override
     public long maxBytes() {
         return LocalServer.MAX_BODY_BYTES / 2;
@@ -158,7 +158,7 @@ public final class RunningAgent implements CertificateSink, Operations {
     /**
      * Sends a request and waits for the answer.
      *
-     * @throws NotThere if no process listens on the socket
+     * @throws NotThere if no connection to the socket can be made
      * @throws IOException if the connection fails, or no complete answer arrives within the timeout
      */
     static Answer ask(Path socket, String method, String uri, String contentType, byte[] body, Duration timeout)
@@ -186,7 +186,7 @@ public final class RunningAgent implements CertificateSink, Operations {
         try {
             channel.close();
         } catch (IOException e) {
-            // the request fails nevertheless
+            // ignored, because the request fails in any case
         }
     }
 

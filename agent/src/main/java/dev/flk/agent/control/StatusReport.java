@@ -8,17 +8,18 @@ import org.jspecify.annotations.Nullable;
  * The state of an agent. In JSON it is an object whose members have these names in snake case; null values are omitted.
  * Times are texts in RFC 3339.
  *
- * @param pid the process id of the running agent; null if no agent runs. Without an agent, all values that only a
- *     running agent knows are null, too
+ * @param pid the process id of the running agent. If no agent runs, this value is null, and so is every other value
+ *     that only a running agent knows
  * @param pending the number of waiting certificates
  * @param oldestAdded the time at which the oldest waiting certificate was added; null if none waits
  * @param settledPerSecond the rate at which certificates were settled within the last minute
- * @param drainSeconds the seconds until no certificate waits any more at that rate; null if certificates wait and the
- *     rate is 0
+ * @param drainSeconds the seconds after which no certificate would wait any more at that rate; null if certificates
+ *     wait and the rate is 0
  * @param heldShards the number of shards that are held because the backend rejected a signature
  * @param lostRecords the number of records lost to disk damage
  * @param outboxBytes the size of the outbox's files; at most {@code outboxMaxBytes}
- * @param diskFreeBytes the free space of the file system; the outbox accepts nothing below {@code diskMinFreeBytes}
+ * @param diskFreeBytes the free space of the file system; if it is below {@code diskMinFreeBytes}, the outbox accepts
+ *     no certificates
  */
 public record StatusReport(
         @Nullable Long pid,
@@ -42,13 +43,13 @@ public record StatusReport(
     /**
      * A backend as the agent sees it.
      *
-     * @param answering false during an outage, in which the agent only probes whether the backend answers, and only
-     *     while certificates wait
+     * @param answering false during an outage. The agent then only probes whether the backend answers, and only while
+     *     certificates wait
      * @param lastAnsweredAt the time of its last answer; null if it has not answered since the agent's start or the
      *     last reload
-     * @param pausedSeconds the seconds for which nothing will be sent to it
+     * @param pausedSeconds the remaining seconds of a pause in sending to it; 0 if there is no pause
      * @param window the number of certificates that may be in flight to it
-     * @param clockAheadMs the offset of its clock from the agent's; negative if it is behind
+     * @param clockAheadMs the offset of its clock from the agent's; negative if its clock is behind
      */
     public record Backend(
             String url,

@@ -30,12 +30,15 @@ import org.jspecify.annotations.Nullable;
 
 /** The checks of one backend: whether it is reachable, trusted and ready, has the right time, and knows the key. */
 final class BackendChecks {
-    /** The clock difference above which a finding is reported; lower than the tolerance of every rule about time. */
+    /**
+     * The clock difference above which a finding is reported. It is lower than the tolerance of each of the backend's
+     * rules about time.
+     */
     private static final Duration NOTEWORTHY = Duration.ofSeconds(5);
 
     /**
-     * A certificate with all signed fields and an invalid schema. A backend that knows the key rejects it with 400
-     * because of the schema; a backend that does not know the key, with 401. Neither stores anything.
+     * A certificate with all signed fields and an invalid schema. A backend that knows the key answers 400 because of
+     * the schema; a backend that does not know the key answers 401. Neither backend stores anything.
      */
     private static final String PROBE =
             "{\"pcs_id\":\"doctor\",\"schema\":\"doctor\",\"version\":\"0.1\",\"shard_id\":\"%s\","

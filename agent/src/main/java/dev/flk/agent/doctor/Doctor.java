@@ -18,7 +18,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** The checks of an agent's files, disk and backends. They need a valid configuration. */
+/** The checks of an agent's files, disk and backends; the configuration must be valid. */
 public final class Doctor {
     private Doctor() {}
 
@@ -87,7 +87,7 @@ public final class Doctor {
                     .map(objection -> Finding.bad("dead letters", objection))
                     .orElseGet(() -> directory("dead letters", parent(file)));
         } catch (IOException e) {
-            return directory("dead letters", parent(file)); // the finding on the directory names the obstacle
+            return directory("dead letters", parent(file)); // names the obstacle in the path
         }
     }
 
@@ -174,7 +174,7 @@ public final class Doctor {
         return Optional.ofNullable(file.getParent()).orElse(Path.of("."));
     }
 
-    /** Returns the directory, or its nearest existing parent. */
+    /** Returns the directory if it exists, otherwise its nearest existing parent. */
     private static Path existing(Path directory) {
         Path there = directory.toAbsolutePath().normalize();
         while (!Files.exists(there) && there.getParent() != null) {

@@ -1,6 +1,7 @@
 /**
- * The checks for problems that may prevent an agent from working: configuration, key, files, disk, backends. They
- * change nothing, neither here nor at a backend: it only gets requests that read, and one certificate that it rejects.
+ * The checks for problems that may prevent an agent from working: configuration, key, files, disk, backends. The checks
+ * change nothing, neither on this machine nor at a backend. A backend gets only read requests, and one certificate that
+ * it rejects.
  */
 @NullMarked
 package dev.flk.agent.doctor;

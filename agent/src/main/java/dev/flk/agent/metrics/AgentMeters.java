@@ -41,7 +41,7 @@ public final class AgentMeters {
         register(() -> new GaugeMetricFamily(name, help, value.getAsDouble()));
     }
 
-    /** Registers a gauge with several values, which a label distinguishes. */
+    /** Registers a gauge with several values, one for each value of a label. */
     public void gauge(String name, String help, String label, Map<String, DoubleSupplier> values) {
         register(() -> {
             GaugeMetricFamily family = new GaugeMetricFamily(name, help, List.of(label));
@@ -65,8 +65,8 @@ public final class AgentMeters {
     }
 
     /**
-     * Sets the supplier of waiting certificates by shard, which is called at each scrape. Every shard in its result
-     * gets a sample of each metric by shard, also of counters that are still 0.
+     * Sets the supplier of the waiting certificates by shard. It is called at each scrape. Every shard in its result
+     * gets a sample of each metric by shard, even if a counter is still 0.
      */
     public void shards(Supplier<Map<String, ShardWaiting>> waiting) {
         shards.show(waiting);
@@ -81,7 +81,10 @@ public final class AgentMeters {
         shards.retried(shard);
     }
 
-    /** Counts a certificate of a shard that was given up. {@code shard} must be a name as for {@link #retried}. */
+    /**
+     * Counts a certificate of a shard that was given up. The same rule for {@code shard} applies as in {@link
+     * #retried}.
+     */
     public void givenUp(String shard) {
         shards.givenUp(shard);
     }
@@ -96,9 +99,8 @@ public final class AgentMeters {
     }
 
     /**
-     * The metrics by shard. The caller that supplies the names must limit their number. Each shard has a sample of
-     * every metric, also of counters that are 0; the first event is then visible as an increase. Safe for several
-     * threads.
+     * The metrics by shard. The caller must limit the number of names. Each shard has a sample of every metric, even if
+     * a counter is 0; the first event is therefore visible as an increase. Safe for several threads.
      */
     private static final class ShardMeters extends Collector {
         private static final List<String> LABEL = List.of("shard");
@@ -152,7 +154,7 @@ public final class AgentMeters {
      * The waiting certificates of a shard.
      *
      * @param entries the number of certificates
-     * @param oldestSeconds the time for which the oldest certificate has waited; 0 without certificates
+     * @param oldestSeconds the time for which the oldest certificate has waited; 0 if none waits
      */
     public record ShardWaiting(int entries, double oldestSeconds) {}
 }

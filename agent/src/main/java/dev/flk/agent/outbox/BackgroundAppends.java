@@ -15,10 +15,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The appends that no caller waits for: records that entries are settled, or did not arrive. A record that the disk
- * fails to write is kept in memory and appended again; records beyond {@link #MOST_KEPT} are dropped. If a record is
- * dropped, or lost in a crash, the next start sends its certificates again, and the backend answers them as duplicates.
- * Safe for several threads.
+ * The appends that no caller waits for, such as the records of settlements. A record that the disk fails to write is
+ * kept in memory and appended again; records beyond {@link #MOST_KEPT} are dropped. If the record of a settlement is
+ * dropped, or lost in a crash, the certificates are sent again after the next start, and the backend answers them as
+ * duplicates. Safe for several threads.
  */
 final class BackgroundAppends {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
@@ -42,8 +42,8 @@ final class BackgroundAppends {
     }
 
     /**
-     * Keeps a record that the disk has failed to write until {@link #retry} appends it again; drops it if too many are
-     * kept.
+     * Keeps a record that the disk has failed to write; {@link #retry} appends it again. Drops the record if too many
+     * are kept.
      */
     void keep(Entry note, Throwable failure) {
         synchronized (this) {
@@ -73,15 +73,15 @@ final class BackgroundAppends {
     /**
      * An append to the log.
      *
-     * @param onDisk a callback that receives the sequence of the first record once the records are on disk; it runs on
+     * @param onDisk a callback that receives the sequence of the first record once all records are on disk; it runs on
      *     the log's thread, before {@code ended} completes
-     * @param ended a future that completes once the records are on disk, or with the failure
+     * @param ended a future that completes once all records are on disk, or fails if they could not be written
      */
     record ForcedAppend(List<Entry> entries, LongConsumer onDisk, CompletableFuture<Void> ended) implements Append {
 
         /**
-         * Appends all records to a log or none. The future has already failed if the log's queue is full or the log is
-         * closed.
+         * Appends all records to a log or none. If the log's queue is full or the log is closed, returns a future that
+         * has already failed.
          */
         static CompletableFuture<Void> to(Log log, List<Entry> entries, LongConsumer onDisk) {
             ForcedAppend append = new ForcedAppend(entries, onDisk);

@@ -20,13 +20,14 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The certificates of entries. Some are kept in memory, up to a bound; the others are read from the log. A read
- * continues where the previous one ended; a backlog that is sent in order is therefore read only once. Safe for several
- * threads; a lookup in memory never waits for the disk.
+ * The certificates of entries. Some are kept in memory, up to a limit; the others are read from the log. Each read
+ * continues where the previous read ended; if a backlog is sent in order, it is therefore read only once. Safe for
+ * several threads; a lookup in memory never waits for the disk.
  */
 final class CertificateBodies implements Closeable {
     /**
-     * The distance in sequences from which on a new search for a record is cheaper than reading all records before it.
+     * The distance in sequences from which a new search for a record is used, because it is cheaper than reading on to
+     * the record.
      */
     private static final long READ_ON = 4096;
 
@@ -39,7 +40,7 @@ final class CertificateBodies implements Closeable {
 
     private final AtomicLong keptBytes = new AtomicLong();
     private @Nullable LogWalk walk;
-    /** The sequence of the first record that the walk has not returned yet. */
+    /** The sequence of the record that the walk returns next. */
     private long next;
 
     CertificateBodies(FileOps files, Path directory, Pending pending) {
@@ -80,19 +81,20 @@ final class CertificateBodies implements Closeable {
         Map<Long, Long> wanted = locate(missing);
         while (!wanted.isEmpty() && !wanted.equals(before)) {
             read(wanted, found);
-            // repeated, because compaction may have moved a certificate while its old location was read
+            // looks for the missing certificates again: compaction may have moved them while their old locations were
+            // read
             missing.removeIf(entry -> found.containsKey(entry.sequence()));
             before = wanted;
             wanted = locate(missing);
             if (wanted.equals(before) && !wanted.isEmpty()) {
-                close(); // a listing of the directory may miss a file that is renamed at the same time
+                close(); // reads once more from a new listing of the directory, which may have missed a renamed file
                 read(wanted, found);
             }
         }
         return found;
     }
 
-    /** Returns, for each entry, the location of its certificate as the key and the entry's sequence as the value. */
+    /** Returns a map from the location of each entry's certificate to the sequence of the entry. */
     private Map<Long, Long> locate(List<OutboxEntry> entries) {
         Map<Long, Long> located = new HashMap<>();
         entries.forEach(entry -> located.put(pending.location(entry.sequence()), entry.sequence()));
@@ -105,8 +107,8 @@ final class CertificateBodies implements Closeable {
     }
 
     /**
-     * Returns the certificates in the records with these sequences. The map has no value for a certificate that the
-     * disk has lost.
+     * Returns the certificates in the records with these sequences, by sequence. The map has no value for a certificate
+     * that the disk has lost.
      */
     synchronized Map<Long, byte[]> read(Iterable<Long> locations) throws IOException {
         NavigableSet<Long> wanted = new TreeSet<>();
@@ -136,7 +138,7 @@ final class CertificateBodies implements Closeable {
                 return;
             }
             next = record.sequence() + 1;
-            wanted.headSet(record.sequence()).clear(); // the log has skipped these records: they are lost
+            wanted.headSet(record.sequence()).clear(); // lost, because the log has skipped these records
             if (wanted.remove(record.sequence()) && OutboxRecords.holdsCertificate(record.kind())) {
                 found.put(record.sequence(), OutboxRecords.certificate(record));
             }

@@ -10,12 +10,12 @@ public interface CertificateSink {
      * Adds all of the certificates or none, and blocks until they are on disk.
      *
      * @throws OutboxFull if there is no room; nothing was added
-     * @throws IOException if the disk failed or the result is unknown; the caller must assume that no certificate was
-     *     added
+     * @throws IOException if the disk failed, or the result is unknown. The caller must add the certificates again,
+     *     although they may have been added
      */
     void append(List<byte[]> certificates) throws IOException;
 
-    /** Returns an upper limit for the bytes of one {@link #append}; a larger one never fits. */
+    /** Returns an upper limit for the bytes of one {@link #append}. A larger append always fails. */
     long maxBytes();
 
     /** Returns the path of the outbox, for messages. */

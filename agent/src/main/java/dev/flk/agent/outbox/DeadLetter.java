@@ -11,15 +11,15 @@ import java.util.Optional;
 import java.util.function.Predicate;
 
 /**
- * A certificate that the agent has given up, with its line in the file of dead letters, a JSON object:
+ * A certificate that the agent has given up. Its line in the file of dead letters is a JSON object:
  *
  * <pre>
  * {"when":"2026-11-20T08:00:00Z","outbox_seq":7,"added":1795161600000,"pcs_id":"…","status":400,"reason":"…",
  *  "attempts":1,"certificate":{…}}
  * </pre>
  *
- * <p>{@code outbox_seq} and {@code added} identify the former entry of the outbox; {@code status} is present if the
- * certificate was given up because of an answer. The certificate has its original bytes, except that spaces replace
+ * <p>{@code outbox_seq} and {@code added} identify the former entry of the outbox. {@code status} is present only if
+ * the certificate was given up because of an answer. The certificate has its original bytes, except that spaces replace
  * line breaks.
  *
  * @param when the time at which the agent gave the certificate up
@@ -43,7 +43,7 @@ public record DeadLetter(
         return new Name(sequence, addedMillis);
     }
 
-    /** Returns the letter for an entry. The certificate is JSON in UTF-8, exactly as the agent accepted it. */
+    /** Returns the letter for an entry. {@code certificate} is JSON in UTF-8, exactly as the agent accepted it. */
     public static DeadLetter of(
             Instant when,
             OutboxEntry entry,
@@ -103,11 +103,11 @@ public record DeadLetter(
     }
 
     /**
-     * A filter that selects the dead letters that fulfil all of its conditions.
+     * A filter of dead letters. It selects the letters that fulfil all of its conditions.
      *
      * @param reason a text that the letter's reason must contain; case is ignored
      * @param since the earliest time at which a letter was given up
-     * @param ids {@code pcs_id}s or outbox sequences, of which a letter must match one; empty for all
+     * @param ids {@code pcs_id}s or outbox sequences; a letter must match one of them; if empty, every letter matches
      */
     public record DeadLetterFilter(Optional<String> reason, Optional<Instant> since, List<String> ids)
             implements Predicate<DeadLetter> {

@@ -23,8 +23,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A reader of the file of dead letters, line by line. It also works while an agent writes the file. A file whose first
- * line is not a dead letter was not written by an agent: it is neither read further nor changed. For one thread.
+ * A reader of the file of dead letters, line by line. It also works while an agent writes the file. If the first line
+ * is not a dead letter, not even a damaged one, no agent wrote the file, and it is neither read further nor changed.
+ * For one thread.
  */
 public final class DeadLetterFile {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetterFile.class);
@@ -37,8 +38,8 @@ public final class DeadLetterFile {
     private static final Pattern BEGINNING = Pattern.compile("\\{\"when\":\"[0-9TZ:.+-]{0,35}\",\"outbox_seq\":.*");
 
     /**
-     * The maximum length of a line of zeros. A crash can leave a line of zeros in place of a letter; a longer one was
-     * left by something else.
+     * The maximum length of a line of zeros. A crash can leave zeros in place of a letter, but not a longer line of
+     * zeros.
      */
     private static final int MAX_ZEROS = 1 << 16;
     /** The maximum length of a letter, well above the length of a certificate. */
@@ -59,7 +60,7 @@ public final class DeadLetterFile {
         this.file = file;
     }
 
-    /** The error that a file has a first or last line that no agent wrote. */
+    /** The error that no agent wrote the first or the last line of a file. */
     static final class NotDeadLetters extends IOException {
         private static final long serialVersionUID = 1;
 
@@ -95,7 +96,7 @@ public final class DeadLetterFile {
     }
 
     /**
-     * Returns why a path can't be used for dead letters; empty if it can: the file contains dead letters, is empty or
+     * Returns why a path can't be used for dead letters. Returns empty if the file contains dead letters, is empty or
      * does not exist.
      */
     public static Optional<String> objection(Path path) throws IOException {
@@ -114,7 +115,7 @@ public final class DeadLetterFile {
         }
     }
 
-    /** Throws an {@link InvalidConfig} if {@link #objection} returns one. */
+    /** Throws an {@link InvalidConfig} if {@link #objection} returns an objection to the path. */
     static void requireFile(Path path) throws IOException {
         Optional<String> objection = objection(path);
         if (objection.isPresent()) {
@@ -122,7 +123,7 @@ public final class DeadLetterFile {
         }
     }
 
-    /** Passes the letters up to the end of the file to a consumer. Skips lines that are not letters. */
+    /** Passes the remaining letters of the file to a consumer. Skips lines that are not letters. */
     void forEach(Consumer<DeadLetter> consumer) throws IOException {
         for (DeadLetter letter = next(); letter != null; letter = next()) {
             consumer.accept(letter);
@@ -160,7 +161,7 @@ public final class DeadLetterFile {
      * Returns the next complete line that is not blank, without leading spaces and without its line end; null at the
      * end of the file.
      *
-     * @throws NotDeadLetters if the first line is neither a letter nor one that a crash may have cut or damaged
+     * @throws NotDeadLetters if the first line is neither a letter nor a letter that a crash may have cut or damaged
      */
     byte @Nullable [] nextLine() throws IOException {
         line.reset();
@@ -168,15 +169,14 @@ public final class DeadLetterFile {
             byte b = block.get();
             if (b == '\n' && line.size() > 0) {
                 byte[] complete = line.toByteArray();
-                // accepts a letter that a crash or the disk has damaged inside: it begins like a letter and ends like
-                // an object
+                // accepts as the first line also a damaged letter, which begins like a letter and ends with a brace
                 requireFirst(complete, mayBeCut(complete) && complete[complete.length - 1] == '}');
                 return complete;
             }
             if (line.size() > 0 || !isBlank(b)) {
                 line.write(b);
             }
-            boolean tooLong = line.size() > MAX_LETTER_BYTES; // its rest may not fit into memory
+            boolean tooLong = line.size() > MAX_LETTER_BYTES; // the rest of the line may not fit into memory
             if (!checked && (tooLong || (line.size() == 1 && b != '{' && b != 0))) {
                 throw new NotDeadLetters("first", path);
             }
@@ -205,8 +205,8 @@ public final class DeadLetterFile {
     }
 
     /**
-     * Returns whether a line may be a letter that a crash has cut, or has replaced in part or as a whole by zeros. The
-     * text before the first zero must be the beginning of a letter.
+     * Returns whether a line may be a letter that a crash has truncated or overwritten with zeros, in part or entirely.
+     * The text before the first zero must be the beginning of a letter.
      */
     static boolean mayBeCut(byte[] line) {
         String text = new String(line, StandardCharsets.ISO_8859_1);

@@ -27,10 +27,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The file of the certificates that the agent has given up, with one line for each, a {@link DeadLetter}, in the order
- * in which they were given up. A line is on disk when {@link #add} returns; the entry of the outbox may be settled only
- * after that. The process that owns the outbox also owns this file. Safe for several threads; other calls wait while
- * letters are requeued or purged.
+ * The file of the certificates that the agent has given up. Each line is a {@link DeadLetter}; the lines are in the
+ * order in which the certificates were given up. When {@link #add} returns, the line is on disk; only then may the
+ * entry of the outbox be settled. The process that owns the outbox also owns this file. Safe for several threads; other
+ * calls wait while letters are requeued or purged.
  */
 public final class DeadLetters implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetters.class);
@@ -42,10 +42,13 @@ public final class DeadLetters implements Closeable {
     private final Outbox outbox;
     private OpenFile file;
     private volatile Known known;
-    /** Whether the file may have an incomplete line after {@code known.bytes()} that is still to be removed. */
+    /**
+     * Whether the file may have an incomplete line after {@code known.bytes()}, which must be removed before the next
+     * write.
+     */
     private boolean torn;
 
-    /** The file as the last operation of this object left it. */
+    /** The state of the file after the last operation of this object. */
     private record Known(Object identity, long bytes, int letters) {
         boolean isSameFile(Optional<FileStatus> status) {
             return status.filter(found -> found.identity().equals(identity)).isPresent();
@@ -54,7 +57,7 @@ public final class DeadLetters implements Closeable {
 
     private DeadLetters(FileOps files, Path path, Outbox outbox) throws IOException {
         this.files = files;
-        this.path = Files.isSymbolicLink(path) ? path.toRealPath() : path; // a rewrite would replace the link
+        this.path = Files.isSymbolicLink(path) ? path.toRealPath() : path; // because a rewrite would replace the link
         this.directory = Objects.requireNonNullElse(path.getParent(), Path.of("."));
         this.outbox = outbox;
         files.createDirectories(directory);
@@ -69,8 +72,8 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Opens the file, or creates it, and finishes the operations that a crash has interrupted: removes an incomplete
-     * last line, settles the entries whose letters are in the file, and removes letters that were requeued.
+     * Opens the file, or creates it. Finishes operations that a crash has interrupted: removes an incomplete last line,
+     * settles the entries whose letters are in the file, and removes letters that were requeued.
      *
      * @throws InvalidConfig if the file does not contain dead letters; it is left unchanged
      */
@@ -93,8 +96,8 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Repairs the end of a file after a crash or an edit by hand, and forces the file to disk. Removes an incomplete
-     * letter, whose entry was not settled, and adds the missing line end of a complete letter.
+     * Repairs the end of a file after a crash or an edit by hand, and forces the file to disk. An incomplete letter is
+     * removed, because its entry was not settled yet. A complete letter without a line end gets one.
      */
     private Known completed(OpenFile opened) throws IOException {
         DeadLetterFile lines = new DeadLetterFile(path, opened);
@@ -122,8 +125,8 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Appends a letter and blocks until it is on disk. On failure, removes the incomplete line; if the removal fails as
-     * well, the next call repeats it.
+     * Appends a letter and blocks until it is on disk. On failure, removes the incomplete line; if that fails as well,
+     * the next operation removes it.
      */
     public synchronized void add(DeadLetter letter) throws IOException {
         followChanges();
@@ -144,8 +147,8 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Follows changes by other programs. If the file was moved away, for example by logrotate, opens the one that is at
-     * the path now, or creates it. If the length of the file has changed, checks the file again.
+     * Follows changes by other programs. If the file was moved away, for example by logrotate, opens the new file at
+     * the path, or creates one. If the length of the file has changed, checks the file again.
      */
     private void followChanges() throws IOException {
         if (!known.isSameFile(files.status(path))) {
@@ -203,12 +206,12 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Adds the selected letters to the outbox again, and removes them from the file. A letter that was already requeued
-     * is only removed.
+     * Adds the selected letters to the outbox again, and removes them from the file. Letters that were requeued before,
+     * but are still in the file, are only removed.
      *
      * @return the number of requeued letters
-     * @throws OutboxFull if the outbox has no room for all of them; the letters for which it had room are requeued and
-     *     removed
+     * @throws OutboxFull if the outbox has no room for all selected letters; those for which it had room are requeued
+     *     and removed
      */
     public synchronized int requeue(Predicate<DeadLetter> which) throws IOException {
         Set<Name> done = new HashSet<>();
@@ -263,7 +266,7 @@ public final class DeadLetters implements Closeable {
         return names.size();
     }
 
-    /** Settles the entries whose letters are in the file, and removes the letters that were requeued. */
+    /** Settles the pending entries whose letters are in the file, and removes the letters that were requeued. */
     private void settleKnown() throws IOException {
         boolean requeued = false;
         DeadLetterFile lines = lines();
@@ -297,7 +300,7 @@ public final class DeadLetters implements Closeable {
             long end = 0;
             DeadLetterFile lines = new DeadLetterFile(path, file);
             for (byte[] line = lines.nextLine(); line != null; line = lines.nextLine()) {
-                // lines that are not letters were not written by an agent, and are kept
+                // keeps lines that are not letters, because no agent wrote them
                 Optional<DeadLetter> letter = DeadLetterFile.letterIn(line);
                 if (letter.filter(one -> gone.test(one.name())).isEmpty()) {
                     target.write(withEnd(line), end);

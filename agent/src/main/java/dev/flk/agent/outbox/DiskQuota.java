@@ -12,12 +12,15 @@ import java.time.Duration;
 import java.util.function.LongSupplier;
 
 /**
- * The two limits of the outbox's space: its files, without the {@link Reserve}, have at most {@code OUTBOX_MAX_BYTES},
- * and at least {@code OUTBOX_MIN_FREE_BYTES} of the disk stay free. Reads the sizes from the file system at most once a
- * second, and counts the bytes that are added in between. Safe for several threads.
+ * The two limits on new certificates: the outbox's files, without the {@link Reserve}, may have at most {@code
+ * OUTBOX_MAX_BYTES}, and at least {@code OUTBOX_MIN_FREE_BYTES} of the disk must stay free. The sizes are read from the
+ * file system at most once a second; bytes that are added in between are counted. Safe for several threads.
  */
 final class DiskQuota {
-    /** The bytes that a record needs besides its body: its header, and its share of the record that settles it. */
+    /**
+     * The bytes that an entry needs in addition to its certificate: the header of its record, and its share of the
+     * record that settles it.
+     */
     static final int OVERHEAD_BYTES = 100;
 
     private static final long REFRESH_NANOS = Duration.ofSeconds(1).toNanos();
@@ -41,7 +44,7 @@ final class DiskQuota {
      * Reserves space for certificates.
      *
      * @param bytes the bytes of their records
-     * @param waitingBytes the bytes that wait to be sent, for the message of the exception
+     * @param waitingBytes the bytes of certificates that wait to be sent; only for the message of the exception
      * @return the number of reserved bytes; the caller must pass it to {@link #arrived} once the certificates are on
      *     disk or were rejected
      * @throws OutboxFull if there is not enough space
@@ -64,7 +67,7 @@ final class DiskQuota {
         return needed;
     }
 
-    /** Records that the certificates for which these bytes were reserved are on disk, or were rejected. */
+    /** Ends a reservation: its certificates are on disk, or were rejected. */
     synchronized void arrived(long taken) {
         arrivingBytes -= taken;
     }
@@ -119,8 +122,8 @@ final class DiskQuota {
     }
 
     /**
-     * A file of one mebibyte without content. On a full disk it is deleted: compaction then has the space to move
-     * entries, and can remove their segments. For one thread at a time.
+     * A file of one mebibyte of zeros, which reserves space. If the disk is full, compaction deletes it and uses the
+     * space to move entries; then their old segments can be removed. For one thread at a time.
      */
     static final class Reserve {
         /** The name of the file in the outbox's directory. */
@@ -149,8 +152,8 @@ final class DiskQuota {
         }
 
         /**
-         * Creates the file if it is missing or has another size; returns false if less than twice its size is free on
-         * the disk.
+         * Creates the file if it is missing or has another size. Returns false without creating it if less than twice
+         * its size is free on the disk.
          */
         boolean restore() throws IOException {
             if (files.status(file).map(FileOps.FileStatus::bytes).orElse(0L) == BYTES) {

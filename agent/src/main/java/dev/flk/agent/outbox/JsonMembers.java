@@ -16,8 +16,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The members of one JSON object, each with the original bytes of its value. Members that are not replaced therefore
- * stay unchanged, including unknown fields and the spelling of numbers. Not safe for several threads.
+ * The members of one JSON object, each with the original bytes of its value. Values that are not replaced, for example
+ * of unknown fields, therefore keep their exact bytes, including the spelling of numbers. Not safe for several threads.
  */
 public final class JsonMembers {
     /**
@@ -68,7 +68,8 @@ public final class JsonMembers {
     }
 
     /**
-     * Returns the text of a string, number or literal; {@code missing} if the member is missing or has another type.
+     * Returns the value of a string, number or literal as text; returns {@code missing} if the member is missing, or is
+     * an object or array.
      */
     String text(String name, String missing) throws IOException {
         try (JsonParser parser = UNBOUNDED.createParser(values.getOrDefault(name, new byte[0]))) {
@@ -77,7 +78,7 @@ public final class JsonMembers {
         }
     }
 
-    /** Replaces a value in place, or adds the member at the end. */
+    /** Replaces the value of a member in place; adds the member at the end if it is missing. */
     public JsonMembers set(String name, byte[] json) {
         values.put(name, json);
         return this;

@@ -53,8 +53,8 @@ public final class Outbox implements CertificateSink, Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
 
     /**
-     * The size of a segment: small, because only segments as a whole are removed, and a read starts at a segment's
-     * beginning.
+     * The size of a segment. It is small for two reasons: only entire segments can be removed, and a read starts at the
+     * beginning of a segment.
      */
     private static final int SEGMENT_BYTES = 8 << 20;
 
@@ -68,7 +68,7 @@ public final class Outbox implements CertificateSink, Closeable {
     private final Losses losses;
     private final UnreadableBlocks unreadable;
     private final LogRange range;
-    /** The entries that were settled as lost in this process, by sequence, with the locations of their certificates. */
+    /** The entries that this process has settled as lost, by sequence, with the locations of their certificates. */
     private final NavigableMap<Long, Located> lost = new ConcurrentSkipListMap<>();
 
     private final DiskQuota quota;
@@ -135,8 +135,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Writes the file of the log's range, by which the next start notices missing segments. A failure is only logged,
-     * so that the outbox also works on a full disk.
+     * Writes the file that contains the log's range; the next start compares it with the log to notice missing
+     * segments. A failure is only logged, because the outbox must also work on a full disk.
      */
     private void keepRange(RangeWrite write) {
         try {
@@ -186,8 +186,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns whether a file, under any name, is the lock file of an outbox that this process has open. Such a file
-     * must not be opened: closing it would release the lock.
+     * Returns whether a file is the lock file of an outbox that this process has open. Its name does not matter,
+     * because it may be a hard link. A lock file must not be opened again: closing it would release the lock.
      *
      * @param fileKey the file key of the file, or null
      */
@@ -205,7 +205,8 @@ public final class Outbox implements CertificateSink, Closeable {
      * of settled certificates and tries once more.
      *
      * @throws OutboxFull if there is no room; nothing was added
-     * @throws IOException if the disk failed; the caller must assume that no certificate was added
+     * @throws IOException if the disk failed. The certificates are not pending then, but if the process crashes, the
+     *     next start may find them on disk and send them. The caller must add them again
      */
     @Override
     public void append(List<byte[]> added) throws IOException {
@@ -213,8 +214,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Adds certificates as {@link #append(List)} does, and passes the sequence of the first one to {@code onFirst}, on
-     * the log's thread, before any of them can be sent.
+     * Adds certificates as {@link #append(List)} does. Before any of them can be sent, passes the sequence of the first
+     * certificate to {@code onFirst}, on the log's thread.
      */
     public void append(List<byte[]> added, LongConsumer onFirst) throws IOException {
         try {
@@ -237,8 +238,8 @@ public final class Outbox implements CertificateSink, Closeable {
 
     /**
      * Adds dead letters as new entries. After the future completes, the caller must remove the letters from the file of
-     * dead letters. The new records contain the names of the former entries: if a crash prevents the removal, a later
-     * start recognises the letters and does not requeue them again.
+     * dead letters. If a crash prevents the removal, a later start finds the names of the former entries in the new
+     * records, and does not requeue the letters again.
      */
     CompletableFuture<Void> requeue(List<DeadLetter> letters) throws IOException {
         List<byte[]> plain = letters.stream().map(DeadLetter::certificate).toList();
@@ -250,8 +251,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns whether the dead letter of this former entry was requeued after the last call of {@link #forgetRequeued},
-     * in this process or an earlier one.
+     * Returns whether the dead letter of this former entry was requeued, by this process or an earlier one, since the
+     * last call of {@link #forgetRequeued}.
      */
     boolean wasRequeued(Name name) {
         return contents.wasRequeued(name);
@@ -262,14 +263,16 @@ public final class Outbox implements CertificateSink, Closeable {
         return !contents.requeued().isEmpty();
     }
 
-    /** Forgets which letters were requeued; called once none of them is in the file of dead letters any more. */
+    /**
+     * Forgets which letters were requeued. The caller must have removed these letters from the file of dead letters.
+     */
     void forgetRequeued() {
         contents.requeued().clear();
     }
 
     /**
-     * Appends a record that names the requeued letters that may still be in the file of dead letters. Older segments,
-     * which contain the same names, can then be removed.
+     * Appends a record with the names of the requeued letters, which may still be in the file of dead letters.
+     * Afterwards, older segments with the same names can be removed.
      */
     CompletableFuture<Void> repeatRequeued() {
         List<Name> names = List.copyOf(contents.requeued());
@@ -292,7 +295,7 @@ public final class Outbox implements CertificateSink, Closeable {
                 records.stream().mapToLong(body -> body.length).sum(),
                 contents.pending().bytes());
         long now = Math.max(0, clock.millis());
-        // the certificates are parsed here, because the log's thread must not spend time on it
+        // parses the certificates here, because the log's thread must not spend time on parsing
         List<String> shards = added.stream().map(body -> Shards.nameIn(body, 0)).toList();
         ForcedAppend append = new ForcedAppend(
                 records.stream()
@@ -311,7 +314,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return append.ended();
     }
 
-    /** Blocks until the future completes; without threads, runs the steps of the log itself. */
+    /** Blocks until the future completes. If the outbox has no threads, runs the steps of the log itself. */
     void await(CompletableFuture<Void> future) throws IOException {
         while (!started && !future.isDone() && log.step()) {
             // the condition does the work
@@ -354,12 +357,12 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Records that entries are about to be sent. After a crash, the record says since when a certificate may be at the
-     * backend. An entry with an earlier unanswered sending keeps the time of that sending.
+     * Records that entries are about to be sent. After a crash, the record shows from which time on a certificate may
+     * be at the backend. If an earlier sending of an entry is unanswered, the entry keeps the time of that sending.
      *
      * @param now the current time on two clocks: the agent's, and the one that measures {@code MAX_AGE}
-     * @param then a callback that runs once the record is on disk or the disk has failed, and immediately if no record
-     *     is needed; on any thread
+     * @param then a callback that runs on any thread: immediately if no record is needed, otherwise once the record is
+     *     on disk or the disk has failed
      */
     public void beingSent(List<OutboxEntry> entries, LastSending now, Runnable then) {
         List<Long> first = new ArrayList<>();
@@ -394,14 +397,14 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns the time since which an entry may have arrived without an answer: that of its first unanswered sending,
-     * in milliseconds since 1970, on the clock that measures {@code MAX_AGE}. Returns -1 if no sending is unanswered.
+     * Returns the time of an entry's first unanswered sending, in milliseconds since 1970, on the clock that measures
+     * {@code MAX_AGE}; -1 if no sending is unanswered. The entry may be at the backend since that time.
      */
     public long unansweredSinceMillis(OutboxEntry entry) {
         return contents.pending().unansweredSinceMillis(entry.sequence());
     }
 
-    /** Records that entries, although sent, are known not to have arrived. Returns before the record is on disk. */
+    /** Records that entries were sent, but are known not to have arrived. Returns before the record is on disk. */
     public void notArrived(List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
@@ -414,16 +417,17 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Settles entries. Returns before the record is on disk. {@link SettledAs#LOST} is not recorded, only kept in
-     * memory: the next start reads the disk again, and an entry that is readable by then is pending again.
+     * Settles entries. Returns before the record is on disk. The settlement {@link SettledAs#LOST} is kept only in
+     * memory. The next start therefore reads a lost entry again; if the disk can read it by then, the entry is pending
+     * again.
      */
     public void settle(SettledAs how, List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
         }
         entries.forEach(entry -> bodies.forget(entry.sequence()));
-        // compaction moves entries under the same lock; otherwise a record that moves an entry could follow the one
-        // that settles it, and a start would read the entry as pending
+        // compaction moves entries under the same lock; otherwise a record that moves an entry could follow the record
+        // that settles it, and the next start would take the entry for pending
         synchronized (this) {
             if (how == SettledAs.LOST) {
                 for (OutboxEntry entry : entries) {
@@ -440,8 +444,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Settles the entry with this name as dead if it is pending; does nothing if the pending entry with this sequence
-     * was added at another time.
+     * Settles the entry with this name as dead if it is pending. Does nothing if the pending entry with this sequence
+     * was added at another time, and is therefore a different entry.
      */
     void settleIfPending(Name name) {
         List<OutboxEntry> found = contents.pending().after(name.sequence() - 1, 1);
@@ -458,8 +462,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Appends entries again, without those that are neither pending nor lost. The future completes once the records are
-     * on disk.
+     * Appends the given entries again; leaves out entries that are neither pending nor lost. The future completes once
+     * the records are on disk.
      */
     CompletableFuture<Void> move(Map<OutboxEntry, byte[]> entries) {
         synchronized (this) {
@@ -552,9 +556,9 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns the pending entries of each shard, by its name. At most 64 shards have a name: those with pending entries
-     * at the start, then those that appeared first. The name {@code (others)}, which is always present, stands for all
-     * other shards.
+     * Returns the pending entries of each shard, by the name of the shard. At most 64 shards are listed by name: those
+     * with pending entries at the start, then the earliest others. The name {@code (others)}, which is always present,
+     * stands for all other shards.
      */
     public Map<String, ShardBacklog> byShard() {
         return contents.pending().byShard();
@@ -565,9 +569,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return contents.pending().shardName(entry.sequence());
     }
 
-    /**
-     * Returns a sentence for each range of records that the disk has lost, and for each file that it failed to read.
-     */
+    /** Returns a sentence for each range of lost records, and for each file that the disk failed to read. */
     public List<String> losses() {
         List<String> sentences = new ArrayList<>(losses.describe());
         sentences.addAll(unreadable.describe());
@@ -575,8 +577,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns the number of records that the disk has lost. It is a lower bound if records at the end of the log are
-     * missing.
+     * Returns the number of records that the disk has lost. If records at the end of the log are missing, the real
+     * number may be higher.
      */
     public long lostRecords() {
         return Math.max(losses.records() + lost.size(), unreadable.describe().isEmpty() ? 0 : 1);
@@ -602,7 +604,7 @@ public final class Outbox implements CertificateSink, Closeable {
      *
      * @param entries the number of pending entries
      * @param oldestAddedMillis the time at which the oldest of these entries was added, in milliseconds since 1970; -1
-     *     without entries
+     *     if there are no entries
      */
     public record ShardBacklog(int entries, long oldestAddedMillis) {}
 

@@ -13,15 +13,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The housekeeping of a running outbox, once a second on its own thread. It repeats appends that the disk has failed to
- * write. It also removes settled segments, regardless of their age, when the size of the outbox approaches {@code
- * OUTBOX_MAX_BYTES} or the free space of the disk is below {@code OUTBOX_MIN_FREE_BYTES}.
+ * The housekeeping of a running outbox, once a second on its own thread. It repeats the background appends that the
+ * disk has failed to write. It also removes settled segments, regardless of their age, when the size of the outbox
+ * approaches {@code OUTBOX_MAX_BYTES} or the free space of the disk is below {@code OUTBOX_MIN_FREE_BYTES}.
  */
 final class OutboxCare implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
     /**
-     * The wait after a compaction that removed nothing. The next one runs earlier if many more entries have been
-     * settled by then.
+     * The wait after a compaction that removed nothing. The next compaction runs earlier if many more entries are
+     * settled meanwhile.
      */
     private static final long FRUITLESS_NANOS = Duration.ofMinutes(1).toNanos();
 
@@ -84,8 +84,8 @@ final class OutboxCare implements Closeable {
     }
 
     /**
-     * Removes settled segments if more than an eighth of the outbox's bytes are settled. A second caller waits for the
-     * first one, and then usually finds nothing to remove.
+     * Removes settled segments if more than an eighth of the outbox's bytes are settled. Concurrent callers run one
+     * after the other; a caller that had to wait usually finds nothing to remove.
      */
     synchronized void makeRoom() throws IOException {
         long used = quota.space().usedBytes();
@@ -109,7 +109,7 @@ final class OutboxCare implements Closeable {
         }
     }
 
-    /** Ends the thread after its current step, and waits for that. */
+    /** Ends the thread after its current step, and waits for the thread. */
     @Override
     public void close() {
         closing = true;

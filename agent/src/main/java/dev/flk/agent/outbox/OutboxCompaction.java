@@ -23,23 +23,23 @@ import java.util.OptionalLong;
 
 /**
  * The compaction of the outbox, which frees the space of settled entries: it closes the active segment, then removes
- * entire segments, oldest first, and compresses segments that were closed at least a day ago. It never loses a pending
- * entry: if the oldest segments contain only a few pending entries, these are appended again, and are on disk before
- * the segments are removed. Entries that were settled as lost are also appended again if they have become readable. A
- * crash at any point loses nothing. Runs concurrently with senders and producers; one run at a time.
+ * entire segments, oldest first, and compresses segments that were closed at least a day ago. If the oldest segments
+ * contain only a few pending entries, it first appends these entries again and waits until they are on disk; no pending
+ * entry is lost. It also appends entries that were settled as lost, if they have become readable. A crash at any point
+ * loses nothing. Runs concurrently with senders and producers; one run at a time.
  */
 public final class OutboxCompaction {
     private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
     private static final int PORTION_BYTES = 1 << 20;
     /**
-     * The bytes of certificates to move at once on a full disk: a quarter of the released reserve. The rest is left for
-     * the other writes of a compaction.
+     * The bytes of certificates to move at once on a full disk: a quarter of the released reserve. The other three
+     * quarters are left for the other writes of a compaction.
      */
     private static final int PORTION_OF_RESERVE_BYTES = Reserve.BYTES / 4;
 
     /**
-     * The maximum number of pending entries that have been moved, because each takes extra memory; segments are kept if
-     * removing them would exceed it.
+     * The maximum number of moved entries that are still pending; it is limited because each takes extra memory.
+     * Segments are kept if their removal would exceed this number.
      */
     static final int MOST_MOVED = 100_000;
 
@@ -71,7 +71,7 @@ public final class OutboxCompaction {
     public record Report(int removedSegments, long freedBytes, int movedEntries, int compressedSegments, int pending) {}
 
     /**
-     * A removal of the oldest segments, which is possible after some entries were moved.
+     * A plan to remove the oldest segments after moving the pending entries in them.
      *
      * @param segments the number of segments
      * @param bytes the size of their files
@@ -101,7 +101,7 @@ public final class OutboxCompaction {
     }
 
     /**
-     * Reserves the space that a run needs on a full disk; returns false if the disk has not enough space for it now.
+     * Reserves the space that a run needs on a full disk; returns false if too little space is free for the reserve.
      */
     synchronized boolean keepReserve() throws IOException {
         return reserve.restore();
@@ -110,7 +110,7 @@ public final class OutboxCompaction {
     /**
      * Frees the space of settled entries in segments that were closed longer ago than {@code horizon}.
      *
-     * @throws IOException if the disk fails, or is full even after the reserve was released; completed steps are not
+     * @throws IOException if the disk fails, or is full even after the release of the reserve; completed steps are not
      *     undone
      */
     synchronized Report run(Duration horizon, Mode mode) throws IOException {
@@ -148,7 +148,8 @@ public final class OutboxCompaction {
     private Report run(Duration horizon, int portionBytes) throws IOException {
         log.requireOwned();
         List<SegmentSummary> before = segments();
-        // first removes the segments whose removal needs no write; this may free the space for the writes that follow
+        // first removes the segments that can be removed without a write, because the writes that follow may need their
+        // space
         boolean isWriteNeeded =
                 outbox.hasRequeued() || !outbox.lostUpTo(Long.MAX_VALUE).isEmpty();
         int removed = isWriteNeeded ? 0 : remove(horizon, Math.min(pending.firstLocation(), closedEnd(before)) - 1);
@@ -168,8 +169,8 @@ public final class OutboxCompaction {
     }
 
     /**
-     * Returns the segments as a run would leave them after its first step: closes the active segment and adds an empty
-     * one, unless the active segment has no record.
+     * Returns the segments as they would be if a run had closed the active segment and begun an empty one. A run does
+     * not close an active segment without records.
      */
     private List<SegmentSummary> asSealed(List<SegmentSummary> segments) {
         SegmentSummary newest = segments.get(segments.size() - 1);
@@ -191,9 +192,7 @@ public final class OutboxCompaction {
         return sealed;
     }
 
-    /**
-     * Returns the sequence after the last record of the closed segments. Every entry before it is pending or settled.
-     */
+    /** Returns the sequence after the last record of the closed segments. */
     private static long closedEnd(List<SegmentSummary> segments) {
         return segments.size() < 2 ? 1 : segments.get(segments.size() - 2).end();
     }
@@ -211,9 +210,9 @@ public final class OutboxCompaction {
     }
 
     /**
-     * Returns a removal of the oldest segments that were closed longer ago than {@code horizon}, as many as possible.
-     * At most half of their bytes may have to be moved. If the horizon is zero, the limit is three quarters, because
-     * producers then wait for space.
+     * Plans the removal of as many of the oldest segments as possible, among those that were closed longer ago than
+     * {@code horizon}. At most half of their bytes are moved; three quarters if the horizon is zero, because producers
+     * then wait for space.
      */
     private Removal removal(Duration horizon, List<SegmentSummary> segments) {
         Removal best = new Removal(0, 0, 0, List.of());
@@ -243,7 +242,7 @@ public final class OutboxCompaction {
     }
 
     private boolean isOlder(SegmentSummary next, Duration horizon) {
-        // without a horizon, neither the age nor the clock matters
+        // if the horizon is zero, neither the age nor the clock matters
         return horizon.isZero() || clock.millis() - next.openedMillis() >= horizon.toMillis();
     }
 
@@ -252,7 +251,7 @@ public final class OutboxCompaction {
         long bytes = 0;
         for (Located located : entries) {
             byte[] body = bodies.read(List.of(located.location())).get(located.location());
-            if (body != null) { // null if the disk can't read it; one that was lost may be readable again
+            if (body != null) { // null if the disk can't read it; a lost one may have become readable
                 portion.put(located.entry(), body);
                 bytes += body.length;
             }

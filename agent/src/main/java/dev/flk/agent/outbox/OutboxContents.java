@@ -18,7 +18,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The state of an outbox, as it follows from the records of its log. Safe for several threads after the log was read.
+ * The state of an outbox, computed from the records of its log. Safe for several threads once the log has been read.
  */
 final class OutboxContents {
     private final Pending pending = new Pending();
@@ -69,7 +69,7 @@ final class OutboxContents {
         }
     }
 
-    /** Returns the sequence of the last record of the log when it was read; 0 if it had no record. */
+    /** Returns the sequence of the last record in the log at the time it was read; 0 if the log had no record. */
     long last() {
         return last;
     }
@@ -90,8 +90,8 @@ final class OutboxContents {
     }
 
     /**
-     * Returns the names of former entries whose dead letters were requeued and may still be in the file of dead
-     * letters.
+     * Returns the names of the requeued dead letters that may still be in the file of dead letters; these are the names
+     * of their former entries.
      */
     Set<Name> requeued() {
         return requeued;
@@ -104,7 +104,7 @@ final class OutboxContents {
 
     /**
      * The gaps in the log: records that the disk has lost. The log may report the same missing records for several
-     * segments; this class counts each missing record once.
+     * segments; they are counted once here.
      */
     record Losses(List<Damage> gaps) {
 

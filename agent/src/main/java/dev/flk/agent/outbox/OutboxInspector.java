@@ -30,8 +30,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A reader of an outbox on disk, which also checks and repairs it. All methods except {@link #repair} work while an
- * agent runs, and change nothing. A missing directory counts as an empty outbox.
+ * A tool that reads, checks and repairs an outbox on disk. All methods except {@link #repair} also work while an agent
+ * runs, and change nothing. A missing directory counts as an empty outbox.
  */
 public final class OutboxInspector {
     private static final int PAGE = 4096;
@@ -85,8 +85,8 @@ public final class OutboxInspector {
     public record HistoryEntry(OutboxEntry entry, Optional<SettledAs> settlement, byte[] certificate) {}
 
     /**
-     * Passes all entries that are still in the log to a consumer, pending and settled ones, in the order of the records
-     * that contain their certificates. Needs about four bytes of memory per entry, and more for each entry that
+     * Passes all entries that are still in the log, pending and settled, to a consumer. Their order is that of the
+     * records with their certificates. Needs about four bytes of memory per entry, and more for each entry that
      * compaction has moved.
      */
     public void history(Consumer<HistoryEntry> consumer) throws IOException {
@@ -133,10 +133,10 @@ public final class OutboxInspector {
      * @param records the number of readable records
      * @param missing a sentence for each range of missing records, and for each file that the disk failed to read
      * @param missingRecords the number of missing records, as far as it is known
-     * @param isCountKnown whether this is the number of all missing records
+     * @param isCountKnown whether {@code missingRecords} counts all missing records; false if more may be missing
      * @param givenUp a sentence for each range of records that an earlier repair has declared lost
-     * @param tornBytes the bytes after the last complete record, which a crash may have left; the next start sets them
-     *     aside
+     * @param tornBytes the number of bytes after the last complete record, which a crash may have left; the next start
+     *     moves these bytes to another file
      * @param brokenHeaders a sentence for each file with a damaged header and readable records
      * @param foreign a sentence for each file that belongs to another outbox
      */
@@ -154,7 +154,7 @@ public final class OutboxInspector {
             return missing.isEmpty();
         }
 
-        /** Returns {@code 3 records} or {@code at least 3 records}. */
+        /** Returns the number of missing records as text, such as {@code 3 records} or {@code at least 3 records}. */
         public String missingCount() {
             return (isCountKnown ? "" : "at least ") + ErrorMessages.count(missingRecords, "record");
         }
@@ -188,9 +188,9 @@ public final class OutboxInspector {
 
     /**
      * Copies every damaged file to {@code <file>.broken}, keeps all complete records, and declares the other records
-     * lost; later starts do not report them again.
+     * lost. Later starts do not report the lost records again.
      *
-     * @return the files that were set aside, each with the name of its copy
+     * @return the damaged files, each with the name of its copy
      * @throws OutboxLocked if another process owns the outbox
      */
     public List<String> repair() throws IOException {
@@ -199,7 +199,7 @@ public final class OutboxInspector {
                     .run().setAside().stream()
                             .map(file -> file.segment() + " to " + file.as())
                             .toList();
-            range.forget(); // accepts the loss of segments at both ends
+            range.forget(); // accepts the loss of segments at the beginning and at the end of the log
             return setAside;
         } catch (LogLockedException e) {
             throw new OutboxLocked(e);

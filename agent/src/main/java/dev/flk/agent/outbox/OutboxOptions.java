@@ -11,9 +11,10 @@ import java.util.List;
  * The options of an outbox.
  *
  * @param directory the directory of the log's segments
- * @param maxBytes the largest size of the outbox's files in bytes; certificates that would exceed it are rejected
- * @param minFreeBytes the free bytes of the file system below which certificates are rejected; this space is left for
- *     the records of settlements
+ * @param maxBytes the maximum size of the outbox's files in bytes; a certificate is rejected if it would make them
+ *     larger
+ * @param minFreeBytes the bytes of the file system that certificates must leave free, for example for records of
+ *     settlements; other certificates are rejected
  */
 public record OutboxOptions(Path directory, long maxBytes, long minFreeBytes) {
     private static final Key<Path> PATH = Key.of("OUTBOX_PATH", Quantities::path, "The directory of the outbox.")

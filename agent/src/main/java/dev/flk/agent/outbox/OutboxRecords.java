@@ -42,13 +42,14 @@ final class OutboxRecords {
     static final char STILL_IN_FILE = 'q';
     static final String PREFIX = "outbox";
     /**
-     * The name of a signing key that every record has: no key, since certificates are signed only when they are sent.
+     * The name of the signing key in every record. It stands for no key, because certificates are signed only when they
+     * are sent.
      */
     private static final String NO_KEY = "-";
 
     private OutboxRecords() {}
 
-    /** Returns a record to append to the log. */
+    /** Returns a new record, to be appended to the log. */
     static Entry record(char kind, long millis, byte[] body) {
         return new Entry(kind, NO_KEY, Math.max(0, millis), body);
     }
@@ -111,7 +112,8 @@ final class OutboxRecords {
     }
 
     /**
-     * Returns the entry whose certificate a record contains; {@code bodyBytes} is the length of the certificate alone.
+     * Returns the entry whose certificate a record contains. Its {@code bodyBytes} is the length of the certificate,
+     * not of the record's body.
      */
     static OutboxEntry entry(LogRecord record) {
         int bytes = record.body().length - headBytes(record);
@@ -134,7 +136,9 @@ final class OutboxRecords {
         return from == 0 ? body : Arrays.copyOfRange(body, from, body.length);
     }
 
-    /** Returns the shard id of a record's certificate; {@link Shards#OTHERS} if it has no valid one. */
+    /**
+     * Returns the shard id of a record's certificate; {@link Shards#OTHERS} if the certificate has no valid shard id.
+     */
     static String shard(LogRecord record) {
         return Shards.nameIn(record.body(), headBytes(record));
     }

@@ -16,14 +16,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The entries that are not settled, in the order of their sequences, without their certificates. An entry needs 14 to
- * 18 bytes of memory if the entries around it are pending, too, and about 220 bytes if those are settled. An entry that
- * compaction has moved needs about 80 bytes more; so does an entry that was sent and is not answered. Safe for several
- * threads.
+ * 18 bytes of memory if most of its neighbours are pending, and about 220 bytes if they are settled. It needs about 80
+ * bytes more if compaction has moved it, and another 80 if it was sent and is not answered. Safe for several threads.
  */
 final class Pending {
-    /** The chunks, whose ranges do not overlap, by the first sequence of each range. */
+    /** The chunks, each under the first sequence of its range. The ranges do not overlap. */
     private final TreeMap<Long, Chunk> chunks = new TreeMap<>();
-    /** The locations of the certificates of moved entries: the sequence of the entry, then that of the record. */
+    /** The locations of the certificates of moved entries: the sequence of the record, by the sequence of the entry. */
     private final Map<Long, Long> moved = new HashMap<>();
     /** The time of each entry's first unanswered sending, in milliseconds since 1970, by the sequence of the entry. */
     private final Map<Long, Long> unanswered = new HashMap<>();
@@ -40,12 +39,12 @@ final class Pending {
         boolean wantsMoreAfter(Chunk chunk, int index);
     }
 
-    /** Adds an entry of a shard. Its certificate is in the record with the same sequence, until the entry is moved. */
+    /** Adds an entry of a shard. Until the entry is moved, its certificate is in the record with the same sequence. */
     synchronized void add(OutboxEntry entry, String shard) {
         Chunk before = chunkOf(entry.sequence());
         if (before != null && before.lastSequence() > entry.sequence()) {
-            // the sequence is lower than the last one if the disk has lost the entry's first record, and the entry is
-            // read from the record to which compaction has moved it
+            // this sequence may be lower than the last sequence in the chunk: the disk has lost the entry's original
+            // record, and a start reads the entry from the record to which compaction has moved it
             Chunk tail = before.splitAfter(entry.sequence());
             if (tail.live > 0) {
                 chunks.put(tail.from, tail);
@@ -105,7 +104,8 @@ final class Pending {
     }
 
     /**
-     * Records that an entry is being sent at {@code millis}, and may arrive without an answer. An earlier time is kept.
+     * Records that an entry is being sent at {@code millis}, without an answer so far. If an earlier sending is
+     * unanswered, its time is kept.
      */
     synchronized void beingSent(long sequence, long millis) {
         if (contains(sequence)) {
@@ -113,7 +113,7 @@ final class Pending {
         }
     }
 
-    /** Records that no sending of an entry has arrived. */
+    /** Records that none of the entry's sendings has arrived at a backend. */
     synchronized void notArrived(long sequence) {
         unanswered.remove(sequence);
     }
@@ -138,7 +138,7 @@ final class Pending {
         return chunk == null || index < 0 ? Shards.OTHERS : shards.name(chunk.shards[index]);
     }
 
-    /** Makes the names of shards permanent; called after the log was replayed. */
+    /** Makes the names of shards permanent; to be called once the log has been read at a start. */
     synchronized void keepShardNames() {
         shards.keepNames();
     }
@@ -185,7 +185,7 @@ final class Pending {
         return after(-1, 1).stream().findFirst();
     }
 
-    /** Returns the first entries after a sequence, in the order of their sequences; at most {@code most}. */
+    /** Returns the entries with the lowest sequences above {@code sequence}, in order; at most {@code most}. */
     synchronized List<OutboxEntry> after(long sequence, int most) {
         List<OutboxEntry> found = new ArrayList<>();
         visit(sequence + 1, (chunk, index) -> {
@@ -214,8 +214,8 @@ final class Pending {
     }
 
     /**
-     * Returns the entries whose certificates are in records with sequences up to {@code location}, inclusive, in the
-     * order of these records; at most {@code most}.
+     * Returns the entries whose certificates are in the records up to {@code location}, inclusive, in the order of
+     * these records; at most {@code most} entries.
      */
     synchronized List<Located> locatedUpTo(long location, int most) {
         List<Located> found = new ArrayList<>();
@@ -262,8 +262,8 @@ final class Pending {
 
     /**
      * A range of entries in the order of their sequences. Each takes 14 bytes: the sequence and the time relative to
-     * those of the chunk's first entry, the length, and the number of the shard. A removed entry leaves a hole; the
-     * holes are removed once they are three quarters of the chunk. Not safe for several threads.
+     * those of the chunk's first entry, the length, and the number of the shard. A removed entry leaves a hole; once
+     * three quarters of the chunk are holes, the chunk is rewritten without them. Not safe for several threads.
      */
     private static final class Chunk {
         private static final int CAPACITY = 512;
@@ -300,7 +300,7 @@ final class Pending {
 
         void add(OutboxEntry entry, short shard) {
             if (used > 0 && lastSequence() == entry.sequence()) {
-                used--; // replaces the hole that the same entry left when it was removed
+                used--; // removes the hole of this entry, which was in the chunk before
             }
             if (used == sequences.length) {
                 resize(2 * used);
@@ -314,8 +314,8 @@ final class Pending {
         }
 
         /**
-         * Moves the entries with sequences above {@code sequence} to a new chunk; the chunk's last sequence must be
-         * above it.
+         * Moves the entries with sequences above {@code sequence} to a new chunk. The chunk must contain such a
+         * sequence.
          */
         Chunk splitAfter(long sequence) {
             int kept = 0;
@@ -349,7 +349,7 @@ final class Pending {
             return used == 0 ? from : sequence(used - 1);
         }
 
-        /** Returns the entry at an index; its time of an unanswered sending is always -1. */
+        /** Returns the entry at an index, always with -1 as the time of an unanswered sending. */
         OutboxEntry entry(int index) {
             return new OutboxEntry(sequence(index), baseMillis + millis[index], bytes[index], -1);
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-/** The way in which an entry was settled, with its word in the records of the log. */
+/** The ways in which an entry can be settled, each with the word for it in the records of the log. */
 public enum SettledAs {
     /** Accepted: the answer was 200. */
     ACCEPTED("200"),

@@ -12,12 +12,12 @@ import org.jspecify.annotations.Nullable;
 /**
  * A table that gives each shard name a number of two bytes, and counts the pending entries under each number. Names
  * come from untrusted certificates: the first 64 have their own numbers, and all later names share the number of {@link
- * #OTHERS}. While the outbox is read at a start, a new name may replace one without pending entries. After that, no
- * name is replaced; otherwise certificates could create an unbounded number of names in a monitoring system. Not safe
- * for several threads.
+ * #OTHERS}. While the outbox is read at a start, a new name may replace a name without pending entries. After the
+ * start, no name is replaced; otherwise certificates could create an unlimited number of names in a monitoring system.
+ * Not safe for several threads.
  */
 final class Shards {
-    /** The name under which shards without their own number are counted. */
+    /** The name under which all shards without a number of their own are counted. */
     static final String OTHERS = "(others)";
 
     static final int MOST_NAMED = 64;
@@ -90,12 +90,12 @@ final class Shards {
         return name;
     }
 
-    /** Counts one more pending entry with this number. */
+    /** Adds one to the count of pending entries with this number. */
     void increment(short number) {
         waiting[number]++;
     }
 
-    /** Counts one pending entry with this number less. */
+    /** Subtracts one from the count of pending entries with this number. */
     void decrement(short number) {
         waiting[number]--;
     }
@@ -118,8 +118,9 @@ final class Shards {
     }
 
     /**
-     * Returns the {@code shard_id} of the certificate that begins at index {@code from}; {@link #OTHERS} if it has no
-     * shard id that a backend would accept. Stops reading after the shard id, and does not validate the rest.
+     * Returns the {@code shard_id} of the certificate that begins at index {@code from}; {@link #OTHERS} if the
+     * certificate has no shard id that a backend would accept. Stops reading after the shard id; the rest of the
+     * certificate is not validated.
      */
     static String nameIn(byte[] bytes, int from) {
         try (JsonParser json = JsonMembers.UNBOUNDED.createParser(bytes, from, bytes.length - from)) {
@@ -134,7 +135,8 @@ final class Shards {
             }
             return OTHERS;
         } catch (IOException e) {
-            // not reported here: the sender finds the same mistake, and gives the certificate up with a reason
+            // does not report the malformed certificate: the sender also finds the mistake, and gives the certificate
+            // up with a reason
             return OTHERS;
         }
     }

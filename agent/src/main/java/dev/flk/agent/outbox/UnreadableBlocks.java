@@ -12,21 +12,21 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentSkipListMap;
 
 /**
- * File operations that survive unreadable blocks. In place of a block that the disk fails to read, they return bytes
- * that belong to no record; the log then counts the records in the block as damaged and continues after it. The first
- * block of a file is not replaced, because no record of the file can be checked without the header. All other
- * operations go directly to the disk, also reads of a file that is open for writing: a start must not cut off an end of
- * the log that it could not read. Safe for several threads.
+ * File operations that survive unreadable blocks. If the disk fails to read a block, they return bytes that belong to
+ * no record; the log then counts the records in the block as damaged and continues after the block. The first block of
+ * a file is not replaced, because it contains the header, without which no record can be checked. Only files that are
+ * open just for reading are treated in this way. In a file that is open for writing, a failed read stays a failure;
+ * otherwise a start could cut off an end of the log that the disk failed to read. Safe for several threads.
  */
 final class UnreadableBlocks extends ForwardingFiles {
     private static final int BLOCK_BYTES = 4096;
     /**
-     * The replacement for each unreadable byte: neither zero, which marks the end of a segment, nor a byte that the log
-     * writes.
+     * The replacement for each unreadable byte. It is not zero, which marks the end of a segment, and not a byte that
+     * the log writes.
      */
     private static final byte FILL = (byte) 0xff;
 
-    /** By file: a sentence about the first of its blocks that could not be read. */
+    /** A sentence for each file about the first block of the file that could not be read. */
     private final Map<Path, String> found = new ConcurrentSkipListMap<>();
 
     UnreadableBlocks(FileOps disk) {
@@ -64,8 +64,8 @@ final class UnreadableBlocks extends ForwardingFiles {
         }
 
         /**
-         * Reads at most up to the end of the block; replaces its bytes if it can't be read. The bytes of other blocks
-         * are not replaced.
+         * Reads at most up to the end of the block at {@code position}. If the block can't be read, replaces its bytes,
+         * but not those of other blocks.
          */
         private int readBlock(ByteBuffer target, long position) throws IOException {
             long block = position / BLOCK_BYTES * BLOCK_BYTES;

@@ -44,7 +44,7 @@ import org.slf4j.LoggerFactory;
  * The agent, which owns the outbox and sends its certificates. One thread sends: the caller of {@link #run}, or the
  * agent's own thread if an application has called {@link #open(AgentConfig)}. The spool directory, requests to
  * backends, the local servers and the log have threads of their own. Any thread may call the methods, but only one
- * thread at a time runs {@link #run}.
+ * thread at a time may call {@link #run}.
  */
 public final class Agent implements Closeable {
     private static final long CHECK_LOCK_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -52,9 +52,9 @@ public final class Agent implements Closeable {
     /** The maximum number of logged losses; a badly damaged outbox may have thousands of gaps. */
     private static final int MOST_LOSSES_LOGGED = 20;
 
-    /** The time for which {@link #run} waits after {@link #stop} for answers to certificates in flight. */
+    /** The maximum time for which {@link #run}, after {@link #stop}, waits for answers to certificates in flight. */
     private static final long LAST_ANSWERS_NANOS = Duration.ofSeconds(8).toNanos();
-    /** The maximum duration of {@link #close}, including the last answers; exceeded only if the disk hangs. */
+    /** The maximum duration of {@link #close}, including the wait for the last answers. */
     private static final Duration LONGEST_CLOSE = Duration.ofSeconds(12);
 
     private final Deque<Closeable> parts = new ArrayDeque<>();
@@ -74,9 +74,9 @@ public final class Agent implements Closeable {
     private volatile List<String> leftBehind = List.of();
 
     /**
-     * Opens the outbox, and sends its certificates on a new daemon thread until {@link #close}. For an application,
-     * which may {@link #submit} certificates at the same time. Log lines go to the application's SLF4J provider, and
-     * are discarded if it has none.
+     * Opens the outbox, and sends its certificates on a new daemon thread until {@link #close}. This method is for
+     * applications, which may {@link #submit} certificates meanwhile. Log lines go to the application's SLF4J provider;
+     * without a provider they are discarded.
      *
      * @throws dev.flk.agent.outbox.Outbox.OutboxLocked if another process owns the outbox; the message names that
      *     process
@@ -190,7 +190,8 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Adds a certificate (JSON in UTF-8) to the outbox, from which it is sent. It is on disk when this method returns.
+     * Adds a certificate (JSON in UTF-8) to the outbox, to be sent. The certificate is on disk when this method
+     * returns.
      *
      * @return a future that completes with the settlement of the certificate, on a thread of the common pool. If the
      *     agent is closed first, the future fails with an {@link IOException}: the certificate remains in the outbox,
@@ -213,8 +214,8 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Returns a known problem because of which certificates may not be settled now, as text for a message; empty if no
-     * problem is known.
+     * Returns the description of a problem that may prevent certificates from being settled now; empty if no problem is
+     * known.
      */
     public Optional<String> problem() {
         if (lockLost().isPresent()) {
@@ -266,14 +267,14 @@ public final class Agent implements Closeable {
         loop(false);
     }
 
-    /** Sends until nothing is pending any more, or {@link #stop} or {@link #close} is called. */
+    /** Sends until no certificate is pending any more, or until {@link #stop} or {@link #close} is called. */
     public void runUntilEmpty() throws InterruptedException {
         loop(true);
     }
 
     /**
-     * Returns why files were left in the spool directory, a sentence for each file; valid after {@link #runUntilEmpty}
-     * has returned.
+     * Returns a sentence for each file that was left in the spool directory, with the reason; valid after {@link
+     * #runUntilEmpty} has returned.
      */
     public List<String> leftBehind() {
         return leftBehind;
@@ -322,8 +323,8 @@ public final class Agent implements Closeable {
                     break;
                 }
                 if (lastFiles == null || lastFiles.isDone()) {
-                    // requests one more pass, for files that have arrived since the last one or did not fit into the
-                    // outbox then
+                    // requests one more pass, for files that have arrived since the last pass, or did not fit into the
+                    // outbox during that pass
                     lastFiles = spool.map(SpoolIntake::pass).orElse(CompletableFuture.completedFuture(false));
                     lastFiles.thenRun(sender::wake);
                 }
@@ -362,12 +363,12 @@ public final class Agent implements Closeable {
         sender.stop();
     }
 
-    /** Returns the port of the metrics, if any. */
+    /** Returns the port of the metrics; empty if metrics are not served. */
     public Optional<Integer> metricsPort() {
         return Optional.ofNullable(metrics).map(MetricsServer::port);
     }
 
-    /** Returns the loopback port that accepts certificates, if any. */
+    /** Returns the loopback port that accepts certificates; empty if none is open. */
     public Optional<Integer> intakePort() {
         return Optional.of(local.port()).filter(port -> port > 0);
     }
@@ -376,8 +377,8 @@ public final class Agent implements Closeable {
      * Ends {@link #run}, waits for answers to certificates in flight, and closes the outbox. Returns within twelve
      * seconds, even if the disk or a backend hangs.
      *
-     * @throws IOException if a part could not be closed, or closing took too long; the pending certificates are on disk
-     *     nevertheless
+     * @throws IOException if a part could not be closed, or closing took too long; pending certificates remain on disk
+     *     in any case
      */
     @Override
     public void close() throws IOException {

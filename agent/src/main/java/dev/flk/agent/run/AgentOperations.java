@@ -18,7 +18,9 @@ import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The operations of a running agent for its operators, which the local server calls on its thread for operations. */
+/**
+ * The operations that operators request from a running agent. The local server calls them on its thread for operations.
+ */
 final class AgentOperations implements Operations {
     private static final Logger LOG = LoggerFactory.getLogger(AgentOperations.class);
 

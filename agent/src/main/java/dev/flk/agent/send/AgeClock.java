@@ -11,18 +11,18 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The clock on which {@code MAX_AGE} is measured. It starts with the backend's time and advances with elapsed time.
- * Time in which the machine slept or the agent did not run is added only if both the agent's clock and the backend's
- * clock show it, for at least {@link #CONFIRMED_AFTER}. Therefore a jump of one clock, or a temporary jump of both,
- * does not make a certificate old. Without a measurement of the backend's clock, only elapsed time counts. Owned by the
- * sender's thread.
+ * Elapsed time lacks the time during which the machine slept or the agent did not run. Such time is added only after
+ * both the agent's clock and the backend's clock have shown it for {@link #CONFIRMED_AFTER}. A jump of one clock, or a
+ * temporary jump of both, therefore does not make a certificate old. If the backend's clock was never measured, only
+ * elapsed time counts. Owned by the sender's thread.
  */
 final class AgeClock {
-    /** The time for which both clocks must be ahead of elapsed time before the difference is added. */
+    /** The duration for which both clocks must stay ahead of elapsed time before the difference is added. */
     static final Duration CONFIRMED_AFTER = Duration.ofMinutes(10);
 
     /**
-     * The largest difference between the clocks and elapsed time that is added at once: more than clocks drift in
-     * hours.
+     * The largest difference between the clocks and elapsed time that is added without confirmation. Clocks drift less
+     * than this in hours.
      */
     private static final Duration TOLERANCE = Duration.ofMinutes(1);
 
@@ -38,9 +38,9 @@ final class AgeClock {
     /**
      * A reading of this clock.
      *
-     * @param certain the time without a jump of both clocks that is not confirmed yet
-     * @param possible the time including such a jump; equal to {@code certain} if there is none
-     * @param own the time on the agent's clock, without such a jump
+     * @param certain the time if an unconfirmed jump of both clocks is not counted
+     * @param possible the time if that jump is counted; equal to {@code certain} if there is no unconfirmed jump
+     * @param own the time on the agent's clock, without the unconfirmed jump
      */
     record Age(Instant certain, Instant possible, Instant own) {
         LastSending asSending() {

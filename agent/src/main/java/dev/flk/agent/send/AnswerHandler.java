@@ -37,8 +37,8 @@ final class AnswerHandler {
     private static final long AGE_CHECK_NANOS = Duration.ofMinutes(1).toNanos();
     private static final int LONGEST_REASON = 300;
     /**
-     * The error in an answer of 503 that says that the certificate is in the backend's log, and will be decided even if
-     * it is not sent again. After a 500, the certificate may be in the log as well.
+     * The error text of a 503 after which the certificate is in the backend's log. The backend will decide it even if
+     * it is not sent again. After a 500, too, the certificate may be in the log; after any other 503, it is not.
      */
     private static final String IN_LOG_BUT_UNDECIDED = "dedup store unavailable";
 
@@ -86,15 +86,15 @@ final class AnswerHandler {
         this.meters = meters;
     }
 
-    /** Applies the result of one certificate; {@link #finish} must follow. */
+    /** Applies the result of one certificate; the caller must call {@link #finish} after the last one. */
     void apply(Item item, SubmitResult result) {
         meters.submitted(result.isOutage() ? "outage" : Integer.toString(result.status()));
         apply(item, result, item.signed().shardId());
     }
 
     /**
-     * Settles the entries whose final results were applied since the last call, and logs the longest backoff of the
-     * others.
+     * Settles the entries that have got a final result since the last call, and logs the longest wait among the entries
+     * that will be retried.
      */
     void finish() {
         done.forEach((how, entries) -> {
@@ -151,7 +151,10 @@ final class AnswerHandler {
         done(queued.entry, new Settlement(Settlement.Kind.DEAD_LETTERED, pcsId, shown));
     }
 
-    /** Queues entries whose certificates could not be read from the outbox for a retry; {@link #finish} must follow. */
+    /**
+     * Queues entries for a retry, because their certificates could not be read. The caller must then call {@link
+     * #finish}.
+     */
     void unreadable(List<Queued> unread, String reason) {
         String why = "cannot read the outbox: " + reason;
         unread.forEach(queued -> retry(queued, "outbox", 0, why));
@@ -171,10 +174,7 @@ final class AnswerHandler {
         done(queued.entry, new Settlement(Settlement.Kind.LOST, "", "the disk can no longer read it"));
     }
 
-    /**
-     * Defers an entry that may be older than {@code MAX_AGE}: it is, unless a recent jump of both clocks turns out to
-     * be wrong.
-     */
+    /** Defers an entry that is older than {@code MAX_AGE} only if a recent jump of both clocks is real. */
     void ageNotCertain(Queued queued) {
         limit.say(
                 "age",
@@ -189,8 +189,8 @@ final class AnswerHandler {
     }
 
     /**
-     * Queues an entry for a retry after {@code atLeastSeconds} plus the backoff. {@code kind}, a status or a word, is
-     * the key under which similar log lines are limited.
+     * Queues an entry for a retry after {@code atLeastSeconds} plus the backoff. Log lines with the same {@code kind},
+     * a status or a word, are limited together.
      */
     private void retry(Queued queued, String kind, long atLeastSeconds, String why) {
         long wait = Duration.ofSeconds(atLeastSeconds).toNanos() + backoff.afterNanos(queued.failures++);
@@ -205,8 +205,8 @@ final class AnswerHandler {
     }
 
     /**
-     * Notes that the last sending of an entry is known not to have arrived in the backend's log. Records the entry as
-     * not arrived if no earlier sending can have arrived either.
+     * Notes that the last sending of an entry did not arrive in the backend's log. If no earlier sending can have
+     * arrived either, the entry is recorded as not arrived.
      */
     void noteNotArrived(Queued queued) {
         if (queued.neverArrivedBefore) {
@@ -295,8 +295,8 @@ final class AnswerHandler {
             }
         }
         String status = Integer.toString(result.status());
-        // if the answer concerns all certificates, BackendLink pauses the backend, and another backend may accept this
-        // certificate meanwhile
+        // if the answer concerns all certificates, BackendLink pauses this backend; the entry itself does not wait,
+        // because another backend may accept it
         long atLeastSeconds = result.concernsAll() ? 0 : result.retryAfterSeconds();
         retry(queued, status, atLeastSeconds, "status " + status + ": " + result.text());
     }

@@ -24,8 +24,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The reader of replies, which determines the result of each certificate. An answer counts as the backend's only if its
- * body has the form of the backend's answers. Any other answer, such as that of a proxy, a captive portal or a
- * half-started service, is an outage, which does not count towards {@code MAX_ATTEMPTS}.
+ * body has the form of the backend's answers. Any other answer, for example from a proxy, a captive portal or a
+ * half-started service, counts as an outage. Outages do not count towards {@code MAX_ATTEMPTS}.
  */
 final class AnswerReader {
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -35,14 +35,14 @@ final class AnswerReader {
             .build();
     private static final String BAD_SIGNATURE = "Signature verification failed";
     private static final String IN_FUTURE = "timestamp in future";
-    /** The longest wait that an answer can demand; without the limit, a wrong header could stop an agent for years. */
+    /** The longest {@code Retry-After} that is respected; otherwise a wrong header could stop an agent for years. */
     private static final long LONGEST_RETRY_AFTER_SECONDS = 3600;
 
     private AnswerReader() {}
 
     /**
-     * Returns the result of each certificate of a batch, in the order of the batch. {@code reply} is null if no
-     * complete answer came; {@code failure} then says why.
+     * Returns the result of each certificate of a batch, in the order of the batch. If no complete answer came, {@code
+     * reply} is null and {@code failure} is the reason.
      */
     static List<SubmitResult> read(Batch batch, @Nullable Reply reply, @Nullable Throwable failure) {
         List<String> ids = batch.pcsIds();
@@ -72,7 +72,10 @@ final class AnswerReader {
         return new SubmitResult(connected ? Kind.NO_ANSWER : Kind.NOT_SENT, 0, describe(cause));
     }
 
-    /** Describes why a request failed. Does not rely on the message, which some exceptions of the JDK lack. */
+    /**
+     * Describes why a request failed. Does not rely on the exception's message, because some exceptions of the JDK have
+     * none.
+     */
     static String describe(@Nullable Throwable failure) {
         if (failure instanceof CompletionException && failure.getCause() != null) {
             return describe(failure.getCause());
@@ -144,8 +147,8 @@ final class AnswerReader {
     }
 
     /**
-     * Returns the result of an answer of 200 or 202. Its body must contain a decision that matches the status; a server
-     * that only echoes the certificate returns none.
+     * Returns the result of an answer of 200 or 202. Its body must contain a decision that matches the status; the
+     * answer of a server that only echoes the certificate does not.
      */
     private static SubmitResult recorded(Reply reply, JsonNode body, String pcsId) {
         JsonNode accepted = body.path("accepted");

@@ -26,15 +26,15 @@ import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A client of the backend's HTTP API, with kept-alive HTTP/1.1 connections. It follows no redirects. Each method
- * returns at once, and calls {@code ended} exactly once, on any thread: with a complete reply and null, or with null
- * and the failure. Thread-safe.
+ * A client of the backend's HTTP API, with kept-alive HTTP/1.1 connections. It follows no redirects. Each request
+ * method returns at once. It later calls {@code ended} exactly once, on any thread: with a complete reply and null, or
+ * with null and the failure. Thread-safe.
  */
 public final class BackendClient {
     private static final int MAX_SINGLE_BYTES = 64 << 10;
     /**
-     * The largest answer to a batch. Each outcome contains little more than the id and a reason, which may quote the
-     * certificate.
+     * The maximum size of an answer to a batch. For each certificate it contains little more than an id and a reason,
+     * but the reason may quote the certificate.
      */
     private static final int MAX_BATCH_BYTES = 16 << 20;
 
@@ -44,8 +44,8 @@ public final class BackendClient {
     private volatile Optional<Instant> certificateEnd = Optional.empty();
 
     /**
-     * Creates a client of the backend at a base URL, which may have a path and end with a slash. Without {@code tls},
-     * the JDK's defaults apply.
+     * Creates a client of the backend at a base URL. The URL may have a path and end with a slash. If {@code tls} is
+     * empty, the JDK's defaults apply.
      */
     public BackendClient(URI endpoint, Duration requestTimeout, Optional<ClientTls> tls) {
         this.base = endpoint.toString().replaceAll("/+$", "");
@@ -64,8 +64,8 @@ public final class BackendClient {
     }
 
     /**
-     * Returns when the certificate chain of the backend's last answer expires; empty without TLS, and before the first
-     * answer.
+     * Returns when the backend's certificate chain, as of the last answer, expires; empty without TLS or before the
+     * first answer.
      */
     Optional<Instant> certificateEnd() {
         return certificateEnd;
@@ -81,7 +81,7 @@ public final class BackendClient {
 
     /** Sends several certificates in one request, each on its own line. */
     void submitBatch(List<byte[]> lines, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
-        // joined in one array, because the request then has a Content-Length
+        // joins the lines in one array, because only then does the request have a Content-Length
         ByteArrayOutputStream body = new ByteArrayOutputStream();
         for (byte[] line : lines) {
             body.writeBytes(line);
@@ -93,7 +93,10 @@ public final class BackendClient {
                 ended);
     }
 
-    /** Requests {@code /health}, which shows whether the backend serves; the {@code Date} of the answer is its time. */
+    /**
+     * Requests {@code /health}. The answer shows whether the backend serves, and its {@code Date} is the backend's
+     * time.
+     */
     public void health(BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
         exchange(request("/health", "text/plain").GET(), MAX_SINGLE_BYTES, ended);
     }
@@ -144,7 +147,7 @@ public final class BackendClient {
         }
     }
 
-    /** A response body in memory, bounded in bytes. A longer body fails the request and drops the connection. */
+    /** A response body in memory, of limited length. A longer body fails the request and closes the connection. */
     private static final class BoundedBody implements BodySubscriber<byte[]> {
         private final int maxBytes;
         private final ByteArrayOutputStream received = new ByteArrayOutputStream();
@@ -203,7 +206,7 @@ public final class BackendClient {
      * @param conflict whether other content was recorded under the id of the certificate
      * @param retryAfter the text of {@code Retry-After}
      * @param date the {@code Date} of the answer, in whole seconds
-     * @param body the body, whose length the client limits
+     * @param body the body; the client limits its length
      */
     public record Reply(
             int status, boolean conflict, Optional<String> retryAfter, Optional<Instant> date, byte[] body) {}

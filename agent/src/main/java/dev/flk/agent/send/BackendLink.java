@@ -31,9 +31,9 @@ final class BackendLink {
     private final ClockOffset offset;
     private final int maxInFlight;
     /**
-     * The number of certificates that may be in flight: one batch at first, one certificate after an outage. It doubles
-     * with each answer that records a certificate, and halves with each answer of 429 or 503. Therefore agents that
-     * resume at the same time after an outage do not overload their backend.
+     * The number of certificates that may be in flight: one batch at first, one certificate after an outage. The number
+     * doubles with each answer that records a certificate, and halves with each answer of 429 or 503. Agents that
+     * resume at the same time after an outage therefore do not overload their backend.
      */
     private int window;
 
@@ -43,7 +43,7 @@ final class BackendLink {
     private long pausedUntilNanos;
     private int inFlight;
     private boolean measuring;
-    /** Whether the breaker has permitted the next request, which is not sent yet. */
+    /** Whether the breaker has permitted a request that is not sent yet. */
     private boolean permitted;
 
     private Optional<Instant> lastErrorAt = Optional.empty();
@@ -54,11 +54,13 @@ final class BackendLink {
     enum Readiness {
         /** Certificates may be sent. */
         READY,
-        /** The backend must first be asked for its time, or after an outage whether it serves again. */
+        /** Only a health request may be sent: the backend's time is unknown, or its outage may be over. */
         ASK,
-        /** Nothing may be sent before the next answer: the window is full, or the backend's time is needed first. */
+        /**
+         * Nothing may be sent before the next answer: the window is full, or the answer may contain the backend's time.
+         */
         FULL,
-        /** Nothing may be sent for some time: the backend asked for a pause, or does not answer. */
+        /** Nothing may be sent for some time: sending is paused, or the backend does not answer. */
         WAIT
     }
 
@@ -102,7 +104,9 @@ final class BackendLink {
         return breaker.isOpen();
     }
 
-    /** Returns the readiness now. After READY and ASK, the caller must send a request or call {@link #nothingSent}. */
+    /**
+     * Returns the readiness now. If it is READY or ASK, the caller must send a request or call {@link #nothingSent}.
+     */
     Readiness readiness(long nowNanos) {
         if (pausedUntilNanos > nowNanos) {
             return Readiness.WAIT;
@@ -129,8 +133,8 @@ final class BackendLink {
     }
 
     /**
-     * Returns the readiness while an answer is awaited: WAIT, after which the sender tries the next backend, only if
-     * this backend is known not to answer.
+     * Returns the readiness while an answer is awaited: WAIT if the breaker is open, and the sender then tries the next
+     * backend; otherwise FULL, and the sender waits for the answer.
      */
     private Readiness whileItAnswers() {
         return breaker.isOpen() ? Readiness.WAIT : Readiness.FULL;
@@ -165,8 +169,8 @@ final class BackendLink {
     }
 
     /**
-     * Notes that the backend has answered the request for its time, and serves. The breaker's permission stays valid
-     * for the next request.
+     * Notes that the backend has answered the request for its time, and that it serves. The permission of the breaker
+     * was not used up: the next request may use it.
      */
     void serves(Reply reply, long sentNanos) {
         measuring = false;
@@ -187,7 +191,7 @@ final class BackendLink {
         outage(what);
     }
 
-    /** Notes an answer of the backend with any result. */
+    /** Notes that the backend has answered a request, whatever the result. */
     void answered(Reply reply, long sentNanos) {
         boolean open = breaker.isOpen();
         lastAnswerAt = Optional.of(clock.instant());
@@ -212,7 +216,7 @@ final class BackendLink {
                                 leftOut)));
     }
 
-    /** Notes that no answer came, or one that was not the backend's. */
+    /** Notes that no answer came, or that the answer was not the backend's. */
     void outage(String what) {
         boolean open = breaker.isOpen();
         breaker.failed();
@@ -262,8 +266,8 @@ final class BackendLink {
     }
 
     /**
-     * Returns the time on the ticker at which the backend may be ready again. If only an answer can make it ready, the
-     * time is {@code idleNanos} from now.
+     * Returns the time on the ticker at which the backend may be ready again. If neither a pause nor the breaker delays
+     * it, only an answer can make it ready, and the result is {@code idleNanos} from now.
      */
     long nextNanos(long nowNanos, long idleNanos) {
         long breakerNanos = breaker.remainingNanos();

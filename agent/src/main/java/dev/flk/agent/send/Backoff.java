@@ -22,14 +22,14 @@ final class Backoff {
         this.random = random;
     }
 
-    /** Returns the wait in nanoseconds after a failure that {@code failures} failures precede. */
+    /** Returns the wait in nanoseconds after a failure. {@code failures} is the number of earlier failures. */
     long afterNanos(int failures) {
         return jitter(ceilingNanos(failures));
     }
 
     /**
-     * Returns a wait in nanoseconds between half of the limit and the limit. A breaker uses it, because its wait must
-     * not be close to 0.
+     * Returns a random wait in nanoseconds between half of {@code min(maxDelay, baseDelay·2ⁿ)} and all of it. It is for
+     * waits that must not be close to 0, such as that of a breaker.
      */
     long atLeastHalfNanos(int failures) {
         long half = ceilingNanos(failures) / 2;

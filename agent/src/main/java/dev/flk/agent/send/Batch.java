@@ -16,7 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** The certificates of one request; has no items if none can be sent. */
+/** The certificates of one request; empty if no certificate can be sent. */
 record Batch(List<Item> items) {
     /**
      * One certificate of a batch.
@@ -48,8 +48,8 @@ record Batch(List<Item> items) {
     }
 
     /**
-     * A builder of batches: reads, stamps and signs due entries. It passes entries that must not be sent now, or never
-     * again, to {@link AnswerHandler} or {@link SignatureHold}. Owned by the sender's thread.
+     * A builder of batches: reads, stamps and signs due entries. It leaves out entries that must not be sent now or
+     * ever again, and passes them to {@link AnswerHandler} or {@link SignatureHold}. Owned by the sender's thread.
      */
     static final class Builder {
         private final Outbox outbox;
@@ -72,7 +72,7 @@ record Batch(List<Item> items) {
          * @param sentAt the current time of the backend's clock
          * @param offset the offset of the backend's clock from the agent's
          * @param age the current reading of the {@link AgeClock}
-         * @throws IOException if the outbox can't be read now; the entries are unchanged
+         * @throws IOException if the outbox can't be read now; all entries are left as they were
          */
         Batch build(List<Queued> due, Instant sentAt, Duration offset, Age age) throws IOException {
             Map<Long, byte[]> bodies =

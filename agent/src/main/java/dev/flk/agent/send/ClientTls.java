@@ -28,8 +28,7 @@ import javax.net.ssl.SSLSession;
  * The TLS configuration of connections to the backend, in place of the JDK's default.
  *
  * @param context the context with the trusted authorities and the client certificate
- * @param ownEnd the time at which the first certificate in the client's chain expires; empty without a client
- *     certificate
+ * @param ownEnd the earliest expiry of a certificate in the client's chain; empty without a client certificate
  */
 public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
     private static final Key<String> CA = Key.of(
@@ -48,8 +47,8 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
     public static final List<Key<?>> KEYS = List.of(CA, CERT, KEY);
 
     /**
-     * Returns the TLS configuration. It is empty if no setting is set, and also after a mistake, which is reported to
-     * {@code settings}. Without it, the JDK's authorities are trusted and no client certificate is sent.
+     * Returns the TLS configuration. Returns empty if no setting is set; the JDK's authorities are then trusted, and no
+     * client certificate is sent. Also returns empty after a mistake, which is reported to {@code settings}.
      */
     static Optional<ClientTls> read(Settings settings) {
         Optional<String> authorities = settings.find(CA);
@@ -61,7 +60,7 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
             return Optional.empty();
         }
         if (certificate.isPresent() != key.isPresent()) {
-            return Optional.empty(); // the file of the other setting can't be read, which is already reported
+            return Optional.empty(); // the file of the other setting can't be read; that is already reported
         }
         if (authorities.isEmpty() && certificate.isEmpty()) {
             return Optional.empty();
@@ -87,7 +86,7 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
             builder.keyManager(pem(certificate), pem(key));
             return true;
         } catch (IllegalArgumentException e) {
-            // the message omits the cause, which may quote the key
+            // leaves out the message of the cause, which may quote the key
             settings.problem("TLS_CERT, TLS_KEY: can't be used; they must be a certificate and its PKCS#8 key without a"
                     + " password, both in PEM");
             return false;

@@ -12,36 +12,36 @@ import org.jspecify.annotations.Nullable;
  * The offset of the backend's clock from the agent's (positive if the backend is ahead), measured from the {@code Date}
  * of its answers. Owned by the sender's thread.
  *
- * <p>A {@code Date} that agrees with the last measurement is accepted at once: either the offset is nearly the same, or
- * the backend's clock has advanced by the elapsed time. Any other {@code Date} may be wrong, for example if a proxy has
- * set it. It is accepted once {@value #AGREEING} consecutive answers agree. Before the first measurement, the agent's
- * clock is assumed to be right.
+ * <p>A {@code Date} that agrees with the last measurement is accepted at once. It agrees if the offset is nearly the
+ * same, or if the backend's clock has advanced by the elapsed time. Any other {@code Date} may be wrong, for example
+ * because a proxy has set it; it is accepted once {@value #AGREEING} consecutive answers agree with each other. Before
+ * the first measurement, the agent's clock is assumed to be right.
  *
  * <p>{@code Date} has whole seconds, and is therefore half a second behind the backend's clock on average. An offset
- * that may be due to this rounding alone counts as zero. The round trip is measured on the ticker, because the agent's
- * clock may be set meanwhile.
+ * that may be due to this rounding alone counts as zero. The duration of a request is measured on the ticker, because
+ * the agent's clock may be changed during the request.
  */
 final class ClockOffset {
     private static final Duration HALF_A_DATE = Duration.ofMillis(500);
     private static final Duration RESOLUTION = Duration.ofSeconds(1);
 
     /**
-     * The difference above which a clock has jumped: more than it drifts between two answers, and less than the
-     * tolerance of any of the backend's rules about time.
+     * The difference above which a clock counts as having jumped. It is more than a clock drifts between two answers,
+     * and less than the tolerance of each of the backend's rules about time.
      */
     private static final Duration JUMP = Duration.ofSeconds(5);
 
     private static final int AGREEING = 3;
     /**
-     * The number of answers, agreeing neither with the last measurement nor with each other, after which the last
-     * measurement is used nevertheless.
+     * The number of doubtful answers after which the last measurement is used again. Doubtful answers agree neither
+     * with that measurement nor often enough with each other.
      */
     private static final int MOST_DOUBTED = 6;
 
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private boolean unknown = true;
-    /** Whether any measurement was accepted. */
+    /** Whether any measurement was accepted so far. */
     private boolean measured;
 
     private Duration offset = Duration.ZERO;
@@ -73,7 +73,8 @@ final class ClockOffset {
     }
 
     /**
-     * Measures the offset from an answer that has just arrived, {@code roundTripNanos} after its request was sent.
+     * Measures the offset from the {@code Date} of an answer. The answer has just arrived, {@code roundTripNanos} after
+     * its request was sent.
      *
      * @return empty if the measurement was accepted; otherwise the measured offset, which is not used
      */
@@ -96,8 +97,8 @@ final class ClockOffset {
     }
 
     /**
-     * Returns the offset that results if the backend's clock has advanced by the elapsed time since the last
-     * measurement; the agent's clock may have been set since then.
+     * Returns the offset at {@code now} on the assumption that the backend's clock has advanced by the elapsed time
+     * since the last measurement. This differs from the last offset if the agent's clock was changed since then.
      */
     private Duration byElapsedTime(Instant now) {
         return Duration.between(now, measuredAt.plusNanos(nanoTicker.getAsLong() - measuredAtNanos))
@@ -118,16 +119,16 @@ final class ClockOffset {
     }
 
     /**
-     * Accepts the last measurement again, advanced by the elapsed time; without a measurement, assumes that the agent's
-     * clock is right. Called when an answer has no {@code Date}, or when too many answers disagree.
+     * Uses the last measurement again, advanced by the elapsed time. If there is none, assumes that the agent's clock
+     * is right. For answers without a {@code Date}, and after too many doubtful answers.
      */
     void keep() {
         set(measured ? byElapsedTime(clock.instant()) : Duration.ZERO);
     }
 
     /**
-     * Returns the current time of the backend's clock: that of the last measurement plus the elapsed time; empty before
-     * the first measurement.
+     * Returns the current time of the backend's clock: its time at the last measurement plus the elapsed time. Returns
+     * empty before the first measurement.
      */
     Optional<Instant> backendTime() {
         return measured
@@ -144,15 +145,15 @@ final class ClockOffset {
         doubts = 0;
     }
 
-    /** Requires another measurement before anything is sent, because the last one may be wrong. */
+    /** Requires another measurement before anything is sent, because the last measurement may be wrong. */
     void forget() {
         unknown = true;
         doubts = 0;
     }
 
     /**
-     * Requires another measurement if the agent's clock and the ticker have advanced differently since the last one:
-     * the clock was set, or the machine slept.
+     * Requires another measurement if the agent's clock and the ticker have advanced differently since the last
+     * measurement: the clock was changed, or the machine slept.
      */
     void forgetIfClockJumped() {
         Duration wall = Duration.between(measuredAt, clock.instant());
@@ -162,7 +163,7 @@ final class ClockOffset {
         }
     }
 
-    /** Returns the offset to add to the agent's clock; while it is unknown, the last known one. */
+    /** Returns the offset to add to the agent's clock; while the offset is unknown, the last known offset. */
     Duration get() {
         return offset;
     }

@@ -14,27 +14,27 @@ import java.util.PriorityQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The queue of entries to send. Retries and new entries, which were never sent, alternate: neither kind can hold up the
- * other. New entries are read from the outbox in its order, a page at a time; the others take no memory here. For one
- * thread.
+ * The queue of entries to send. Retries alternate with new entries, which were never sent; therefore neither kind can
+ * hold up the other. New entries are read from the outbox in its order, a page at a time. Entries that are not read yet
+ * take no memory here. For one thread.
  */
 final class SendQueue {
     private static final int PAGE = 256;
     /**
-     * The maximum number of retries, each of which takes memory. At this number, no new entries are read from the
-     * outbox until some retries are settled.
+     * The maximum number of retries; it is limited because each takes memory. When it is reached, no new entries are
+     * read from the outbox until some retries are settled.
      */
     static final int MAX_RETRIES = 50_000;
 
     private final Outbox outbox;
-    /** The retries by the time at which they are due; those due at the same time are in the order of the outbox. */
+    /** The retries in the order in which they are due; retries due at the same time are in the order of the outbox. */
     private final PriorityQueue<Queued> retries =
             new PriorityQueue<>(Comparator.comparingLong((Queued queued) -> queued.dueNanos)
                     .thenComparingLong(queued -> queued.entry.sequence()));
 
     private final Deque<Queued> fresh = new ArrayDeque<>();
     private final LongQueue released = new LongQueue();
-    /** The highest sequence of the new entries that were read from the outbox. */
+    /** The highest sequence among the new entries read so far. */
     private long readUpTo;
 
     private boolean freshIsNext;
@@ -43,26 +43,23 @@ final class SendQueue {
         this.outbox = outbox;
     }
 
-    /** An entry and its attempts since the agent's start. Owned by the sender's thread. */
+    /** An entry to send, with what happened to it since the agent's start. Owned by the sender's thread. */
     static final class Queued {
         final OutboxEntry entry;
         /** The time from which on the entry may be sent, in nanoseconds on the ticker. */
         long dueNanos;
         /**
-         * The number of times the entry was sent, answered or not. A sent certificate has this number as its {@code
-         * attempt}.
+         * The number of times the entry was sent, with or without an answer. A sent certificate contains this number as
+         * {@code attempt}.
          */
         int sent;
         /** The number of failures so far, for the backoff. */
         int failures;
-        /**
-         * The number of answers that count towards {@code MAX_ATTEMPTS}: 408 and 500, but neither outages nor answers
-         * that concern all certificates.
-         */
+        /** The number of answers of 408 and 500; only these answers count towards {@code MAX_ATTEMPTS}. */
         int attemptsSpent;
         /**
-         * Whether, at the time the entry was last sent, no earlier sending can have arrived. If the last one did not
-         * arrive either, the certificate is not at the backend.
+         * Whether no sending before the last one can have arrived. If the last sending did not arrive either, the
+         * certificate is not at the backend.
          */
         boolean neverArrivedBefore;
         /** The mark at which the entry's signature was last rejected; -1 if it never was. See {@link SignatureHold}. */
@@ -70,14 +67,14 @@ final class SendQueue {
         /** The mark at which the entry was last sent; see {@link SignatureHold}. */
         long sentAtMark;
         /**
-         * Whether the key was known to be good when the entry was last sent: another entry of its shard, sent after the
-         * last rejection of this one, had been accepted.
+         * Whether the key was known to be good when the entry was last sent. It was if another entry of the shard, sent
+         * after the last rejection of this entry, had been accepted by then.
          */
         boolean keyKnownGood;
         /** Whether the entry is a probe, whose answer shows whether signatures of its shard are accepted again. */
         boolean probe;
         /**
-         * The largest number of entries in a request that contains this one. It is reduced after a batch with this
+         * The largest number of entries in a request that contains this entry. It is reduced after a batch with this
          * entry was rejected as a whole or not answered.
          */
         int maxTogether = Integer.MAX_VALUE;
@@ -88,12 +85,12 @@ final class SendQueue {
         }
     }
 
-    /** Adds an entry to send again once it is due. */
+    /** Adds an entry that was sent before, to be sent again once it is due. */
     void retry(Queued queued) {
         retries.add(queued);
     }
 
-    /** Returns an entry to the queue that was taken but never sent; it is read from the outbox again. */
+    /** Puts an entry back that was taken from the queue but never sent. It will be read from the outbox again. */
     void release(long sequence) {
         released.add(sequence);
     }
@@ -109,7 +106,7 @@ final class SendQueue {
 
     /**
      * Removes and returns due entries for one request: at most {@code max} entries with at most {@code maxBytes} bytes
-     * together. If any entry is due, returns at least one, even if it is longer.
+     * in total. If an entry is due, returns at least one entry, even if it is longer than {@code maxBytes}.
      */
     List<Queued> take(long nowNanos, int max, long maxBytes) {
         List<Queued> taken = new ArrayList<>();
@@ -130,7 +127,7 @@ final class SendQueue {
         return taken;
     }
 
-    /** Returns the next entry without removing it; null if none is due. */
+    /** Returns the next entry without removing it; null if no entry is due. */
     private @Nullable Queued peek(long nowNanos) {
         Queued retry = retries.peek();
         boolean due = retry != null && retry.dueNanos <= nowNanos;
@@ -155,8 +152,8 @@ final class SendQueue {
     }
 
     /**
-     * Returns whether a new entry waits in memory. If all of the last page were taken, first reads another page from
-     * the outbox.
+     * Returns whether a new entry waits in memory. If all entries of the last page were taken, first reads another page
+     * from the outbox, except while too many retries wait.
      */
     private boolean hasFresh(long nowNanos) {
         if (fresh.isEmpty() && retries.size() < MAX_RETRIES) {

@@ -35,19 +35,20 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The sender of the certificates in the outbox. All work is done in {@link #step} and {@link #await}, which one thread
- * calls in a loop; other threads only add tasks for it. Up to {@code maxInFlight} certificates wait for an answer at
- * the same time; the others wait in the outbox. Before a certificate is sent, the outbox records on disk that it may
- * arrive, because the agent may never get an answer. Durations are measured on a ticker that starts near 0.
+ * The sender of the certificates in the outbox. One thread, the sender's thread, calls {@link #step} and {@link #await}
+ * in a loop and does all the work; other threads only add tasks for that thread. Up to {@code maxInFlight} certificates
+ * wait for an answer at the same time; the others wait in the outbox. Before a certificate is sent, the outbox records
+ * the sending on disk: if no answer comes, the certificate may have arrived. Durations are measured on a ticker that
+ * starts near 0.
  */
 public final class Sender {
     private static final Logger LOG = LoggerFactory.getLogger(Sender.class);
     /**
-     * The largest size of the stored certificates of a batch: half of the backend's limit, because stamping and signing
-     * add to it.
+     * The largest size of the stored certificates of a batch. It is half of the backend's limit, because stamps and
+     * signatures make the certificates longer.
      */
     private static final long MAX_BATCH_BYTES = 4 << 20;
-    /** The number of bytes in flight from which on no request is sent; a single certificate may be longer. */
+    /** The number of bytes in flight at which the sender stops sending requests; a single certificate may be longer. */
     private static final long MAX_IN_FLIGHT_BYTES = 8 << 20;
 
     private static final long STATE_WITHIN_SECONDS = 5;
@@ -104,7 +105,7 @@ public final class Sender {
     /**
      * The times at which TLS certificates expire.
      *
-     * @param client the expiry of the agent's own certificate; empty without one
+     * @param client the expiry of the agent's own certificate; empty if it has none
      * @param endpoint the earliest expiry of the certificates that the endpoints last presented; empty if no endpoint
      *     has answered over TLS yet
      */
@@ -155,15 +156,16 @@ public final class Sender {
     }
 
     /**
-     * Handles the answers that have arrived, and sends entries that are due. Returns the longest time in nanoseconds
-     * that the caller may pass to {@link #await} before the next step.
+     * Handles the answers that have arrived, and sends entries that are due. Returns the longest wait in nanoseconds
+     * before the next step; the caller passes it to {@link #await}.
      */
     public long step() {
         woken.set(false);
         runTasks();
         int requests = 0;
         while (!stopping && inFlight.get() < configured.options.maxInFlight() && sendOne()) {
-            // handles answers in between, because many entries of held shards may be taken without a request
+            // handles answers between the attempts to send, because many entries of held shards may be taken without a
+            // request
             runTasks();
             if (++requests >= MOST_REQUESTS_A_STEP) {
                 return 0;
@@ -180,7 +182,7 @@ public final class Sender {
         all.forEach(Runnable::run);
     }
 
-    /** Waits for a task for at most {@code nanos} nanoseconds, and runs it. The sender's thread. */
+    /** Waits at most {@code nanos} nanoseconds for a task, and runs it. The sender's thread. */
     public void await(long nanos) throws InterruptedException {
         Runnable first = tasks.poll(nanos, TimeUnit.NANOSECONDS);
         if (first != null) {
@@ -211,9 +213,7 @@ public final class Sender {
         return inFlight.get();
     }
 
-    /**
-     * Returns whether any request, for certificates or for a backend's time, has no answer yet. The sender's thread.
-     */
+    /** Returns whether any request is unanswered, with certificates or for a backend's time. The sender's thread. */
     boolean awaitsAnswer() {
         return inFlight.get() > 0 || configured.links.stream().anyMatch(BackendLink::isClockRequested);
     }
@@ -229,7 +229,7 @@ public final class Sender {
     }
 
     /**
-     * Waits for the next step, and returns the state of sending at that moment. Any thread except the sender's.
+     * Waits for the next step, and returns the state of sending during that step. Any thread except the sender's.
      *
      * @throws IOException if no step begins within five seconds
      */
@@ -256,7 +256,9 @@ public final class Sender {
                 hold.heldShards());
     }
 
-    /** Sends one request to the first backend that is ready; returns false if nothing can be sent or is due now. */
+    /**
+     * Sends one request with due entries to the first backend that is ready; returns false if no entry can be sent now.
+     */
     private boolean sendOne() {
         long now = nanoTicker.getAsLong();
         hold.step(now);
@@ -343,7 +345,7 @@ public final class Sender {
         link.ended(batch.size());
     }
 
-    /** Asks a backend whether it serves, and for its time. Nothing else is sent to that backend before the answer. */
+    /** Requests the health and the time of a backend. Until the answer, no other request is sent to that backend. */
     private void requestClock(BackendLink link) {
         long sentNanos = nanoTicker.getAsLong();
         link.clockRequested();
@@ -368,8 +370,8 @@ public final class Sender {
     }
 
     /**
-     * Returns whether a reply comes from a backend that serves. The {@code Date} of any other server that answers 200,
-     * such as a captive portal, must not be used.
+     * Returns whether a reply comes from a backend that serves. Another server, such as a captive portal, may also
+     * answer 200, but its {@code Date} must not be used.
      */
     private static boolean serves(Reply reply) {
         return reply.status() == 200
@@ -402,8 +404,8 @@ public final class Sender {
     }
 
     /**
-     * Returns whether a batch was rejected permanently as a whole. Such an answer says nothing about a single
-     * certificate in the batch.
+     * Returns whether the backend has permanently rejected a batch as a whole. Such an answer does not show which
+     * certificate is at fault.
      */
     private static boolean refusesBatch(Batch batch, Reply reply, List<SubmitResult> results) {
         return batch.size() > 1 && reply.status() != 200 && results.get(0).kind() == SubmitResult.Kind.NEVER;
@@ -418,8 +420,8 @@ public final class Sender {
     }
 
     /**
-     * Limits the next batch with an unanswered entry to half the size: the batch may have been too large, or one of its
-     * certificates may make the backend fail.
+     * If an entry got no answer, limits its next batch to half the size of this batch, which may have been too large or
+     * contain a certificate that makes the backend fail.
      */
     private static void sendFewerTogether(Queued queued, int together, SubmitResult result) {
         if (together > 1 && result.kind() == SubmitResult.Kind.NO_ANSWER) {
@@ -440,7 +442,8 @@ public final class Sender {
                 .min()
                 .orElse(now + IDLE_NANOS);
         long dueNanos = Math.min(due.orElse(Long.MAX_VALUE), probe.orElse(Long.MAX_VALUE));
-        // if an entry is due, it waits for a backend; otherwise the wait ends when the first entry is due
+        // an entry that is due waits until a backend is ready; if no entry is due, the wait ends when the first entry
+        // is due
         long wait = (dueNanos > now ? dueNanos : ready) - now;
         return Math.max(SHORTEST_WAIT_NANOS, Math.min(wait, IDLE_NANOS));
     }
@@ -475,13 +478,13 @@ public final class Sender {
          * The state of one backend.
          *
          * @param url the base URL
-         * @param answering false while its breaker is open; true if it answered, was not contacted yet, or has failed
-         *     only a few times
+         * @param answering false while its breaker is open; true otherwise, for example if it was not contacted yet
          * @param lastAnswerAt the time of its last answer; empty before its first answer since the start or the last
          *     reload
-         * @param pausedSeconds the seconds for which nothing will be sent to it
+         * @param pausedSeconds the remaining seconds of a pause in sending to it; 0 if there is no pause
          * @param window the number of certificates that may be in flight to it
-         * @param clockAheadMillis the offset of its clock from the agent's, as last measured; negative if it is behind
+         * @param clockAheadMillis the last measured offset of its clock from the agent's; negative if its clock is
+         *     behind
          */
         public record Backend(
                 String url,

@@ -15,8 +15,8 @@ import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
- * A certificate as it is sent. It is signed only when it is sent; a changed key therefore applies to waiting
- * certificates. It is then also stamped with values that are known only at that time. All other members keep their
+ * A certificate as it is sent. It is signed and stamped only at the time of sending: a new key therefore applies to
+ * waiting certificates, too, and the stamp contains values that are known only then. All other members keep their
  * bytes. Pure.
  *
  * @param signed the signed fields
@@ -30,10 +30,10 @@ public record SendingForm(SignedFields signed, byte[] line) {
     record Stamp(long outboxSequence, int attempt, Instant sentAt, long clockSkewMillis) {}
 
     /**
-     * Returns a certificate with a new signature. Without a signer, the certificate keeps its signature.
+     * Returns a certificate with a new signature. If there is no signer, the certificate keeps its old signature.
      *
-     * @param now the time for {@code sent_at}, which the backend requires, if the certificate lacks it
-     * @throws MalformedCertificate if it is not JSON, or a signed field is missing or of the wrong type
+     * @param now the value of {@code sent_at} if the certificate lacks that member, which the backend requires
+     * @throws MalformedCertificate if the certificate is not JSON, or a signed field is missing or of the wrong type
      */
     public static SendingForm signed(byte[] certificate, Optional<Signer> signer, Instant now)
             throws MalformedCertificate {
@@ -44,13 +44,16 @@ public record SendingForm(SignedFields signed, byte[] line) {
         });
     }
 
-    /** Returns a certificate with a new signature, unless there is no signer, and with the stamp of this attempt. */
+    /**
+     * Returns a certificate with the stamp of this attempt and a new signature. If there is no signer, the certificate
+     * keeps its old signature.
+     */
     static SendingForm stamped(byte[] certificate, Optional<Signer> signer, Stamp stamp) throws MalformedCertificate {
         return of(certificate, signer, members -> {
             members.set("attempt", Integer.toString(stamp.attempt()));
             members.set(SENT_AT, time(stamp.sentAt()));
             byte[] given = members.get("ft");
-            // an ft of another type stays as it is, and the backend rejects it
+            // an ft that is not an object is left unchanged, and the backend rejects it
             if (given == null || given[0] == '{') {
                 JsonMembers ft = members(given == null ? new byte[] {'{', '}'} : given);
                 ft.set("outbox_seq", Long.toString(stamp.outboxSequence()));

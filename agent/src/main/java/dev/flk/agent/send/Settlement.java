@@ -9,20 +9,20 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The final result of a certificate.
+ * The final result for a certificate.
  *
- * @param pcsId the id of the certificate; empty if it could not be read
+ * @param pcsId the id of the certificate; empty if the id could not be read
  * @param reason the backend's reason, or why the agent gave the certificate up; empty for an accepted certificate
  */
 public record Settlement(Kind kind, String pcsId, String reason) {
 
-    /** The ways a certificate can leave the outbox. */
+    /** The ways in which a certificate can leave the outbox. */
     public enum Kind {
         /** Recorded by the backend, which confirmed the certificate's claims. */
         ACCEPTED(SettledAs.ACCEPTED),
-        /** Recorded for review by a person: the claim is borderline, or based on too little data. */
+        /** Recorded for review by a person, because the claims are borderline or based on too little data. */
         ESCALATED(SettledAs.ESCALATED),
-        /** Recorded as rejected: the backend's result contradicts the certificate's claims. */
+        /** Recorded as rejected, because the backend's result contradicts the certificate's claims. */
         REJECTED(SettledAs.ESCALATED),
         /** Given up: the certificate is in the file of dead letters. */
         DEAD_LETTERED(SettledAs.DEAD),
@@ -36,8 +36,8 @@ public record Settlement(Kind kind, String pcsId, String reason) {
         }
 
         /**
-         * Returns the settlement that the outbox records; a rejected certificate is recorded as escalated, because both
-         * were answered with 202.
+         * Returns the settlement that the outbox records. Rejected certificates are recorded as escalated, because the
+         * backend answers both with 202.
          */
         SettledAs how() {
             return how;
@@ -45,16 +45,16 @@ public record Settlement(Kind kind, String pcsId, String reason) {
     }
 
     /**
-     * The futures of the certificates whose settlement callers in this process await, by their sequences in the outbox.
-     * Any thread.
+     * The futures with which callers in this process await the settlement of certificates, by the sequence of the
+     * certificate in the outbox. Any thread.
      */
     public static final class Awaited {
         private final Map<Long, CompletableFuture<Settlement>> stages = new ConcurrentHashMap<>();
         private volatile @Nullable IOException abandoned;
 
         /**
-         * Adds a future for a certificate. It completes on a thread of the common pool once the certificate is settled,
-         * and fails if this process will no longer settle it.
+         * Adds a future for a certificate. The future completes on a thread of the common pool once the certificate is
+         * settled. It fails if this process will no longer settle the certificate.
          */
         public void add(long sequence, CompletableFuture<Settlement> stage) {
             stages.put(sequence, stage);
@@ -64,7 +64,10 @@ public record Settlement(Kind kind, String pcsId, String reason) {
             }
         }
 
-        /** Completes the future of a certificate, if one was added. Its callbacks do not run on the calling thread. */
+        /**
+         * Completes the future of a certificate, if one was added. The callbacks of the future do not run on the
+         * calling thread.
+         */
         void settled(long sequence, Settlement settlement) {
             CompletableFuture<Settlement> stage = stages.remove(sequence);
             if (stage != null) {

@@ -13,10 +13,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * The hold on shards with rejected signatures; it distinguishes a bad certificate from a wrong key. After a 401, the
  * entries of the shard are held back, because the backend may not know the key yet, or not accept it for this shard.
- * Meanwhile one entry at a time is sent as a probe, with backoff. An entry counts as bad only if three things happen in
- * this order: its signature is rejected, another entry of its shard that was sent after that is accepted, and the entry
- * is sent again and rejected again. The order matters because a slow answer may concern a key that the backend no
- * longer uses. Owned by the sender's thread.
+ * Meanwhile one entry at a time is sent as a probe, with backoff. An entry counts as bad only after three events in
+ * this order. First, its signature is rejected. Then, another entry of the shard is sent and accepted. Finally, the
+ * first entry is sent again and rejected again. The order matters because a slow answer may concern a key that the
+ * backend no longer uses. Owned by the sender's thread.
  */
 final class SignatureHold {
     private final SendQueue queue;
@@ -24,23 +24,29 @@ final class SignatureHold {
     /** The shards with at least one rejected signature. */
     private final Map<String, Shard> shards = new HashMap<>();
 
-    /** A counter that orders sendings and rejections: it grows with every rejection, and when the key changes. */
+    /**
+     * A counter that shows which sendings came before which rejections. It grows with every rejection and every change
+     * of the key.
+     */
     private long mark;
 
     /**
-     * The mark at which the key was last changed; entries sent at this mark or an earlier one were signed with an old
-     * key.
+     * The value of {@link #mark} at the last change of the key. Entries sent at this mark or a lower one were signed
+     * with an old key.
      */
     private long resetAt = -1;
 
     private static final class Shard {
-        /** The highest mark at which an entry was sent that was accepted; -1 if none was accepted yet. */
+        /**
+         * The highest mark among accepted entries, each with the mark at which it was sent; -1 if no entry was accepted
+         * yet.
+         */
         private long acceptedOfMark = -1;
 
         private boolean held;
         private int failures;
         private long nextProbeNanos;
-        /** The current probe; null if none is under way. */
+        /** The entry that is being sent as a probe; null if none is. */
         private @Nullable Queued probe;
 
         private final Deque<Queued> refused = new ArrayDeque<>();
@@ -58,8 +64,8 @@ final class SignatureHold {
     }
 
     /**
-     * Returns whether an entry of this shard may be sent now. If not, holds the entry; it returns to the queue when the
-     * shard is released, or as a probe.
+     * Returns whether an entry of this shard may be sent now. If not, keeps the entry until the shard is released or
+     * the entry becomes the probe; either returns it to the queue.
      */
     boolean admits(Queued queued, String shardId) {
         Shard shard = shards.get(shardId);
@@ -71,7 +77,7 @@ final class SignatureHold {
         }
         if (queued.sent == 0) {
             if (shard.failures == 0) {
-                // the first probe is due immediately, because usually only one certificate is bad
+                // sends the first probe immediately, because usually only one certificate is bad
                 shard.nextProbeNanos = queued.dueNanos;
             }
             shard.unsent.add(queued.entry.sequence());
@@ -81,7 +87,7 @@ final class SignatureHold {
         return false;
     }
 
-    /** Notes that an entry of this shard had a valid signature, and releases the shard. */
+    /** Notes that the backend accepted the signature of an entry of this shard, and releases the shard. */
     void accepted(Queued queued, String shardId) {
         queued.probe = false;
         Shard shard = shards.get(shardId);
@@ -105,14 +111,14 @@ final class SignatureHold {
     /**
      * Notes that the signature of an entry was rejected.
      *
-     * @return true if the key is known to be good: the entry itself is bad, and the caller must give it up; false if
-     *     the entry is kept here or in the queue and will be sent again
+     * @return true if the key is known to be good. The entry itself is then bad, and the caller must give it up. False
+     *     if the entry will be sent again; it is then kept here or in the queue
      */
     boolean refused(Queued queued, String shardId, long nowNanos) {
         boolean wasProbe = queued.probe;
         queued.probe = false;
         if (queued.sentAtMark <= resetAt) {
-            // the entry was signed with an old key; its rejection says nothing about the new one
+            // the entry was signed with an old key; its rejection says nothing about the new key
             queued.dueNanos = nowNanos;
             queue.retry(queued);
             return false;
@@ -137,8 +143,8 @@ final class SignatureHold {
     }
 
     /**
-     * Notes that the result of a sending says nothing about the signature; if the entry was a probe, another probe may
-     * be sent.
+     * Notes that the result of sending an entry says nothing about its signature. If the entry was the probe, another
+     * probe may be sent.
      */
     void unanswered(Queued queued, String shardId) {
         Shard shard = shards.get(shardId);
@@ -148,7 +154,7 @@ final class SignatureHold {
         queued.probe = false;
     }
 
-    /** Notes that an entry was given up; if it was a probe, another probe may be sent. */
+    /** Notes that an entry was given up. If the entry was the probe, another probe may be sent. */
     void givenUp(Queued queued) {
         for (Shard shard : shards.values()) {
             if (shard.probe == queued) {
@@ -179,7 +185,7 @@ final class SignatureHold {
         }
     }
 
-    /** Returns the time on the ticker at which the next probe is due; empty if no held shard waits for one. */
+    /** Returns the time on the ticker at which the next probe is due; empty if no held shard waits to send a probe. */
     OptionalLong nextProbeNanos() {
         return shards.values().stream()
                 .filter(shard -> shard.held && shard.probe == null && !shard.isEmpty())
@@ -188,8 +194,8 @@ final class SignatureHold {
     }
 
     /**
-     * Releases all shards after a change of the configuration, because earlier answers say nothing about the new key;
-     * uses the given backoff from now on.
+     * Releases all shards after a change of the configuration, because earlier answers say nothing about the new key.
+     * From now on, probes use the given backoff.
      */
     void reset(Backoff next) {
         backoff = next;

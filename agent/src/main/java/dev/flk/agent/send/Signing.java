@@ -18,7 +18,7 @@ import java.util.function.Function;
  * The configured key, which is never printed.
  *
  * @param signer the signer; empty for {@code PCS_SIGN_ALG=none}
- * @param check the check of signatures that this signer makes
+ * @param check the check with which signatures of this signer are verified
  */
 public record Signing(Optional<Signer> signer, SignatureCheck check) {
     private static final Key<Algorithm> ALGORITHM =
@@ -40,7 +40,10 @@ public record Signing(Optional<Signer> signer, SignatureCheck check) {
         NONE
     }
 
-    /** Reads the key from settings; reports a problem if they name no algorithm or lack its key. */
+    /**
+     * Reads the key from settings. Reports a problem if no algorithm is set, or if the key for the algorithm is
+     * missing.
+     */
     public static Signing read(Settings settings) {
         settings.require(settings.isGiven(ALGORITHM), "PCS_SIGN_ALG: not set; set it to hmac, ed25519 or none");
         return settings.find(ALGORITHM)

@@ -2,7 +2,7 @@
 package dev.flk.agent.send;
 
 /**
- * The result of submitting one certificate, reduced to what the agent's next action depends on.
+ * The result of submitting one certificate, with the parts of the answer that determine the agent's next action.
  *
  * @param status the status of the backend's answer; 0 if the backend did not answer
  * @param text the backend's error, or what happened instead of an answer; for a recorded certificate, the reason of its
@@ -16,19 +16,19 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
         RECORDED,
         /** 202 with the id of this certificate: it is on the backend's disk, and was rejected. */
         REJECTED,
-        /** 200 or 202, but the backend had recorded other content under this id before. */
+        /** 200 or 202, but the backend has recorded different content under this id before. */
         CONFLICT,
-        /** 400 or 413: the certificate can never succeed. */
+        /** 400 or 413: the backend would never accept the certificate. */
         NEVER,
         /** 400 because {@code sent_at} is ahead of the backend's clock. */
         IN_FUTURE,
-        /** 401 with the backend's body: the signature was rejected. */
+        /** 401 in the form of the backend's answers: the signature was rejected. */
         BAD_SIGNATURE,
-        /** 408, 429, 500 or 503 with the backend's body: the certificate must be sent again. */
+        /** 408, 429, 500 or 503 in the form of the backend's answers: the certificate must be sent again. */
         LATER,
         /** No connection was made: the certificate did not arrive. */
         NOT_SENT,
-        /** No answer, or one that is not the backend's: the certificate may have arrived. */
+        /** No answer came, or an answer that is not the backend's: the certificate may have arrived. */
         NO_ANSWER
     }
 
@@ -45,21 +45,21 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
         return kind == Kind.RECORDED || kind == Kind.REJECTED;
     }
 
-    /** Returns the decision on a certificate that {@link #isRecorded}. */
+    /** Returns the backend's decision on the certificate; only if {@link #isRecorded} returns true. */
     Settlement.Kind verdict() {
         return kind == Kind.REJECTED
                 ? Settlement.Kind.REJECTED
                 : status == 200 ? Settlement.Kind.ACCEPTED : Settlement.Kind.ESCALATED;
     }
 
-    /** Returns whether no answer came, or one that was not the backend's. */
+    /** Returns whether no answer came, or the answer was not the backend's. */
     boolean isOutage() {
         return kind == Kind.NOT_SENT || kind == Kind.NO_ANSWER;
     }
 
     /**
-     * Returns whether any other certificate would have got the same answer: 429 (too many requests) or 503 (the backend
-     * can accept nothing).
+     * Returns whether the answer concerns all certificates, not only this one: 429 (too many requests) or 503 (the
+     * backend can accept nothing).
      */
     boolean concernsAll() {
         return kind == Kind.LATER && (status == 429 || status == 503);

@@ -9,11 +9,14 @@ import java.util.stream.Collectors;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
-/** Messages that explain, from the JDK's messages, why TLS with a backend fails and what to do. */
+/** Messages that explain why TLS with a backend fails and what to do. They are derived from the messages of the JDK. */
 public final class TlsMessages {
     private static final int LONGEST_QUOTE = 160;
 
-    /** Fragments of the JDK's messages and of the peer's alerts, with their meaning; the first match counts. */
+    /**
+     * Fragments of the JDK's messages and of the peer's alerts, with their meaning. The first constant that matches is
+     * used.
+     */
     private enum Sign {
         UNTRUSTED(
                 "its certificate was issued by an authority that the agent does not trust; set TLS_CA_FILE to the certificate of that authority",

@@ -1,6 +1,6 @@
 /**
- * Sending from the outbox to the backend: signing, requests, answers, backoff, the circuit breaker. The running agent
- * creates a {@code Sender}, which is the entry point. The command line signs a single certificate with {@code
+ * Sending from the outbox to the backend: signing, requests, answers, backoff, the circuit breaker. The entry point is
+ * {@code Sender}, which the running agent creates. The command line signs a single certificate with {@code
  * SendingForm}, and the doctor sends requests to a backend through {@code BackendClient}.
  */
 @NullMarked

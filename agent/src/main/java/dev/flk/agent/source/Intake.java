@@ -17,8 +17,8 @@ import java.util.function.LongConsumer;
 
 /**
  * The intake of certificates into the outbox. It checks only what signing needs: that a certificate is JSON and has the
- * eight signed fields. A certificate with any other fault is accepted here, rejected by the backend, and then becomes a
- * dead letter. For one thread.
+ * eight signed fields. A certificate with any other fault is accepted here; the backend then rejects it, and it becomes
+ * a dead letter. For one thread.
  */
 public final class Intake {
     /** The maximum length of a certificate; no backend accepts a longer one, even in a batch. */
@@ -30,12 +30,14 @@ public final class Intake {
     private final LongConsumer progress;
     private long added;
 
-    /** Creates an intake for the outbox of this process, or for that of a running agent. */
+    /** Creates an intake that adds certificates to this outbox. */
     public Intake(CertificateSink outbox) {
         this(outbox, added -> {});
     }
 
-    /** Creates an intake that passes the number of certificates added so far to {@code progress} after each append. */
+    /**
+     * Creates an intake that, after each append, passes the number of certificates added so far to {@code progress}.
+     */
     public Intake(CertificateSink outbox, LongConsumer progress) {
         this.outbox = outbox;
         this.progress = progress;
@@ -44,13 +46,14 @@ public final class Intake {
     /** A rejected certificate: the number of its line, from 1, and the reason. */
     public record Refused(long line, String reason) {}
 
-    /** Returns the number of certificates added so far, all of which are on disk; valid after a failure, too. */
+    /** Returns the number of certificates added so far, all of them on disk; also valid after a failure. */
     public long added() {
         return added;
     }
 
     /**
-     * Adds certificates without checks, in several appends if there are many; all are on disk when this method returns.
+     * Adds certificates without checking them, in several appends if there are many. All are on disk when this method
+     * returns.
      */
     public void add(Collection<byte[]> certificates) throws IOException {
         addFrom(new ArrayDeque<>(certificates));
@@ -61,7 +64,8 @@ public final class Intake {
      * caller can retry with the same queue.
      */
     void addFrom(Deque<byte[]> certificates) throws IOException {
-        // limited by the outbox's size, because a small outbox can accept a long source only in pieces
+        // limited also by the outbox's capacity, because a small outbox accepts many certificates only in small
+        // portions
         long maxBytes = Math.min(MAX_APPEND_BYTES, outbox.maxBytes() / 8);
         while (!certificates.isEmpty()) {
             List<byte[]> append = new ArrayList<>();
@@ -80,7 +84,7 @@ public final class Intake {
         }
     }
 
-    /** Adds the only certificate of a source. The certificate may have any number of lines. */
+    /** Adds the certificate of a source that contains just one, on any number of lines. */
     public void addOne(InputStream in, Consumer<Refused> refused) throws IOException {
         byte[] certificate = in.readNBytes(MAX_CERTIFICATE_BYTES + 1);
         Optional<String> objection = objection(certificate);
@@ -92,8 +96,8 @@ public final class Intake {
     }
 
     /**
-     * Returns the lines of a source that are valid certificates; adds nothing. Passes each rejected line to {@code
-     * refused}.
+     * Returns the lines of a source that are valid certificates, and passes each other line that is not blank to {@code
+     * refused}. Adds nothing to the outbox.
      */
     public List<byte[]> goodLines(InputStream in, Consumer<Refused> refused) throws IOException {
         List<byte[]> good = new ArrayList<>();
@@ -120,8 +124,8 @@ public final class Intake {
     }
 
     /**
-     * Adds the certificates of a source that has one on each line. Skips blank lines. Passes each rejected line to
-     * {@code refused}; the other lines are added nevertheless.
+     * Adds the certificates of a source with one certificate on each line. Skips blank lines. Passes each invalid line
+     * to {@code refused}, and continues with the next line.
      */
     public void addLines(InputStream in, Consumer<Refused> refused) throws IOException {
         Lines lines = new Lines(in, MAX_CERTIFICATE_BYTES);
@@ -143,7 +147,7 @@ public final class Intake {
         addFrom(good);
     }
 
-    /** Returns the fault of a certificate; empty if it can be added. */
+    /** Returns why a certificate cannot be added; empty if it can. */
     public Optional<String> objection(byte[] certificate) {
         if (certificate.length > longest()) {
             return Optional.of("longer than " + longest() + " bytes");

@@ -8,8 +8,8 @@ import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The lines of a stream as bytes, without line ends. A line that is longer than the maximum is truncated to one byte
- * more than the maximum, by which the caller recognises it.
+ * The lines of a stream as bytes, without line ends. A line that is longer than the maximum is truncated to the maximum
+ * plus one byte; the caller recognises it by that length.
  */
 final class Lines {
     private final InputStream in;
@@ -20,14 +20,14 @@ final class Lines {
     private boolean ended = true;
     private boolean cut;
 
-    /** Creates a reader of all lines. */
+    /** Creates a reader that reads all lines of a stream. */
     Lines(InputStream stream, int maxBytes) {
         this(stream, maxBytes, Long.MAX_VALUE);
     }
 
     /**
-     * Creates a reader of an untrusted source. It ends after the first line that is too long, or after the line in
-     * which the number of bytes read reaches {@code stopsBehind}.
+     * Creates a reader of an untrusted source. The reader ends at the first line that is too long. It also ends after
+     * the line in which the number of bytes read reaches {@code stopsBehind}.
      */
     Lines(InputStream stream, int maxBytes, long stopsBehind) {
         this.stopsBehind = stopsBehind;

@@ -32,8 +32,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A directory in which other programs put certificates: one in each {@code *.json} file, and one on each line of a
- * {@code *.ndjson} file. A producer writes a file under another name and then renames it; every file with one of these
- * names is therefore complete. A file is removed only after all of its valid certificates are on disk in the outbox,
+ * {@code *.ndjson} file. A producer writes a file under another name and then renames it; every file with such an
+ * ending is therefore complete. A file is removed only after all of its valid certificates are on disk in the outbox,
  * and all rejected ones, with reasons, are on disk in {@code <file>.error}. After a crash before the removal, the file
  * is read again, and the backend answers the certificates as duplicates. Links are not followed: through a link, a
  * producer could make the agent sign or copy a file that the producer must not read. A file that can't be read or
@@ -42,8 +42,8 @@ import org.slf4j.LoggerFactory;
 final class SpoolDirectory {
     private static final Logger LOG = LoggerFactory.getLogger(SpoolDirectory.class);
     /**
-     * The maximum number of portions of a step, each with its own fsync; low, because a stop waits for the end of a
-     * step.
+     * The maximum number of portions in a step, each with its own fsync. It is low because a stop waits for the end of
+     * a step.
      */
     private static final int PORTIONS = 16;
 
@@ -53,7 +53,7 @@ final class SpoolDirectory {
     private final LineLimit limit;
     /** The files of the current round that are still to be read. */
     private final ArrayDeque<Path> round = new ArrayDeque<>();
-    /** Whether a file of this round has more to read in the next round. */
+    /** Whether a file of this round has a further portion for the next round. */
     private boolean more;
 
     /** The files that were read in part, or could not be removed, with their positions. */
@@ -61,10 +61,10 @@ final class SpoolDirectory {
 
     private final Set<String> reported = new HashSet<>();
     private final Set<String> problems = new TreeSet<>();
-    /** The reason why the outbox accepts nothing now; empty while there is room. */
+    /** The reason why the outbox accepts nothing now; empty while the outbox has room. */
     private Optional<String> full = Optional.empty();
 
-    /** Creates an intake of an existing directory; the clock is compared with the times of its files. */
+    /** Creates an intake of an existing directory. The clock is compared with the modification times of the files. */
     SpoolDirectory(Path directory, Intake intake, InstantSource clock, LineLimit limit) {
         this.limit = limit;
         this.directory = directory;
@@ -101,7 +101,8 @@ final class SpoolDirectory {
     }
 
     /**
-     * Returns why the last round has left files in the directory, a sentence for each file; empty if it has left none.
+     * Returns a sentence for each problem because of which the last round has left files in the directory; empty if
+     * there was none.
      */
     List<String> leftBehind() {
         return Stream.concat(problems.stream(), full.stream())
@@ -134,15 +135,15 @@ final class SpoolDirectory {
         try {
             SpoolFile.giveBack(taken);
         } catch (NoSuchFileException e) {
-            // removed in the meantime
+            // ignored, because the file was removed in the meantime
         } catch (IOException | InvalidPathException e) {
             report("spool: cannot rename " + taken + ": " + reason(e), "; it stays there and will be retried");
         }
     }
 
     /**
-     * Adds one portion of the first file of the round, and removes the file from the round; the next round adds more of
-     * it. If the outbox is full, the file remains the first of the round.
+     * Adds one portion of the first file of the round, and removes the file from the round; its next portion is added
+     * in the next round. If the outbox is full, the file remains the first of the round.
      */
     private void addPortion(Path file) throws OutboxFull {
         try {
@@ -164,7 +165,7 @@ final class SpoolDirectory {
                     begun.put(file, begunFile);
                 }
                 switch (begunFile.step()) {
-                    case MORE -> more = true; // in the next round, after a portion of each other file
+                    case MORE -> more = true; // added in the next round, after a portion of each other file
                     case DONE -> begun.remove(file);
                     case NOT_YET -> {}
                 }
@@ -179,7 +180,7 @@ final class SpoolDirectory {
         round.remove();
     }
 
-    /** Logs a problem when it first occurs, and not again while it occurs in each round. */
+    /** Logs a problem once, and again only if a round without the problem comes in between. */
     private void report(String problem, String outlook) {
         problems.add(problem);
         if (reported.add(problem)) {
@@ -188,8 +189,8 @@ final class SpoolDirectory {
     }
 
     /**
-     * Returns the reason of a failure as a text that is the same in each round. The message of the exception would
-     * differ if it contains a name with a UUID.
+     * Returns the reason of a failure as a text that is the same in each round. The message of the exception may
+     * contain a UUID and then differs in each round.
      */
     private static String reason(Exception e) {
         if (e instanceof InvalidPathException) {

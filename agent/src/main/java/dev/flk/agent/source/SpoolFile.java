@@ -31,9 +31,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A file of the spool directory with its read position. Each {@link #step} adds a portion of the file; the step after a
- * failure adds only the certificates that are not on disk yet. The position is kept in memory only: after a restart the
- * file is read from its beginning, and the backend answers its certificates as duplicates. For one thread.
+ * A file of the spool directory with its read position. Each {@link #step} adds a portion of the file to the outbox.
+ * After a failed step, the next one adds only the certificates that are not on disk yet. The position is kept only in
+ * memory: after a restart the file is read from its beginning, and the backend answers certificates that were already
+ * sent as duplicates. For one thread.
  */
 final class SpoolFile {
     /** The progress of a file after a step. */
@@ -51,22 +52,22 @@ final class SpoolFile {
     /** The prefix of the names of files that are being removed. Producers must not use it. */
     private static final String TAKEN = ".taken-";
     /**
-     * The number of code points that a restored file keeps of its name: with a UUID, the new name then has less than
-     * 255 bytes.
+     * The number of code points of its old name that a restored file keeps. Together with a UUID, the new name then has
+     * less than 255 bytes.
      */
     private static final int KEPT = 50;
     /**
-     * The number of bytes at the beginning of a file by which it is distinguished from a later file with the same
-     * inode.
+     * The number of bytes at the beginning of a file that are compared to distinguish it from a later file with the
+     * same inode.
      */
     private static final int BEGINNING_BYTES = 4096;
     /**
-     * The time after its last change for which a file with an invalid end may still be written; later the end is
-     * rejected.
+     * The time since the last change of a file within which a producer may still be writing it. An invalid end is
+     * rejected only after that time.
      */
     private static final Duration STILL_WRITTEN = Duration.ofSeconds(5);
 
-    /** The option not to follow links, which could lead to files that the agent can read and the producer can't. */
+    /** The option not to follow links. A link could lead to a file that the agent can read and the producer can't. */
     private static final LinkOption NO_LINKS = LinkOption.NOFOLLOW_LINKS;
 
     private final Path path;
@@ -85,7 +86,7 @@ final class SpoolFile {
     private long added;
     private long refused;
     private boolean tooLong;
-    /** Whether the rest of the file is not read, because of a line that is too long. */
+    /** Whether reading has stopped at a line that is too long; the rest of the file is not read. */
     private boolean givenUp;
 
     /** @throws java.nio.file.InvalidPathException if the locale of this process cannot express the name of the file */
@@ -125,7 +126,7 @@ final class SpoolFile {
     /**
      * Adds the next portion to the outbox.
      *
-     * @throws dev.flk.agent.outbox.CertificateSink.OutboxFull if the outbox has no room for it now
+     * @throws dev.flk.agent.outbox.CertificateSink.OutboxFull if the outbox has no room for the portion now
      */
     Progress step() throws IOException {
         boolean whole = givenUp || !good.isEmpty() || !bad.isEmpty() || read();
@@ -147,8 +148,9 @@ final class SpoolFile {
     }
 
     /**
-     * Removes the file if it is the one that was read, and has nothing more to read; otherwise returns false. Renames
-     * the file first and then checks it, because another file could get its name between a check and the removal.
+     * Removes the file, or renames it if a text in it is too long, and returns true. Returns false without removing it
+     * if another file has taken its name, or if it has more to read. Renames the file before it checks this, because
+     * another file could get the name between the check and the removal.
      */
     private boolean remove() throws IOException {
         Files.move(path, taken, StandardCopyOption.ATOMIC_MOVE);
@@ -158,7 +160,7 @@ final class SpoolFile {
         }
         try {
             if (tooLong) {
-                // kept, because the text that is too long is not in the error file
+                // keeps the file, because the error file lacks the text that is too long
                 Path rejected = freeRejectedName();
                 Files.move(taken, rejected);
                 LOG.info("{} is kept as {}, because a certificate in it is too long", name(path), name(rejected));
@@ -172,7 +174,7 @@ final class SpoolFile {
         return true;
     }
 
-    /** Returns a free name for a file that is kept because of a text that is too long. */
+    /** Returns a free name under which a file with a text that is too long is kept. */
     private Path freeRejectedName() {
         String name = path.getFileName() + ".rejected";
         Path free = path.resolveSibling(name);
@@ -187,8 +189,8 @@ final class SpoolFile {
     }
 
     /**
-     * Gives the file its original name again. A later step then only has to remove it, and does not add its
-     * certificates again.
+     * Gives the file its original name again after a failed removal. A later step then only removes the file; it does
+     * not add the certificates again.
      */
     private void putBack(IOException why) {
         try {
@@ -198,13 +200,17 @@ final class SpoolFile {
         }
     }
 
-    /** Returns whether a file was renamed for its removal, but not removed, for example because the process ended. */
+    /**
+     * Returns whether a file has the name of a file that is being removed. Such a file was left if, for example, the
+     * process ended before the removal.
+     */
     static boolean isTaken(Path file) {
         return file.getFileName().toString().startsWith(TAKEN);
     }
 
     /**
-     * Renames a file that {@link #isTaken} to a unique name in the spool directory, under which it is read again.
+     * Gives a file that {@link #isTaken} a unique name in the spool directory. The file is then read again under that
+     * name.
      *
      * @throws java.nio.file.InvalidPathException if the locale of this process cannot express the name of the file
      */
@@ -216,7 +222,10 @@ final class SpoolFile {
         Files.move(taken, taken.resolveSibling(free), StandardCopyOption.ATOMIC_MOVE);
     }
 
-    /** Reads a portion. Returns false if its last text is invalid, but a producer may still be writing it. */
+    /**
+     * Reads a portion. Returns false if the last text of the file is invalid so far, because a producer may still be
+     * writing it.
+     */
     private boolean read() throws IOException {
         if (beginning.length < BEGINNING_BYTES) {
             beginning = beginning(path, BEGINNING_BYTES);

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The intake of a spool directory on its own thread. No other thread uses the directory; if its file system hangs,
- * neither sending nor the end of the process is delayed.
+ * sending continues, and the process can still end.
  */
 public final class SpoolIntake implements Closeable {
     /** The setting of the directory. */
@@ -33,7 +33,7 @@ public final class SpoolIntake implements Closeable {
     private final SpoolDirectory spool;
     private final Intake intake;
     private final Thread thread = new Thread(this::run, "flk-agent-spool");
-    /** The passes that were requested and have not begun; each future completes at the end of its pass. */
+    /** The requested passes that have not begun; each future completes at the end of its pass. */
     private final LinkedBlockingQueue<CompletableFuture<Boolean>> passes = new LinkedBlockingQueue<>();
 
     private volatile List<String> leftBehind = List.of();
@@ -59,7 +59,7 @@ public final class SpoolIntake implements Closeable {
 
     /**
      * Returns why a path can't be the spool directory; empty if it is a directory. The agent does not create the
-     * directory: its producers must be able to write to it, and a mistyped name would go unnoticed.
+     * directory, because producers might not be able to write to it, and because a mistyped name would go unnoticed.
      */
     public static Optional<String> objection(Path directory) {
         return Files.isDirectory(directory)
@@ -70,7 +70,10 @@ public final class SpoolIntake implements Closeable {
                                 : " does not exist; create it, writable for the programs that put files there"));
     }
 
-    /** Returns whether a file has the place and the name of those that are taken from a spool directory. */
+    /**
+     * Returns whether the path of a file is that of a file to submit: it is in the spool directory, with a name that
+     * the intake accepts.
+     */
     public static boolean takes(Path directory, Path file) {
         String name = String.valueOf(file.getFileName());
         return directory.equals(file.getParent()) && (name.endsWith(".json") || name.endsWith(".ndjson"));
@@ -105,7 +108,7 @@ public final class SpoolIntake implements Closeable {
         return pass;
     }
 
-    /** Throws if an unexpected error has ended the intake. */
+    /** Throws an exception if an unexpected error has ended the intake. */
     public void requireNoFailure() {
         Throwable found = failure;
         if (found != null) {
