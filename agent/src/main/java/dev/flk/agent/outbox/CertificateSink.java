@@ -9,7 +9,7 @@ public interface CertificateSink {
     /**
      * Adds all of the certificates or none, and blocks until they are on disk.
      *
-     * @throws OutboxFull if there is no room; nothing was added
+     * @throws OutboxFull if the outbox is full, its disk can't keep up, or it is closing; nothing was added
      * @throws IOException if the disk failed, or the result is unknown. The caller must add the certificates again,
      *     although they may have been added
      */

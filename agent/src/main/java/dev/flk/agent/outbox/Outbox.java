@@ -204,7 +204,7 @@ public final class Outbox implements CertificateSink, Closeable {
      * Adds all of the certificates or none, and blocks until they are on disk. If the outbox is full, frees the space
      * of settled certificates and tries once more.
      *
-     * @throws OutboxFull if there is no room; nothing was added
+     * @throws OutboxFull if the outbox is full, its disk can't keep up, or it is closing; nothing was added
      * @throws IOException if the disk failed. The certificates are not pending then, but if the process crashes, the
      *     next start may find them on disk and send them. The caller must add them again
      */
@@ -230,7 +230,7 @@ public final class Outbox implements CertificateSink, Closeable {
      * Adds certificates without blocking. The future completes on the log's thread once the certificates are on disk,
      * or with an {@link IOException} if the disk failed.
      *
-     * @throws OutboxFull if there is no room; nothing was added
+     * @throws OutboxFull if the outbox is full, its disk can't keep up, or it is closing; nothing was added
      */
     public CompletableFuture<Void> add(List<byte[]> added) throws IOException {
         return add(OutboxRecords.CERTIFICATE, added, added, first -> {});
