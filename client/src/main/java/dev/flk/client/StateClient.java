@@ -284,8 +284,8 @@ public final class StateClient implements AutoCloseable {
     public record Match(String agentId, String key, Versioned value) {}
 
     /**
-     * Returns the keys whose value matches an SQL/JSON path such as {@code $.fact ? (@ starts with "Paris")}, in order.
-     * Requires a state in Postgres.
+     * Returns the keys whose newest value matches an SQL/JSON path, with these values, ordered by agent and key. An
+     * example of a path is {@code $.fact ? (@ starts with "Paris")}. Requires a state in Postgres.
      *
      * @param agentId the agent; empty for all agents
      */

@@ -167,7 +167,8 @@ public final class History {
     }
 
     /**
-     * Returns the revision of a point in history. A revision that is given by its number need not be retained.
+     * Returns the revision at a point in history. A revision number is returned as it is, even if that revision is no
+     * longer retained.
      *
      * @throws StateException COMPACTED if the state at a given time is no longer retained; HISTORY_CHANGED if a given
      *     revision does not exist; INVALID if a given revision is negative

@@ -324,7 +324,7 @@ public final class ServedState implements AutoCloseable {
         }
     }
 
-    /** Ends replays, lets calls finish for a moment, and closes the engine after its last commit. */
+    /** Ends replays, gives other calls a moment to finish, and closes the engine, which ends with the queued commits. */
     @Override
     public void close() {
         timer.shutdownNow();

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class StatePort implements AutoCloseable {
     /**
-     * The maximum number of connections. If the port has tokens, only connections that have shown a valid token count.
+     * The maximum number of connections. If the port has tokens, a connection counts once it has shown a valid one.
      */
     static final int MAX_CONNECTIONS = 4_096;
     /** The format number that Info returns. */
@@ -186,7 +186,7 @@ final class StatePort implements AutoCloseable {
         return server.getPort();
     }
 
-    /** Ends streams, lets calls finish for a moment, and closes the port. */
+    /** Ends streams, gives other calls a moment to finish, and closes the port. */
     @Override
     public void close() {
         health.enterTerminalState();

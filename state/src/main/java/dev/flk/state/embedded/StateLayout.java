@@ -194,8 +194,8 @@ final class StateLayout {
     }
 
     /**
-     * Returns the key of a namespace's trim position: the revision for readers, and the revision up to which the trim
-     * is complete.
+     * Returns the key under which a namespace's trim position is stored. Its value is two revisions: the one up to which
+     * readers find nothing, and the one up to which the removal is complete.
      */
     static byte[] trimmed(String namespace) {
         return utf8(TRIMMED + namespace);

@@ -842,7 +842,10 @@ public final class PostgresStorage implements Storage, Storage.Reads {
             this.maxBytes = maxBytes;
         }
 
-        /** Adds an entry; returns false, without adding it, if the list is full. */
+        /**
+         * Adds an entry, unless the total size would then exceed the maximum; returns whether it was added. The first
+         * entry is always added.
+         */
         boolean add(T entry, long size) {
             bytes += size;
             isFull = bytes > maxBytes && !entries.isEmpty();
