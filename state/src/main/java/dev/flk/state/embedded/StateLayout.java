@@ -195,7 +195,7 @@ final class StateLayout {
 
     /**
      * Returns the key under which a namespace's trim position is stored. Its value is two revisions: the one up to which
-     * readers find nothing, and the one up to which the removal is complete.
+     * the namespace is trimmed for readers, and the one up to which the removal is complete.
      */
     static byte[] trimmed(String namespace) {
         return utf8(TRIMMED + namespace);
