@@ -167,7 +167,7 @@ class StateIT {
             assertThat(readiness.body()).contains("{\"name\":\"state\",\"ready\":false,\"detail\":\"DISK_FULL\"}");
             assertThat(client.get("agent-1", "memory")).isEmpty();
             assertThat(run(1, url(backend), "health"))
-                    .startsWith("flk-backend: not serving: DISK_FULL: less than ")
+                    .startsWith("flk-backend: not serving: DISK_FULL: ")
                     .endsWith("(STATE_MIN_FREE_BYTES)");
         }
     }
