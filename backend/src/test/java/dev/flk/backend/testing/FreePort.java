@@ -8,27 +8,36 @@ import java.util.concurrent.ThreadLocalRandom;
 
 /** A port for a server that must know its number before it starts. */
 public final class FreePort {
-    /**
-     * The lowest port to choose. All are below those that the kernel gives to clients, so that no client takes the port
-     * before the server does.
-     */
-    private static final int FIRST = 20_000;
+    /** The lowest port to choose. */
+    private static final int FIRST = 12_000;
 
-    private static final int BEHIND = 32_000;
+    private static final int BEHIND = 22_000;
+    /** A Redis Cluster also listens on the port that is higher by this number. */
+    private static final int CLUSTER_BUS = 10_000;
+
     private static final int TRIES = 100;
 
     private FreePort() {}
 
-    /** Returns a port of the loopback interface on which nothing listens. */
+    /**
+     * Returns a port of the loopback interface on which nothing listens, nor on its port for a Redis Cluster. Both are
+     * below the ports that the kernel gives to clients, so that no client takes them before the server does.
+     */
     public static int choose() {
         for (int i = 0; i < TRIES; i++) {
             int port = ThreadLocalRandom.current().nextInt(FIRST, BEHIND);
-            try (ServerSocket free = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
-                return free.getLocalPort();
-            } catch (IOException e) {
-                // the port is in use; try the next one
+            if (isFree(port) && isFree(port + CLUSTER_BUS)) {
+                return port;
             }
         }
         throw new IllegalStateException("no free port in " + TRIES + " tries");
+    }
+
+    private static boolean isFree(int port) {
+        try (ServerSocket free = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
+            return free.isBound();
+        } catch (IOException inUse) {
+            return false;
+        }
     }
 }
