@@ -31,6 +31,7 @@ import dev.flk.backend.keys.SigningConfig;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.record.RecordFollower;
+import dev.flk.backend.record.RecordIndex;
 import dev.flk.backend.record.RecordedOutcomes;
 import dev.flk.backend.state.ServedState;
 import dev.flk.backend.tls.ReloadedTls;
@@ -181,14 +182,18 @@ public final class Backend implements AutoCloseable {
             state = served;
             reloadSignal.add(served::onReloadSignal);
             if (config.state().get().keepsRecord()) {
+                RecordIndex index = opened(new RecordIndex(
+                        served.engine(), config.state().get().recordIndex().orElse(null)));
                 RecordFollower follower = opened(new RecordFollower(
                         new DecidedLog(inbox, new DiskFiles()),
                         served.engine(),
+                        index,
                         metrics.ingest::admitted,
                         metrics.record,
                         System::nanoTime));
                 care.waitFor(follower::position);
-                record = new RecordedOutcomes(served.engine());
+                record = new RecordedOutcomes(
+                        served.engine(), index, config.state().get().postgres().isPresent());
                 follower.start();
             }
         }

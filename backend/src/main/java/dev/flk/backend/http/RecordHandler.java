@@ -3,7 +3,9 @@ package dev.flk.backend.http;
 
 import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.backend.record.RecordedOutcomes;
+import dev.flk.backend.record.RecordedOutcomes.Order;
 import dev.flk.backend.record.RecordedOutcomes.Part;
+import dev.flk.backend.record.RecordedOutcomes.Span;
 import dev.flk.backend.record.RecordedOutcomes.Wanted;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
@@ -12,6 +14,8 @@ import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
+import dev.flk.program.cli.Printable;
+import dev.flk.program.config.Settings;
 import dev.flk.program.threads.DaemonThreads;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
@@ -22,6 +26,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -37,23 +42,29 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The handler of {@code /v1/shards} and {@code /v1/shards/SHARD/outcomes}, behind the operators' login. It serves the
- * record as NDJSON in parts; a header contains the cursor of the next part. Reads take time, so they run on separate
- * threads.
+ * The handler of {@code /v1/shards}, {@code /v1/shards/SHARD/outcomes} and {@code /v1/outcomes}, behind the operators'
+ * login. It serves the record as NDJSON in parts; a header contains the cursor of the next part. Reads take time, so
+ * they run on separate threads.
  */
 final class RecordHandler implements AutoCloseable {
     /** The header with the cursor of the next part; missing from the last part. */
     static final String CURSOR = "X-Flk-Cursor";
 
+    /** The header that says whether an answer covers {@code all-backends} or {@code this-backend}. */
+    static final String COVERS = "X-Flk-Covers";
+
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.http");
     private static final String SHARDS = "/v1/shards";
     private static final String OUTCOMES = "outcomes";
+    private static final String ACROSS_SHARDS = "/v1/outcomes";
     private static final int USUAL_LIMIT = 100;
     private static final int THREADS = 2;
     private static final int MAX_WAITING = 64;
     private static final long MAX_ANSWER_BYTES = 4 << 20;
     private static final Set<String> OF_SHARDS = Set.of("prefix", "limit", "cursor");
-    private static final Set<String> OF_OUTCOMES = Set.of("from", "to", "verdict", "regime", "limit", "cursor");
+    private static final Set<String> OF_OUTCOMES = Set.of(
+            "id", "from", "to", "measured_from", "measured_to", "verdict", "regime", "key", "order", "limit", "cursor");
+    private static final Set<String> ORDERS = Set.of("newest", "oldest");
     private static final Set<String> VERDICTS = Set.of("accepted", "escalated", "rejected");
     private static final Set<String> REGIMES = Set.of("sticky", "mixed", "non_sticky");
 
@@ -76,6 +87,15 @@ final class RecordHandler implements AutoCloseable {
         }
     }
 
+    /** The query selects something that does not exist; the message is sent to the client. */
+    private static final class NotFound extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        NotFound(String message) {
+            super(message, null, false, false);
+        }
+    }
+
     /**
      * @param record a supplier of the record of outcomes; it returns empty if this backend keeps no record or has not
      *     opened the record yet
@@ -88,7 +108,8 @@ final class RecordHandler implements AutoCloseable {
 
     Routes addTo(Routes routes) {
         return routes.get(SHARDS, Endpoint.asking(this::shards))
-                .getBetween(SHARDS, OUTCOMES, Endpoint.asking(this::outcomes));
+                .getBetween(SHARDS, OUTCOMES, Endpoint.asking(this::outcomesOfShard))
+                .get(ACROSS_SHARDS, Endpoint.asking(this::outcomes));
     }
 
     private void shards(Request request, Exchange exchange) {
@@ -98,20 +119,58 @@ final class RecordHandler implements AutoCloseable {
         });
     }
 
-    private void outcomes(Request request, Exchange exchange) {
+    private void outcomesOfShard(Request request, Exchange exchange) {
         answer(request, exchange, found -> {
-            Map<String, String> query = query(request, OF_OUTCOMES);
             String path = request.path();
-            String shard = path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1);
-            return found.outcomes(new Wanted(
-                    decoded(shard.replace("+", "%2B")),
-                    time(query, "from"),
-                    time(query, "to"),
-                    oneOf(query, "verdict", VERDICTS),
-                    oneOf(query, "regime", REGIMES),
-                    limit(query),
-                    cursor(query)));
+            String shard = decoded(path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1)
+                    .replace("+", "%2B"));
+            Map<String, String> query = query(request, OF_OUTCOMES);
+            Part part = outcomes(found, query, shard);
+            if (part.lines().isEmpty() && !found.hasShard(shard)) {
+                throw new NotFound("no outcome of this shard is recorded; /v1/shards lists the shards");
+            }
+            return part;
         });
+    }
+
+    private void outcomes(Request request, Exchange exchange) {
+        answer(request, exchange, found -> outcomes(found, query(request, OF_OUTCOMES), null));
+    }
+
+    private static Part outcomes(RecordedOutcomes found, Map<String, String> query, @Nullable String shard) {
+        String id = query.get("id");
+        if (id != null) {
+            if (query.size() > 1 || shard != null) {
+                throw new BadQuery("id can't be combined with other conditions; leave out "
+                        + (query.size() > 1
+                                ? String.join(
+                                        ", ",
+                                        query.keySet().stream()
+                                                .filter(name -> !name.equals("id"))
+                                                .sorted()
+                                                .toList())
+                                : "the shard"));
+            }
+            if (!id.matches("[0-9a-f]{" + RecordedOutcomes.LEAST_ID_DIGITS + ",64}")) {
+                throw new BadQuery("id is not " + RecordedOutcomes.LEAST_ID_DIGITS + " to 64 lower-case hex digits");
+            }
+            return new Part(found.withId(id, USUAL_LIMIT), null);
+        }
+        Set<String> givenConditions = new HashSet<>(query.keySet());
+        givenConditions.removeAll(Set.of("limit", "cursor"));
+        Order order = "newest".equals(oneOf(query, "order", ORDERS))
+                ? Order.NEWEST
+                : shard == null || !givenConditions.isEmpty() ? Order.OLDEST : Order.EPOCH;
+        return found.outcomes(new Wanted(
+                shard,
+                query.get("key"),
+                oneOf(query, "verdict", VERDICTS),
+                oneOf(query, "regime", REGIMES),
+                new Span(time(query, "from"), time(query, "to")),
+                new Span(time(query, "measured_from"), time(query, "measured_to")),
+                order,
+                limit(query),
+                cursor(query)));
     }
 
     private void answer(Request request, Exchange exchange, Function<RecordedOutcomes, Part> asked) {
@@ -140,6 +199,7 @@ final class RecordHandler implements AutoCloseable {
         try {
             Part part = asked.apply(found);
             List<Header> headers = new ArrayList<>();
+            headers.add(new Header(COVERS, found.coversAllBackends() ? "all-backends" : "this-backend"));
             String next = part.cursor();
             if (next != null) {
                 headers.add(new Header(
@@ -151,9 +211,14 @@ final class RecordHandler implements AutoCloseable {
             return new Answer(200, "application/x-ndjson", lines.toString().getBytes(StandardCharsets.UTF_8), headers);
         } catch (BadQuery e) {
             return Answer.error(400, String.valueOf(e.getMessage()));
+        } catch (NotFound e) {
+            return Answer.error(404, String.valueOf(e.getMessage()));
         } catch (StateException e) {
             if (e.reason() == Reason.INVALID) {
                 return Answer.error(400, e.getMessage());
+            }
+            if (e.reason() == Reason.STARTING) {
+                return Answer.error(503, e.getMessage(), Header.retryAfter(1));
             }
             LOG.warn("the record of outcomes can't be read from the state: {}", e.getMessage());
             return Answer.error(503, "the state is down", Header.retryAfter(1));
@@ -168,7 +233,8 @@ final class RecordHandler implements AutoCloseable {
             int equals = part.indexOf('=');
             String name = decoded(equals < 0 ? part : part.substring(0, equals));
             if (!known.contains(name)) {
-                throw new BadQuery("the query has an unknown parameter; the known ones are "
+                throw new BadQuery("the query has an unknown parameter, " + Printable.of(name) + "; did you mean "
+                        + Settings.nearest(name, known.stream().sorted()) + "? The parameters are "
                         + String.join(", ", known.stream().sorted().toList()));
             }
             if (query.put(name, equals < 0 ? "" : decoded(part.substring(equals + 1))) != null) {

@@ -55,6 +55,7 @@ public final class RecordFollower implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
     private static final JsonMapper JSON = new JsonMapper();
     private static final int CHUNK_RECORDS = StateEngine.MAX_PAGE;
+    private static final int INDEX_STEPS = 8;
     /**
      * The bytes of log records after which a chunk ends. The resulting values may be three times as large and still fit
      * into one transaction.
@@ -79,6 +80,7 @@ public final class RecordFollower implements AutoCloseable {
 
     private final DecidedLog log;
     private final StateEngine engine;
+    private final RecordIndex index;
     private final LongSupplier submissions;
     private final RecordMetrics metrics;
     private final LongSupplier nanoTicker;
@@ -120,16 +122,19 @@ public final class RecordFollower implements AutoCloseable {
     /**
      * Creates a follower; starts no thread.
      *
+     * @param index the index of the record, which this follower keeps up to date
      * @param submissions the number of submissions since the start
      */
     public RecordFollower(
             DecidedLog log,
             StateEngine engine,
+            RecordIndex index,
             LongSupplier submissions,
             RecordMetrics metrics,
             LongSupplier nanoTicker) {
         this.log = log;
         this.engine = engine;
+        this.index = index;
         this.submissions = submissions;
         this.metrics = metrics;
         this.nanoTicker = nanoTicker;
@@ -276,8 +281,9 @@ public final class RecordFollower implements AutoCloseable {
             return true;
         }
         List<LogRecord> chunk = position < upTo ? read() : List.of();
+        long last = position;
         if (!chunk.isEmpty()) {
-            long last = chunk.get(chunk.size() - 1).sequence();
+            last = chunk.get(chunk.size() - 1).sequence();
             List<Missing> missing = missing(chunk);
             List<Operation> operations = operations(chunk);
             if (over.getCount() == 0) {
@@ -294,17 +300,21 @@ public final class RecordFollower implements AutoCloseable {
             }
             String digest = digest(chunk.get(chunk.size() - 1));
             commit(operations, last, digest);
-            position = last;
             positionDigest = digest;
             outcomes.forget(last);
             missing.forEach(this::tell);
         } else if (beginNanos - positionNanos > POSITION_AGAIN_NANOS && position > 0) {
             commit(List.of(), position, positionDigest);
         }
+        boolean isIndexBehind = true;
+        for (int i = 0; i < INDEX_STEPS && isIndexBehind; i++) {
+            isIndexBehind = index.step();
+        }
+        position = last; // after the index, so that a record without a lag can be searched
         if (position >= decided) {
             upToDateNanos = beginNanos;
         }
-        return !chunk.isEmpty() && position < decided;
+        return isIndexBehind || (!chunk.isEmpty() && position < decided);
     }
 
     /**

@@ -114,7 +114,7 @@ record RecordedOutcome(StateKey key, String json) {
         }
     }
 
-    private static String keyName(long epoch, String pcsId) {
+    static String keyName(long epoch, String pcsId) {
         return KEY_PREFIX + String.format(Locale.ROOT, "%019d/", epoch) + pcsId;
     }
 

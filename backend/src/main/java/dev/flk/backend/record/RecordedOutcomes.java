@@ -5,26 +5,40 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.flk.backend.record.IndexEntry.Clock;
+import dev.flk.backend.record.IndexEntry.Scope;
+import dev.flk.backend.record.RecordIndex.Entries;
+import dev.flk.backend.record.RecordIndex.Range;
+import dev.flk.backend.record.RecordIndex.Selection;
 import dev.flk.backend.state.ServedState;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.state.History.At;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
 import dev.flk.state.StateKey;
 import dev.flk.state.StateReads.Found;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Page;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Queries of the record: its shards, and the outcomes of a shard. Safe for any thread; reads on the caller's thread.
+ * Queries of the record: its shards, the outcomes of a shard by epoch, and outcomes by time or id, which
+ * {@link RecordIndex} finds. Safe for any thread; reads on the caller's thread.
  */
 public final class RecordedOutcomes {
     /** The maximum number of lines in an answer. */
     public static final int MAX_LIMIT = 1_000;
+
+    /** The least number of hex digits of an id that a query may give. */
+    public static final int LEAST_ID_DIGITS = 8;
 
     private static final JsonMapper JSON = new JsonMapper();
     /** The maximum number of outcomes examined for one answer, matching or not. */
@@ -34,33 +48,64 @@ public final class RecordedOutcomes {
     private static final long MAX_CHARS = 2 << 20;
 
     private final StateEngine engine;
+    private final RecordIndex index;
+    private final boolean coversAllBackends;
 
-    public RecordedOutcomes(StateEngine engine) {
+    /** @param coversAllBackends whether other backends write to the same record */
+    public RecordedOutcomes(StateEngine engine, RecordIndex index, boolean coversAllBackends) {
         this.engine = engine;
+        this.index = index;
+        this.coversAllBackends = coversAllBackends;
+    }
+
+    /** Returns whether the record has the outcomes of all backends that use the same state. */
+    public boolean coversAllBackends() {
+        return coversAllBackends;
+    }
+
+    /** A range of time; null for an open end. */
+    public record Span(@Nullable Instant from, @Nullable Instant to) {
+        private boolean isOpen() {
+            return from == null && to == null;
+        }
+
+        private boolean contains(Instant time) {
+            return (from == null || !time.isBefore(from)) && (to == null || time.isBefore(to));
+        }
+    }
+
+    /** The order of an answer. */
+    public enum Order {
+        /** By the epoch of the certificates; only for a shard, and without other conditions. */
+        EPOCH,
+        OLDEST,
+        NEWEST
     }
 
     /**
-     * A query for the outcomes of a shard.
+     * A query. A null value selects everything.
      *
-     * @param from the earliest time of arrival, or null
-     * @param to the latest time of arrival, exclusive, or null
-     * @param verdict the verdict, or null for any
-     * @param regime the regime, or null for any
+     * @param received the time of arrival
+     * @param measured the time of the last measurement; with a bound, the answer is in the order of this time
      * @param limit the maximum number of outcomes, 1 to {@link #MAX_LIMIT}
      * @param cursor the place to continue after, or null to begin
      */
     public record Wanted(
-            String shard,
-            @Nullable Instant from,
-            @Nullable Instant to,
+            @Nullable String shard,
+            @Nullable String key,
             @Nullable String verdict,
             @Nullable String regime,
+            Span received,
+            Span measured,
+            Order order,
             int limit,
             @Nullable String cursor) {
         private boolean passes(JsonNode outcome) {
-            Instant received = Instant.parse(outcome.path("received_at").asText());
-            return (from == null || !received.isBefore(from))
-                    && (to == null || received.isBefore(to))
+            return received.contains(Instant.parse(outcome.path("received_at").asText()))
+                    && (measured.isOpen()
+                            || measured.contains(
+                                    Instant.parse(outcome.path("window_end").asText())))
+                    && (key == null || key.equals(outcome.path("key_id").asText()))
                     && (verdict == null
                             || verdict.equals(outcome.path("verdict").asText()))
                     && (regime == null || regime.equals(outcome.path("regime").asText()));
@@ -90,24 +135,41 @@ public final class RecordedOutcomes {
         if (!RecordedOutcome.isHashed(agentId)) {
             return agentId;
         }
-        Part one = outcomes(agentId, new Wanted(agentId, null, null, null, null, 1, null));
+        Part one = byEpoch(agentId, 1, null);
         return one.lines().isEmpty()
                 ? agentId
                 : parsed(one.lines().get(0)).path("shard_id").asText();
     }
 
-    /**
-     * Returns outcomes of a shard, by epoch. A part may have fewer outcomes than the limit although more follow.
-     *
-     * @throws StateException INVALID if the cursor is invalid
-     */
-    public Part outcomes(Wanted wanted) {
-        return outcomes(RecordedOutcome.agentId(wanted.shard()), wanted);
+    /** Returns whether the record has an outcome of a shard. */
+    public boolean hasShard(String shard) {
+        return !engine.reads()
+                .keys(
+                        ServedState.RECORD,
+                        RecordedOutcome.agentId(shard),
+                        RecordedOutcome.KEY_PREFIX,
+                        null,
+                        new At.Now(),
+                        1)
+                .entries()
+                .isEmpty();
     }
 
-    private Part outcomes(String agentId, Wanted wanted) {
+    /**
+     * Returns outcomes. A part may have fewer outcomes than the limit although more follow.
+     *
+     * @throws StateException INVALID if the cursor is invalid; STARTING if the index is not complete
+     */
+    public Part outcomes(Wanted wanted) {
+        String agentId = wanted.shard() == null ? null : RecordedOutcome.agentId(wanted.shard());
+        return agentId != null && wanted.order() == Order.EPOCH
+                ? byEpoch(agentId, wanted.limit(), wanted.cursor())
+                : byTime(agentId, wanted);
+    }
+
+    private Part byEpoch(String agentId, int limit, @Nullable String after) {
         List<String> lines = new ArrayList<>();
-        String cursor = wanted.cursor();
+        String cursor = after;
         long chars = 0;
         int lookedAt = 0;
         while (true) {
@@ -116,18 +178,14 @@ public final class RecordedOutcomes {
             List<StateKey> keys = page.entries().stream()
                     .map(entry -> new StateKey(ServedState.RECORD, agentId, entry.name()))
                     .toList();
-            List<Found> found = engine.reads().get(keys, new At.Now()).found();
+            List<Optional<String>> values = values(keys);
             for (int i = 0; i < keys.size(); i++) {
                 cursor = keys.get(i).name();
-                if (found.get(i) instanceof Found.Present present
-                        && present.version().json() != null) {
-                    JsonNode outcome = parsed(present.version().json());
-                    if (wanted.passes(outcome)) {
-                        lines.add(line(keys.get(i), present.version().json()));
-                        chars += present.version().json().length();
-                    }
+                if (values.get(i).isPresent()) {
+                    lines.add(line(keys.get(i), values.get(i).get()));
+                    chars += values.get(i).get().length();
                 }
-                if (lines.size() >= wanted.limit() || chars >= MAX_CHARS || ++lookedAt >= LOOKED_AT) {
+                if (lines.size() >= limit || chars >= MAX_CHARS) {
                     boolean isLast = i == keys.size() - 1 && page.next() == null;
                     return new Part(lines, isLast ? null : cursor);
                 }
@@ -137,6 +195,109 @@ public final class RecordedOutcomes {
                 return new Part(lines, cursor);
             }
         }
+    }
+
+    /** Returns the current values of keys; empty for a key that does not exist. */
+    private List<Optional<String>> values(List<StateKey> keys) {
+        return engine.reads().get(keys, new At.Now()).found().stream()
+                .map(found -> found instanceof Found.Present present
+                        ? Optional.ofNullable(present.version().json())
+                        : Optional.<String>empty())
+                .toList();
+    }
+
+    private Part byTime(@Nullable String agentId, Wanted wanted) {
+        Clock clock = wanted.measured().isOpen() ? Clock.RECEIVED : Clock.MEASURED;
+        String key = wanted.key();
+        Selection selection = new Selection(
+                agentId != null ? Scope.SHARD : key != null ? Scope.KEY : Scope.ALL,
+                clock,
+                agentId != null ? agentId : key != null ? key : "",
+                Optional.ofNullable(wanted.verdict()),
+                Optional.ofNullable(wanted.regime()));
+        Span span = clock == Clock.RECEIVED ? wanted.received() : wanted.measured();
+        long keyHash = key == null ? 0 : IndexEntry.hash(key);
+        long receivedFrom = millis(wanted.received().from(), Long.MIN_VALUE, 0);
+        long receivedTo = millis(wanted.received().to(), Long.MAX_VALUE, 1);
+        Predicate<IndexEntry> mayBe = entry -> (key == null || entry.keyHash() == keyHash)
+                && entry.receivedMillis() >= receivedFrom
+                && entry.receivedMillis() < receivedTo;
+        byte[] place = place(wanted.cursor());
+        List<String> lines = new ArrayList<>();
+        long chars = 0;
+        int left = LOOKED_AT;
+        while (true) {
+            Range range = new Range(
+                    millis(span.from(), Long.MIN_VALUE, 0),
+                    millis(span.to(), Long.MAX_VALUE, 1), // a millisecond later; the comparison below is exact
+                    wanted.order() == Order.NEWEST,
+                    place);
+            Entries part =
+                    index.find(selection, range, Math.min(READ_AT_ONCE, wanted.limit() - lines.size()), left, mayBe);
+            left -= part.examined();
+            List<IndexEntry> entries = part.entries();
+            List<Optional<String>> values =
+                    values(entries.stream().map(IndexEntry::key).toList());
+            for (int i = 0; i < entries.size(); i++) {
+                IndexEntry entry = entries.get(i);
+                Optional<String> json =
+                        values.get(i).filter(value -> isOf(entry, value) && wanted.passes(parsed(value)));
+                if (json.isPresent()) {
+                    lines.add(line(entry.key(), json.get()));
+                    chars += json.get().length();
+                }
+                place = IndexEntry.place(entry.millis(clock), entry.pcsId());
+                if (chars >= MAX_CHARS) {
+                    return new Part(lines, HexFormat.of().formatHex(place));
+                }
+            }
+            place = part.next();
+            if (place == null || lines.size() >= wanted.limit() || left <= 0) {
+                return new Part(lines, place == null ? null : HexFormat.of().formatHex(place));
+            }
+        }
+    }
+
+    /** Returns whether an entry of the index belongs to the value that the record has now. */
+    private static boolean isOf(IndexEntry entry, String json) {
+        return IndexEntry.of(entry.key(), json).equals(Optional.of(entry));
+    }
+
+    private static long millis(@Nullable Instant time, long open, long more) {
+        if (time == null) {
+            return open;
+        }
+        try {
+            return time.toEpochMilli() + more;
+        } catch (ArithmeticException e) {
+            return time.isBefore(Instant.EPOCH) ? Long.MIN_VALUE : Long.MAX_VALUE;
+        }
+    }
+
+    private static byte @Nullable [] place(@Nullable String cursor) {
+        if (cursor == null) {
+            return null;
+        }
+        if (!cursor.matches("[0-9a-f]{" + 2 * (Long.BYTES + IndexEntry.ID_BYTES) + "}")) {
+            throw Reason.INVALID.because("cursor belongs to another query");
+        }
+        return HexFormat.of().parseHex(cursor);
+    }
+
+    /**
+     * Returns the outcomes whose {@code pcs_id} begins with some hex digits.
+     *
+     * @param prefix {@link #LEAST_ID_DIGITS} to 64 lower-case hex digits
+     * @throws StateException STARTING if the index is not complete
+     */
+    public List<String> withId(String prefix, int limit) {
+        List<IndexEntry> entries = index.withId(prefix, limit);
+        List<StateKey> keys = entries.stream().map(IndexEntry::key).toList();
+        List<Optional<String>> values = values(keys);
+        return IntStream.range(0, keys.size())
+                .filter(i -> values.get(i).isPresent())
+                .mapToObj(i -> line(keys.get(i), values.get(i).get()))
+                .toList();
     }
 
     private static JsonNode parsed(String json) {

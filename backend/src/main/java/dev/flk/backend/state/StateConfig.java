@@ -118,6 +118,7 @@ public record StateConfig(
             RECORD_HISTORY);
 
     private static final String POSTGRES_KNOWN = "postgres.known";
+    private static final String RECORD_INDEX = "record-index";
     private static final long STAGED_PART_OF_HEAP = 8;
 
     private enum Kind {
@@ -139,6 +140,11 @@ public record StateConfig(
     /** Returns the value of STATE_ENGINE. */
     public String engineName() {
         return postgres.isPresent() ? "postgres" : directory.isPresent() ? "embedded" : "memory";
+    }
+
+    /** Returns the directory of the index of the record; empty if the state is in memory. */
+    public Optional<Path> recordIndex() {
+        return directory.or(() -> knownHistory.map(Path::getParent)).map(in -> in.resolve(RECORD_INDEX));
     }
 
     /** Returns whether callers without a token may have access from other machines. */

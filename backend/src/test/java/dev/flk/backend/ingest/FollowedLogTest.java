@@ -8,6 +8,7 @@ import ch.qos.logback.classic.Level;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.record.RecordFollower;
+import dev.flk.backend.record.RecordIndex;
 import dev.flk.backend.state.MemoryEngine;
 import dev.flk.backend.state.ServedState;
 import dev.flk.program.logging.LogCapture;
@@ -32,9 +33,11 @@ class FollowedLogTest {
 
     private final Clock clock = new Clock();
     private final StateEngine engine = MemoryEngine.started();
+    private final RecordIndex index = new RecordIndex(engine, null);
 
     @AfterEach
     void close() {
+        index.close();
         engine.close();
     }
 
@@ -44,7 +47,12 @@ class FollowedLogTest {
 
     private RecordFollower follow(IngestHarness harness) {
         RecordFollower follower = new RecordFollower(
-                harness.decidedLog(), engine, harness.ingestMetrics::admitted, harness.recordMetrics, System::nanoTime);
+                harness.decidedLog(),
+                engine,
+                index,
+                harness.ingestMetrics::admitted,
+                harness.recordMetrics,
+                System::nanoTime);
         follower.start();
         return follower;
     }

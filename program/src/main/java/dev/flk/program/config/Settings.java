@@ -103,7 +103,7 @@ public final class Settings {
     public static String nearest(String name, Stream<String> candidates) {
         String upper = name.toUpperCase(Locale.ROOT);
         return candidates
-                .min(Comparator.comparingInt(candidate -> distance(upper, candidate)))
+                .min(Comparator.comparingInt(candidate -> distance(upper, candidate.toUpperCase(Locale.ROOT))))
                 .orElseThrow();
     }
 

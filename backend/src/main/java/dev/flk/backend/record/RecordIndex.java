@@ -1,0 +1,647 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.record;
+
+import dev.flk.backend.record.IndexEntry.Clock;
+import dev.flk.backend.record.IndexEntry.Scope;
+import dev.flk.backend.state.ServedState;
+import dev.flk.state.Event;
+import dev.flk.state.History.At;
+import dev.flk.state.History.Events;
+import dev.flk.state.History.Token;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateKey;
+import dev.flk.state.StateReads.Found;
+import dev.flk.state.Storage.Head;
+import dev.flk.state.embedded.NativeLibrary;
+import dev.flk.wal.files.DiskFiles.OwnerOnly;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.PriorityQueue;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+import org.rocksdb.BlockBasedTableConfig;
+import org.rocksdb.CompressionType;
+import org.rocksdb.Env;
+import org.rocksdb.InfoLogLevel;
+import org.rocksdb.LRUCache;
+import org.rocksdb.Options;
+import org.rocksdb.RocksDB;
+import org.rocksdb.RocksDBException;
+import org.rocksdb.RocksIterator;
+import org.rocksdb.RocksMemEnv;
+import org.rocksdb.Status;
+import org.rocksdb.WriteBatch;
+import org.rocksdb.WriteOptions;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An index of the record by time, verdict, regime, shard, key and id, in a RocksDB of its own. It follows the history of
+ * the state. Therefore, it also has the outcomes that other backends write to the same Postgres.
+ *
+ * <p>The index is derived from the record. Entries and the position in the history are written in one batch; after a
+ * crash, the index continues at the saved position. A missing or damaged index, or one of another history, is built
+ * again. An entry may belong to an outcome that was removed or replaced; readers compare it with the outcome.
+ *
+ * <p>One thread calls {@link #step}; any thread reads.
+ */
+public final class RecordIndex implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
+    /** The key of the position; it is before the keys of all entries. */
+    private static final byte[] POSITION = {0};
+
+    private static final byte[] AFTER_ALL = {(byte) 0xff};
+    private static final long MEMTABLE_BYTES = 16L << 20;
+    private static final long CACHE_BYTES = 16L << 20;
+    private static final long STEP_BYTES = 1 << 20;
+    private static final long STEPS_BETWEEN_SWEEPS = 100;
+    private static final int SWEPT_AT_ONCE = 100;
+    private static final int READ_AT_ONCE = 10;
+    private static final int BUILT_AT_ONCE = 1_000;
+    private static final int TELL_EVERY = 500_000;
+
+    private final StateEngine engine;
+    private final @Nullable Path directory;
+
+    /** Every use of the database holds the read lock; opening and closing it holds the write lock. */
+    private final ReentrantReadWriteLock open = new ReentrantReadWriteLock();
+
+    // guarded by open
+    private @Nullable Database database;
+    private boolean isClosed;
+
+    private volatile boolean isComplete;
+    private volatile boolean hasFailed;
+
+    // used by the thread of step()
+    private @Nullable Position position;
+    private boolean isVerified;
+    private long built;
+    private long stepsToSweep;
+    private @Nullable String toldFailure;
+
+    /**
+     * Creates an index; opens nothing yet.
+     *
+     * @param directory a directory for the index only, or null to keep it in memory
+     */
+    public RecordIndex(StateEngine engine, @Nullable Path directory) {
+        this.engine = engine;
+        this.directory = directory;
+    }
+
+    /**
+     * The point of the history up to which the record is indexed.
+     *
+     * @param isBuilding whether the values that existed at this revision are not all indexed
+     * @param after the last of these values that is indexed, or null
+     */
+    private record Position(
+            String historyId,
+            long revision,
+            long micros,
+            boolean isBuilding,
+            @Nullable StateKey after) {
+        byte[] encode() {
+            String place = after == null ? "\n" : after.agentId() + "\n" + after.name();
+            return (historyId + "\n" + revision + "\n" + micros + "\n" + isBuilding + "\n" + place)
+                    .getBytes(StandardCharsets.UTF_8);
+        }
+
+        static Position decode(byte[] encoded) {
+            String[] lines = new String(encoded, StandardCharsets.UTF_8).split("\n", -1);
+            return new Position(
+                    lines[0],
+                    Long.parseLong(lines[1]),
+                    Long.parseLong(lines[2]),
+                    Boolean.parseBoolean(lines[3]),
+                    lines[4].isEmpty() ? null : new StateKey(ServedState.RECORD, lines[4], lines[5]));
+        }
+    }
+
+    /** An open RocksDB and what must be closed with it. Its own log is off. */
+    private static final class Database implements AutoCloseable {
+        private final Env env;
+        private final LRUCache cache = new LRUCache(CACHE_BYTES);
+        private final Options options;
+        private final WriteOptions unlogged = new WriteOptions().setDisableWAL(true);
+        private final RocksDB rocks;
+
+        Database(@Nullable Path directory) throws RocksDBException {
+            env = directory == null ? new RocksMemEnv(Env.getDefault()) : Env.getDefault();
+            options = new Options()
+                    .setEnv(env)
+                    .setCreateIfMissing(true)
+                    .setWriteBufferSize(MEMTABLE_BYTES)
+                    .setMaxBackgroundJobs(2)
+                    .setMaxOpenFiles(256)
+                    .setCompressionType(CompressionType.LZ4_COMPRESSION)
+                    .setInfoLogLevel(InfoLogLevel.WARN_LEVEL)
+                    .setKeepLogFileNum(3)
+                    .setStatsDumpPeriodSec(0)
+                    .setTableFormatConfig(new BlockBasedTableConfig()
+                            .setBlockCache(cache)
+                            .setCacheIndexAndFilterBlocks(true)
+                            .setPinL0FilterAndIndexBlocksInCache(true)
+                            .setFormatVersion(6));
+            String path = directory == null ? "/record-index" : directory.toString();
+            try {
+                rocks = openOrReplace(path);
+            } catch (RocksDBException e) {
+                closeOptions();
+                throw e;
+            }
+        }
+
+        private RocksDB openOrReplace(String path) throws RocksDBException {
+            try {
+                return RocksDB.open(options, path);
+            } catch (RocksDBException e) {
+                if (!isDamage(e)) {
+                    throw e;
+                }
+                LOG.warn("the index of the record in {} is damaged and is built again: {}", path, e.getMessage());
+                RocksDB.destroyDB(path, options);
+                return RocksDB.open(options, path);
+            }
+        }
+
+        private static boolean isDamage(RocksDBException e) {
+            Status status = e.getStatus();
+            return status != null && status.getCode() == Status.Code.Corruption;
+        }
+
+        @Override
+        public void close() {
+            rocks.close();
+            closeOptions();
+        }
+
+        private void closeOptions() {
+            unlogged.close();
+            options.close();
+            cache.close();
+            if (env instanceof RocksMemEnv) {
+                env.close();
+            }
+        }
+    }
+
+    /** Uses the database. */
+    private interface Use<T> {
+        T of(Database opened) throws RocksDBException;
+    }
+
+    /**
+     * Indexes a part of what is not indexed yet.
+     *
+     * @return whether there is more to index now
+     * @throws StateException if the state can't be read
+     */
+    boolean step() {
+        try {
+            if (hasFailed) {
+                closeDatabase();
+            }
+            openDatabase();
+            boolean isMore = using(this::step);
+            toldFailure = null;
+            return isMore;
+        } catch (RocksDBException | IOException | UnsatisfiedLinkError e) {
+            hasFailed = true;
+            String message = String.valueOf(e.getMessage());
+            if (!message.equals(toldFailure)) {
+                LOG.error(
+                        "the index of the record failed, and is opened again every second; until then, the record"
+                                + " can't be searched: {}",
+                        message);
+                toldFailure = message;
+            }
+            return false;
+        }
+    }
+
+    private boolean step(Database opened) throws RocksDBException {
+        Head head = engine.head();
+        Position now = position;
+        if (now == null) {
+            byte[] saved = opened.rocks.get(POSITION);
+            now = saved == null ? null : Position.decode(saved);
+        }
+        if (now == null || !now.historyId().equals(head.historyId())) {
+            now = startOver(opened, head);
+        }
+        try {
+            Position next = now.isBuilding() ? build(opened, now) : follow(opened, now);
+            boolean isMore = next.isBuilding() || next.revision() < head.revision();
+            if (!isMore && !isComplete) {
+                isComplete = true;
+                if (built > 0) {
+                    LOG.info("the index of the record is complete; {} outcomes were indexed", built);
+                }
+            }
+            if (!isMore && --stepsToSweep < 0) {
+                stepsToSweep = sweep(opened) ? 0 : STEPS_BETWEEN_SWEEPS;
+            }
+            return isMore;
+        } catch (StateException e) {
+            position = null;
+            isVerified = false;
+            if (e.reason() != Reason.COMPACTED && e.reason() != Reason.HISTORY_CHANGED) {
+                throw e;
+            }
+            startOver(opened, engine.head());
+            return true;
+        }
+    }
+
+    /** Empties the index, so that it is built again. */
+    private Position startOver(Database opened, Head head) throws RocksDBException {
+        isComplete = false;
+        isVerified = true;
+        built = 0;
+        Position start = new Position(head.historyId(), head.revision(), head.committedAtMicros(), true, null);
+        try (WriteBatch batch = new WriteBatch()) {
+            batch.deleteRange(POSITION, AFTER_ALL);
+            write(opened, batch, start);
+        }
+        return start;
+    }
+
+    /**
+     * Indexes current values, in the order of keys. Whatever changes meanwhile has a later revision than the position,
+     * so {@link #follow} indexes it.
+     */
+    private Position build(Database opened, Position from) throws RocksDBException {
+        try (WriteBatch batch = new WriteBatch()) {
+            StateKey after = from.after();
+            long until = built + BUILT_AT_ONCE;
+            do {
+                String agentId = after == null ? nextAgent(null) : after.agentId();
+                List<StateKey> keys = agentId == null ? List.of() : keys(agentId, after == null ? null : after.name());
+                if (!keys.isEmpty()) {
+                    addCurrent(batch, keys);
+                    after = keys.get(keys.size() - 1);
+                } else {
+                    agentId = agentId == null ? null : nextAgent(agentId);
+                    after = agentId == null
+                            ? null
+                            : new StateKey(ServedState.RECORD, agentId, RecordedOutcome.KEY_PREFIX);
+                }
+            } while (after != null && built < until);
+            Position next = new Position(from.historyId(), from.revision(), from.micros(), after != null, after);
+            write(opened, batch, next);
+            return next;
+        }
+    }
+
+    private @Nullable String nextAgent(@Nullable String after) {
+        List<String> page =
+                engine.reads().agents(ServedState.RECORD, "", after, 1).entries();
+        return page.isEmpty() ? null : page.get(0);
+    }
+
+    private List<StateKey> keys(String agentId, @Nullable String after) {
+        return engine
+                .reads()
+                .keys(ServedState.RECORD, agentId, RecordedOutcome.KEY_PREFIX, after, new At.Now(), READ_AT_ONCE)
+                .entries()
+                .stream()
+                .map(entry -> new StateKey(ServedState.RECORD, agentId, entry.name()))
+                .toList();
+    }
+
+    private static boolean isRecorded(StateKey key) {
+        return key.namespace().equals(ServedState.RECORD);
+    }
+
+    private Position follow(Database opened, Position from) throws RocksDBException {
+        long revision = isVerified
+                ? from.revision()
+                : engine.history()
+                        .resume(
+                                new Token(from.historyId(), from.revision(), from.micros()),
+                                "",
+                                "",
+                                RecordIndex::isRecorded);
+        Events part = engine.history()
+                .events(from.historyId(), revision + 1, Long.MAX_VALUE, "", RecordIndex::isRecorded, STEP_BYTES);
+        isVerified = true;
+        if (part.next() == revision + 1) {
+            return from;
+        }
+        try (WriteBatch batch = new WriteBatch()) {
+            for (Event event : part.events()) {
+                for (Event.Change change : event.changes()) {
+                    add(batch, change.key(), change.json());
+                }
+            }
+            Position next = new Position(from.historyId(), part.next() - 1, part.lastAtMicros(), false, null);
+            write(opened, batch, next);
+            return next;
+        }
+    }
+
+    private void addCurrent(WriteBatch batch, List<StateKey> keys) throws RocksDBException {
+        List<Found> found = engine.reads().get(keys, new At.Now()).found();
+        for (int i = 0; i < keys.size(); i++) {
+            if (found.get(i) instanceof Found.Present present) {
+                add(batch, keys.get(i), present.version().json());
+            }
+        }
+    }
+
+    private void add(WriteBatch batch, StateKey key, @Nullable String json) throws RocksDBException {
+        Optional<IndexEntry> entry = json == null ? Optional.empty() : IndexEntry.of(key, json);
+        if (entry.isEmpty()) {
+            return;
+        }
+        byte[] value = entry.get().value();
+        for (byte[] each : entry.get().keys()) {
+            batch.put(each, value);
+        }
+        if (!isComplete && ++built % TELL_EVERY == 0) {
+            LOG.info("the index of the record is being built: {} outcomes so far", built);
+        }
+    }
+
+    private void write(Database opened, WriteBatch batch, Position next) throws RocksDBException {
+        batch.put(POSITION, next.encode());
+        opened.rocks.write(opened.unlogged, batch);
+        position = next;
+    }
+
+    /**
+     * Removes the entries of the oldest outcomes if these are no longer in the record.
+     *
+     * @return whether all examined outcomes were gone, so that there may be more
+     */
+    private boolean sweep(Database opened) throws RocksDBException {
+        Selection oldest = new Selection(Scope.ALL, Clock.RECEIVED, "", Optional.empty(), Optional.empty());
+        List<IndexEntry> entries = find(opened, oldest, Range.EVERYTHING, SWEPT_AT_ONCE, SWEPT_AT_ONCE, entry -> true)
+                .entries();
+        List<Found> found = entries.isEmpty()
+                ? List.of()
+                : engine.reads()
+                        .get(entries.stream().map(IndexEntry::key).toList(), new At.Now())
+                        .found();
+        int removed = 0;
+        try (WriteBatch batch = new WriteBatch()) {
+            for (int i = 0; i < entries.size(); i++) {
+                if (!(found.get(i) instanceof Found.Present)) {
+                    for (byte[] key : entries.get(i).keys()) {
+                        batch.delete(key);
+                    }
+                    removed++;
+                }
+            }
+            opened.rocks.write(opened.unlogged, batch);
+        }
+        return removed > 0 && removed == entries.size();
+    }
+
+    /**
+     * The entries that a query selects from.
+     *
+     * @param name the agent id or the key id of the scope; empty for all outcomes
+     */
+    record Selection(Scope scope, Clock clock, String name, Optional<String> verdict, Optional<String> regime) {}
+
+    /**
+     * A range of time.
+     *
+     * @param fromMillis the first time
+     * @param toMillis the first time after the range
+     * @param after the place of the last entry of the previous part, or null
+     */
+    record Range(long fromMillis, long toMillis, boolean isNewestFirst, byte @Nullable [] after) {
+        static final Range EVERYTHING = new Range(Long.MIN_VALUE, Long.MAX_VALUE, false, null);
+    }
+
+    /**
+     * A part of a result.
+     *
+     * @param examined the number of entries that were examined for it
+     * @param next the place after which to continue, or null at the end
+     */
+    record Entries(List<IndexEntry> entries, int examined, byte @Nullable [] next) {}
+
+    /**
+     * Returns entries in the order of time.
+     *
+     * @param limit the maximum number of entries
+     * @param maxExamined the maximum number of entries that are examined
+     * @param wanted selects entries
+     * @throws StateException STARTING if the index is not complete or can't be read
+     */
+    Entries find(Selection selection, Range range, int limit, int maxExamined, Predicate<IndexEntry> wanted) {
+        return reading(opened -> find(opened, selection, range, limit, maxExamined, wanted));
+    }
+
+    private static Entries find(
+            Database opened, Selection selection, Range range, int limit, int maxExamined, Predicate<IndexEntry> wanted)
+            throws RocksDBException {
+        Comparator<Walk> byPlace = (one, other) -> Arrays.compareUnsigned(one.place(), other.place());
+        PriorityQueue<Walk> walks = new PriorityQueue<>(range.isNewestFirst() ? byPlace.reversed() : byPlace);
+        List<Walk> all = new ArrayList<>();
+        try {
+            for (int kind : IndexEntry.kinds(selection.verdict(), selection.regime())) {
+                byte[] head =
+                        IndexEntry.head(selection.scope(), selection.clock(), IndexEntry.hash(selection.name()), kind);
+                Walk walk = new Walk(opened.rocks, head, range);
+                all.add(walk);
+                if (walk.isThere()) {
+                    walks.add(walk);
+                }
+            }
+            List<IndexEntry> entries = new ArrayList<>();
+            byte[] last = range.after();
+            int examined = 0;
+            for (; !walks.isEmpty(); examined++) {
+                if (entries.size() == limit || examined == maxExamined) {
+                    return new Entries(entries, examined, last);
+                }
+                Walk walk = walks.remove();
+                last = walk.place();
+                IndexEntry entry = walk.entry();
+                if (wanted.test(entry)) {
+                    entries.add(entry);
+                }
+                walk.move();
+                if (walk.isThere()) {
+                    walks.add(walk);
+                }
+            }
+            return new Entries(entries, examined, null);
+        } finally {
+            all.forEach(Walk::close);
+        }
+    }
+
+    /** The entries of one kind in a range. */
+    private static final class Walk implements AutoCloseable {
+        private final RocksIterator iterator;
+        private final boolean isNewestFirst;
+        private final byte[] low;
+        private final byte[] high;
+        private final int headBytes;
+
+        Walk(RocksDB rocks, byte[] head, Range range) throws RocksDBException {
+            byte[] after = range.after();
+            isNewestFirst = range.isNewestFirst();
+            headBytes = head.length;
+            byte[] from = IndexEntry.join(head, IndexEntry.time(range.fromMillis()));
+            byte[] to = head.clone();
+            to[to.length - 1]++;
+            if (range.toMillis() != Long.MAX_VALUE) {
+                to = IndexEntry.join(head, IndexEntry.time(range.toMillis()));
+            }
+            low = after == null || isNewestFirst ? from : IndexEntry.join(head, IndexEntry.join(after, new byte[1]));
+            high = after == null || !isNewestFirst ? to : IndexEntry.join(head, after);
+            iterator = rocks.newIterator();
+            if (isNewestFirst) {
+                iterator.seekForPrev(high);
+                if (iterator.isValid() && Arrays.equals(iterator.key(), high)) {
+                    iterator.prev();
+                }
+            } else {
+                iterator.seek(low);
+            }
+            iterator.status();
+        }
+
+        boolean isThere() {
+            return iterator.isValid()
+                    && Arrays.compareUnsigned(iterator.key(), low) >= 0
+                    && Arrays.compareUnsigned(iterator.key(), high) < 0;
+        }
+
+        byte[] place() {
+            byte[] key = iterator.key();
+            return Arrays.copyOfRange(key, headBytes, key.length);
+        }
+
+        IndexEntry entry() {
+            return IndexEntry.decode(iterator.key(), iterator.value());
+        }
+
+        void move() throws RocksDBException {
+            if (isNewestFirst) {
+                iterator.prev();
+            } else {
+                iterator.next();
+            }
+            iterator.status(); // an iterator that failed looks like one at its end
+        }
+
+        @Override
+        public void close() {
+            iterator.close();
+        }
+    }
+
+    /**
+     * Returns the entries whose ids begin with some hex digits, in the order of ids.
+     *
+     * @throws StateException as {@link #find}
+     */
+    List<IndexEntry> withId(String prefix, int limit) {
+        String end = "f".repeat(2 * IndexEntry.ID_BYTES - prefix.length());
+        byte[] first = IndexEntry.idKey(prefix + "0".repeat(end.length()));
+        byte[] last = IndexEntry.idKey(prefix + end);
+        return reading(opened -> {
+            List<IndexEntry> entries = new ArrayList<>();
+            try (RocksIterator iterator = opened.rocks.newIterator()) {
+                for (iterator.seek(first);
+                        iterator.isValid()
+                                && entries.size() < limit
+                                && Arrays.compareUnsigned(iterator.key(), last) <= 0;
+                        iterator.next()) {
+                    entries.add(IndexEntry.decode(iterator.key(), iterator.value()));
+                }
+                iterator.status();
+            }
+            return entries;
+        });
+    }
+
+    private <T> T reading(Use<T> use) {
+        if (!isComplete) {
+            throw Reason.STARTING.because("the index of the record is being built; try again later");
+        }
+        try {
+            return using(use);
+        } catch (RocksDBException e) {
+            hasFailed = true;
+            LOG.error("the index of the record can't be read, and is opened again: {}", e.getMessage());
+            throw Reason.STARTING.because("the index of the record can't be read; the backend's log has the problem");
+        }
+    }
+
+    private <T> T using(Use<T> use) throws RocksDBException {
+        open.readLock().lock();
+        try {
+            if (database == null) {
+                throw Reason.STARTING.because("the index of the record is not open");
+            }
+            return use.of(database);
+        } finally {
+            open.readLock().unlock();
+        }
+    }
+
+    private void openDatabase() throws IOException, RocksDBException {
+        open.writeLock().lock();
+        try {
+            if (database != null || isClosed) {
+                return;
+            }
+            if (directory == null) {
+                NativeLibrary.load(Files.createTempDirectory("flk"));
+            } else {
+                Files.createDirectories(directory, OwnerOnly.directory(directory));
+                NativeLibrary.load(directory.resolve(NativeLibrary.DIRECTORY));
+            }
+            database = new Database(directory);
+            position = null;
+            isVerified = false;
+            hasFailed = false;
+        } finally {
+            open.writeLock().unlock();
+        }
+    }
+
+    private void closeDatabase() {
+        open.writeLock().lock();
+        try {
+            if (database != null) {
+                database.close();
+                database = null;
+            }
+        } finally {
+            open.writeLock().unlock();
+        }
+    }
+
+    /** Ends all reads, and closes the files. Idempotent. */
+    @Override
+    public void close() {
+        open.writeLock().lock();
+        try {
+            isClosed = true;
+            closeDatabase();
+        } finally {
+            open.writeLock().unlock();
+        }
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code ./flk bench}, with rounds that are too short for a figure: every suite still finds what it waits for. */
+@Alone
+@Tag("thorough")
+final class BenchIT {
+    @TempDir
+    private Path data;
+
+    @Test
+    void eachSuite_runsAndPrintsItsTable() throws Exception {
+        Process bench = new ProcessBuilder(
+                        "./flk", "bench", "singles", "rates", "sizes", "batches", "signatures", "stores", "agent",
+                        "state", "restart", "slow-disk", "--rounds", "1", "--seconds", "0.2", "--warm-up", "0",
+                        "--data", data.toString())
+                .directory(Built.root().toFile())
+                .redirectErrorStream(true)
+                .start();
+        bench.getOutputStream().close();
+        String output = new String(bench.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+
+        assertThat(bench.waitFor()).as(output).isZero();
+        assertThat(output).contains("record, catching up", "measured     1 rounds of 0.2 s after 0.0 s");
+    }
+}
