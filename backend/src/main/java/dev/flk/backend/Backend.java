@@ -193,7 +193,9 @@ public final class Backend implements AutoCloseable {
                         System::nanoTime));
                 care.waitFor(follower::position);
                 record = new RecordedOutcomes(
-                        served.engine(), index, config.state().get().postgres().isPresent());
+                        served.engine(),
+                        index,
+                        config.state().get().postgres().isPresent() || !isShared(config.store()));
                 follower.start();
             }
         }
@@ -340,6 +342,11 @@ public final class Backend implements AutoCloseable {
             }
         }
         throw new IllegalStateException("unknown signing configuration: " + signing);
+    }
+
+    /** Returns whether several backends may use a store. */
+    private static boolean isShared(StoreConfig store) {
+        return store instanceof StoreConfig.Redis || store instanceof StoreConfig.Postgres;
     }
 
     private static Ready ready(StoreConfig store) {

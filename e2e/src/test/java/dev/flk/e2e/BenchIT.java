@@ -19,9 +19,26 @@ final class BenchIT {
     @Test
     void eachSuite_runsAndPrintsItsTable() throws Exception {
         Process bench = new ProcessBuilder(
-                        "./flk", "bench", "singles", "rates", "sizes", "batches", "signatures", "stores", "agent",
-                        "state", "restart", "slow-disk", "--rounds", "1", "--seconds", "0.2", "--warm-up", "0",
-                        "--data", data.toString())
+                        "./flk",
+                        "bench",
+                        "singles",
+                        "rates",
+                        "sizes",
+                        "batches",
+                        "signatures",
+                        "stores",
+                        "agent",
+                        "state",
+                        "restart",
+                        "slow-disk",
+                        "--rounds",
+                        "1",
+                        "--seconds",
+                        "0.2",
+                        "--warm-up",
+                        "0",
+                        "--data",
+                        data.toString())
                 .directory(Built.root().toFile())
                 .redirectErrorStream(true)
                 .start();

@@ -12,7 +12,9 @@ import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -164,9 +166,15 @@ class RecordIT {
             assertThat(second.body().lines())
                     .hasSize(5)
                     .doesNotContainAnyElementsOf(first.body().lines().toList());
-            assertThat(client.get("/v1/shards/nobody/outcomes").body()).isEmpty();
+            Answer unknown = client.get("/v1/shards/nobody/outcomes");
+            assertThat(unknown.status()).isEqualTo(404);
+            assertThat(unknown.error()).startsWith("no outcome of this shard is recorded");
             assertThat(client.get("/v1/shards/x/outcomes?from=yesterday").error())
                     .isEqualTo("from is not a time; write it like 2026-01-31T12:00:00Z");
+            assertThat(client.get("/v1/outcomes?verdct=rejected").error())
+                    .startsWith("the query has an unknown parameter, verdct; did you mean verdict?");
+            assertThat(client.get("/v1/outcomes?id=01234567&limit=1").error())
+                    .isEqualTo("id can't be combined with other conditions; leave out limit");
 
             String table = printed(backend, "record", "--shard", "shard-1", "--since", "1h", "--limit", "7");
             assertThat(table.lines().filter(line -> !line.startsWith("    "))).hasSize(8);
@@ -174,6 +182,52 @@ class RecordIT {
             assertThat(printed(backend, "record", "--shard", "a/b c", "--format", "csv", "--limit", "2")
                             .lines())
                     .hasSize(3);
+        }
+    }
+
+    @Test
+    void outcomes_canBeSearched_acrossShards() throws Exception {
+        try (BackendProcess backend = start(Map.of())) {
+            Client client = Client.comparing(backend.url());
+            submit(client, 200);
+            Pcs measured = Pcs.number(9_001)
+                    .with("ft", "{\"window_start\":\"2026-01-01T00:00:00Z\",\"window_end\":\"2026-01-02T00:00:00Z\"}");
+            String id = measured.id().toString();
+            assertThat(client.submit(measured).status()).isEqualTo(200);
+            Client.awaitUntil(
+                    () -> client.metric("flk_inbox_pending") == 0 && client.metric("flk_record_lag_records") == 0);
+
+            Answer escalated = client.get("/v1/outcomes?verdict=escalated&order=newest&limit=1000");
+            assertThat(escalated.header("X-Flk-Covers")).isEqualTo("all-backends");
+            List<JsonNode> found =
+                    escalated.body().lines().map(StrictJson::read).toList();
+            assertThat(found)
+                    .isNotEmpty()
+                    .allSatisfy(outcome ->
+                            assertThat(outcome.get("verdict").textValue()).isEqualTo("escalated"));
+            assertThat(found.stream().map(outcome -> outcome.get("shard_id").textValue()))
+                    .contains("shard-1", "a/b c");
+            assertThat(found.stream().map(outcome -> outcome.get("received_at").textValue()))
+                    .isSortedAccordingTo(Comparator.comparing(Instant::parse).reversed());
+            assertThat(client.get("/v1/outcomes?measured_from=2026-01-02T00:00:00Z&measured_to=2026-01-03T00:00:00Z")
+                            .body()
+                            .lines())
+                    .singleElement()
+                    .asString()
+                    .contains(id, "\"window_end\":\"2026-01-02T00:00:00Z\"");
+
+            String digits = id.substring(0, 8);
+            assertThat(client.get("/v1/pcs/" + digits).body())
+                    .isEqualTo(client.get("/v1/pcs/" + measured.id()).body());
+            assertThat(client.get("/v1/pcs/00000000").status()).isEqualTo(404);
+
+            assertThat(printed(backend, "record", "--id", digits))
+                    .contains(id.substring(0, 12));
+            String rejected = printed(backend, "record", "--verdict", "rejected", "--newest", "--limit", "3");
+            assertThat(rejected.lines()).allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80));
+            String again = backend.url().replace("127.0.0.1", "localhost") + "/";
+            assertThat(printed(backend, "record", "--shard", "shard-1", "--since", "1h", "--url", again))
+                    .isEqualTo(printed(backend, "record", "--shard", "shard-1", "--since", "1h"));
         }
     }
 

@@ -74,15 +74,20 @@ public record Certificate(
      * @param fallbacks the names of the fallbacks that the agent used
      * @param clockSkewMillis the offset of the agent's clock that the agent corrected for, if given; clamped like
      *     {@code outboxSeq}
+     * @param window the time of the measurements, if given; ignored unless both of its times are valid and in order
      */
     public record FaultTolerance(
             @Nullable Long outboxSeq,
             boolean degraded,
             List<String> fallbacks,
-            @Nullable Long clockSkewMillis) {
+            @Nullable Long clockSkewMillis,
+            @Nullable Window window) {
 
         /** The value of a certificate without {@code ft}. */
-        public static final FaultTolerance NONE = new FaultTolerance(null, false, List.of(), null);
+        public static final FaultTolerance NONE = new FaultTolerance(null, false, List.of(), null, null);
+
+        /** The times of the first and the last measurement. */
+        public record Window(Instant start, Instant end) {}
 
         public FaultTolerance {
             fallbacks = List.copyOf(fallbacks);

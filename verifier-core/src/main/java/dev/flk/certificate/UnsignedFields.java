@@ -3,6 +3,7 @@ package dev.flk.certificate;
 
 import com.fasterxml.jackson.core.JsonToken;
 import dev.flk.certificate.Certificate.FaultTolerance;
+import dev.flk.certificate.Certificate.FaultTolerance.Window;
 import dev.flk.certificate.Certificate.Regime;
 import dev.flk.certificate.ContentDigest.NormalObject;
 import dev.flk.certificate.Field.Problems;
@@ -14,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -265,6 +267,8 @@ final class UnsignedFields {
         boolean degraded = false;
         List<String> fallbacks = new ArrayList<>();
         Long clockSkewMillis = null;
+        Optional<Instant> windowStart = Optional.empty();
+        Optional<Instant> windowEnd = Optional.empty();
         NormalObject members = new NormalObject(new StringBuilder());
         while (in.next() == JsonToken.FIELD_NAME) {
             String name = in.text();
@@ -282,6 +286,8 @@ final class UnsignedFields {
             switch (name) {
                 case "outbox_seq" -> outboxSeq = ftInteger(in, "outbox_seq must be an integer");
                 case "clock_skew_ms" -> clockSkewMillis = ftInteger(in, "clock_skew_ms must be an integer");
+                case "window_start" -> windowStart = ftTime(in);
+                case "window_end" -> windowEnd = ftTime(in);
                 case "fallbacks" -> problems.add(Field.FT, FALLBACKS);
                 case "degraded" -> {
                     degraded = in.token() == JsonToken.VALUE_TRUE;
@@ -293,7 +299,17 @@ final class UnsignedFields {
             }
         }
         members.close();
-        faultTolerance = new FaultTolerance(outboxSeq, degraded, fallbacks, clockSkewMillis);
+        Window window = windowStart.isPresent()
+                        && windowEnd.isPresent()
+                        && !windowEnd.get().isBefore(windowStart.get())
+                ? new Window(windowStart.get(), windowEnd.get())
+                : null;
+        faultTolerance = new FaultTolerance(outboxSeq, degraded, fallbacks, clockSkewMillis, window);
+    }
+
+    /** Returns a time; empty if the value is none, which breaks no rule. */
+    private static Optional<Instant> ftTime(JsonText in) throws MalformedCertificate {
+        return in.token() == JsonToken.VALUE_STRING ? Rfc3339.parse(in.text()) : Optional.empty();
     }
 
     private @Nullable Long ftInteger(JsonText in, String rule) {

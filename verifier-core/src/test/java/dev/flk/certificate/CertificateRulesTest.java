@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.flk.certificate.Certificate.FaultTolerance;
+import dev.flk.certificate.Certificate.FaultTolerance.Window;
 import dev.flk.certificate.Certificate.Regime;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -30,7 +32,27 @@ class CertificateRulesTest {
                 .containsOnly(Map.entry("2", 5L), Map.entry("4", 10L), Map.entry("8", 20L), Map.entry("16", 40L));
         assertThat(certificate.vStar()).containsExactly(0.1, 0.2);
         assertThat(certificate.regime()).isEqualTo(Regime.MIXED);
-        assertThat(certificate.faultTolerance()).isEqualTo(new FaultTolerance(3L, false, List.of(), -5L));
+        assertThat(certificate.faultTolerance()).isEqualTo(new FaultTolerance(3L, false, List.of(), -5L, null));
+    }
+
+    @Test
+    void check_timesOfMeasurement_areReadOrIgnored() throws MalformedCertificate {
+        String window = "{\"window_start\":\"2026-01-19T10:00:00Z\",\"window_end\":\"%s\"}";
+
+        assertThat(CertificateText.valid()
+                        .with("ft", window.formatted("2026-01-19T12:00:00+01:00"))
+                        .check()
+                        .faultTolerance()
+                        .window())
+                .isEqualTo(new Window(Instant.parse("2026-01-19T10:00:00Z"), Instant.parse("2026-01-19T11:00:00Z")));
+        for (String end : List.of("2026-01-19T09:59:59Z", "yesterday")) {
+            assertThat(CertificateText.valid()
+                            .with("ft", window.formatted(end))
+                            .check()
+                            .faultTolerance()
+                            .window())
+                    .isNull();
+        }
     }
 
     @Test

@@ -6,6 +6,8 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import de.siegmar.fastcsv.writer.CsvWriter;
 import de.siegmar.fastcsv.writer.LineDelimiter;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
+import dev.flk.backend.files.ConfiguredFile;
+import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
@@ -13,16 +15,31 @@ import dev.flk.program.config.Quantities;
 import dev.flk.program.diagnostics.LocalHttpClient;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.net.ConnectException;
 import java.net.URLEncoder;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.DateTimeException;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
+import java.time.LocalDate;
+import java.time.OffsetDateTime;
+import java.time.ZoneOffset;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.Deque;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.PriorityQueue;
+import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
@@ -31,35 +48,43 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** The command {@code record}, which prints the outcomes of a shard's certificates from a running backend. */
+/** The command {@code record}, which prints outcomes of certificates from running backends. */
 @Command(
         name = "record",
         description = {
-            "Prints the outcomes of the certificates of a shard.",
+            "Prints the outcomes of certificates, in the order of time.",
             "",
-            "It asks the backend of the configuration, or the one at --url. Without --shard,",
-            "it lists the shards.",
+            "It asks the backend of the configuration, or those at --url. A TIME is like",
+            "2026-01-31 or 2026-01-31T12:00:00Z. Without any condition, it lists the shards.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
-        exitCodeList = {"0:done", "1:the backend can't be reached, or has no record", "2:wrong usage or configuration"})
+        exitCodeList = {
+            "0:done",
+            "1:a backend can't be reached, or has no record, or not of this shard",
+            "2:wrong usage or configuration"
+        })
 final class RecordCommand implements Callable<Integer> {
     private static final JsonMapper JSON = new JsonMapper();
     private static final int PART = 1_000;
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final int SHORT_ID = 12;
+    private static final int MAX_PEM_BYTES = 1 << 20;
+    private static final String DATE = "2026-01-31";
+    private static final String UNKNOWN_SHARD = "no outcome of this shard";
     private static final Table<JsonNode> TABLE = new Table<JsonNode>()
-            .left(
-                    "received (UTC)",
-                    19,
-                    outcome -> outcome.path("received_at")
-                            .asText()
-                            .substring(0, 19)
-                            .replace('T', ' '))
+            .left("received (UTC)", 19, RecordCommand::received)
             .right("epoch", 8, outcome -> outcome.path("epoch").asText())
-            .left("pcs_id", SHORT_ID, outcome -> outcome.path("pcs_id").asText().substring(0, SHORT_ID))
+            .left("pcs_id", SHORT_ID, RecordCommand::shortId)
             .left("verdict", 9, outcome -> outcome.path("verdict").asText())
             .right("D_hat", 7, outcome -> number(outcome.path("D_hat")))
             .right("recomputed", 10, outcome -> number(outcome.path("recomputed_D_hat")));
+    private static final Table<JsonNode> TABLE_WITH_SHARDS = new Table<JsonNode>()
+            .left("received (UTC)", 19, RecordCommand::received)
+            .left("pcs_id", SHORT_ID, RecordCommand::shortId)
+            .left("verdict", 9, outcome -> outcome.path("verdict").asText())
+            .right("D_hat", 7, outcome -> number(outcome.path("D_hat")))
+            .left("shard", outcome -> Printable.of(outcome.path("shard_id").asText()));
     private static final List<String> COLUMNS = List.of(
             "received_at",
             "shard_id",
@@ -76,16 +101,31 @@ final class RecordCommand implements Callable<Integer> {
             "reason",
             "policy",
             "key_id",
-            "merkle_root");
+            "merkle_root",
+            "window_start",
+            "window_end");
 
     private final Map<String, String> environment;
     private final ConfigOption config;
     private final InstantSource clock;
-    private final LocalHttpClient client = new LocalHttpClient(Duration.ofSeconds(30));
+    private LocalHttpClient client = new LocalHttpClient(PATIENCE);
     private Optional<String> login = Optional.empty();
+    private boolean isPartial;
 
-    @Option(names = "--shard", paramLabel = "SHARD", description = "The full name of the shard.")
+    @Option(names = "--shard", paramLabel = "SHARD", description = "Only this shard; its full name.")
     private @Nullable String shard;
+
+    @Option(names = "--id", paramLabel = "HEX", description = "Only ids that begin with these digits, at least eight.")
+    private @Nullable String id;
+
+    @Option(names = "--verdict", paramLabel = "VERDICT", description = "Only ${COMPLETION-CANDIDATES}.")
+    private @Nullable Verdict verdict;
+
+    @Option(names = "--regime", paramLabel = "REGIME", description = "Only ${COMPLETION-CANDIDATES}.")
+    private @Nullable Regime regime;
+
+    @Option(names = "--key", paramLabel = "KEY_ID", description = "Only certificates signed with this key.")
+    private @Nullable String key;
 
     @Option(
             names = "--since",
@@ -93,11 +133,26 @@ final class RecordCommand implements Callable<Integer> {
             description = "Only certificates received within this time, such as 24h or 7d.")
     private @Nullable String since;
 
-    @Option(names = "--verdict", paramLabel = "VERDICT", description = "Only accepted, escalated or rejected.")
-    private @Nullable String verdict;
+    @Option(names = "--from", paramLabel = "TIME", description = "Only certificates received at this time or later.")
+    private @Nullable String from;
 
-    @Option(names = "--regime", paramLabel = "REGIME", description = "Only sticky, mixed or non_sticky.")
-    private @Nullable String regime;
+    @Option(names = "--until", paramLabel = "TIME", description = "Only certificates received before this time.")
+    private @Nullable String until;
+
+    @Option(
+            names = "--measured-from",
+            paramLabel = "TIME",
+            description = "Only certificates whose last measurement was at this time or later.")
+    private @Nullable String measuredFrom;
+
+    @Option(
+            names = "--measured-until",
+            paramLabel = "TIME",
+            description = "Only certificates whose last measurement was before this time.")
+    private @Nullable String measuredUntil;
+
+    @Option(names = "--newest", description = "The newest first.")
+    private boolean isNewestFirst;
 
     @Option(names = "--limit", paramLabel = "N", description = "The largest number of lines (default: no limit).")
     private int limit = Integer.MAX_VALUE;
@@ -108,8 +163,20 @@ final class RecordCommand implements Callable<Integer> {
             description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
     private Format format = Format.table;
 
-    @Option(names = "--url", paramLabel = "URL", description = "The URL of the backend, such as http://127.0.0.1:8080.")
-    private @Nullable String url;
+    @Option(
+            names = "--url",
+            paramLabel = "URL",
+            description = {
+                "The URL of a backend, such as http://127.0.0.1:8080.",
+                "Repeat it to ask several, and to see each id once."
+            })
+    private List<String> urls = new ArrayList<>();
+
+    @Option(
+            names = "--ca",
+            paramLabel = "FILE",
+            description = "PEM file of the authorities that signed the backend's certificate.")
+    private @Nullable Path authorities;
 
     @Spec
     private CommandSpec spec = CommandSpec.create();
@@ -121,6 +188,20 @@ final class RecordCommand implements Callable<Integer> {
         csv
     }
 
+    /** Verdicts, named as users type them. */
+    private enum Verdict {
+        accepted,
+        escalated,
+        rejected
+    }
+
+    /** Regimes, named as users type them. */
+    private enum Regime {
+        sticky,
+        mixed,
+        non_sticky
+    }
+
     RecordCommand(Map<String, String> environment, ConfigOption config, InstantSource clock) {
         this.environment = environment;
         this.config = config;
@@ -130,49 +211,91 @@ final class RecordCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         if (limit < 1) {
-            throw new ParameterException(spec.commandLine(), "--limit: a number from 1");
+            throw usage("--limit: a number from 1");
         }
-        String base = url == null ? RunningBackend.url(environment, config.file) : url;
+        List<String> conditions = conditions();
+        if (id != null && (shard != null || !conditions.isEmpty())) {
+            throw usage("--id: can't be combined with other conditions");
+        }
+        if (since != null && from != null) {
+            throw usage("--since and --from: give one of them");
+        }
+        List<String> bases = urls.isEmpty()
+                ? List.of(RunningBackend.url(environment, config.file))
+                : urls.stream()
+                        .map(each -> each.replaceAll("/+$", ""))
+                        .distinct()
+                        .toList();
         login = RunningBackend.login(environment, config.file);
+        if (authorities != null) {
+            client = new LocalHttpClient(PATIENCE, pem(authorities));
+        }
         PrintWriter out = spec.commandLine().getOut();
-        if (shard == null) {
+        if (shard == null && id == null && conditions.isEmpty()) {
+            Comparator<JsonNode> byName = Comparator.comparing(RecordCommand::shard);
             each(
-                    base + "/v1/shards?",
-                    "",
-                    line -> out.println(
-                            format == Format.json
-                                    ? line
-                                    : Printable.of(
-                                            JSON.readTree(line).path("shard_id").asText())));
+                    bases,
+                    "/v1/shards?",
+                    byName,
+                    RecordCommand::shard,
+                    (line, parsed) -> out.println(format == Format.json ? line : Printable.of(shard(parsed))));
             return ExitCode.OK;
         }
-        Printer printer = printer(out);
-        each(base + "/v1/shards/" + encoded(shard).replace("+", "%20") + "/outcomes?", filters(), printer);
+        if (bases.size() > 1 && conditions.isEmpty() && id == null) {
+            conditions.add("order=oldest"); // answers in the order of epochs can't be merged by time
+        }
+        String path =
+                shard == null ? "/v1/outcomes?" : "/v1/shards/" + encoded(shard).replace("+", "%20") + "/outcomes?";
+        String query = id == null ? String.join("&", conditions) : "id=" + encoded(id);
+        boolean isByMeasurement = measuredFrom != null || measuredUntil != null;
+        Comparator<JsonNode> byTime = Comparator.comparing(outcome -> Instant.parse(
+                outcome.path(isByMeasurement ? "window_end" : "received_at").asText()));
+        each(
+                bases,
+                path + query + (query.isEmpty() ? "" : "&"),
+                isNewestFirst ? byTime.reversed() : byTime,
+                outcome -> outcome.path("pcs_id").asText(),
+                printer(out));
+        if (isPartial && bases.size() == 1) {
+            String footer = "These are the outcomes of one backend; others share its store. Repeat --url to ask them.";
+            (format == Format.table ? out : spec.commandLine().getErr()).print(Paragraph.wrapped(footer));
+        }
         return ExitCode.OK;
+    }
+
+    private static byte[] pem(Path file) throws IOException {
+        try {
+            return ConfiguredFile.bytes(file, MAX_PEM_BYTES);
+        } catch (Unusable e) {
+            throw new IOException("--ca: " + file + " " + e.getMessage(), e);
+        }
+    }
+
+    private ParameterException usage(String message) {
+        return new ParameterException(spec.commandLine(), message);
     }
 
     /** Returns a printer for outcomes, after printing the headings. */
     private Printer printer(PrintWriter out) {
         return switch (format) {
-            case json -> out::println;
+            case json -> (line, outcome) -> out.println(line);
             case csv -> {
                 CsvWriter csv = CsvWriter.builder()
                         .lineDelimiter(LineDelimiter.PLATFORM)
                         .bufferSize(0)
                         .build(out);
                 csv.writeRecord(COLUMNS);
-                yield line -> {
-                    JsonNode outcome = JSON.readTree(line);
+                yield (line, outcome) -> {
                     csv.writeRecord(COLUMNS.stream()
                             .map(column -> outcome.path(column).asText())
                             .toList());
                 };
             }
             case table -> {
-                out.print(TABLE.heading());
-                yield line -> {
-                    JsonNode outcome = JSON.readTree(line);
-                    out.print(TABLE.row(outcome));
+                Table<JsonNode> table = shard == null ? TABLE_WITH_SHARDS : TABLE;
+                out.print(table.heading());
+                yield (line, outcome) -> {
+                    out.print(table.row(outcome));
                     String reason = outcome.path("reason").asText();
                     out.print(reason.isEmpty() ? "" : Paragraph.wrapped("    " + Printable.of(reason)));
                 };
@@ -180,19 +303,40 @@ final class RecordCommand implements Callable<Integer> {
         };
     }
 
-    private String filters() {
-        StringBuilder query = new StringBuilder();
-        if (since != null) {
-            query.append("&from=")
-                    .append(encoded(clock.instant().minus(sinceDuration(since)).toString()));
+    /** Returns the conditions of a query, except the shard and the id. */
+    private List<String> conditions() {
+        List<String> conditions = new ArrayList<>();
+        Instant begin = since == null ? time("--from", from) : clock.instant().minus(sinceDuration(since));
+        add(conditions, "from", begin);
+        add(conditions, "to", time("--until", until));
+        add(conditions, "measured_from", time("--measured-from", measuredFrom));
+        add(conditions, "measured_to", time("--measured-until", measuredUntil));
+        add(conditions, "verdict", verdict);
+        add(conditions, "regime", regime);
+        add(conditions, "key", key);
+        add(conditions, "order", isNewestFirst ? "newest" : null);
+        return conditions;
+    }
+
+    private static void add(List<String> conditions, String name, @Nullable Object value) {
+        if (value != null) {
+            conditions.add(name + "=" + encoded(value.toString()));
         }
-        if (verdict != null) {
-            query.append("&verdict=").append(encoded(verdict));
+    }
+
+    private @Nullable Instant time(String option, @Nullable String text) {
+        try {
+            return text == null
+                    ? null
+                    : text.length() == DATE.length()
+                            ? LocalDate.parse(text).atStartOfDay(ZoneOffset.UTC).toInstant()
+                            : OffsetDateTime.parse(text).toInstant();
+        } catch (DateTimeException e) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    option + ": '" + text + "' is not a time; write it like " + DATE + " or " + DATE + "T12:00:00Z",
+                    e);
         }
-        if (regime != null) {
-            query.append("&regime=").append(encoded(regime));
-        }
-        return query.toString();
     }
 
     private Duration sinceDuration(String text) {
@@ -205,30 +349,111 @@ final class RecordCommand implements Callable<Integer> {
 
     /** Prints one line of an answer. */
     private interface Printer {
-        void print(String line) throws IOException;
+        void print(String line, JsonNode parsed) throws IOException;
     }
 
-    /** Passes each line to {@code printer}, fetching one page after another. */
-    private void each(String address, String filters, Printer printer) throws IOException {
+    /**
+     * Passes each line of the answers of all backends to {@code printer}: in an order that all answers have, and each
+     * name once.
+     */
+    private void each(
+            List<String> bases,
+            String question,
+            Comparator<JsonNode> order,
+            Function<JsonNode, String> name,
+            Printer printer)
+            throws IOException {
+        PriorityQueue<Answers> answers = new PriorityQueue<>(Comparator.comparing(Answers::first, order));
+        List<String> unknown = new ArrayList<>();
+        for (String base : bases) {
+            Answers one = new Answers(base + question);
+            if (one.isUnknownShard) {
+                unknown.add(base);
+            }
+            if (one.hasMore()) {
+                answers.add(one);
+            }
+        }
+        if (unknown.size() == bases.size()) {
+            throw new IOException("no outcome of shard '" + Printable.of(String.valueOf(shard))
+                    + "' is recorded; run record without --shard to list the shards");
+        }
+        Set<String> seen = new HashSet<>();
         int left = limit;
-        String cursor = "";
-        while (left > 0 && cursor != null) {
-            HttpResponse<String> part = ask(address + "limit=" + Math.min(PART, left) + filters + cursor);
-            for (String line : part.body().lines().toList()) {
-                printer.print(line);
+        while (left > 0 && !answers.isEmpty()) {
+            Answers next = answers.remove();
+            if (bases.size() == 1 || seen.add(name.apply(next.first()))) {
+                printer.print(next.line(), next.first());
                 left--;
             }
-            cursor = part.headers()
-                    .firstValue("X-Flk-Cursor")
-                    .map(next -> "&cursor=" + next)
-                    .orElse(null);
+            next.move();
+            if (next.hasMore()) {
+                answers.add(next);
+            }
         }
     }
 
+    /** The lines of one backend's answer, which is fetched in parts. */
+    private final class Answers {
+        private final String question;
+        private final Deque<String> lines = new ArrayDeque<>();
+        private @Nullable String cursor = "";
+        private JsonNode first = JSON.nullNode();
+        private boolean isUnknownShard;
+
+        Answers(String question) throws IOException {
+            this.question = question;
+            fill();
+        }
+
+        boolean hasMore() {
+            return !lines.isEmpty();
+        }
+
+        String line() {
+            return lines.getFirst();
+        }
+
+        JsonNode first() {
+            return first;
+        }
+
+        void move() throws IOException {
+            lines.removeFirst();
+            fill();
+        }
+
+        private void fill() throws IOException {
+            while (lines.isEmpty() && cursor != null) {
+                String more = id == null ? "limit=" + Math.min(PART, limit) + cursor : "";
+                HttpResponse<String> part = ask(question + more);
+                isUnknownShard = part.statusCode() != 200;
+                part.body().lines().filter(line -> !isUnknownShard).forEach(lines::add);
+                isPartial |= part.headers()
+                        .firstValue("X-Flk-Covers")
+                        .filter("this-backend"::equals)
+                        .isPresent();
+                cursor = part.headers()
+                        .firstValue("X-Flk-Cursor")
+                        .map(next -> "&cursor=" + next)
+                        .orElse(null);
+            }
+            if (!lines.isEmpty()) {
+                first = JSON.readTree(lines.getFirst());
+            }
+        }
+    }
+
+    /** Returns an answer with status 200, or with 404 if the shard is unknown. */
     private HttpResponse<String> ask(String address) throws IOException {
         HttpResponse<String> answer;
         try {
             answer = client.ask(address, login);
+        } catch (ConnectException e) {
+            throw new IOException(
+                    "nothing listens at " + address.substring(0, address.indexOf("/v1/"))
+                            + "; start the backend, or give its PORT (its OPS_PORT if that is set) in --url",
+                    e);
         } catch (IllegalArgumentException e) {
             throw new ParameterException(spec.commandLine(), "--url: not a URL: " + e.getMessage(), e);
         }
@@ -236,13 +461,29 @@ final class RecordCommand implements Callable<Integer> {
             throw new IOException(
                     "the backend asks for the operators' login; run this with its METRICS_USER and METRICS_PASS");
         }
+        if (answer.statusCode() == 404 && shard != null && error(answer).startsWith(UNKNOWN_SHARD)) {
+            return answer;
+        }
         if (answer.statusCode() != 200) {
-            throw new IOException("HTTP %d: %s"
-                    .formatted(
-                            answer.statusCode(),
-                            JSON.readTree(answer.body()).path("error").asText()));
+            throw new IOException("HTTP %d: %s".formatted(answer.statusCode(), error(answer)));
         }
         return answer;
+    }
+
+    private static String error(HttpResponse<String> answer) throws IOException {
+        return JSON.readTree(answer.body()).path("error").asText();
+    }
+
+    private static String shard(JsonNode line) {
+        return line.path("shard_id").asText();
+    }
+
+    private static String received(JsonNode outcome) {
+        return outcome.path("received_at").asText().substring(0, 19).replace('T', ' ');
+    }
+
+    private static String shortId(JsonNode outcome) {
+        return outcome.path("pcs_id").asText().substring(0, SHORT_ID);
     }
 
     private static String encoded(String text) {

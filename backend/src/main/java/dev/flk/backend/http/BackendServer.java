@@ -90,8 +90,8 @@ public final class BackendServer implements AutoCloseable {
                 .post(
                         "/v1/pcs/batch",
                         Endpoint.withBody(config.maxBatchBytes(), new BatchHandler(config, limits, turns)))
-                .getBelow("/v1/pcs", Endpoint.asking(turns::lookUp))
                 .get("/health", Endpoint.always(ops::health));
+        record.addLookUp(routes, turns::lookUp);
         this.door = new Listener(
                 new InetSocketAddress(config.bindAddress(), config.port()),
                 config.bindAddress() + " port " + config.port(),

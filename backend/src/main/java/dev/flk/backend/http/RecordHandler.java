@@ -7,6 +7,7 @@ import dev.flk.backend.record.RecordedOutcomes.Order;
 import dev.flk.backend.record.RecordedOutcomes.Part;
 import dev.flk.backend.record.RecordedOutcomes.Span;
 import dev.flk.backend.record.RecordedOutcomes.Wanted;
+import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;
@@ -35,8 +36,10 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -67,6 +70,8 @@ final class RecordHandler implements AutoCloseable {
     private static final Set<String> ORDERS = Set.of("newest", "oldest");
     private static final Set<String> VERDICTS = Set.of("accepted", "escalated", "rejected");
     private static final Set<String> REGIMES = Set.of("sticky", "mixed", "non_sticky");
+
+    private static final Pattern ID_PREFIX = Pattern.compile("[0-9a-f]{" + RecordedOutcomes.LEAST_ID_DIGITS + ",63}");
 
     private final Supplier<Optional<RecordedOutcomes>> record;
     private final MetricsGuard guard;
@@ -151,7 +156,7 @@ final class RecordHandler implements AutoCloseable {
                                                 .toList())
                                 : "the shard"));
             }
-            if (!id.matches("[0-9a-f]{" + RecordedOutcomes.LEAST_ID_DIGITS + ",64}")) {
+            if (!ID_PREFIX.matcher(id).matches() && PcsId.parse(id).isEmpty()) {
                 throw new BadQuery("id is not " + RecordedOutcomes.LEAST_ID_DIGITS + " to 64 lower-case hex digits");
             }
             return new Part(found.withId(id, USUAL_LIMIT), null);
@@ -173,7 +178,47 @@ final class RecordHandler implements AutoCloseable {
                 cursor(query)));
     }
 
+    /** Adds the look-up of an outcome, by its id or by the beginning of its id. */
+    Routes addLookUp(Routes routes, LookUp lookUp) {
+        return routes.getBelow("/v1/pcs", Endpoint.asking((request, exchange) -> {
+            String id = request.lastSegment();
+            if (ID_PREFIX.matcher(id).matches()) {
+                ask(request, exchange, found -> lookUp(found, id, lookUp, exchange));
+            } else {
+                lookUp.answer(id, exchange);
+            }
+        }));
+    }
+
+    /** Answers with the outcome of an id. */
+    interface LookUp {
+        void answer(String pcsId, Exchange exchange);
+    }
+
+    private static void lookUp(RecordedOutcomes found, String prefix, LookUp lookUp, Exchange exchange) {
+        List<String> ids;
+        try {
+            ids = found.idsThatBeginWith(prefix, 2);
+        } catch (StateException e) {
+            exchange.answer(refusal(e));
+            return;
+        }
+        if (ids.size() == 1) {
+            lookUp.answer(ids.get(0), exchange);
+        } else {
+            exchange.answer(
+                    ids.isEmpty()
+                            ? Answer.error(404, "no outcome recorded")
+                            : Answer.error(400, "several ids begin with these digits; give more of them"));
+        }
+    }
+
     private void answer(Request request, Exchange exchange, Function<RecordedOutcomes, Part> asked) {
+        ask(request, exchange, found -> exchange.answer(answer(found, asked)));
+    }
+
+    /** Runs {@code question}, which answers the exchange, on another thread. */
+    private void ask(Request request, Exchange exchange, Consumer<RecordedOutcomes> question) {
         if (!guard.admits(request)) {
             exchange.answer(OpsHandler.UNAUTHORIZED);
             return;
@@ -189,7 +234,7 @@ final class RecordHandler implements AutoCloseable {
             return;
         }
         try {
-            threads.execute(() -> exchange.safely(() -> exchange.answer(answer(found.get(), asked))));
+            threads.execute(() -> exchange.safely(() -> question.accept(found.get())));
         } catch (RejectedExecutionException e) {
             exchange.answer(Refusal.overloaded());
         }
@@ -214,15 +259,19 @@ final class RecordHandler implements AutoCloseable {
         } catch (NotFound e) {
             return Answer.error(404, String.valueOf(e.getMessage()));
         } catch (StateException e) {
-            if (e.reason() == Reason.INVALID) {
-                return Answer.error(400, e.getMessage());
-            }
-            if (e.reason() == Reason.STARTING) {
-                return Answer.error(503, e.getMessage(), Header.retryAfter(1));
-            }
-            LOG.warn("the record of outcomes can't be read from the state: {}", e.getMessage());
-            return Answer.error(503, "the state is down", Header.retryAfter(1));
+            return refusal(e);
         }
+    }
+
+    private static Answer refusal(StateException e) {
+        if (e.reason() == Reason.INVALID) {
+            return Answer.error(400, e.getMessage());
+        }
+        if (e.reason() == Reason.STARTING) {
+            return Answer.error(503, e.getMessage(), Header.retryAfter(1));
+        }
+        LOG.warn("the record of outcomes can't be read from the state: {}", e.getMessage());
+        return Answer.error(503, "the state is down", Header.retryAfter(1));
     }
 
     /** Returns the percent-decoded names and values; rejects unknown and repeated names. */

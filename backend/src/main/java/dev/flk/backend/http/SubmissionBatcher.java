@@ -77,8 +77,8 @@ final class SubmissionBatcher {
     }
 
     /** Answers a look-up with the stored outcome. */
-    void lookUp(Request request, Exchange exchange) {
-        Optional<PcsId> id = PcsId.parse(request.lastSegment());
+    void lookUp(String pcsId, Exchange exchange) {
+        Optional<PcsId> id = PcsId.parse(pcsId);
         if (id.isEmpty()) {
             Client.answerBadRequest(exchange, "pcs_id is not 64 lower-case hex digits");
             return;

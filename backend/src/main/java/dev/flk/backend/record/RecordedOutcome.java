@@ -9,6 +9,7 @@ import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.Sha256;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.Certificate;
+import dev.flk.certificate.Certificate.FaultTolerance.Window;
 import dev.flk.state.StateException;
 import dev.flk.state.StateKey;
 import dev.flk.wal.segment.LogRecord;
@@ -27,6 +28,7 @@ import java.util.Map;
  * D_hat … policy       as in the answer
  * budget coh_star r    as claimed
  * merkle_root, N_j, scales
+ * window_start, _end   the times of the measurements, if the certificate has them; they are not signed
  * shard_id             only if it can't be an agent id, which is then sha256:HEX of it
  * received_at, key_id  the arrival and the key of the submission that was decided
  * </pre>
@@ -91,6 +93,11 @@ record RecordedOutcome(StateKey key, String json) {
                 .append(signed.merkleRoot())
                 .append('"');
         appendCounts(json, certificate);
+        Window window = certificate.faultTolerance().window();
+        if (window != null) {
+            json.append(",\"window_start\":\"").append(window.start()).append('"');
+            json.append(",\"window_end\":\"").append(window.end()).append('"');
+        }
     }
 
     private static void appendCounts(StringBuilder json, Certificate certificate) {

@@ -51,14 +51,14 @@ public final class RecordedOutcomes {
     private final RecordIndex index;
     private final boolean coversAllBackends;
 
-    /** @param coversAllBackends whether other backends write to the same record */
+    /** @param coversAllBackends whether no other backend with the same dedup store has a record of its own */
     public RecordedOutcomes(StateEngine engine, RecordIndex index, boolean coversAllBackends) {
         this.engine = engine;
         this.index = index;
         this.coversAllBackends = coversAllBackends;
     }
 
-    /** Returns whether the record has the outcomes of all backends that use the same state. */
+    /** Returns whether the record has the outcomes of all backends with the same dedup store. */
     public boolean coversAllBackends() {
         return coversAllBackends;
     }
@@ -298,6 +298,11 @@ public final class RecordedOutcomes {
                 .filter(i -> values.get(i).isPresent())
                 .mapToObj(i -> line(keys.get(i), values.get(i).get()))
                 .toList();
+    }
+
+    /** Returns the ids that begin with some hex digits; see {@link #withId}. */
+    public List<String> idsThatBeginWith(String prefix, int limit) {
+        return index.withId(prefix, limit).stream().map(IndexEntry::pcsId).toList();
     }
 
     private static JsonNode parsed(String json) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.program.diagnostics;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.URI;
@@ -8,20 +9,34 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
+import java.security.cert.Certificate;
+import java.security.cert.CertificateFactory;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
+import org.jspecify.annotations.Nullable;
 
 /** A client for the HTTP endpoints of a program, usually one on this machine. */
 public final class LocalHttpClient {
     private final Duration patience;
+    private final byte @Nullable [] authorities;
 
     /** @param patience the longest time from a request to the end of its answer */
     public LocalHttpClient(Duration patience) {
+        this(patience, null);
+    }
+
+    /** @param authorities the authorities to trust with TLS, in PEM; null for those of the JVM */
+    public LocalHttpClient(Duration patience, byte @Nullable [] authorities) {
         this.patience = patience;
+        this.authorities = authorities == null ? null : authorities.clone();
     }
 
     /**
@@ -39,28 +54,53 @@ public final class LocalHttpClient {
      * Returns the answer to a GET.
      *
      * @throws IllegalArgumentException if {@code url} is not a URL
+     * @throws ConnectException if nothing listens there
      */
     public HttpResponse<String> ask(String url, Optional<String> login) throws IOException {
         HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(url));
         login.ifPresent(basic -> request.header("Authorization", "Basic " + basic));
         // created on demand, because the JDK's client requires that all TLS properties of the JVM are valid
-        CompletableFuture<HttpResponse<String>> answer = HttpClient.newBuilder()
-                .version(HttpClient.Version.HTTP_1_1)
-                .build()
-                .sendAsync(request.build(), BodyHandlers.ofString());
+        HttpClient.Builder client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1);
+        if (authorities != null) {
+            client.sslContext(trusting(authorities));
+        }
+        CompletableFuture<HttpResponse<String>> answer =
+                client.build().sendAsync(request.build(), BodyHandlers.ofString());
         try {
             return answer.get(patience.toMillis(), TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {
-            throw e.getCause() instanceof ConnectException
-                    ? new IOException(
-                            "nothing listens at " + url + ": the program is not running, or not on this machine", e)
-                    : new IOException(url + " does not answer: " + e.getCause(), e);
+            if (e.getCause() instanceof ConnectException) {
+                throw new ConnectException(
+                        "nothing listens at " + url + ": the program is not running, or not on this machine");
+            }
+            throw new IOException(url + " does not answer: " + e.getCause(), e);
         } catch (TimeoutException e) {
             answer.cancel(true);
             throw new IOException(url + " does not answer within " + patience.toSeconds() + " s", e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted while waiting for " + url, e);
+        }
+    }
+
+    private static SSLContext trusting(byte[] authorities) throws IOException {
+        try {
+            KeyStore trusted = KeyStore.getInstance("PKCS12");
+            trusted.load(null, null);
+            CertificateFactory certificates = CertificateFactory.getInstance("X.509");
+            for (Certificate each : certificates.generateCertificates(new ByteArrayInputStream(authorities))) {
+                trusted.setCertificateEntry("authority-" + trusted.size(), each);
+            }
+            if (trusted.size() == 0) {
+                throw new IOException("--ca: the file has no certificate in PEM");
+            }
+            TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
+            trust.init(trusted);
+            SSLContext context = SSLContext.getInstance("TLS");
+            context.init(null, trust.getTrustManagers(), null);
+            return context;
+        } catch (GeneralSecurityException e) {
+            throw new IOException("--ca: the file has no usable certificate in PEM: " + e.getMessage(), e);
         }
     }
 }
