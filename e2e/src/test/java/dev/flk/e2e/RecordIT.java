@@ -197,14 +197,13 @@ class RecordIT {
             Client.awaitUntil(
                     () -> client.metric("flk_inbox_pending") == 0 && client.metric("flk_record_lag_records") == 0);
 
-            Answer escalated = client.get("/v1/outcomes?verdict=escalated&order=newest&limit=1000");
-            assertThat(escalated.header("X-Flk-Covers")).isEqualTo("all-backends");
-            List<JsonNode> found =
-                    escalated.body().lines().map(StrictJson::read).toList();
+            Answer rejected = client.get("/v1/outcomes?verdict=rejected&order=newest&limit=1000");
+            assertThat(rejected.header("X-Flk-Covers")).isEqualTo("all-backends");
+            List<JsonNode> found = rejected.body().lines().map(StrictJson::read).toList();
             assertThat(found)
                     .isNotEmpty()
                     .allSatisfy(outcome ->
-                            assertThat(outcome.get("verdict").textValue()).isEqualTo("escalated"));
+                            assertThat(outcome.get("verdict").textValue()).isEqualTo("rejected"));
             assertThat(found.stream().map(outcome -> outcome.get("shard_id").textValue()))
                     .contains("shard-1", "a/b c");
             assertThat(found.stream().map(outcome -> outcome.get("received_at").textValue()))
@@ -221,10 +220,9 @@ class RecordIT {
                     .isEqualTo(client.get("/v1/pcs/" + measured.id()).body());
             assertThat(client.get("/v1/pcs/00000000").status()).isEqualTo(404);
 
-            assertThat(printed(backend, "record", "--id", digits))
-                    .contains(id.substring(0, 12));
-            String rejected = printed(backend, "record", "--verdict", "rejected", "--newest", "--limit", "3");
-            assertThat(rejected.lines()).allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80));
+            assertThat(printed(backend, "record", "--id", digits)).contains(id.substring(0, 12));
+            String table = printed(backend, "record", "--verdict", "rejected", "--newest", "--limit", "3");
+            assertThat(table.lines()).allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80));
             String again = backend.url().replace("127.0.0.1", "localhost") + "/";
             assertThat(printed(backend, "record", "--shard", "shard-1", "--since", "1h", "--url", again))
                     .isEqualTo(printed(backend, "record", "--shard", "shard-1", "--since", "1h"));

@@ -23,6 +23,7 @@ class ArchitectureTest {
                 .resideInAnyPackage(
                         "java..",
                         "javax.management..",
+                        "javax.net.ssl..",
                         "jdk.jfr..",
                         "org.jspecify..",
                         "com.fasterxml.jackson..",

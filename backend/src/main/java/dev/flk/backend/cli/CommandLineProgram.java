@@ -29,8 +29,10 @@ import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The program {@code flk-backend}. Exit codes: 0 success, 1 failure, 2 wrong usage or configuration. */
 public final class CommandLineProgram {
@@ -82,11 +84,21 @@ public final class CommandLineProgram {
                 .addSubcommand(WalCommand.with(new WalSource(environment, config)))
                 .setOut(out)
                 .setErr(err)
+                .setParameterExceptionHandler((mistake, arguments) -> refuse(mistake))
                 .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));
         // set after the subcommands were added, because a subcommand that is added later would inherit the footer
         commands.getCommandSpec()
                 .usageMessage()
                 .footer("Without a command, it serves. It reads the environment and the --config file.");
+    }
+
+    private static int refuse(ParameterException mistake) {
+        CommandLine command = mistake.getCommandLine();
+        command.getErr().println("flk-backend: " + mistake.getMessage());
+        if (!UnmatchedArgumentException.printSuggestions(mistake, command.getErr())) {
+            command.getErr().println("Try: " + command.getCommandSpec().qualifiedName() + " --help");
+        }
+        return ExitCode.USAGE;
     }
 
     /** Makes long commands show their progress on standard error, which must be a terminal. */

@@ -40,6 +40,7 @@ import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
@@ -238,7 +239,7 @@ final class RecordCommand implements Callable<Integer> {
                     "/v1/shards?",
                     byName,
                     RecordCommand::shard,
-                    (line, parsed) -> out.println(format == Format.json ? line : Printable.of(shard(parsed))));
+                    () -> (line, parsed) -> out.println(format == Format.json ? line : Printable.of(shard(parsed))));
             return ExitCode.OK;
         }
         if (bases.size() > 1 && conditions.isEmpty() && id == null) {
@@ -252,10 +253,10 @@ final class RecordCommand implements Callable<Integer> {
                 outcome.path(isByMeasurement ? "window_end" : "received_at").asText()));
         each(
                 bases,
-                path + query + (query.isEmpty() ? "" : "&"),
+                path + query,
                 isNewestFirst ? byTime.reversed() : byTime,
                 outcome -> outcome.path("pcs_id").asText(),
-                printer(out));
+                () -> printer(out));
         if (isPartial && bases.size() == 1) {
             String footer = "These are the outcomes of one backend; others share its store. Repeat --url to ask them.";
             (format == Format.table ? out : spec.commandLine().getErr()).print(Paragraph.wrapped(footer));
@@ -285,11 +286,9 @@ final class RecordCommand implements Callable<Integer> {
                         .bufferSize(0)
                         .build(out);
                 csv.writeRecord(COLUMNS);
-                yield (line, outcome) -> {
-                    csv.writeRecord(COLUMNS.stream()
-                            .map(column -> outcome.path(column).asText())
-                            .toList());
-                };
+                yield (line, outcome) -> csv.writeRecord(COLUMNS.stream()
+                        .map(column -> outcome.path(column).asText())
+                        .toList());
             }
             case table -> {
                 Table<JsonNode> table = shard == null ? TABLE_WITH_SHARDS : TABLE;
@@ -353,15 +352,15 @@ final class RecordCommand implements Callable<Integer> {
     }
 
     /**
-     * Passes each line of the answers of all backends to {@code printer}: in an order that all answers have, and each
-     * name once.
+     * Passes each line of the answers of all backends to a printer: in an order that all answers have, and each name
+     * once. The printer is made after the first part of each answer has arrived.
      */
     private void each(
             List<String> bases,
             String question,
             Comparator<JsonNode> order,
             Function<JsonNode, String> name,
-            Printer printer)
+            Supplier<Printer> printers)
             throws IOException {
         PriorityQueue<Answers> answers = new PriorityQueue<>(Comparator.comparing(Answers::first, order));
         List<String> unknown = new ArrayList<>();
@@ -378,6 +377,7 @@ final class RecordCommand implements Callable<Integer> {
             throw new IOException("no outcome of shard '" + Printable.of(String.valueOf(shard))
                     + "' is recorded; run record without --shard to list the shards");
         }
+        Printer printer = printers.get();
         Set<String> seen = new HashSet<>();
         int left = limit;
         while (left > 0 && !answers.isEmpty()) {
@@ -425,8 +425,8 @@ final class RecordCommand implements Callable<Integer> {
 
         private void fill() throws IOException {
             while (lines.isEmpty() && cursor != null) {
-                String more = id == null ? "limit=" + Math.min(PART, limit) + cursor : "";
-                HttpResponse<String> part = ask(question + more);
+                String limited = (question.endsWith("?") ? "limit=" : "&limit=") + Math.min(PART, limit) + cursor;
+                HttpResponse<String> part = ask(id == null ? question + limited : question);
                 isUnknownShard = part.statusCode() != 200;
                 part.body().lines().filter(line -> !isUnknownShard).forEach(lines::add);
                 isPartial |= part.headers()
