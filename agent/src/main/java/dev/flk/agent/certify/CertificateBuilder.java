@@ -65,6 +65,6 @@ public final class CertificateBuilder {
 
     /** Returns the certificate as JSON in UTF-8, unsigned; the agent signs it before it sends it. */
     public byte[] build() {
-        return Certifier.certificate(new Window(epoch, rows, false), shardId);
+        return Certifier.certificate(new Window(epoch, rows, true, false), shardId);
     }
 }

@@ -28,7 +28,9 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.DoubleSummaryStatistics;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.function.Consumer;
@@ -61,6 +63,11 @@ public final class Certifier {
     private static final int LONGEST_SHARD_ID = 256;
     private static final String BEGINNING = "{\"pcs_id\":\"";
     private static final int LONGEST_CERTIFICATE_BYTES = 1 << 16;
+    // certificates have times of the years 1 to 9999, which RFC 3339 can express
+    private static final double FIRST_SECOND =
+            Instant.parse("0001-01-01T00:00:00Z").getEpochSecond();
+    private static final double LAST_SECOND =
+            Instant.parse("9999-12-31T00:00:00Z").getEpochSecond();
 
     private final List<String> shardIds;
     private int dealt;
@@ -90,11 +97,14 @@ public final class Certifier {
      * Returns the certificates of all windows of a CSV file, in order, as JSON in UTF-8. A mistake anywhere in the file
      * fails the entire call.
      *
-     * @throws MalformedCsv if the file has a mistake anywhere; the message names the line
+     * @throws MalformedCsv if the file has no rows, or a mistake anywhere; the message names the line
      */
     public List<byte[]> certify(CsvRows csv, Windows windows) throws IOException, MalformedCsv {
         List<byte[]> certificates = new ArrayList<>();
         windows.cut(csv, window -> certificates.add(certificate(window, nextShard())));
+        if (certificates.isEmpty()) {
+            throw csv.noRows();
+        }
         return certificates;
     }
 
@@ -106,10 +116,10 @@ public final class Certifier {
      * @throws MalformedCsv if a line has a mistake; the message names the line. Windows that were complete before that
      *     line are certified
      */
-    public void follow(InputStream csv, Columns columns, Windows windows, Consumer<byte[]> each)
+    public void follow(InputStream csv, Columns columns, CsvFormat format, Windows windows, Consumer<byte[]> each)
             throws IOException, MalformedCsv {
         EndNoticed noticed = new EndNoticed(csv);
-        windows.cut(new CsvRows(noticed, columns), window -> {
+        windows.cut(new CsvRows(noticed, columns, format), window -> {
             if (!noticed.ended) {
                 each.accept(certificate(window, nextShard()));
             }
@@ -230,11 +240,20 @@ public final class Certifier {
             json.writeStringField("regime", Regime.of(dHat, cohStar).wireName());
             real(json, "budget", Policy.defaults().budget(dHat, cohStar, r));
             json.writeStringField("merkle_root", merkleRoot);
-            if (!fallbacks.isEmpty()) {
+            DoubleSummaryStatistics times =
+                    window.rows().stream().mapToDouble(Row::timestampSeconds).summaryStatistics();
+            boolean hasTimes = window.hasTimes() && times.getMin() >= FIRST_SECOND && times.getMax() <= LAST_SECOND;
+            if (!fallbacks.isEmpty() || hasTimes) {
                 json.writeObjectFieldStart("ft");
-                json.writeBooleanField("degraded", true);
-                json.writeFieldName("fallbacks");
-                json.writeArray(fallbacks.toArray(String[]::new), 0, fallbacks.size());
+                if (!fallbacks.isEmpty()) {
+                    json.writeBooleanField("degraded", true);
+                    json.writeFieldName("fallbacks");
+                    json.writeArray(fallbacks.toArray(String[]::new), 0, fallbacks.size());
+                }
+                if (hasTimes) {
+                    json.writeStringField("window_start", time(times.getMin()));
+                    json.writeStringField("window_end", time(times.getMax()));
+                }
                 json.writeEndObject();
             }
             json.writeEndObject();
@@ -242,6 +261,10 @@ public final class Certifier {
             throw new UncheckedIOException(e); // a write to memory does not fail
         }
         return out.toByteArray();
+    }
+
+    private static String time(double seconds) {
+        return Instant.ofEpochMilli(Math.round(seconds * 1_000)).toString();
     }
 
     private static void real(JsonGenerator json, String name, double value) throws IOException {

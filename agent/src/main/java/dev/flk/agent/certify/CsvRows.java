@@ -5,32 +5,23 @@ import de.siegmar.fastcsv.reader.CsvParseException;
 import de.siegmar.fastcsv.reader.CsvReader;
 import de.siegmar.fastcsv.reader.CsvRecord;
 import dev.flk.canonical.CanonicalDouble;
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
+import java.io.BufferedReader;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InputStreamReader;
-import java.io.SequenceInputStream;
 import java.io.UncheckedIOException;
 import java.math.BigDecimal;
-import java.nio.charset.StandardCharsets;
-import java.time.DateTimeException;
 import java.time.Instant;
-import java.time.LocalDate;
-import java.time.LocalDateTime;
-import java.time.OffsetDateTime;
-import java.time.ZoneOffset;
-import java.time.format.DateTimeFormatter;
-import java.time.format.DateTimeFormatterBuilder;
-import java.time.temporal.TemporalAccessor;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,12 +32,14 @@ import org.jspecify.annotations.Nullable;
  * 1517363399.650,-122.197,46.2035,3.28
  * </pre>
  *
- * The separator is a comma, a semicolon or a tab, whichever is most frequent in the first line. With a semicolon or a
- * tab, numbers may have a decimal comma. A time is a number or a text in ISO 8601 (in UTC if it has no zone). A number
- * below 1e11 is in seconds since 1970, any other number in milliseconds. A file with one column has no times; row
- * numbers replace them. Rows with an empty cell are skipped and counted. {@code NaN}, {@code Infinity} and numbers that
- * overflow a double are errors: replacing them would put invented values into a certificate. Quotes, spaces around a
- * number, blank lines, CRLF line ends, a UTF-8 byte order mark and further columns are allowed.
+ * The separator is a comma, a semicolon or a tab, whichever is most frequent in the first line; a line like {@code
+ * sep=;} before it, as Excel writes it, takes precedence. With a semicolon or a tab, numbers may have a decimal comma.
+ * A time is a number or a text in ISO 8601 (in UTC if it has no zone). A number below 1e11 is in seconds since 1970,
+ * any other number in milliseconds. Times must increase. A file with one column has no times; row numbers replace them.
+ * Rows with an empty cell are skipped and counted. {@code NaN}, {@code Infinity} and numbers that overflow a double are
+ * errors: replacing them would put invented values into a certificate. Quotes, spaces around a number, blank lines,
+ * CRLF line ends, a byte order mark and further columns are allowed. A file may be compressed with gzip.
+ * {@link CsvFormat} has what a file does not show.
  */
 public final class CsvRows {
     private static final int MOST_VALUES = 3;
@@ -60,36 +53,42 @@ public final class CsvRows {
     private static final double LEAST_MILLIS = 1e11;
 
     private static final double MOST_MILLIS = 1e14;
-    private static final DateTimeFormatter ISO = new DateTimeFormatterBuilder()
-            .append(DateTimeFormatter.ISO_LOCAL_DATE)
-            .optionalStart()
-            .appendLiteral('T')
-            .append(DateTimeFormatter.ISO_LOCAL_TIME)
-            .optionalStart()
-            .parseLenient() // an offset may lack the minutes
-            .appendOffset("+HHmm", "Z")
-            .toFormatter(Locale.ROOT);
-
     private static final int MAX_CHARS = 1 << 16;
-    private static final byte[] BYTE_ORDER_MARK = {(byte) 0xef, (byte) 0xbb, (byte) 0xbf};
+    /** The largest number of rows to sort; they take about 60 bytes each. */
+    private static final int MOST_SORTED = 5_000_000;
 
+    private static final Pattern EXCEL_SEPARATOR = Pattern.compile("(?i)sep=([,;\t])\\s*");
+
+    private final CsvFormat format;
     private final Iterator<CsvRecord> records;
+    /** The number of lines before those that {@link #records} reads. */
+    private final long linesBefore;
+
     private final char separator;
     private final List<String> header;
     /** The index of the time column; -1 if the file has none. */
     private final int timeColumn;
 
     private final List<Integer> valueColumns;
+    /** The first record, if it is a row; null once it was read. */
+    private @Nullable CsvRecord first;
+
+    /** The rows in the order of time, if they are sorted; null before they are read. */
+    private @Nullable Iterator<Row> sorted;
+
     private long line;
+    private double lastTime = Double.NEGATIVE_INFINITY;
+    private long lastLine;
     private long rows;
     private long skippedRows;
 
     /**
-     * The columns to read.
+     * The columns to read. A column is given by its name or, if no column has that name, by its number, from 1.
      *
-     * @param time the column of the times; {@code timestamp} if empty
-     * @param values one to three columns of values; if empty, the columns named {@code x}, {@code y} and {@code z}, as
-     *     far as they exist
+     * @param time the column of the times; if empty, {@code timestamp}, or the first column without a header
+     * @param values one to three columns of values, each by itself or several separated by commas; if empty, the
+     *     columns named {@code x}, {@code y} and {@code z}, as far as they exist, or those after the time without a
+     *     header
      */
     public record Columns(Optional<String> time, List<String> values) {
         /** The default columns. */
@@ -97,17 +96,40 @@ public final class CsvRows {
 
         public Columns {
             values = List.copyOf(values);
-            if (values.size() > MOST_VALUES) {
-                throw new IllegalArgumentException(
-                        "at most " + MOST_VALUES + " columns can be values, not " + values.size());
-            }
         }
     }
 
-    /** Reads the names of the columns. The caller closes the stream. */
+    /** Reads the names of the columns of a file in the usual format. The caller closes the stream. */
     public CsvRows(InputStream stream, Columns columns) throws IOException, MalformedCsv {
-        byte[] first = firstLine(stream);
-        separator = separator(new String(first, StandardCharsets.UTF_8));
+        this(stream, columns, CsvFormat.USUAL);
+    }
+
+    /** Reads the names of the columns. The caller closes the stream. */
+    public CsvRows(InputStream stream, Columns columns, CsvFormat format) throws IOException, MalformedCsv {
+        this.format = format;
+        BufferedReader text;
+        Matcher given;
+        String names;
+        long before = format.skippedLines();
+        try {
+            text = format.text(stream);
+            for (int i = 0; i < format.skippedLines(); i++) {
+                if (text.readLine() == null) {
+                    throw new MalformedCsv(
+                            "the file has only " + i + " lines, but --skip-lines is " + format.skippedLines());
+                }
+            }
+            names = firstLine(text);
+            given = EXCEL_SEPARATOR.matcher(names);
+            if (given.matches()) {
+                text.readLine();
+                before++;
+            }
+        } catch (EOFException | ZipException e) {
+            throw damaged(e);
+        }
+        linesBefore = before;
+        separator = given.matches() ? given.group(1).charAt(0) : separator(names);
         records = CsvReader.builder()
                 .fieldSeparator(separator)
                 .skipEmptyLines(true)
@@ -115,38 +137,47 @@ public final class CsvRows {
                 .allowMissingFields(true)
                 .trimWhitespacesAroundQuotes(true)
                 .maxBufferSize(MAX_CHARS)
-                .ofCsvRecord(new InputStreamReader(
-                        new SequenceInputStream(new ByteArrayInputStream(first), stream), StandardCharsets.UTF_8))
+                .ofCsvRecord(text)
                 .iterator();
-        CsvRecord names = nextRecord();
-        if (names == null) {
+        CsvRecord record = nextRecord();
+        if (record == null) {
             throw new MalformedCsv("the file is empty; its first line must name the columns, such as timestamp,x,y,z");
         }
-        header = names.getFields().stream().map(String::strip).toList();
+        if (format.hasHeader()) {
+            header = record.getFields().stream().map(String::strip).toList();
+            if (header.stream()
+                    .allMatch(cell -> isNumber(cell) || format.instant(cell).isPresent())) {
+                throw malformed("is data and does not name the columns; add a line above it that does, or use"
+                        + " --no-header with the numbers of columns");
+            }
+        } else {
+            header = IntStream.rangeClosed(1, record.getFieldCount())
+                    .mapToObj(Integer::toString)
+                    .toList();
+            first = record;
+        }
         timeColumn = timeColumn(columns);
         valueColumns = valueColumns(columns);
     }
 
-    /** Returns the bytes of the first line, with its line end and without a byte order mark. */
-    private static byte[] firstLine(InputStream stream) throws IOException, MalformedCsv {
-        ByteArrayOutputStream line = new ByteArrayOutputStream();
-        int b;
-        do {
-            b = stream.read();
-            if (b >= 0) {
-                line.write(b);
+    /** Returns the next line that is not blank, without consuming it; a line that is too long is an error. */
+    private static String firstLine(BufferedReader text) throws IOException, MalformedCsv {
+        StringBuilder line = new StringBuilder();
+        text.mark(MAX_CHARS + 1);
+        int c = text.read();
+        while (c >= 0 && (c != '\n' || line.toString().isBlank())) {
+            line.append((char) c);
+            if (c == 0) {
+                throw new MalformedCsv("line 1: is not text in UTF-8; save the file as CSV in UTF-8, or give its"
+                        + " --encoding, such as UTF-16LE");
             }
-            if (b == 0) {
-                throw new MalformedCsv("line 1: is not text in UTF-8; save the file as CSV in UTF-8");
+            if (line.length() > MAX_CHARS) {
+                throw new MalformedCsv("line 1: is longer than " + MAX_CHARS + " characters; is this a CSV file?");
             }
-            if (line.size() > MAX_CHARS) {
-                throw new MalformedCsv("line 1: is longer than " + MAX_CHARS + " bytes; is this a CSV file?");
-            }
-        } while (b >= 0 && b != '\n');
-        byte[] bytes = line.toByteArray();
-        boolean isMarked = bytes.length >= BYTE_ORDER_MARK.length
-                && Arrays.equals(bytes, 0, BYTE_ORDER_MARK.length, BYTE_ORDER_MARK, 0, BYTE_ORDER_MARK.length);
-        return isMarked ? Arrays.copyOfRange(bytes, BYTE_ORDER_MARK.length, bytes.length) : bytes;
+            c = text.read();
+        }
+        text.reset();
+        return line.toString().strip();
     }
 
     private static char separator(String names) {
@@ -177,16 +208,27 @@ public final class CsvRows {
         if (header.size() == 1) {
             return -1;
         }
+        if (!format.hasHeader()) {
+            return 0;
+        }
         throw unknown(USUAL_TIME);
     }
 
     private List<Integer> valueColumns(Columns columns) throws MalformedCsv {
         List<Integer> chosen = new ArrayList<>();
-        for (String name : columns.values()) {
-            chosen.add(column(name));
+        for (String names : columns.values()) {
+            for (String name : header.contains(names) ? List.of(names) : List.of(names.split(",", -1))) {
+                chosen.add(column(name.strip()));
+            }
         }
         if (chosen.isEmpty() && timeColumn < 0) {
             chosen.add(0);
+        }
+        if (chosen.isEmpty() && !format.hasHeader()) {
+            IntStream.range(0, header.size())
+                    .filter(column -> column != timeColumn)
+                    .limit(MOST_VALUES)
+                    .forEach(chosen::add);
         }
         if (chosen.isEmpty()) {
             for (String name : USUAL_VALUES) {
@@ -198,11 +240,17 @@ public final class CsvRows {
         if (chosen.isEmpty()) {
             throw unknown(USUAL_VALUES.get(0));
         }
+        if (chosen.size() > MOST_VALUES) {
+            throw new MalformedCsv("--value: at most " + MOST_VALUES + " columns can be values, not " + chosen.size());
+        }
         return List.copyOf(chosen);
     }
 
     private int column(String name) throws MalformedCsv {
         int found = header.indexOf(name);
+        if (found < 0 && name.matches("[1-9]\\d{0,3}") && Integer.parseInt(name) <= header.size()) {
+            return Integer.parseInt(name) - 1;
+        }
         if (found < 0) {
             throw unknown(name);
         }
@@ -214,18 +262,39 @@ public final class CsvRows {
 
     private MalformedCsv unknown(String name) {
         String names = header.stream().map(CsvRows::shown).collect(Collectors.joining(", "));
-        boolean isData = header.stream().allMatch(each -> NUMBER.matcher(each).matches());
-        return malformed("there is no column " + shown(name) + ", "
-                + (isData
-                        ? "because this line contains data; add a line above it that names the columns"
-                        : "the columns are " + names + "; " + HOW));
+        return malformed("there is no column " + shown(name) + ", the columns are " + names + "; " + HOW);
     }
 
     /** Returns the next row; null after the last one. */
     @Nullable
     Row next() throws IOException, MalformedCsv {
+        if (!format.isSorted()) {
+            return read();
+        }
+        if (sorted == null) {
+            sorted = sorted();
+        }
+        return sorted.hasNext() ? sorted.next() : null;
+    }
+
+    private Iterator<Row> sorted() throws IOException, MalformedCsv {
+        List<Row> all = new ArrayList<>();
+        for (Row row = read(); row != null; row = read()) {
+            all.add(row);
+            if (all.size() > MOST_SORTED) {
+                throw malformed("--sort holds all rows in memory, at most " + MOST_SORTED
+                        + "; sort the file by another program");
+            }
+        }
+        all.sort(Comparator.comparingDouble(Row::timestampSeconds));
+        return all.iterator();
+    }
+
+    /** Returns the next row in the order of the file; null after the last one. */
+    private @Nullable Row read() throws IOException, MalformedCsv {
         while (true) {
-            CsvRecord cells = nextRecord();
+            CsvRecord cells = first != null ? first : nextRecord();
+            first = null;
             if (cells == null) {
                 return null;
             }
@@ -239,6 +308,14 @@ public final class CsvRows {
             }
             rows++;
             double time = timeColumn < 0 ? rows : seconds(cells);
+            if (time <= lastTime && !format.isSorted()) {
+                throw malformed("column " + shown(header.get(timeColumn)) + ": "
+                        + shown(cells.getField(timeColumn).strip())
+                        + (time == lastTime ? " repeats the time of line " : " is earlier than the time of line ")
+                        + lastLine + "; times must increase: sort the file, or use --sort");
+            }
+            lastTime = time;
+            lastLine = line;
             double[] values = new double[MOST_VALUES];
             for (int i = 0; i < valueColumns.size(); i++) {
                 values[i] = number(cells, valueColumns.get(i), "--value");
@@ -247,21 +324,41 @@ public final class CsvRows {
         }
     }
 
+    /** Returns whether the file has times; otherwise, row numbers replace them. */
+    boolean hasTimes() {
+        return timeColumn >= 0;
+    }
+
+    /** Returns the error for a file without rows. */
+    MalformedCsv noRows() {
+        return new MalformedCsv(
+                skippedRows > 0
+                        ? "every row has an empty cell, so there is nothing to certify"
+                        : "the file has no rows after the names of the columns, so there is nothing to certify");
+    }
+
     private @Nullable CsvRecord nextRecord() throws IOException, MalformedCsv {
         try {
             if (!records.hasNext()) {
                 return null;
             }
             CsvRecord next = records.next();
-            line = next.getStartingLineNumber();
+            line = linesBefore + next.getStartingLineNumber();
             return next;
         } catch (UncheckedIOException e) {
+            if (e.getCause() instanceof EOFException || e.getCause() instanceof ZipException) {
+                throw damaged(e.getCause());
+            }
             throw e.getCause();
         } catch (CsvParseException e) {
             line++;
             throw malformed("can't be split into cells: a quote is not closed, or a cell is longer than " + MAX_CHARS
                     + " characters; is this a CSV file?");
         }
+    }
+
+    private static MalformedCsv damaged(IOException cause) {
+        return new MalformedCsv("the compressed file is damaged or incomplete: " + cause.getMessage());
     }
 
     private void checkCount(CsvRecord cells) throws MalformedCsv {
@@ -282,15 +379,14 @@ public final class CsvRows {
     }
 
     private boolean hasEmpty(CsvRecord cells) {
-        return (timeColumn >= 0 && cells.getField(timeColumn).isBlank())
-                || valueColumns.stream()
-                        .anyMatch(column -> cells.getField(column).isBlank());
+        return (timeColumn >= 0 && format.isMissing(cells.getField(timeColumn)))
+                || valueColumns.stream().anyMatch(column -> format.isMissing(cells.getField(column)));
     }
 
     private double seconds(CsvRecord cells) throws MalformedCsv {
         String text = cells.getField(timeColumn).strip();
         String plain = withPoint(text);
-        if (NUMBER.matcher(plain).matches()) {
+        if (format.timeFormat().isEmpty() && NUMBER.matcher(plain).matches()) {
             double number = number(cells, timeColumn, "--time");
             if (Math.abs(number) < LEAST_MILLIS) {
                 return number;
@@ -299,7 +395,7 @@ public final class CsvRows {
                 return new BigDecimal(plain).movePointLeft(3).doubleValue();
             }
         } else {
-            Optional<Instant> instant = instant(text);
+            Optional<Instant> instant = format.instant(text);
             if (instant.isPresent()) {
                 Instant time = instant.get();
                 return BigDecimal.valueOf(time.getEpochSecond())
@@ -308,27 +404,10 @@ public final class CsvRows {
             }
         }
         throw malformed("column " + shown(header.get(timeColumn)) + ": " + shown(text)
-                + " is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z,"
-                + " or choose another column with --time");
-    }
-
-    private static Optional<Instant> instant(String text) {
-        try {
-            TemporalAccessor time = ISO.parseBest(
-                    text.replaceFirst("(?<=\\d) +(?=\\d)", "T")
-                            .replaceFirst(" +(?=[Z+-])", "")
-                            .replaceFirst("(?<=[+-]\\d\\d):(?=\\d\\d$)", ""),
-                    OffsetDateTime::from,
-                    LocalDateTime::from,
-                    LocalDate::from);
-            if (time instanceof OffsetDateTime zoned) {
-                return Optional.of(zoned.toInstant());
-            }
-            LocalDateTime local = time instanceof LocalDateTime both ? both : ((LocalDate) time).atStartOfDay();
-            return Optional.of(local.toInstant(ZoneOffset.UTC));
-        } catch (DateTimeException e) {
-            return Optional.empty();
-        }
+                + (format.timeFormat().isPresent()
+                        ? " is not a time in the format of --time-format"
+                        : " is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z,"
+                                + " or give its --time-format, or choose another column with --time"));
     }
 
     private double number(CsvRecord cells, int column, String option) throws MalformedCsv {
@@ -337,7 +416,7 @@ public final class CsvRows {
         if (!NUMBER.matcher(plain).matches()) {
             throw malformed("column " + shown(header.get(column)) + ": " + shown(text)
                     + " is not a decimal number; choose another column with " + option
-                    + ", or leave the cell empty to skip the row");
+                    + ", or skip such rows with --missing");
         }
         double value = Double.parseDouble(plain);
         if (!Double.isFinite(value)) {
@@ -347,11 +426,16 @@ public final class CsvRows {
     }
 
     /**
-     * Replaces a decimal comma with a point. Returns the text unchanged if commas separate the cells or the text has a
-     * point.
+     * Replaces a decimal comma with a point. Returns the text unchanged if numbers have no decimal comma or the text has
+     * a point.
      */
     private String withPoint(String text) {
-        return separator == ',' || text.indexOf('.') >= 0 ? text : text.replace(',', '.');
+        boolean hasComma = format.decimal().map(decimal -> decimal == ',').orElse(separator != ',');
+        return !hasComma || text.indexOf('.') >= 0 ? text : text.replace(',', '.');
+    }
+
+    private boolean isNumber(String text) {
+        return NUMBER.matcher(withPoint(text)).matches();
     }
 
     /** Returns the error for a mistake in the line that was read last. */

@@ -22,8 +22,7 @@ public sealed interface Windows {
 
     /**
      * Returns the rule for windows by time: window {@code n} contains the rows with times in {@code [n·length,
-     * (n+1)·length)} since 1970. Rows may be in any order within a window, but no row may belong to an earlier window
-     * than the previous row.
+     * (n+1)·length)} since 1970.
      */
     static Windows byTime(Duration length) {
         return new ByTime(length);
@@ -57,12 +56,12 @@ public sealed interface Windows {
             for (Row row = rows.next(); row != null; row = rows.next()) {
                 open.add(row);
                 if (open.size() == rowsPerWindow) {
-                    each.accept(new Window(number++, open, false));
+                    each.accept(new Window(number++, open, rows.hasTimes(), false));
                     open.clear();
                 }
             }
             if (!open.isEmpty()) {
-                each.accept(new Window(number, open, true));
+                each.accept(new Window(number, open, rows.hasTimes(), true));
             }
         }
     }
@@ -81,12 +80,8 @@ public sealed interface Windows {
             List<Row> open = new ArrayList<>();
             for (Row row = rows.next(); row != null; row = rows.next()) {
                 long of = numberOf(row, rows);
-                if (of < number) {
-                    throw rows.malformed("timestamp " + row.timestampSeconds()
-                            + " belongs to an earlier window than the row before it; sort the file by time");
-                }
                 if (of > number && !open.isEmpty()) {
-                    each.accept(new Window(number, open, false));
+                    each.accept(new Window(number, open, rows.hasTimes(), false));
                     open.clear();
                 }
                 number = of;
@@ -95,7 +90,7 @@ public sealed interface Windows {
             if (!open.isEmpty()) {
                 // not marked as cut: more rows of this window might follow, but that is unknown. Only the number of
                 // rows decides whether the window is short
-                each.accept(new Window(number, open, false));
+                each.accept(new Window(number, open, rows.hasTimes(), false));
             }
         }
 
@@ -113,10 +108,11 @@ public sealed interface Windows {
      * The rows of one certificate.
      *
      * @param number the number of the window, which becomes the epoch of the certificate
+     * @param hasTimes whether the rows have times, which row numbers replace otherwise
      * @param cut whether the data ended before the window had the requested number of rows; always false if windows are
      *     divided by time
      */
-    record Window(long number, List<Row> rows, boolean cut) {
+    record Window(long number, List<Row> rows, boolean hasTimes, boolean cut) {
 
         /** The minimum number of rows for a meaningful slope; fewer rows occupy too few boxes. */
         static final int FEWEST_ROWS = 16;

@@ -3,6 +3,7 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.certify.CertificatePlot;
 import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.CsvFormat;
 import dev.flk.agent.certify.CsvRows;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
@@ -14,15 +15,21 @@ import dev.flk.agent.source.Intake;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.files.RegularFile;
+import java.io.BufferedInputStream;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.charset.Charset;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.DateTimeException;
+import java.time.ZoneId;
+import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -41,9 +48,9 @@ import picocli.CommandLine.Parameters;
             "",
             "The first line names the columns. The command reads timestamp, x, y and z, or",
             "the columns that --time and --value name. Cells are separated by commas,",
-            "semicolons or tabs; times are seconds or milliseconds since 1970, or ISO 8601.",
-            "Rows with an empty cell are skipped. A single value column is treated as a",
-            "curve over time."
+            "semicolons or tabs; times are seconds or milliseconds since 1970, or ISO 8601,",
+            "and must increase. Rows with an empty cell are skipped. A single value column",
+            "is treated as a curve over time. A file may be compressed with gzip."
         })
 final class CertifyCommand implements Callable<Integer> {
     private final Context context;
@@ -57,9 +64,45 @@ final class CertifyCommand implements Callable<Integer> {
     @Option(
             names = "--value",
             paramLabel = "COLUMN",
-            split = ",",
             description = "One to three columns of values, separated by commas (default: x,y,z).")
     private List<String> values = new ArrayList<>();
+
+    @Option(names = "--no-header", description = "The first line is data; columns have numbers, from 1.")
+    private boolean hasNoHeader;
+
+    @Option(names = "--skip-lines", paramLabel = "N", description = "Skip the first lines of the file.")
+    private int skippedLines;
+
+    @Option(
+            names = "--time-format",
+            paramLabel = "PATTERN",
+            description = "How times are written, such as 'd/M/yyyy HH:mm'.")
+    private @Nullable String timeFormat;
+
+    @Option(
+            names = "--time-zone",
+            paramLabel = "ZONE",
+            description = "The zone of times without one, such as Europe/Berlin (default: UTC).")
+    private String timeZone = "UTC";
+
+    @Option(
+            names = "--missing",
+            paramLabel = "TEXT",
+            split = ",",
+            description = "Texts that mean an empty cell, such as NaN,-.")
+    private List<String> missing = new ArrayList<>();
+
+    @Option(names = "--decimal", paramLabel = "CHAR", description = "The decimal separator, if it can't be guessed.")
+    private @Nullable String decimal;
+
+    @Option(
+            names = "--encoding",
+            paramLabel = "NAME",
+            description = "The encoding of the text, such as windows-1252 (default: UTF-8).")
+    private @Nullable Charset encoding;
+
+    @Option(names = "--sort", description = "Sort the rows by time, in memory; times may then repeat.")
+    private boolean isSorted;
 
     @Option(names = "--shard", paramLabel = "ID", description = "The shard of the certificates (default: SHARD_ID).")
     private @Nullable String shard;
@@ -150,7 +193,7 @@ final class CertifyCommand implements Callable<Integer> {
         }
         List<byte[]> certificates;
         try (InputStream csv = context.open(file)) {
-            CsvRows rows = new CsvRows(csv, columns());
+            CsvRows rows = new CsvRows(csv, columns(), format());
             certificates = certifier(config).certify(rows, windows());
             if (rows.skippedRows() > 0) {
                 context.complain("skipped " + ErrorMessages.count(rows.skippedRows(), "row") + " with an empty cell");
@@ -178,25 +221,64 @@ final class CertifyCommand implements Callable<Integer> {
             throw new UsageError(
                     "--follow needs a file, not standard input, because a restart reads it again from its beginning");
         }
-        context.open(file).close();
-        long certified = new CsvFollower(config, Path.of(file), context).run(certifier(config), columns(), windows());
+        if (isSorted) {
+            throw new UsageError("--sort needs a complete file and can't be combined with --follow");
+        }
+        try (InputStream csv = new BufferedInputStream(context.open(file))) {
+            if (CsvFormat.isGzip(csv)) {
+                throw new UsageError("--follow reads a growing file as text, but " + file + " is compressed");
+            }
+        }
+        long certified =
+                new CsvFollower(config, Path.of(file), context).run(certifier(config), columns(), format(), windows());
         context.say(certified + " windows of " + file + " are certified");
         return 0;
     }
 
     private int dryRun() throws IOException, MalformedCsv {
         try (InputStream csv = context.open(file)) {
-            CsvRows rows = new CsvRows(csv, columns());
+            CsvRows rows = new CsvRows(csv, columns(), format());
             context.out().print(Preview.of(file, rows, windows()).text());
         }
         return 0;
     }
 
     private Columns columns() {
+        return new Columns(Optional.ofNullable(time), values);
+    }
+
+    private CsvFormat format() {
+        if (skippedLines < 0) {
+            throw new UsageError("--skip-lines: must be at least 0, not " + skippedLines);
+        }
+        if (decimal != null && !decimal.equals(".") && !decimal.equals(",")) {
+            throw new UsageError("--decimal: must be a point or a comma, not '" + decimal + "'");
+        }
+        return new CsvFormat(
+                !hasNoHeader,
+                skippedLines,
+                Optional.ofNullable(encoding),
+                Optional.ofNullable(decimal).map(each -> each.charAt(0)),
+                Set.copyOf(missing),
+                Optional.ofNullable(timeFormat).map(CertifyCommand::timeFormat),
+                zone(),
+                isSorted);
+    }
+
+    private static DateTimeFormatter timeFormat(String pattern) {
         try {
-            return new Columns(Optional.ofNullable(time), values);
+            return CsvFormat.timeFormat(pattern);
         } catch (IllegalArgumentException e) {
-            throw new UsageError("--value: " + e.getMessage());
+            throw new UsageError("--time-format: '" + pattern + "': " + e.getMessage()
+                    + "; write it like 'yyyy-MM-dd HH:mm:ss' or 'd/M/yyyy h:mm a'");
+        }
+    }
+
+    private ZoneId zone() {
+        try {
+            return ZoneId.of(timeZone);
+        } catch (DateTimeException e) {
+            throw new UsageError("--time-zone: '" + timeZone + "' is no zone; write it like Europe/Berlin or +02:00");
         }
     }
 

@@ -2,6 +2,7 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.CsvFormat;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Windows;
@@ -53,12 +54,12 @@ final class CsvFollower {
     }
 
     /** Follows the file; returns the number of windows in the outbox, including those of earlier runs. */
-    long run(Certifier certifier, Columns columns, Windows windows) throws IOException, MalformedCsv {
+    long run(Certifier certifier, Columns columns, CsvFormat format, Windows windows) throws IOException, MalformedCsv {
         identity = identity();
         certified = certifiedBefore();
         Runtime.getRuntime().addShutdownHook(new Thread(this::end, "shutdown"));
         try (InputStream in = Files.newInputStream(csv)) {
-            certifier.follow(new GrowingFile(in), columns, windows, this::take);
+            certifier.follow(new GrowingFile(in), columns, format, windows, this::take);
         } catch (UncheckedIOException e) {
             throw e.getCause();
         } finally {

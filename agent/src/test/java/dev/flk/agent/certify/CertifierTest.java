@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
@@ -76,6 +77,7 @@ class CertifierTest {
         double[][] rows = Stream.generate(
                         () -> random.doubles(values + 1, -1e3, 1e3).toArray())
                 .limit(40)
+                .sorted(Comparator.comparingDouble(row -> row[0]))
                 .toArray(double[][]::new);
         StringBuilder csv = new StringBuilder("timestamp,x,y,z".substring(0, 9 + 2 * values)).append('\n');
         for (double[] row : rows) {
@@ -154,7 +156,7 @@ class CertifierTest {
     void certify_anyHonestWindow_isNeverRejectedNorOffItsClaim() throws Exception {
         Random random = new Random(42);
         for (int i = 0; i < 300; i++) {
-            Window window = new Window(i, Rows.random(random, 1 + random.nextInt(200)), false);
+            Window window = new Window(i, Rows.random(random, 1 + random.nextInt(200)), true, false);
 
             Verdict verdict = verdict(read(Certifier.certificate(window, "s" + i)));
 
@@ -171,8 +173,13 @@ class CertifierTest {
     }
 
     @Test
-    void certify_headerOnly_givesNothing() throws Exception {
-        assertThat(certify("timestamp,x,y,z\n")).isEmpty();
+    void certify_noRows_isRefused() {
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> certify("timestamp,x,y,z\n"))
+                .withMessage("the file has no rows after the names of the columns, so there is nothing to certify");
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> certify("timestamp,x,y,z\n1,,2,3\n"))
+                .withMessage("every row has an empty cell, so there is nothing to certify");
     }
 
     @ParameterizedTest

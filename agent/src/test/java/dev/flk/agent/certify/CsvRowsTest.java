@@ -120,7 +120,7 @@ class CsvRowsTest {
                 "time,temp   | line 1: there is no column timestamp, the columns are time, temp; choose others with --time COLUMN --value COLUMN[,COLUMN[,COLUMN]]",
                 "timestamp,a | line 1: there is no column x, the columns are timestamp, a; choose others with --time COLUMN --value COLUMN[,COLUMN[,COLUMN]]",
                 "timestamp\tx y | line 1: there is no column x, the columns are timestamp, \"x y\"; choose others with --time COLUMN --value COLUMN[,COLUMN[,COLUMN]]",
-                "1,2,3,4     | line 1: there is no column timestamp, because this line contains data; add a line above it that names the columns",
+                "1,2,3,4     | line 1: is data and does not name the columns; add a line above it that does, or use --no-header with the numbers of columns",
                 "timestamp,x,x | line 1: column x occurs twice; rename one of them",
             })
     void header_thatHasNotTheColumns_isRefusedWithTheOption(String header, String message) {
@@ -130,10 +130,11 @@ class CsvRowsTest {
     }
 
     @Test
-    void header_inUtf16_isRefused() {
+    void header_inUtf16WithoutMark_isRefused() {
         assertThatExceptionOfType(MalformedCsv.class)
                 .isThrownBy(() -> Rows.read("t\0i\0m\0"))
-                .withMessage("line 1: is not text in UTF-8; save the file as CSV in UTF-8");
+                .withMessage(
+                        "line 1: is not text in UTF-8; save the file as CSV in UTF-8, or give its --encoding, such as UTF-16LE");
     }
 
     @ParameterizedTest
@@ -141,21 +142,21 @@ class CsvRowsTest {
             delimiter = '|',
             quoteCharacter = '`',
             value = {
-                "NaN,2,3,4      | line 3: column timestamp: NaN is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or choose another column with --time",
-                "1e15,2,3,4     | line 3: column timestamp: \"1e15\" is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or choose another column with --time",
-                "30.01.2018,2,3,4 | line 3: column timestamp: 30.01.2018 is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or choose another column with --time",
-                "2018-01-31T01:49:59ZZ,2,3,4 | line 3: column timestamp: \"2018-01-31T01:49:59ZZ\" is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or choose another column with --time",
-                "1,Infinity,3,4 | line 3: column x: Infinity is not a decimal number; choose another column with --value, or leave the cell empty to skip the row",
+                "NaN,2,3,4      | line 3: column timestamp: NaN is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or give its --time-format, or choose another column with --time",
+                "1e15,2,3,4     | line 3: column timestamp: \"1e15\" is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or give its --time-format, or choose another column with --time",
+                "30.01.2018,2,3,4 | line 3: column timestamp: 30.01.2018 is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or give its --time-format, or choose another column with --time",
+                "2018-01-31T01:49:59ZZ,2,3,4 | line 3: column timestamp: \"2018-01-31T01:49:59ZZ\" is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or give its --time-format, or choose another column with --time",
+                "1,Infinity,3,4 | line 3: column x: Infinity is not a decimal number; choose another column with --value, or skip such rows with --missing",
                 "1,2,1e999,4    | line 3: column y: \"1e999\" is too large for a double",
-                "1,2,3,0x1p3    | line 3: column z: 0x1p3 is not a decimal number; choose another column with --value, or leave the cell empty to skip the row",
-                "1,2,3,21 °C    | line 3: column z: \"21 °C\" is not a decimal number; choose another column with --value, or leave the cell empty to skip the row",
+                "1,2,3,0x1p3    | line 3: column z: 0x1p3 is not a decimal number; choose another column with --value, or skip such rows with --missing",
+                "1,2,3,21 °C    | line 3: column z: \"21 °C\" is not a decimal number; choose another column with --value, or skip such rows with --missing",
                 "1,2,3          | line 3: has 3 cells, but the first line has 4; put double quotes around a cell that contains a comma",
                 "1,2,3,4,5      | line 3: has 5 cells, but the first line has 4; put double quotes around a cell that contains a comma",
                 "1,2,3,\"4\"x   | line 3: can't be split into cells: a quote is not closed, or a cell is longer than 65536 characters; is this a CSV file?",
             })
     void next_brokenRow_namesLineColumnAndOption(String row, String message) {
         assertThatExceptionOfType(MalformedCsv.class)
-                .isThrownBy(() -> Rows.read("timestamp,x,y,z\n1,2,3,4\n" + row + "\n"))
+                .isThrownBy(() -> Rows.read("timestamp,x,y,z\n0,2,3,4\n" + row + "\n"))
                 .withMessage(message);
     }
 

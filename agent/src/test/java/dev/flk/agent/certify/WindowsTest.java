@@ -47,18 +47,10 @@ class WindowsTest {
     @Test
     void byTime_rows_fallIntoTheWindowOfTheirTime() throws Exception {
         var cut = Rows.cut(
-                Windows.byTime(Duration.ofSeconds(10)), "timestamp,x,y,z\n9.999,0,0,0\n10,0,0,0\n35,0,0,0\n31,0,0,0\n");
+                Windows.byTime(Duration.ofSeconds(10)), "timestamp,x,y,z\n9.999,0,0,0\n10,0,0,0\n31,0,0,0\n35,0,0,0\n");
 
         assertThat(cut).extracting(Window::number).containsExactly(0L, 1L, 3L);
         assertThat(cut).extracting(window -> window.rows().size()).containsExactly(1, 1, 2);
-    }
-
-    @Test
-    void byTime_goingBackToAnEarlierWindow_isRefusedWithTheLine() {
-        assertThatExceptionOfType(MalformedCsv.class)
-                .isThrownBy(
-                        () -> Rows.cut(Windows.byTime(Duration.ofSeconds(10)), "timestamp,x,y,z\n20,0,0,0\n5,0,0,0\n"))
-                .withMessageStartingWith("line 3: timestamp 5.0 belongs to an earlier window");
     }
 
     @ParameterizedTest

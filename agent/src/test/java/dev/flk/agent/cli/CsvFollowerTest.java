@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIOException;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.CsvFormat;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
@@ -53,7 +54,7 @@ class CsvFollowerTest {
 
         assertThatIOException()
                 .isThrownBy(() -> new CsvFollower(config, csv, context)
-                        .run(new Certifier(List.of("s")), Columns.USUAL, Windows.byCount(10, 0)))
+                        .run(new Certifier(List.of("s")), Columns.USUAL, CsvFormat.USUAL, Windows.byCount(10, 0)))
                 .withMessage(fifo + " is a FIFO, not a regular file; move it away");
     }
 
@@ -72,7 +73,8 @@ class CsvFollowerTest {
     private static CompletableFuture<Long> start(CsvFollower following) {
         return CompletableFuture.supplyAsync(() -> {
             try {
-                return following.run(new Certifier(List.of("s")), Columns.USUAL, Windows.byCount(10, 0));
+                return following.run(
+                        new Certifier(List.of("s")), Columns.USUAL, CsvFormat.USUAL, Windows.byCount(10, 0));
             } catch (Exception e) {
                 throw new IllegalStateException(e);
             }

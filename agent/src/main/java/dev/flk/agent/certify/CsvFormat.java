@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.certify;
+
+import java.io.BufferedInputStream;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.ZoneId;
+import java.time.ZoneOffset;
+import java.time.ZonedDateTime;
+import java.time.format.DateTimeFormatter;
+import java.time.format.DateTimeFormatterBuilder;
+import java.time.temporal.TemporalAccessor;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Set;
+import java.util.zip.GZIPInputStream;
+
+/**
+ * How the text of a CSV is written, as far as it can't be seen from the file.
+ *
+ * @param hasHeader whether the first line names the columns
+ * @param skippedLines the number of lines before it
+ * @param encoding the encoding of the text, if it is not UTF-8 or UTF-16 with a byte order mark
+ * @param decimal the decimal separator, a point or a comma
+ * @param missing the texts that mean that a cell is empty
+ * @param timeFormat the format of times, if they are neither numbers nor ISO 8601
+ * @param zone the zone of times without one
+ * @param isSorted whether to sort the rows by time, which holds all of them in memory
+ */
+public record CsvFormat(
+        boolean hasHeader,
+        int skippedLines,
+        Optional<Charset> encoding,
+        Optional<Character> decimal,
+        Set<String> missing,
+        Optional<DateTimeFormatter> timeFormat,
+        ZoneId zone,
+        boolean isSorted) {
+    /** The format of a file for which nothing is said. */
+    public static final CsvFormat USUAL = new CsvFormat(
+            true, 0, Optional.empty(), Optional.empty(), Set.of(), Optional.empty(), ZoneOffset.UTC, false);
+
+    private static final byte[] GZIP = {0x1f, (byte) 0x8b};
+    private static final byte[] UTF_16BE = {(byte) 0xfe, (byte) 0xff};
+    private static final byte[] UTF_16LE = {(byte) 0xff, (byte) 0xfe};
+    private static final char BYTE_ORDER_MARK = '\uFEFF';
+
+    private static final DateTimeFormatter ISO = new DateTimeFormatterBuilder()
+            .append(DateTimeFormatter.ISO_LOCAL_DATE)
+            .optionalStart()
+            .appendLiteral('T')
+            .append(DateTimeFormatter.ISO_LOCAL_TIME)
+            .optionalStart()
+            .parseLenient() // an offset may lack the minutes
+            .appendOffset("+HHmm", "Z")
+            .toFormatter(Locale.ROOT);
+
+    public CsvFormat {
+        missing = Set.copyOf(missing);
+    }
+
+    /**
+     * Returns the formatter of a pattern of {@link DateTimeFormatter}, with English names in any case.
+     *
+     * @throws IllegalArgumentException if the pattern is invalid
+     */
+    public static DateTimeFormatter timeFormat(String pattern) {
+        return new DateTimeFormatterBuilder()
+                .parseCaseInsensitive()
+                .appendPattern(pattern)
+                .toFormatter(Locale.ENGLISH);
+    }
+
+    /** Returns whether a stream, which supports marks, begins like a file of gzip. */
+    public static boolean isGzip(InputStream stream) throws IOException {
+        return Arrays.equals(firstTwo(stream), GZIP);
+    }
+
+    /** Returns the text of a stream, decompressed, without a byte order mark. */
+    BufferedReader text(InputStream stream) throws IOException {
+        InputStream bytes = new BufferedInputStream(stream);
+        if (isGzip(bytes)) {
+            bytes = new BufferedInputStream(new GZIPInputStream(bytes));
+        }
+        byte[] first = firstTwo(bytes);
+        Charset charset = Arrays.equals(first, UTF_16BE) || Arrays.equals(first, UTF_16LE)
+                ? StandardCharsets.UTF_16
+                : encoding.orElse(StandardCharsets.UTF_8);
+        BufferedReader text = new BufferedReader(new InputStreamReader(bytes, charset));
+        text.mark(1);
+        if (text.read() != BYTE_ORDER_MARK) {
+            text.reset();
+        }
+        return text;
+    }
+
+    private static byte[] firstTwo(InputStream stream) throws IOException {
+        stream.mark(2);
+        byte[] first = stream.readNBytes(2);
+        stream.reset();
+        return first;
+    }
+
+    boolean isMissing(String cell) {
+        return cell.isBlank() || missing.contains(cell.strip());
+    }
+
+    /** Returns a time that is written as text; empty if the text is none. */
+    Optional<Instant> instant(String text) {
+        try {
+            TemporalAccessor time = timeFormat.isPresent()
+                    ? timeFormat.get().parseBest(text, ZonedDateTime::from, LocalDateTime::from, LocalDate::from)
+                    : ISO.parseBest(
+                            text.replaceFirst("(?<=\\d) +(?=\\d)", "T")
+                                    .replaceFirst(" +(?=[Z+-])", "")
+                                    .replaceFirst("(?<=[+-]\\d\\d):(?=\\d\\d$)", ""),
+                            ZonedDateTime::from,
+                            LocalDateTime::from,
+                            LocalDate::from);
+            if (time instanceof ZonedDateTime zoned) {
+                return Optional.of(zoned.toInstant());
+            }
+            LocalDateTime local = time instanceof LocalDateTime both ? both : ((LocalDate) time).atStartOfDay();
+            return Optional.of(local.atZone(zone).toInstant());
+        } catch (DateTimeException e) {
+            return Optional.empty();
+        }
+    }
+}

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.certify;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import dev.flk.agent.certify.CsvRows.Columns;
+import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.certificate.Certificate;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.verification.Policy;
+import dev.flk.verification.Verdict.Kind;
+import dev.flk.verification.Verifier;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.ZoneId;
+import java.time.ZoneOffset;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.IntFunction;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.zip.GZIPOutputStream;
+import org.junit.jupiter.api.Test;
+
+/** Files as people have them: each is certified, and the verifier accepts that, or is refused with a remedy. */
+class CsvFilesTest {
+    private static final int ROWS = 40;
+    private static final Columns TIME_AND_TEMP = new Columns(Optional.of("time"), List.of("temp"));
+
+    /** A format that differs from the usual one. */
+    private static final class Format {
+        private boolean hasHeader = true;
+        private int skippedLines;
+        private Optional<Charset> encoding = Optional.empty();
+        private Optional<Character> decimal = Optional.empty();
+        private Set<String> missing = Set.of();
+        private Optional<String> timeFormat = Optional.empty();
+        private ZoneId zone = ZoneOffset.UTC;
+        private boolean isSorted;
+
+        CsvFormat build() {
+            return new CsvFormat(
+                    hasHeader,
+                    skippedLines,
+                    encoding,
+                    decimal,
+                    missing,
+                    timeFormat.map(CsvFormat::timeFormat),
+                    zone,
+                    isSorted);
+        }
+    }
+
+    private static String lines(String header, IntFunction<String> row) {
+        return header
+                + IntStream.range(0, ROWS)
+                        .mapToObj(row)
+                        .map(line -> line + "\n")
+                        .collect(Collectors.joining());
+    }
+
+    private static double temperature(int i) {
+        return 20 + Math.sin(i) * 3;
+    }
+
+    private static String point(int i) {
+        return String.format(Locale.ROOT, "%.3f", temperature(i));
+    }
+
+    private static String comma(int i) {
+        return point(i).replace('.', ',');
+    }
+
+    private static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static List<byte[]> certify(InputStream file, Columns columns, CsvFormat format)
+            throws IOException, MalformedCsv {
+        return new Certifier(List.of("shard")).certify(new CsvRows(file, columns, format), Windows.byCount(ROWS, 0));
+    }
+
+    private static Certificate accepted(byte[] file, Columns columns, Format format) throws Exception {
+        List<byte[]> certificates = certify(new ByteArrayInputStream(file), columns, format.build());
+        assertThat(certificates).hasSize(1);
+        String sent = new String(certificates.get(0), StandardCharsets.UTF_8)
+                .replaceFirst("\\{", "{\"sent_at\":\"2026-01-19T10:30:45Z\",");
+        Certificate certificate = CertificateReader.parse(utf8(sent)).checkIgnoringClock();
+        assertThat(new Verifier(Policy.defaults()).verify(certificate).kind()).isEqualTo(Kind.ACCEPTED);
+        return certificate;
+    }
+
+    private static Certificate accepted(String file, Columns columns, Format format) throws Exception {
+        return accepted(utf8(file), columns, format);
+    }
+
+    private static void refused(String file, Columns columns, Format format, String message) {
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> certify(new ByteArrayInputStream(utf8(file)), columns, format.build()))
+                .withMessage(message);
+    }
+
+    private static void assertBegins(Certificate certificate, String start) {
+        assertThat(Objects.requireNonNull(certificate.faultTolerance().window()).start())
+                .isEqualTo(Instant.parse(start));
+    }
+
+    @Test
+    void plainFile_hasTheTimesOfItsMeasurements() throws Exception {
+        String file = lines("timestamp,x\n", i -> 1_517_363_399 + i + "," + point(i));
+
+        Certificate certificate = accepted(file, Columns.USUAL, new Format());
+
+        assertBegins(certificate, "2018-01-31T01:49:59Z");
+        assertThat(Objects.requireNonNull(certificate.faultTolerance().window()).end())
+                .isEqualTo("2018-01-31T01:50:38Z");
+    }
+
+    @Test
+    void oneColumn_hasNoTimes() throws Exception {
+        assertThat(accepted(lines("temp\n", CsvFilesTest::point), Columns.USUAL, new Format())
+                        .faultTolerance()
+                        .window())
+                .isNull();
+    }
+
+    @Test
+    void nameWithAComma_isTakenBeforeAList() throws Exception {
+        String file = lines("time,\"temp, outside\",temp\n", i -> i + "," + point(i) + ",7");
+
+        accepted(file, new Columns(Optional.of("time"), List.of("temp, outside")), new Format());
+        accepted(file, new Columns(Optional.of("time"), List.of("temp", "temp, outside")), new Format());
+    }
+
+    @Test
+    void columns_canBeNumbers() throws Exception {
+        accepted(
+                lines("Zeit,\uFFFD,Wert\n", i -> i + ",a," + point(i)),
+                new Columns(Optional.of("1"), List.of("3")),
+                new Format());
+    }
+
+    @Test
+    void noHeader_isRefusedUnlessSaid() throws Exception {
+        String file = lines("", i -> "2018-01-31T01:00:" + (10 + i) + "Z," + point(i));
+        refused(
+                file,
+                Columns.USUAL,
+                new Format(),
+                "line 1: is data and does not name the columns; add a line above it that does, or use --no-header with"
+                        + " the numbers of columns");
+        Format format = new Format();
+        format.hasHeader = false;
+
+        assertBegins(accepted(file, Columns.USUAL, format), "2018-01-31T01:00:10Z");
+        accepted(file, new Columns(Optional.of("1"), List.of("2")), format);
+    }
+
+    @Test
+    void excelOfEurope_withSemicolonsAndCommas() throws Exception {
+        accepted(lines("\uFEFFtime;temp\r\n", i -> i + ";" + comma(i) + "\r"), TIME_AND_TEMP, new Format());
+        accepted(lines("sep=;\r\ntime;temp\r\n", i -> i + ";" + comma(i) + "\r"), TIME_AND_TEMP, new Format());
+    }
+
+    @Test
+    void excelUnicodeText_isUtf16WithTabs() throws Exception {
+        String file = lines("\uFEFFtime\ttemp\r\n", i -> i + "\t" + comma(i) + "\r");
+        accepted(file.getBytes(StandardCharsets.UTF_16LE), TIME_AND_TEMP, new Format());
+        Format format = new Format();
+        format.encoding = Optional.of(StandardCharsets.UTF_16LE);
+        accepted(file.substring(1).getBytes(StandardCharsets.UTF_16LE), TIME_AND_TEMP, format);
+    }
+
+    @Test
+    void windows1252_namesColumnsWithUmlauts() throws Exception {
+        Format format = new Format();
+        format.encoding = Optional.of(Charset.forName("windows-1252"));
+
+        accepted(
+                lines("Zeit,Größe\n", i -> i + "," + point(i)).getBytes(Charset.forName("windows-1252")),
+                new Columns(Optional.of("Zeit"), List.of("Größe")),
+                format);
+    }
+
+    @Test
+    void quotedDecimalCommas_betweenCommas() throws Exception {
+        String file = lines("time,temp\n", i -> i + ",\"" + comma(i) + "\"");
+        refused(
+                file,
+                TIME_AND_TEMP,
+                new Format(),
+                "line 2: column temp: \"20,000\" is not a decimal number; choose another column with --value, or skip"
+                        + " such rows with --missing");
+        Format format = new Format();
+        format.decimal = Optional.of(',');
+
+        accepted(file, TIME_AND_TEMP, format);
+    }
+
+    @Test
+    void linesBeforeTheHeader_areSkipped() throws Exception {
+        String file = lines("Station 7\nexported today\ntime,temp\n", i -> i + "," + (i == 5 ? "broken" : point(i)));
+        Format format = new Format();
+        format.skippedLines = 2;
+
+        refused(
+                file,
+                TIME_AND_TEMP,
+                format,
+                "line 9: column temp: broken is not a decimal number; choose another column with --value, or skip such"
+                        + " rows with --missing");
+        accepted(file.replace("broken", "1"), TIME_AND_TEMP, format);
+    }
+
+    @Test
+    void missingValues_areSkipped() throws Exception {
+        String file = lines("time,temp\n", i -> i + "," + (i % 9 == 0 ? "NaN" : i % 9 == 4 ? "-" : point(i)));
+        refused(
+                file,
+                TIME_AND_TEMP,
+                new Format(),
+                "line 2: column temp: NaN is not a decimal number; choose another column with --value, or skip such"
+                        + " rows with --missing");
+        Format format = new Format();
+        format.missing = Set.of("NaN", "-");
+
+        assertThat(certify(new ByteArrayInputStream(utf8(file)), TIME_AND_TEMP, format.build()))
+                .hasSize(1);
+    }
+
+    @Test
+    void localTimes_haveAFormatAndAZone() throws Exception {
+        String file = lines("time,temp\n", i -> "31.01.2018 02:%02d:00,%s".formatted(i, point(i)));
+        refused(
+                file,
+                TIME_AND_TEMP,
+                new Format(),
+                "line 2: column time: \"31.01.2018 02:00:00\" is not a time: write seconds or milliseconds since 1970,"
+                        + " or 2018-01-30T12:34:56Z, or give its --time-format, or choose another column with --time");
+        Format format = new Format();
+        format.timeFormat = Optional.of("dd.MM.yyyy HH:mm:ss");
+        format.zone = ZoneId.of("Europe/Berlin");
+
+        assertBegins(accepted(file, TIME_AND_TEMP, format), "2018-01-31T01:00:00Z");
+    }
+
+    @Test
+    void americanTimes_haveNoonAndMidnight() throws Exception {
+        Format format = new Format();
+        format.timeFormat = Optional.of("M/d/yyyy h:mm a");
+
+        assertBegins(
+                accepted(
+                        lines("time,temp\n", i -> "1/31/2018 2:%02d pm,%s".formatted(i, point(i))),
+                        TIME_AND_TEMP,
+                        format),
+                "2018-01-31T14:00:00Z");
+    }
+
+    @Test
+    void timesWithAnOffset_needNothing() throws Exception {
+        assertBegins(
+                accepted(
+                        lines("time,temp\n", i -> "2018-01-31 02:%02d:00+01:00,%s".formatted(i, point(i))),
+                        TIME_AND_TEMP,
+                        new Format()),
+                "2018-01-31T01:00:00Z");
+    }
+
+    @Test
+    void theHourThatComesTwice_repeatsTimes() {
+        Format format = new Format();
+        format.zone = ZoneId.of("Europe/Berlin");
+
+        refused(
+                "time,temp\n2018-10-28T02:30:00,1\n2018-10-28T02:00:00,2\n",
+                TIME_AND_TEMP,
+                format,
+                "line 3: column time: \"2018-10-28T02:00:00\" is earlier than the time of line 2; times must increase:"
+                        + " sort the file, or use --sort");
+    }
+
+    @Test
+    void newestFirst_isRefusedUnlessSorted() throws Exception {
+        String file = lines("time,temp\n", i -> ROWS - i + "," + point(i));
+        refused(
+                file,
+                TIME_AND_TEMP,
+                new Format(),
+                "line 3: column time: \"39\" is earlier than the time of line 2; times must increase: sort the file, or"
+                        + " use --sort");
+        Format format = new Format();
+        format.isSorted = true;
+
+        assertThat(certify(new ByteArrayInputStream(utf8(file)), TIME_AND_TEMP, format.build())
+                        .get(0))
+                .isEqualTo(certify(
+                                new ByteArrayInputStream(
+                                        utf8(lines("time,temp\n", i -> i + 1 + "," + point(ROWS - 1 - i)))),
+                                TIME_AND_TEMP,
+                                CsvFormat.USUAL)
+                        .get(0));
+    }
+
+    @Test
+    void repeatedTimes_areRefusedUnlessSorted() throws Exception {
+        String file = lines("time,temp\n", i -> i / 2 + "," + point(i));
+        refused(
+                file,
+                TIME_AND_TEMP,
+                new Format(),
+                "line 3: column time: \"0\" repeats the time of line 2; times must increase: sort the file, or use"
+                        + " --sort");
+        Format format = new Format();
+        format.isSorted = true;
+        accepted(file, TIME_AND_TEMP, format);
+    }
+
+    @Test
+    void gzip_isSeenByItsContent() throws Exception {
+        ByteArrayOutputStream compressed = new ByteArrayOutputStream();
+        try (GZIPOutputStream gzip = new GZIPOutputStream(compressed)) {
+            gzip.write(utf8(lines("time,temp\n", i -> i + "," + point(i))));
+        }
+        byte[] file = compressed.toByteArray();
+
+        accepted(file, TIME_AND_TEMP, new Format());
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> certify(
+                        new ByteArrayInputStream(Arrays.copyOf(file, file.length - 20)),
+                        TIME_AND_TEMP,
+                        CsvFormat.USUAL))
+                .withMessageContaining("the compressed file is damaged or incomplete");
+    }
+
+    @Test
+    void moreLinesToSkipThanThereAre_isRefused() {
+        Format format = new Format();
+        format.skippedLines = 3;
+
+        refused("time,temp\n", TIME_AND_TEMP, format, "the file has only 1 lines, but --skip-lines is 3");
+    }
+
+    @Test
+    void tooManyValues_areRefused() {
+        refused(
+                "time,a,b,c,d\n",
+                new Columns(Optional.of("time"), List.of("a,b,c,d")),
+                new Format(),
+                "--value: at most 3 columns can be values, not 4");
+    }
+
+    @Test
+    void aMillionRows_areCertified() throws Exception {
+        StringBuilder file = new StringBuilder("time,temp\n");
+        for (int i = 0; i < 1_000_000; i++) {
+            file.append(i).append(',').append(i % 977).append('\n');
+        }
+
+        assertThat(new Certifier(List.of("shard"))
+                        .certify(
+                                new CsvRows(new ByteArrayInputStream(utf8(file.toString())), TIME_AND_TEMP),
+                                Windows.byCount(100_000, 0)))
+                .hasSize(10);
+    }
+}
