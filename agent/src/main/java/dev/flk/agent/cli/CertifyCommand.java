@@ -28,6 +28,7 @@ import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -182,6 +183,10 @@ final class CertifyCommand implements Callable<Integer> {
         }
         if (plot != null && target.file != null && isSame(plot, target.file)) {
             throw new UsageError("--plot and --out name the same file, " + plot + "; name two different files");
+        }
+        if (plot != null && !plot.toString().toLowerCase(Locale.ROOT).endsWith(".svg")) {
+            throw new UsageError(
+                    "--plot writes SVG, which browsers show; name a file that ends with .svg, not " + plot);
         }
         requireReplaceable("--plot", plot, CertificatePlot::isPlot);
         requireReplaceable("--out", target.file, Certifier::areCertificates);

@@ -6,12 +6,17 @@ import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.time.InstantSource;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The access of a command to the outbox: the command opens the outbox itself, or asks the running agent that owns it.
  */
 final class OutboxAccess {
+    private static final long LONGEST_WAIT_MILLIS = 5_000;
+    private static final long LOOK_AGAIN_MILLIS = 100;
+
     private OutboxAccess() {}
 
     /** An operation on the outbox, or on the running agent that owns it. */
@@ -19,28 +24,78 @@ final class OutboxAccess {
         T apply(S outbox) throws IOException;
     }
 
+    /** A step that needs the outbox. */
+    interface Attempt<T> {
+        T get() throws IOException;
+    }
+
+    /**
+     * Runs {@code attempt}, again for up to five seconds while another process owns the outbox: that may be an agent
+     * that is starting, or a short command, such as {@code compact} in a cron job.
+     *
+     * @throws OutboxLocked if the outbox is still owned after that
+     */
+    static <T> T patiently(Attempt<T> attempt) throws IOException {
+        for (long waited = 0; ; waited += LOOK_AGAIN_MILLIS) {
+            try {
+                return attempt.get();
+            } catch (OutboxLocked e) {
+                if (waited >= LONGEST_WAIT_MILLIS) {
+                    throw e;
+                }
+                rest();
+            }
+        }
+    }
+
+    private static void rest() throws IOException {
+        try {
+            Thread.sleep(LOOK_AGAIN_MILLIS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("interrupted while waiting for the outbox");
+        }
+    }
+
     /**
      * Runs {@code alone} on the outbox if no other process owns the outbox. Otherwise runs {@code beside} on the agent
-     * that owns it.
+     * that owns it, and waits for an agent that is starting.
      *
      * @throws OutboxLocked if another process owns the outbox, and no agent answers at CONTROL_SOCKET
      */
     static <T> T either(AgentConfig config, Operation<Outbox, T> alone, Operation<RunningAgent, T> beside)
             throws IOException {
-        Outbox outbox;
+        // the operation runs once, because it may read standard input
+        Access access = patiently(() -> access(config));
+        Outbox outbox = access.outbox();
+        if (outbox == null) {
+            return beside.apply(access.agent());
+        }
+        try (outbox) {
+            return alone.apply(outbox);
+        }
+    }
+
+    /**
+     * A way to the outbox.
+     *
+     * @param outbox the outbox, or null if {@code agent} owns it
+     */
+    private record Access(@Nullable Outbox outbox, RunningAgent agent) {}
+
+    private static Access access(AgentConfig config) throws IOException {
+        RunningAgent agent =
+                RunningAgent.at(config.local().control(), config.outbox().directory());
         try {
-            outbox = Outbox.open(config.outbox(), InstantSource.system());
+            return new Access(Outbox.open(config.outbox(), InstantSource.system()), agent);
         } catch (OutboxLocked locked) {
             try {
-                return beside.apply(RunningAgent.at(
-                        config.local().control(), config.outbox().directory()));
+                agent.status();
+                return new Access(null, agent);
             } catch (RunningAgent.NotThere e) {
                 locked.addSuppressed(e);
                 throw locked;
             }
-        }
-        try (outbox) {
-            return alone.apply(outbox);
         }
     }
 }

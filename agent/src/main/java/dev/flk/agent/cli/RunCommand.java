@@ -3,7 +3,6 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
-import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.agent.run.Agent;
 import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.program.cli.ReloadSignal;
@@ -33,9 +32,6 @@ final class RunCommand implements Callable<Integer> {
      * left for the exit of the JVM.
      */
     private static final long LONGEST_END_MILLIS = 9_500;
-
-    private static final long LONGEST_WAIT_MILLIS = 5_000;
-    private static final long LOOK_AGAIN_MILLIS = 100;
 
     private final Context context;
 
@@ -95,22 +91,9 @@ final class RunCommand implements Callable<Integer> {
         });
     }
 
-    /**
-     * Opens the agent. Waits up to five seconds if another process owns the outbox, because that process may be a short
-     * command, such as {@code compact} in a cron job.
-     */
-    private static Agent open(AgentConfig config) throws IOException, InterruptedException {
+    private static Agent open(AgentConfig config) throws IOException {
         Surroundings surroundings = Surroundings.real();
-        for (long waited = 0; ; waited += LOOK_AGAIN_MILLIS) {
-            try {
-                return Agent.open(config, surroundings);
-            } catch (OutboxLocked e) {
-                if (waited >= LONGEST_WAIT_MILLIS) {
-                    throw e;
-                }
-                Thread.sleep(LOOK_AGAIN_MILLIS);
-            }
-        }
+        return OutboxAccess.patiently(() -> Agent.open(config, surroundings));
     }
 
     private static void end(Agent agent, CountDownLatch ended) {

@@ -143,10 +143,13 @@ public final class Doctor {
         Path directory = config.outbox().directory();
         try {
             new OutboxInspector(directory).requireFree();
-            return Finding.doubtful(
-                    "agent",
-                    "no agent runs; start flk-agent run to send the waiting certificates: "
-                            + new OutboxInspector(directory).summary().pendingEntries());
+            long waiting = new OutboxInspector(directory).summary().pendingEntries();
+            return waiting == 0
+                    ? Finding.doubtful("agent", "no agent runs, and no certificate waits; start flk-agent run")
+                    : Finding.bad(
+                            "agent",
+                            ErrorMessages.count(waiting, "certificate") + (waiting == 1 ? " waits" : " wait")
+                                    + ", but no agent runs; start flk-agent run");
         } catch (OutboxLocked e) {
             return Finding.bad(
                     "agent",

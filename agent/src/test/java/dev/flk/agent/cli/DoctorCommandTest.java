@@ -173,10 +173,9 @@ class DoctorCommandTest extends CommandTest {
         cli.submit(certificate(1), certificate(2));
         List<String> before = cli.files();
 
-        String findings = findings(0);
+        String findings = findings(1);
 
-        assertThat(findings)
-                .contains("?   agent: no agent runs; start flk-agent run to send the waiting certificates: 2\n");
+        assertThat(findings).contains("BAD agent: 2 certificates wait, but no agent runs; start flk-agent run\n");
         assertThat(cli.files()).isEqualTo(before);
     }
 }

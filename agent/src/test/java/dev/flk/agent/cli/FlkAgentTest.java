@@ -2,12 +2,14 @@
 package dev.flk.agent.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.flk.agent.cli.Cli.Ended;
 import dev.flk.agent.outbox.Outbox;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -101,8 +103,8 @@ class FlkAgentTest {
     @ValueSource(strings = {"--out", "--plot"})
     @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
     void certify_outputIsAnotherFile_is2AndLeavesItAlone(String option) throws Exception {
-        Path other = Files.writeString(directory.resolve("other"), "precious");
-        Path fifo = directory.resolve("fifo");
+        Path other = Files.writeString(directory.resolve("other.svg"), "precious");
+        Path fifo = directory.resolve("fifo.svg");
         assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
                 .isZero();
 
@@ -122,7 +124,7 @@ class FlkAgentTest {
     @ParameterizedTest
     @ValueSource(strings = {"--out", "--plot"})
     void certify_outputBeginsAlikeOrWasChanged_is2AndLeavesItAlone(String option) throws Exception {
-        Path file = directory.resolve("output");
+        Path file = directory.resolve("output.svg");
         assertThat(run("certify", "--shard", "q", option, file.toString(), EARTHQUAKES))
                 .isZero();
         String own = Files.readString(file);
@@ -201,6 +203,20 @@ class FlkAgentTest {
         assertThat(run("submit", "-")).isEqualTo(1);
 
         assertThat(unwrapped(err())).contains("but must be a directory");
+    }
+
+    @Test
+    void submit_whileAnotherOwnsTheOutboxForAMoment_waits() throws Exception {
+        input = GOOD;
+        FutureTask<Integer> submitted = new FutureTask<>(() -> run("submit", "-"));
+        Thread command = new Thread(submitted, "submit");
+        try (Outbox owner = cli.own()) {
+            assertThat(owner.pendingEntries()).isZero();
+            command.start();
+            await().until(() -> command.getState() == Thread.State.TIMED_WAITING);
+        }
+
+        assertThat(submitted.get()).isZero();
     }
 
     @Test
