@@ -125,6 +125,7 @@ public final class Backend implements AutoCloseable {
         Limits limits = new Limits(config.limit(), System::nanoTime, metrics.all);
         ReloadSignal reloadSignal = ReloadSignal.listen();
         inForce = config;
+        config.warnings().forEach(LOG::warn);
         reloadSignal.add(() -> takeAgain(again, limits));
         Optional<BackendServer> ops = config.ops().isEmpty()
                 ? Optional.empty()

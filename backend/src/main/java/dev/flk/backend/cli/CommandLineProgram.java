@@ -207,9 +207,23 @@ public final class CommandLineProgram {
             this.config = config;
         }
 
-        @Command(name = "check", description = "Prints the configuration in force, or every problem that it has.")
-        void check() {
-            spec.commandLine().getOut().print(BackendConfig.describe(environment, config.file));
+        @Command(
+                name = "check",
+                description = "Prints the configuration in force, or every problem that it has.",
+                exitCodeListHeading = "%nExit codes:%n",
+                exitCodeList = {
+                    "0:the configuration can be used, perhaps with warnings",
+                    "1:it has a problem",
+                    "2:wrong usage"
+                })
+        int check() {
+            try {
+                spec.commandLine().getOut().print(BackendConfig.describe(environment, config.file));
+                return ExitCode.OK;
+            } catch (InvalidConfig e) {
+                report(e.problems(), spec.commandLine().getErr());
+                return ExitCode.SOFTWARE;
+            }
         }
     }
 

@@ -15,6 +15,7 @@ import dev.flk.backend.limit.Limits;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.state.StateConfig;
 import dev.flk.backend.tls.TlsFiles;
+import dev.flk.program.cli.Paragraph;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
@@ -50,6 +51,7 @@ import org.jspecify.annotations.Nullable;
  * @param shardMetrics the number of shards that have their own metrics
  * @param settings the values in force by name, defaults included; for secrets only whether they are set, and the key
  *     ids
+ * @param warnings what is allowed but probably a mistake, without secrets
  */
 public record BackendConfig(
         HttpConfig http,
@@ -65,9 +67,11 @@ public record BackendConfig(
         LogConfig log,
         Path auditDir,
         int shardMetrics,
-        Map<String, String> settings) {
+        Map<String, String> settings,
+        List<String> warnings) {
     public BackendConfig {
         settings = Map.copyOf(settings);
+        warnings = List.copyOf(warnings);
     }
 
     /** All settings in the order of the docs. */
@@ -111,6 +115,10 @@ public record BackendConfig(
         InboxConfig inbox = InboxConfig.read(settings);
         StoreConfig store = StoreConfig.read(settings, inbox.walDir());
         Optional<StateConfig> state = StateConfig.read(settings, http.bindAddress(), inbox, store);
+        if (!(store instanceof StoreConfig.Postgres)
+                && state.flatMap(StateConfig::postgres).isEmpty()) {
+            settings.unused("neither DEDUP_BACKEND nor STATE_ENGINE is postgres", PostgresConfig.KEYS);
+        }
         Policy policy = DecisionRules.policy(settings);
         Duration maxClockSkew = settings.get(IngestPipeline.MAX_CLOCK_SKEW);
         LogConfig log = LogConfig.read(settings);
@@ -136,7 +144,8 @@ public record BackendConfig(
                 log,
                 auditDir,
                 shardMetrics,
-                shown);
+                shown,
+                settings.warnings());
     }
 
     /**
@@ -153,7 +162,8 @@ public record BackendConfig(
     }
 
     /**
-     * Renders the values in force and their sources, one line per setting, in 80 columns, with secrets masked.
+     * Renders the values in force and their sources, one line per setting, in 80 columns, with secrets masked, and
+     * warnings.
      *
      * @throws InvalidConfig as {@link #load}
      */
@@ -171,7 +181,10 @@ public record BackendConfig(
         config.state.ifPresent(state ->
                 derived.put("STATE_MIN_FREE_BYTES", Long.toString(state.engine().minFreeBytes())));
         config.ops.ifPresent(ops -> derived.put("OPS_BIND_ADDR", ops.bindAddress()));
-        return settings.table(derived);
+        StringBuilder text = new StringBuilder(settings.table(derived));
+        config.warnings.forEach(
+                warning -> text.append(System.lineSeparator()).append(Paragraph.wrapped("WARNING " + warning)));
+        return text.toString();
     }
 
     /** Reads the configuration as {@link #load} does, but accepts a configuration with problems. */
@@ -236,7 +249,8 @@ public record BackendConfig(
                 new LogConfig(next.log.level(), log.format()),
                 auditDir,
                 shardMetrics,
-                shown);
+                shown,
+                next.warnings);
     }
 
     /**

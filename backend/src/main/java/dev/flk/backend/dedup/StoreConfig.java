@@ -15,6 +15,7 @@ import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Pattern;
 
@@ -91,6 +92,11 @@ public sealed interface StoreConfig {
         Optional<String> uri = settings.find(REDIS_URI);
         Optional<String> address = settings.find(REDIS_ADDR);
         Kind kind = settings.get(DEDUP_BACKEND);
+        String because = "DEDUP_BACKEND is " + kind.name().toLowerCase(Locale.ROOT);
+        settings.unused(because, kind == Kind.EMBEDDED ? List.of() : List.of(DEDUP_DIR));
+        settings.unused(because, kind == Kind.MEMORY ? List.of() : List.of(MEMORY_MAX_ENTRIES));
+        settings.unused(because, kind == Kind.REDIS ? List.of() : List.of(REDIS_URI, REDIS_ADDR));
+        settings.unused(because, kind == Kind.REDIS || kind == Kind.POSTGRES ? List.of() : List.of(DEDUP_TIMEOUT));
         PostgresConfig postgres = PostgresConfig.read(
                 settings, timeout, kind == Kind.POSTGRES ? Optional.of("DEDUP_BACKEND") : Optional.empty());
         return switch (kind) {

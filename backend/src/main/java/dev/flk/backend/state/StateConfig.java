@@ -197,6 +197,15 @@ public record StateConfig(
         boolean keepsRecord = settings.get(RECORD);
         Duration recordHistory = settings.get(RECORD_HISTORY);
         boolean isInPostgres = kind == Kind.POSTGRES && port.isPresent();
+        if (port.isEmpty()) {
+            settings.unused(
+                    "STATE_PORT is off",
+                    KEYS.stream().filter(key -> !key.equals(STATE_PORT)).toList());
+        } else {
+            settings.unused("STATE_ENGINE is memory", kind == Kind.MEMORY ? List.of(STATE_DIR) : List.of());
+            settings.unused("STATE_ENGINE is postgres", isInPostgres ? List.of(STATE_CACHE_BYTES) : List.of());
+            settings.unused("RECORD is off", keepsRecord ? List.of() : List.of(RECORD_HISTORY));
+        }
         Optional<PostgresConfig> postgres = isInPostgres
                 ? Optional.of(PostgresConfig.read(settings, POSTGRES_TIMEOUT, Optional.of("STATE_ENGINE")))
                 : Optional.empty();

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -105,6 +106,12 @@ class CommandLineProgramTest {
                 .startsWith(("Usage: flk-backend " + command).strip())
                 .contains("--config", "--version");
         cli.assertFits80Columns(0);
+    }
+
+    @Test
+    void configCheck_problem_is1() {
+        assertThat(cli.run("config check")).isEqualTo(1);
+        assertThat(cli.err()).contains("the configuration has a problem", "PCS_SIGN_ALG: not set");
     }
 
     @ParameterizedTest

@@ -89,6 +89,31 @@ class BackendConfigTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "REDIS_ADDR=h:1 | REDIS_ADDR: has no effect, because DEDUP_BACKEND is embedded",
+                "DEDUP_BACKEND=memory;DEDUP_DIR=d | DEDUP_DIR: has no effect, because DEDUP_BACKEND is memory",
+                "POSTGRES_POOL_SIZE=3 | POSTGRES_POOL_SIZE: has no effect, because neither DEDUP_BACKEND nor STATE_ENGINE is postgres",
+                "STATE_PORT=off;STATE_DIR=s | STATE_DIR: has no effect, because STATE_PORT is off",
+                "RECORD=off;RECORD_HISTORY=9d | RECORD_HISTORY: has no effect, because RECORD is off",
+                "METRICS_USER=ann;METRICS_PASS=secret | METRICS_PASS: has only 6 characters and can be guessed; use a random one, such as of openssl rand -hex 32",
+                "METRICS_USER=ann;METRICS_PASS=\"0123456789\" | METRICS_PASS: is in quotes, which are part of the secret; remove them if they should not be",
+                "METRICS_USER=ann;METRICS_PASS=0123456789_ | METRICS_PASS: begins or ends with a space, which is part of the secret; remove it if it should not be",
+            })
+    void load_probableMistake_isAWarning(String settings, String warning) {
+        Map<String, String> environment = new HashMap<>(Map.of("PCS_SIGN_ALG", "none"));
+        for (String setting : settings.split(";", -1)) {
+            String[] sides = setting.split("=", 2);
+            environment.put(sides[0], sides[1].endsWith("_") ? sides[1].replace('_', ' ') : sides[1]);
+        }
+
+        assertThat(BackendConfig.load(environment, null).warnings()).containsExactly(warning);
+        assertThat(BackendConfig.describe(environment, null).replaceAll("\\s+", " "))
+                .contains("WARNING " + warning);
+    }
+
     @Test
     void load_jdbcUrlOfPostgres_hasUserAndPasswordAmongItsParameters() {
         var environment = Map.of(

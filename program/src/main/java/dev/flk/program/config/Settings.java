@@ -24,6 +24,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -43,6 +44,11 @@ public final class Settings {
     /** The minimum length of a line of PEM that counts as a secret; a shorter line reveals nothing about a key. */
     private static final int LEAST_KEY_LINE = 8;
 
+    /** The length below which a secret is so short that it can be guessed. */
+    private static final int LEAST_SECRET_CHARS = 8;
+
+    private static final Pattern QUOTED = Pattern.compile("([\"']).*\\1", Pattern.DOTALL);
+
     /** The character that Java substitutes for a byte of the environment that the locale's encoding can't represent. */
     private static final char LOST = '\uFFFD';
 
@@ -52,6 +58,7 @@ public final class Settings {
     private final Map<Key<?>, Optional<Setting>> set = new LinkedHashMap<>();
     private final Set<Key<?>> broken = new HashSet<>();
     private final List<String> problems = new ArrayList<>();
+    private final List<String> warnings = new ArrayList<>();
 
     private record Setting(String text, String origin) {}
 
@@ -182,6 +189,34 @@ public final class Settings {
         if (!holds) {
             problems.add(problem);
         }
+    }
+
+    /** Records a warning for each of these keys that is set although it has no effect. */
+    public void unused(String because, List<? extends Key<?>> unused) {
+        for (Key<?> key : unused) {
+            if (isGiven(key)) {
+                warnings.add(key + ": has no effect, because " + because);
+            }
+        }
+    }
+
+    /** Returns what is allowed but probably a mistake: settings without effect, and suspicious secrets. */
+    public List<String> warnings() {
+        List<String> all = new ArrayList<>(warnings);
+        for (Key<?> key : keys) {
+            String text =
+                    key.shown() == Shown.NEVER ? setting(key).map(Setting::text).orElse("") : "";
+            if (!text.equals(text.strip())) {
+                all.add(key
+                        + ": begins or ends with a space, which is part of the secret; remove it if it should not be");
+            } else if (QUOTED.matcher(text).matches()) {
+                all.add(key + ": is in quotes, which are part of the secret; remove them if they should not be");
+            } else if (!text.isEmpty() && text.length() < LEAST_SECRET_CHARS) {
+                all.add(key + ": has only " + text.length()
+                        + " characters and can be guessed; use a random one, such as of" + " openssl rand -hex 32");
+            }
+        }
+        return all;
     }
 
     public List<String> problems() {
