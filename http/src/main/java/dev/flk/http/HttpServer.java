@@ -164,7 +164,7 @@ public final class HttpServer implements AutoCloseable {
         if (group == null) {
             group = new MultiThreadIoEventLoopGroup(
                     options.loops(),
-                    new DefaultThreadFactory(options.threads()),
+                    new DefaultThreadFactory(options.threads(), true),
                     epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
         }
         ServerBootstrap bootstrap = new ServerBootstrap()

@@ -72,6 +72,9 @@ public final class Log implements Closeable {
                 files, options.sizes().fillAheadBytes(), options.sizes().keepFreeBytes());
         this.writer = new Thread(this::write, options.prefix() + "-writer");
         this.filler = new Thread(this::fill, options.prefix() + "-filler");
+        // a program that ends without closing the log loses no record that is on disk
+        writer.setDaemon(true);
+        filler.setDaemon(true);
     }
 
     /** Opens the log with the system's clocks and starts its threads. See {@link #open}. */

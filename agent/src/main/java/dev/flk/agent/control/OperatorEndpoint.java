@@ -12,6 +12,7 @@ import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.cli.Json;
+import dev.flk.program.threads.DaemonThreads;
 import io.netty.handler.codec.http.QueryStringDecoder;
 import java.io.Closeable;
 import java.io.IOException;
@@ -38,7 +39,7 @@ final class OperatorEndpoint implements Closeable {
 
     private final Operations operations;
     private final ThreadPoolExecutor executor = new ThreadPoolExecutor(
-            1, 1, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(WAITING), task -> new Thread(task, "operations"));
+            1, 1, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(WAITING), DaemonThreads.named("operations"));
 
     OperatorEndpoint(Operations operations) {
         this.operations = operations;

@@ -55,6 +55,7 @@ final class OutboxCare implements Closeable {
     }
 
     void start() {
+        thread.setDaemon(true);
         thread.start();
     }
 

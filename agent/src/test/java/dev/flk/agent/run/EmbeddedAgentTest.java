@@ -15,9 +15,11 @@ import dev.flk.agent.send.Settlement;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -91,6 +93,44 @@ class EmbeddedAgentTest {
 
         assertThat(Thread.getAllStackTraces().keySet())
                 .noneMatch(thread -> thread.isAlive() && thread.getName().startsWith("flk-agent"));
+    }
+
+    /** A program that submits one certificate and never closes its agent. */
+    static final class Forgetful {
+        private Forgetful() {}
+
+        public static void main(String[] outbox) throws IOException {
+            AgentConfig config = AgentConfig.of(Map.of(
+                    "ENDPOINT", "http://127.0.0.1:1",
+                    "PCS_SIGN_ALG", "hmac",
+                    "PCS_HMAC_KEY", "a secret of a test",
+                    "OUTBOX_PATH", outbox[0],
+                    "DLQ_PATH", outbox[0] + ".dlq",
+                    "OUTBOX_MIN_FREE_BYTES", "0"));
+            Agent.open(config).submit(Certificates.certificate(1));
+        }
+    }
+
+    @Test
+    void close_forgotten_theProgramEndsAndTheOutboxHasTheCertificate() throws Exception {
+        Path outbox = directory.resolve("forgotten");
+        Process program = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        Forgetful.class.getName(),
+                        outbox.toString())
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start();
+        try {
+            assertThat(program.waitFor(50, TimeUnit.SECONDS)).isTrue();
+            assertThat(program.exitValue()).isZero();
+        } finally {
+            program.destroyForcibly();
+        }
+
+        assertThat(new OutboxInspector(outbox).summary().pendingEntries()).isEqualTo(1);
     }
 
     @Test
