@@ -3,6 +3,9 @@ package dev.flk.backend.record;
 
 import dev.flk.backend.record.IndexEntry.Clock;
 import dev.flk.backend.record.IndexEntry.Scope;
+import dev.flk.backend.record.IndexSearch.Entries;
+import dev.flk.backend.record.IndexSearch.Range;
+import dev.flk.backend.record.IndexSearch.Selection;
 import dev.flk.backend.state.ServedState;
 import dev.flk.state.Event;
 import dev.flk.state.History.At;
@@ -20,28 +23,13 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
-import java.util.PriorityQueue;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
-import org.rocksdb.BlockBasedTableConfig;
-import org.rocksdb.CompressionType;
-import org.rocksdb.Env;
-import org.rocksdb.InfoLogLevel;
-import org.rocksdb.LRUCache;
-import org.rocksdb.Options;
-import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
-import org.rocksdb.RocksIterator;
-import org.rocksdb.RocksMemEnv;
-import org.rocksdb.Status;
 import org.rocksdb.WriteBatch;
-import org.rocksdb.WriteOptions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -61,8 +49,6 @@ public final class RecordIndex implements AutoCloseable {
     private static final byte[] POSITION = {0};
 
     private static final byte[] AFTER_ALL = {(byte) 0xff};
-    private static final long MEMTABLE_BYTES = 16L << 20;
-    private static final long CACHE_BYTES = 16L << 20;
     private static final long STEP_BYTES = 1 << 20;
     private static final long STEPS_BETWEEN_SWEEPS = 100;
     private static final int SWEPT_AT_ONCE = 100;
@@ -77,7 +63,7 @@ public final class RecordIndex implements AutoCloseable {
     private final ReentrantReadWriteLock open = new ReentrantReadWriteLock();
 
     // guarded by open
-    private @Nullable Database database;
+    private @Nullable IndexDatabase database;
     private boolean isClosed;
 
     private volatile boolean isComplete;
@@ -129,77 +115,9 @@ public final class RecordIndex implements AutoCloseable {
         }
     }
 
-    /** An open RocksDB and what must be closed with it. Its own log is off. */
-    private static final class Database implements AutoCloseable {
-        private final Env env;
-        private final LRUCache cache = new LRUCache(CACHE_BYTES);
-        private final Options options;
-        private final WriteOptions unlogged = new WriteOptions().setDisableWAL(true);
-        private final RocksDB rocks;
-
-        Database(@Nullable Path directory) throws RocksDBException {
-            env = directory == null ? new RocksMemEnv(Env.getDefault()) : Env.getDefault();
-            options = new Options()
-                    .setEnv(env)
-                    .setCreateIfMissing(true)
-                    .setWriteBufferSize(MEMTABLE_BYTES)
-                    .setMaxBackgroundJobs(2)
-                    .setMaxOpenFiles(256)
-                    .setCompressionType(CompressionType.LZ4_COMPRESSION)
-                    .setInfoLogLevel(InfoLogLevel.WARN_LEVEL)
-                    .setKeepLogFileNum(3)
-                    .setStatsDumpPeriodSec(0)
-                    .setTableFormatConfig(new BlockBasedTableConfig()
-                            .setBlockCache(cache)
-                            .setCacheIndexAndFilterBlocks(true)
-                            .setPinL0FilterAndIndexBlocksInCache(true)
-                            .setFormatVersion(6));
-            String path = directory == null ? "/record-index" : directory.toString();
-            try {
-                rocks = openOrReplace(path);
-            } catch (RocksDBException e) {
-                closeOptions();
-                throw e;
-            }
-        }
-
-        private RocksDB openOrReplace(String path) throws RocksDBException {
-            try {
-                return RocksDB.open(options, path);
-            } catch (RocksDBException e) {
-                if (!isDamage(e)) {
-                    throw e;
-                }
-                LOG.warn("the index of the record in {} is damaged and is built again: {}", path, e.getMessage());
-                RocksDB.destroyDB(path, options);
-                return RocksDB.open(options, path);
-            }
-        }
-
-        private static boolean isDamage(RocksDBException e) {
-            Status status = e.getStatus();
-            return status != null && status.getCode() == Status.Code.Corruption;
-        }
-
-        @Override
-        public void close() {
-            rocks.close();
-            closeOptions();
-        }
-
-        private void closeOptions() {
-            unlogged.close();
-            options.close();
-            cache.close();
-            if (env instanceof RocksMemEnv) {
-                env.close();
-            }
-        }
-    }
-
     /** Uses the database. */
     private interface Use<T> {
-        T of(Database opened) throws RocksDBException;
+        T of(IndexDatabase opened) throws RocksDBException;
     }
 
     /**
@@ -231,11 +149,11 @@ public final class RecordIndex implements AutoCloseable {
         }
     }
 
-    private boolean step(Database opened) throws RocksDBException {
+    private boolean step(IndexDatabase opened) throws RocksDBException {
         Head head = engine.head();
         Position now = position;
         if (now == null) {
-            byte[] saved = opened.rocks.get(POSITION);
+            byte[] saved = opened.rocks().get(POSITION);
             now = saved == null ? null : Position.decode(saved);
         }
         if (now == null || !now.historyId().equals(head.historyId())) {
@@ -266,7 +184,7 @@ public final class RecordIndex implements AutoCloseable {
     }
 
     /** Empties the index, so that it is built again. */
-    private Position startOver(Database opened, Head head) throws RocksDBException {
+    private Position startOver(IndexDatabase opened, Head head) throws RocksDBException {
         isComplete = false;
         isVerified = true;
         built = 0;
@@ -282,7 +200,7 @@ public final class RecordIndex implements AutoCloseable {
      * Indexes current values, in the order of keys. Whatever changes meanwhile has a later revision than the position,
      * so {@link #follow} indexes it.
      */
-    private Position build(Database opened, Position from) throws RocksDBException {
+    private Position build(IndexDatabase opened, Position from) throws RocksDBException {
         try (WriteBatch batch = new WriteBatch()) {
             StateKey after = from.after();
             long until = built + BUILT_AT_ONCE;
@@ -325,7 +243,7 @@ public final class RecordIndex implements AutoCloseable {
         return key.namespace().equals(ServedState.RECORD);
     }
 
-    private Position follow(Database opened, Position from) throws RocksDBException {
+    private Position follow(IndexDatabase opened, Position from) throws RocksDBException {
         long revision = isVerified
                 ? from.revision()
                 : engine.history()
@@ -375,9 +293,9 @@ public final class RecordIndex implements AutoCloseable {
         }
     }
 
-    private void write(Database opened, WriteBatch batch, Position next) throws RocksDBException {
+    private void write(IndexDatabase opened, WriteBatch batch, Position next) throws RocksDBException {
         batch.put(POSITION, next.encode());
-        opened.rocks.write(opened.unlogged, batch);
+        opened.write(batch);
         position = next;
     }
 
@@ -386,9 +304,10 @@ public final class RecordIndex implements AutoCloseable {
      *
      * @return whether all examined outcomes were gone, so that there may be more
      */
-    private boolean sweep(Database opened) throws RocksDBException {
+    private boolean sweep(IndexDatabase opened) throws RocksDBException {
         Selection oldest = new Selection(Scope.ALL, Clock.RECEIVED, "", Optional.empty(), Optional.empty());
-        List<IndexEntry> entries = find(opened, oldest, Range.EVERYTHING, SWEPT_AT_ONCE, SWEPT_AT_ONCE, entry -> true)
+        List<IndexEntry> entries = IndexSearch.find(
+                        opened.rocks(), oldest, Range.EVERYTHING, SWEPT_AT_ONCE, SWEPT_AT_ONCE, entry -> true)
                 .entries();
         List<Found> found = entries.isEmpty()
                 ? List.of()
@@ -405,36 +324,10 @@ public final class RecordIndex implements AutoCloseable {
                     removed++;
                 }
             }
-            opened.rocks.write(opened.unlogged, batch);
+            opened.write(batch);
         }
         return removed > 0 && removed == entries.size();
     }
-
-    /**
-     * The entries that a query selects from.
-     *
-     * @param name the agent id or the key id of the scope; empty for all outcomes
-     */
-    record Selection(Scope scope, Clock clock, String name, Optional<String> verdict, Optional<String> regime) {}
-
-    /**
-     * A range of time.
-     *
-     * @param fromMillis the first time
-     * @param toMillis the first time after the range
-     * @param after the place of the last entry of the previous part, or null
-     */
-    record Range(long fromMillis, long toMillis, boolean isNewestFirst, byte @Nullable [] after) {
-        static final Range EVERYTHING = new Range(Long.MIN_VALUE, Long.MAX_VALUE, false, null);
-    }
-
-    /**
-     * A part of a result.
-     *
-     * @param examined the number of entries that were examined for it
-     * @param next the place after which to continue, or null at the end
-     */
-    record Entries(List<IndexEntry> entries, int examined, byte @Nullable [] next) {}
 
     /**
      * Returns entries in the order of time.
@@ -445,109 +338,7 @@ public final class RecordIndex implements AutoCloseable {
      * @throws StateException STARTING if the index is not complete or can't be read
      */
     Entries find(Selection selection, Range range, int limit, int maxExamined, Predicate<IndexEntry> wanted) {
-        return reading(opened -> find(opened, selection, range, limit, maxExamined, wanted));
-    }
-
-    private static Entries find(
-            Database opened, Selection selection, Range range, int limit, int maxExamined, Predicate<IndexEntry> wanted)
-            throws RocksDBException {
-        Comparator<Walk> byPlace = (one, other) -> Arrays.compareUnsigned(one.place(), other.place());
-        PriorityQueue<Walk> walks = new PriorityQueue<>(range.isNewestFirst() ? byPlace.reversed() : byPlace);
-        List<Walk> all = new ArrayList<>();
-        try {
-            for (int kind : IndexEntry.kinds(selection.verdict(), selection.regime())) {
-                byte[] head =
-                        IndexEntry.head(selection.scope(), selection.clock(), IndexEntry.hash(selection.name()), kind);
-                Walk walk = new Walk(opened.rocks, head, range);
-                all.add(walk);
-                if (walk.isThere()) {
-                    walks.add(walk);
-                }
-            }
-            List<IndexEntry> entries = new ArrayList<>();
-            byte[] last = range.after();
-            int examined = 0;
-            for (; !walks.isEmpty(); examined++) {
-                if (entries.size() == limit || examined == maxExamined) {
-                    return new Entries(entries, examined, last);
-                }
-                Walk walk = walks.remove();
-                last = walk.place();
-                IndexEntry entry = walk.entry();
-                if (wanted.test(entry)) {
-                    entries.add(entry);
-                }
-                walk.move();
-                if (walk.isThere()) {
-                    walks.add(walk);
-                }
-            }
-            return new Entries(entries, examined, null);
-        } finally {
-            all.forEach(Walk::close);
-        }
-    }
-
-    /** The entries of one kind in a range. */
-    private static final class Walk implements AutoCloseable {
-        private final RocksIterator iterator;
-        private final boolean isNewestFirst;
-        private final byte[] low;
-        private final byte[] high;
-        private final int headBytes;
-
-        Walk(RocksDB rocks, byte[] head, Range range) throws RocksDBException {
-            byte[] after = range.after();
-            isNewestFirst = range.isNewestFirst();
-            headBytes = head.length;
-            byte[] from = IndexEntry.join(head, IndexEntry.time(range.fromMillis()));
-            byte[] to = head.clone();
-            to[to.length - 1]++;
-            if (range.toMillis() != Long.MAX_VALUE) {
-                to = IndexEntry.join(head, IndexEntry.time(range.toMillis()));
-            }
-            low = after == null || isNewestFirst ? from : IndexEntry.join(head, IndexEntry.join(after, new byte[1]));
-            high = after == null || !isNewestFirst ? to : IndexEntry.join(head, after);
-            iterator = rocks.newIterator();
-            if (isNewestFirst) {
-                iterator.seekForPrev(high);
-                if (iterator.isValid() && Arrays.equals(iterator.key(), high)) {
-                    iterator.prev();
-                }
-            } else {
-                iterator.seek(low);
-            }
-            iterator.status();
-        }
-
-        boolean isThere() {
-            return iterator.isValid()
-                    && Arrays.compareUnsigned(iterator.key(), low) >= 0
-                    && Arrays.compareUnsigned(iterator.key(), high) < 0;
-        }
-
-        byte[] place() {
-            byte[] key = iterator.key();
-            return Arrays.copyOfRange(key, headBytes, key.length);
-        }
-
-        IndexEntry entry() {
-            return IndexEntry.decode(iterator.key(), iterator.value());
-        }
-
-        void move() throws RocksDBException {
-            if (isNewestFirst) {
-                iterator.prev();
-            } else {
-                iterator.next();
-            }
-            iterator.status(); // an iterator that failed looks like one at its end
-        }
-
-        @Override
-        public void close() {
-            iterator.close();
-        }
+        return reading(opened -> IndexSearch.find(opened.rocks(), selection, range, limit, maxExamined, wanted));
     }
 
     /**
@@ -556,23 +347,7 @@ public final class RecordIndex implements AutoCloseable {
      * @throws StateException as {@link #find}
      */
     List<IndexEntry> withId(String prefix, int limit) {
-        String end = "f".repeat(2 * IndexEntry.ID_BYTES - prefix.length());
-        byte[] first = IndexEntry.idKey(prefix + "0".repeat(end.length()));
-        byte[] last = IndexEntry.idKey(prefix + end);
-        return reading(opened -> {
-            List<IndexEntry> entries = new ArrayList<>();
-            try (RocksIterator iterator = opened.rocks.newIterator()) {
-                for (iterator.seek(first);
-                        iterator.isValid()
-                                && entries.size() < limit
-                                && Arrays.compareUnsigned(iterator.key(), last) <= 0;
-                        iterator.next()) {
-                    entries.add(IndexEntry.decode(iterator.key(), iterator.value()));
-                }
-                iterator.status();
-            }
-            return entries;
-        });
+        return reading(opened -> IndexSearch.withId(opened.rocks(), prefix, limit));
     }
 
     private <T> T reading(Use<T> use) {
@@ -612,7 +387,7 @@ public final class RecordIndex implements AutoCloseable {
                 Files.createDirectories(directory, OwnerOnly.directory(directory));
                 NativeLibrary.load(directory.resolve(NativeLibrary.DIRECTORY));
             }
-            database = new Database(directory);
+            database = new IndexDatabase(directory);
             position = null;
             isVerified = false;
             hasFailed = false;
