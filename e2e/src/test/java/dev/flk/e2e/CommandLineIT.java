@@ -77,19 +77,20 @@ final class CommandLineIT {
 
     @ParameterizedTest
     @CsvSource({
-        "PORT, 1, 'flk-backend: can''t listen on 127.0.0.1 port ', choose another BIND_ADDR or PORT",
-        "OPS_PORT, 1, 'flk-backend: can''t listen on 127.0.0.1 port ', choose another OPS_BIND_ADDR or OPS_PORT",
-        "STATE_PORT, 2, 'STATE_PORT: can''t listen on ', or off"
+        "PORT, choose another BIND_ADDR or PORT",
+        "OPS_PORT, choose another OPS_BIND_ADDR or OPS_PORT",
+        "STATE_PORT, 'choose another STATE_PORT, or off'"
     })
-    void portInUse_endsTheStartAndSaysWhich(String setting, int exitCode, String problem, String remedy)
+    void portInUse_endsTheStartAndSaysWhich(String setting, String remedy)
             throws IOException {
         try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             Map<String, String> environment = BackendProcess.environment();
             environment.put(setting, Integer.toString(taken.getLocalPort()));
             Ended run = run(environment);
 
-            assertThat(run.exitCode()).isEqualTo(exitCode);
-            assertThat(run.all()).contains(problem, "port " + taken.getLocalPort(), remedy);
+            assertThat(run.exitCode()).isEqualTo(1);
+            assertThat(run.all())
+                    .contains("flk-backend: can't listen on 127.0.0.1 port " + taken.getLocalPort(), remedy);
         }
     }
 

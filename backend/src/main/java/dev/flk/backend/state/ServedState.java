@@ -76,8 +76,8 @@ public final class ServedState implements AutoCloseable {
      * @param clock the time of commits
      * @param expiry the clock that determines which history is old enough to be removed
      * @param tls the TLS of the port, or null
-     * @throws InvalidConfig if the port is in use, the directory can't be created or written, or the tokens can't be
-     *     read
+     * @throws InvalidConfig if the directory can't be created or written, or the tokens can't be read
+     * @throws IOException if the port can't be opened
      */
     public static ServedState open(
             StateConfig config,
@@ -86,7 +86,8 @@ public final class ServedState implements AutoCloseable {
             @Nullable ReloadedTls tls,
             Audit audit,
             StateMetrics metrics,
-            PoolMetrics pool) {
+            PoolMetrics pool)
+            throws IOException {
         Place place = config.directory().isPresent()
                 ? Place.writable(config.directory().get())
                 : null;
@@ -111,7 +112,8 @@ public final class ServedState implements AutoCloseable {
             @Nullable ReloadedTls tls,
             @Nullable Tokens tokens,
             StateMetrics metrics,
-            PoolMetrics pool) {
+            PoolMetrics pool)
+            throws IOException {
         this.expiry = expiry;
         this.place = place;
         this.tokens = tokens;
@@ -138,7 +140,7 @@ public final class ServedState implements AutoCloseable {
                     metrics);
         } catch (IOException e) {
             close();
-            throw new InvalidConfig(List.of("STATE_PORT: " + e.getMessage()));
+            throw e;
         }
         parts.push(port);
         if (place != null) {

@@ -106,7 +106,7 @@ class ServedStateTest {
                 Duration.ofDays(90));
     }
 
-    private void open(Optional<Path> tokens, ReloadedTls tls) {
+    private void open(Optional<Path> tokens, ReloadedTls tls) throws IOException {
         served = ServedState.open(config(tokens), () -> now, () -> now, tls, Audit.none(), stateMetrics, pool);
         await().until(() -> served.problem().isEmpty());
     }
@@ -152,7 +152,7 @@ class ServedStateTest {
     }
 
     @Test
-    void recordAndHistory_goWhenTheyAreOld_andWhatStandsStays() {
+    void recordAndHistory_goWhenTheyAreOld_andWhatStandsStays() throws Exception {
         open(Optional.empty(), null);
         StateKey recorded = new StateKey("flk.record", "shard", "epoch/1");
         StateKey kept = new StateKey("default", "agent", "k");
