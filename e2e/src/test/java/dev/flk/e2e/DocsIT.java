@@ -19,6 +19,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.yaml.snakeyaml.Yaml;
 
 /** The docs: links lead somewhere, files and tests that they name exist, commands that they show are commands of the programs. */
 final class DocsIT {
@@ -89,6 +90,31 @@ final class DocsIT {
         assertThat(all)
                 .filteredOn(name -> !named.contains(name) && !schema.contains('"' + name + '"'))
                 .containsExactly("BIND_ADDR", "REDIS_ADDR", "CONTROL_SOCKET");
+    }
+
+    /** Compose passes on every setting, except those that name an address or a file inside the container. */
+    @Test
+    void settings_areAllPassedOnByCompose() throws IOException {
+        String[] programs = Files.readString(Built.root().resolve("docs/configuration.md")).split("\n## Agent\n");
+        Map<String, Object> services =
+                member(new Yaml().load(Files.readString(Built.root().resolve("deploy/compose/compose.yaml"))), "services");
+
+        assertThat(notPassedOn(programs[0], member(services, "backend")))
+                .containsExactly("BIND_ADDR", "TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "REDIS_ADDR");
+        assertThat(notPassedOn(programs[1], member(services, "agent")))
+                .containsExactly("TLS_CA", "TLS_CERT", "TLS_KEY", "CONTROL_SOCKET");
+    }
+
+    private static List<String> notPassedOn(String table, Map<String, Object> service) {
+        Map<String, Object> environment = member(service, "environment");
+        return matches(ROW, table).stream()
+                .filter(name -> !environment.containsKey(name) && !environment.containsKey(name + "_FILE"))
+                .toList();
+    }
+
+    @SuppressWarnings("unchecked")
+    private static Map<String, Object> member(Map<String, Object> of, String name) {
+        return (Map<String, Object>) Objects.requireNonNull(of.get(name), name);
     }
 
     @Test
