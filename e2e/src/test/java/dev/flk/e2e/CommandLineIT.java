@@ -81,8 +81,7 @@ final class CommandLineIT {
         "OPS_PORT, choose another OPS_BIND_ADDR or OPS_PORT",
         "STATE_PORT, 'choose another STATE_PORT, or off'"
     })
-    void portInUse_endsTheStartAndSaysWhich(String setting, String remedy)
-            throws IOException {
+    void portInUse_endsTheStartAndSaysWhich(String setting, String remedy) throws IOException {
         try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             Map<String, String> environment = BackendProcess.environment();
             environment.put(setting, Integer.toString(taken.getLocalPort()));

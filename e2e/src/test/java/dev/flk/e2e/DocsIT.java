@@ -95,9 +95,10 @@ final class DocsIT {
     /** Compose passes on every setting, except those that name an address or a file inside the container. */
     @Test
     void settings_areAllPassedOnByCompose() throws IOException {
-        String[] programs = Files.readString(Built.root().resolve("docs/configuration.md")).split("\n## Agent\n");
-        Map<String, Object> services =
-                member(new Yaml().load(Files.readString(Built.root().resolve("deploy/compose/compose.yaml"))), "services");
+        String[] programs =
+                Files.readString(Built.root().resolve("docs/configuration.md")).split("\n## Agent\n", 2);
+        Map<String, Object> services = member(
+                new Yaml().load(Files.readString(Built.root().resolve("deploy/compose/compose.yaml"))), "services");
 
         assertThat(notPassedOn(programs[0], member(services, "backend")))
                 .containsExactly("BIND_ADDR", "TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "REDIS_ADDR");
