@@ -3,6 +3,7 @@ package dev.flk.client;
 
 import dev.flk.client.proto.At;
 import dev.flk.client.proto.ReplayRequest;
+import java.time.Instant;
 
 /** A selection of events to replay. Immutable. */
 public final class Replay {
@@ -41,6 +42,20 @@ public final class Replay {
     public Replay to(long revision) {
         return new Replay(
                 request.toBuilder().setTo(At.newBuilder().setRevision(revision)).build());
+    }
+
+    /** Starts with the first revision that was committed at or after {@code time}. */
+    public Replay from(Instant time) {
+        return new Replay(request.toBuilder()
+                .setFrom(At.newBuilder().setTime(StateClient.timestamp(time)))
+                .build());
+    }
+
+    /** Ends before the first revision that was committed at or after {@code time}. */
+    public Replay to(Instant time) {
+        return new Replay(request.toBuilder()
+                .setTo(At.newBuilder().setTime(StateClient.timestamp(time)))
+                .build());
     }
 
     /** Starts after the event with this token. */

@@ -251,12 +251,21 @@ public final class StateClient implements AutoCloseable {
         return get(agentId, key, At.newBuilder().setTime(timestamp(time)).build());
     }
 
+    /**
+     * Returns a version of a key; empty if the version never existed, was a deletion, or is no longer retained.
+     *
+     * @param version the number of the version, from 1
+     */
+    public Optional<Versioned> getVersion(String agentId, String key, long version) {
+        return get(GetRequest.newBuilder().addKeys(key(agentId, key)).setVersion(version));
+    }
+
     private Optional<Versioned> get(String agentId, String key, At at) {
-        Found found = call(timed -> timed.get(GetRequest.newBuilder()
-                        .addKeys(key(agentId, key))
-                        .setAt(at)
-                        .build()))
-                .getFound(0);
+        return get(GetRequest.newBuilder().addKeys(key(agentId, key)).setAt(at));
+    }
+
+    private Optional<Versioned> get(GetRequest.Builder request) {
+        Found found = call(timed -> timed.get(request.build())).getFound(0);
         return found.getState() == Found.State.PRESENT ? Optional.of(versioned(found.getVersion())) : Optional.empty();
     }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonRawValue;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.state.ServedState;
@@ -148,16 +150,26 @@ final class StateCommand {
             @Parameters(paramLabel = "AGENT") String agent,
             @Parameters(paramLabel = "KEY") String key,
             @Option(names = "--at", paramLabel = "WHEN", description = "The value at a revision or a time.") @Nullable
-                    String at)
+                    String at,
+            @Option(names = "--version", paramLabel = "N", description = "This version of the key.") @Nullable
+                    Long version)
             throws IOException {
+        if (at != null && version != null) {
+            throw new ParameterException(spec.commandLine(), "--at and --version: give one of them");
+        }
         return with(client -> {
-            Optional<Versioned> found = at == null
-                    ? client.get(agent, key)
-                    : isRevision(at)
-                            ? client.getAt(agent, key, Long.parseLong(at))
-                            : client.getAt(agent, key, time("--at", at));
-            require(found.isPresent(), "no such key: " + agent + " " + key);
-            found.map(StateDump.VersionLine::of).ifPresent(version -> output().print(version, v -> v.value() + "\n"));
+            Optional<Versioned> found = version != null
+                    ? client.getVersion(agent, key, version)
+                    : at == null
+                            ? client.get(agent, key)
+                            : isRevision(at)
+                                    ? client.getAt(agent, key, Long.parseLong(at))
+                                    : client.getAt(agent, key, time("--at", at));
+            require(
+                    found.isPresent(),
+                    (version == null ? "no such key: " : "no version " + version + " of the key: ") + agent + " "
+                            + key);
+            found.map(StateDump.VersionLine::of).ifPresent(line -> output().print(line, shown -> shown.value() + "\n"));
         });
     }
 
@@ -248,6 +260,50 @@ final class StateCommand {
         return with(client -> client.agents(prefix).forEach(agent -> print("agent_id", agent)));
     }
 
+    @Command(name = "namespaces", description = "Lists the namespaces that have keys.")
+    int namespaces(
+            @Option(
+                            names = "--prefix",
+                            paramLabel = "TEXT",
+                            description = "Only namespaces that begin with this text.",
+                            defaultValue = "")
+                    String prefix)
+            throws IOException {
+        return with(client -> client.namespaces(prefix).forEach(name -> print("namespace", name)));
+    }
+
+    @Command(
+            name = "find",
+            description = {
+                "Prints the keys whose value matches an SQL/JSON path.",
+                "",
+                "It needs STATE_ENGINE=postgres. An example: '$.fact ? (@ starts with \"P\")'",
+                ""
+            })
+    int find(
+            @Parameters(paramLabel = "PATH") String path,
+            @Option(
+                            names = "--agent",
+                            paramLabel = "AGENT",
+                            description = "Only keys of this agent.",
+                            defaultValue = "")
+                    String agent)
+            throws IOException {
+        return with(client -> client.find(agent, path)
+                .forEach(match -> output().print(
+                                new FoundLine(
+                                        match.agentId(),
+                                        match.key(),
+                                        match.value().json()),
+                                found -> Printable.of(found.agentId() + " " + found.key() + "  " + found.value())
+                                        + "\n")));
+    }
+
+    private record FoundLine(
+            @JsonProperty("agent_id") String agentId,
+            String key,
+            @JsonRawValue String value) {}
+
     private void print(String member, String name) {
         output().print(Map.of(member, name), any -> Printable.of(name) + "\n");
     }
@@ -264,18 +320,26 @@ final class StateCommand {
             description = {
                 "Prints the commits in order.",
                 "",
-                "It prints those of one agent, or of all. With --follow, it runs until stopped.",
+                "It prints those of one agent, or of all, in the --namespace. With --follow, it",
+                "runs until stopped. WHEN is a revision or a time.",
                 ""
             })
     int replay(
             @Parameters(paramLabel = "AGENT", arity = "0..1") @Nullable String agent,
-            @Option(names = "--from", paramLabel = "REVISION", description = "The first revision.") @Nullable Long from,
+            @Option(names = "--from", paramLabel = "WHEN", description = "The first commit.") @Nullable String from,
+            @Option(names = "--to", paramLabel = "WHEN", description = "Stop before this commit.") @Nullable String to,
             @Option(names = "--follow", description = "Wait for new commits and print them.") boolean follow)
             throws IOException {
-        Replay wanted = Replay.of(namespaceOr(DEFAULT_NAMESPACE), agent == null ? "" : agent);
-        Replay begun = from == null ? wanted : wanted.from(from);
+        String in = namespaceOr(DEFAULT_NAMESPACE);
+        Replay all = Replay.of(in, agent == null ? "" : agent);
+        Replay begun =
+                from == null ? all : isRevision(from) ? all.from(Long.parseLong(from)) : all.from(time("--from", from));
+        Replay wanted = to == null ? begun : isRevision(to) ? begun.to(Long.parseLong(to)) : begun.to(time("--to", to));
+        if (!json) {
+            out().print("namespace " + in + (agent == null ? "" : ", agent " + Printable.of(agent)) + "\n");
+        }
         return with(client -> {
-            try (Stream<StateEvent> events = client.replay(follow ? begun.follow() : begun)) {
+            try (Stream<StateEvent> events = client.replay(follow ? wanted.follow() : wanted)) {
                 events.forEach(event -> {
                     output().print(StateDump.EventLine.of(event, event.resumeToken()), StateCommand::asText);
                     out().flush();
@@ -466,6 +530,11 @@ final class StateCommand {
         try {
             call.on(client.namespace(namespaceOr(DEFAULT_NAMESPACE)));
             return ExitCode.OK;
+        } catch (StateCallException.Unreachable e) {
+            throw new IOException(
+                    "the state does not answer at " + connection.target() + ": " + e.getMessage()
+                            + "; is the backend running, and is this its STATE_PORT?",
+                    e);
         } catch (StateCallException e) {
             throw new IOException(e.getMessage(), e);
         }

@@ -66,6 +66,8 @@ final class StateConnection {
             description = "The file with the access token.")
     private @Nullable Path tokenFile;
 
+    private String connected = "its directory";
+
     @Spec(Spec.Target.MIXEE)
     private CommandSpec spec = CommandSpec.create();
 
@@ -92,6 +94,7 @@ final class StateConnection {
         StateTarget target = url == null
                 ? RunningBackend.state(environment, config.file)
                 : new StateTarget(address(url), scheme(url).equals("https"));
+        connected = target.address();
         if ((certificate == null) != (certificateKey == null)) {
             throw new ParameterException(spec.commandLine(), "--cert and --key: give both or neither");
         }
@@ -112,6 +115,11 @@ final class StateConnection {
         } catch (FileNotFoundException | IllegalArgumentException e) {
             throw new IOException("--ca, --cert or --key: " + e.getMessage(), e);
         }
+    }
+
+    /** Returns the host and port that {@link #connect} has chosen; a description if the state is opened offline. */
+    String target() {
+        return connected;
     }
 
     private String address(String text) {

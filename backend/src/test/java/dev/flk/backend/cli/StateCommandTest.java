@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.flk.backend.state.MemoryEngine;
+import dev.flk.backend.testing.FreePort;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -51,8 +52,39 @@ class StateCommandTest {
                 revisions.add(JSON.readTree(line).get("revision").intValue());
             }
             assertThat(revisions).containsExactly(1, 2, 3);
+            assertThat(run(0, Map.of(), "get", "a", "k", "--version", "1", url)).isEqualTo("{\"n\":3.50}");
+            assertThat(run(1, Map.of(), "get", "a", "k", "--version", "9", url))
+                    .isEqualTo("flk-backend: no version 9 of the key: a k");
+            assertThat(run(2, Map.of(), "get", "a", "k", "--version", "1", "--at", "1", url))
+                    .contains("--at and --version: give one of them");
+            assertThat(run(0, Map.of(), "replay", "a", "--from", "2", "--to", "3", url))
+                    .startsWith("namespace default, agent a\n")
+                    .hasLineCount(2);
+            String committed = JSON.readTree(run(0, Map.of(), "history", "a", "k", "--json", url)
+                            .lines()
+                            .toList()
+                            .get(1))
+                    .get("committed_at")
+                    .textValue();
+            assertThat(run(0, Map.of(), "replay", "--from", committed, url)).hasLineCount(3);
+            assertThat(run(0, Map.of(), "replay", "--to", committed, url)).hasLineCount(2);
+            assertThat(run(2, Map.of(), "replay", "--from", "x", url))
+                    .contains("--from: neither a revision nor a time like 2026-01-31T12:00:00Z");
+            assertThat(run(0, Map.of(), "set", "b", "k", "1", "--namespace", "other", url))
+                    .isEqualTo("version 1, revision 4");
+            assertThat(run(0, Map.of(), "namespaces", url)).isEqualTo("other");
+            assertThat(run(1, Map.of(), "find", "$.n", url)).contains("Find needs the state in Postgres");
             assertThat(run(2, Map.of(), "dump", "--namespace", "", url)).contains("--namespace: the name is empty");
         }
+    }
+
+    @Test
+    void nothingListens_saysWhere() {
+        String address = "127.0.0.1:" + FreePort.choose();
+
+        assertThat(run(1, Map.of(), "info", "--url", "http://" + address))
+                .startsWith("flk-backend: the state does not answer at " + address + ": ")
+                .endsWith("; is the backend running, and is this its STATE_PORT?");
     }
 
     @Test
@@ -71,7 +103,7 @@ class StateCommandTest {
         Map<String, String> here = Map.of("PCS_SIGN_ALG", "none", "STATE_DIR", directory.toString());
         assertThat(run(0, here, "set", "a", "k", "\"late\"", "--offline")).isEqualTo("version 1, revision 1");
         assertThat(run(0, here, "get", "a", "k", "--offline")).isEqualTo("\"late\"");
-        assertThat(run(0, here, "replay", "a", "--offline").lines()).hasSize(1);
+        assertThat(run(0, here, "replay", "a", "--offline").lines()).hasSize(2);
         Path none = directory.resolve("none");
         assertThat(run(1, Map.of("PCS_SIGN_ALG", "none", "STATE_DIR", none.toString()), "info", "--offline"))
                 .isEqualTo("flk-backend: STATE_DIR: " + none + " does not exist or is not a directory");

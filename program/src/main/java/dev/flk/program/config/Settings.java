@@ -3,6 +3,7 @@ package dev.flk.program.config;
 
 import dev.flk.program.config.Key.Shown;
 import dev.flk.program.diagnostics.UriSecrets;
+import dev.flk.program.files.RegularFile;
 import java.io.IOException;
 import java.io.Reader;
 import java.nio.charset.CharacterCodingException;
@@ -87,8 +88,15 @@ public final class Settings {
                 return "";
             }
         };
-        try (Reader reader = Files.newBufferedReader(path, StandardCharsets.UTF_8)) {
-            lines.load(reader);
+        try {
+            Optional<String> kind = RegularFile.otherKind(path);
+            if (kind.isPresent()) { // opening a FIFO may block forever
+                problems.add("--config %s: is %s, but must be a regular file".formatted(path, kind.get()));
+                return;
+            }
+            try (Reader reader = Files.newBufferedReader(path, StandardCharsets.UTF_8)) {
+                lines.load(reader);
+            }
         } catch (IOException | IllegalArgumentException e) {
             problems.add("--config %s: can't be read: %s".formatted(path, why(e)));
         }

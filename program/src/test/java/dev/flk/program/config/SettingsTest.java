@@ -87,6 +87,8 @@ class SettingsTest {
             file.setLength(1L << 40);
         }
 
+        assertThat(read(Map.of(), pipe).problems())
+                .containsExactly("--config " + pipe + ": is a FIFO, but must be a regular file");
         assertThat(List.of(empty, pipe, sparse))
                 .flatExtracting(
                         file -> read(Map.of("PASS_FILE", file.toString()), null).problems())
