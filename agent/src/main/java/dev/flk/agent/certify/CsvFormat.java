@@ -114,7 +114,7 @@ public record CsvFormat(
         return cell.isBlank() || missing.contains(cell.strip());
     }
 
-    /** Returns a time that is written as text; empty if the text is none. */
+    /** Returns the time that a text names; empty if the text is not a time. */
     Optional<Instant> instant(String text) {
         try {
             TemporalAccessor time = timeFormat.isPresent()

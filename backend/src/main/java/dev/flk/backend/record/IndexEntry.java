@@ -18,7 +18,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * What {@link RecordIndex} stores for an outcome, and the keys under which it is found:
+ * An entry of {@link RecordIndex} for an outcome, and the keys under which it is stored:
  *
  * <pre>
  * t SCOPE CLOCK [HASH] KIND TIME ID    for each scope, and each clock that the outcome has

@@ -121,7 +121,7 @@ public final class RecordIndex implements AutoCloseable {
     }
 
     /**
-     * Indexes a part of what is not indexed yet.
+     * Indexes some of the outcomes that are not indexed yet.
      *
      * @return whether there is more to index now
      * @throws StateException if the state can't be read

@@ -76,7 +76,7 @@ public final class RecordedOutcomes {
 
     /** The order of an answer. */
     public enum Order {
-        /** By the epoch of the certificates; only for a shard, and without other conditions. */
+        /** The order of epochs; only for a shard, and without other conditions. */
         EPOCH,
         OLDEST,
         NEWEST
