@@ -41,10 +41,10 @@ final class AgentSetClockIT {
                 Duration to1970 = Duration.between(Instant.now(), Instant.EPOCH.plusSeconds(100));
                 for (Duration ahead : List.of(
                         Duration.ofHours(1), Duration.ofHours(-1), to1970, Duration.ofDays(400), Duration.ZERO)) {
+                    double accepted = client.metric("flk_accepted"); // before these are spooled
                     clock.set(ahead);
                     spool(MORE);
                     Client.awaitUntil(() -> hasNoticed(ahead));
-                    double accepted = client.metric("flk_accepted");
                     Client.awaitUntil(() -> home.spoolIsEmpty() && client.metric("flk_accepted") >= accepted + MORE);
                     assertThat(LocalPost.post(home.control(), "/v1/compact?horizon_days=14")
                                     .status())

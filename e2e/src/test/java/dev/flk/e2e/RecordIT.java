@@ -222,7 +222,8 @@ class RecordIT {
 
             assertThat(printed(backend, "record", "--id", digits)).contains(id.substring(0, 12));
             String table = printed(backend, "record", "--verdict", "rejected", "--newest", "--limit", "3");
-            assertThat(table.lines()).allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80));
+            assertThat(table.lines().filter(line -> !line.startsWith("    shard "))) // a name is never cut
+                    .allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80));
             String again = backend.url().replace("127.0.0.1", "localhost") + "/";
             assertThat(printed(backend, "record", "--shard", "shard-1", "--since", "1h", "--url", again))
                     .isEqualTo(printed(backend, "record", "--shard", "shard-1", "--since", "1h"));

@@ -70,6 +70,7 @@ final class RecordCommand implements Callable<Integer> {
     private static final int PART = 1_000;
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final int SHORT_ID = 12;
+    private static final int LONGEST_SHARD = 24;
     private static final int MAX_PEM_BYTES = 1 << 20;
     private static final String DATE = "2026-01-31";
     private static final String UNKNOWN_SHARD = "no outcome of this shard";
@@ -85,7 +86,7 @@ final class RecordCommand implements Callable<Integer> {
             .left("pcs_id", SHORT_ID, RecordCommand::shortId)
             .left("verdict", 9, outcome -> outcome.path("verdict").asText())
             .right("D_hat", 7, outcome -> number(outcome.path("D_hat")))
-            .left("shard", outcome -> Printable.of(outcome.path("shard_id").asText()));
+            .left("shard", outcome -> isLong(shard(outcome)) ? "(see below)" : shard(outcome));
     private static final List<String> COLUMNS = List.of(
             "received_at",
             "shard_id",
@@ -295,6 +296,9 @@ final class RecordCommand implements Callable<Integer> {
                 out.print(table.heading());
                 yield (line, outcome) -> {
                     out.print(table.row(outcome));
+                    if (shard == null && isLong(shard(outcome))) {
+                        out.print("    shard " + Printable.of(shard(outcome)) + System.lineSeparator());
+                    }
                     String reason = outcome.path("reason").asText();
                     out.print(reason.isEmpty() ? "" : Paragraph.wrapped("    " + Printable.of(reason)));
                 };
@@ -472,6 +476,11 @@ final class RecordCommand implements Callable<Integer> {
 
     private static String error(HttpResponse<String> answer) throws IOException {
         return JSON.readTree(answer.body()).path("error").asText();
+    }
+
+    /** Returns whether a name does not fit into the last column, which would cut it. */
+    private static boolean isLong(String name) {
+        return name.length() > LONGEST_SHARD;
     }
 
     private static String shard(JsonNode line) {
