@@ -252,21 +252,24 @@ public final class StateClient implements AutoCloseable {
     }
 
     /**
-     * Returns a version of a key; empty if the version never existed, was a deletion, or is no longer retained.
+     * Returns a version of a key, which may be a deletion; empty if the version never existed or is no longer retained.
      *
      * @param version the number of the version, from 1
      */
     public Optional<Versioned> getVersion(String agentId, String key, long version) {
-        return get(GetRequest.newBuilder().addKeys(key(agentId, key)).setVersion(version));
+        Found found = get(GetRequest.newBuilder().addKeys(key(agentId, key)).setVersion(version));
+        return found.getState() == Found.State.PRESENT || found.getState() == Found.State.DELETED
+                ? Optional.of(versioned(found.getVersion()))
+                : Optional.empty();
     }
 
     private Optional<Versioned> get(String agentId, String key, At at) {
-        return get(GetRequest.newBuilder().addKeys(key(agentId, key)).setAt(at));
+        Found found = get(GetRequest.newBuilder().addKeys(key(agentId, key)).setAt(at));
+        return found.getState() == Found.State.PRESENT ? Optional.of(versioned(found.getVersion())) : Optional.empty();
     }
 
-    private Optional<Versioned> get(GetRequest.Builder request) {
-        Found found = call(timed -> timed.get(request.build())).getFound(0);
-        return found.getState() == Found.State.PRESENT ? Optional.of(versioned(found.getVersion())) : Optional.empty();
+    private Found get(GetRequest.Builder request) {
+        return call(timed -> timed.get(request.build())).getFound(0);
     }
 
     private Key key(String agentId, String key) {

@@ -167,8 +167,13 @@ final class StateCommand {
                                     : client.getAt(agent, key, time("--at", at));
             require(
                     found.isPresent(),
-                    (version == null ? "no such key: " : "no version " + version + " of the key: ") + agent + " "
-                            + key);
+                    version == null
+                            ? "no such key: " + agent + " " + key
+                            : "version " + version + " of " + agent + " " + key
+                                    + " does not exist, or is no longer kept");
+            require(
+                    !found.orElseThrow().isDeleted(),
+                    "version " + version + " of " + agent + " " + key + " is a deletion");
             found.map(StateDump.VersionLine::of).ifPresent(line -> output().print(line, shown -> shown.value() + "\n"));
         });
     }
@@ -291,18 +296,24 @@ final class StateCommand {
             throws IOException {
         return with(client -> client.find(agent, path)
                 .forEach(match -> output().print(
-                                new FoundLine(
-                                        match.agentId(),
-                                        match.key(),
-                                        match.value().json()),
+                                FoundLine.of(namespaceOr(DEFAULT_NAMESPACE), match),
                                 found -> Printable.of(found.agentId() + " " + found.key() + "  " + found.value())
                                         + "\n")));
     }
 
     private record FoundLine(
+            String namespace,
             @JsonProperty("agent_id") String agentId,
             String key,
-            @JsonRawValue String value) {}
+            long version,
+            long revision,
+            @JsonRawValue String value) {
+        static FoundLine of(String namespace, StateClient.Match match) {
+            Versioned found = match.value();
+            return new FoundLine(
+                    namespace, match.agentId(), match.key(), found.version(), found.revision(), found.json());
+        }
+    }
 
     private void print(String member, String name) {
         output().print(Map.of(member, name), any -> Printable.of(name) + "\n");

@@ -54,7 +54,9 @@ class StateCommandTest {
             assertThat(revisions).containsExactly(1, 2, 3);
             assertThat(run(0, Map.of(), "get", "a", "k", "--version", "1", url)).isEqualTo("{\"n\":3.50}");
             assertThat(run(1, Map.of(), "get", "a", "k", "--version", "9", url))
-                    .isEqualTo("flk-backend: no version 9 of the key: a k");
+                    .isEqualTo("flk-backend: version 9 of a k does not exist, or is no longer kept");
+            assertThat(run(1, Map.of(), "get", "a", "k", "--version", "3", url))
+                    .isEqualTo("flk-backend: version 3 of a k is a deletion");
             assertThat(run(2, Map.of(), "get", "a", "k", "--version", "1", "--at", "1", url))
                     .contains("--at and --version: give one of them");
             assertThat(run(0, Map.of(), "replay", "a", "--from", "2", "--to", "3", url))
