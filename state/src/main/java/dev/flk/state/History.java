@@ -81,25 +81,41 @@ public final class History {
         }
         List<Event> read = engine.reading(reads -> reads.events(from, maxBytes));
         requireReplayable(historyId, from, namespace);
-        List<Event> passed = new ArrayList<>(read.size());
-        long next = from;
-        long lastAtMicros = 0;
-        for (Event event : read) {
-            if (event.revision() >= end) {
-                break;
-            }
-            next = event.revision() + 1;
-            lastAtMicros = event.committedAtMicros();
+        List<Event> inRange =
+                read.stream().takeWhile(event -> event.revision() < end).toList();
+        if (inRange.isEmpty()) {
+            return new Events(List.of(), from, 0);
+        }
+        Event last = inRange.get(inRange.size() - 1);
+        return new Events(selected(inRange, namespace, wanted), last.revision() + 1, last.committedAtMicros());
+    }
+
+    /** Returns the events with only the selected changes; leaves out events without any. */
+    static List<Event> selected(List<Event> events, String namespace, Predicate<StateKey> wanted) {
+        List<Event> selected = new ArrayList<>(events.size());
+        for (Event event : events) {
             List<Event.Change> changes = event.changes().stream()
                     .filter(change ->
                             namespace.isEmpty() || namespace.equals(change.key().namespace()))
                     .filter(change -> wanted.test(change.key()))
                     .toList();
             if (!changes.isEmpty()) {
-                passed.add(new Event(event.revision(), event.committedAtMicros(), changes, event.operationsTotal()));
+                selected.add(new Event(event.revision(), event.committedAtMicros(), changes, event.operationsTotal()));
             }
         }
-        return new Events(passed, next, lastAtMicros);
+        return selected;
+    }
+
+    /**
+     * Creates a reader of the events of one replay, which reads less than {@link #events} if the replay selects one
+     * agent.
+     *
+     * @param namespace the namespace of the changes; empty for all
+     * @param agentId the agent; empty for all
+     * @param wanted selects changes; those of other agents don't pass if {@code agentId} is given
+     */
+    public EventReader reader(String historyId, String namespace, String agentId, Predicate<StateKey> wanted) {
+        return new EventReader(engine, historyId, namespace, agentId, wanted, EventReader.Limits.DEFAULT);
     }
 
     /**
@@ -243,7 +259,7 @@ public final class History {
         }
     }
 
-    private Head requireReplayable(String historyId, long from, String namespace) {
+    Head requireReplayable(String historyId, long from, String namespace) {
         Head head = requireHistory(historyId);
         long floor = floor(head, namespace);
         if (from <= floor) {

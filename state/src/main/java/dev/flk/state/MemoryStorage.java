@@ -201,6 +201,20 @@ public final class MemoryStorage implements Storage, Storage.Reads {
     }
 
     @Override
+    public synchronized long[] revisions(String namespace, String agentId, long from, long to, int limit) {
+        return versions.entrySet().stream()
+                .filter(entry -> entry.getKey().namespace().equals(namespace)
+                        && entry.getKey().agentId().equals(agentId))
+                .flatMap(entry -> entry.getValue().stream())
+                .mapToLong(Version::revision)
+                .filter(revision -> revision >= from && revision < to)
+                .sorted()
+                .distinct()
+                .limit(limit)
+                .toArray();
+    }
+
+    @Override
     public synchronized long revisionAt(long micros) {
         long found = head.floor();
         for (Event event : events.tailMap(head.floor() + 1).values()) {

@@ -3,6 +3,7 @@ package dev.flk.state;
 
 import dev.flk.state.StateException.Reason;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -103,6 +104,39 @@ public interface Storage extends AutoCloseable {
          * @param maxBytes the size at which the list ends, after at least one entry
          */
         List<Event> events(long from, long maxBytes);
+
+        /**
+         * Returns the first revisions of a range that changed an agent, in order. The cost depends on the number of
+         * versions that the agent has, not on the length of the history.
+         *
+         * @param from the first revision; must be above the floor
+         * @param to the end of the range, exclusive
+         */
+        long[] revisions(String namespace, String agentId, long from, long to, int limit);
+
+        /**
+         * Returns the events of some revisions, with at least their changes of one agent. The list ends before a
+         * revision that a concurrent removal has deleted.
+         *
+         * @param revisions revisions that changed the agent, in order; must be above the floor
+         * @param maxBytes as for {@link #events(long, long)}
+         */
+        default List<Event> events(String namespace, String agentId, long[] revisions, long maxBytes) {
+            List<Event> page = new ArrayList<>();
+            long bytes = 0;
+            for (long revision : revisions) {
+                List<Event> found = events(revision, 0);
+                if (found.isEmpty() || found.get(0).revision() != revision) {
+                    break;
+                }
+                bytes += found.get(0).bytes();
+                if (bytes > maxBytes && !page.isEmpty()) {
+                    break;
+                }
+                page.add(found.get(0));
+            }
+            return page;
+        }
 
         /**
          * Returns the last revision that was committed at or before a time, in microseconds since the epoch; the floor

@@ -137,6 +137,19 @@ final class EngineHarness implements AutoCloseable {
                 .events(engine.head().historyId(), from, Long.MAX_VALUE, namespace, wanted, StateEngine.MAX_PAGE_BYTES);
     }
 
+    /** The oldest events of a key's agent, looked up among its revisions however few there are. */
+    Events eventsOfAgent(StateKey of) {
+        Predicate<StateKey> wanted = key -> key.agentId().equals(of.agentId());
+        return new EventReader(
+                        engine,
+                        engine.head().historyId(),
+                        of.namespace(),
+                        of.agentId(),
+                        wanted,
+                        new EventReader.Limits(0, 2, 1))
+                .read(engine.history().oldest(of.namespace()), Long.MAX_VALUE, 0);
+    }
+
     /** All events from a revision on. */
     List<Event> replay(long from) {
         List<Event> all = new ArrayList<>();

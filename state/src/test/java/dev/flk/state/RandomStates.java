@@ -4,6 +4,7 @@ package dev.flk.state;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.state.History.At;
+import dev.flk.state.History.Events;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Page;
@@ -13,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 
 /**
@@ -167,6 +169,7 @@ final class RandomStates {
                 .isEqualTo(model.events.stream()
                         .filter(event -> !event.changes().isEmpty())
                         .toList());
+        compareAgent(key());
         for (long revision = model.floor; revision <= model.revision(); revision++) {
             long at = revision;
             List<StateKey> keys = model.versions.keySet().stream()
@@ -195,6 +198,35 @@ final class RandomStates {
                             .map(StateKey::name)
                             .toList());
         }
+    }
+
+    private void compareAgent(StateKey one) {
+        long from = model.oldest(one) + 1;
+        long to = from + random.nextInt(STEPS);
+        Predicate<StateKey> ofAgent =
+                key -> key.namespace().equals(one.namespace()) && key.agentId().equals(one.agentId());
+        EventReader reader = new EventReader(
+                harness.engine,
+                harness.engine.head().historyId(),
+                one.namespace(),
+                one.agentId(),
+                ofAgent,
+                new EventReader.Limits(0, 1 + random.nextInt(5), 1));
+        List<Event> found = new ArrayList<>();
+        Events part = reader.read(from, to, random.nextInt(500));
+        for (long next = from; part.next() > next; part = reader.read(next, to, random.nextInt(500))) {
+            found.addAll(part.events());
+            next = part.next();
+            long last = next - 1;
+            assertThat(model.events)
+                    .filteredOn(event -> event.revision() == last)
+                    .extracting(Event::committedAtMicros)
+                    .containsExactly(part.lastAtMicros());
+        }
+        List<Event> inRange = model.events.stream()
+                .filter(event -> event.revision() >= from && event.revision() < to)
+                .toList();
+        assertThat(found).isEqualTo(History.selected(inRange, one.namespace(), ofAgent));
     }
 
     private List<Version> history(StateKey key, long below) {

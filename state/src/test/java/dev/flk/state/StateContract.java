@@ -663,6 +663,7 @@ abstract class StateContract {
                     var unusedToo = state.engine.reads().history(key("a", "k"), Long.MAX_VALUE, 10);
                     long revision = state.engine.history().revision(new At.Time(state.now()));
                     var unusedEvents = state.events(revision, "", key -> true);
+                    var unusedOfAgent = state.eventsOfAgent(trimmed);
                 } catch (StateException e) {
                     assertThat(e.reason()).isIn(Reason.COMPACTED, Reason.INVALID);
                 }

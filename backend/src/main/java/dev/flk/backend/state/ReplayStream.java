@@ -2,6 +2,7 @@
 package dev.flk.backend.state;
 
 import dev.flk.state.Event;
+import dev.flk.state.EventReader;
 import dev.flk.state.History.Events;
 import dev.flk.state.History.Token;
 import dev.flk.state.StateEngine;
@@ -35,6 +36,7 @@ final class ReplayStream {
     private final String agentId;
     private final Predicate<StateKey> wanted;
     private final String historyId;
+    private final EventReader events;
     private final Consumer<ReplayStream> ended;
 
     /** The number of requested steps since the last one began. */
@@ -101,6 +103,7 @@ final class ReplayStream {
         this.wanted = wanted;
         this.ended = ended;
         this.historyId = historyId;
+        this.events = engine.history().reader(historyId, namespace, agentId, wanted);
     }
 
     void start() {
@@ -182,14 +185,14 @@ final class ReplayStream {
      */
     private Events read() {
         try {
-            return engine.history().events(historyId, next, span.to(), namespace, wanted, PART_BYTES);
+            return events.read(next, span.to(), PART_BYTES);
         } catch (StateException e) {
             if (e.reason() != Reason.COMPACTED) {
                 throw e;
             }
             next = engine.history().resume(new Token(historyId, next - 1), namespace, agentId, wanted) + 1;
             lastReported = next - 1; // no token is sent for this revision, because its commit time is unknown here
-            return engine.history().events(historyId, next, span.to(), namespace, wanted, PART_BYTES);
+            return events.read(next, span.to(), PART_BYTES);
         }
     }
 

@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -264,6 +265,24 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
             changes.add(StateLayout.change(events.value()));
         }
         return changes;
+    }
+
+    @Override
+    public long[] revisions(String namespace, String agentId, long from, long to, int limit) {
+        TreeSet<Long> first = new TreeSet<>();
+        byte[] prefix = prefix(namespace, agentId);
+        try (Scan versions = new Scan(db, db.versions(), prefix)) {
+            for (boolean isThere = versions.seek(prefix); isThere; isThere = versions.next()) {
+                long revision = Pointer.decode(versions.value()).revision();
+                if (revision >= from && revision < to && (first.size() < limit || revision < first.last())) {
+                    first.add(revision);
+                    if (first.size() > limit) {
+                        first.pollLast();
+                    }
+                }
+            }
+        }
+        return first.stream().mapToLong(revision -> revision).toArray();
     }
 
     @Override

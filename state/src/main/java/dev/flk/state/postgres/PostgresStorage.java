@@ -17,6 +17,7 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
@@ -25,6 +26,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.PrimitiveIterator;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
@@ -33,6 +35,7 @@ import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -547,53 +550,77 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     @Override
     public List<Event> events(long from, long maxBytes) {
         return calls.reading(connection -> {
-            Limited<Event> page = new Limited<>(maxBytes);
-            Reading reading = new Reading(from);
-            Jdbc.each(
-                    connection,
-                    Sql.EVENTS,
-                    row -> {
-                        Event whole = reading.add(row);
-                        return (whole == null || page.add(whole, whole.bytes())) && !reading.isGap;
-                    },
-                    from,
-                    from + REVISIONS_AT_ONCE);
-            long missing = from + page.entries.size();
+            Reading reading = new Reading(
+                    maxBytes, LongStream.iterate(from, revision -> revision + 1).iterator());
+            Jdbc.each(connection, Sql.EVENTS, reading::add, from, from + REVISIONS_AT_ONCE);
+            List<Event> page = reading.end();
+            long missing = from + page.size();
             // no damage if a removal has raised the floor since the caller read it; the caller reads the floor again
-            if (reading.isGap
-                    && !page.isFull
-                    && missing > head(connection, Sql.HEAD).floor()) {
+            if (reading.isGap && missing > head(connection, Sql.HEAD).floor()) {
                 throw Reason.STORE_DOWN.because("the state in Postgres is damaged: revision " + missing
                         + " is missing; restore a dump into an empty database");
             }
-            Event last = reading.event;
-            if (last != null && !page.isFull && !reading.isGap) {
-                page.add(last, last.bytes());
-            }
-            return page.entries;
+            return page;
         });
     }
 
-    /** Assembles events from rows of changes, until a revision is missing. */
+    @Override
+    public long[] revisions(String namespace, String agentId, long from, long to, int limit) {
+        return calls.reading(connection -> {
+            LongStream.Builder found = LongStream.builder();
+            Jdbc.each(
+                    connection,
+                    Sql.REVISIONS,
+                    row -> {
+                        found.add(row.getLong(1));
+                        return true;
+                    },
+                    namespace,
+                    agentId,
+                    from,
+                    to,
+                    limit);
+            return found.build().toArray();
+        });
+    }
+
+    @Override
+    public List<Event> events(String namespace, String agentId, long[] revisions, long maxBytes) {
+        return calls.reading(connection -> {
+            Reading reading = new Reading(maxBytes, Arrays.stream(revisions).iterator());
+            Jdbc.each(
+                    connection,
+                    Sql.EVENTS_OF_AGENT,
+                    reading::add,
+                    new Jdbc.Values("bigint", Arrays.stream(revisions).boxed().toList()),
+                    namespace,
+                    agentId);
+            return reading.end();
+        });
+    }
+
+    /** Assembles events from rows of changes, until an expected revision is missing or the page is full. */
     private static final class Reading {
-        private long expected;
+        private final Limited<Event> page;
+        private final PrimitiveIterator.OfLong expected;
         private boolean isGap;
         private @Nullable Event event;
 
-        Reading(long from) {
-            this.expected = from;
+        Reading(long maxBytes, PrimitiveIterator.OfLong expected) {
+            this.page = new Limited<>(maxBytes);
+            this.expected = expected;
         }
 
-        /** Adds a row. If the row begins another event, returns the previous event. */
-        @Nullable
-        Event add(ResultSet row) throws SQLException {
+        /** Adds a row; returns whether to read on. */
+        boolean add(ResultSet row) throws SQLException {
             long revision = row.getLong(1);
             Event before = event;
-            boolean isNext = before == null || before.revision() != revision;
-            if (isNext) {
-                isGap |= revision != expected;
-                expected++;
-                event = new Event(revision, row.getLong(2), new ArrayList<>(), row.getInt(3));
+            if (before == null || before.revision() != revision) {
+                if (before != null && !page.add(before, before.bytes())) {
+                    return false;
+                }
+                isGap = !expected.hasNext() || revision != expected.nextLong();
+                event = isGap ? null : new Event(revision, row.getLong(2), new ArrayList<>(), row.getInt(3));
             }
             if (event != null && row.getString(4) != null) {
                 event.changes()
@@ -602,7 +629,15 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                                 row.getLong(7),
                                 row.getString(8)));
             }
-            return isNext ? before : null;
+            return !isGap;
+        }
+
+        /** Returns the page, after the last row. */
+        List<Event> end() {
+            if (event != null && !page.isFull) {
+                page.add(event, event.bytes());
+            }
+            return page.entries;
         }
     }
 

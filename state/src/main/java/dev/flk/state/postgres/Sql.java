@@ -91,6 +91,17 @@ final class Sql {
             FROM flk_state_events AS event LEFT JOIN flk_state_versions AS v ON v.revision = event.revision
             WHERE event.revision >= ? AND event.revision < ? ORDER BY event.revision, v.place""";
 
+    /** The sum keeps Postgres from walking all revisions in order; it reads the agent's versions instead. */
+    static final String REVISIONS = """
+            SELECT DISTINCT revision + 0 FROM flk_state_versions
+            WHERE namespace = ? AND agent_id = ? AND revision >= ? AND revision < ? ORDER BY 1 LIMIT ?""";
+
+    static final String EVENTS_OF_AGENT = """
+            SELECT event.revision, event.committed_at, event.changes, namespace, agent_id, key, version, value
+            FROM flk_state_events AS event JOIN flk_state_versions AS v ON v.revision = event.revision
+            WHERE event.revision = ANY (?::bigint[]) AND namespace = ? AND agent_id = ?
+            ORDER BY event.revision, v.place""";
+
     static final String REVISION_AT = """
             SELECT greatest(floor, (
                 SELECT revision FROM flk_state_events WHERE committed_at <= ? ORDER BY committed_at DESC LIMIT 1))

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state;
+
+import dev.flk.state.History.Events;
+import dev.flk.state.StateException.Reason;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Predicate;
+
+/**
+ * Reads the events of one replay, page by page. If the replay selects one agent, the reader looks up the revisions that
+ * changed this agent and reads only these. It reads the whole history where this is shorter: a few revisions, or a part
+ * that consists mostly of this agent's changes.
+ *
+ * <p>For one thread at a time.
+ */
+public final class EventReader {
+    private static final int EVENTS_AT_ONCE = 100;
+
+    private final StateEngine engine;
+    private final History history;
+    private final String historyId;
+    private final String namespace;
+    private final String agentId;
+    private final Predicate<StateKey> wanted;
+    private final Limits limits;
+
+    /**
+     * When to read the whole history.
+     *
+     * @param shortRange the maximum number of revisions that are read whole without looking up those of the agent
+     * @param revisionsAtOnce the maximum number of the agent's revisions that are looked up at once
+     * @param leastDistance the average distance between the agent's revisions below which a range is read whole
+     */
+    record Limits(int shortRange, int revisionsAtOnce, int leastDistance) {
+        static final Limits DEFAULT = new Limits(1_000, 10_000, 4);
+    }
+
+    /** The revisions from {@code knownFrom} to before {@code knownTo} that changed the agent. */
+    private long[] known = {};
+
+    private long knownFrom;
+    private long knownTo;
+
+    /**
+     * @param namespace the namespace of the changes; empty for all
+     * @param agentId the agent, if {@code wanted} selects only its changes in the namespace; otherwise empty
+     * @param wanted selects changes
+     */
+    EventReader(
+            StateEngine engine,
+            String historyId,
+            String namespace,
+            String agentId,
+            Predicate<StateKey> wanted,
+            Limits limits) {
+        this.engine = engine;
+        this.history = engine.history();
+        this.historyId = historyId;
+        this.namespace = namespace;
+        this.agentId = namespace.isEmpty() ? "" : agentId;
+        this.wanted = wanted;
+        this.limits = limits;
+    }
+
+    /** Returns a page of events, as {@link History#events} does. */
+    public Events read(long from, long to, long maxBytes) {
+        long end = Math.min(
+                to, history.requireReplayable(historyId, from, namespace).revision() + 1);
+        if (agentId.isEmpty() || end - from <= limits.shortRange()) {
+            return history.events(historyId, from, end, namespace, wanted, maxBytes);
+        }
+        if (from < knownFrom || from >= knownTo) {
+            lookUp(from, end);
+        }
+        if (known.length > (knownTo - knownFrom) / limits.leastDistance()) {
+            return history.events(historyId, from, Math.min(end, knownTo), namespace, wanted, maxBytes);
+        }
+        return readKnown(from, Math.min(end, knownTo), maxBytes);
+    }
+
+    private void lookUp(long from, long end) {
+        int limit = limits.revisionsAtOnce();
+        known = engine.reading(reads -> reads.revisions(namespace, agentId, from, end, limit));
+        knownFrom = from;
+        knownTo = known.length < limit ? end : known[known.length - 1] + 1;
+    }
+
+    private Events readKnown(long from, long end, long maxBytes) {
+        int first = indexOf(from);
+        int afterLast = Math.min(indexOf(end), first + EVENTS_AT_ONCE);
+        long[] revisions = Arrays.copyOfRange(known, first, afterLast);
+        List<Event> read = revisions.length == 0
+                ? List.of()
+                : engine.reading(reads -> reads.events(namespace, agentId, revisions, maxBytes));
+        boolean isAll = read.size() == revisions.length && afterLast == indexOf(end);
+        List<Event> upToNewest = isAll ? engine.reading(reads -> reads.events(end - 1, 0)) : read;
+        history.requireReplayable(historyId, from, namespace); // if events are missing, a removal is the usual cause
+        if (!isBeginning(read, revisions) || upToNewest.isEmpty()) {
+            throw Reason.STORE_DOWN.because("the state is damaged: an event of agent " + agentId + " between revision "
+                    + from + " and " + end + " is missing; restore a dump into an empty directory or database");
+        }
+        Event newest = upToNewest.get(upToNewest.size() - 1);
+        return new Events(History.selected(read, namespace, wanted), newest.revision() + 1, newest.committedAtMicros());
+    }
+
+    private static boolean isBeginning(List<Event> read, long[] revisions) {
+        for (int i = 0; i < read.size(); i++) {
+            if (read.get(i).revision() != revisions[i]) {
+                return false;
+            }
+        }
+        return read.size() > 0 || revisions.length == 0;
+    }
+
+    /** Returns the index of the first known revision at or after a revision. */
+    private int indexOf(long revision) {
+        int index = Arrays.binarySearch(known, revision);
+        return index < 0 ? -index - 1 : index;
+    }
+}
