@@ -304,13 +304,13 @@ public final class MemoryStorage implements Storage, Storage.Reads {
 
     @Override
     public synchronized List<Document> existing(
-            String namespace, String agentId, long floor, @Nullable StateKey after, int limit, long most) {
+            String namespace, String agentId, long revision, @Nullable StateKey after, int limit, long most) {
         List<Document> page = new ArrayList<>();
         long taken = 0;
         for (Map.Entry<StateKey, List<Version>> entry :
                 (after == null ? versions : versions.tailMap(after, false)).entrySet()) {
             StateKey key = entry.getKey();
-            Optional<Version> stood = existing(entry.getValue(), floor).filter(version -> !version.isDeleted());
+            Optional<Version> stood = existing(entry.getValue(), revision).filter(version -> !version.isDeleted());
             if (stood.isPresent()
                     && (namespace.isEmpty() || namespace.equals(key.namespace()))
                     && (agentId.isEmpty() || agentId.equals(key.agentId()))) {

@@ -125,6 +125,22 @@ public final class StateReads {
         });
     }
 
+    /**
+     * Returns a page of the newest values of a namespace, in the order of keys.
+     *
+     * @param after the last key of the previous page; null for the first page
+     * @return an empty list after the last page
+     */
+    public List<Document> values(String namespace, @Nullable StateKey after) {
+        StateKey.requireNamespace(namespace);
+        return readingAt(new At.Now(), revision -> {
+            List<Document> page = engine.reading(reads ->
+                    reads.existing(namespace, "", revision, after, StateEngine.MAX_PAGE, StateEngine.MAX_PAGE_BYTES));
+            history.requireKept(revision, namespace);
+            return page;
+        });
+    }
+
     /** Reads at a point in history; a read of the newest revision is repeated if a compaction overtakes it. */
     private <T> T readingAt(At at, LongFunction<T> read) {
         while (true) {

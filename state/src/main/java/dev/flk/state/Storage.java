@@ -156,14 +156,15 @@ public interface Storage extends AutoCloseable {
                 String namespace, String agentId, Predicate<StateKey> wanted, long afterRevision, long upToRevision);
 
         /**
-         * Returns one page of the values that existed at the floor, in the order of keys.
+         * Returns one page of the values that existed at a revision, in the order of keys.
          *
          * @param namespace the namespace; empty for all
          * @param agentId the agent; empty for all agents
+         * @param revision the floor or a later revision
          * @param after the last key of the previous page; null for the first page
          */
         List<Document> existing(
-                String namespace, String agentId, long floor, @Nullable StateKey after, int limit, long maxBytes);
+                String namespace, String agentId, long revision, @Nullable StateKey after, int limit, long maxBytes);
     }
 
     /**

@@ -16,6 +16,7 @@ import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.StateKey;
 import dev.flk.state.StateReads.Found;
+import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.Head;
 import dev.flk.state.embedded.NativeLibrary;
 import dev.flk.wal.files.DiskFiles.OwnerOnly;
@@ -52,8 +53,6 @@ public final class RecordIndex implements AutoCloseable {
     private static final long STEP_BYTES = 1 << 20;
     private static final long STEPS_BETWEEN_SWEEPS = 100;
     private static final int SWEPT_AT_ONCE = 100;
-    private static final int READ_AT_ONCE = 10;
-    private static final int BUILT_AT_ONCE = 1_000;
     private static final int TELL_EVERY = 500_000;
 
     private final StateEngine engine;
@@ -201,42 +200,17 @@ public final class RecordIndex implements AutoCloseable {
      * so {@link #follow} indexes it.
      */
     private Position build(IndexDatabase opened, Position from) throws RocksDBException {
+        List<Document> values = engine.reads().values(ServedState.RECORD, from.after());
         try (WriteBatch batch = new WriteBatch()) {
-            StateKey after = from.after();
-            long until = built + BUILT_AT_ONCE;
-            do {
-                String agentId = after == null ? nextAgent(null) : after.agentId();
-                List<StateKey> keys = agentId == null ? List.of() : keys(agentId, after == null ? null : after.name());
-                if (!keys.isEmpty()) {
-                    addCurrent(batch, keys);
-                    after = keys.get(keys.size() - 1);
-                } else {
-                    agentId = agentId == null ? null : nextAgent(agentId);
-                    after = agentId == null
-                            ? null
-                            : new StateKey(ServedState.RECORD, agentId, RecordedOutcome.KEY_PREFIX);
-                }
-            } while (after != null && built < until);
-            Position next = new Position(from.historyId(), from.revision(), from.micros(), after != null, after);
+            for (Document value : values) {
+                add(batch, value.key(), value.version().json());
+            }
+            boolean isEnd = values.isEmpty();
+            StateKey after = isEnd ? null : values.get(values.size() - 1).key();
+            Position next = new Position(from.historyId(), from.revision(), from.micros(), !isEnd, after);
             write(opened, batch, next);
             return next;
         }
-    }
-
-    private @Nullable String nextAgent(@Nullable String after) {
-        List<String> page =
-                engine.reads().agents(ServedState.RECORD, "", after, 1).entries();
-        return page.isEmpty() ? null : page.get(0);
-    }
-
-    private List<StateKey> keys(String agentId, @Nullable String after) {
-        return engine
-                .reads()
-                .keys(ServedState.RECORD, agentId, RecordedOutcome.KEY_PREFIX, after, new At.Now(), READ_AT_ONCE)
-                .entries()
-                .stream()
-                .map(entry -> new StateKey(ServedState.RECORD, agentId, entry.name()))
-                .toList();
     }
 
     private static boolean isRecorded(StateKey key) {
@@ -267,15 +241,6 @@ public final class RecordIndex implements AutoCloseable {
             Position next = new Position(from.historyId(), part.next() - 1, part.lastAtMicros(), false, null);
             write(opened, batch, next);
             return next;
-        }
-    }
-
-    private void addCurrent(WriteBatch batch, List<StateKey> keys) throws RocksDBException {
-        List<Found> found = engine.reads().get(keys, new At.Now()).found();
-        for (int i = 0; i < keys.size(); i++) {
-            if (found.get(i) instanceof Found.Present present) {
-                add(batch, keys.get(i), present.version().json());
-            }
         }
     }
 

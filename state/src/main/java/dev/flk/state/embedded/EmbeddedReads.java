@@ -357,7 +357,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
 
     @Override
     public List<Document> existing(
-            String namespace, String agentId, long floor, @Nullable StateKey after, int limit, long maxBytes) {
+            String namespace, String agentId, long revision, @Nullable StateKey after, int limit, long maxBytes) {
         byte[] prefix = prefix(namespace, agentId);
         List<Document> page = new ArrayList<>();
         long bytes = 0;
@@ -368,10 +368,10 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                 byte[] name = Arrays.copyOf(at, at.length - StateLayout.PLACE_BYTES);
                 String[] parts = StateLayout.parts(name);
                 StateKey key = new StateKey(parts[0], parts[1], parts[2]);
-                isThere = versions.seek(StateLayout.version(key, floor, -1));
+                isThere = versions.seek(StateLayout.version(key, revision, -1));
                 if (isThere && StateLayout.startsWith(versions.key(), prefixOf(key))) {
                     Pointer pointer = Pointer.decode(versions.value());
-                    Version stood = pointer.exists() ? version(key, pointer, floor) : null;
+                    Version stood = pointer.exists() ? version(key, pointer, revision) : null;
                     bytes += stood == null ? 0 : stood.jsonBytes();
                     if (bytes > maxBytes && !page.isEmpty()) {
                         break;

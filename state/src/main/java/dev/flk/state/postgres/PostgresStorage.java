@@ -779,7 +779,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
 
     @Override
     public List<Document> existing(
-            String namespace, String agentId, long floor, @Nullable StateKey after, int limit, long maxBytes) {
+            String namespace, String agentId, long revision, @Nullable StateKey after, int limit, long maxBytes) {
         return calls.reading(connection -> {
             Limited<Document> page = new Limited<>(maxBytes);
             Jdbc.each(
@@ -790,7 +790,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                         StateKey key = new StateKey(row.getString(1), row.getString(2), row.getString(3));
                         return page.add(new Document(key, version), version.jsonBytes());
                     },
-                    floor,
+                    revision,
                     namespace,
                     namespace,
                     agentId,
