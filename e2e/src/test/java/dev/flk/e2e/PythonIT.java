@@ -33,7 +33,9 @@ class PythonIT {
 
     @BeforeAll
     static void install() throws Exception {
-        run(installed, Map.of(), "python3", "-m", "venv", "venv");
+        String python3 =
+                HostProgram.orSkip("python3", "python3-venv", installed).path().toString();
+        run(installed, Map.of(), python3, "-m", "venv", "venv");
         run(installed, Map.of(), python(), "-m", "pip", "install", "--quiet", PACKAGE + "[ed25519]");
     }
 

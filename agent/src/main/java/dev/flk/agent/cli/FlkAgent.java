@@ -22,7 +22,7 @@ import picocli.CommandLine.ScopeType;
 /** The command {@code flk-agent} with all of its subcommands. */
 @Command(
         name = "flk-agent",
-        description = {"Certifies measurements and sends the certificates to a backend,", "through an outbox on disk."},
+        description = "Certifies measurements and sends the certificates to a backend, through an outbox on disk.",
         mixinStandardHelpOptions = true,
         versionProvider = FlkAgent.Version.class,
         scope = ScopeType.INHERIT,
@@ -99,7 +99,8 @@ public final class FlkAgent implements Runnable {
                 .toArray(String[]::new);
     }
 
-    CommandLine commandLine() {
+    /** Returns the commands, for their man pages and completion. */
+    public CommandLine commandLine() {
         return commandLine;
     }
 

@@ -106,6 +106,11 @@ public final class CommandLineProgram {
         watched.set(true);
     }
 
+    /** Returns the commands, for their man pages and completion. */
+    public CommandLine commandLine() {
+        return commands;
+    }
+
     /** Runs a command line and returns its exit code. */
     public int run(String... args) {
         int exitCode = commands.execute(args);

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.flk.e2e.HostProgram.Ended;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The packages of {@code deploy/deb}: lintian reads them, and dpkg installs, upgrades, removes and purges them. */
+@Tag("thorough")
+class PackagesIT {
+    private static final Pattern INSTALLED = Pattern.compile("/usr/(?:share|bin)/[\\w/.-]*flk[\\w/.-]*\\w");
+
+    /** An empty system, in which dpkg installs; its scripts run outside of it. */
+    @TempDir
+    private Path root;
+
+    @TempDir
+    private Path directory;
+
+    @BeforeEach
+    void emptySystem() throws Exception {
+        for (String name : List.of("var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/dpkg/triggers", "etc")) {
+            Files.createDirectories(root.resolve(name));
+        }
+        Files.createFile(root.resolve("var/lib/dpkg/status"));
+        Files.writeString(root.resolve("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n");
+        Files.writeString(root.resolve("etc/group"), "root:x:0:\n");
+    }
+
+    private static Path built(String name) throws IOException {
+        try (Stream<Path> files = Files.list(Built.root().resolve("deploy/deb/target"))) {
+            List<Path> packages = files.filter(
+                            file -> file.getFileName().toString().matches(name + "_.*\\.deb"))
+                    .toList();
+            assertThat(packages).hasSize(1);
+            return packages.get(0);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"flk-agent", "flk-backend"})
+    void lintian_findsNoError(String name) throws Exception {
+        HostProgram lintian = HostProgram.orSkip("lintian", "lintian", directory);
+        lintian.succeed("--fail-on", "error", built(name).toString());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"agent", "backend"})
+    void installedUpgradedRemovedAndPurged_keepsSettingsAndCertificates(String program) throws Exception {
+        assumeTrue(System.getProperty("user.name").equals("root"), "not tried out: dpkg needs root");
+        HostProgram.orSkip("systemd-sysusers", "systemd", directory);
+        String name = "flk-" + program;
+        Path settings = root.resolve("etc/flk/" + program + ".properties");
+        Path data = root.resolve("var/lib/flk/" + program);
+        Path jar = root.resolve("usr/share/flk/" + name + ".jar");
+
+        dpkg("--install", built(name).toString());
+        assertThat(version(jar, name)).isEqualTo(name + " " + builtVersion(name).replace('~', '-') + "\n");
+        assertThat(Files.readString(root.resolve("etc/passwd")))
+                .contains(name + ":", ":/var/lib/flk/" + program + ":/usr/sbin/nologin");
+        assertThat(mode(settings)).isEqualTo("rw-r-----");
+        assertThat(Files.getAttribute(settings, "unix:gid")).isEqualTo(id("group", name));
+        assertThat(mode(data)).isEqualTo("rwxr-x---");
+        assertThat(Files.getAttribute(data, "unix:uid")).isEqualTo(id("passwd", name));
+        assertThat(missing()).isEmpty();
+
+        String changed = Files.readString(settings) + "PCS_SIGN_ALG=hmac\n";
+        Files.writeString(settings, changed);
+        Path certificates = Files.writeString(data.resolve("certificates"), "kept");
+        dpkg("--install", newer(name).toString());
+        assertThat(settings).hasContent(changed);
+        assertThat(mode(settings)).isEqualTo("rw-r-----");
+        assertThat(certificates).hasContent("kept");
+
+        dpkg("--remove", name);
+        assertThat(jar).doesNotExist();
+        assertThat(settings).hasContent(changed);
+        assertThat(certificates).hasContent("kept");
+
+        assertThat(dpkg("--purge", name)).contains(data + " is kept with its certificates");
+        assertThat(settings).doesNotExist();
+        assertThat(certificates).hasContent("kept");
+
+        dpkg("--install", built(name).toString());
+        Files.delete(certificates);
+        dpkg("--purge", name);
+        assertThat(root.resolve("var/lib/flk")).doesNotExist();
+        assertThat(root.resolve("etc/flk")).doesNotExist();
+    }
+
+    private static String builtVersion(String name) throws IOException {
+        return built(name).getFileName().toString().split("_", -1)[1];
+    }
+
+    /** The same package with a higher version. */
+    private Path newer(String name) throws Exception {
+        HostProgram tool = HostProgram.orSkip("dpkg-deb", "dpkg", directory);
+        Path content = directory.resolve(name);
+        tool.succeed("--raw-extract", built(name).toString(), content.toString());
+        Path control = content.resolve("DEBIAN/control");
+        Files.writeString(control, Files.readString(control).replaceFirst("Version: .*", "Version: 99"));
+        Path newer = directory.resolve("newer.deb");
+        tool.succeed("-Znone", "--build", content.toString(), newer.toString());
+        return newer;
+    }
+
+    private String dpkg(String action, String what) throws Exception {
+        HostProgram dpkg = HostProgram.orSkip("dpkg", "dpkg", directory);
+        return dpkg.succeed(
+                "--root=" + root,
+                "--log=" + directory.resolve("dpkg.log"),
+                "--force-script-chrootless",
+                "--force-depends",
+                action,
+                what);
+    }
+
+    private String version(Path jar, String name) throws Exception {
+        Path java = Path.of(System.getProperty("java.home"), "bin", "java");
+        Path command = root.resolve("usr/bin").resolve(name);
+        assertThat(mode(command)).isEqualTo("rwxr-xr-x");
+        Path here = Files.writeString(
+                directory.resolve("command"),
+                Files.readString(command)
+                        .replace("exec java", "exec " + java)
+                        .replace("/usr/share/flk/" + name + ".jar", jar.toString()));
+        Ended ended = HostProgram.orSkip("sh", "dash", directory).run(here.toString(), "--version");
+        assertThat(ended.exitCode()).as(ended.output()).isZero();
+        return ended.output();
+    }
+
+    private static String mode(Path file) throws IOException {
+        return PosixFilePermissions.toString(Files.getPosixFilePermissions(file));
+    }
+
+    private int id(String database, String name) throws IOException {
+        return Files.readAllLines(root.resolve("etc").resolve(database)).stream()
+                .map(line -> line.split(":", -1))
+                .filter(entry -> entry[0].equals(name))
+                .mapToInt(entry -> Integer.parseInt(entry[2]))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    /** The files that units, cron and logrotate name below {@code /usr}, but that are not there. */
+    private Set<String> missing() throws IOException {
+        Set<String> missing = new TreeSet<>();
+        for (String place : List.of("etc/cron.d", "etc/logrotate.d", "usr/lib/systemd/system", "usr/bin")) {
+            try (Stream<Path> files = Files.list(root.resolve(place))) {
+                for (Path file : files.toList()) {
+                    String text = Files.readString(file, StandardCharsets.UTF_8);
+                    assertThat(text).doesNotContain("/opt/").doesNotContainPattern("@[A-Z]+@");
+                    missing.addAll(INSTALLED
+                            .matcher(text)
+                            .results()
+                            .map(MatchResult::group)
+                            .filter(path -> !Files.exists(root.resolve(path.substring(1))))
+                            .collect(Collectors.toSet()));
+                }
+            }
+        }
+        return missing;
+    }
+}
