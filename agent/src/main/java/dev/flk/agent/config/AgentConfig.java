@@ -39,6 +39,7 @@ import org.jspecify.annotations.Nullable;
  * @param spoolDirectory the directory whose files are added to the outbox while the agent runs
  * @param local the addresses for operators and programs on the same machine
  * @param metricsPort the port for metrics; 0 for any free port; empty to serve no metrics
+ * @param warnings settings without effect and suspicious secrets, each with what to do; no secret is quoted
  */
 public record AgentConfig(
         SenderConfig sending,
@@ -49,7 +50,8 @@ public record AgentConfig(
         Optional<Path> spoolDirectory,
         LocalServer.Addresses local,
         Optional<Integer> metricsPort,
-        LogConfig log) {
+        LogConfig log,
+        List<String> warnings) {
     /** All settings, in the order of the docs. */
     public static final List<Key<?>> KEYS = Stream.of(
                     List.of(SenderConfig.ENDPOINT),
@@ -115,7 +117,8 @@ public record AgentConfig(
                 settings.find(SpoolIntake.DIRECTORY),
                 LocalServer.Addresses.read(settings, outbox.directory()),
                 settings.find(MetricsServer.PORT),
-                LogConfig.read(settings));
+                LogConfig.read(settings),
+                settings.warnings());
         config.requireDifferentPaths(settings);
         config.requireNotSpooled(settings);
         settings.require(

@@ -29,6 +29,7 @@ public final class Doctor {
     public static List<Finding> look(AgentConfig config, InstantSource clock) throws InterruptedException {
         List<Finding> found = new ArrayList<>();
         found.add(Finding.good("settings", "can be read"));
+        config.warnings().forEach(warning -> found.add(Finding.doubtful("settings", warning)));
         found.add(directory("outbox", config.outbox().directory()));
         found.add(deadLetters(config));
         config.spoolDirectory().ifPresent(spool -> found.add(spool(spool)));

@@ -103,6 +103,7 @@ public final class Agent implements Closeable {
         this.config = config;
         this.clock = surroundings.clock();
         this.nanoTicker = surroundings.nanoTicker();
+        config.warnings().forEach(LOG::warn);
         try {
             outbox = opened(Outbox.open(config.outbox(), surroundings.clock()));
             deadLetters = opened(DeadLetters.open(config.deadLetters(), outbox));

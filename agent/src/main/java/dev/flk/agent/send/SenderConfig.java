@@ -72,12 +72,12 @@ public record SenderConfig(
 
     /** Reads the configuration from settings. */
     public static SenderConfig read(Settings settings, Optional<Signer> signer) {
+        List<URI> endpoints = settings.find(ENDPOINT).orElse(List.of());
+        if (!endpoints.isEmpty() && endpoints.stream().noneMatch(url -> "https".equalsIgnoreCase(url.getScheme()))) {
+            settings.unused("ENDPOINT names no https URL", ClientTls.KEYS);
+        }
         return new SenderConfig(
-                settings.find(ENDPOINT).orElse(List.of()),
-                ClientTls.read(settings),
-                settings.get(REQUEST_TIMEOUT),
-                signer,
-                options(settings));
+                endpoints, ClientTls.read(settings), settings.get(REQUEST_TIMEOUT), signer, options(settings));
     }
 
     private static SendOptions options(Settings settings) {

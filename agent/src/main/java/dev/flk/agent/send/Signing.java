@@ -11,6 +11,7 @@ import dev.flk.signing.HmacSigner;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.Signer;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
 
@@ -46,8 +47,13 @@ public record Signing(Optional<Signer> signer, SignatureCheck check) {
      */
     public static Signing read(Settings settings) {
         settings.require(settings.isGiven(ALGORITHM), "PCS_SIGN_ALG: not set; set it to hmac, ed25519 or none");
-        return settings.find(ALGORITHM)
-                .map(algorithm -> switch (algorithm) {
+        Optional<Algorithm> chosen = settings.find(ALGORITHM);
+        chosen.ifPresent(algorithm -> {
+            String because = "PCS_SIGN_ALG is " + algorithm.name().toLowerCase(Locale.ROOT);
+            settings.unused(because, algorithm == Algorithm.HMAC ? List.of() : List.of(HMAC_KEY));
+            settings.unused(because, algorithm == Algorithm.ED25519 ? List.of() : List.of(ED25519_SEED));
+        });
+        return chosen.map(algorithm -> switch (algorithm) {
                     case HMAC -> key(settings, HMAC_KEY, Signing::hmac);
                     case ED25519 -> key(settings, ED25519_SEED, Signing::ed25519);
                     case NONE -> unsigned();

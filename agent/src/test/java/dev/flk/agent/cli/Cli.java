@@ -69,7 +69,7 @@ final class Cli {
     Cli sendingTo(ScriptedBackend backend) {
         return with("ENDPOINT", backend.endpoint().toString())
                 .with("PCS_SIGN_ALG", "hmac")
-                .with("PCS_HMAC_KEY", "secret");
+                .with("PCS_HMAC_KEY", "a secret of a test");
     }
 
     Path outbox() {

@@ -66,6 +66,18 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
+    void shortSecret_andSettingWithoutEffect_areDoubtful() throws Exception {
+        cli.with("PCS_HMAC_KEY", "short").with("PCS_ED25519_PRIV_B64", "of another algorithm");
+        cli.startAgent();
+
+        assertThat(findings(0))
+                .contains(
+                        "?   settings: PCS_HMAC_KEY: has only 5 characters and can be guessed;",
+                        "?   settings: PCS_ED25519_PRIV_B64: has no effect, because PCS_SIGN_ALG is hmac\n")
+                .doesNotContain("short", "of another");
+    }
+
+    @Test
     void wrongKey_isBad() {
         backend.submit = line -> Said.error(401, "Signature verification failed");
 

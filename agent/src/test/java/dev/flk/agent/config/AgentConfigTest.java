@@ -87,6 +87,22 @@ class AgentConfigTest {
         assertThat(config.deadLetters()).isEqualTo(file);
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "hmac | PCS_HMAC_KEY | short | PCS_HMAC_KEY: has only 5 characters and can be guessed; use a random one, such as of openssl rand -hex 32",
+                "hmac | PCS_HMAC_KEY | '\"0123456789\"' | PCS_HMAC_KEY: is in quotes, which are part of the secret; remove them if they should not be",
+                "hmac | PCS_HMAC_KEY | '0123456789 ' | PCS_HMAC_KEY: begins or ends with a space, which is part of the secret; remove it if it should not be",
+                "none | PCS_HMAC_KEY | 0123456789 | PCS_HMAC_KEY: has no effect, because PCS_SIGN_ALG is none",
+                "none | PCS_ED25519_PRIV_B64 | 0123456789 | PCS_ED25519_PRIV_B64: has no effect, because PCS_SIGN_ALG is none",
+            })
+    void load_probableMistake_isAWarning(String algorithm, String setting, String value, String warning) {
+        var settings = Map.of("ENDPOINT", "http://localhost:8080", "PCS_SIGN_ALG", algorithm, setting, value);
+
+        assertThat(AgentConfig.of(settings).warnings()).containsExactly(warning);
+    }
+
     @Test
     void load_nothingSet_isValid_exceptForWhatACommandNeeds() {
         AgentConfig config = AgentConfig.load(Map.of(), null, Set.of());

@@ -214,6 +214,9 @@ public final class Settings {
         for (Key<?> key : keys) {
             String text =
                     key.shown() == Shown.NEVER ? setting(key).map(Setting::text).orElse("") : "";
+            if (text.contains("-----BEGIN")) {
+                continue; // a file in PEM may end with empty lines
+            }
             if (!text.equals(text.strip())) {
                 all.add(key
                         + ": begins or ends with a space, which is part of the secret; remove it if it should not be");
@@ -221,7 +224,7 @@ public final class Settings {
                 all.add(key + ": is in quotes, which are part of the secret; remove them if they should not be");
             } else if (!text.isEmpty() && text.length() < LEAST_SECRET_CHARS) {
                 all.add(key + ": has only " + text.length()
-                        + " characters and can be guessed; use a random one, such as of" + " openssl rand -hex 32");
+                        + " characters and can be guessed; use a random one, such as of openssl rand -hex 32");
             }
         }
         return all;
