@@ -170,8 +170,6 @@ public final class HttpServer implements AutoCloseable {
         ServerBootstrap bootstrap = new ServerBootstrap()
                 .group(group)
                 .channel(channel(isUnix))
-                // a client that has sent its request may shut down its side and still wait for the answer
-                .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
                 .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, UNSENT_BYTES)
                 .childHandler(new ChannelInitializer<>() {
                     @Override
@@ -179,6 +177,11 @@ public final class HttpServer implements AutoCloseable {
                         serve(channel, door);
                     }
                 });
+        if (!isUnix || epoll) {
+            // a client that has sent its request may shut down its side and still wait for the answer; the JDK's Unix
+            // sockets do not support this, and Netty would log a warning for each connection
+            bootstrap.childOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
+        }
         if (!isUnix) {
             bootstrap
                     .option(ChannelOption.SO_BACKLOG, BACKLOG)

@@ -60,13 +60,12 @@ public final class DeadLetterFile {
         this.file = file;
     }
 
-    /** The error that no agent wrote the first or the last line of a file. */
+    /** The error that no agent wrote a line of a file. */
     static final class NotDeadLetters extends IOException {
         private static final long serialVersionUID = 1;
 
         NotDeadLetters(String line, Path path) {
-            super("the " + line + " line of " + path
-                    + " is not a dead letter; name another file, or move this one away");
+            super("the " + line + " of " + path + " is not a dead letter; name another file, or move this one away");
         }
     }
 
@@ -161,7 +160,8 @@ public final class DeadLetterFile {
      * Returns the next complete line that is not blank, without leading spaces and without its line end; null at the
      * end of the file.
      *
-     * @throws NotDeadLetters if the first line is neither a letter nor a letter that a crash may have cut or damaged
+     * @throws NotDeadLetters if the first line is neither a letter nor a letter that a crash may have cut or damaged, or
+     *     if a line is longer than any letter
      */
     byte @Nullable [] nextLine() throws IOException {
         line.reset();
@@ -176,9 +176,12 @@ public final class DeadLetterFile {
             if (line.size() > 0 || !isBlank(b)) {
                 line.write(b);
             }
-            boolean tooLong = line.size() > MAX_LETTER_BYTES; // the rest of the line may not fit into memory
-            if (!checked && (tooLong || (line.size() == 1 && b != '{' && b != 0))) {
-                throw new NotDeadLetters("first", path);
+            if (!checked && line.size() == 1 && b != '{' && b != 0) {
+                throw new NotDeadLetters("first line", path);
+            }
+            if (line.size() > MAX_LETTER_BYTES) { // the rest of the line may not fit into memory
+                long start = position - block.remaining() - line.size();
+                throw new NotDeadLetters(checked ? "line at byte " + start : "first line", path);
             }
         }
         requireFirst(rest(), mayBeCut(rest()));
@@ -194,7 +197,7 @@ public final class DeadLetterFile {
 
     private void requireFirst(byte[] text, boolean mayBeDamaged) throws NotDeadLetters {
         if (!checked && !mayBeDamaged && letterIn(text).isEmpty()) {
-            throw new NotDeadLetters("first", path);
+            throw new NotDeadLetters("first line", path);
         }
         checked = true;
     }

@@ -107,7 +107,7 @@ public final class DeadLetters implements Closeable {
         if (isLetter) {
             opened.write(ByteBuffer.wrap(new byte[] {'\n'}), opened.size());
         } else if (!DeadLetterFile.mayBeCut(rest)) {
-            throw new NotDeadLetters("last", path);
+            throw new NotDeadLetters("last line", path);
         } else if (rest.length > 0) {
             LOG.warn(
                     "{}: the last line was incomplete and was removed; if a crash cut it, its certificate is still in the outbox",

@@ -4,6 +4,7 @@ package dev.flk.agent.control;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import ch.qos.logback.classic.Level;
 import dev.flk.agent.control.LocalServer.Addresses;
 import dev.flk.agent.control.LocalServer.Operations;
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
@@ -14,6 +15,7 @@ import dev.flk.agent.outbox.OutboxCompaction.Report;
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.http.Answer;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.logging.LogCapture;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -174,10 +176,13 @@ class LocalServerTest {
 
     @Test
     void post_oneCertificate_isAnswer202OnceItIsOnDisk() throws Exception {
-        for (Path door : List.of(control, programs)) {
-            Answer answered = post(door, "/v1/pcs", "application/json", GOOD.replace(",", ",\n"));
-            assertThat(answered.status()).isEqualTo(202);
-            assertThat(answered.bodyText()).isEqualTo("{\"added\":1}");
+        try (LogCapture log = new LogCapture("io.netty", Level.WARN)) {
+            for (Path door : List.of(control, programs)) {
+                Answer answered = post(door, "/v1/pcs", "application/json", GOOD.replace(",", ",\n"));
+                assertThat(answered.status()).isEqualTo(202);
+                assertThat(answered.bodyText()).isEqualTo("{\"added\":1}");
+            }
+            assertThat(log.lines("")).isEmpty();
         }
         assertThat(outbox.pendingEntries()).isEqualTo(2);
     }

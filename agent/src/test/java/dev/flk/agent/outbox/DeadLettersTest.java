@@ -235,6 +235,24 @@ class DeadLettersTest {
         assertThat(Files.readAllBytes(file)).isEqualTo(before);
     }
 
+    @Test
+    void open_lineTooLongForALetter_isAConfigurationErrorAndLeftAlone() throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "no"));
+        }
+        long begin = Files.size(file);
+        try (RandomAccessFile sparse = new RandomAccessFile(file.toFile(), "rw")) {
+            sparse.setLength(8L << 30);
+        }
+
+        assertThatExceptionOfType(InvalidConfig.class)
+                .isThrownBy(() -> DeadLetters.open(file, outbox))
+                .withMessage("DLQ_PATH: the line at byte " + begin + " of " + file
+                        + " is not a dead letter; name another file, or move this one away");
+
+        assertThat(file).hasSize(8L << 30);
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"{", "{\"when\":\"20", "\0\0\0", "{\"when\":\"2026\0\0"})
     void open_crashWithinTheFirstLine_cutsIt(String text) throws Exception {

@@ -1,29 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.program.diagnostics;
 
-import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
- * Removes secrets from texts. A secret is removed as it is configured, and as JSON, URLs and base64 encode it. If the
- * secret is itself base64, its content is also removed in hexadecimal and in the variants of base64. Safe for several
- * threads.
+ * Removes secrets from texts. A secret is removed as it is configured, as base64, and as JSON and URLs spell it, however
+ * many of its characters they escape. If the secret is itself base64, its content is also removed in hexadecimal and in
+ * the variants of base64. Safe for several threads.
  */
 public final class Scrubber {
     private static final String INSTEAD = "***";
+
+    /** The short escapes of JSON, and that of URLs for a space. */
+    private static final Map<String, String> SHORT_ESCAPES = Map.of(
+            "\"", "\\\"",
+            "\\", "\\\\",
+            "/", "\\/",
+            "\b", "\\b",
+            "\f", "\\f",
+            "\n", "\\n",
+            "\r", "\\r",
+            "\t", "\\t",
+            " ", "+");
 
     /**
      * All forms, longest first: if a shorter form that begins a longer one were removed first, the rest of the longer
      * one would remain.
      */
-    private final List<String> forms;
+    private final List<Pattern> forms;
+
+    private final int longest;
 
     /** @param secrets the known secrets; empty ones are ignored */
     public Scrubber(Collection<String> secrets) {
@@ -35,13 +51,12 @@ public final class Scrubber {
                 addForms(all, secret.strip());
             }
         }
-        forms = all.stream().map(Scrubber::asBytes).toList();
+        forms = all.stream().map(Scrubber::spellings).toList();
+        longest = all.stream().mapToInt(Scrubber::longestSpelling).max().orElse(0);
     }
 
     private static void addForms(Set<String> forms, String secret) {
         forms.add(secret);
-        forms.add(secret.replace("\\", "\\\\").replace("\"", "\\\""));
-        forms.add(URLEncoder.encode(secret, StandardCharsets.UTF_8));
         forms.add(Base64.getEncoder().encodeToString(secret.getBytes(StandardCharsets.UTF_8)));
         try {
             byte[] decoded = Base64.getDecoder().decode(secret);
@@ -65,15 +80,47 @@ public final class Scrubber {
     /** Returns a copy without secrets. The content need not be text; its other bytes are unchanged. */
     byte[] scrubbed(byte[] content) {
         String text = new String(content, StandardCharsets.ISO_8859_1);
-        for (String form : forms) {
-            text = text.replace(form, INSTEAD);
+        for (Pattern form : forms) {
+            text = form.matcher(text).replaceAll(INSTEAD);
         }
         return text.getBytes(StandardCharsets.ISO_8859_1);
     }
 
-    /** Returns the length of the longest form in bytes. */
+    /** Returns the length of the longest spelling of a secret in bytes. */
     int longest() {
-        return forms.stream().mapToInt(String::length).max().orElse(0);
+        return longest;
+    }
+
+    private static int longestSpelling(String form) {
+        return form.codePoints()
+                .mapToObj(Character::toString)
+                .mapToInt(c ->
+                        Math.max(escapedInJson(c).length(), percentEncoded(c).length()))
+                .sum();
+    }
+
+    /** Returns a pattern of all spellings of a text, in which each character may be escaped or not. */
+    private static Pattern spellings(String form) {
+        StringBuilder pattern = new StringBuilder();
+        form.codePoints().mapToObj(Character::toString).forEach(c -> {
+            pattern.append("(?:").append(Pattern.quote(asBytes(c)));
+            pattern.append("|(?i:").append(percentEncoded(c)).append(')');
+            pattern.append("|(?i:").append(Pattern.quote(escapedInJson(c))).append(')');
+            String shortEscape = SHORT_ESCAPES.get(c);
+            if (shortEscape != null) {
+                pattern.append('|').append(Pattern.quote(shortEscape));
+            }
+            pattern.append(')');
+        });
+        return Pattern.compile(pattern.toString());
+    }
+
+    private static String percentEncoded(String character) {
+        return HexFormat.of().withPrefix("%").formatHex(character.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static String escapedInJson(String character) {
+        return character.chars().mapToObj(unit -> "\\u%04x".formatted(unit)).collect(Collectors.joining());
     }
 
     /** Returns a string with one character for each byte of the text in UTF-8. */

@@ -22,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class DiagnosticsArchiveTest {
     private static final Instant NOW = Instant.parse("2026-11-20T08:30:00Z");
@@ -59,6 +60,26 @@ class DiagnosticsArchiveTest {
                 .contains("build            build-1\n", "java.version", "Max open files");
         assertThat(content(file, "disks.txt"))
                 .contains(directory.toString(), "missing  " + directory.resolve("missing"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "a b/\u00df\ud83d\ude00",
+                "a+b/\u00df\ud83d\ude00",
+                "a%20b%2F%C3%9F%F0%9F%98%80",
+                "a%20b/%c3%9f%f0%9f%98%80",
+                "a b\\/\\u00df\\ud83d\\ude00",
+                "\\u0061 b\\u002F\\u00DF\\uD83D\\uDE00",
+                "a%20b\\/\u00df\\ud83d\\ude00"
+            })
+    void secret_isRemoved_howeverItsCharactersAreEscaped(String spelling) throws Exception {
+        Path file = directory.resolve("a.zip");
+        Scrubber scrubber = new Scrubber(List.of("a b/\u00df\ud83d\ude00"));
+
+        DiagnosticsArchive.write(file, NOW, scrubber, archive -> archive.add("a.txt", () -> "<" + spelling + ">"));
+
+        assertThat(content(file, "a.txt")).isEqualTo("<***>");
     }
 
     @Test
@@ -127,9 +148,9 @@ class DiagnosticsArchiveTest {
 
     @Test
     void logOfOneLine_leavesNoPartOfASecretAtTheCut() throws IOException {
-        Path log = Files.writeString(directory.resolve("a.log"), "x".repeat(10) + SEED + "y".repeat(100));
+        Path log = Files.writeString(directory.resolve("a.log"), "x".repeat(10) + SEED + "y".repeat(1_000));
 
-        for (int most = 101; most < 100 + SEED.length(); most++) {
+        for (int most = 1_001; most < 1_000 + SEED.length(); most++) {
             assertThat(tail(log, most)).doesNotContain("A=").endsWith("yyy");
         }
     }
