@@ -50,7 +50,7 @@ final class ContractOperationsIT {
     void lookUp_ofNoId_is400(String id) throws Exception {
         Answer answer = backend.client().get("/v1/pcs/" + id);
         assertThat(answer.status()).isEqualTo(400);
-        assertThat(answer.error()).isEqualTo("pcs_id is not 64 lower-case hex digits");
+        assertThat(answer.error()).isEqualTo("pcs_id is not 8 to 64 lower-case hex digits");
     }
 
     @ParameterizedTest

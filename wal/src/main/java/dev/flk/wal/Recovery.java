@@ -81,7 +81,7 @@ final class Recovery {
             }
             long ordinal = scan.header().ordinal() + 1;
             String previous = SegmentNames.openedName(scan.segment());
-            // an empty segment may prove the header of the one before it: keep it until that is repaired
+            // while a header is broken, keeps an empty last segment, because the broken header may be derived from it
             boolean isKept = !list.brokenHeaders().isEmpty();
             Predecessor predecessor = tail.isEmpty()
                     ? new Predecessor(

@@ -264,7 +264,7 @@ final class Segment implements Closeable {
                 file.force();
                 result = FillResult.DONE;
             } catch (IOException e) {
-                // the next append reports a full or failing disk; the result says what matters here
+                // not thrown: if the disk is full or failing, the next append fails as well and reports it
                 return result;
             }
             return result;

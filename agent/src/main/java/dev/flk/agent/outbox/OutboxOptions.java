@@ -11,10 +11,9 @@ import java.util.List;
  * The options of an outbox.
  *
  * @param directory the directory of the log's segments
- * @param maxBytes the maximum size of the outbox's files in bytes; a certificate is rejected if it would make them
- *     larger
- * @param minFreeBytes the bytes of the file system that certificates must leave free, for example for records of
- *     settlements; other certificates are rejected
+ * @param maxBytes the maximum size of the outbox's files in bytes; a certificate that would exceed it is rejected
+ * @param minFreeBytes the bytes to keep free on the file system, for example for records of settlements; a certificate
+ *     that would leave less is rejected
  */
 public record OutboxOptions(Path directory, long maxBytes, long minFreeBytes) {
     private static final Key<Path> PATH = Key.of("OUTBOX_PATH", Quantities::path, "The directory of the outbox.")

@@ -161,7 +161,7 @@ public final class Audit implements AutoCloseable {
         refused("signature_refused", address, reason, keyId, claimedId);
     }
 
-    /** Writes, unless the limit on lines is reached, that a certificate differs from the one that was decided under its id. */
+    /** Writes that a certificate differs from the one that was decided under its id, unless too many such lines were written. */
     public void conflict(String address, String reason, String keyId, String id) {
         refused("conflict", address, reason, keyId, id);
     }

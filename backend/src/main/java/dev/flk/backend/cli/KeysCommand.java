@@ -292,7 +292,8 @@ final class KeysCommand {
             }
             StringBuilder text = new StringBuilder("it has signed\t")
                     .append(ErrorMessages.count(records, "record"))
-                    .append(" that are still in the log\nfirst arrival\t")
+                    .append(records == 1 ? " that is" : " that are")
+                    .append(" still in the log\nfirst arrival\t")
                     .append(ErrorMessages.time(firstMillis))
                     .append("\nlast arrival\t")
                     .append(ErrorMessages.time(lastMillis))

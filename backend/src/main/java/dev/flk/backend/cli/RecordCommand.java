@@ -327,13 +327,16 @@ final class RecordCommand implements Callable<Integer> {
         }
     }
 
+    /** Parses a time with its offset, or the date of a day in UTC, whose beginning is returned. */
+    static Instant timeOrDate(String text) {
+        return text.length() == DATE.length()
+                ? LocalDate.parse(text).atStartOfDay(ZoneOffset.UTC).toInstant()
+                : OffsetDateTime.parse(text).toInstant();
+    }
+
     private @Nullable Instant time(String option, @Nullable String text) {
         try {
-            return text == null
-                    ? null
-                    : text.length() == DATE.length()
-                            ? LocalDate.parse(text).atStartOfDay(ZoneOffset.UTC).toInstant()
-                            : OffsetDateTime.parse(text).toInstant();
+            return text == null ? null : timeOrDate(text);
         } catch (DateTimeException e) {
             throw new ParameterException(
                     spec.commandLine(),

@@ -480,10 +480,12 @@ final class StateCommand {
 
     private Instant time(String option, String text) {
         try {
-            return Instant.parse(text);
+            return RecordCommand.timeOrDate(text);
         } catch (DateTimeException e) {
             throw new ParameterException(
-                    spec.commandLine(), option + ": neither a revision nor a time like 2026-01-31T12:00:00Z", e);
+                    spec.commandLine(),
+                    option + ": neither a revision nor a time like 2026-01-31 or 2026-01-31T12:00:00Z",
+                    e);
         }
     }
 
@@ -542,8 +544,10 @@ final class StateCommand {
             call.on(client.namespace(namespaceOr(DEFAULT_NAMESPACE)));
             return ExitCode.OK;
         } catch (StateCallException.Unreachable e) {
+            String why = String.valueOf(e.getMessage());
             throw new IOException(
-                    "the state does not answer at " + connection.target() + ": " + e.getMessage()
+                    "the state does not answer at " + connection.target() + ": "
+                            + (why.contains("Connection refused") ? "nothing listens there" : why)
                             + "; is the backend running, and is this its STATE_PORT?",
                     e);
         } catch (StateCallException e) {

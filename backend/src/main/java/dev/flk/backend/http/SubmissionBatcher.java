@@ -80,7 +80,7 @@ final class SubmissionBatcher {
     void lookUp(String pcsId, Exchange exchange) {
         Optional<PcsId> id = PcsId.parse(pcsId);
         if (id.isEmpty()) {
-            Client.answerBadRequest(exchange, "pcs_id is not 64 lower-case hex digits");
+            Client.answerBadRequest(exchange, "pcs_id is not 8 to 64 lower-case hex digits");
             return;
         }
         ingest.lookUp(id.get(), found -> exchange.answerLater(() -> OutcomeRenderer.lookUpAnswer(found)));

@@ -59,6 +59,9 @@ public final class Settings {
     private final Map<Key<?>, Optional<Setting>> set = new LinkedHashMap<>();
     private final Set<Key<?>> broken = new HashSet<>();
     private final List<String> problems = new ArrayList<>();
+    /** Whether the properties file can't be read. Only this problem is then reported: the others may follow from it. */
+    private boolean isFileUnreadable;
+
     private final List<String> warnings = new ArrayList<>();
 
     private record Setting(String text, String origin) {}
@@ -91,15 +94,21 @@ public final class Settings {
         try {
             Optional<String> kind = RegularFile.otherKind(path);
             if (kind.isPresent()) { // opening a FIFO may block forever
-                problems.add("--config %s: is %s, but must be a regular file".formatted(path, kind.get()));
+                unreadable("--config %s: is %s, but must be a regular file".formatted(path, kind.get()));
                 return;
             }
             try (Reader reader = Files.newBufferedReader(path, StandardCharsets.UTF_8)) {
                 lines.load(reader);
             }
         } catch (IOException | IllegalArgumentException e) {
-            problems.add("--config %s: can't be read: %s".formatted(path, why(e)));
+            unreadable("--config %s: can't be read: %s".formatted(path, why(e)));
         }
+    }
+
+    private void unreadable(String problem) {
+        problems.clear();
+        problems.add(problem);
+        isFileUnreadable = true;
     }
 
     private void take(String name, String value, Path path) {
@@ -231,13 +240,13 @@ public final class Settings {
     }
 
     public List<String> problems() {
-        return List.copyOf(problems);
+        return List.copyOf(isFileUnreadable ? problems.subList(0, 1) : problems);
     }
 
     /** Throws an {@link InvalidConfig} with all problems, if there are any. */
     public void check() {
         if (!problems.isEmpty()) {
-            throw new InvalidConfig(problems);
+            throw new InvalidConfig(problems());
         }
     }
 
@@ -355,7 +364,7 @@ public final class Settings {
                                     .map(setting -> shown(key, setting.text()) + " (" + setting.origin() + ")")
                                     .orElse("not set")));
         }
-        problems.forEach(problem -> text.append("PROBLEM ").append(problem).append('\n'));
+        problems().forEach(problem -> text.append("PROBLEM ").append(problem).append('\n'));
         return text.toString();
     }
 

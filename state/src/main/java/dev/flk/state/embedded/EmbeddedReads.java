@@ -39,7 +39,7 @@ import org.jspecify.annotations.Nullable;
 record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed) implements Storage.Reads {
     private static final int LOOKED_AT_AT_ONCE = 10_000;
 
-    /** Returns the state on which commits are decided. */
+    /** Returns what deciding commits needs to know: the newest versions of these keys, and the answers to these requests. */
     Existing existing(Set<StateKey> keys, Set<RequestKey> requests) {
         Map<StateKey, Newest> newest = new HashMap<>();
         for (StateKey key : keys) {
