@@ -209,7 +209,7 @@ public final class StateEngine implements AutoCloseable {
         return TimeUnit.NANOSECONDS.toMicros(nanoTicker.getAsLong());
     }
 
-    /** Returns the elapsed time, by which answers expire. */
+    /** Returns the elapsed time, which decides whether a remembered answer has expired. */
     private long elapsedMicros() {
         return Objects.requireNonNull(elapsedOffsetMicros, "the storage was opened") + tickerMicros();
     }

@@ -52,7 +52,7 @@ final class Writer {
      * Creates a writer; {@link #loop} must be called to run it.
      *
      * @param clock the clock for the times of commits
-     * @param elapsedMicros the elapsed time by which answers expire
+     * @param elapsedMicros a supplier of the elapsed time, which decides whether a remembered answer has expired
      */
     Writer(
             Storage storage,

@@ -160,14 +160,17 @@ public final class ContentDigest {
             out.setCharAt(out.length() - 1, '}');
         }
 
-        /** Skips the value at whose first token {@code in} is positioned. The value is checked like any other. */
+        /**
+         * Skips a value, but checks it like any other. Before the call, {@code in} is at the value's first token;
+         * afterwards, at its last.
+         */
         static void skipValue(JsonText in) throws MalformedCertificate {
             if (!in.token().isScalarValue()) {
                 appendValue(new StringBuilder(), in, Child.IGNORED);
             }
         }
 
-        /** Appends the value at whose first token {@code in} is positioned, and advances to its last token. */
+        /** Appends a value. Before the call, {@code in} is at the value's first token; afterwards, at its last. */
         static void appendValue(StringBuilder out, JsonText in, Child child) throws MalformedCertificate {
             switch (in.token()) {
                 case START_OBJECT -> {

@@ -41,8 +41,9 @@ public record Verdict(
      * Returns the body of the response, which is stored and returned unchanged for duplicates. It is one JSON object in
      * ASCII without white space or a line ending:
      * {@code {"pcs_id":…,"accepted":…,"escalated":…,"D_hat":claimed,"recomputed_D_hat":…,"recomputed_budget":…,
-     * "regime":…,"reason":…,"policy":…}}. The three recomputed members are missing if D̂ could not be recomputed, and
-     * {@code reason} is missing if the certificate was neither rejected nor escalated.
+     * "regime":…,"reason":…,"policy":…}}. The members {@code recomputed_D_hat}, {@code recomputed_budget} and
+     * {@code regime} are missing if D̂ could not be recomputed, and {@code reason} is missing if the certificate was
+     * neither rejected nor escalated.
      */
     public byte[] body() {
         String acceptedAndEscalated = switch (kind) {

@@ -104,7 +104,7 @@ public record LogOptions(
             return new LogSizes(segmentBytes, segmentAge, maxQueuedBytes, maxGroupBytes, bytes, keepFreeBytes);
         }
 
-        /** Returns a copy that keeps another amount of the disk free from zeros. */
+        /** Returns a copy with another minimum of free disk space; no zeros are written ahead if less would remain. */
         public LogSizes withKeepFree(long bytes) {
             return new LogSizes(segmentBytes, segmentAge, maxQueuedBytes, maxGroupBytes, fillAheadBytes, bytes);
         }

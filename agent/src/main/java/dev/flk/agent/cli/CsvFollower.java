@@ -53,7 +53,7 @@ final class CsvFollower {
         this.context = context;
     }
 
-    /** Follows the file; returns the number of windows in the outbox, including those of earlier runs. */
+    /** Follows the file; returns the number of its windows that were added to the outbox, in this and earlier runs. */
     long run(Certifier certifier, Columns columns, CsvFormat format, Windows windows) throws IOException, MalformedCsv {
         identity = identity();
         certified = certifiedBefore();

@@ -15,7 +15,7 @@ public interface CertificateSink {
      */
     void append(List<byte[]> certificates) throws IOException;
 
-    /** Returns an upper limit for the bytes of one {@link #append}. A larger append always fails. */
+    /** Returns the number of bytes that one {@link #append} may have. A larger one may fail even if there is room. */
     long maxBytes();
 
     /** Returns the path of the outbox, for messages. */

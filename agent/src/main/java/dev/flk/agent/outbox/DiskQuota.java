@@ -59,7 +59,9 @@ final class DiskQuota {
         }
         if (freeBytes - needed < options.minFreeBytes()) {
             throw new OutboxFull("the file system of " + options.directory() + " has " + freeBytes
-                    + " bytes left, less than OUTBOX_MIN_FREE_BYTES (" + options.minFreeBytes() + "); free space");
+                    + " bytes left, and certificates of " + needed
+                    + " bytes would leave less than OUTBOX_MIN_FREE_BYTES ("
+                    + options.minFreeBytes() + "); free space");
         }
         usedBytes += needed;
         freeBytes -= needed;

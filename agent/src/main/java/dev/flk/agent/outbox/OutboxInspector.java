@@ -85,9 +85,9 @@ public final class OutboxInspector {
     public record HistoryEntry(OutboxEntry entry, Optional<SettledAs> settlement, byte[] certificate) {}
 
     /**
-     * Passes all entries that are still in the log, pending and settled, to a consumer. Their order is that of the
-     * records with their certificates. Needs about four bytes of memory per entry, and more for each entry that
-     * compaction has moved.
+     * Passes all entries that are still in the log, pending and settled, to a consumer, in the order of the log. An
+     * entry that compaction has moved comes at its new place, so the order is not that of the entries' sequences. Needs
+     * about four bytes of memory per entry, and more for each entry that compaction has moved.
      */
     public void history(Consumer<HistoryEntry> consumer) throws IOException {
         // the settlements by sequence, in pages of PAGE entries; null for a pending entry

@@ -11,7 +11,7 @@ import java.util.List;
  * The options of an outbox.
  *
  * @param directory the directory of the log's segments
- * @param maxBytes the maximum size of the outbox's files in bytes; a certificate that would exceed it is rejected
+ * @param maxBytes the maximum total size of the outbox's files in bytes; a certificate that no longer fits is rejected
  * @param minFreeBytes the bytes to keep free on the file system, for example for records of settlements; a certificate
  *     that would leave less is rejected
  */

@@ -48,7 +48,7 @@ public final class FileWatch implements AutoCloseable {
         return (nanoTicker.getAsLong() - lookedNanos) / 1e9;
     }
 
-    /** Runs {@code look} once, as soon as the thread is free; does nothing if the watch is closed. */
+    /** Runs {@code look} once, as soon as the thread is free; only logs a line if the watch is closed. */
     public void now(Runnable look) {
         try {
             thread.execute(look);

@@ -94,7 +94,7 @@ public final class RecordKind {
         /**
          * Decodes the output of {@link #encode}.
          *
-         * @throws IllegalArgumentException if these are not such bytes
+         * @throws IllegalArgumentException if the bytes are not the output of {@link #encode}
          */
         public static Overruled decode(byte[] bytes) {
             int lineEnd = 0;

@@ -114,7 +114,7 @@ public record PostgresFailures(String server, String limit) {
                 + cause.getClass().getSimpleName() + ")";
     }
 
-    /** Returns only the message, because the server's details may contain values of a row. */
+    /** Returns the message and the SQLSTATE without the server's details, which may contain values of a row. */
     private static String said(SQLException e) {
         ServerErrorMessage message = e instanceof PSQLException driver ? driver.getServerErrorMessage() : null;
         return message == null

@@ -254,7 +254,11 @@ public final class SegmentList {
                 : "%s-*-%016d%s".formatted(prefix, first, SegmentNames.SUFFIX);
     }
 
-    /** Returns the first sequence in a file without a readable header that was opened after a segment. */
+    /**
+     * Returns the lowest sequence at which the losses of a file begin, among the files that have no readable header and
+     * were opened after this segment; {@link Long#MAX_VALUE} if there is none. Ignores files whose losses begin at or
+     * before the first sequence that was to be appended to this segment.
+     */
     static long lostFrom(List<Damage> headless, Listed listed) {
         return headless.stream()
                 .filter(damage -> isLater(damage.segment(), listed))
