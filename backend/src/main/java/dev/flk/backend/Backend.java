@@ -30,6 +30,7 @@ import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.keys.SigningConfig;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.DiskSpace;
+import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.record.RecordFollower;
 import dev.flk.backend.record.RecordIndex;
 import dev.flk.backend.record.RecordedOutcomes;
@@ -388,11 +389,16 @@ public final class Backend implements AutoCloseable {
             return guarded("Redis", RedisStore.open(redis, logId, expiry));
         }
         if (config.store() instanceof StoreConfig.Postgres postgres) {
-            PostgresStore store =
-                    PostgresStore.open(postgres.server(), logId, expiry, System::nanoTime, new SecureRandom());
+            PostgresStore store = PostgresStore.open(
+                    postgres.server(),
+                    metrics.pool.of(Pool.DEDUP),
+                    logId,
+                    expiry,
+                    System::nanoTime,
+                    new SecureRandom());
             GuardedStore guarded = guarded("Postgres", store);
             parts.push(Sweeper.start(store::removeStretch));
-            metrics.pool.add(store::activeConnections, store::idleConnections, store::waiting, store::maxConnections);
+            metrics.pool.watch(Pool.DEDUP, store);
             return guarded;
         }
         throw new IllegalStateException("unknown store: " + config.store());

@@ -22,7 +22,8 @@ class BackendMetricsTest {
     @Test
     void expose_nothingCountedYet_showsEveryFamilyInBothFormats() {
         for (ScrapedText text : List.of(prometheus(), openMetrics())) {
-            assertThat(text.samples).hasSizeGreaterThan(100).containsKey("flk_postgres_pool_waiting");
+            assertThat(text.samples).hasSizeGreaterThan(100);
+            assertThat(text.samples.keySet()).anyMatch(name -> name.startsWith("flk_postgres_pool_waiting{"));
             text.samples.forEach((name, value) -> {
                 assertThat(name).doesNotContain("_created");
                 String expected = name.matches("flk_state_(up|free_bytes)") ? "NaN" : "0.0"; // there is no state
@@ -38,8 +39,6 @@ class BackendMetricsTest {
         limits.evidenceThrottled();
         metrics.http.answered(202);
         metrics.http.answered(414);
-        metrics.pool.add(() -> 1, () -> 2, () -> 3, () -> 4);
-        metrics.pool.add(() -> 10, () -> 20, () -> 30, () -> 40);
 
         assertThat(prometheus().samples)
                 .containsEntry("flk_rejected_total{reason=\"too_large\",}", "1.0")
@@ -48,8 +47,7 @@ class BackendMetricsTest {
                 .containsEntry("flk_rate_limited_by_total{limit=\"global\",}", "0.0")
                 .containsEntry("flk_rate_limited_late_total", "2.0")
                 .containsEntry("flk_http_answers_total{status=\"202\",}", "1.0")
-                .containsEntry("flk_http_answers_total{status=\"414\",}", "1.0")
-                .containsEntry("flk_postgres_pool_max_connections", "44.0");
+                .containsEntry("flk_http_answers_total{status=\"414\",}", "1.0");
     }
 
     private ScrapedText prometheus() {

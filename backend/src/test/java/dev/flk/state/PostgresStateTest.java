@@ -6,10 +6,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.postgres.PostgresConfig;
+import dev.flk.backend.dedup.PostgresStores;
+import dev.flk.backend.postgres.PoolMetrics;
+import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.postgres.StateConnections;
 import dev.flk.backend.testing.PostgresServer;
-import dev.flk.program.config.Secret;
 import dev.flk.state.History.At;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.Document;
@@ -50,12 +51,8 @@ class PostgresStateTest extends StateContract {
     }
 
     private static StateConnections connections(PostgresServer on, String database, Duration timeout) {
-        return new StateConnections(new PostgresConfig(
-                "jdbc:postgresql://127.0.0.1:" + on.port() + "/" + database,
-                "postgres",
-                new Secret(PostgresServer.PASSWORD),
-                2,
-                timeout));
+        return new StateConnections(
+                PostgresStores.config(on, database, 2, timeout), PoolMetrics.unobserved(Pool.STATE));
     }
 
     @Override
@@ -259,13 +256,23 @@ class PostgresStateTest extends StateContract {
         }
 
         @Override
-        public int connections() {
-            return database.connections();
+        public Duration statementTimeout() {
+            return database.statementTimeout();
         }
 
         @Override
-        public Connection connection() throws SQLException {
-            return database.connection();
+        public boolean beginRead() throws InterruptedException {
+            return database.beginRead();
+        }
+
+        @Override
+        public void endRead() {
+            database.endRead();
+        }
+
+        @Override
+        public Connection connection(long sinceNanos) throws SQLException {
+            return database.connection(sinceNanos);
         }
 
         @Override

@@ -323,10 +323,10 @@ public final class GuardedStore implements DedupStore {
         public final Count setAside =
                 counter("flk_dedup_set_aside_total", "Embedded stores that became unusable and were set aside.");
 
-        private final Function<String, Timing> seconds =
-                timings("flk_dedup_seconds", "Time of one call to the dedup store.", "op", STORE_SECONDS);
-        private final Timing reads = seconds.apply("get");
-        private final Timing writes = seconds.apply("put");
+        private final Function<List<String>, Timing> seconds =
+                timings("flk_dedup_seconds", "Time of one call to the dedup store.", List.of("op"), STORE_SECONDS);
+        private final Timing reads = seconds.apply(List.of("get"));
+        private final Timing writes = seconds.apply(List.of("put"));
 
         public StoreMetrics(Metrics metrics) {
             super(metrics);

@@ -6,6 +6,7 @@ import static dev.flk.program.config.Quantities.matching;
 import static dev.flk.program.config.Quantities.oneOf;
 
 import dev.flk.backend.postgres.PostgresConfig;
+import dev.flk.backend.postgres.PostgresConfig.TimeLimit;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Secret;
@@ -98,7 +99,9 @@ public sealed interface StoreConfig {
         settings.unused(because, kind == Kind.REDIS ? List.of() : List.of(REDIS_URI, REDIS_ADDR));
         settings.unused(because, kind == Kind.REDIS || kind == Kind.POSTGRES ? List.of() : List.of(DEDUP_TIMEOUT));
         PostgresConfig postgres = PostgresConfig.read(
-                settings, timeout, kind == Kind.POSTGRES ? Optional.of("DEDUP_BACKEND") : Optional.empty());
+                settings,
+                new TimeLimit("DEDUP_TIMEOUT", timeout),
+                kind == Kind.POSTGRES ? Optional.of("DEDUP_BACKEND") : Optional.empty());
         return switch (kind) {
             case EMBEDDED -> {
                 settings.require(

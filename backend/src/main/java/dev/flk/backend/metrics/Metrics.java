@@ -113,15 +113,16 @@ public final class Metrics {
         }
 
         /**
-         * Declares a histogram of durations with a label. The returned function takes a value of the label and returns
-         * the timing for it.
+         * Declares a histogram of durations with labels. The returned function takes a value of each label and returns
+         * the timing for them.
          */
-        protected final Function<String, Timing> timings(String name, String help, String label, double[] seconds) {
+        protected final Function<List<String>, Timing> timings(
+                String name, String help, List<String> labels, double[] seconds) {
             Histogram histogram = Histogram.build(name, help)
-                    .labelNames(label)
+                    .labelNames(labels.toArray(String[]::new))
                     .buckets(seconds)
                     .register(registry);
-            return value -> new Timing(histogram.labels(value)::observe);
+            return values -> new Timing(histogram.labels(values.toArray(String[]::new))::observe);
         }
 
         /** Declares a gauge with labels whose samples are read at each scrape. */

@@ -3,8 +3,11 @@ package dev.flk.backend.postgres;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.sql.SQLTransientConnectionException;
 import java.sql.Statement;
 import java.time.Duration;
 import javax.sql.DataSource;
@@ -17,7 +20,13 @@ import org.postgresql.ds.PGSimpleDataSource;
  * cancelled while it waits for a standby takes effect all the same.
  */
 public final class PostgresConnector {
-    private static final String APPLICATION = "flk-backend";
+    /** The beginning of the name of each connection. */
+    static final String APPLICATION = "flk-backend";
+
+    /** The longest name of a connection that the server keeps. */
+    private static final int MOST_NAME_CHARS = 63;
+
+    private static final String HOST = host();
 
     /** The minimum time-out that the pool accepts. */
     private static final long SHORTEST_POOL_TIMEOUT_MILLIS = 250;
@@ -29,10 +38,12 @@ public final class PostgresConnector {
     private static final int MIGRATION_SECONDS = 60;
 
     private final PostgresConfig config;
+    private final PoolMetrics.Observer observer;
 
     /** Creates a connector without connecting. */
-    public PostgresConnector(PostgresConfig config) {
+    public PostgresConnector(PostgresConfig config, PoolMetrics.Observer observer) {
         this.config = config;
+        this.observer = observer;
     }
 
     /** Returns {@code host:port/database}. */
@@ -40,31 +51,57 @@ public final class PostgresConnector {
         return config.server();
     }
 
-    /** Returns the size of the pool. */
-    int connections() {
-        return config.poolSize();
+    /** Returns the settings. */
+    PostgresConfig config() {
+        return config;
     }
 
-    /**
-     * Opens a pool with one connection for each thread that uses it, so that no thread waits. All connections are
-     * opened at once and kept.
-     */
+    /** Returns the observer of the pool. */
+    PoolMetrics.Observer observer() {
+        return observer;
+    }
+
+    /** Opens a pool. It opens its minimum of connections at once, in the background. */
     public HikariDataSource pool() {
         HikariConfig pool = new HikariConfig();
-        pool.setPoolName(APPLICATION);
-        pool.setDataSource(source(socketSeconds()));
-        pool.setMaximumPoolSize(config.poolSize());
-        pool.setConnectionTimeout(Math.max(SHORTEST_POOL_TIMEOUT_MILLIS, timeoutMillis()));
-        pool.setValidationTimeout(Math.max(SHORTEST_POOL_TIMEOUT_MILLIS, timeoutMillis()));
+        pool.setPoolName(APPLICATION + "-" + observer.pool().label());
+        pool.setDataSource(new MeasuredSource());
+        pool.setMaximumPoolSize(config.maxPoolSize());
+        pool.setMinimumIdle(config.minPoolSize());
+        pool.setIdleTimeout(
+                config.minPoolSize() == config.maxPoolSize()
+                        ? 0
+                        : config.idleTimeout().toMillis());
+        pool.setMaxLifetime(config.maxLifetime().toMillis());
+        long acquireMillis =
+                Math.max(SHORTEST_POOL_TIMEOUT_MILLIS, config.acquireTimeout().millis());
+        pool.setConnectionTimeout(acquireMillis);
+        pool.setValidationTimeout(acquireMillis);
         pool.setInitializationFailTimeout(-1); // do not block: a connection has succeeded before
         pool.setTransactionIsolation("TRANSACTION_READ_COMMITTED");
         pool.setConnectionInitSql(limits());
         return new HikariDataSource(pool);
     }
 
+    /**
+     * Returns a connection from a pool; waits for a free one, up to the time-out.
+     *
+     * @param sinceNanos when the call began to wait, from {@link System#nanoTime}
+     */
+    public Connection connection(HikariDataSource pool, long sinceNanos) throws SQLException {
+        try {
+            Connection connection = pool.getConnection();
+            observer.acquired(System.nanoTime() - sinceNanos);
+            return connection;
+        } catch (SQLTransientConnectionException e) {
+            observer.acquireTimedOut();
+            throw e;
+        }
+    }
+
     /** Opens a connection outside the pool. */
     public Connection connect() throws SQLException {
-        Connection connection = source(socketSeconds()).getConnection();
+        Connection connection = measured();
         try (Statement statement = connection.createStatement()) {
             limitSocket(connection);
             statement.execute(limits());
@@ -85,6 +122,10 @@ public final class PostgresConnector {
         connection.setNetworkTimeout(Runnable::run, (int) socketMillis());
     }
 
+    private Connection measured() throws SQLException {
+        return MeasuredConnection.of(source(seconds(socketMillis())).getConnection(), observer);
+    }
+
     private PGSimpleDataSource source(int socketSeconds) {
         PGSimpleDataSource source = new PGSimpleDataSource();
         source.setURL(config.jdbcUrl());
@@ -94,10 +135,11 @@ public final class PostgresConnector {
         if (!config.password().text().isEmpty()) {
             source.setPassword(config.password().text());
         }
-        source.setApplicationName(APPLICATION);
+        source.setApplicationName(applicationName());
         source.setTcpKeepAlive(true);
-        source.setConnectTimeout(socketSeconds());
-        source.setLoginTimeout(socketSeconds());
+        int connectSeconds = seconds(withMargin(config.acquireTimeout().millis()));
+        source.setConnectTimeout(connectSeconds);
+        source.setLoginTimeout(connectSeconds);
         source.setSocketTimeout(socketSeconds);
         return source;
     }
@@ -111,15 +153,47 @@ public final class PostgresConnector {
                 .formatted(timeoutMillis(), 2 * timeoutMillis());
     }
 
+    /**
+     * Returns the name under which the server lists the connections of this process, such as {@code flk-backend dedup
+     * 4711@host}.
+     */
+    private String applicationName() {
+        String name = APPLICATION + " " + observer.pool().label() + " "
+                + ProcessHandle.current().pid() + "@" + HOST;
+        return name.substring(0, Math.min(name.length(), MOST_NAME_CHARS));
+    }
+
+    private static String host() {
+        try {
+            return InetAddress.getLocalHost().getHostName().replaceAll("[^A-Za-z0-9.-]", "?");
+        } catch (UnknownHostException e) {
+            return "unknown";
+        }
+    }
+
     private long timeoutMillis() {
-        return config.timeout().toMillis();
+        return config.statementTimeout().millis();
     }
 
     private long socketMillis() {
-        return timeoutMillis() + Math.max(100, timeoutMillis() / 4);
+        return withMargin(timeoutMillis());
     }
 
-    private int socketSeconds() {
-        return (int) Duration.ofMillis(socketMillis() + 999).toSeconds();
+    private static long withMargin(long millis) {
+        return millis + Math.max(100, millis / 4);
+    }
+
+    private static int seconds(long millis) {
+        return (int) Duration.ofMillis(millis + 999).toSeconds();
+    }
+
+    /** The source of the pool's connections. */
+    private final class MeasuredSource extends PGSimpleDataSource {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        public Connection getConnection() throws SQLException {
+            return measured();
+        }
     }
 }

@@ -25,7 +25,15 @@ import org.postgresql.util.ServerErrorMessage;
 public record PostgresFailures(String server, String limit) {
     private static final Set<String> UNDONE_FOR_OTHERS = Set.of("40001", "40P01");
 
-    /** Returns whether the failed transaction certainly had no effect and can be tried again. */
+    /** Returns the messages for the server and the time-out of a configuration. */
+    public static PostgresFailures of(PostgresConfig config) {
+        return new PostgresFailures(config.server(), config.statementTimeout().toString());
+    }
+
+    /**
+     * Returns whether the server rolled the transaction back because of a conflict with another one. The transaction had
+     * no effect and can be tried again.
+     */
     public static boolean isUndoneForOthers(SQLException e) {
         return UNDONE_FOR_OTHERS.contains(state(e));
     }
@@ -62,7 +70,7 @@ public record PostgresFailures(String server, String limit) {
             case "28000", "28P01" ->
                 "the login is refused; check user and password in POSTGRES_CONN, and pg_hba.conf of the server";
             case "3D000" -> "there is no such database; create it, or correct POSTGRES_CONN";
-            case "53300" -> "the server has no free connection; raise its max_connections, or lower POSTGRES_POOL_SIZE";
+            case "53300" -> "the server has no free connection; raise its max_connections, or lower POSTGRES_POOL_MAX";
             case "53100" -> "the server's disk is full; free space on it: " + said(e);
             case "57014" -> "a statement took longer than " + limit + "; look for locks and load on the server";
             case "25006" ->

@@ -8,6 +8,9 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
@@ -16,20 +19,22 @@ import org.postgresql.PGConnection;
  * The state's connections to a server. {@link #prepare}, not the constructor, opens the pool. Therefore the connections
  * can be created while the server is down.
  */
-public final class StateConnections implements StateDatabase {
+public final class StateConnections implements StateDatabase, PoolMetrics.Gauges {
     private static final Schema SCHEMA =
             new Schema("flk_state_schema_history", StateDatabase.MIGRATIONS, 0x666c6b5f73746174L);
 
     private final PostgresConnector connector;
     private final PostgresFailures failures;
+    private final Semaphore reads;
     // guarded by this
     private @Nullable HikariDataSource pool;
     private boolean isClosed;
 
     /** Creates the connections without connecting. */
-    public StateConnections(PostgresConfig config) {
-        this.connector = new PostgresConnector(config);
-        this.failures = new PostgresFailures(config.server(), config.timeout().toMillis() + " ms");
+    public StateConnections(PostgresConfig config, PoolMetrics.Observer observer) {
+        this.connector = new PostgresConnector(config, observer);
+        this.failures = PostgresFailures.of(config);
+        this.reads = new Semaphore(config.maxPoolSize() - 1);
     }
 
     @Override
@@ -57,18 +62,28 @@ public final class StateConnections implements StateDatabase {
     }
 
     @Override
-    public int connections() {
-        return connector.connections();
+    public int maxConnections() {
+        return connector.config().maxPoolSize();
     }
 
-    /** Returns the number of connections in use. */
+    @Override
+    public Duration statementTimeout() {
+        return connector.config().statementTimeout().time();
+    }
+
+    @Override
     public int activeConnections() {
         return ofPool(HikariPoolMXBean::getActiveConnections);
     }
 
-    /** Returns the number of open, unused connections. */
+    @Override
     public int idleConnections() {
         return ofPool(HikariPoolMXBean::getIdleConnections);
+    }
+
+    @Override
+    public int waiting() {
+        return reads.getQueueLength() + ofPool(HikariPoolMXBean::getThreadsAwaitingConnection);
     }
 
     private synchronized int ofPool(ToIntFunction<HikariPoolMXBean> value) {
@@ -76,7 +91,7 @@ public final class StateConnections implements StateDatabase {
     }
 
     @Override
-    public Connection connection() throws SQLException {
+    public Connection connection(long sinceNanos) throws SQLException {
         HikariDataSource open;
         synchronized (this) {
             open = pool;
@@ -84,9 +99,23 @@ public final class StateConnections implements StateDatabase {
         if (open == null) {
             throw new SQLException("not connected yet, or closed");
         }
-        Connection connection = open.getConnection();
+        Connection connection = connector.connection(open, sinceNanos);
         connector.limitSocket(connection);
         return connection;
+    }
+
+    @Override
+    public boolean beginRead() throws InterruptedException {
+        boolean isTurn = reads.tryAcquire(connector.config().acquireTimeout().millis(), TimeUnit.MILLISECONDS);
+        if (!isTurn) {
+            connector.observer().acquireTimedOut();
+        }
+        return isTurn;
+    }
+
+    @Override
+    public void endRead() {
+        reads.release();
     }
 
     @Override

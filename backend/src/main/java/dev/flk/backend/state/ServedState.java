@@ -5,6 +5,7 @@ import dev.flk.backend.audit.Audit;
 import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.postgres.PoolMetrics;
+import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.postgres.StateConnections;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.program.config.InvalidConfig;
@@ -176,20 +177,18 @@ public final class ServedState implements AutoCloseable {
     }
 
     private static Storage inPostgres(StateConfig config, Supplier<String> newHistoryId, PoolMetrics pool) {
-        StateConnections connections = new StateConnections(config.postgres().orElseThrow());
-        PostgresStorage storage = new PostgresStorage(
+        StateConnections connections = new StateConnections(config.postgres().orElseThrow(), pool.of(Pool.STATE));
+        pool.watch(Pool.STATE, connections);
+        return new PostgresStorage(
                 connections, newHistoryId, config.knownHistory().orElse(null));
-        pool.add(
-                connections::activeConnections,
-                connections::idleConnections,
-                storage::waitingReads,
-                connections::connections);
-        return storage;
     }
 
     private static Storage storage(StateConfig config, Supplier<String> newHistoryId) {
         if (config.postgres().isPresent()) {
-            return new PostgresStorage(new StateConnections(config.postgres().get()), newHistoryId, null);
+            return new PostgresStorage(
+                    new StateConnections(config.postgres().get(), PoolMetrics.unobserved(Pool.STATE)),
+                    newHistoryId,
+                    null);
         }
         return config.directory().isPresent()
                 ? new EmbeddedStorage(config.directory().get(), config.cacheBytes(), newHistoryId)

@@ -9,6 +9,7 @@ import dev.flk.backend.dedup.StoreConfig;
 import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.inbox.InboxConfig;
 import dev.flk.backend.postgres.PostgresConfig;
+import dev.flk.backend.postgres.PostgresConfig.TimeLimit;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Settings;
@@ -134,8 +135,8 @@ public record StateConfig(
     /** The address of a port without tokens, which only this machine can reach. STATE_AUTH=none overrides it. */
     public static final String LOOPBACK = "127.0.0.1";
 
-    /** The time-out of a call to Postgres. */
-    public static final Duration POSTGRES_TIMEOUT = Duration.ofSeconds(3);
+    /** The time-out of a statement in Postgres unless POSTGRES_STATEMENT_TIMEOUT is set. */
+    private static final Duration POSTGRES_TIMEOUT = Duration.ofSeconds(3);
 
     /** Returns the value of STATE_ENGINE. */
     public String engineName() {
@@ -207,7 +208,8 @@ public record StateConfig(
             settings.unused("RECORD is off", keepsRecord ? List.of() : List.of(RECORD_HISTORY));
         }
         Optional<PostgresConfig> postgres = isInPostgres
-                ? Optional.of(PostgresConfig.read(settings, POSTGRES_TIMEOUT, Optional.of("STATE_ENGINE")))
+                ? Optional.of(
+                        PostgresConfig.read(settings, new TimeLimit("", POSTGRES_TIMEOUT), Optional.of("STATE_ENGINE")))
                 : Optional.empty();
         return port.map(each -> new StateConfig(
                 each,

@@ -4,6 +4,7 @@ package dev.flk.backend.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.flk.backend.dedup.PostgresStores;
 import dev.flk.backend.dedup.StoreConfig;
 import dev.flk.backend.keys.KeysFixture;
 import dev.flk.backend.keys.SigningConfig;
@@ -95,7 +96,7 @@ class BackendConfigTest {
             value = {
                 "REDIS_ADDR=h:1 | REDIS_ADDR: has no effect, because DEDUP_BACKEND is embedded",
                 "DEDUP_BACKEND=memory;DEDUP_DIR=d | DEDUP_DIR: has no effect, because DEDUP_BACKEND is memory",
-                "POSTGRES_POOL_SIZE=3 | POSTGRES_POOL_SIZE: has no effect, because neither DEDUP_BACKEND nor STATE_ENGINE is postgres",
+                "POSTGRES_POOL_MAX=3 | POSTGRES_POOL_MAX: has no effect, because neither DEDUP_BACKEND nor STATE_ENGINE is postgres",
                 "STATE_PORT=off;STATE_DIR=s | STATE_DIR: has no effect, because STATE_PORT is off",
                 "RECORD=off;RECORD_HISTORY=9d | RECORD_HISTORY: has no effect, because RECORD is off",
                 "METRICS_USER=ann;METRICS_PASS=secret | METRICS_PASS: has only 6 characters and can be guessed; use a random one, such as of openssl rand -hex 32",
@@ -125,8 +126,8 @@ class BackendConfigTest {
                 "jdbc:postgresql://h/d?user=ann&sslmode=require&password=" + SECRET);
 
         assertThat(BackendConfig.load(environment, null).store())
-                .isEqualTo(new StoreConfig.Postgres(new PostgresConfig(
-                        "jdbc:postgresql://h/d?sslmode=require", "ann", new Secret(SECRET), 4, Duration.ofSeconds(1))));
+                .isEqualTo(new StoreConfig.Postgres(PostgresStores.config(
+                        "jdbc:postgresql://h/d?sslmode=require", "ann", SECRET, 4, Duration.ofSeconds(1))));
     }
 
     @Test
@@ -149,12 +150,8 @@ class BackendConfigTest {
 
     @Test
     void toString_parametersOfPostgres_areNotShown() {
-        PostgresConfig postgres = new PostgresConfig(
-                "jdbc:postgresql://h:5432/d?sslkey=k&sslpassword=" + SECRET,
-                "ann",
-                new Secret(SECRET),
-                4,
-                Duration.ofSeconds(1));
+        PostgresConfig postgres = PostgresStores.config(
+                "jdbc:postgresql://h:5432/d?sslkey=k&sslpassword=" + SECRET, "ann", SECRET, 4, Duration.ofSeconds(1));
         assertThat(postgres.toString()).contains("h:5432/d").doesNotContain(SECRET);
     }
 

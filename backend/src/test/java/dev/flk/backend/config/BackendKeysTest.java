@@ -67,13 +67,18 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             mysql://h/d;postgres://h;postgres://u:{secret}@/d;postgres:///d;postgres://h/d?x;postgres://u%zz@h/d;postgres://u:p@ss@h/d;postgres://h/d?target_session_attrs=read-only
             POSTGRES_CONN | store.server.user | - | {postgres} | ann |
             POSTGRES_CONN | store.server.password.text | - | {postgres} | s@+:+ |
-            POSTGRES_POOL_SIZE | store.server.poolSize | - | {postgres};POSTGRES_POOL_SIZE=64 | 64 | 1;65;many
+            POSTGRES_POOL_MIN | store.server.minPoolSize | - | {postgres};POSTGRES_POOL_MIN=0 | 0 | 65;some
+            POSTGRES_POOL_MAX | store.server.maxPoolSize | - | {postgres};POSTGRES_POOL_MAX=64 | 64 | 1;65;many
+            POSTGRES_ACQUIRE_TIMEOUT | store.server.acquireTimeout.time | - | {postgres};POSTGRES_ACQUIRE_TIMEOUT=2s | PT2S | 249ms;61s
+            POSTGRES_STATEMENT_TIMEOUT | store.server.statementTimeout.time | - | {postgres};POSTGRES_STATEMENT_TIMEOUT=2s | PT2S | 9ms;61s
+            POSTGRES_IDLE_TIMEOUT | store.server.idleTimeout | - | {postgres};POSTGRES_IDLE_TIMEOUT=1m | PT1M | 9s;25h
+            POSTGRES_MAX_LIFETIME | store.server.maxLifetime | - | {postgres};POSTGRES_MAX_LIFETIME=1h | PT1H | 29s;25h
             STATE_PORT | state.port | 50051 | STATE_PORT=0 | 0 | -1;65536;on
             STATE_PORT | state.bindAddress | 127.0.0.1 | STATE_PORT=OFF | - |
             STATE_TOKENS_FILE | state.bindAddress | 127.0.0.1 | STATE_TOKENS_FILE={dir}/tokens.json | 0.0.0.0 | /no/such/file;{dir}/keys.json
             STATE_AUTH | state.openToAll | false | STATE_AUTH=none;BIND_ADDR=::1 | true | tokens;off
             STATE_ENGINE | state.engineName | embedded | STATE_ENGINE=memory | memory | etcd
-            STATE_ENGINE | state.postgres.poolSize | - | {postgres};DEDUP_BACKEND=embedded;STATE_ENGINE=postgres | 4 |
+            STATE_ENGINE | state.postgres.maxPoolSize | - | {postgres};DEDUP_BACKEND=embedded;STATE_ENGINE=postgres | 4 |
             STATE_DIR | state.directory | data/state | STATE_DIR=/s | /s | data/wal/x;data/dedup;data;a\0b
             STATE_CACHE_BYTES | state.cacheBytes | 67108864 | STATE_CACHE_BYTES=1MiB | 1048576 | 0;64KiB;2GiB
             STATE_MIN_FREE_BYTES | state.engine.minFreeBytes | 536870912 | STATE_MIN_FREE_BYTES=1GiB | 1073741824 | 255MiB;lots

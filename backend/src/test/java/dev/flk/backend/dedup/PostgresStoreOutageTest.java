@@ -10,6 +10,8 @@ import static org.awaitility.Awaitility.await;
 import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.postgres.PostgresStore;
+import dev.flk.backend.postgres.PoolMetrics;
+import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.testing.PostgresServer;
 import java.sql.Connection;
@@ -70,6 +72,7 @@ final class PostgresStoreOutageTest {
     private DedupStore open(PostgresConfig config) {
         DedupStore store = PostgresStore.open(
                 config,
+                PoolMetrics.unobserved(Pool.DEDUP),
                 SharedStoreContract.LOG_ID,
                 () -> Instant.ofEpochMilli(1_000_000),
                 System::nanoTime,
@@ -187,7 +190,7 @@ final class PostgresStoreOutageTest {
         }
         DedupStore store = open(SHORT);
         await().untilAsserted(() -> assertThat(failure(store.connect()))
-                .contains("the server has no free connection", "max_connections", "POSTGRES_POOL_SIZE"));
+                .contains("the server has no free connection", "max_connections", "POSTGRES_POOL_MAX"));
         for (Connection other : others) {
             other.close();
         }

@@ -7,6 +7,8 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.dedup.postgres.PostgresStore;
+import dev.flk.backend.postgres.PoolMetrics;
+import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.testing.PostgresServer;
 import java.time.Duration;
 import java.util.List;
@@ -30,6 +32,7 @@ final class PostgresStoreTest extends SharedStoreContract {
         }
         return PostgresStore.open(
                 PostgresStores.config(server, database, Duration.ofSeconds(10)),
+                PoolMetrics.unobserved(Pool.DEDUP),
                 logId,
                 this::now,
                 System::nanoTime,
@@ -71,7 +74,7 @@ final class PostgresStoreTest extends SharedStoreContract {
             }
             assertThat(reads[reads.length - 1]).isCompletedExceptionally();
             assertThatThrownBy(() -> reads[reads.length - 1].join()).hasMessageContaining("too many reads are waiting");
-            assertThat(((PostgresStore) store).waiting()).isBetween(1_000.0, 1_003.0);
+            assertThat(((PostgresStore) store).waiting()).isBetween(1_000, 1_003);
             await().until(() -> ((PostgresStore) store).activeConnections() == 3);
             connection.rollback();
             assertThat(reads[0].join()).isEqualTo(List.of(Optional.empty()));

@@ -6,11 +6,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.audit.Audit;
+import dev.flk.backend.dedup.PostgresStores;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.postgres.PoolMetrics;
-import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.testing.PostgresServer;
-import dev.flk.program.config.Secret;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine.Settings;
 import dev.flk.state.StateKey;
@@ -47,9 +46,19 @@ class ServedPostgresTest {
                     .join();
 
             assertThat(known).content().startsWith("flk-known-1 ").contains(" 1 ");
-            assertThat(sample(metrics, "flk_postgres_pool_max_connections")).isEqualTo(3);
-            await().until(() -> sample(metrics, "flk_postgres_pool_idle_connections") == 3);
-            assertThat(sample(metrics, "flk_postgres_pool_waiting")).isZero();
+            assertThat(sample(metrics, "flk_postgres_pool_max_connections{pool=\"state\",}"))
+                    .isEqualTo(3);
+            await().until(() -> sample(metrics, "flk_postgres_pool_idle_connections{pool=\"state\",}") == 3);
+            assertThat(sample(metrics, "flk_postgres_pool_waiting{pool=\"state\",}"))
+                    .isZero();
+            assertThat(sample(metrics, "flk_postgres_pool_acquire_seconds_count{pool=\"state\",}"))
+                    .isPositive();
+            for (String kind : List.of("select", "insert", "update", "commit")) {
+                assertThat(sample(
+                                metrics, "flk_postgres_statement_seconds_count{pool=\"state\",kind=\"" + kind + "\",}"))
+                        .as(kind)
+                        .isPositive();
+            }
         }
     }
 
@@ -62,12 +71,7 @@ class ServedPostgresTest {
                 Settings.defaults(),
                 8 << 20,
                 Optional.empty(),
-                Optional.of(new PostgresConfig(
-                        "jdbc:postgresql://127.0.0.1:" + server.port() + "/" + server.newDatabase(),
-                        "postgres",
-                        new Secret(PostgresServer.PASSWORD),
-                        3,
-                        Duration.ofSeconds(10))),
+                Optional.of(PostgresStores.config(server, server.newDatabase(), 3, Duration.ofSeconds(10))),
                 Optional.of(known),
                 Optional.empty(),
                 false,

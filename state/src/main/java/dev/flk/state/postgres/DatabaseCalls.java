@@ -6,32 +6,28 @@ import dev.flk.state.StateException.Reason;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;
+import java.time.Duration;
 import java.util.Set;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 
 /** Runs reads and transactions, each on a connection of its own, and translates their failures. Safe for any thread. */
 final class DatabaseCalls implements AutoCloseable {
     /** The SQL state of a statement that exceeded its timeout. */
     static final String TOOK_TOO_LONG = "57014";
 
-    private static final long MOST_WAIT_SECONDS = 3;
     private static final String DISK_FULL = "53100";
     private static final Set<String> STOPPED = Set.of("57P01", "57P02");
     /** SQL states of statements that timed out or were rolled back in favour of others. */
     private static final Set<String> UNDONE = Set.of(TOOK_TOO_LONG, "40001", "40P01", "55P03");
 
-    private static final int MOST_WAITS_FOR_HEAD = 15;
+    private static final Duration MOST_WAIT_FOR_HEAD = Duration.ofSeconds(45);
 
     private final StateDatabase database;
-    private final Semaphore readers;
     private volatile boolean isPrepared;
     private volatile boolean isClosed;
 
     /** Creates an object that owns {@code database} and closes it. The first call connects to the server. */
     DatabaseCalls(StateDatabase database) {
         this.database = database;
-        this.readers = new Semaphore(database.connections() - 1);
     }
 
     interface Use<T> {
@@ -52,7 +48,7 @@ final class DatabaseCalls implements AutoCloseable {
             if (!isPrepared) {
                 database.prepare();
             }
-            try (Connection connection = database.connection()) {
+            try (Connection connection = database.connection(System.nanoTime())) {
                 step.with(connection);
             }
         } catch (SQLException e) {
@@ -65,34 +61,30 @@ final class DatabaseCalls implements AutoCloseable {
         isPrepared = true;
     }
 
-    /** Returns the number of reads that wait for a connection. */
-    int waiting() {
-        return readers.getQueueLength();
-    }
-
     /** Runs a read, and repeats it once if its connection broke. Reads always leave one connection free for commits. */
     <T> T reading(Use<T> use) {
         requireOpen();
+        long sinceNanos = System.nanoTime();
         try {
-            if (!readers.tryAcquire(MOST_WAIT_SECONDS, TimeUnit.SECONDS)) {
+            if (!database.beginRead()) {
                 throw Reason.TOO_MANY_TX.because("all connections to Postgres are in use, try again in a moment;"
-                        + " if this happens often, raise POSTGRES_POOL_SIZE");
+                        + " if this happens often, raise POSTGRES_POOL_MAX");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw StateException.gaveUp("interrupted while waiting for a connection to Postgres");
         }
         try {
-            return readingOnce(use);
+            return readingOnce(use, sinceNanos);
         } catch (SQLException e) {
             throw failed(e);
         } finally {
-            readers.release();
+            database.endRead();
         }
     }
 
-    private <T> T readingOnce(Use<T> use) throws SQLException {
-        try (Connection connection = database.connection()) {
+    private <T> T readingOnce(Use<T> use, long sinceNanos) throws SQLException {
+        try (Connection connection = database.connection(sinceNanos)) {
             connection.setAutoCommit(false); // the driver fetches rows in parts only within a transaction
             return use.with(connection);
         } catch (SQLException e) {
@@ -100,7 +92,7 @@ final class DatabaseCalls implements AutoCloseable {
                 throw e; // no connection broke: the pool had none in time, or the statement failed
             }
         }
-        try (Connection another = database.connection()) {
+        try (Connection another = database.connection(System.nanoTime())) {
             another.setAutoCommit(false);
             return use.with(another);
         }
@@ -108,7 +100,7 @@ final class DatabaseCalls implements AutoCloseable {
 
     <T> T inTransaction(Use<T> use) {
         requireOpen();
-        try (Connection connection = database.connection()) {
+        try (Connection connection = database.connection(System.nanoTime())) {
             connection.setAutoCommit(false);
             T result = use.with(connection);
             connection.commit();
@@ -126,7 +118,7 @@ final class DatabaseCalls implements AutoCloseable {
      */
     <L, T> T inTransaction(Use<L> lock, Locked<L, T> use) {
         requireOpen();
-        try (Connection connection = database.connection()) {
+        try (Connection connection = database.connection(System.nanoTime())) {
             connection.setAutoCommit(false);
             T result = use.with(connection, locked(connection, lock));
             connection.commit();
@@ -137,14 +129,15 @@ final class DatabaseCalls implements AutoCloseable {
     }
 
     private <L> L locked(Connection connection, Use<L> lock) throws SQLException {
-        for (int waits = 1; ; waits++) {
+        long beganNanos = System.nanoTime();
+        while (true) {
             try {
                 return lock.with(connection);
             } catch (SQLException e) {
                 if (!TOOK_TOO_LONG.equals(e.getSQLState())) {
                     throw e;
                 }
-                if (waits == MOST_WAITS_FOR_HEAD || isClosed) {
+                if (System.nanoTime() - beganNanos >= MOST_WAIT_FOR_HEAD.toNanos() || isClosed) {
                     throw StateException.down(
                             "another session keeps the row of flk_state locked; look for the session in pg_locks", e);
                 }

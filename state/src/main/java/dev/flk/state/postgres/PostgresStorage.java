@@ -16,6 +16,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -52,7 +53,6 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     private static final int MOST_RESTORE_MILLIS = 600_000;
 
     private static final long LARGE_BATCH_BYTES = 64 << 10;
-    private static final int BATCH_MILLIS = 3_000;
     private static final int MEBIBYTE_MILLIS = 3_000;
 
     private static final int MOST_PATH_CHARS = 10_000;
@@ -60,6 +60,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     private static final String HIGHEST = "\uDBFF\uDFFF".repeat(257);
 
     private final DatabaseCalls calls;
+    private final Duration statementTimeout;
     private final Supplier<String> newHistoryId;
     private final Notices notices;
     private final DocumentIndex documents;
@@ -86,6 +87,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     public PostgresStorage(StateDatabase database, Supplier<String> newHistoryId, @Nullable Path knownHistory) {
         this.known = new KnownHistory(knownHistory);
         this.calls = new DatabaseCalls(database);
+        this.statementTimeout = database.statementTimeout();
         this.newHistoryId = newHistoryId;
         this.notices = new Notices(database);
         this.documents = new DocumentIndex(database);
@@ -268,9 +270,9 @@ public final class PostgresStorage implements Storage, Storage.Reads {
      * Raises the timeout for the statements of a large batch in proportion to its size: a transaction that the limits
      * allow must not fail because it is large.
      */
-    private static void allowTime(Connection connection, long bytes) throws SQLException {
+    private void allowTime(Connection connection, long bytes) throws SQLException {
         if (bytes > LARGE_BATCH_BYTES) {
-            int millis = (int) (BATCH_MILLIS + MEBIBYTE_MILLIS * bytes / (1 << 20));
+            int millis = (int) (statementTimeout.toMillis() + MEBIBYTE_MILLIS * bytes / (1 << 20));
             Jdbc.execute(connection, "SET LOCAL statement_timeout = " + millis);
             connection.setNetworkTimeout(Runnable::run, millis + millis / 4);
         }
@@ -847,11 +849,6 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     public boolean forgetAnswers(long nowMicros) {
         return calls.inTransaction(
                 connection -> Jdbc.update(connection, Sql.FORGET, nowMicros) == Sql.FORGOTTEN_AT_ONCE);
-    }
-
-    /** Returns the number of reads that wait for a connection. */
-    public int waitingReads() {
-        return calls.waiting();
     }
 
     @Override

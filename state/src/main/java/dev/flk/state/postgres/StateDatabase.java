@@ -3,6 +3,7 @@ package dev.flk.state.postgres;
 
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Duration;
 
 /** The connections to a Postgres server. Safe for any thread. */
 public interface StateDatabase extends AutoCloseable {
@@ -16,14 +17,25 @@ public interface StateDatabase extends AutoCloseable {
      */
     void prepare() throws SQLException;
 
-    /** Returns the maximum number of connections. */
-    int connections();
+    /** Returns the time-out of a statement. */
+    Duration statementTimeout();
+
+    /**
+     * Waits until a read may take a connection, so that reads always leave one connection for commits. Returns false if
+     * that takes too long; otherwise, the caller must call {@link #endRead}.
+     */
+    boolean beginRead() throws InterruptedException;
+
+    /** Ends a read, after its connection was closed. */
+    void endRead();
 
     /**
      * Returns a connection from a bounded pool; waits for a free one, for a limited time. Closing the connection
      * returns it to the pool.
+     *
+     * @param sinceNanos when the call began to wait, from {@link System#nanoTime}
      */
-    Connection connection() throws SQLException;
+    Connection connection(long sinceNanos) throws SQLException;
 
     /** Returns a new connection outside the pool, which the caller must close. */
     Connection ownConnection() throws SQLException;

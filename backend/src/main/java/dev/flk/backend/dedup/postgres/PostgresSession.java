@@ -88,9 +88,10 @@ final class PostgresSession {
         T with(Connection connection) throws SQLException;
     }
 
-    <T> T use(Use<T> use) throws SQLException {
+    /** @param sinceNanos when the call began to wait for a connection */
+    <T> T use(long sinceNanos, Use<T> use) throws SQLException {
         requireUsable();
-        try (Connection connection = pool.getConnection()) {
+        try (Connection connection = connector.connection(pool, sinceNanos)) {
             inUse.add(connection);
             try {
                 requireUsable(); // checked again: end() would not abort a connection that is added after it ran
@@ -110,8 +111,10 @@ final class PostgresSession {
         return acknowledged.counter();
     }
 
-    List<Optional<StoredOutcome>> get(List<PcsId> ids, long atLeast, long nowMillis) throws SQLException {
-        Statements.Found found = use(connection -> Statements.lookUp(connection, position.logId(), ids, nowMillis));
+    List<Optional<StoredOutcome>> get(long sinceNanos, List<PcsId> ids, long atLeast, long nowMillis)
+            throws SQLException {
+        Statements.Found found =
+                use(sinceNanos, connection -> Statements.lookUp(connection, position.logId(), ids, nowMillis));
         if (!isMine(Optional.ofNullable(found.token()), atLeast)) {
             throw failed(positionLost());
         }
@@ -126,9 +129,10 @@ final class PostgresSession {
                 || (atLeast == 0 && found.equals(atConnect.map(PositionRow.Position::token)));
     }
 
-    List<StoredOutcome> put(List<StoredOutcome> decisions, long completeUpTo, long nowMillis) throws SQLException {
+    List<StoredOutcome> put(long sinceNanos, List<StoredOutcome> decisions, long completeUpTo, long nowMillis)
+            throws SQLException {
         try {
-            return use(connection -> {
+            return use(sinceNanos, connection -> {
                 connection.setAutoCommit(false);
                 for (int tries = 1; ; tries++) {
                     try {
@@ -250,9 +254,7 @@ final class PostgresSession {
     /** The exceptions of the store, with descriptions for operators. */
     record StoreFailures(PostgresFailures words) {
         static StoreFailures of(PostgresConfig config) {
-            return new StoreFailures(new PostgresFailures(
-                    config.server(),
-                    "DEDUP_TIMEOUT (%d ms)".formatted(config.timeout().toMillis())));
+            return new StoreFailures(PostgresFailures.of(config));
         }
 
         StoreUnavailableException of(Exception thrown) {

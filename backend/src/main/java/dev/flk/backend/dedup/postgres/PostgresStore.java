@@ -6,6 +6,7 @@ import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.postgres.PostgresSession.StoreFailures;
+import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.PostgresConnector;
 import dev.flk.certificate.ContentDigest;
@@ -25,7 +26,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
-import java.util.function.ToDoubleFunction;
+import java.util.function.ToIntFunction;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -37,10 +38,10 @@ import org.slf4j.LoggerFactory;
  * failure of a put, every call fails until {@link #connect}.
  *
  * <p>JDBC blocks, so the store has its own threads, on which the stages complete: one for the puts, in their order, the
- * rest of {@code POSTGRES_POOL_SIZE} for the reads, and one for connecting. Callers never block. The queues of puts and
- * reads are bounded, and a read that waited longer than {@code DEDUP_TIMEOUT} fails.
+ * rest of {@code POSTGRES_POOL_MAX} for the reads, and one for connecting. Callers never block. The queues of puts and
+ * reads are bounded, and a read that waited longer than {@code POSTGRES_ACQUIRE_TIMEOUT} fails.
  */
-public final class PostgresStore implements DedupStore {
+public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
     private static final String NOT_CONNECTED = "the store is not connected yet";
     private static final String CONNECTED_AGAIN = "the store was connected again or closed";
@@ -60,6 +61,7 @@ public final class PostgresStore implements DedupStore {
     private static final Duration REMOVED_AFTER = Duration.ofMinutes(5);
 
     private final PostgresConfig config;
+    private final PoolMetrics.Observer observer;
     private final PostgresConnector connector;
     private final StoreFailures failures;
     private final String logId;
@@ -76,15 +78,21 @@ public final class PostgresStore implements DedupStore {
     private long connects;
 
     private PostgresStore(
-            PostgresConfig config, String logId, InstantSource clock, LongSupplier nanoTicker, RandomGenerator random) {
+            PostgresConfig config,
+            PoolMetrics.Observer observer,
+            String logId,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            RandomGenerator random) {
+        this.observer = observer;
         this.config = config;
-        this.connector = new PostgresConnector(config);
+        this.connector = new PostgresConnector(config, observer);
         this.failures = StoreFailures.of(config);
         this.logId = logId;
         this.clock = clock;
         this.nanoTicker = nanoTicker;
         this.random = random;
-        this.readers = threads("read", config.poolSize() - 1, MOST_READS_WAITING);
+        this.readers = threads("read", config.maxPoolSize() - 1, MOST_READS_WAITING);
     }
 
     /**
@@ -94,8 +102,13 @@ public final class PostgresStore implements DedupStore {
      * @param logId the id under which the position is stored; no other process uses it
      */
     public static PostgresStore open(
-            PostgresConfig config, String logId, InstantSource clock, LongSupplier nanoTicker, RandomGenerator random) {
-        return new PostgresStore(config, logId, clock, nanoTicker, random);
+            PostgresConfig config,
+            PoolMetrics.Observer observer,
+            String logId,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            RandomGenerator random) {
+        return new PostgresStore(config, observer, logId, clock, nanoTicker, random);
     }
 
     private static ThreadPoolExecutor threads(String what, int number, int mostWaiting) {
@@ -167,31 +180,33 @@ public final class PostgresStore implements DedupStore {
     public CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids) {
         PostgresSession current = session;
         long atLeast = current == null ? 0 : current.acknowledged();
-        return read(current, using -> using.get(ids, atLeast, clock.millis()));
+        return read(current, (using, since) -> using.get(since, ids, atLeast, clock.millis()));
     }
 
     @Override
     public CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
         PostgresSession current = session;
-        return use(writer, current, using -> using.put(decisions, completeUpTo, clock.millis()), full -> {
-            if (current != null) {
-                current.failed(full); // later outcomes must not be recorded before these
-            }
-        });
+        return use(
+                writer, current, (using, since) -> using.put(since, decisions, completeUpTo, clock.millis()), full -> {
+                    if (current != null) {
+                        current.failed(full); // later outcomes must not be recorded before these
+                    }
+                });
     }
 
     @Override
     public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
         return read(
                 session,
-                using -> using.use(connection -> Statements.knowsEvidence(connection, id, digest, clock.millis())));
+                (using, since) -> using.use(
+                        since, connection -> Statements.knowsEvidence(connection, id, digest, clock.millis())));
     }
 
     @Override
     public CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
         return read(
                 session,
-                using -> using.use(connection -> {
+                (using, since) -> using.use(since, connection -> {
                     Statements.noteEvidence(connection, id, digest, expiresAtMillis);
                     return true;
                 }));
@@ -221,11 +236,13 @@ public final class PostgresStore implements DedupStore {
     CompletionStage<Integer> removeExpired(int most) {
         long expiredByMillis = clock.millis() - REMOVED_AFTER.toMillis();
         return read(
-                session, using -> using.use(connection -> Statements.removeExpired(connection, expiredByMillis, most)));
+                session,
+                (using, since) ->
+                        using.use(since, connection -> Statements.removeExpired(connection, expiredByMillis, most)));
     }
 
     private interface Use<T> {
-        T with(PostgresSession session) throws SQLException;
+        T with(PostgresSession session, long sinceNanos) throws SQLException;
     }
 
     private <T> CompletionStage<T> read(@Nullable PostgresSession current, Use<T> use) {
@@ -233,11 +250,14 @@ public final class PostgresStore implements DedupStore {
         return use(
                 readers,
                 current,
-                session -> {
-                    if (nanoTicker.getAsLong() - beganNanos > config.timeout().toNanos()) {
-                        throw failures.unavailable("a read waited longer than DEDUP_TIMEOUT for other reads to end");
+                (session, sinceNanos) -> {
+                    if (nanoTicker.getAsLong() - beganNanos
+                            > config.acquireTimeout().time().toNanos()) {
+                        observer.acquireTimedOut();
+                        throw failures.unavailable(
+                                "a read waited longer than " + config.acquireTimeout() + " for other reads to end");
                     }
-                    return use.with(session);
+                    return use.with(session, sinceNanos);
                 },
                 full -> {});
     }
@@ -252,7 +272,8 @@ public final class PostgresStore implements DedupStore {
         }
         CompletableFuture<T> result = new CompletableFuture<>();
         try {
-            threads.execute(() -> run(current, use, result));
+            long sinceNanos = System.nanoTime();
+            threads.execute(() -> run(current, using -> use.with(using, sinceNanos), result));
         } catch (RejectedExecutionException e) {
             StoreUnavailableException full = failures.unavailable(
                     threads == writer ? "too many writes are waiting" : "too many reads are waiting", e);
@@ -262,7 +283,11 @@ public final class PostgresStore implements DedupStore {
         return result;
     }
 
-    private <T> void run(PostgresSession current, Use<T> use, CompletableFuture<T> result) {
+    private interface Started<T> {
+        T with(PostgresSession session) throws SQLException;
+    }
+
+    private static <T> void run(PostgresSession current, Started<T> use, CompletableFuture<T> result) {
         try {
             current.requireUsable();
             T value = use.with(current);
@@ -273,31 +298,31 @@ public final class PostgresStore implements DedupStore {
         }
     }
 
-    /** Returns the number of connections in use. */
-    public double activeConnections() {
+    @Override
+    public int activeConnections() {
         return ofPool(HikariPoolMXBean::getActiveConnections);
     }
 
-    /** Returns the number of open connections that are not in use. */
-    public double idleConnections() {
+    @Override
+    public int idleConnections() {
         return ofPool(HikariPoolMXBean::getIdleConnections);
     }
 
-    /** Returns the number of reads and writes that wait for a connection. */
-    public double waiting() {
+    @Override
+    public int waiting() {
         return readers.getQueue().size()
                 + writer.getQueue().size()
                 + ofPool(HikariPoolMXBean::getThreadsAwaitingConnection);
     }
 
-    /** Returns the maximum number of connections. */
-    public double maxConnections() {
-        return config.poolSize();
+    @Override
+    public int maxConnections() {
+        return config.maxPoolSize();
     }
 
-    private double ofPool(ToDoubleFunction<HikariPoolMXBean> value) {
+    private int ofPool(ToIntFunction<HikariPoolMXBean> value) {
         PostgresSession current = session;
-        return current == null ? 0 : value.applyAsDouble(current.pool());
+        return current == null ? 0 : value.applyAsInt(current.pool());
     }
 
     /**
@@ -316,7 +341,7 @@ public final class PostgresStore implements DedupStore {
         }
         writer.shutdown();
         readers.shutdown();
-        Duration finish = config.timeout().multipliedBy(4);
+        Duration finish = config.statementTimeout().time().multipliedBy(4);
         awaitEnd(writer, finish.compareTo(LONGEST_FINISH) < 0 ? finish : LONGEST_FINISH);
         if (last != null) {
             last.end(CLOSED);

@@ -6,6 +6,8 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.dedup.PostgresStores;
 import dev.flk.backend.dedup.Sweeper;
+import dev.flk.backend.postgres.PoolMetrics;
+import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.testing.PostgresServer;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -43,6 +45,7 @@ final class RemovalTest {
     private PostgresStore open(String logId) {
         PostgresStore opened = PostgresStore.open(
                 PostgresStores.config(server, database, Duration.ofSeconds(10)),
+                PoolMetrics.unobserved(Pool.DEDUP),
                 logId,
                 () -> Instant.ofEpochMilli(NOW_MILLIS),
                 System::nanoTime,

@@ -4,6 +4,8 @@ package dev.flk.backend.dedup.postgres;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.PostgresStores;
+import dev.flk.backend.postgres.PoolMetrics;
+import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.PostgresConnector;
 import dev.flk.backend.testing.PostgresServer;
@@ -71,7 +73,7 @@ final class SchemaTest {
     static void migrate(PostgresServer on, String database) {
         PostgresConfig config = PostgresStores.config(on, database, Duration.ofSeconds(10));
         try {
-            PostgresSession.SCHEMA.migrate(new PostgresConnector(config));
+            PostgresSession.SCHEMA.migrate(new PostgresConnector(config, PoolMetrics.unobserved(Pool.DEDUP)));
         } catch (SQLException e) {
             throw new IllegalStateException(e);
         }

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.postgres;
+
+import static dev.flk.backend.metrics.ScrapedText.sample;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.zaxxer.hikari.HikariDataSource;
+import dev.flk.backend.dedup.PostgresStores;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.postgres.PoolMetrics.Pool;
+import dev.flk.backend.testing.PostgresServer;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.SQLTransientConnectionException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class MeasuredConnectionTest {
+    private final Metrics metrics = new Metrics("test");
+    private final PostgresServer server = PostgresServer.shared();
+    private final PostgresConnector connector = new PostgresConnector(
+            PostgresStores.config(server, "postgres", 2, Duration.ofMillis(400)),
+            new PoolMetrics(metrics).of(Pool.STATE));
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "SELECT 1 | SELECT",
+                "' select 1' | SELECT",
+                "INSERT INTO a VALUES (1) | INSERT",
+                "WITH b AS (SELECT 1) SELECT * FROM b | SELECT",
+                "WITH b AS (SELECT 1) DELETE FROM a USING b | DELETE",
+                "WITH b AS (DELETE FROM a RETURNING c) INSERT INTO d SELECT * FROM b | DELETE",
+                "SET statement_timeout = 1 | OTHER",
+                "'' | OTHER",
+            })
+    void kind_isThatOfTheVerb(String sql, PoolMetrics.Kind kind) {
+        assertThat(MeasuredConnection.kind(sql)).isEqualTo(kind);
+    }
+
+    @Test
+    void pool_countsStatementsTimeOutsAndWaits() throws SQLException {
+        try (HikariDataSource pool = connector.pool();
+                Connection first = connector.connection(pool, System.nanoTime());
+                Connection second = connector.connection(pool, System.nanoTime())) {
+            first.setAutoCommit(false);
+            try (Statement statement = first.createStatement();
+                    var prepared = second.prepareStatement("SELECT 1")) {
+                assertThatThrownBy(() -> statement.execute("SELECT pg_sleep(10)"))
+                        .hasMessageContaining("timeout");
+                assertThat(prepared.executeQuery().next()).isTrue();
+                assertThat(second.isWrapperFor(org.postgresql.PGConnection.class))
+                        .isTrue();
+            }
+            first.rollback();
+            first.commit();
+            assertThatThrownBy(() -> connector.connection(pool, System.nanoTime()))
+                    .isInstanceOf(SQLTransientConnectionException.class);
+
+            assertThat(value("statement_seconds_count{pool=\"state\",kind=\"select\",}"))
+                    .isEqualTo(2);
+            assertThat(value("statement_seconds_count{pool=\"state\",kind=\"commit\",}"))
+                    .isPositive();
+            assertThat(value("statement_seconds_count{pool=\"dedup\",kind=\"select\",}"))
+                    .isZero();
+            assertThat(value("statement_timeouts_total{pool=\"state\",}")).isOne();
+            assertThat(value("pool_timeouts_total{pool=\"state\",}")).isOne();
+            assertThat(value("pool_acquire_seconds_count{pool=\"state\",}")).isEqualTo(2);
+            String names = server.text("postgres", """
+                    SELECT string_agg(DISTINCT application_name, '|') FROM pg_stat_activity
+                    WHERE application_name LIKE 'flk-backend state %@%'""");
+            assertThat(List.of(names.split("\\|")))
+                    .anyMatch(
+                            name -> name.contains(" " + ProcessHandle.current().pid() + "@"));
+        }
+    }
+
+    private double value(String name) {
+        return sample(metrics, "flk_postgres_" + name);
+    }
+}
