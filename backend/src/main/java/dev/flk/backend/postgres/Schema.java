@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.postgres;
 
+import dev.flk.backend.postgres.PoolMetrics.Pool;
+import dev.flk.state.postgres.StateDatabase;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
+import org.flywaydb.core.api.MigrationInfo;
+import org.flywaydb.core.api.MigrationInfoService;
 
 /**
  * The tables of a store, created and updated by migrations in the first schema of the connection's search path.
@@ -18,6 +22,36 @@ import org.flywaydb.core.api.FlywayException;
  *     to use it
  */
 public record Schema(String history, String migrations, long turn) {
+    /** The tables of the dedup store. */
+    public static final Schema DEDUP =
+            new Schema("flk_schema_history", "dev/flk/backend/dedup/postgres/schema", 0x666c6b5f64647570L);
+
+    /** The tables of the state. */
+    public static final Schema STATE =
+            new Schema("flk_state_schema_history", StateDatabase.MIGRATIONS, 0x666c6b5f73746174L);
+
+    /**
+     * How far the tables are migrated.
+     *
+     * @param version the version of the tables; {@code 0} if there are none
+     * @param pending the number of migrations that are missing
+     */
+    record Progress(String version, int pending) {}
+
+    static Schema of(Pool pool) {
+        return switch (pool) {
+            case DEDUP -> DEDUP;
+            case STATE -> STATE;
+        };
+    }
+
+    /** Returns how far the tables are migrated; changes nothing. */
+    Progress progress(PostgresConnector connector) {
+        MigrationInfoService info = flyway(connector).info();
+        MigrationInfo current = info.current();
+        return new Progress(current == null ? "0" : String.valueOf(current.getVersion()), info.pending().length);
+    }
+
     /**
      * Rejects a server that accepts no writes, and a user who may not create tables. Flyway itself would report either
      * problem only after ten attempts, a second apart.
@@ -49,16 +83,19 @@ public record Schema(String history, String migrations, long turn) {
         try (Connection inTurn = connector.forMigrations().getConnection();
                 Statement statement = inTurn.createStatement()) {
             statement.execute("SELECT pg_advisory_lock(" + turn + ")");
-            Flyway.configure()
-                    .dataSource(connector.forMigrations())
-                    .locations("classpath:" + migrations)
-                    .failOnMissingLocations(true)
-                    .table(history)
-                    .createSchemas(false)
-                    .baselineOnMigrate(true)
-                    .baselineVersion("0")
-                    .load()
-                    .migrate();
+            flyway(connector).migrate();
         }
+    }
+
+    private Flyway flyway(PostgresConnector connector) {
+        return Flyway.configure()
+                .dataSource(connector.forMigrations())
+                .locations("classpath:" + migrations)
+                .failOnMissingLocations(true)
+                .table(history)
+                .createSchemas(false)
+                .baselineOnMigrate(true)
+                .baselineVersion("0")
+                .load();
     }
 }

@@ -20,9 +20,6 @@ import org.postgresql.PGConnection;
  * can be created while the server is down.
  */
 public final class StateConnections implements StateDatabase, PoolMetrics.Gauges {
-    private static final Schema SCHEMA =
-            new Schema("flk_state_schema_history", StateDatabase.MIGRATIONS, 0x666c6b5f73746174L);
-
     private final PostgresConnector connector;
     private final PostgresFailures failures;
     private final Semaphore reads;
@@ -40,10 +37,10 @@ public final class StateConnections implements StateDatabase, PoolMetrics.Gauges
     @Override
     public void prepare() throws SQLException {
         try (Connection connection = connector.connect()) {
-            SCHEMA.requireRights(connection);
+            Schema.STATE.requireRights(connection);
             requireUtf8(connection);
         }
-        SCHEMA.migrate(connector);
+        Schema.STATE.migrate(connector);
         synchronized (this) {
             if (pool == null && !isClosed) {
                 pool = connector.pool();

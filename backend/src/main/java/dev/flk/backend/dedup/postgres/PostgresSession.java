@@ -28,9 +28,6 @@ import org.jspecify.annotations.Nullable;
  * when it began nor wrote. One thread calls {@link #put}, in log order; any thread may call the other methods.
  */
 final class PostgresSession {
-    static final Schema SCHEMA =
-            new Schema("flk_schema_history", "dev/flk/backend/dedup/postgres/schema", 0x666c6b5f64647570L);
-
     /** The number of attempts for a transaction that the server rolls back in favour of another. */
     private static final int TRIES = 5;
 
@@ -73,8 +70,8 @@ final class PostgresSession {
             throws SQLException {
         PositionRow position = new PositionRow(logId);
         try (Connection connection = connector.connect()) {
-            SCHEMA.requireRights(connection);
-            SCHEMA.migrate(connector);
+            Schema.DEDUP.requireRights(connection);
+            Schema.DEDUP.migrate(connector);
             return new PostgresSession(connector, failures, position, position.read(connection), Token.before(random));
         }
     }

@@ -8,6 +8,7 @@ import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.PostgresConnector;
+import dev.flk.backend.postgres.Schema;
 import dev.flk.backend.testing.PostgresServer;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -73,7 +74,7 @@ final class SchemaTest {
     static void migrate(PostgresServer on, String database) {
         PostgresConfig config = PostgresStores.config(on, database, Duration.ofSeconds(10));
         try {
-            PostgresSession.SCHEMA.migrate(new PostgresConnector(config, PoolMetrics.unobserved(Pool.DEDUP)));
+            Schema.DEDUP.migrate(new PostgresConnector(config, PoolMetrics.unobserved(Pool.DEDUP)));
         } catch (SQLException e) {
             throw new IllegalStateException(e);
         }
