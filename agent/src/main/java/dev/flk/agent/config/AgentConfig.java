@@ -76,8 +76,8 @@ public record AgentConfig(
     /**
      * Reads the environment and the properties file.
      *
-     * @param file a Java properties file whose keys are the names of the environment variables; null if there is no
-     *     such file
+     * @param file a Java properties file whose keys are the names of the environment variables; null to read only the
+     *     environment
      * @throws InvalidConfig if the configuration is invalid; lists all problems
      */
     public static AgentConfig load(Map<String, String> environment, @Nullable Path file, Set<Need> needs) {
@@ -196,7 +196,7 @@ public record AgentConfig(
 
     /**
      * Returns the settings that differ in another configuration and take effect only after a restart. Each text names
-     * one setting, or a few of which at least one differs.
+     * one setting, or several settings of which at least one differs.
      */
     public List<String> neededRestart(AgentConfig other) {
         List<String> changed = new ArrayList<>();

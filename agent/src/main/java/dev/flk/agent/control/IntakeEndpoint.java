@@ -35,8 +35,8 @@ final class IntakeEndpoint {
     }
 
     /**
-     * Adds the certificates of a request to the outbox. Returns at once; the request is answered once the certificates
-     * are on disk.
+     * Adds the certificates of a request to the outbox. Returns immediately; the request is answered once the
+     * certificates are on disk.
      */
     void take(Request request, Exchange exchange) {
         byte[] body = request.body().exact();

@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
  *     wait and the rate is 0
  * @param heldShards the number of shards that are held because the backend rejected a signature
  * @param lostRecords the number of records lost to disk damage
- * @param outboxBytes the size of the outbox's files; {@code outboxMaxBytes} limits this size for new certificates
+ * @param outboxBytes the size of the outbox's files; certificates that would raise this size above {@code
+ *     outboxMaxBytes} are rejected
  * @param diskFreeBytes the free space of the file system; if it is below {@code diskMinFreeBytes}, the outbox accepts
  *     no certificates
  */
@@ -45,11 +46,11 @@ public record StatusReport(
      *
      * @param answering false during an outage. The agent then only probes whether the backend answers, and only while
      *     certificates wait
-     * @param lastAnsweredAt the time of its last answer; null if the backend has not answered since the agent's start
-     *     or the last reload
-     * @param pausedSeconds the remaining seconds of a pause in sending to it; 0 if there is no pause
-     * @param window the number of certificates that may be in flight to it
-     * @param clockAheadMs the offset of its clock from the agent's; negative if its clock is behind
+     * @param lastAnsweredAt the time of the backend's last answer; null if the backend has not answered since the
+     *     agent's start or the last reload
+     * @param pausedSeconds the remaining seconds of a pause in sending to the backend; 0 if there is no pause
+     * @param window the number of certificates that may be in flight to the backend
+     * @param clockAheadMs the offset of the backend's clock from the agent's; negative if the backend's clock is behind
      */
     public record Backend(
             String url,

@@ -73,8 +73,8 @@ public final class AgentMeters {
     }
 
     /**
-     * Counts a certificate that will be sent again, under its shard. {@code shard} must be a name from {@code
-     * Outbox.shardName}, which limits the number of names.
+     * Counts a retry of a certificate of this shard. {@code shard} must be a name from {@code Outbox.shardName}, which
+     * limits the number of names.
      */
     public void retried(String shard) {
         retries.inc();
@@ -82,8 +82,8 @@ public final class AgentMeters {
     }
 
     /**
-     * Counts a certificate that was given up, under its shard. The rule of {@link #retried} for {@code shard} applies
-     * here, too.
+     * Counts a certificate of this shard that became a dead letter. The rule of {@link #retried} for {@code shard}
+     * applies here, too.
      */
     public void givenUp(String shard) {
         shards.givenUp(shard);

@@ -43,7 +43,7 @@ final class DiskQuota {
     /**
      * Reserves space for certificates.
      *
-     * @param bytes the total length of their records' bodies
+     * @param bytes the total length of the certificates' records, without headers
      * @param waitingBytes the bytes of all certificates that wait to be sent; used only in the message of the exception
      * @return the number of reserved bytes; the caller must pass it to {@link #arrived} once the certificates are on
      *     disk or were rejected

@@ -392,7 +392,7 @@ public final class Outbox implements CertificateSink, Closeable {
 
     /**
      * Returns the last sending that was recorded, by this process or an earlier one; empty if the log had no such
-     * record at the start, and nothing was sent since.
+     * record at the start, and nothing has been sent since.
      */
     public Optional<LastSending> lastSending() {
         return contents.lastSending();

@@ -84,7 +84,7 @@ final class OutboxContents {
         lastSending = now;
     }
 
-    /** Returns the time of the last sending; empty if no record or call of {@link #sending} has stored one. */
+    /** Returns the time of the last sending; empty if the time is unknown. */
     Optional<LastSending> lastSending() {
         return Optional.ofNullable(lastSending);
     }

@@ -87,8 +87,9 @@ public final class OutboxInspector {
 
     /**
      * Passes all entries that are still in the log, pending and settled, to a consumer, in the order of the log. An
-     * entry that compaction has moved comes at its new place; the order of the entries' sequences may therefore differ.
-     * Needs about four bytes of memory per entry, and more for each entry that compaction has moved.
+     * entry that compaction has moved is passed at its new place in the log; entries may therefore not be in the order
+     * of their sequences. Needs about four bytes of memory per entry, and more for each entry that compaction has
+     * moved.
      */
     public void history(Consumer<HistoryEntry> consumer) throws IOException {
         // the settlements by sequence, in pages of PAGE entries; null for a pending entry

@@ -52,8 +52,8 @@ final class SpoolFile {
     /** The prefix of the names of files that are being removed. Producers must not use it. */
     private static final String TAKEN = ".taken-";
     /**
-     * The number of code points of the old name that remain when a file gets a new, unique name. The new name also
-     * contains a UUID and then has less than 255 bytes.
+     * The number of code points of the old name that remain when a file gets a new, unique name. The new name, which
+     * also contains a UUID, has less than 255 bytes.
      */
     private static final int KEPT = 50;
     /**
@@ -209,8 +209,8 @@ final class SpoolFile {
     }
 
     /**
-     * Gives a file for which {@link #isTaken} returns true a unique name in the spool directory, under which the file
-     * is read again.
+     * Gives a file a unique name in the spool directory, under which the file is read again. {@link #isTaken} must
+     * return true for the file.
      *
      * @throws java.nio.file.InvalidPathException if the locale of this process cannot express the name of the file
      */
