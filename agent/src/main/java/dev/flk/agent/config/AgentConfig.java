@@ -33,13 +33,14 @@ import org.jspecify.annotations.Nullable;
  * anything starts. All problems are reported together, including missing settings that a command needs.
  *
  * @param sending the configuration of the sender; it has a signer only if {@link Need#SIGNING} was requested
- * @param signing the key; present only if {@link Need#SIGNING} was requested
+ * @param signing the signing key; present only if {@link Need#SIGNING} was requested
  * @param shardId the shard that {@code certify} writes into certificates
  * @param deadLetters the file of the dead letters
  * @param spoolDirectory the directory whose files are added to the outbox while the agent runs
  * @param local the addresses for operators and programs on the same machine
- * @param metricsPort the port for metrics; 0 for any free port; empty to serve no metrics
- * @param warnings settings without effect and suspicious secrets, each with what to do; no secret is quoted
+ * @param metricsPort the port for metrics, or 0 for any free port; empty if no metrics are served
+ * @param warnings sentences about settings without effect and about suspicious secrets; each says what to do, and none
+ *     quotes a secret
  */
 public record AgentConfig(
         SenderConfig sending,
@@ -75,7 +76,8 @@ public record AgentConfig(
     /**
      * Reads the environment and the properties file.
      *
-     * @param file a Java properties file whose keys are the names of the environment variables; null for none
+     * @param file a Java properties file whose keys are the names of the environment variables; null to read only the
+     *     environment
      * @throws InvalidConfig if the configuration is invalid; lists all problems
      */
     public static AgentConfig load(Map<String, String> environment, @Nullable Path file, Set<Need> needs) {
@@ -93,7 +95,7 @@ public record AgentConfig(
     }
 
     /**
-     * Reads the configuration as {@link #load} does with all needs. Returns the problems instead of throwing an
+     * Reads the configuration as {@link #load} does with all needs, but returns the problems instead of throwing an
      * exception.
      */
     public static Diagnosed<AgentConfig> diagnose(Map<String, String> environment, @Nullable Path file) {
@@ -166,7 +168,7 @@ public record AgentConfig(
         });
     }
 
-    /** Requires that the agent cannot mistake its own files for files to submit from the spool directory. */
+    /** Requires that no file that the agent creates would be submitted by the intake of the spool directory. */
     private void requireNotSpooled(Settings settings) {
         spoolDirectory.ifPresent(spool -> createdFiles()
                 .forEach((setting, path) -> settings.require(
@@ -192,7 +194,10 @@ public record AgentConfig(
         }
     }
 
-    /** Returns the names of the settings that differ in another configuration and take effect only after a restart. */
+    /**
+     * Returns the settings that differ in another configuration and take effect only after a restart. Each text names
+     * one setting, or several settings of which at least one differs.
+     */
     public List<String> neededRestart(AgentConfig other) {
         List<String> changed = new ArrayList<>();
         addIf(!outbox.equals(other.outbox), "OUTBOX_PATH, OUTBOX_MAX_BYTES or OUTBOX_MIN_FREE_BYTES", changed);

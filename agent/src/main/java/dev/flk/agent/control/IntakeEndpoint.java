@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * The endpoint {@code POST /v1/pcs}. The body is one certificate or, with the content type {@code
  * application/x-ndjson}, one certificate on each line. The answer is 202 once all valid certificates are on disk, 400
  * if no certificate is valid, 503 if the outbox has no room now, and 500 if writing to the outbox failed. After a 500,
- * the client must send the certificates again, although they may already be on disk. Any thread.
+ * the client must send the certificates again, although they may already be on disk. Safe for any thread.
  */
 final class IntakeEndpoint {
     private final Outbox outbox;
@@ -35,8 +35,8 @@ final class IntakeEndpoint {
     }
 
     /**
-     * Adds the certificates of a request to the outbox. Returns at once; the request is answered once the certificates
-     * are on disk.
+     * Adds the certificates of a request to the outbox. Returns immediately; the request is answered once the
+     * certificates are on disk.
      */
     void take(Request request, Exchange exchange) {
         byte[] body = request.body().exact();

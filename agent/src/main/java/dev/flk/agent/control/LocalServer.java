@@ -56,8 +56,8 @@ public final class LocalServer implements Closeable {
 
     static final int MAX_CONNECTIONS = 256;
     /**
-     * The number of connections that are reserved for operators; otherwise programs that submit certificates could use
-     * up all connections.
+     * The number of connections that are reserved for operators; without this reserve, programs that submit
+     * certificates could use up all connections.
      */
     private static final int FOR_OPERATORS = 16;
 
@@ -124,7 +124,8 @@ public final class LocalServer implements Closeable {
     /**
      * Starts listening on all addresses. Replaces a socket file if no process listens on it.
      *
-     * @throws InvalidConfig if another process listens on a socket's path, or a file other than a socket exists there
+     * @throws InvalidConfig if another process listens on the path of a socket, or if the file with that path is not a
+     *     socket
      * @throws IOException if an address cannot be opened; the message names the address and says what to do
      */
     public static LocalServer start(Addresses addresses, Outbox outbox, Operations operations) throws IOException {
@@ -184,8 +185,8 @@ public final class LocalServer implements Closeable {
     }
 
     /**
-     * Removes the socket file that a killed agent has left. Throws if a file other than a socket has that path, because
-     * no agent created it.
+     * Removes the socket file that a killed agent has left. Throws an {@link InvalidConfig} if a process listens on the
+     * socket, or if the file is not a socket and therefore was not created by an agent.
      */
     private static void removeOld(String setting, Path socket) throws IOException {
         if (!Files.exists(socket, LinkOption.NOFOLLOW_LINKS)) {
@@ -262,7 +263,10 @@ public final class LocalServer implements Closeable {
                 };
     }
 
-    /** Waits for the operator's operation in progress, then closes all sockets and connections. */
+    /**
+     * Waits for the operation that an operator has requested, if one is running; then closes all sockets and
+     * connections.
+     */
     @Override
     public void close() {
         operators.close();

@@ -123,7 +123,7 @@ final class OperatorEndpoint implements Closeable {
         return query.parameters().getOrDefault(name, List.of()).stream().findFirst();
     }
 
-    /** Drops the operations that have not started, and waits for the operation in progress. */
+    /** Drops waiting requests without an answer, and waits for the operation in progress. */
     @Override
     public void close() {
         executor.getQueue().clear();

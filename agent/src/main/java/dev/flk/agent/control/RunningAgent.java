@@ -32,7 +32,7 @@ import java.util.regex.Pattern;
 
 /**
  * A client of an agent that runs in another process on the same machine. It connects to the socket for operators, once
- * for each request. Any thread.
+ * for each request. Safe for any thread.
  */
 public final class RunningAgent implements CertificateSink, Operations {
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -54,7 +54,7 @@ public final class RunningAgent implements CertificateSink, Operations {
         this.outbox = outbox;
     }
 
-    /** The error that no connection to the socket of an agent could be made. */
+    /** The error that the client could not connect to the socket of an agent. */
     public static final class NotThere extends IOException {
         private static final long serialVersionUID = 1;
 
@@ -64,8 +64,8 @@ public final class RunningAgent implements CertificateSink, Operations {
     }
 
     /**
-     * Returns a client of the agent that owns an outbox and listens on a socket. Does not connect yet. Each call on the
-     * client throws {@link NotThere} if it cannot connect.
+     * Returns a client of the agent that owns an outbox and listens on a socket. This method does not connect yet. Each
+     * call on the client throws {@link NotThere} if it cannot connect.
      */
     public static RunningAgent at(Path socket, Path outbox) {
         return new RunningAgent(socket, outbox);
@@ -90,7 +90,7 @@ public final class RunningAgent implements CertificateSink, Operations {
         }
     }
 
-    /** Returns a size that fits into one request; whether the outbox has room is checked by the running agent. */
+    /** Returns a size that fits into one request; the running agent checks whether the outbox has room. */
     @Override
     public long maxBytes() {
         return LocalServer.MAX_BODY_BYTES / 2;

@@ -13,11 +13,12 @@ import org.jspecify.annotations.Nullable;
  * @param pending the number of waiting certificates
  * @param oldestAdded the time at which the oldest waiting certificate was added; null if none waits
  * @param settledPerSecond the rate at which certificates were settled within the last minute
- * @param drainSeconds the seconds after which no certificate would wait any more at that rate; null if certificates
+ * @param drainSeconds the seconds after which, at that rate, no certificate would wait any more; null if certificates
  *     wait and the rate is 0
  * @param heldShards the number of shards that are held because the backend rejected a signature
  * @param lostRecords the number of records lost to disk damage
- * @param outboxBytes the size of the outbox's files; at most {@code outboxMaxBytes}
+ * @param outboxBytes the size of the outbox's files; certificates that would raise this size above {@code
+ *     outboxMaxBytes} are rejected
  * @param diskFreeBytes the free space of the file system; if it is below {@code diskMinFreeBytes}, the outbox accepts
  *     no certificates
  */
@@ -45,11 +46,11 @@ public record StatusReport(
      *
      * @param answering false during an outage. The agent then only probes whether the backend answers, and only while
      *     certificates wait
-     * @param lastAnsweredAt the time of its last answer; null if it has not answered since the agent's start or the
-     *     last reload
-     * @param pausedSeconds the remaining seconds of a pause in sending to it; 0 if there is no pause
-     * @param window the number of certificates that may be in flight to it
-     * @param clockAheadMs the offset of its clock from the agent's; negative if its clock is behind
+     * @param lastAnsweredAt the time of the backend's last answer; null if the backend has not answered since the
+     *     agent's start or the last reload
+     * @param pausedSeconds the remaining seconds of a pause in sending to the backend; 0 if there is no pause
+     * @param window the number of certificates that may be in flight to the backend
+     * @param clockAheadMs the offset of the backend's clock from the agent's; negative if the backend's clock is behind
      */
     public record Backend(
             String url,

@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
 /** The checks of one backend: whether it is reachable, trusted and ready, has the right time, and knows the key. */
 final class BackendChecks {
     /**
-     * The clock difference above which a finding is reported. It is lower than the tolerance of each of the backend's
-     * rules about time.
+     * The clock difference above which the clock is reported as doubtful. It is lower than the tolerance of each of the
+     * backend's rules about time.
      */
     private static final Duration NOTEWORTHY = Duration.ofSeconds(5);
 

@@ -46,7 +46,7 @@ public final class Doctor {
      * The result of a check.
      *
      * @param subject the checked object
-     * @param text the result; if it is not good, also what to do
+     * @param text the result of the check; unless the grade is good, also what to do
      */
     public record Finding(Grade grade, String subject, String text) {
         /** The grade of a finding. */
@@ -178,7 +178,7 @@ public final class Doctor {
         return Optional.ofNullable(file.getParent()).orElse(Path.of("."));
     }
 
-    /** Returns the directory if it exists, otherwise its nearest existing parent. */
+    /** Returns the directory if it exists, otherwise its nearest existing ancestor. */
     private static Path existing(Path directory) {
         Path there = directory.toAbsolutePath().normalize();
         while (!Files.exists(there) && there.getParent() != null) {

@@ -12,7 +12,7 @@ import java.util.Map;
 import java.util.function.DoubleSupplier;
 import java.util.function.Supplier;
 
-/** The agent's metrics. Every family exists from the start, with the value 0. Safe for several threads. */
+/** The agent's metrics. Counters are exposed from the start, with the value 0. Safe for several threads. */
 public final class AgentMeters {
     private static final List<String> STATUSES =
             List.of("200", "202", "400", "401", "408", "413", "429", "500", "503", "outage");
@@ -65,16 +65,16 @@ public final class AgentMeters {
     }
 
     /**
-     * Sets the supplier of the waiting certificates by shard. It is called at each scrape. Every shard in its result
-     * gets a sample of each metric by shard, even if a counter is still 0.
+     * Sets the supplier of the waiting certificates by shard. The supplier is called at each scrape. Every shard in its
+     * result gets a sample of each metric with the label {@code shard}, even if the value is 0.
      */
     public void shards(Supplier<Map<String, ShardWaiting>> waiting) {
         shards.show(waiting);
     }
 
     /**
-     * Counts a certificate of a shard that will be sent again. {@code shard} must be a name from {@code
-     * Outbox.shardName}, which limits the number of names.
+     * Counts a retry of a certificate of this shard. {@code shard} must be a name from {@code Outbox.shardName}, which
+     * limits the number of names.
      */
     public void retried(String shard) {
         retries.inc();
@@ -82,8 +82,8 @@ public final class AgentMeters {
     }
 
     /**
-     * Counts a certificate of a shard that was given up. The same rule for {@code shard} applies as in {@link
-     * #retried}.
+     * Counts a certificate of this shard that became a dead letter. The rule of {@link #retried} for {@code shard}
+     * applies here, too.
      */
     public void givenUp(String shard) {
         shards.givenUp(shard);
@@ -100,7 +100,7 @@ public final class AgentMeters {
 
     /**
      * The metrics by shard. The caller must limit the number of names. Each shard has a sample of every metric, even if
-     * a counter is 0; the first event is therefore visible as an increase. Safe for several threads.
+     * a counter is 0; the first event of a counter is therefore visible as an increase. Safe for several threads.
      */
     private static final class ShardMeters extends Collector {
         private static final List<String> LABEL = List.of("shard");
@@ -154,7 +154,7 @@ public final class AgentMeters {
      * The waiting certificates of a shard.
      *
      * @param entries the number of certificates
-     * @param oldestSeconds the time for which the oldest certificate has waited; 0 if none waits
+     * @param oldestSeconds the seconds for which the oldest certificate has waited; 0 if none waits
      */
     public record ShardWaiting(int entries, double oldestSeconds) {}
 }

@@ -42,8 +42,8 @@ final class BackgroundAppends {
     }
 
     /**
-     * Keeps a record that the disk has failed to write; {@link #retry} appends it again. Drops the record if too many
-     * are kept.
+     * Keeps a record that the disk has failed to write; {@link #retry} appends it again. Drops the record if {@link
+     * #MOST_KEPT} records are kept already.
      */
     void keep(Entry note, Throwable failure) {
         synchronized (this) {

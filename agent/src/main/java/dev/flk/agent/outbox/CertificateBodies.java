@@ -21,13 +21,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The certificates of entries. Some are kept in memory, up to a limit; the others are read from the log. Each read
- * continues where the previous read ended; if a backlog is sent in order, it is therefore read only once. Safe for
+ * continues where the previous read ended; a backlog that is sent in order is therefore read only once. Safe for
  * several threads; a lookup in memory never waits for the disk.
  */
 final class CertificateBodies implements Closeable {
     /**
-     * The distance in sequences from which a new search for a record is used, because it is cheaper than reading on to
-     * the record.
+     * The smallest distance to a wanted record, in sequences, for which a new search is used. For shorter distances, it
+     * is cheaper to read all records up to the wanted one.
      */
     private static final long READ_ON = 4096;
 
@@ -87,7 +87,7 @@ final class CertificateBodies implements Closeable {
             before = wanted;
             wanted = locate(missing);
             if (wanted.equals(before) && !wanted.isEmpty()) {
-                close(); // reads once more from a new listing of the directory, which may have missed a renamed file
+                close(); // reads again from a new listing of the directory, because the old one may lack a renamed file
                 read(wanted, found);
             }
         }

@@ -11,24 +11,27 @@ public interface CertificateSink {
      *
      * @throws OutboxFull if the outbox is full, its disk can't keep up, or it is closing; nothing was added
      * @throws IOException if the disk failed, or the result is unknown. The caller must add the certificates again,
-     *     although they may have been added
+     *     although they may already be in the outbox
      */
     void append(List<byte[]> certificates) throws IOException;
 
-    /** Returns the number of bytes that one {@link #append} may have. A larger one may fail even if there is room. */
+    /**
+     * Returns the maximum total size of the certificates of one {@link #append}, in bytes. A larger append may fail
+     * even if the outbox has room.
+     */
     long maxBytes();
 
     /** Returns the path of the outbox, for messages. */
     String name();
 
     /**
-     * The error that the outbox has no room for more certificates; the certificates in it are safe. The message says
-     * which bound was reached and what to do.
+     * The error that the outbox accepts no certificates now; the certificates in it are safe. The message says why, and
+     * what to do.
      */
     final class OutboxFull extends IOException {
         private static final long serialVersionUID = 1;
 
-        /** Creates an exception; the message says what is full and what to do. */
+        /** Creates an exception; the message says why nothing is accepted, and what to do. */
         public OutboxFull(String message) {
             super(message);
         }

@@ -25,7 +25,7 @@ import java.util.function.Predicate;
  * @param when the time at which the agent gave the certificate up
  * @param sequence the sequence of the former entry; together with {@code addedMillis} it identifies the entry
  * @param pcsId the certificate's {@code pcs_id}; empty if it has none
- * @param status the status of the answer because of which the certificate was given up; 0 if there was no such answer
+ * @param status the HTTP status of the answer that made the agent give up; 0 if there was no such answer
  * @param attempts the number of times the certificate was sent between the agent's start and {@code when}
  * @param line the complete line, without its line end
  */

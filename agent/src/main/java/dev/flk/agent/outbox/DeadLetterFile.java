@@ -23,8 +23,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A reader of the file of dead letters, line by line. It also works while an agent writes the file. If the first line
- * is not a dead letter, not even a damaged one, no agent wrote the file, and it is neither read further nor changed.
+ * A reader of the file of dead letters, line by line. It also works while an agent writes the file. A file whose first
+ * line is neither a dead letter nor a damaged one was not written by an agent; it is neither read further nor changed.
  * For one thread.
  */
 public final class DeadLetterFile {
@@ -38,8 +38,8 @@ public final class DeadLetterFile {
     private static final Pattern BEGINNING = Pattern.compile("\\{\"when\":\"[0-9TZ:.+-]{0,35}\",\"outbox_seq\":.*");
 
     /**
-     * The maximum length of a line of zeros. A crash can leave zeros in place of a letter, but not a longer line of
-     * zeros.
+     * The maximum length of a line of zeros that counts as a letter damaged by a crash. A crash does not leave longer
+     * lines of zeros.
      */
     private static final int MAX_ZEROS = 1 << 16;
     /** The maximum length of a letter, well above the length of a certificate. */
@@ -60,7 +60,7 @@ public final class DeadLetterFile {
         this.file = file;
     }
 
-    /** The error that no agent wrote a line of a file. */
+    /** The error that a file has a line that no agent can have written. */
     static final class NotDeadLetters extends IOException {
         private static final long serialVersionUID = 1;
 
@@ -160,8 +160,8 @@ public final class DeadLetterFile {
      * Returns the next complete line that is not blank, without leading spaces and without its line end; null at the
      * end of the file.
      *
-     * @throws NotDeadLetters if the first line is neither a letter nor a letter that a crash may have cut or damaged, or
-     *     if a line is longer than any letter
+     * @throws NotDeadLetters if the first line is not a letter, not even one that a crash may have truncated or
+     *     damaged, or if any line is longer than a letter can be
      */
     byte @Nullable [] nextLine() throws IOException {
         line.reset();
@@ -169,7 +169,7 @@ public final class DeadLetterFile {
             byte b = block.get();
             if (b == '\n' && line.size() > 0) {
                 byte[] complete = line.toByteArray();
-                // accepts as the first line also a damaged letter, which begins like a letter and ends with a brace
+                // also accepts a damaged letter as the first line; it begins like a letter and ends with a brace
                 requireFirst(complete, mayBeCut(complete) && complete[complete.length - 1] == '}');
                 return complete;
             }
@@ -202,7 +202,7 @@ public final class DeadLetterFile {
         checked = true;
     }
 
-    /** Returns the text after the last line end, once {@link #nextLine} has returned null. */
+    /** Returns the text after the last line end; valid only after {@link #nextLine} has returned null. */
     byte[] rest() {
         return line.toByteArray();
     }

@@ -29,8 +29,8 @@ import org.slf4j.LoggerFactory;
 /**
  * The file of the certificates that the agent has given up. Each line is a {@link DeadLetter}; the lines are in the
  * order in which the certificates were given up. When {@link #add} returns, the line is on disk; only then may the
- * entry of the outbox be settled. The process that owns the outbox also owns this file. Safe for several threads; other
- * calls wait while letters are requeued or purged.
+ * entry of the outbox be settled. The process that owns the outbox also owns this file. Safe for several threads; while
+ * letters are requeued or purged, all calls wait except {@link #count} and {@link #countInFile}.
  */
 public final class DeadLetters implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetters.class);
@@ -75,7 +75,7 @@ public final class DeadLetters implements Closeable {
      * Opens the file, or creates it. Finishes operations that a crash has interrupted: removes an incomplete last line,
      * settles the entries whose letters are in the file, and removes letters that were requeued.
      *
-     * @throws InvalidConfig if the file does not contain dead letters; it is left unchanged
+     * @throws InvalidConfig if the file exists and contains something other than dead letters; it is left unchanged
      */
     public static DeadLetters open(Path path, Outbox outbox) throws IOException {
         return open(path, outbox, new DiskFiles());
@@ -148,7 +148,7 @@ public final class DeadLetters implements Closeable {
 
     /**
      * Follows changes by other programs. If the file was moved away, for example by logrotate, opens the new file at
-     * the path, or creates one. If the length of the file has changed, checks the file again.
+     * the path, or creates one. If only the length of the file has changed, checks and repairs the file again.
      */
     private void followChanges() throws IOException {
         if (!known.isSameFile(files.status(path))) {

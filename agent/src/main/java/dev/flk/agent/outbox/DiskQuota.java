@@ -43,8 +43,8 @@ final class DiskQuota {
     /**
      * Reserves space for certificates.
      *
-     * @param bytes the bytes of their records
-     * @param waitingBytes the bytes of certificates that wait to be sent; only for the message of the exception
+     * @param bytes the total length of the certificates' records, without headers
+     * @param waitingBytes the bytes of all certificates that wait to be sent; used only in the message of the exception
      * @return the number of reserved bytes; the caller must pass it to {@link #arrived} once the certificates are on
      *     disk or were rejected
      * @throws OutboxFull if there is not enough space
@@ -69,7 +69,7 @@ final class DiskQuota {
         return needed;
     }
 
-    /** Ends a reservation: its certificates are on disk, or were rejected. */
+    /** Ends a reservation, after its certificates are on disk or were rejected. */
     synchronized void arrived(long taken) {
         arrivingBytes -= taken;
     }
@@ -90,7 +90,10 @@ final class DiskQuota {
         return lastSpace();
     }
 
-    /** Returns the space as last read or computed; does not access the file system. */
+    /**
+     * Returns the space as last read from the file system, adjusted for certificates added since then. Does not access
+     * the file system.
+     */
     synchronized Space lastSpace() {
         return new Space(usedBytes, freeBytes);
     }

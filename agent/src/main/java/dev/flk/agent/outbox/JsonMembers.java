@@ -17,12 +17,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The members of one JSON object, each with the original bytes of its value. Values that are not replaced, for example
- * of unknown fields, therefore keep their exact bytes, including the spelling of numbers. Not safe for several threads.
+ * those of unknown fields, therefore keep their exact bytes, including the spelling of numbers. Not safe for several
+ * threads.
  */
 public final class JsonMembers {
     /**
-     * The factory of parsers without limits on the length of tokens; the caller must limit the input. Safe for several
-     * threads.
+     * A factory of parsers that accept tokens of any length; the caller must limit the length of the input. Safe for
+     * several threads.
      */
     static final JsonFactory UNBOUNDED = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()
@@ -84,12 +85,12 @@ public final class JsonMembers {
         return this;
     }
 
-    /** Sets a value to a JSON text. */
+    /** Replaces or adds a member, as {@link #set(String, byte[])} does; {@code json} is the JSON text of its value. */
     public JsonMembers set(String name, String json) {
         return set(name, json.getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Sets a value to a string. */
+    /** Replaces or adds a member whose value is a JSON string with this text. */
     JsonMembers setText(String name, String text) {
         return set(name, quoted(text));
     }

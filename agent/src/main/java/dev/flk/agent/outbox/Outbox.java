@@ -120,7 +120,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return outbox;
     }
 
-    /** Opens an outbox that has no threads, for the simulation in the tests, which calls {@link #step} instead. */
+    /** Opens an outbox without threads; the simulation in the tests calls {@link #step} in their place. */
     static Outbox openStepped(
             OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, FileOps disk, RandomGenerator random)
             throws IOException {
@@ -135,7 +135,7 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Writes the file that contains the log's range; the next start compares it with the log to notice missing
+     * Writes the file that contains the log's range. The next start compares the log with this range to find missing
      * segments. A failure is only logged, because the outbox must also work on a full disk.
      */
     private void keepRange(RangeWrite write) {
@@ -186,10 +186,11 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns whether a file is the lock file of an outbox that this process has open. Its name does not matter,
-     * because it may be a hard link. A lock file must not be opened again: closing it would release the lock.
+     * Returns whether a file is the lock file of an outbox that this process has open. The file is recognised by its
+     * key and not by its name, because it may be a hard link. A lock file must not be opened again: closing it would
+     * release the lock.
      *
-     * @param fileKey the file key of the file, or null
+     * @param fileKey the file key of the file; null if the file system has no file keys
      */
     public static boolean isLock(@Nullable Object fileKey) {
         return DiskFiles.isHeldLock(fileKey);
@@ -227,8 +228,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Adds certificates without blocking. The future completes on the log's thread once the certificates are on disk,
-     * or with an {@link IOException} if the disk failed.
+     * Adds certificates without waiting until they are on disk. The future completes on the log's thread once they are
+     * on disk; it fails with an {@link IOException} if the disk failed.
      *
      * @throws OutboxFull if the outbox is full, its disk can't keep up, or it is closing; nothing was added
      */
@@ -238,8 +239,8 @@ public final class Outbox implements CertificateSink, Closeable {
 
     /**
      * Adds dead letters as new entries. After the future completes, the caller must remove the letters from the file of
-     * dead letters. If a crash prevents the removal, a later start finds the names of the former entries in the new
-     * records, and does not requeue the letters again.
+     * dead letters. If a crash prevents the removal, the next start finds the names of the former entries in the new
+     * records, and removes the letters.
      */
     CompletableFuture<Void> requeue(List<DeadLetter> letters) throws IOException {
         List<byte[]> plain = letters.stream().map(DeadLetter::certificate).toList();
@@ -251,8 +252,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns whether the dead letter of this former entry was requeued, by this process or an earlier one, since the
-     * last call of {@link #forgetRequeued}.
+     * Returns whether the dead letter of this former entry was requeued, by this process or an earlier one. Letters
+     * that were requeued before the last call of {@link #forgetRequeued} in this process do not count.
      */
     boolean wasRequeued(Name name) {
         return contents.wasRequeued(name);
@@ -271,8 +272,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Appends a record with the names of the requeued letters, which may still be in the file of dead letters.
-     * Afterwards, older segments with the same names can be removed.
+     * Appends a record that names the requeued letters that may still be in the file of dead letters. Once the future
+     * completes, older segments that contain these names can be removed. Appends nothing if there are no such letters.
      */
     CompletableFuture<Void> repeatRequeued() {
         List<Name> names = List.copyOf(contents.requeued());
@@ -357,10 +358,10 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Records that entries are about to be sent. After a crash, the record shows from which time on a certificate may
-     * be at the backend. If an earlier sending of an entry is unanswered, the entry keeps the time of that sending.
+     * Records that entries are about to be sent. After a crash, the record shows since when a certificate may have been
+     * at the backend. If an earlier sending of an entry is unanswered, the entry keeps the time of that sending.
      *
-     * @param now the current time on two clocks: the agent's, and the one that measures {@code MAX_AGE}
+     * @param now the current time on the agent's clock and on the clock that measures {@code MAX_AGE}
      * @param then a callback that runs on any thread: immediately if no record is needed, otherwise once the record is
      *     on disk or the disk has failed
      */
@@ -390,7 +391,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns the last sending that was recorded, by this process or an earlier one; empty if nothing was ever sent.
+     * Returns the last sending that was recorded, by this process or an earlier one; empty if the log had no such
+     * record at the start, and nothing has been sent since.
      */
     public Optional<LastSending> lastSending() {
         return contents.lastSending();
@@ -398,7 +400,7 @@ public final class Outbox implements CertificateSink, Closeable {
 
     /**
      * Returns the time of an entry's first unanswered sending, in milliseconds since 1970, on the clock that measures
-     * {@code MAX_AGE}; -1 if no sending is unanswered. The entry may be at the backend since that time.
+     * {@code MAX_AGE}; -1 if no sending is unanswered. The entry may have been at the backend since that time.
      */
     public long unansweredSinceMillis(OutboxEntry entry) {
         return contents.pending().unansweredSinceMillis(entry.sequence());
@@ -418,8 +420,8 @@ public final class Outbox implements CertificateSink, Closeable {
 
     /**
      * Settles entries. Returns before the record is on disk. The settlement {@link SettledAs#LOST} is kept only in
-     * memory. The next start therefore reads a lost entry again; if the disk can read it by then, the entry is pending
-     * again.
+     * memory: the next start tries to read a lost entry again, and if the disk can read it by then, the entry is
+     * pending again.
      */
     public void settle(SettledAs how, List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
@@ -535,7 +537,10 @@ public final class Outbox implements CertificateSink, Closeable {
         return quota.space();
     }
 
-    /** Returns the used and the free bytes as last read or computed; does not access the file system. */
+    /**
+     * Returns the used and the free bytes as last read from the file system, adjusted for certificates added since
+     * then. Does not access the file system.
+     */
     public Space lastSpace() {
         return quota.lastSpace();
     }
@@ -556,9 +561,9 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns the pending entries of each shard, by the name of the shard. At most 64 shards are listed by name: those
-     * with pending entries at the start, then the earliest others. The name {@code (others)}, which is always present,
-     * stands for all other shards.
+     * Returns the backlog of each shard, by the name of the shard. At most 64 shards have names of their own: first
+     * those with pending entries at the start, then those whose certificates arrive first. The name {@code (others)},
+     * which is always present, stands for all other shards.
      */
     public Map<String, ShardBacklog> byShard() {
         return contents.pending().byShard();
@@ -569,7 +574,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return contents.pending().shardName(entry.sequence());
     }
 
-    /** Returns a sentence for each range of lost records, and for each file that the disk failed to read. */
+    /** Returns a sentence for each range of lost records, and for each file of which the disk failed to read a part. */
     public List<String> losses() {
         List<String> sentences = new ArrayList<>(losses.describe());
         sentences.addAll(unreadable.describe());
@@ -577,8 +582,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns the number of records that the disk has lost. If records at the end of the log are missing, the real
-     * number may be higher.
+     * Returns the number of records that the disk has lost. The real number may be higher, because it is not always
+     * known how many records were in a missing part of the log.
      */
     public long lostRecords() {
         return Math.max(losses.records() + lost.size(), unreadable.describe().isEmpty() ? 0 : 1);

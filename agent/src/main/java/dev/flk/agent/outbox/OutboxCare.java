@@ -13,9 +13,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The housekeeping of a running outbox, once a second on its own thread. It repeats the background appends that the
- * disk has failed to write. It also removes settled segments, regardless of their age, when the size of the outbox
- * approaches {@code OUTBOX_MAX_BYTES} or the free space of the disk is below {@code OUTBOX_MIN_FREE_BYTES}.
+ * The housekeeping of a running outbox, which takes place once a second on its own thread. It repeats the background
+ * appends that the disk has failed to write. When the size of the outbox approaches {@code OUTBOX_MAX_BYTES}, or the
+ * free space of the disk is below {@code OUTBOX_MIN_FREE_BYTES}, it also removes settled segments, regardless of their
+ * age; otherwise it restores the reserve for a full disk.
  */
 final class OutboxCare implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
@@ -85,8 +86,8 @@ final class OutboxCare implements Closeable {
     }
 
     /**
-     * Removes settled segments if more than an eighth of the outbox's bytes are settled. Concurrent callers run one
-     * after the other; a caller that had to wait usually finds nothing to remove.
+     * Removes settled segments if more than an eighth of the outbox's bytes belong to settled entries. Concurrent
+     * callers run one after the other; a caller that had to wait usually finds nothing to remove.
      */
     synchronized void makeRoom() throws IOException {
         long used = quota.space().usedBytes();

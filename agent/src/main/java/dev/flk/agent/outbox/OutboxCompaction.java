@@ -22,11 +22,11 @@ import java.util.Map;
 import java.util.OptionalLong;
 
 /**
- * The compaction of the outbox, which frees the space of settled entries: it closes the active segment, then removes
+ * The compaction of the outbox, which frees the space of settled entries. A run closes the active segment, removes
  * entire segments, oldest first, and compresses segments that were closed at least a day ago. If the oldest segments
- * contain only a few pending entries, it first appends these entries again and waits until they are on disk; no pending
- * entry is lost. It also appends entries that were settled as lost, if they have become readable. A crash at any point
- * loses nothing. Runs concurrently with senders and producers; one run at a time.
+ * contain only a few pending entries, the run first appends these entries again and waits until they are on disk; no
+ * pending entry is lost. It also appends entries that were settled as lost and have become readable. A crash at any
+ * point loses nothing. Senders and producers continue during a run. Only one run takes place at a time.
  */
 public final class OutboxCompaction {
     private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
@@ -38,8 +38,8 @@ public final class OutboxCompaction {
     private static final int PORTION_OF_RESERVE_BYTES = Reserve.BYTES / 4;
 
     /**
-     * The maximum number of moved entries that are still pending; it is limited because each takes extra memory.
-     * Segments are kept if their removal would exceed this number.
+     * The maximum number of pending entries that compaction has moved. It is limited because each moved entry takes
+     * extra memory. Segments are kept if their removal would exceed this number.
      */
     static final int MOST_MOVED = 100_000;
 
@@ -108,7 +108,8 @@ public final class OutboxCompaction {
     }
 
     /**
-     * Frees the space of settled entries in segments that were closed longer ago than {@code horizon}.
+     * Frees the space of settled entries in segments that were closed longer ago than {@code horizon}. A dry run
+     * changes nothing, and returns the expected result.
      *
      * @throws IOException if the disk fails, or is full even after the release of the reserve; completed steps are not
      *     undone
@@ -169,8 +170,8 @@ public final class OutboxCompaction {
     }
 
     /**
-     * Returns the segments as they would be if a run had closed the active segment and begun an empty one. A run does
-     * not close an active segment without records.
+     * Returns the segments as they would be if a run had closed the active segment and begun an empty one. Returns them
+     * unchanged if the active segment has no records, because a run does not close such a segment.
      */
     private List<SegmentSummary> asSealed(List<SegmentSummary> segments) {
         SegmentSummary newest = segments.get(segments.size() - 1);
@@ -192,7 +193,7 @@ public final class OutboxCompaction {
         return sealed;
     }
 
-    /** Returns the sequence after the last record of the closed segments. */
+    /** Returns the sequence after the last record of the closed segments; 1 if no segment is closed. */
     private static long closedEnd(List<SegmentSummary> segments) {
         return segments.size() < 2 ? 1 : segments.get(segments.size() - 2).end();
     }
@@ -211,8 +212,8 @@ public final class OutboxCompaction {
 
     /**
      * Plans the removal of as many of the oldest segments as possible, among those that were closed longer ago than
-     * {@code horizon}. At most half of their bytes are moved; three quarters if the horizon is zero, because producers
-     * then wait for space.
+     * {@code horizon}. The certificates to move may have at most half of the segments' bytes; three quarters if the
+     * horizon is zero, because producers may then be waiting for space.
      */
     private Removal removal(Duration horizon, List<SegmentSummary> segments) {
         Removal best = new Removal(0, 0, 0, List.of());
@@ -251,7 +252,7 @@ public final class OutboxCompaction {
         long bytes = 0;
         for (Located located : entries) {
             byte[] body = bodies.read(List.of(located.location())).get(located.location());
-            if (body != null) { // null if the disk can't read it; a lost one may have become readable
+            if (body != null) { // null if the disk can't read it; a lost certificate may be readable again
                 portion.put(located.entry(), body);
                 bytes += body.length;
             }

@@ -69,7 +69,7 @@ final class OutboxContents {
         }
     }
 
-    /** Returns the sequence of the last record in the log at the time it was read; 0 if the log had no record. */
+    /** Returns the sequence of the last record that was read from the log; 0 if the log had no record. */
     long last() {
         return last;
     }
@@ -84,14 +84,14 @@ final class OutboxContents {
         lastSending = now;
     }
 
-    /** Returns the time of the last sending; empty if nothing was ever sent. */
+    /** Returns the time of the last sending; empty if the time is unknown. */
     Optional<LastSending> lastSending() {
         return Optional.ofNullable(lastSending);
     }
 
     /**
-     * Returns the names of the requeued dead letters that may still be in the file of dead letters; these are the names
-     * of their former entries.
+     * Returns the names of the former entries of those requeued dead letters that may still be in the file of dead
+     * letters. The caller may change the set.
      */
     Set<Name> requeued() {
         return requeued;
@@ -103,8 +103,8 @@ final class OutboxContents {
     }
 
     /**
-     * The gaps in the log: records that the disk has lost. The log may report the same missing records for several
-     * segments; they are counted once here.
+     * The gaps in the log, that is, the records that the disk has lost. The log may report the same missing records for
+     * several segments; here they are counted once.
      */
     record Losses(List<Damage> gaps) {
 

@@ -31,7 +31,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A tool that reads, checks and repairs an outbox on disk. All methods except {@link #repair} also work while an agent
- * runs, and change nothing. A missing directory counts as an empty outbox.
+ * runs. They change nothing, except that {@link #requireFree} writes the name of this process into a lock file that no
+ * process holds. A missing directory counts as an empty outbox.
  */
 public final class OutboxInspector {
     private static final int PAGE = 4096;
@@ -86,8 +87,9 @@ public final class OutboxInspector {
 
     /**
      * Passes all entries that are still in the log, pending and settled, to a consumer, in the order of the log. An
-     * entry that compaction has moved comes at its new place, so the order is not that of the entries' sequences. Needs
-     * about four bytes of memory per entry, and more for each entry that compaction has moved.
+     * entry that compaction has moved is passed at its new place in the log; entries may therefore not be in the order
+     * of their sequences. Needs about four bytes of memory per entry, and more for each entry that compaction has
+     * moved.
      */
     public void history(Consumer<HistoryEntry> consumer) throws IOException {
         // the settlements by sequence, in pages of PAGE entries; null for a pending entry
@@ -107,7 +109,7 @@ public final class OutboxInspector {
         forEach(record -> {
             if (OutboxRecords.holdsCertificate(record.kind())) {
                 OutboxEntry entry = OutboxRecords.entry(record);
-                // a moved entry is in the log twice while its old segment exists
+                // while its old segment exists, a moved entry is in the log more than once; only its last record counts
                 if (movedTo.getOrDefault(entry.sequence(), record.sequence()) == record.sequence()) {
                     Optional<SettledAs> settlement = Optional.ofNullable(settled.get(entry.sequence() / PAGE))
                             .map(page -> page[(int) (entry.sequence() % PAGE)]);
@@ -135,7 +137,7 @@ public final class OutboxInspector {
      * @param missingRecords the number of missing records, as far as it is known
      * @param isCountKnown whether {@code missingRecords} counts all missing records; false if more may be missing
      * @param givenUp a sentence for each range of records that an earlier repair has declared lost
-     * @param tornBytes the number of bytes after the last complete record, which a crash may have left; the next start
+     * @param tornBytes the number of bytes after the last complete record, perhaps left by a crash; the next start
      *     moves these bytes to another file
      * @param brokenHeaders a sentence for each file with a damaged header and readable records
      * @param foreign a sentence for each file that belongs to another outbox

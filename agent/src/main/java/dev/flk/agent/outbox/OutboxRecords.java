@@ -21,15 +21,16 @@ import java.util.stream.Stream;
  * c      a certificate as the agent accepted it, JSON in UTF-8; the sequence of the record is that of the entry
  * r      a requeued dead letter: sequence and time of the former entry, a line feed, the certificate;
  *        the sequence of the record is that of the new entry
- * m      a pending entry, appended again so that its old segment can be removed: its sequence, the time at which
+ * m      a pending or lost entry, appended again so that its old segment can be removed: its sequence, the time when
  *        it was added, the time of its first unanswered sending (or -1), a line feed, the certificate
- * s      settled entries: the settlement (200, 202, dead, lost), and their sequences
+ * s      settled entries: the settlement (200, 202 or dead; lost in old logs), and their sequences
  * b      entries about to be sent: the time on the clock that measures MAX_AGE (the record itself has the time of
- *        the agent's clock), and their sequences; until a record s or n of an entry follows, it may have arrived.
- *        Without sequences: a repetition of the last time, before the segment with its record is removed
+ *        the agent's clock), and their sequences; an entry counts as possibly arrived until a later record s or n
+ *        names it. A record without sequences repeats the time of the last sending; it is written before the
+ *        segment with the earlier record is removed
  * n      entries that were sent and are known not to have arrived: their sequences
  * q      requeued dead letters that may still be in their file: sequence and time of each former entry; written
- *        before the segments with their records r, or an earlier q, are removed
+ *        before the segments with the records r of these letters, or with an earlier record q, are removed
  * </pre>
  */
 final class OutboxRecords {
@@ -42,8 +43,8 @@ final class OutboxRecords {
     static final char STILL_IN_FILE = 'q';
     static final String PREFIX = "outbox";
     /**
-     * The name of the signing key in every record. It stands for no key, because certificates are signed only when they
-     * are sent.
+     * The key id in every record. It means that there is no key, because certificates are signed only when they are
+     * sent.
      */
     private static final String NO_KEY = "-";
 
@@ -58,7 +59,10 @@ final class OutboxRecords {
         return ascii(join(numbers));
     }
 
-    /** Returns the record that certificates are about to be sent. */
+    /**
+     * Returns a record that says which certificates are about to be sent. Without sequences, it only repeats the time
+     * of the last sending.
+     */
     static Entry beingSent(LastSending when, List<Long> sequences) {
         List<Long> numbers = new ArrayList<>(List.of(when.age().toEpochMilli()));
         numbers.addAll(sequences);

@@ -43,8 +43,8 @@ final class Pending {
     synchronized void add(OutboxEntry entry, String shard) {
         Chunk before = chunkOf(entry.sequence());
         if (before != null && before.lastSequence() > entry.sequence()) {
-            // this sequence may be lower than the last sequence in the chunk: the disk has lost the entry's original
-            // record, and a start reads the entry from the record to which compaction has moved it
+            // the sequence is lower than the last one in the chunk if the disk has lost the entry's original record: a
+            // start then reads the entry from the record to which compaction has moved it
             Chunk tail = before.splitAfter(entry.sequence());
             if (tail.live > 0) {
                 chunks.put(tail.from, tail);
@@ -138,14 +138,17 @@ final class Pending {
         return chunk == null || index < 0 ? Shards.OTHERS : shards.name(chunk.shards[index]);
     }
 
-    /** Makes the names of shards permanent; to be called once the log has been read at a start. */
+    /**
+     * Removes the names of shards without pending entries, and makes the other names permanent. Called at a start,
+     * after the log has been read.
+     */
     synchronized void keepShardNames() {
         shards.keepNames();
     }
 
     /**
-     * Returns the pending entries of each shard that has a name, and those of all other shards together. Visits every
-     * entry in the worst case.
+     * Returns the backlog of each shard that has a name, and one backlog of all other shards. Visits every entry in the
+     * worst case.
      */
     synchronized Map<String, ShardBacklog> byShard() {
         long[] oldest = new long[Shards.MOST_NAMED + 1];
@@ -261,9 +264,9 @@ final class Pending {
     }
 
     /**
-     * A range of entries in the order of their sequences. Each takes 14 bytes: the sequence and the time relative to
-     * those of the chunk's first entry, the length, and the number of the shard. A removed entry leaves a hole; once
-     * three quarters of the chunk are holes, the chunk is rewritten without them. Not safe for several threads.
+     * A range of entries in the order of their sequences. Each entry takes 14 bytes: its sequence and its time, both
+     * relative to base values of the chunk, its length, and the number of its shard. A removed entry leaves a hole;
+     * once three quarters of the chunk are holes, the chunk is rewritten without them. Not safe for several threads.
      */
     private static final class Chunk {
         private static final int CAPACITY = 512;
@@ -291,7 +294,10 @@ final class Pending {
             this.baseMillis = baseMillis;
         }
 
-        /** Returns whether the chunk has room for an entry whose sequence is higher than all sequences in it. */
+        /**
+         * Returns whether an entry can be added: the chunk has room, and the entry's sequence and time are close enough
+         * to the base values. The sequence must be higher than those of all entries in the chunk.
+         */
         boolean accepts(OutboxEntry entry) {
             return used < CAPACITY
                     && entry.sequence() - baseSequence <= Integer.MAX_VALUE
@@ -314,8 +320,8 @@ final class Pending {
         }
 
         /**
-         * Moves the entries with sequences above {@code sequence} to a new chunk. The chunk must contain such a
-         * sequence.
+         * Moves the entries with sequences above {@code sequence} to a new chunk. This chunk must contain such a
+         * sequence, of an entry or a hole.
          */
         Chunk splitAfter(long sequence) {
             int kept = 0;

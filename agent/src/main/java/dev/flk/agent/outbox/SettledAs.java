@@ -9,7 +9,7 @@ public enum SettledAs {
     ESCALATED("202"),
     /** Given up: the certificate is among the dead letters. */
     DEAD("dead"),
-    /** Lost: the disk can no longer read the certificate. */
+    /** Lost: the disk can no longer read the certificate. The outbox keeps this settlement only in memory. */
     LOST("lost");
 
     private final String word;

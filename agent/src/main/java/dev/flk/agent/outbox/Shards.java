@@ -10,11 +10,11 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A table that gives each shard name a number of two bytes, and counts the pending entries under each number. Names
- * come from untrusted certificates: the first 64 have their own numbers, and all later names share the number of {@link
- * #OTHERS}. While the outbox is read at a start, a new name may replace a name without pending entries. After the
- * start, no name is replaced; otherwise certificates could create an unlimited number of names in a monitoring system.
- * Not safe for several threads.
+ * A table that gives each shard name a number of two bytes, and counts the pending entries under each number. Because
+ * names come from untrusted certificates, only the first 64 names have their own numbers; all later names share the
+ * number of {@link #OTHERS}. While the outbox is read at a start, a new name may replace a name without pending
+ * entries. After the start, no name is replaced; otherwise certificates could create an unlimited number of names in a
+ * monitoring system. Not safe for several threads.
  */
 final class Shards {
     /** The name under which all shards without a number of their own are counted. */
@@ -90,17 +90,17 @@ final class Shards {
         return name;
     }
 
-    /** Adds one to the count of pending entries with this number. */
+    /** Adds one to the count of pending entries of the shard with this number. */
     void increment(short number) {
         waiting[number]++;
     }
 
-    /** Subtracts one from the count of pending entries with this number. */
+    /** Subtracts one from the count of pending entries of the shard with this number. */
     void decrement(short number) {
         waiting[number]--;
     }
 
-    /** Returns the number of pending entries with this number. */
+    /** Returns the count of pending entries of the shard with this number. */
     int waiting(short number) {
         return waiting[number];
     }
@@ -135,8 +135,7 @@ final class Shards {
             }
             return OTHERS;
         } catch (IOException e) {
-            // does not report the malformed certificate: the sender also finds the mistake, and gives the certificate
-            // up with a reason
+            // not reported here, because the sender finds the malformed certificate, too, and gives it up with a reason
             return OTHERS;
         }
     }

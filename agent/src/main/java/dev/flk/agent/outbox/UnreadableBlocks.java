@@ -14,19 +14,19 @@ import java.util.concurrent.ConcurrentSkipListMap;
 /**
  * File operations that survive unreadable blocks. If the disk fails to read a block, they return bytes that belong to
  * no record; the log then counts the records in the block as damaged and continues after the block. The first block of
- * a file is not replaced, because it contains the header, without which no record can be checked. Only files that are
- * open just for reading are treated in this way. In a file that is open for writing, a failed read stays a failure;
+ * a file is not replaced, because it contains the header, without which no record can be checked. Blocks are replaced
+ * only in files that are open just for reading. In a file that is open for writing, a failed read stays a failure;
  * otherwise a start could cut off an end of the log that the disk failed to read. Safe for several threads.
  */
 final class UnreadableBlocks extends ForwardingFiles {
     private static final int BLOCK_BYTES = 4096;
     /**
-     * The replacement for each unreadable byte. It is not zero, which marks the end of a segment, and not a byte that
-     * the log writes.
+     * The replacement for each unreadable byte. It differs from zero, which marks the end of a segment, and from all
+     * bytes that the log writes.
      */
     private static final byte FILL = (byte) 0xff;
 
-    /** A sentence for each file about the first block of the file that could not be read. */
+    /** A sentence for each file with unreadable blocks; it describes the first such block that was found. */
     private final Map<Path, String> found = new ConcurrentSkipListMap<>();
 
     UnreadableBlocks(FileOps disk) {
@@ -64,8 +64,9 @@ final class UnreadableBlocks extends ForwardingFiles {
         }
 
         /**
-         * Reads at most up to the end of the block at {@code position}. If the block can't be read, replaces its bytes,
-         * but not those of other blocks.
+         * Reads bytes of the block that contains {@code position}, but not of later blocks. If the disk fails to read
+         * the block, puts {@link #FILL} in place of each byte; if it is the first block of the file, throws an
+         * exception.
          */
         private int readBlock(ByteBuffer target, long position) throws IOException {
             long block = position / BLOCK_BYTES * BLOCK_BYTES;

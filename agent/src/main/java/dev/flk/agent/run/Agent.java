@@ -43,8 +43,8 @@ import org.slf4j.LoggerFactory;
 /**
  * The agent, which owns the outbox and sends its certificates. One thread sends: the caller of {@link #run}, or the
  * agent's own thread if an application has called {@link #open(AgentConfig)}. The spool directory, requests to
- * backends, the local servers and the log have threads of their own. Any thread may call the methods, but only one
- * thread at a time may call {@link #run}.
+ * backends, the local servers and the log have threads of their own. Any thread may call the methods; a call of {@link
+ * #run} waits until no other thread is in {@link #run}.
  */
 public final class Agent implements Closeable {
     private static final long CHECK_LOCK_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -52,7 +52,7 @@ public final class Agent implements Closeable {
     /** The maximum number of logged losses; a badly damaged outbox may have thousands of gaps. */
     private static final int MOST_LOSSES_LOGGED = 20;
 
-    /** The maximum time for which {@link #run}, after {@link #stop}, waits for answers to certificates in flight. */
+    /** The maximum time for which {@link #run} waits, after {@link #stop}, for answers to certificates in flight. */
     private static final long LAST_ANSWERS_NANOS = Duration.ofSeconds(8).toNanos();
     /** The maximum duration of {@link #close}, including the wait for the last answers. */
     private static final Duration LONGEST_CLOSE = Duration.ofSeconds(12);
@@ -75,7 +75,7 @@ public final class Agent implements Closeable {
 
     /**
      * Opens the outbox, and sends its certificates on a new daemon thread until {@link #close}. This method is for
-     * applications, which may {@link #submit} certificates meanwhile. Log lines go to the application's SLF4J provider;
+     * applications; they may {@link #submit} certificates meanwhile. Log lines go to the application's SLF4J provider;
      * without a provider they are discarded.
      *
      * @throws dev.flk.agent.outbox.Outbox.OutboxLocked if another process owns the outbox; the message names that
@@ -180,8 +180,8 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Applies another configuration as far as possible without a restart; logs the changed settings that need a
-     * restart.
+     * Applies those settings of another configuration that need no restart. Logs the names of the changed settings that
+     * need a restart.
      */
     public void reload(AgentConfig next) {
         config.neededRestart(next)
@@ -240,7 +240,9 @@ public final class Agent implements Closeable {
                         .findFirst();
     }
 
-    /** Returns why this agent no longer owns its outbox and has stopped sending; empty while it owns it. */
+    /**
+     * Returns why this agent no longer owns its outbox and has stopped sending; empty while the agent owns the outbox.
+     */
     public Optional<IOException> lockLost() {
         return outbox.lockLost();
     }
@@ -274,8 +276,8 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Returns a sentence for each file that was left in the spool directory, with the reason; valid after {@link
-     * #runUntilEmpty} has returned.
+     * Returns a sentence for each problem that has left files in the spool directory; valid after {@link #run} or
+     * {@link #runUntilEmpty} has returned.
      */
     public List<String> leftBehind() {
         return leftBehind;
@@ -357,7 +359,8 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Makes {@link #run} return once the certificates in flight are answered, or after eight seconds. Does not block.
+     * Makes {@link #run} return once the certificates in flight are answered, or after eight seconds at the latest.
+     * Does not block.
      */
     public void stop() {
         stopping = true;
@@ -369,7 +372,7 @@ public final class Agent implements Closeable {
         return Optional.ofNullable(metrics).map(MetricsServer::port);
     }
 
-    /** Returns the loopback port that accepts certificates; empty if none is open. */
+    /** Returns the loopback port that accepts certificates; empty if no such port is open. */
     public Optional<Integer> intakePort() {
         return Optional.of(local.port()).filter(port -> port > 0);
     }

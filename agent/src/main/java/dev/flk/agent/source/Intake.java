@@ -17,11 +17,11 @@ import java.util.function.LongConsumer;
 
 /**
  * The intake of certificates into the outbox. It checks only what signing needs: that a certificate is JSON and has the
- * eight signed fields. A certificate with any other fault is accepted here; the backend then rejects it, and it becomes
- * a dead letter. For one thread.
+ * eight signed fields. A certificate with any other fault is accepted here; when it is sent, the backend rejects it,
+ * and it becomes a dead letter. For one thread.
  */
 public final class Intake {
-    /** The maximum length of a certificate; no backend accepts a longer one, even in a batch. */
+    /** The maximum length of a certificate; no backend accepts a longer certificate, even in a batch. */
     public static final int MAX_CERTIFICATE_BYTES = 8 << 20;
 
     private static final long MAX_APPEND_BYTES = 1 << 20;
@@ -84,7 +84,10 @@ public final class Intake {
         }
     }
 
-    /** Adds the certificate of a source that contains just one, on any number of lines. */
+    /**
+     * Adds the certificate of a source that contains just one, on any number of lines. Passes an invalid certificate to
+     * {@code refused} instead.
+     */
     public void addOne(InputStream in, Consumer<Refused> refused) throws IOException {
         byte[] certificate = in.readNBytes(MAX_CERTIFICATE_BYTES + 1);
         Optional<String> objection = objection(certificate);
@@ -96,8 +99,8 @@ public final class Intake {
     }
 
     /**
-     * Returns the lines of a source that are valid certificates, and passes each other line that is not blank to {@code
-     * refused}. Adds nothing to the outbox.
+     * Returns the lines of a source that are valid certificates. Skips blank lines, and passes all other lines to
+     * {@code refused}. Adds nothing to the outbox.
      */
     public List<byte[]> goodLines(InputStream in, Consumer<Refused> refused) throws IOException {
         List<byte[]> good = new ArrayList<>();

@@ -26,8 +26,8 @@ final class Lines {
     }
 
     /**
-     * Creates a reader of an untrusted source. The reader ends at the first line that is too long. It also ends after
-     * the line in which the number of bytes read reaches {@code stopsBehind}.
+     * Creates a reader of an untrusted source. The reader ends after the first line that is too long, and after the
+     * line in which the number of bytes read reaches {@code stopsBehind}.
      */
     Lines(InputStream stream, int maxBytes, long stopsBehind) {
         this.stopsBehind = stopsBehind;
@@ -80,17 +80,17 @@ final class Lines {
         return cut;
     }
 
-    /** Returns the number of the last line, from 1, including blank lines. */
+    /** Returns the number of the last line that was read, from 1; blank lines are counted. */
     long number() {
         return number;
     }
 
-    /** Returns the number of bytes up to the end of the last line, including its line end. */
+    /** Returns the number of bytes up to the end of the last line that was read, including its line end. */
     long bytesRead() {
         return bytesRead;
     }
 
-    /** Returns whether the last line had a line end; false if the stream ended first. */
+    /** Returns whether the last line that was read had a line end; false if the stream ended first. */
     boolean ended() {
         return ended;
     }

@@ -32,10 +32,10 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A directory in which other programs put certificates: one in each {@code *.json} file, and one on each line of a
- * {@code *.ndjson} file. A producer writes a file under another name and then renames it; every file with such an
- * ending is therefore complete. A file is removed only after all of its valid certificates are on disk in the outbox,
- * and all rejected ones, with reasons, are on disk in {@code <file>.error}. After a crash before the removal, the file
- * is read again, and the backend answers the certificates as duplicates. Links are not followed: through a link, a
+ * {@code *.ndjson} file. A producer must write a file under another name and then rename it, so that every file with
+ * such an ending is complete. A file is removed only after all of its valid certificates are on disk in the outbox, and
+ * all rejected ones, with reasons, are on disk in {@code <file>.error}. If a crash prevents the removal, the file is
+ * read again, and the backend answers its certificates as duplicates. Links are not followed: through a link, a
  * producer could make the agent sign or copy a file that the producer must not read. A file that can't be read or
  * removed is logged once and does not delay others. Owned by one thread.
  */
@@ -53,7 +53,7 @@ final class SpoolDirectory {
     private final LineLimit limit;
     /** The files of the current round that are still to be read. */
     private final ArrayDeque<Path> round = new ArrayDeque<>();
-    /** Whether a file of this round has a further portion for the next round. */
+    /** Whether a file of this round has a further portion, which is added in the next round. */
     private boolean more;
 
     /** The files that were read in part, or could not be removed, with their positions. */
@@ -64,7 +64,7 @@ final class SpoolDirectory {
     /** The reason why the outbox accepts nothing now; empty while the outbox has room. */
     private Optional<String> full = Optional.empty();
 
-    /** Creates an intake of an existing directory. The clock is compared with the modification times of the files. */
+    /** Creates an intake of an existing directory. The modification times of the files are compared with the clock. */
     SpoolDirectory(Path directory, Intake intake, InstantSource clock, LineLimit limit) {
         this.limit = limit;
         this.directory = directory;
@@ -101,8 +101,8 @@ final class SpoolDirectory {
     }
 
     /**
-     * Returns a sentence for each problem because of which the last round has left files in the directory; empty if
-     * there was none.
+     * Returns a sentence for each problem that has left files in the directory in the last round; empty if there was no
+     * such problem.
      */
     List<String> leftBehind() {
         return Stream.concat(problems.stream(), full.stream())
@@ -180,7 +180,7 @@ final class SpoolDirectory {
         round.remove();
     }
 
-    /** Logs a problem once, and again only if a round without the problem comes in between. */
+    /** Logs a problem once. Logs it again only after a round without the problem. */
     private void report(String problem, String outlook) {
         problems.add(problem);
         if (reported.add(problem)) {
@@ -189,8 +189,8 @@ final class SpoolDirectory {
     }
 
     /**
-     * Returns the reason of a failure as a text that is the same in each round. The message of the exception may
-     * contain a UUID and then differs in each round.
+     * Returns the reason of a failure as a text that is the same in each round. For a failed rename, leaves out the
+     * message of the exception, because the new name in it may contain a UUID that differs in each round.
      */
     private static String reason(Exception e) {
         if (e instanceof InvalidPathException) {

@@ -33,8 +33,8 @@ import org.slf4j.LoggerFactory;
 /**
  * A file of the spool directory with its read position. Each {@link #step} adds a portion of the file to the outbox.
  * After a failed step, the next one adds only the certificates that are not on disk yet. The position is kept only in
- * memory: after a restart the file is read from its beginning, and the backend answers certificates that were already
- * sent as duplicates. For one thread.
+ * memory: after a restart, the file is read from its beginning, and its certificates are sent again. The backend
+ * answers them as duplicates. For one thread.
  */
 final class SpoolFile {
     /** The progress of a file after a step. */
@@ -52,17 +52,17 @@ final class SpoolFile {
     /** The prefix of the names of files that are being removed. Producers must not use it. */
     private static final String TAKEN = ".taken-";
     /**
-     * The number of code points of its old name that a restored file keeps. Together with a UUID, the new name then has
-     * less than 255 bytes.
+     * The number of code points of the old name that remain when a file gets a new, unique name. The new name, which
+     * also contains a UUID, has less than 255 bytes.
      */
     private static final int KEPT = 50;
     /**
-     * The number of bytes at the beginning of a file that are compared to distinguish it from a later file with the
-     * same inode.
+     * The number of bytes at the beginning of a file that are compared, so that a later file with the same inode is
+     * recognised as another file.
      */
     private static final int BEGINNING_BYTES = 4096;
     /**
-     * The time since the last change of a file within which a producer may still be writing it. An invalid end is
+     * The time after the last change of a file during which a producer may still be writing the file. An invalid end is
      * rejected only after that time.
      */
     private static final Duration STILL_WRITTEN = Duration.ofSeconds(5);
@@ -86,7 +86,7 @@ final class SpoolFile {
     private long added;
     private long refused;
     private boolean tooLong;
-    /** Whether reading has stopped at a line that is too long; the rest of the file is not read. */
+    /** Whether reading has stopped after a line that is too long; the rest of the file is not read. */
     private boolean givenUp;
 
     /** @throws java.nio.file.InvalidPathException if the locale of this process cannot express the name of the file */
@@ -114,7 +114,7 @@ final class SpoolFile {
         }
     }
 
-    /** Returns the size of the file itself, not of a link's target. */
+    /** Returns the size of a file. If the file is a link, returns its own size and not that of its target. */
     private static long size(Path file) throws IOException {
         return Files.readAttributes(file, BasicFileAttributes.class, NO_LINKS).size();
     }
@@ -148,9 +148,9 @@ final class SpoolFile {
     }
 
     /**
-     * Removes the file, or renames it if a text in it is too long, and returns true. Returns false without removing it
-     * if another file has taken its name, or if it has more to read. Renames the file before it checks this, because
-     * another file could get the name between the check and the removal.
+     * Removes the file and returns true; a file with a text that is too long is renamed instead. Returns false, without
+     * removing the file, if another file has taken its name, or if the file has more to read. The file first gets a
+     * temporary name, because another file could get the original name between these checks and the removal.
      */
     private boolean remove() throws IOException {
         Files.move(path, taken, StandardCopyOption.ATOMIC_MOVE);
@@ -201,16 +201,16 @@ final class SpoolFile {
     }
 
     /**
-     * Returns whether a file has the name of a file that is being removed. Such a file was left if, for example, the
-     * process ended before the removal.
+     * Returns whether a file has the name of a file that is being removed. Such a file is left over if, for example,
+     * the process ended before the removal.
      */
     static boolean isTaken(Path file) {
         return file.getFileName().toString().startsWith(TAKEN);
     }
 
     /**
-     * Gives a file that {@link #isTaken} a unique name in the spool directory. The file is then read again under that
-     * name.
+     * Gives a file a unique name in the spool directory, under which the file is read again. {@link #isTaken} must
+     * return true for the file.
      *
      * @throws java.nio.file.InvalidPathException if the locale of this process cannot express the name of the file
      */
@@ -223,8 +223,7 @@ final class SpoolFile {
     }
 
     /**
-     * Reads a portion. Returns false if the last text of the file is invalid so far, because a producer may still be
-     * writing it.
+     * Reads a portion. Returns false if the last text of the file is invalid, but a producer may still be writing it.
      */
     private boolean read() throws IOException {
         if (beginning.length < BEGINNING_BYTES) {

@@ -47,8 +47,8 @@ public final class SpoolIntake implements Closeable {
     }
 
     /**
-     * Starts an intake of the files in a directory, which runs until it is stopped. The clock is compared with the
-     * modification times of the files.
+     * Starts an intake of the files in a directory. The intake runs until it is stopped. The modification times of the
+     * files are compared with the clock.
      */
     public static SpoolIntake start(Path directory, CertificateSink outbox, InstantSource clock, LineLimit limit) {
         Intake intake = new Intake(outbox);
@@ -70,10 +70,7 @@ public final class SpoolIntake implements Closeable {
                                 : " does not exist; create it, writable for the programs that put files there"));
     }
 
-    /**
-     * Returns whether the path of a file is that of a file to submit: it is in the spool directory, with a name that
-     * the intake accepts.
-     */
+    /** Returns whether a path is directly in the spool directory and has the ending of a file to submit. */
     public static boolean takes(Path directory, Path file) {
         String name = String.valueOf(file.getFileName());
         return directory.equals(file.getParent()) && (name.endsWith(".json") || name.endsWith(".ndjson"));
@@ -116,7 +113,9 @@ public final class SpoolIntake implements Closeable {
         }
     }
 
-    /** Returns why the last step left files in the directory; see {@link SpoolDirectory#leftBehind}. */
+    /**
+     * Returns a sentence for each problem that has left files in the directory; see {@link SpoolDirectory#leftBehind}.
+     */
     public List<String> leftBehind() {
         return leftBehind;
     }
