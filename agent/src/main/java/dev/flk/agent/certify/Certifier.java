@@ -94,10 +94,10 @@ public final class Certifier {
     }
 
     /**
-     * Returns the certificates of all windows of a CSV file, in order, as JSON in UTF-8. A mistake anywhere in the file
-     * fails the entire call.
+     * Returns the certificates of all windows of a CSV file, in order, as JSON in UTF-8. If any line of the file has a
+     * mistake, the entire call fails.
      *
-     * @throws MalformedCsv if the file has no rows, or a mistake anywhere; the message names the line
+     * @throws MalformedCsv if the file has no rows, or if a line has a mistake; the message then names the line
      */
     public List<byte[]> certify(CsvRows csv, Windows windows) throws IOException, MalformedCsv {
         List<byte[]> certificates = new ArrayList<>();
@@ -126,9 +126,7 @@ public final class Certifier {
         });
     }
 
-    /**
-     * A stream that records whether it has ended. The last window may be incomplete if it is returned after the end.
-     */
+    /** A stream that records whether its end was reached. A window that is completed after the end may lack rows. */
     private static final class EndNoticed extends FilterInputStream {
         private boolean ended;
 

@@ -134,8 +134,8 @@ final class CsvFollower {
     }
 
     /**
-     * Waits half a second; returns true at once if following was stopped. The caller then looks at the file or the
-     * outbox again.
+     * Returns whether following was stopped. If not, first waits half a second for it, so that the caller can then look
+     * at the file or the outbox again.
      */
     private boolean isStopped() {
         try {
@@ -152,8 +152,8 @@ final class CsvFollower {
     }
 
     /**
-     * Replaces the state file. The new file is written under another name first, and is left behind if this process is
-     * killed here.
+     * Replaces the state file. The new file is first written under another name. It is left behind if this process is
+     * killed before it is renamed.
      */
     private void keep() throws IOException {
         Path next = state.resolveSibling(state.getFileName() + "." + UUID.randomUUID() + ".next");
@@ -168,7 +168,8 @@ final class CsvFollower {
     }
 
     /**
-     * Requests that following end once all complete windows in the file are in the outbox. Does not block. Any thread.
+     * Requests the end of following, which comes once all complete windows in the file are in the outbox. Does not
+     * block. Any thread.
      */
     void stop() {
         stop.countDown();
@@ -186,7 +187,9 @@ final class CsvFollower {
         }
     }
 
-    /** A stream of the CSV. At the end of the file it waits for more bytes; the stream ends when following ends. */
+    /**
+     * A stream of the CSV. At the end of the file, a read waits for more bytes; the stream ends when following ends.
+     */
     private final class GrowingFile extends FilterInputStream {
         GrowingFile(InputStream now) {
             super(now);
