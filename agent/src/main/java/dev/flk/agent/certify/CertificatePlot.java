@@ -66,7 +66,7 @@ public final class CertificatePlot {
         return plot.svg.toString();
     }
 
-    /** Returns whether a stream contains exactly one complete plot, as returned by {@link #svg}. */
+    /** Returns whether a stream begins and ends like a plot that {@link #svg} returned. */
     public static boolean isPlot(InputStream in) throws IOException {
         String beginning = new String(in.readNBytes(BEGINNING.length()), StandardCharsets.UTF_8);
         return beginning.equals(BEGINNING) && new String(in.readAllBytes(), StandardCharsets.UTF_8).endsWith(END);

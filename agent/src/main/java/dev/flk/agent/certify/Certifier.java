@@ -97,7 +97,7 @@ public final class Certifier {
      * Returns the certificates of all windows of a CSV file, in order, as JSON in UTF-8. If any line of the file has a
      * mistake, the entire call fails.
      *
-     * @throws MalformedCsv if the file has no rows, or if a line has a mistake; the message then names the line
+     * @throws MalformedCsv if a line has a mistake, which the message locates; or if the file has no rows
      */
     public List<byte[]> certify(CsvRows csv, Windows windows) throws IOException, MalformedCsv {
         List<byte[]> certificates = new ArrayList<>();
@@ -126,7 +126,9 @@ public final class Certifier {
         });
     }
 
-    /** A stream that records whether its end was reached. A window that is completed after the end may lack rows. */
+    /**
+     * A stream that records whether its end was reached. A window that is passed on after the end may be incomplete.
+     */
     private static final class EndNoticed extends FilterInputStream {
         private boolean ended;
 

@@ -27,14 +27,14 @@ import java.util.zip.GZIPInputStream;
 /**
  * The properties of a CSV file's text that can't be seen from the file.
  *
- * @param hasHeader whether the first line names the columns
- * @param skippedLines the number of lines to skip before the first line
+ * @param hasHeader whether the first line that is not skipped names the columns
+ * @param skippedLines the number of lines to skip at the beginning of the file
  * @param encoding the encoding of the text; empty for UTF-8. A byte order mark of UTF-16 takes precedence
  * @param decimal the decimal separator, a point or a comma; if empty, both are accepted, but a comma only if commas do
  *     not separate the cells
- * @param missing the texts that mean that a cell is empty
+ * @param missing the texts that mean that a cell is empty, besides blank text
  * @param timeFormat the format of times; empty if they are numbers or in ISO 8601
- * @param zone the zone of times without a zone
+ * @param zone the zone that applies to times without a zone
  * @param isSorted whether to sort the rows by time, which requires all of them in memory
  */
 public record CsvFormat(
@@ -70,7 +70,7 @@ public record CsvFormat(
     }
 
     /**
-     * Returns the formatter for a pattern of {@link DateTimeFormatter}. Names, such as those of months, are English, in
+     * Returns the formatter for a pattern of {@link DateTimeFormatter}. It accepts English names of months and days, in
      * upper or lower case.
      */
     public static DateTimeFormatter timeFormat(String pattern) {
@@ -80,9 +80,7 @@ public record CsvFormat(
                 .toFormatter(Locale.ENGLISH);
     }
 
-    /**
-     * Returns whether a stream begins like a gzip file. The stream must support marks, and is reset to its position.
-     */
+    /** Returns whether a stream begins like a gzip file. Consumes nothing; the stream must support marks. */
     public static boolean isGzip(InputStream stream) throws IOException {
         return Arrays.equals(firstTwo(stream), GZIP);
     }

@@ -134,8 +134,8 @@ final class CsvFollower {
     }
 
     /**
-     * Returns whether following was stopped. If not, first waits half a second for it, so that the caller can then look
-     * at the file or the outbox again.
+     * Waits at most half a second for following to be stopped, and returns whether it was stopped. If not, the caller
+     * looks at the file or the outbox again.
      */
     private boolean isStopped() {
         try {
@@ -152,8 +152,8 @@ final class CsvFollower {
     }
 
     /**
-     * Replaces the state file. The new file is first written under another name. It is left behind if this process is
-     * killed before it is renamed.
+     * Replaces the state file. The new file is first written under another name, and is left behind under that name if
+     * this process is killed before the renaming.
      */
     private void keep() throws IOException {
         Path next = state.resolveSibling(state.getFileName() + "." + UUID.randomUUID() + ".next");

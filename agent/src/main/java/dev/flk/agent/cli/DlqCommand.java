@@ -241,7 +241,7 @@ final class DlqCommand implements Runnable {
         return new String(utf8, StandardCharsets.UTF_8);
     }
 
-    /** The completion of ids, because users may give only the beginning of an id. */
+    /** The completion of ids. Users may give only the beginning of an id. */
     private static final class LetterIds {
         /** The minimum length of a beginning in characters; a shorter beginning would often be ambiguous. */
         static final int MIN_BEGINNING = 8;
