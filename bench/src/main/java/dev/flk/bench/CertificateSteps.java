@@ -22,8 +22,8 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 
 /**
- * The pure steps from the body of a submission to its response. Each invocation uses the next of many bodies, because
- * the processor would predict all branches of a repeated body.
+ * The pure steps from the body of a submission to its response. Each invocation uses the next of many bodies; with a
+ * single body, the processor would predict all branches.
  */
 @State(Scope.Thread)
 public class CertificateSteps {

@@ -59,7 +59,7 @@ final class Program implements Closeable {
         return new Program(name, builder.start(), log);
     }
 
-    /** Starts a class of this jar that runs until it is killed. */
+    /** Starts the main method of a class in this jar. The program runs until it is killed. */
     static Program own(Class<?> program, Path directory) throws IOException {
         return java(
                 program.getSimpleName(), directory, Map.of(), List.of("-cp", ownJar().toString(), program.getName()));

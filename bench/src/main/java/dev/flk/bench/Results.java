@@ -87,7 +87,7 @@ record Results(
     /**
      * The figures of one subject in one round. A figure that does not apply is {@link Double#NaN}.
      *
-     * @param perSecond certificates, records or forces per second
+     * @param perSecond certificates, records, operations or forces per second
      * @param p50Millis the median latency
      * @param cpuMicros the server's processor time per certificate or operation
      * @param residentMebibytes the server's resident memory

@@ -101,7 +101,9 @@ record Server(Program program, int port) implements Closeable {
         return Integer.parseInt(line.substring(line.lastIndexOf(' ') + 1));
     }
 
-    /** Starts a redis-server that syncs its file every second, as docs/redis.md recommends. */
+    /**
+     * Starts a redis-server that syncs its file every second. docs/redis.md recommends a sync of every write instead.
+     */
     static Server redis(Path directory) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(ExecutableProvider.newJarResourceProvider(directory.toFile())

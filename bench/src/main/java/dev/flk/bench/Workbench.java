@@ -209,7 +209,7 @@ final class Workbench implements Closeable {
     /**
      * Returns a subject that repeats a step in this thread.
      *
-     * @param cpuShare the processor time of a step as a fraction of its duration
+     * @param cpuShare the processor time of a step as a fraction of its duration; NaN if it is unknown
      */
     static Subject timed(String name, double cpuShare, Step step) {
         return new Subject(name, plan -> {

@@ -63,7 +63,7 @@ public final class Certifier {
     private static final int LONGEST_SHARD_ID = 256;
     private static final String BEGINNING = "{\"pcs_id\":\"";
     private static final int LONGEST_CERTIFICATE_BYTES = 1 << 16;
-    // certificates have times of the years 1 to 9999, which RFC 3339 can express
+    // certificates contain only times in the years 1 to 9999, because RFC 3339 can express only these
     private static final double FIRST_SECOND =
             Instant.parse("0001-01-01T00:00:00Z").getEpochSecond();
     private static final double LAST_SECOND =

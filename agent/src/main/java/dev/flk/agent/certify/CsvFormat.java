@@ -114,7 +114,7 @@ public record CsvFormat(
         return cell.isBlank() || missing.contains(cell.strip());
     }
 
-    /** Returns the time that a text names; empty if the text is not a time. */
+    /** Returns the time in a text; empty if the text is not a time. */
     Optional<Instant> instant(String text) {
         try {
             TemporalAccessor time = timeFormat.isPresent()

@@ -100,12 +100,14 @@ public final class CsvRows {
         }
     }
 
-    /** Reads the names of the columns of a file in the usual format. The caller closes the stream. */
+    /**
+     * Creates a reader of a file in the usual format, and reads the names of its columns. The caller closes the stream.
+     */
     public CsvRows(InputStream stream, Columns columns) throws IOException, MalformedCsv {
         this(stream, columns, CsvFormat.USUAL);
     }
 
-    /** Reads the names of the columns. The caller closes the stream. */
+    /** Creates a reader, and reads the names of the columns. The caller closes the stream. */
     public CsvRows(InputStream stream, Columns columns, CsvFormat format) throws IOException, MalformedCsv {
         this.format = format;
         BufferedReader text;
@@ -447,7 +449,7 @@ public final class CsvRows {
         return new MalformedCsv("line " + line + ": " + what);
     }
 
-    /** Returns the number of rows that were returned so far. */
+    /** Returns the number of rows that were read so far, without skipped rows. */
     public long rows() {
         return rows;
     }

@@ -140,7 +140,7 @@ final class Measures {
 
         /**
          * Returns the points of rows. If rows have three values, these are the coordinates; if two, the third
-         * coordinate is 0; if one, the time is the first coordinate and the value the second.
+         * coordinate is 0; if one, the time is the first coordinate, the value the second, and the third is 0.
          */
         static UnitCube of(List<Row> rows) {
             return rows.get(0).values() == 1

@@ -31,7 +31,7 @@ import java.util.concurrent.TimeUnit;
  * The follower of a growing CSV. It adds a certificate to the outbox for every complete window. The number of certified
  * windows is stored durably in a file next to the CSV, and a restart skips these windows. If a crash comes between
  * adding a window and storing the number, the window is added twice with the same {@code pcs_id}, and the backend
- * records it once. Following ends when it is stopped, or when the CSV is replaced.
+ * records it once. Following ends when it is stopped, or when the CSV is replaced or removed.
  */
 final class CsvFollower {
     private static final long LOOK_EVERY_MILLIS = 500;

@@ -64,7 +64,7 @@ public final class BackendClient {
     }
 
     /**
-     * Returns the time at which the backend's certificate chain expires, as presented with the last answer; empty
+     * Returns the earliest expiry of a certificate in the chain that the backend presented with its last answer; empty
      * without TLS or before the first answer.
      */
     Optional<Instant> certificateEnd() {

@@ -91,7 +91,10 @@ final class BackendLink {
         return offset;
     }
 
-    /** Returns a breaker that opens after {@value #OUTAGES_TO_OPEN} consecutive outages and waits with backoff. */
+    /**
+     * Returns a breaker that opens after {@value #OUTAGES_TO_OPEN} consecutive outages. The backoff determines how long
+     * the breaker stays open.
+     */
     static Breaker breaker(Backoff backoff, LongSupplier nanoTicker) {
         return new Breaker(
                 OUTAGES_TO_OPEN,

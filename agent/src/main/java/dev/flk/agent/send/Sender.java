@@ -44,8 +44,8 @@ import org.slf4j.LoggerFactory;
 public final class Sender {
     private static final Logger LOG = LoggerFactory.getLogger(Sender.class);
     /**
-     * The largest size of the stored certificates of a batch. It is half of the backend's limit, because stamps and
-     * signatures make the certificates longer.
+     * The largest size of the stored certificates of a batch. It is half of the backend's default limit, because stamps
+     * and signatures make the certificates longer.
      */
     private static final long MAX_BATCH_BYTES = 4 << 20;
     /**
