@@ -15,8 +15,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The agent with 64 MiB of heap: certificates that are posted to it and confirmed after a disk force, and a backlog
- * that it sends to a backend on the same machine.
+ * The suite of the agent, which has 64 MiB of heap. Certificates are posted to the agent, which confirms them after a
+ * disk force; and the agent sends a backlog to a backend on the same machine.
  */
 final class AgentSuite {
     private static final String APPEND = "append, 16 producers";
@@ -47,7 +47,8 @@ final class AgentSuite {
     }
 
     /**
-     * Measures the rate of the last four fifths of the backlog; during the first fifth, the agent's code is compiled.
+     * Measures the rate at which the last four fifths of the backlog are sent; during the first fifth, the JVM compiles
+     * the agent's code.
      */
     private static Sample drain(Workbench bench, Server backend, String name) throws IOException, InterruptedException {
         Path directory = bench.directory(name);

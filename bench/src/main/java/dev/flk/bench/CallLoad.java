@@ -30,7 +30,7 @@ final class CallLoad implements Closeable {
          * Makes a call and passes the response to the observer.
          *
          * @param client the index of the client
-         * @param number the number of calls that this client made before
+         * @param number the number of earlier calls of this client
          */
         void make(int client, long number, StreamObserver<Object> response);
     }
@@ -41,7 +41,7 @@ final class CallLoad implements Closeable {
         Call over(ManagedChannel channel);
     }
 
-    /** Creates {@code number} clients of a port on this machine. */
+    /** Creates {@code number} clients of a server on this machine. */
     public CallLoad(int port, int number, Calls calls) {
         for (int i = 0; i < Math.min(number, MAX_CHANNELS); i++) {
             channels.add(NettyChannelBuilder.forAddress("127.0.0.1", port)
@@ -59,10 +59,10 @@ final class CallLoad implements Closeable {
     public record Load(long calls, Histogram nanos) {}
 
     /**
-     * Runs the clients for {@code warmUp} and then for {@code measured}, and counts only the calls of the second
-     * period.
+     * Runs the clients for {@code warmUp} and then for {@code measured}, and counts only the calls that complete in the
+     * second period.
      *
-     * @param atBounds run at the start and at the end of the measured time
+     * @param atBounds called at the start and at the end of the measured time
      * @throws IOException if a call failed
      */
     public Load run(Duration warmUp, Duration measured, Runnable atBounds) throws IOException, InterruptedException {

@@ -22,8 +22,8 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 
 /**
- * The pure steps from the body to the response. Each invocation uses another of many bodies, so that no branch is
- * always predicted correctly.
+ * The pure steps from the body of a submission to its response. Each invocation uses the next of many bodies; with a
+ * single body, the processor would predict all branches.
  */
 @State(Scope.Thread)
 public class CertificateSteps {
@@ -106,7 +106,7 @@ public class CertificateSteps {
         return verdicts[next()].body();
     }
 
-    /** Computes the SHA-256 of 600 bytes, for comparison. */
+    /** Computes the SHA-256 of a body of about 500 bytes, for comparison. */
     @Benchmark
     public byte[] sha256() {
         return Sha256.of(bodies[next()]);

@@ -181,7 +181,7 @@ final class HttpSuites {
 
     /**
      * Measures a backend whose log forces take 5 ms longer. The more requests are in flight, the more records share a
-     * force, so enough requests make up for the slow forces.
+     * force; with enough requests, the slow forces hardly reduce the throughput.
      */
     static Results slowDisk(Workbench bench) throws IOException, InterruptedException {
         Server fast = bench.backend("fast");

@@ -69,8 +69,8 @@ final class LoadClient implements AutoCloseable {
     /**
      * The responses within the measured time.
      *
-     * @param items the number of certificates
-     * @param seconds the measured time
+     * @param items the number of certificates in the responses
+     * @param seconds the duration of the measured time
      * @param latencies the latencies of requests in nanoseconds
      */
     public record Load(long items, double seconds, Histogram latencies) {
@@ -311,7 +311,10 @@ final class LoadClient implements AutoCloseable {
             return value;
         }
 
-        /** Returns the index of {@code wanted}, which is in lower case, ignoring case; -1 if it is missing. */
+        /**
+         * Returns the first index of {@code wanted} within the range; -1 if it is missing. Ignores case; {@code wanted}
+         * must be in lower case.
+         */
         private int find(byte[] wanted, int from, int to) {
             byte[] bytes = in.array();
             int last = Math.min(to, in.position()) - wanted.length;

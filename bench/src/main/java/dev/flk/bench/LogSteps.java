@@ -19,7 +19,7 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** Benchmarks of appends to a log on disk, each of which waits until it is forced. */
+/** Benchmarks of appends to a log on disk. Each append waits until its records are forced. */
 @State(Scope.Thread)
 public class LogSteps {
     /** The system property with the directory of the log. */
@@ -32,7 +32,7 @@ public class LogSteps {
     private final List<Entry> group = entries(GROUP);
     private final Log log;
 
-    /** Opens the log in that directory. */
+    /** Opens the log in the directory that {@link #DIRECTORY} names. */
     public LogSteps() {
         Path directory = Path.of(System.getProperty(DIRECTORY, ""));
         try {

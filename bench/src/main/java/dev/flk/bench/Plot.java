@@ -53,7 +53,7 @@ final class Plot {
     /** A point of a curve. */
     record Point(double connections, double value) {}
 
-    /** A curve with its name at its end. */
+    /** A curve. Its name is drawn next to its last point. */
     record Curve(String name, List<Point> points) {}
 
     private record Panel(String title, List<Curve> curves) {

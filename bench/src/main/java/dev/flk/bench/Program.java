@@ -59,7 +59,7 @@ final class Program implements Closeable {
         return new Program(name, builder.start(), log);
     }
 
-    /** Starts a class of this jar that runs until it is killed. */
+    /** Starts the main method of a class in this jar. The program runs until it is killed. */
     static Program own(Class<?> program, Path directory) throws IOException {
         return java(
                 program.getSimpleName(), directory, Map.of(), List.of("-cp", ownJar().toString(), program.getName()));
@@ -108,7 +108,10 @@ final class Program implements Closeable {
         }
     }
 
-    /** Blocks until the program has printed a matching line; returns the first one, even if it was printed before the call. */
+    /**
+     * Blocks until the program has printed a matching line, and returns the first such line. The line may have been
+     * printed before the call.
+     */
     String awaitLine(Predicate<String> condition) throws IOException, InterruptedException {
         long deadline = System.nanoTime() + TIMEOUT.toNanos();
         while (true) {
@@ -125,7 +128,7 @@ final class Program implements Closeable {
         }
     }
 
-    /** Returns the lines so far; a character that is not complete yet is replaced. */
+    /** Returns the lines printed so far; an incomplete character at the end is replaced. */
     private Stream<String> printed() throws IOException {
         return new String(Files.readAllBytes(log), StandardCharsets.UTF_8).lines();
     }
@@ -144,7 +147,7 @@ final class Program implements Closeable {
     }
 
     /**
-     * A meter of processor time. It must be run at the start and at the end of a measurement, and then has the
+     * A meter of processor time. It must be run at the start and at the end of a measurement; it then contains the
      * processor time that the program used between these two runs.
      */
     final class CpuTime implements Runnable {
@@ -173,7 +176,7 @@ final class Program implements Closeable {
         return new CpuTime();
     }
 
-    /** Returns the size of the resident memory. */
+    /** Returns the size of the program's resident memory. */
     double residentMebibytes() {
         Path status = Path.of("/proc/" + process.pid() + "/status");
         try (Stream<String> lines = Files.lines(status)) {
@@ -186,8 +189,8 @@ final class Program implements Closeable {
     }
 
     /**
-     * Blocks until a metric is at most {@code max}; returns its value. Each read makes the program render its metrics;
-     * the measured processor time of the program includes this rendering.
+     * Blocks until a metric is at most {@code max}; returns its value. Each read makes the program render its metrics,
+     * which counts towards the program's processor time.
      *
      * @param port the port that serves {@code /metrics}
      * @throws IOException if the metric does not exist, or is still above {@code max} after five minutes

@@ -14,8 +14,8 @@ import java.util.Map;
 import org.HdrHistogram.Histogram;
 
 /**
- * A backend with many outcomes in its store and log: the duration of its start, its throughput, and the rate of
- * {@code wal replay}.
+ * A suite that measures a backend with many outcomes in its store and log: the duration of its start, its throughput,
+ * and the rate of {@code wal replay}.
  *
  * @param records the number of records in the log
  * @param elements the number of elements in {@code v_star} of each certificate

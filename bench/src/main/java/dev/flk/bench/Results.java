@@ -44,8 +44,8 @@ record Results(
     }
 
     /**
-     * Returns the median over the rounds of the ratio of two subjects' rates. Activity that slows the machine down in
-     * some rounds slows both subjects down, and hardly changes their ratio.
+     * Computes the ratio of two subjects' rates for each round, and returns the median of these ratios. Activity that
+     * slows the machine down in some rounds slows both subjects down, and hardly changes their ratio.
      */
     double ratio(String subject, String other) {
         List<Sample> ones = of(subject).samples();
@@ -69,7 +69,7 @@ record Results(
             samples = List.copyOf(samples);
         }
 
-        /** Returns the median over the rounds. */
+        /** Returns the median of a figure over the rounds. */
         public double median(ToDoubleFunction<Sample> figure) {
             return StatUtils.percentile(samples.stream().mapToDouble(figure).toArray(), 50);
         }
@@ -87,9 +87,9 @@ record Results(
     /**
      * The figures of one subject in one round. A figure that does not apply is {@link Double#NaN}.
      *
-     * @param perSecond certificates, records or forces per second
+     * @param perSecond certificates, records, operations or forces per second
      * @param p50Millis the median latency
-     * @param cpuMicros the server's processor time per certificate
+     * @param cpuMicros the server's processor time per certificate or operation
      * @param residentMebibytes the server's resident memory
      * @param allocatedBytes the heap allocated per operation of a single step
      */

@@ -57,8 +57,8 @@ record Server(Program program, int port) implements Closeable {
     }
 
     /**
-     * Starts a backend with its data in {@code directory}. Its configuration is the default, except that
-     * {@code TOKEN_RATE} is raised, the state is off, and {@code settings} are added.
+     * Starts a backend with its data in {@code directory}. Apart from {@code settings}, its configuration differs from
+     * the default only in the address, the key, a raised {@code TOKEN_RATE}, and the state, which is off.
      */
     static Server backend(Path directory, List<String> jvmOptions, Map<String, String> settings)
             throws IOException, InterruptedException {
@@ -76,7 +76,7 @@ record Server(Program program, int port) implements Closeable {
         return new Server(program, port);
     }
 
-    /** Starts a backend; the port serves its state. */
+    /** Starts a backend with the state on. The port of the returned server is the port of the state. */
     static Server state(Path directory, List<String> jvmOptions) throws IOException, InterruptedException {
         Program program =
                 backend(directory, jvmOptions, Map.of("STATE_PORT", "0")).program();
@@ -84,7 +84,9 @@ record Server(Program program, int port) implements Closeable {
         return new Server(program, Integer.parseInt(line.replaceFirst(".* port ([0-9]+),.*", "$1")));
     }
 
-    /** Starts a gRPC server with default settings, which returns responses of the same size and does nothing else. */
+    /**
+     * Starts a gRPC server with default settings, which only returns responses of the size of the state's responses.
+     */
     static Server bareGrpc(Path directory) throws IOException, InterruptedException {
         return own(BareGrpcServer.class, directory);
     }
@@ -99,7 +101,9 @@ record Server(Program program, int port) implements Closeable {
         return Integer.parseInt(line.substring(line.lastIndexOf(' ') + 1));
     }
 
-    /** Starts a redis-server that syncs its file every second, as docs/redis.md recommends. */
+    /**
+     * Starts a redis-server that syncs its file every second. docs/redis.md recommends a sync of every write instead.
+     */
     static Server redis(Path directory) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(ExecutableProvider.newJarResourceProvider(directory.toFile())
@@ -213,7 +217,7 @@ record Server(Program program, int port) implements Closeable {
         }
     }
 
-    /** A server that runs in a process of its own and prints its port. */
+    /** The server that {@link Server#bareGrpc} starts in a process of its own. It prints its port. */
     public static final class BareGrpcServer {
         private BareGrpcServer() {}
 

@@ -15,8 +15,8 @@ import org.objectweb.asm.Opcodes;
 import org.objectweb.asm.Type;
 
 /**
- * A Java agent that simulates a slow disk for the log of one program: it waits after each force of a log file. Forces
- * by RocksDB, which no request waits for, are not delayed.
+ * A Java agent that simulates a slow disk for the log of one program: after each force of a log file, the thread waits.
+ * Forces by RocksDB are not delayed, because no request waits for them.
  */
 public final class SlowForces implements ClassFileTransformer {
     private static final String FORCING_CLASS = "dev/flk/wal/files/DiskFiles$Channel";
@@ -37,7 +37,7 @@ public final class SlowForces implements ClassFileTransformer {
         instrumentation.addTransformer(new SlowForces());
     }
 
-    /** Waits for the delay; called after each force. */
+    /** Waits for the configured delay. The transformed class calls this method after each force. */
     public static void delay() {
         long end = System.nanoTime() + delayNanos;
         for (long left = delayNanos; left > 0; left = end - System.nanoTime()) {

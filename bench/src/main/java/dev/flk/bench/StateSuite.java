@@ -34,8 +34,8 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * The state of agents compared with a bare gRPC server and etcd. Each of 64 clients has its own keys, with values of
- * 250 bytes.
+ * The suite that compares the state of agents with a bare gRPC server and etcd. Each of up to 64 clients has its own
+ * keys, with values of about 250 bytes.
  */
 final class StateSuite {
     /** The value of every key. */
@@ -221,7 +221,7 @@ final class StateSuite {
                 observing(response));
     }
 
-    /** Returns the same observer for one type of response, which is safe because it accepts every response. */
+    /** Casts an observer to one type of response. The cast is safe because the observer accepts every response. */
     @SuppressWarnings("unchecked")
     private static <T> StreamObserver<T> observing(StreamObserver<Object> response) {
         return (StreamObserver<T>) (StreamObserver<?>) response;

@@ -22,7 +22,7 @@ import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
 import org.openjdk.jmh.runner.options.VerboseMode;
 
-/** The suite of single steps by JMH, each in one thread, in a JVM of their own. */
+/** The suite of single steps, measured by JMH. Each step runs in one thread, in a JVM of its own. */
 final class Steps {
     private Steps() {}
 

@@ -10,7 +10,7 @@ import java.util.function.Supplier;
  * A stock of requests that are made in advance, so that making them does not affect the measurement. Used by one thread
  * at a time.
  *
- * <p>It keeps every request in memory, about 700 bytes per certificate.
+ * <p>The stock keeps every request in memory, about 700 bytes per certificate.
  */
 final class Stock {
     private final Supplier<byte[]> maker;

@@ -54,7 +54,9 @@ final class Workbench implements Closeable {
     private final Deque<Closeable> open = new ArrayDeque<>();
     private final SecureRandom random = new SecureRandom();
 
-    /** Creates a temporary directory in {@code parent}, which is on the disk to measure. */
+    /**
+     * Creates a workbench with a temporary directory in {@code parent}. That directory must be on the disk to measure.
+     */
     Workbench(String suite, Path parent, List<String> backendJvm, Plan plan) throws IOException {
         this.suite = suite;
         this.backendJvm = backendJvm;
@@ -75,8 +77,8 @@ final class Workbench implements Closeable {
     }
 
     /**
-     * Warms up subjects whose rates must be comparable to within a tenth, because a backend gets faster over its first
-     * 100,000 requests.
+     * Warms up subjects whose rates will be compared to within a tenth. This is necessary because a backend gets faster
+     * over its first 100,000 requests.
      */
     void warmUp(List<Subject> subjects) throws IOException, InterruptedException {
         for (int round = 1; round <= WARM_UPS; round++) {
@@ -149,8 +151,8 @@ final class Workbench implements Closeable {
     }
 
     /**
-     * Returns a subject that sends requests in an open loop, at a constant rate independent of the server; latencies
-     * count from the time at which a request was due.
+     * Returns a subject that sends requests in an open loop, at a constant rate independent of the server. The latency
+     * of a request counts from the time at which the request was due.
      */
     static Subject steady(String name, Server backend, int connections, Stock stock, double perSecond) {
         return new Subject(name, plan -> {
@@ -207,7 +209,7 @@ final class Workbench implements Closeable {
     /**
      * Returns a subject that repeats a step in this thread.
      *
-     * @param cpuShare the processor time of a step as a fraction of its duration
+     * @param cpuShare the processor time of a step as a fraction of its duration; NaN if it is unknown
      */
     static Subject timed(String name, double cpuShare, Step step) {
         return new Subject(name, plan -> {
@@ -267,7 +269,7 @@ final class Workbench implements Closeable {
         return new Certificates(new HmacSigner(Server.SECRET), freshRoot(), elements);
     }
 
-    /** Returns a random Merkle root, so that the ids of certificates with it are new. */
+    /** Returns a random Merkle root. Certificates with this root have new ids. */
     private String freshRoot() {
         byte[] root = new byte[32];
         random.nextBytes(root);
@@ -312,8 +314,8 @@ final class Workbench implements Closeable {
          * The number and duration of the rounds.
          *
          * @param rounds the number of rounds, whose median is reported
-         * @param warmUp the time before each round that is not counted
-         * @param measured the duration of each round
+         * @param warmUp the duration of the warm-up in each round, which is not counted
+         * @param measured the duration of each round after its warm-up
          */
         record Plan(int rounds, Duration warmUp, Duration measured) {
             double measuredSeconds() {

@@ -37,8 +37,8 @@ public final class CertificateBuilder {
      *
      * @param measured rows, each with a time in seconds and one to three values. If there are fewer than 16 rows in
      *     total, the certificate declares the window short
-     * @throws IllegalArgumentException if a row has a different number of values, or contains a number that is not
-     *     finite; the message names the row
+     * @throws IllegalArgumentException if a row does not have one to three values, has another number of values than
+     *     the first row, or contains a number that is not finite; the message names the row
      */
     public CertificateBuilder rows(double[][] measured) {
         for (double[] row : measured) {

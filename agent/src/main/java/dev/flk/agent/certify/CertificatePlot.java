@@ -66,7 +66,7 @@ public final class CertificatePlot {
         return plot.svg.toString();
     }
 
-    /** Returns whether a stream is a complete plot that {@link #svg} returned. */
+    /** Returns whether a stream begins and ends like a plot that {@link #svg} returned. */
     public static boolean isPlot(InputStream in) throws IOException {
         String beginning = new String(in.readNBytes(BEGINNING.length()), StandardCharsets.UTF_8);
         return beginning.equals(BEGINNING) && new String(in.readAllBytes(), StandardCharsets.UTF_8).endsWith(END);
@@ -119,8 +119,8 @@ public final class CertificatePlot {
     }
 
     /**
-     * Draws log2 of the number of occupied boxes over log2 of the scale, and a line with slope D̂. A line with this
-     * slope through each point has an intercept; the drawn line has the median of these intercepts.
+     * Draws log2 of the number of occupied boxes over log2 of the scale, and a line with slope D̂. The intercept of the
+     * line is the median of y − D̂·x over all drawn points.
      */
     private void drawSlope(Claim one) {
         double[] x = one.scales().stream().mapToDouble(CertificatePlot::log2).toArray();

@@ -63,7 +63,7 @@ public final class Certifier {
     private static final int LONGEST_SHARD_ID = 256;
     private static final String BEGINNING = "{\"pcs_id\":\"";
     private static final int LONGEST_CERTIFICATE_BYTES = 1 << 16;
-    // certificates have times of the years 1 to 9999, which RFC 3339 can express
+    // certificates contain only times in the years 1 to 9999, because RFC 3339 can express only these
     private static final double FIRST_SECOND =
             Instant.parse("0001-01-01T00:00:00Z").getEpochSecond();
     private static final double LAST_SECOND =
@@ -94,10 +94,10 @@ public final class Certifier {
     }
 
     /**
-     * Returns the certificates of all windows of a CSV file, in order, as JSON in UTF-8. A mistake anywhere in the file
-     * fails the entire call.
+     * Returns the certificates of all windows of a CSV file, in order, as JSON in UTF-8. If any line of the file has a
+     * mistake, the entire call fails.
      *
-     * @throws MalformedCsv if the file has no rows, or a mistake anywhere; the message names the line
+     * @throws MalformedCsv if a line has a mistake, which the message locates; or if the file has no rows
      */
     public List<byte[]> certify(CsvRows csv, Windows windows) throws IOException, MalformedCsv {
         List<byte[]> certificates = new ArrayList<>();
@@ -127,7 +127,7 @@ public final class Certifier {
     }
 
     /**
-     * A stream that records whether it has ended. The last window may be incomplete if it is returned after the end.
+     * A stream that records whether its end was reached. A window that is passed on after the end may be incomplete.
      */
     private static final class EndNoticed extends FilterInputStream {
         private boolean ended;

@@ -25,16 +25,17 @@ import java.util.Set;
 import java.util.zip.GZIPInputStream;
 
 /**
- * How the text of a CSV is written, as far as it can't be seen from the file.
+ * The properties of a CSV file's text that can't be seen from the file.
  *
- * @param hasHeader whether the first line names the columns
- * @param skippedLines the number of lines before it
- * @param encoding the encoding of the text, if it is not UTF-8 or UTF-16 with a byte order mark
- * @param decimal the decimal separator, a point or a comma
- * @param missing the texts that mean that a cell is empty
- * @param timeFormat the format of times, if they are neither numbers nor ISO 8601
- * @param zone the zone of times without one
- * @param isSorted whether to sort the rows by time, which holds all of them in memory
+ * @param hasHeader whether the first line that is not skipped names the columns
+ * @param skippedLines the number of lines to skip at the beginning of the file
+ * @param encoding the encoding of the text; empty for UTF-8. A byte order mark of UTF-16 takes precedence
+ * @param decimal the decimal separator, a point or a comma; if empty, both are accepted, but a comma only if commas do
+ *     not separate the cells
+ * @param missing the texts that mean that a cell is empty, besides blank text
+ * @param timeFormat the format of times; empty if they are numbers or in ISO 8601
+ * @param zone the zone that applies to times without a zone
+ * @param isSorted whether to sort the rows by time, which requires all of them in memory
  */
 public record CsvFormat(
         boolean hasHeader,
@@ -45,7 +46,7 @@ public record CsvFormat(
         Optional<DateTimeFormatter> timeFormat,
         ZoneId zone,
         boolean isSorted) {
-    /** The format of a file for which nothing is said. */
+    /** The format that applies unless other properties are given. */
     public static final CsvFormat USUAL = new CsvFormat(
             true, 0, Optional.empty(), Optional.empty(), Set.of(), Optional.empty(), ZoneOffset.UTC, false);
 
@@ -69,9 +70,8 @@ public record CsvFormat(
     }
 
     /**
-     * Returns the formatter of a pattern of {@link DateTimeFormatter}, with English names in any case.
-     *
-     * @throws IllegalArgumentException if the pattern is invalid
+     * Returns the formatter for a pattern of {@link DateTimeFormatter}. It accepts English names of months and days, in
+     * upper or lower case.
      */
     public static DateTimeFormatter timeFormat(String pattern) {
         return new DateTimeFormatterBuilder()
@@ -80,7 +80,7 @@ public record CsvFormat(
                 .toFormatter(Locale.ENGLISH);
     }
 
-    /** Returns whether a stream, which supports marks, begins like a file of gzip. */
+    /** Returns whether a stream begins like a gzip file. Consumes nothing; the stream must support marks. */
     public static boolean isGzip(InputStream stream) throws IOException {
         return Arrays.equals(firstTwo(stream), GZIP);
     }
@@ -114,7 +114,7 @@ public record CsvFormat(
         return cell.isBlank() || missing.contains(cell.strip());
     }
 
-    /** Returns the time that a text names; empty if the text is not a time. */
+    /** Returns the time in a text; empty if the text is not a time. */
     Optional<Instant> instant(String text) {
         try {
             TemporalAccessor time = timeFormat.isPresent()

@@ -39,7 +39,7 @@ import org.jspecify.annotations.Nullable;
  * Rows with an empty cell are skipped and counted. {@code NaN}, {@code Infinity} and numbers that overflow a double are
  * errors: replacing them would put invented values into a certificate. Quotes, spaces around a number, blank lines,
  * CRLF line ends, a byte order mark and further columns are allowed. A file may be compressed with gzip.
- * {@link CsvFormat} has what a file does not show.
+ * {@link CsvFormat} contains the properties that a file does not show.
  */
 public final class CsvRows {
     private static final int MOST_VALUES = 3;
@@ -70,10 +70,10 @@ public final class CsvRows {
     private final int timeColumn;
 
     private final List<Integer> valueColumns;
-    /** The first record, if it is a row; null once it was read. */
+    /** The first record, if the file has no header and the record was not returned yet; otherwise null. */
     private @Nullable CsvRecord first;
 
-    /** The rows in the order of time, if they are sorted; null before they are read. */
+    /** The rows in the order of time; null if the rows are not sorted, or not read yet. */
     private @Nullable Iterator<Row> sorted;
 
     private long line;
@@ -85,10 +85,11 @@ public final class CsvRows {
     /**
      * The columns to read. A column is given by its name or, if no column has that name, by its number, from 1.
      *
-     * @param time the column of the times; if empty, {@code timestamp}, or the first column without a header
-     * @param values one to three columns of values, each by itself or several separated by commas; if empty, the
-     *     columns named {@code x}, {@code y} and {@code z}, as far as they exist, or those after the time without a
-     *     header
+     * @param time the column of the times; if empty, the column named {@code timestamp}; in a file without a header,
+     *     the first column
+     * @param values one to three columns of values, as one text per column or as a text with several columns, separated
+     *     by commas; if empty, the existing columns among {@code x}, {@code y} and {@code z}; in a file without a
+     *     header, the first three columns apart from the time
      */
     public record Columns(Optional<String> time, List<String> values) {
         /** The default columns. */
@@ -99,12 +100,14 @@ public final class CsvRows {
         }
     }
 
-    /** Reads the names of the columns of a file in the usual format. The caller closes the stream. */
+    /**
+     * Creates a reader of a file in the usual format, and reads the names of its columns. The caller closes the stream.
+     */
     public CsvRows(InputStream stream, Columns columns) throws IOException, MalformedCsv {
         this(stream, columns, CsvFormat.USUAL);
     }
 
-    /** Reads the names of the columns. The caller closes the stream. */
+    /** Creates a reader, and reads the names of the columns. The caller closes the stream. */
     public CsvRows(InputStream stream, Columns columns, CsvFormat format) throws IOException, MalformedCsv {
         this.format = format;
         BufferedReader text;
@@ -160,7 +163,10 @@ public final class CsvRows {
         valueColumns = valueColumns(columns);
     }
 
-    /** Returns the next line that is not blank, without consuming it; a line that is too long is an error. */
+    /**
+     * Returns the next line that is not blank, without consuming anything. Throws if the line is too long or is not
+     * text.
+     */
     private static String firstLine(BufferedReader text) throws IOException, MalformedCsv {
         StringBuilder line = new StringBuilder();
         text.mark(MAX_CHARS + 1);
@@ -324,7 +330,7 @@ public final class CsvRows {
         }
     }
 
-    /** Returns whether the file has times; otherwise, row numbers replace them. */
+    /** Returns whether the file has times. If not, row numbers replace them. */
     boolean hasTimes() {
         return timeColumn >= 0;
     }
@@ -426,8 +432,8 @@ public final class CsvRows {
     }
 
     /**
-     * Replaces a decimal comma with a point. Returns the text unchanged if numbers have no decimal comma or the text has
-     * a point.
+     * Replaces a decimal comma with a point. Returns the text unchanged if numbers have no decimal comma, or if the
+     * text contains a point.
      */
     private String withPoint(String text) {
         boolean hasComma = format.decimal().map(decimal -> decimal == ',').orElse(separator != ',');
@@ -443,7 +449,7 @@ public final class CsvRows {
         return new MalformedCsv("line " + line + ": " + what);
     }
 
-    /** Returns the number of rows that were returned so far. */
+    /** Returns the number of rows that were read so far, without skipped rows. */
     public long rows() {
         return rows;
     }

@@ -78,8 +78,8 @@ final class Measures {
         static final int BINS = 16;
         static final int DIRECTIONS = 64;
         /**
-         * The seed of the directions, which the certificate contains. It is enough to compute the directions again,
-         * because the algorithm of {@link Random} is specified exactly.
+         * The seed of the directions. The certificate contains the seed, from which a reader can compute the directions
+         * again, because the algorithm of {@link Random} is specified exactly.
          */
         static final long SEED = 1;
 
@@ -105,7 +105,8 @@ final class Measures {
             int fullest = 0;
             for (int i = 0; i < points.size(); i++) {
                 double shadow = points.x(i) * d[0] + points.y(i) * d[1] + points.z(i) * d[2];
-                // limited, because rounding may place a point at a corner of the cube slightly outside the bins
+                // limits the index, because rounding may place a point at a corner of the cube slightly outside the
+                // bins
                 int bin = Math.max(0, Math.min(BINS - 1, (int) ((shadow - low) / (high - low) * BINS)));
                 fullest = Math.max(fullest, ++bins[bin]);
             }
@@ -139,7 +140,7 @@ final class Measures {
 
         /**
          * Returns the points of rows. If rows have three values, these are the coordinates; if two, the third
-         * coordinate is 0; if one, the time is the first coordinate and the value the second.
+         * coordinate is 0; if one, the time is the first coordinate, the value the second, and the third is 0.
          */
         static UnitCube of(List<Row> rows) {
             return rows.get(0).values() == 1
@@ -176,8 +177,8 @@ final class Measures {
                 min = StrictMath.min(min, value);
                 max = StrictMath.max(max, value);
             }
-            // scales the values down first if their difference overflows: both may be near the largest double, with
-            // opposite signs
+            // first scales the values down if the difference overflows, because the values may be near the largest
+            // double, with opposite signs
             double shrink = Double.isFinite(max - min) ? 1.0 : 0.25;
             double extent = max * shrink - min * shrink;
             for (int i = 0; i < values.length; i++) {

@@ -36,7 +36,7 @@ public sealed interface Windows {
 
     /** The rule of {@link Windows#byCount}. */
     record ByCount(int rowsPerWindow, long firstNumber) implements Windows {
-        /** The maximum number of rows of a window, which are in memory and take about 40 bytes each. */
+        /** The maximum number of rows of a window. They are in memory and take about 60 bytes each. */
         static final int MOST_ROWS = 10_000_000;
 
         public ByCount {
@@ -88,8 +88,8 @@ public sealed interface Windows {
                 open.add(row);
             }
             if (!open.isEmpty()) {
-                // not marked as cut: more rows of this window might follow, but that is unknown. Only the number of
-                // rows decides whether the window is short
+                // does not mark the window as cut, because it is unknown whether more rows of the window would follow.
+                // Only the number of rows decides whether the window is short
                 each.accept(new Window(number, open, rows.hasTimes(), false));
             }
         }
@@ -108,9 +108,9 @@ public sealed interface Windows {
      * The rows of one certificate.
      *
      * @param number the number of the window, which becomes the epoch of the certificate
-     * @param hasTimes whether the rows have times, which row numbers replace otherwise
-     * @param cut whether the data ended before the window had the requested number of rows; always false if windows are
-     *     divided by time
+     * @param hasTimes whether the rows have times; otherwise, row numbers replace them
+     * @param cut whether the data ended before the window had the requested number of rows; always false if the rows
+     *     are divided by time
      */
     record Window(long number, List<Row> rows, boolean hasTimes, boolean cut) {
 

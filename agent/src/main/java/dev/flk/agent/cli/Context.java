@@ -93,7 +93,7 @@ final class Context {
         out.println(at80(text, 4));
     }
 
-    /** Returns the output of a command with an option {@code --json}. */
+    /** Returns the output of a command. {@code json} is the value of the command's option {@code --json}. */
     Output output(boolean json) {
         return new Output(out::print, json);
     }

@@ -31,7 +31,7 @@ import java.util.concurrent.TimeUnit;
  * The follower of a growing CSV. It adds a certificate to the outbox for every complete window. The number of certified
  * windows is stored durably in a file next to the CSV, and a restart skips these windows. If a crash comes between
  * adding a window and storing the number, the window is added twice with the same {@code pcs_id}, and the backend
- * records it once. Following ends when it is stopped, or when the CSV is replaced.
+ * records it once. Following ends when it is stopped, or when the CSV is replaced or removed.
  */
 final class CsvFollower {
     private static final long LOOK_EVERY_MILLIS = 500;
@@ -134,8 +134,8 @@ final class CsvFollower {
     }
 
     /**
-     * Waits half a second; returns true at once if following was stopped. The caller then looks at the file or the
-     * outbox again.
+     * Waits at most half a second for following to be stopped, and returns whether it was stopped. If not, the caller
+     * looks at the file or the outbox again.
      */
     private boolean isStopped() {
         try {
@@ -152,8 +152,8 @@ final class CsvFollower {
     }
 
     /**
-     * Replaces the state file. The new file is written under another name first, and is left behind if this process is
-     * killed here.
+     * Replaces the state file. The new file is first written under another name, and is left behind under that name if
+     * this process is killed before the renaming.
      */
     private void keep() throws IOException {
         Path next = state.resolveSibling(state.getFileName() + "." + UUID.randomUUID() + ".next");
@@ -168,7 +168,8 @@ final class CsvFollower {
     }
 
     /**
-     * Requests that following end once all complete windows in the file are in the outbox. Does not block. Any thread.
+     * Requests the end of following, which comes once all complete windows in the file are in the outbox. Does not
+     * block. Any thread.
      */
     void stop() {
         stop.countDown();
@@ -186,7 +187,9 @@ final class CsvFollower {
         }
     }
 
-    /** A stream of the CSV. At the end of the file it waits for more bytes; the stream ends when following ends. */
+    /**
+     * A stream of the CSV. At the end of the file, a read waits for more bytes; the stream ends when following ends.
+     */
     private final class GrowingFile extends FilterInputStream {
         GrowingFile(InputStream now) {
             super(now);

@@ -241,9 +241,9 @@ final class DlqCommand implements Runnable {
         return new String(utf8, StandardCharsets.UTF_8);
     }
 
-    /** The resolution of ids in the forms in which users give them: a complete id or its beginning. */
+    /** The completion of ids. Users may give only the beginning of an id. */
     private static final class LetterIds {
-        /** The minimum length of a beginning in characters; a shorter one would often be ambiguous. */
+        /** The minimum length of a beginning in characters; a shorter beginning would often be ambiguous. */
         static final int MIN_BEGINNING = 8;
 
         private static final int ID_LENGTH = 64;
@@ -254,8 +254,8 @@ final class DlqCommand implements Runnable {
         private LetterIds() {}
 
         /**
-         * Replaces each beginning by the complete id, and returns the ids in the given order. Complete ids, outbox
-         * sequences of letters in the file, and texts that match no id are returned unchanged.
+         * Replaces each beginning of an id by the complete id, and returns all ids in the given order. Complete ids,
+         * outbox sequences of letters in the file, and texts that match no id are returned unchanged.
          *
          * @throws IOException if a beginning matches several ids; the message names some of these ids
          */

@@ -70,7 +70,7 @@ public final class FlkAgent implements Runnable {
     }
 
     /**
-     * Records that standard error is a terminal: messages are then wrapped to its width, and long commands show their
+     * Records that standard error is a terminal: messages are then wrapped at 80 columns, and long commands show their
      * progress.
      */
     public void watched() {

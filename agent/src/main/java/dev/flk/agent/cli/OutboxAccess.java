@@ -30,10 +30,10 @@ final class OutboxAccess {
     }
 
     /**
-     * Runs {@code attempt}, again for up to five seconds while another process owns the outbox: that may be an agent
-     * that is starting, or a short command, such as {@code compact} in a cron job.
+     * Runs {@code attempt}, and repeats it for up to five seconds while another process owns the outbox. That process
+     * may be an agent that is starting, or a short command, such as {@code compact} in a cron job.
      *
-     * @throws OutboxLocked if the outbox is still owned after that
+     * @throws OutboxLocked if another process still owns the outbox after that time
      */
     static <T> T patiently(Attempt<T> attempt) throws IOException {
         for (long waited = 0; ; waited += LOOK_AGAIN_MILLIS) {
@@ -59,7 +59,7 @@ final class OutboxAccess {
 
     /**
      * Runs {@code alone} on the outbox if no other process owns the outbox. Otherwise runs {@code beside} on the agent
-     * that owns it, and waits for an agent that is starting.
+     * that owns the outbox; if that agent is still starting, waits for it first, for up to five seconds.
      *
      * @throws OutboxLocked if another process owns the outbox, and no agent answers at CONTROL_SOCKET
      */
@@ -79,7 +79,7 @@ final class OutboxAccess {
     /**
      * A way to the outbox.
      *
-     * @param outbox the outbox, or null if {@code agent} owns it
+     * @param outbox the outbox; null if {@code agent} owns it
      */
     private record Access(@Nullable Outbox outbox, RunningAgent agent) {}
 

@@ -11,10 +11,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The clock on which {@code MAX_AGE} is measured. It starts with the backend's time and advances with elapsed time.
- * Elapsed time lacks the time during which the machine slept or the agent did not run. Such time is added only after
- * both the agent's clock and the backend's clock have shown it for {@link #CONFIRMED_AFTER}. A jump of one clock, or a
- * temporary jump of both, therefore does not make a certificate old. If the backend's clock was never measured, only
- * elapsed time counts. Owned by the sender's thread.
+ * Elapsed time does not include the time during which the machine slept or the agent did not run. That time is added
+ * only after both the agent's clock and the backend's clock have shown it for {@link #CONFIRMED_AFTER}. A jump of one
+ * clock, or a temporary jump of both, therefore does not make a certificate old. If the backend's clock was never
+ * measured, only elapsed time counts. Owned by the sender's thread.
  */
 final class AgeClock {
     /** The duration for which both clocks must stay ahead of elapsed time before the difference is added. */

@@ -37,8 +37,9 @@ final class AnswerHandler {
     private static final long AGE_CHECK_NANOS = Duration.ofMinutes(1).toNanos();
     private static final int LONGEST_REASON = 300;
     /**
-     * The error text of a 503 after which the certificate is in the backend's log. The backend will decide it even if
-     * it is not sent again. After a 500, too, the certificate may be in the log; after any other 503, it is not.
+     * The error text of the 503 that the backend returns for a certificate that is already in its log. The backend will
+     * decide this certificate even if it is not sent again. After a 500, too, the certificate may be in the log; after
+     * a 503 with any other text, it is not.
      */
     private static final String IN_LOG_BUT_UNDECIDED = "dedup store unavailable";
 
@@ -86,15 +87,15 @@ final class AnswerHandler {
         this.meters = meters;
     }
 
-    /** Applies the result of one certificate; the caller must call {@link #finish} after the last one. */
+    /** Applies the result of one certificate; the caller must call {@link #finish} after the last result. */
     void apply(Item item, SubmitResult result) {
         meters.submitted(result.isOutage() ? "outage" : Integer.toString(result.status()));
         apply(item, result, item.signed().shardId());
     }
 
     /**
-     * Settles the entries that have got a final result since the last call, and logs the longest wait among the entries
-     * that will be retried.
+     * Settles the entries that have received a final result since the last call. Logs the longest wait among the
+     * entries that will be retried.
      */
     void finish() {
         done.forEach((how, entries) -> {
@@ -174,7 +175,10 @@ final class AnswerHandler {
         done(queued.entry, new Settlement(Settlement.Kind.LOST, "", "the disk can no longer read it"));
     }
 
-    /** Defers an entry that is older than {@code MAX_AGE} only if a recent jump of both clocks is real. */
+    /**
+     * Defers an entry for a minute, because its age is not certain: the entry is older than {@code MAX_AGE} if a recent
+     * jump of both clocks is real, and younger otherwise.
+     */
     void ageNotCertain(Queued queued) {
         limit.say(
                 "age",
@@ -189,8 +193,8 @@ final class AnswerHandler {
     }
 
     /**
-     * Queues an entry for a retry after {@code atLeastSeconds} plus the backoff. Log lines with the same {@code kind},
-     * a status or a word, are limited together.
+     * Queues an entry for a retry after {@code atLeastSeconds} plus the backoff. {@code kind} is a status or a word;
+     * log lines of the same kind share a limit.
      */
     private void retry(Queued queued, String kind, long atLeastSeconds, String why) {
         long wait = Duration.ofSeconds(atLeastSeconds).toNanos() + backoff.afterNanos(queued.failures++);
@@ -295,8 +299,8 @@ final class AnswerHandler {
             }
         }
         String status = Integer.toString(result.status());
-        // if the answer concerns all certificates, BackendLink pauses this backend; the entry itself does not wait,
-        // because another backend may accept it
+        // if the answer concerns all certificates, BackendLink pauses this backend; the entry itself waits only for the
+        // backoff, because another backend may accept it
         long atLeastSeconds = result.concernsAll() ? 0 : result.retryAfterSeconds();
         retry(queued, status, atLeastSeconds, "status " + status + ": " + result.text());
     }

@@ -35,7 +35,7 @@ final class AnswerReader {
             .build();
     private static final String BAD_SIGNATURE = "Signature verification failed";
     private static final String IN_FUTURE = "timestamp in future";
-    /** The longest {@code Retry-After} that is respected; otherwise a wrong header could stop an agent for years. */
+    /** The limit for {@code Retry-After}; without a limit, a wrong header could stop an agent for years. */
     private static final long LONGEST_RETRY_AFTER_SECONDS = 3600;
 
     private AnswerReader() {}
@@ -73,8 +73,7 @@ final class AnswerReader {
     }
 
     /**
-     * Describes why a request failed. Does not rely on the exception's message, because some exceptions of the JDK have
-     * none.
+     * Describes why a request failed. The result is never empty, although some exceptions of the JDK have no message.
      */
     static String describe(@Nullable Throwable failure) {
         if (failure instanceof CompletionException && failure.getCause() != null) {
@@ -147,8 +146,9 @@ final class AnswerReader {
     }
 
     /**
-     * Returns the result of an answer of 200 or 202. Its body must contain a decision that matches the status; the
-     * answer of a server that only echoes the certificate does not.
+     * Returns the result of an answer of 200 or 202. The answer counts as the backend's only if its body contains the
+     * id of the certificate and a decision that matches the status. A server that only echoes the certificate returns
+     * no decision.
      */
     private static SubmitResult recorded(Reply reply, JsonNode body, String pcsId) {
         JsonNode accepted = body.path("accepted");

@@ -33,8 +33,8 @@ import org.jspecify.annotations.Nullable;
 public final class BackendClient {
     private static final int MAX_SINGLE_BYTES = 64 << 10;
     /**
-     * The maximum size of an answer to a batch. For each certificate it contains little more than an id and a reason,
-     * but the reason may quote the certificate.
+     * The maximum size of an answer to a batch. For each certificate, an answer contains little more than an id and a
+     * reason, but the reason may quote the certificate.
      */
     private static final int MAX_BATCH_BYTES = 16 << 20;
 
@@ -64,8 +64,8 @@ public final class BackendClient {
     }
 
     /**
-     * Returns when the backend's certificate chain, as of the last answer, expires; empty without TLS or before the
-     * first answer.
+     * Returns the earliest expiry of a certificate in the chain that the backend presented with its last answer; empty
+     * without TLS or before the first answer.
      */
     Optional<Instant> certificateEnd() {
         return certificateEnd;
@@ -116,7 +116,7 @@ public final class BackendClient {
             HttpRequest.Builder request, int maxBytes, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
         CompletableFuture<HttpResponse<byte[]>> exchange =
                 http.sendAsync(request.build(), info -> new BoundedBody(maxBytes));
-        // the client's own time-out covers only the headers, and JDK 17 measures it with the wall clock
+        // the time-out of an HttpRequest covers only the headers, and JDK 17 measures it with the wall clock
         exchange.thenApply(this::reply)
                 .orTimeout(requestTimeout.toMillis(), TimeUnit.MILLISECONDS)
                 .whenComplete((reply, failure) -> {

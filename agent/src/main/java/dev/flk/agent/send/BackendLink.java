@@ -91,7 +91,10 @@ final class BackendLink {
         return offset;
     }
 
-    /** Returns a breaker that opens after {@value #OUTAGES_TO_OPEN} consecutive outages and waits with backoff. */
+    /**
+     * Returns a breaker that opens after {@value #OUTAGES_TO_OPEN} consecutive outages. The backoff determines how long
+     * the breaker stays open.
+     */
     static Breaker breaker(Backoff backoff, LongSupplier nanoTicker) {
         return new Breaker(
                 OUTAGES_TO_OPEN,
@@ -133,8 +136,8 @@ final class BackendLink {
     }
 
     /**
-     * Returns the readiness while an answer is awaited: WAIT if the breaker is open, and the sender then tries the next
-     * backend; otherwise FULL, and the sender waits for the answer.
+     * Returns the readiness while an answer is awaited. It is WAIT if the breaker is open; the sender then tries the
+     * next backend. Otherwise it is FULL, and the sender waits for the answer.
      */
     private Readiness whileItAnswers() {
         return breaker.isOpen() ? Readiness.WAIT : Readiness.FULL;
@@ -169,8 +172,8 @@ final class BackendLink {
     }
 
     /**
-     * Notes that the backend has answered the request for its time, and that it serves. The permission of the breaker
-     * was not used up: the next request may use it.
+     * Notes that the backend has answered the request for its time, and that it serves. The next request may use the
+     * permission of the breaker, which this request has not used up.
      */
     void serves(Reply reply, long sentNanos) {
         measuring = false;
@@ -184,7 +187,7 @@ final class BackendLink {
         }
     }
 
-    /** Notes that a request for the backend's time failed, or that the answer was not that of a serving backend. */
+    /** Notes that a request for the backend's time failed, or that its answer does not come from a serving backend. */
     void doesNotServe(String what) {
         measuring = false;
         permitted = false;
@@ -233,7 +236,10 @@ final class BackendLink {
         }
     }
 
-    /** Applies the results that concern the backend as a whole: its clock, its load, and the window. */
+    /**
+     * Applies the results of a request to the state of the backend: its clock, its last error, its pause and its
+     * window.
+     */
     void applyToBackend(List<SubmitResult> results) {
         long atLeastSeconds = -1;
         boolean recorded = false;
@@ -260,14 +266,17 @@ final class BackendLink {
         lastError = Optional.of(Printable.of(what));
     }
 
-    /** Pauses sending to the backend for this time from now. If an earlier pause ends later, it stays in effect. */
+    /**
+     * Pauses sending to the backend for {@code nanos} from now. If an earlier pause ends later, that pause stays in
+     * effect.
+     */
     void pause(long nanos) {
         pausedUntilNanos = Math.max(pausedUntilNanos, nanoTicker.getAsLong() + nanos);
     }
 
     /**
      * Returns the time on the ticker at which the backend may be ready again. If neither a pause nor the breaker delays
-     * it, only an answer can make it ready, and the result is {@code idleNanos} from now.
+     * the backend, only an answer can make it ready; the result is then {@code idleNanos} from now.
      */
     long nextNanos(long nowNanos, long idleNanos) {
         long breakerNanos = breaker.remainingNanos();

@@ -5,8 +5,9 @@ import java.time.Duration;
 import java.util.random.RandomGenerator;
 
 /**
- * The wait before a retry: a random time between 0 and {@code min(maxDelay, baseDelay·2ⁿ)} after {@code n} earlier
- * failures (full jitter). The randomness keeps agents that failed at the same time from retrying at the same time.
+ * The wait after a failure: a random time between 0 and {@code min(maxDelay, baseDelay·2ⁿ)}, where {@code n} is the
+ * number of earlier failures (full jitter). The randomness keeps agents that failed at the same time from retrying at
+ * the same time.
  */
 final class Backoff {
     private final long baseNanos;
@@ -22,14 +23,14 @@ final class Backoff {
         this.random = random;
     }
 
-    /** Returns the wait in nanoseconds after a failure. {@code failures} is the number of earlier failures. */
+    /** Returns the wait after a failure, in nanoseconds. {@code failures} is the number of earlier failures. */
     long afterNanos(int failures) {
         return jitter(ceilingNanos(failures));
     }
 
     /**
-     * Returns a random wait in nanoseconds between half of {@code min(maxDelay, baseDelay·2ⁿ)} and all of it. It is for
-     * waits that must not be close to 0, such as that of a breaker.
+     * Returns a random wait in nanoseconds: at least half of {@code min(maxDelay, baseDelay·2ⁿ)} and at most all of it,
+     * where {@code n} is {@code failures}. It is for waits that must not be close to 0, such as the wait of a breaker.
      */
     long atLeastHalfNanos(int failures) {
         long half = ceilingNanos(failures) / 2;

@@ -30,7 +30,7 @@ record Batch(List<Item> items) {
         return items.size();
     }
 
-    /** Returns the number of bytes of all lines, which the request keeps in memory. */
+    /** Returns the number of bytes of all lines. The request keeps them in memory. */
     long bytes() {
         return items.stream().mapToLong(item -> item.line().length).sum();
     }
@@ -48,8 +48,8 @@ record Batch(List<Item> items) {
     }
 
     /**
-     * A builder of batches: reads, stamps and signs due entries. It leaves out entries that must not be sent now or
-     * ever again, and passes them to {@link AnswerHandler} or {@link SignatureHold}. Owned by the sender's thread.
+     * A builder of batches. It reads, stamps and signs due entries. It leaves out entries that must not be sent now, or
+     * never again, and passes them to {@link AnswerHandler} or {@link SignatureHold}. Owned by the sender's thread.
      */
     static final class Builder {
         private final Outbox outbox;

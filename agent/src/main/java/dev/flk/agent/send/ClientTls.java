@@ -48,7 +48,8 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
 
     /**
      * Returns the TLS configuration. Returns empty if no setting is set; the JDK's authorities are then trusted, and no
-     * client certificate is sent. Also returns empty after a mistake, which is reported to {@code settings}.
+     * client certificate is sent. Also returns empty if a setting is invalid; the problem is reported to {@code
+     * settings}.
      */
     static Optional<ClientTls> read(Settings settings) {
         Optional<String> authorities = settings.find(CA);
@@ -60,7 +61,7 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
             return Optional.empty();
         }
         if (certificate.isPresent() != key.isPresent()) {
-            return Optional.empty(); // the file of the other setting can't be read; that is already reported
+            return Optional.empty(); // one of the two can't be read; that is already reported
         }
         if (authorities.isEmpty() && certificate.isEmpty()) {
             return Optional.empty();
@@ -86,7 +87,7 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
             builder.keyManager(pem(certificate), pem(key));
             return true;
         } catch (IllegalArgumentException e) {
-            // leaves out the message of the cause, which may quote the key
+            // leaves out the message of the exception, because it may quote the key
             settings.problem("TLS_CERT, TLS_KEY: can't be used; they must be a certificate and its PKCS#8 key without a"
                     + " password, both in PEM");
             return false;

@@ -33,8 +33,8 @@ final class ClockOffset {
 
     private static final int AGREEING = 3;
     /**
-     * The number of doubtful answers after which the last measurement is used again. Doubtful answers agree neither
-     * with that measurement nor often enough with each other.
+     * The number of doubtful answers after which the last measurement is used again, if the offset is unknown. A
+     * doubtful answer does not agree with that measurement, and not enough consecutive answers agree with it.
      */
     private static final int MOST_DOUBTED = 6;
 
@@ -120,7 +120,7 @@ final class ClockOffset {
 
     /**
      * Uses the last measurement again, advanced by the elapsed time. If there is none, assumes that the agent's clock
-     * is right. For answers without a {@code Date}, and after too many doubtful answers.
+     * is right. Called for answers without a {@code Date}, and after too many doubtful answers.
      */
     void keep() {
         set(measured ? byElapsedTime(clock.instant()) : Duration.ZERO);

@@ -14,15 +14,15 @@ import java.util.PriorityQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The queue of entries to send. Retries alternate with new entries, which were never sent; therefore neither kind can
- * hold up the other. New entries are read from the outbox in its order, a page at a time. Entries that are not read yet
- * take no memory here. For one thread.
+ * The queue of entries to send. Retries alternate with new entries, which this process has not sent yet; therefore
+ * neither kind can hold up the other. New entries are read from the outbox in its order, a page at a time. Entries that
+ * are not read yet take no memory here. For one thread.
  */
 final class SendQueue {
     private static final int PAGE = 256;
     /**
-     * The maximum number of retries; it is limited because each takes memory. When it is reached, no new entries are
-     * read from the outbox until some retries are settled.
+     * The number of waiting retries at which no more new entries are read from the outbox. It is limited because each
+     * retry takes memory.
      */
     static final int MAX_RETRIES = 50_000;
 
@@ -43,7 +43,7 @@ final class SendQueue {
         this.outbox = outbox;
     }
 
-    /** An entry to send, with what happened to it since the agent's start. Owned by the sender's thread. */
+    /** An entry to send, with the results of its sendings since the agent's start. Owned by the sender's thread. */
     static final class Queued {
         final OutboxEntry entry;
         /** The time from which on the entry may be sent, in nanoseconds on the ticker. */
@@ -58,8 +58,8 @@ final class SendQueue {
         /** The number of answers of 408 and 500; only these answers count towards {@code MAX_ATTEMPTS}. */
         int attemptsSpent;
         /**
-         * Whether no sending before the last one can have arrived. If the last sending did not arrive either, the
-         * certificate is not at the backend.
+         * Whether every sending before the last one is known not to have arrived. If the last sending did not arrive
+         * either, the certificate is not at the backend.
          */
         boolean neverArrivedBefore;
         /** The mark at which the entry's signature was last rejected; -1 if it never was. See {@link SignatureHold}. */
@@ -67,11 +67,11 @@ final class SendQueue {
         /** The mark at which the entry was last sent; see {@link SignatureHold}. */
         long sentAtMark;
         /**
-         * Whether the key was known to be good when the entry was last sent. It was if another entry of the shard, sent
-         * after the last rejection of this entry, had been accepted by then.
+         * Whether the key was known to be good when the entry was last sent: by then, the backend had accepted another
+         * entry of the shard, which was sent after the last rejection of this entry.
          */
         boolean keyKnownGood;
-        /** Whether the entry is a probe, whose answer shows whether signatures of its shard are accepted again. */
+        /** Whether the entry is a probe: its answer shows whether signatures of its shard are accepted again. */
         boolean probe;
         /**
          * The largest number of entries in a request that contains this entry. It is reduced after a batch with this
@@ -85,12 +85,14 @@ final class SendQueue {
         }
     }
 
-    /** Adds an entry that was sent before, to be sent again once it is due. */
+    /** Adds an entry to be sent once it is due. Usually the entry was sent before. */
     void retry(Queued queued) {
         retries.add(queued);
     }
 
-    /** Puts an entry back that was taken from the queue but never sent. It will be read from the outbox again. */
+    /**
+     * Puts back an entry that was taken from the queue but never sent. The entry will be read from the outbox again.
+     */
     void release(long sequence) {
         released.add(sequence);
     }
@@ -168,7 +170,10 @@ final class SendQueue {
         return !fresh.isEmpty();
     }
 
-    /** A FIFO queue of numbers that takes eight bytes for each; it may contain a million. For one thread. */
+    /**
+     * A FIFO queue of numbers in an array of eight bytes per number, because it may contain a million numbers. For one
+     * thread.
+     */
     static final class LongQueue {
         private long[] numbers = new long[16];
         private int head;

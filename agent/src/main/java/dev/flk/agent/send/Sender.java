@@ -44,11 +44,14 @@ import org.slf4j.LoggerFactory;
 public final class Sender {
     private static final Logger LOG = LoggerFactory.getLogger(Sender.class);
     /**
-     * The largest size of the stored certificates of a batch. It is half of the backend's limit, because stamps and
-     * signatures make the certificates longer.
+     * The largest size of the stored certificates of a batch. It is half of the backend's default limit, because stamps
+     * and signatures make the certificates longer.
      */
     private static final long MAX_BATCH_BYTES = 4 << 20;
-    /** The number of bytes in flight at which the sender stops sending requests; a single certificate may be longer. */
+    /**
+     * The number of bytes in flight at which the sender sends no further requests; the last request may exceed this
+     * number.
+     */
     private static final long MAX_IN_FLIGHT_BYTES = 8 << 20;
 
     private static final long STATE_WITHIN_SECONDS = 5;
@@ -164,8 +167,8 @@ public final class Sender {
         runTasks();
         int requests = 0;
         while (!stopping && inFlight.get() < configured.options.maxInFlight() && sendOne()) {
-            // handles answers between the attempts to send, because many entries of held shards may be taken without a
-            // request
+            // handles answers between the attempts to send, because many attempts may only take entries of held shards
+            // and send no request
             runTasks();
             if (++requests >= MOST_REQUESTS_A_STEP) {
                 return 0;
@@ -213,7 +216,9 @@ public final class Sender {
         return inFlight.get();
     }
 
-    /** Returns whether any request is unanswered, with certificates or for a backend's time. The sender's thread. */
+    /**
+     * Returns whether a request with certificates, or for a backend's time, is still unanswered. The sender's thread.
+     */
     boolean awaitsAnswer() {
         return inFlight.get() > 0 || configured.links.stream().anyMatch(BackendLink::isClockRequested);
     }
@@ -310,7 +315,10 @@ public final class Sender {
         configured.handler.finish();
     }
 
-    /** Records in the outbox that the batch is being sent, and sends it once the record is on disk. */
+    /**
+     * Records in the outbox that the batch is being sent. Sends the batch once the record is on disk or the disk has
+     * failed.
+     */
     private void send(Batch batch, BackendLink link, Age age) {
         AnswerHandler handler = configured.handler;
         inFlight.addAndGet(batch.size());
@@ -442,8 +450,8 @@ public final class Sender {
                 .min()
                 .orElse(now + IDLE_NANOS);
         long dueNanos = Math.min(due.orElse(Long.MAX_VALUE), probe.orElse(Long.MAX_VALUE));
-        // an entry that is due waits until a backend is ready; if no entry is due, the wait ends when the first entry
-        // is due
+        // an entry that is due waits until a backend is ready; if no entry is due, the wait lasts until the first entry
+        // or probe is due
         long wait = (dueNanos > now ? dueNanos : ready) - now;
         return Math.max(SHORTEST_WAIT_NANOS, Math.min(wait, IDLE_NANOS));
     }

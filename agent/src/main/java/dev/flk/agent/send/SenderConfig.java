@@ -22,7 +22,7 @@ import java.util.Set;
  *     list is empty
  * @param tls the trusted authorities and the client certificate; empty for the JDK's defaults
  * @param requestTimeout the longest time from the beginning of a request to its complete answer
- * @param signer the signer; empty if certificates are sent as they are, without a new signature
+ * @param signer the signer; empty if certificates are sent without a new signature
  */
 public record SenderConfig(
         List<URI> endpoints,
@@ -108,7 +108,7 @@ public record SenderConfig(
 
     private static URI baseUrl(String text) {
         String advice = "; write it like http://localhost:8080";
-        // does not quote a text with an @, which may contain a password
+        // a text that contains an @ is not quoted, because it may contain a password
         String mistake = (text.indexOf('@') < 0 ? "'" + text + "', which is " : "") + "not a base URL" + advice;
         try {
             URI uri = new URI(text);
@@ -128,7 +128,7 @@ public record SenderConfig(
     /**
      * The options of the sender; see the agent's settings in {@code docs/configuration.md}.
      *
-     * @param maxAttempts the number of answers of 408 or 500 after which an entry is given up; 0 for no limit
+     * @param maxAttempts the number of answers with status 408 or 500 after which an entry is given up; 0 for no limit
      * @param maxAge the maximum time between the first unanswered sending of an entry and its last retry. It must be
      *     shorter than {@code DEDUP_TTL}, the time for which the backend remembers outcomes; after that time, the
      *     backend would decide the certificate a second time

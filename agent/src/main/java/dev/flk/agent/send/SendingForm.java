@@ -16,8 +16,8 @@ import java.util.function.Consumer;
 
 /**
  * A certificate as it is sent. It is signed and stamped only at the time of sending: a new key therefore applies to
- * waiting certificates, too, and the stamp contains values that are known only then. All other members keep their
- * bytes. Pure.
+ * waiting certificates, too, and the stamp contains values that are known only then. All members other than the stamp
+ * and the signature keep their bytes. Pure.
  *
  * @param signed the signed fields
  * @param line the complete certificate in UTF-8, without a line break

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * The final result for a certificate.
  *
  * @param pcsId the id of the certificate; empty if the id could not be read
- * @param reason the backend's reason, or why the agent gave the certificate up; empty for an accepted certificate
+ * @param reason the backend's reason, or why the certificate was given up or lost; empty for an accepted certificate
  */
 public record Settlement(Kind kind, String pcsId, String reason) {
 
@@ -20,9 +20,12 @@ public record Settlement(Kind kind, String pcsId, String reason) {
     public enum Kind {
         /** Recorded by the backend, which confirmed the certificate's claims. */
         ACCEPTED(SettledAs.ACCEPTED),
-        /** Recorded for review by a person, because the claims are borderline or based on too little data. */
+        /**
+         * Recorded for review by a person, because the claimed regime or budget is doubtful, or the certificate
+         * declares that its claims are unreliable.
+         */
         ESCALATED(SettledAs.ESCALATED),
-        /** Recorded as rejected, because the backend's result contradicts the certificate's claims. */
+        /** Recorded as rejected, because a claim of the certificate is false or can't be checked. */
         REJECTED(SettledAs.ESCALATED),
         /** Given up: the certificate is in the file of dead letters. */
         DEAD_LETTERED(SettledAs.DEAD),

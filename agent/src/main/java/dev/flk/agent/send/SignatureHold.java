@@ -38,8 +38,7 @@ final class SignatureHold {
 
     private static final class Shard {
         /**
-         * The highest mark among accepted entries, each with the mark at which it was sent; -1 if no entry was accepted
-         * yet.
+         * The highest mark at which an accepted entry was sent; -1 if no entry was accepted since the first rejection.
          */
         private long acceptedOfMark = -1;
 
@@ -64,8 +63,8 @@ final class SignatureHold {
     }
 
     /**
-     * Returns whether an entry of this shard may be sent now. If not, keeps the entry until the shard is released or
-     * the entry becomes the probe; either returns it to the queue.
+     * Returns whether an entry of this shard may be sent now. If not, keeps the entry. The entry returns to the queue
+     * when the shard is released, or when the entry becomes the probe.
      */
     boolean admits(Queued queued, String shardId) {
         Shard shard = shards.get(shardId);
@@ -111,8 +110,8 @@ final class SignatureHold {
     /**
      * Notes that the signature of an entry was rejected.
      *
-     * @return true if the key is known to be good. The entry itself is then bad, and the caller must give it up. False
-     *     if the entry will be sent again; it is then kept here or in the queue
+     * @return true if the key is known to be good: the entry itself is then bad, and the caller must give it up. False
+     *     if the entry will be sent again: it is then kept here or in the queue
      */
     boolean refused(Queued queued, String shardId, long nowNanos) {
         boolean wasProbe = queued.probe;

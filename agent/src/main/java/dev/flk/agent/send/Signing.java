@@ -42,8 +42,8 @@ public record Signing(Optional<Signer> signer, SignatureCheck check) {
     }
 
     /**
-     * Reads the key from settings. Reports a problem if no algorithm is set, or if the key for the algorithm is
-     * missing.
+     * Reads the key from settings. Reports a problem if no algorithm is set, or if the key for the algorithm is missing
+     * or invalid.
      */
     public static Signing read(Settings settings) {
         settings.require(settings.isGiven(ALGORITHM), "PCS_SIGN_ALG: not set; set it to hmac, ed25519 or none");

@@ -12,9 +12,12 @@ package dev.flk.agent.send;
 record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) {
     /** The kind of a result, which determines the agent's next action. */
     enum Kind {
-        /** 200 or 202 with the id of this certificate: it is on the backend's disk, and was accepted or escalated. */
+        /**
+         * 200 or 202 with the id of this certificate: the certificate is on the backend's disk, and was accepted or
+         * escalated.
+         */
         RECORDED,
-        /** 202 with the id of this certificate: it is on the backend's disk, and was rejected. */
+        /** 202 with the id of this certificate: the certificate is on the backend's disk, and was rejected. */
         REJECTED,
         /** 200 or 202, but the backend has recorded different content under this id before. */
         CONFLICT,
@@ -45,7 +48,7 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
         return kind == Kind.RECORDED || kind == Kind.REJECTED;
     }
 
-    /** Returns the backend's decision on the certificate; only if {@link #isRecorded} returns true. */
+    /** Returns the backend's decision on the certificate. Valid only if {@link #isRecorded} returns true. */
     Settlement.Kind verdict() {
         return kind == Kind.REJECTED
                 ? Settlement.Kind.REJECTED
