@@ -12,8 +12,8 @@ import java.util.Optional;
 
 /**
  * One call of a script. If the position entry of this backend is the expected one, the script records each outcome
- * whose key has no valid one, and writes the next entry; otherwise it writes nothing. The server runs it atomically.
- * Its arguments and reply:
+ * whose key has no outcome or an expired one, and writes the next entry; otherwise it writes nothing. The server runs
+ * the script atomically. The arguments and the reply are:
  *
  * <pre>
  * KEYS   the position entry, then one key for each outcome
@@ -23,9 +23,9 @@ import java.util.Optional;
  *        or 0 and the existing entry, if it is not the expected one: nothing was written
  * </pre>
  *
- * <p>The script is sent as text each time, not as a hash. If a server had dropped a script that is sent as a hash
- * (SCRIPT FLUSH), it would refuse some of several pipelined calls, and their order would be lost. The script calls
- * {@code GET} after {@code SET} because Redis 6.2 has no {@code SET} with both {@code NX} and {@code GET}.
+ * <p>The script is sent as text each time, not as a hash. A server that had dropped the script (SCRIPT FLUSH) would
+ * refuse its hash in some of several pipelined calls, and their order would be lost. The script calls {@code GET} after
+ * {@code SET} because Redis 6.2 has no {@code SET} with both {@code NX} and {@code GET}.
  */
 final class PutCall {
     private static final byte[] SCRIPT = """
@@ -114,8 +114,8 @@ final class PutCall {
     }
 
     /**
-     * Returns empty if the call took effect; otherwise the position entry that existed instead of the expected one,
-     * blank if it was missing.
+     * Returns empty if the call took effect; otherwise the position entry that existed instead of the expected one, as
+     * an empty string if it was missing.
      */
     static Optional<String> refusedFor(List<Object> reply) {
         return (Long) reply.get(0) == 1
