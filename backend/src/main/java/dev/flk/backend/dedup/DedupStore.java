@@ -42,9 +42,9 @@ public interface DedupStore extends AutoCloseable {
     }
 
     /**
-     * Notes that the log contains content with this digest as evidence for this id. The note expires at {@code
-     * expiresAtMillis}, in milliseconds since the epoch. Returns false if the store keeps no such notes because it is
-     * rebuilt from the entire log at each start.
+     * Notes that the log contains content with this digest as evidence for this id. The note expires at
+     * {@code expiresAtMillis}, in milliseconds since the epoch. Returns false if the store keeps no such notes because
+     * it is rebuilt from the entire log at each start.
      */
     default CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
         return CompletableFuture.completedFuture(false);

@@ -43,9 +43,8 @@ public final class LowWater {
     /**
      * Adds a group of records that are on disk.
      *
-     * @param last the sequence of its last record
-     *
-     * @param arrivalMillis the arrival time of the oldest record
+     * @param last the sequence of the last record of the group
+     * @param arrivalMillis the arrival time of the oldest record, in milliseconds since the epoch
      * @param submissions the number of records that must be finished; 0 if there is nothing to finish
      */
     synchronized Group opened(long last, long arrivalMillis, int submissions) {
@@ -78,7 +77,7 @@ public final class LowWater {
         }
     }
 
-    /** Notes that the store has every outcome up to this sequence, and may lack any after it. */
+    /** Notes that the store has every outcome up to this sequence, and may lack any outcome after it. */
     public synchronized void assertedUpTo(long sequence) {
         assertedUpTo = sequence;
     }

@@ -155,8 +155,8 @@ final class RedisConnector implements AutoCloseable {
     }
 
     /**
-     * Returns an exception for a failure that the store itself detected. Its message is the server followed by {@code
-     * what}.
+     * Returns an exception for a failure that the store itself detected. Its message is the server followed by
+     * {@code what}.
      */
     StoreUnavailableException unavailable(String what) {
         return failures.of(what);
