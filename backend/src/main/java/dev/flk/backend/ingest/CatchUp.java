@@ -31,7 +31,7 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The catch-up of a store that was just connected: decides every submission after the store's position again, by the
+ * The catch-up of a store that was just connected: decides again every submission after the store's position, by the
  * rules with which it was logged, and puts the outcomes into the store (<i>asserts</i> them), oldest first, up to the
  * last record that the log had when the store was connected. Overruled records are read first: each comes after the
  * submission that it overrules, and that submission must not be asserted. The steps run on the recorder's thread,
@@ -123,8 +123,8 @@ final class CatchUp {
         private boolean ended;
 
         /**
-         * Creates a run over the records {@code from} to {@code last}, both inclusive. They are on disk, and the store
-         * may lack their outcomes.
+         * Creates a run over the records {@code from} to {@code last}, both inclusive. These records are on disk, and
+         * the store may lack their outcomes.
          *
          * @param then called with null after the last record, or with the cause if the run fails; not called after
          *     {@link #end} or if the store is lost

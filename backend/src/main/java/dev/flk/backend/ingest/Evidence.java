@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The evidence of conflicts: content that arrives under a known id but differs from the content that was decided. Each
  * different content is logged once, and never decided. A bounded index in memory, and the store across restarts,
- * remember what was logged. Their only purpose is that nothing is logged twice; both forget a content once it has
+ * remember what was logged. Their only purpose is that nothing is logged twice; both forget an entry once it has
  * expired. Safe for any thread.
  */
 final class Evidence {

@@ -27,7 +27,7 @@ final class InFlightIds {
     private final InstantSource expiry;
     private final ConcurrentHashMap<PcsId, InFlight> ids = new ConcurrentHashMap<>();
 
-    /** The result of a submission joining its id. */
+    /** The result of {@link #join} for a submission. */
     enum Joined {
         /** The id was not in flight; it is now, and the caller processes it. */
         OPENED,

@@ -31,8 +31,8 @@ import java.util.stream.Stream;
  * <p>Every admitted certificate is counted. When nothing is in flight, {@code flk_ingest_total} is the sum of
  * {@code flk_accepted}, {@code flk_escalated}, {@code flk_dedup_hits}, {@code flk_wal_errors},
  * {@code flk_internal_errors_total}, {@code flk_rejected_total} for the reasons malformed, clock and signature,
- * {@code flk_rate_limited_late_total}, and {@code flk_unavailable_total} for all causes except starting. From this sum,
- * {@code flk_decided_late_total} and {@code flk_refused_early_total} must be subtracted.
+ * {@code flk_rate_limited_late_total}, and {@code flk_unavailable_total} for all causes except starting, less the sum
+ * of {@code flk_decided_late_total} and {@code flk_refused_early_total}.
  */
 public final class IngestMetrics extends Metrics.Feature {
     public static final Key<Integer> SHARD_METRICS = Key.of(

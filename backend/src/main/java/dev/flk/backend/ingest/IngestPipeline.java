@@ -103,8 +103,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         /** When the store contains everything in the log; for a store that does not persist anything. */
         WHEN_STORE_IS_COMPLETE,
         /**
-         * When the store has caught up with the log, from its saved position on; for an embedded store. If the store
-         * fails or must be rebuilt, submissions are accepted at once, as in any other outage of the store.
+         * When the store has caught up with the log, from the store's saved position on; for an embedded store. If the
+         * store fails or must be rebuilt, submissions are accepted at once, as in any other outage of the store.
          */
         WHEN_STORE_HAS_CAUGHT_UP,
         /** When the log has been read; the store is connected later, as after an outage. */
@@ -481,7 +481,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         }
     }
 
-    /** Returns why submissions can't be logged; empty while they can. */
+    /** Returns why submissions can't be logged; empty while they can be logged. */
     public Optional<String> problem() {
         if (!inbox.log().isWriting()) {
             return Optional.of("the thread that writes the log has ended");
@@ -497,7 +497,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
                                 (cause instanceof LockLostException ? "" : "append failed: ") + cause.getMessage());
     }
 
-    /** Returns why new outcomes can't be recorded at the moment; empty while they can. */
+    /** Returns why new outcomes can't be recorded at the moment; empty while they can be recorded. */
     public Optional<String> storeProblem() {
         return link.problem();
     }

@@ -268,7 +268,10 @@ final class StoreLink {
         return Math.min(recordedUpTo, inbox.lowWater().mark());
     }
 
-    /** Returns the reason, for an operator, why new outcomes can't be recorded; empty while they can. Any thread. */
+    /**
+     * Returns the reason, for an operator, why new outcomes can't be recorded; empty while they can be recorded. Any
+     * thread.
+     */
     Optional<String> problem() {
         return store.isOpen() ? Optional.empty() : Optional.of(statusText);
     }
