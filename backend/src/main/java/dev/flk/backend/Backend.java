@@ -63,15 +63,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The running backend. Its parts are created in the order of their dependencies and closed in reverse. The HTTP server
- * comes first and answers {@code starting} while the log is read.
+ * The running backend. Its parts are created in the order of their dependencies and closed in reverse order, except for
+ * the HTTP servers. These are created first, so that they can answer {@code starting} while the log is read, and are
+ * closed first.
  */
 public final class Backend implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
     private static final Duration FINISH_WITHIN = Duration.ofSeconds(5);
 
     /**
-     * The time for which a backend that no longer owns its log still answers probes, so that operators can see why it
+     * The time for which the backend still answers probes after it has lost its log, so that operators can see why it
      * ends.
      */
     private static final Duration LOSS_SHOWN = Duration.ofSeconds(5);
@@ -105,8 +106,10 @@ public final class Backend implements AutoCloseable {
      * between this call and {@code serve}, so that a backend that accepts submissions always finishes them when it
      * stops.
      *
-     * @param again a function that reads the configuration again on SIGHUP, or throws {@link InvalidConfig}
-     * @throws IOException if the port is in use, or the log is in use, damaged or can't be read or written
+     * @param again a function that reads the configuration again, called on each SIGHUP; throws {@link InvalidConfig}
+     *     if the configuration has a mistake
+     * @throws IOException if a port or the log is in use, if the log is damaged or can't be read or written, or if
+     *     another configured file can't be used
      * @throws dev.flk.backend.dedup.DedupStore.StoreUnavailableException if the store can't be opened or fails
      */
     public static Backend start(BackendConfig config, String version, Supplier<BackendConfig> again)
@@ -229,8 +232,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Starts to accept submissions; {@code /readyz} and the log report readiness when the store is complete, which may
-     * be later. Must be called once, by the thread that started the backend.
+     * Starts to accept submissions. {@code /readyz} and a log line report readiness once the store is complete, which
+     * may be later. Must be called once, by the thread that started the backend.
      */
     public void serve() {
         IngestPipeline ready = Objects.requireNonNull(started, "did not start");
@@ -252,8 +255,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Blocks until this process no longer owns its log, and then for a few more seconds, in which probes still get an
-     * answer that says why.
+     * Blocks until this process no longer owns its log, and then for a few more seconds, during which probes still
+     * report this reason.
      *
      * @return the reason why the process must end
      */
@@ -346,7 +349,7 @@ public final class Backend implements AutoCloseable {
         throw new IllegalStateException("unknown signing configuration: " + signing);
     }
 
-    /** Returns whether several backends may use a store. */
+    /** Returns whether several backends may share a store of this kind. */
     private static boolean isShared(StoreConfig store) {
         return store instanceof StoreConfig.Redis || store instanceof StoreConfig.Postgres;
     }
@@ -359,7 +362,8 @@ public final class Backend implements AutoCloseable {
 
     /**
      * Returns the embedded store, which the first call opens; empty if another kind of store is configured. The first
-     * call may come before the log is open: a log that has lost its id asks the store for that id.
+     * call may come while the log is being opened: if the file with the id of the log is missing or damaged, the id is
+     * read from the store.
      */
     private Optional<EmbeddedStore> embedded(BackendConfig config) {
         if (embedded == null && config.store() instanceof StoreConfig.Embedded configured) {
@@ -428,7 +432,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Stops accepting, finishes submissions in flight and closes all parts in reverse order, even if one of them fails.
+     * Stops accepting submissions, finishes those in flight and closes the other parts in reverse order, even if
+     * closing one of them fails.
      */
     @Override
     public void close() {

@@ -14,8 +14,8 @@ import dev.flk.backend.state.StateMetrics;
 import dev.flk.backend.tls.ReloadedTls.TlsMetrics;
 
 /**
- * The metrics of all features, declared before any of them starts, so that each family is exposed from the first scrape
- * on. If a family appeared with its first event, a rate over the family would miss that event.
+ * The metrics of all features, declared before any feature starts, so that each family is exposed from the first scrape
+ * on. If a family appeared only with its first event, a rate over the family would miss that event.
  */
 final class BackendMetrics {
     final Metrics all;
@@ -30,7 +30,7 @@ final class BackendMetrics {
     final RecordMetrics record;
     final AuditMetrics audit;
 
-    /** @param mostShards the number of shards that have their own metrics */
+    /** @param mostShards the maximum number of shards that have their own metrics */
     BackendMetrics(String version, int mostShards) {
         all = new Metrics(version);
         refused = new RefusedSubmissions(all);

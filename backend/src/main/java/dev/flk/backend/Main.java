@@ -64,7 +64,7 @@ public final class Main {
         LOG.info("stopped");
     }
 
-    /** Returns a writer in UTF-8; the JDK's own streams use the encoding of the locale. */
+    /** Returns a writer that encodes in UTF-8; the JDK's own streams use the encoding of the locale. */
     private static PrintWriter utf8(FileDescriptor stream) {
         return new PrintWriter(new FileOutputStream(stream), true, StandardCharsets.UTF_8);
     }

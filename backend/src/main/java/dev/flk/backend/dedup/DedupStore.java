@@ -14,8 +14,8 @@ import java.util.concurrent.CompletionStage;
 
 /**
  * The store of outcomes: the first outcome of an id remains until it expires. Safe for any thread. A stage that fails
- * with {@link StoreUnavailableException} says nothing about the stored data: a failed read is never a miss, and a
- * failed write may have taken effect.
+ * with {@link StoreUnavailableException} says nothing about the stored data: after a failed read, an outcome may exist,
+ * and a failed write may have taken effect.
  */
 public interface DedupStore extends AutoCloseable {
 
@@ -27,40 +27,41 @@ public interface DedupStore extends AutoCloseable {
      *
      * @param decisions outcomes with distinct ids
      * @param completeUpTo the low-water mark: everything in the log up to this sequence is decided and recorded here.
-     *     It is stored atomically with the outcomes, even if it is lower than the previous one
+     *     The mark is stored atomically with the outcomes, even if it is lower than the previous one
      * @return the stored outcome for each decision, in their order: the decision itself, or the outcome that was
      *     recorded before it
      */
     CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo);
 
     /**
-     * Returns whether {@link #noteEvidence} noted that the log contains content with this digest as evidence for this
-     * id.
+     * Returns whether {@link #noteEvidence} has noted that the log contains content with this digest as evidence for
+     * this id, and the note has not expired.
      */
     default CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
         return CompletableFuture.completedFuture(false);
     }
 
     /**
-     * Notes that the log contains content with this digest as evidence for this id, until the note expires. Returns
-     * false if the store keeps no such notes, because it is rebuilt from the entire log at each start.
+     * Notes that the log contains content with this digest as evidence for this id. The note expires at
+     * {@code expiresAtMillis}, in milliseconds since the epoch. Returns false if the store keeps no such notes because
+     * it is rebuilt from the entire log at each start.
      */
     default CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
         return CompletableFuture.completedFuture(false);
     }
 
     /**
-     * Connects, at startup and after any failure; no other call works before. Calls of an earlier connection that are
-     * outstanding fail, now or at their own time-outs ({@link GuardedStore} does not wait for them).
+     * Connects the store. Must be called at startup and after any failure, before any other call. Outstanding calls of
+     * an earlier connection fail, now or at their own time-outs ({@link GuardedStore} does not wait for them).
      *
      * <p>A store that other processes can change keeps a position for this log: the sequence up to which the store is
      * complete, with a value that no other write has. This call reads the position. From now on, each put fails without
      * writing unless the position is still the one that this connection read or wrote last. This detects a store that
      * was emptied or restored from an older copy. If a put of an earlier connection arrives late, either that put or
-     * the next one is refused.
+     * the next put of this connection is refused.
      *
-     * @return the sequence up to which the store is complete for this log; empty if it knows none, for example because
-     *     it is new
+     * @return the sequence up to which the store is complete for this log; empty if the store knows no such sequence,
+     *     for example because it is new
      */
     CompletionStage<OptionalLong> connect();
 
@@ -81,7 +82,8 @@ public interface DedupStore extends AutoCloseable {
     void close();
 
     /**
-     * The outcome of an id, and when it expires. Its encoding, in the log and in every store that keeps bytes:
+     * The outcome of an id, with the time at which it expires. The log and the stores that keep bytes encode an outcome
+     * as follows:
      *
      * <pre>
      * pcs_id status expires_at_millis content_digest signed_digest   ASCII with single spaces, ended by a line feed
@@ -91,8 +93,8 @@ public interface DedupStore extends AutoCloseable {
      * @param status 200 or 202
      * @param body the exact bytes of the answer; must not be modified
      * @param digest the digest of the content that was decided
-     * @param signedDigest the first 16 hex digits of a digest of the signed fields; shows whether other content differs
-     *     in them
+     * @param signedDigest the first 16 hex digits of a digest of the signed fields; a comparison shows whether two
+     *     contents differ in these fields
      * @param expiresAtMillis the wall time at which the outcome expires, milliseconds since the epoch
      */
     record StoredOutcome(
@@ -120,7 +122,7 @@ public interface DedupStore extends AutoCloseable {
         /**
          * Decodes the output of {@link #encode}.
          *
-         * @throws IllegalArgumentException if these are not such bytes
+         * @throws IllegalArgumentException if the bytes do not have that format
          */
         public static StoredOutcome decode(byte[] bytes) {
             int lineEnd = 0;
@@ -166,7 +168,10 @@ public interface DedupStore extends AutoCloseable {
         }
     }
 
-    /** The failure of a store that could not be queried or did not answer. */
+    /**
+     * The failure of a call to a store. The store could not be reached, did not answer in time, reported an error, or
+     * contains invalid data.
+     */
     final class StoreUnavailableException extends RuntimeException {
         private static final long serialVersionUID = 1;
 

@@ -29,8 +29,9 @@ import org.slf4j.LoggerFactory;
 /**
  * A store with a circuit breaker. The first failure of any call also fails all outstanding calls, whatever their later
  * results. From then on, every call fails immediately until the store has been connected again ({@link #connect}), has
- * received the outcomes of the log that it may lack ({@link #assertAgain}), and has been opened ({@link #open}). Logs
- * one line when the store goes down and one when it is back. Safe for any thread; only one thread at a time writes.
+ * received the outcomes of the log that it may lack ({@link #assertAgain}), and has been opened ({@link #open}). Logs a
+ * line for each new problem and one when the store is back. Safe for any thread, but only one thread at a time may
+ * write.
  */
 public final class GuardedStore implements DedupStore {
     private static final long FIRST_WAIT_MILLIS = 100;
@@ -89,7 +90,7 @@ public final class GuardedStore implements DedupStore {
         whenLost = listener;
     }
 
-    /** Returns the number of the current connection, or of the last one. */
+    /** Returns the number of the newest connection, which may already have ended. */
     public synchronized long connection() {
         return connection;
     }
@@ -119,12 +120,12 @@ public final class GuardedStore implements DedupStore {
         return result;
     }
 
-    /** Does the same as {@link #putIfAbsent}, but between {@link #connect} and {@link #open}. */
+    /** Works like {@link #putIfAbsent}, but only between {@link #connect} and {@link #open}. */
     public CompletionStage<List<StoredOutcome>> assertAgain(List<StoredOutcome> decisions, long completeUpTo) {
         return guarded(State.CONNECTED, writes, () -> store.putIfAbsent(decisions, completeUpTo));
     }
 
-    /** Does the same as {@link #noteEvidence}, but between {@link #connect} and {@link #open}. */
+    /** Works like {@link #noteEvidence}, but only between {@link #connect} and {@link #open}. */
     public CompletionStage<Boolean> noteAgain(PcsId id, ContentDigest digest, long expiresAtMillis) {
         return guarded(State.CONNECTED, writes, () -> store.noteEvidence(id, digest, expiresAtMillis));
     }
@@ -141,8 +142,8 @@ public final class GuardedStore implements DedupStore {
     }
 
     /**
-     * Ends the connection of a store that answers but can't be used for a reason outside it, such as a damaged log.
-     * Acts like a failure, but does not call {@link #whenLost}.
+     * Ends the connection of a store that answers but can't be used for a reason outside the store, such as a damaged
+     * log. Acts like a failure, but does not run the callback of {@link #whenLost}.
      */
     public void giveUp(Throwable cause) {
         fail(connection(), cause, " can't be used: ");
@@ -255,8 +256,8 @@ public final class GuardedStore implements DedupStore {
     }
 
     /**
-     * Ends a connection. Does nothing and returns false if it has already ended: a late failure of an earlier
-     * connection must not end the current one.
+     * Ends the connection with this number. Does nothing and returns false if that connection has already ended: a late
+     * failure of an earlier connection must not end the current one.
      */
     private boolean fail(long failedConnection, Throwable failure, String otherReason) {
         Throwable cause = cause(failure);
@@ -279,12 +280,14 @@ public final class GuardedStore implements DedupStore {
         return true;
     }
 
-    /** Returns the cause of a failure that a stage has wrapped. */
+    /** Returns the cause of a failure that a stage has wrapped, or the failure itself if it is not wrapped. */
     private static Throwable cause(Throwable failure) {
         return failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
     }
 
-    /** Logs a problem, unless it was the last one logged: it is not repeated for each attempt. */
+    /**
+     * Logs a problem, unless it equals the last one that was logged, so that repeated attempts do not repeat the line.
+     */
     private void tell(Throwable cause, String otherReason) {
         String what = String.valueOf(cause.getMessage());
         if (closing || what.equals(problem)) {
@@ -305,8 +308,8 @@ public final class GuardedStore implements DedupStore {
     }
 
     /**
-     * Returns {@value #FIRST_WAIT_MILLIS} ms, doubled with each attempt up to {@value #MAX_WAIT_MILLIS} ms, and a
-     * jitter of up to a fifth, up or down.
+     * Returns {@value #FIRST_WAIT_MILLIS} ms, doubled with each attempt up to {@value #MAX_WAIT_MILLIS} ms, plus or
+     * minus a jitter of up to a fifth.
      */
     private static long waitMillis(int openings, RandomGenerator random) {
         long millis = Math.min(MAX_WAIT_MILLIS, FIRST_WAIT_MILLIS << Math.min(openings - 1, 10));

@@ -12,8 +12,9 @@ import org.slf4j.LoggerFactory;
 /**
  * The single clock of arrivals, expiry and retention: wall time that is protected within a process from jumps of the
  * system clock. While the wall clock keeps pace with the monotonic clock, this clock shows the wall time. When the wall
- * clock jumps, it is unknown whether the time before or after the jump is right: this clock then continues in elapsed
- * time, and trusts the wall clock again once that has kept pace for an hour. Every further jump restarts the hour.
+ * clock jumps, it is unknown whether the time before or after the jump is right. This clock then continues in elapsed
+ * time, and trusts the wall clock again once the wall clock has kept pace for an hour. Every further jump restarts the
+ * hour.
  *
  * <p>An outcome must remain valid for its whole life, measured in elapsed time, even if this clock adopts another wall
  * time meanwhile. Expiry therefore has a clock of its own, {@link #expiry}. If this clock steps back, {@code expiry}
@@ -34,8 +35,8 @@ public final class SteadyClock implements InstantSource {
     // guarded by this; an offset is the number of milliseconds by which a clock is ahead of the monotonic clock
 
     /**
-     * The offset of the wall clock after its last jump. The wall clock keeps pace while its offset stays close to this
-     * one.
+     * The offset of the wall clock after its last jump, or at the start. The wall clock keeps pace while its offset
+     * stays close to this one.
      */
     private long stepOffset;
 
@@ -48,7 +49,7 @@ public final class SteadyClock implements InstantSource {
     /** The time that {@link #expiry} shows while the wall clock is in doubt. */
     private long heldExpiryMillis;
 
-    /** The lowest offset of this clock at which an outcome arrived that may still be valid. */
+    /** The lowest offset of this clock since the arrival of the oldest outcome that may still be valid. */
     private long lowestOffset;
 
     private long lowestUntilNanos;
@@ -113,13 +114,13 @@ public final class SteadyClock implements InstantSource {
         return millis(nanos) + (isAtLowest() ? believedOffset : lowestOffset);
     }
 
-    /** Returns whether the wall clock jumped less than an hour ago; then nothing expires or is removed. */
+    /** Returns whether the wall clock jumped less than an hour ago. In that hour, nothing expires or is removed. */
     public synchronized boolean isInDoubt() {
         read();
         return inDoubt;
     }
 
-    /** Reads both clocks and returns the monotonic time. */
+    /** Reads both clocks, updates the offsets, and returns the monotonic time in nanoseconds. */
     private long read() {
         long nanos = nanoTicker.getAsLong();
         long offset = wall.millis() - millis(nanos);

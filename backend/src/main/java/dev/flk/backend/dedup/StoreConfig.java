@@ -73,8 +73,8 @@ public sealed interface StoreConfig {
     /**
      * A Redis server, which other backends may share.
      *
-     * @param uri the value of {@code REDIS_URI}, which may contain a password
-     * @param timeout the time limit of a call and of connecting
+     * @param uri the value of {@code REDIS_URI}, which may contain a password, or a URI made from {@code REDIS_ADDR}
+     * @param timeout the time limit of each call, and of opening a network connection
      */
     record Redis(Secret uri, Duration timeout) implements StoreConfig {}
 
@@ -82,7 +82,8 @@ public sealed interface StoreConfig {
     record Postgres(PostgresConfig server) implements StoreConfig {}
 
     /**
-     * Reads the settings of every store, so that a mistake in one shows before that store is used.
+     * Reads the settings of every store, so that a mistake is reported even if it is in the settings of a store that is
+     * not used.
      *
      * @param walDir the directory of the log, in which the embedded store must not be
      */

@@ -12,7 +12,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A timer that makes a store remove some of its expired entries once a second, on a thread of its own. If the store
- * fails repeatedly, logs only the first failure, until a sweep has succeeded. Must be closed before the store.
+ * fails repeatedly, only the first failure since the last successful sweep is logged. Must be closed before the store.
  */
 public final class Sweeper implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Sweeper.class);
@@ -25,7 +25,7 @@ public final class Sweeper implements AutoCloseable {
     /** Whether the last sweep failed; used by the timer's thread only. */
     private boolean failedBefore;
 
-    /** The removal of expired entries, as a store does it. */
+    /** The method of a store that removes expired entries, one portion per call. */
     public interface Stretch {
         /**
          * Removes some of the expired entries, about one second's worth.
@@ -56,7 +56,7 @@ public final class Sweeper implements AutoCloseable {
             tell(e);
         } catch (CompletionException e) {
             tell(e.getCause() == null ? e : e.getCause());
-        } catch (RuntimeException e) { // thrown further, it would end the timer silently
+        } catch (RuntimeException e) { // if it propagated, the timer would end silently
             LOG.error("removing expired entries of the dedup store failed and will be retried", e);
         }
     }

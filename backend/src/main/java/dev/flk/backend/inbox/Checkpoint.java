@@ -23,13 +23,13 @@ import org.slf4j.LoggerFactory;
  * log_id   32 hex digits, drawn when the file is created; a shared store keeps its position under this id
  * mark     everything in the log up to this sequence is decided and recorded in the store
  * decided  the highest mark so far: everything up to it was decided, whatever the store has lost since
- * removed  everything up to this sequence was removed after it was decided and its retention had passed, or is about
- *          to be removed, or was already missing when this file was created
+ * removed  records up to this sequence may be missing: they were removed after they were decided and their retention
+ *          had passed, are about to be removed, or were already missing when this file was created
  * crc32c   8 hex digits, of the text before the preceding space
  * </pre>
  *
- * The saved mark may be lower than the current one, which only gives the next start more to decide again. If the file
- * is missing or damaged, the next start decides the entire log again. Safe for any thread.
+ * The saved mark may be lower than the current one; the next start then decides more records again. If the file is
+ * missing or damaged, the next start decides the entire log again. Safe for any thread.
  */
 final class Checkpoint {
     /** The name of the file in the directory of the log. */
@@ -68,9 +68,9 @@ final class Checkpoint {
     }
 
     /**
-     * Creates the file, which is missing or damaged. The caller owns the directory.
+     * Creates the file if it is missing, or replaces it if it is damaged. The caller owns the directory.
      *
-     * @param knownId the id of the log, if the store still knows it
+     * @param knownId the id of the log, if the store still knows it; otherwise a new id is drawn
      * @param removed the number of records that are missing before the first existing one, for an unknown reason
      * @throws IOException if the file can't be made durable
      */
@@ -150,8 +150,8 @@ final class Checkpoint {
     }
 
     /**
-     * Returns the sequence up to which everything may have been removed, after it was decided and its retention had
-     * passed.
+     * Returns the sequence up to which records may be missing: they were removed after their retention, are about to be
+     * removed, or were already missing when the file was created.
      */
     synchronized long removed() {
         return line.removed();
@@ -178,8 +178,8 @@ final class Checkpoint {
     }
 
     /**
-     * Saves that all records up to {@code removed} are about to be removed; for a stopped backend, whose saved mark
-     * stays.
+     * Saves that all records up to {@code removed} are about to be removed, and leaves the saved mark unchanged. Used
+     * while the backend is stopped.
      */
     synchronized void keepRemoved(long removed) throws IOException {
         keep(line.mark(), Math.max(removed, line.removed()));

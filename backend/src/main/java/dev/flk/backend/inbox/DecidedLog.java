@@ -21,8 +21,8 @@ public final class DecidedLog {
     }
 
     /**
-     * Returns the sequence up to which everything is decided and recorded in the store; it decreases when the store is
-     * lost, until the store has caught up again.
+     * Returns the sequence up to which everything is decided and recorded in the store. After the store was lost and
+     * connected again, the sequence may be lower than before, until the store has caught up.
      */
     public long decidedUpTo() {
         return inbox.lowWater().mark();
@@ -46,7 +46,10 @@ public final class DecidedLog {
         return inbox.log().newestSegment();
     }
 
-    /** Returns a walk over the records from a sequence on, or from the oldest existing record. The caller closes it. */
+    /**
+     * Returns a walk over the records from sequence {@code from}, or from the oldest existing record if that is later.
+     * The caller closes the walk.
+     */
     public LogWalk walk(long from) {
         return inspector.walk(from);
     }

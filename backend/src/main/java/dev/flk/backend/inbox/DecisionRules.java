@@ -17,9 +17,9 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * The step that decides a certificate: the policy of the {@link Verifier} and the time for which an outcome is valid.
- * The outcome depends on nothing else but the certificate and its arrival time. The log stores these rules in each
- * segment ({@link #context}), therefore a replay decides in the same way.
+ * The rules that decide a certificate: the policy of the {@link Verifier} and the time for which an outcome is valid.
+ * Besides the rules, the outcome depends only on the certificate and its arrival time. The log stores these rules in
+ * each segment ({@link #context}), therefore a replay decides in the same way.
  */
 public final class DecisionRules {
     /** The numbers of the policy, in the order of the docs and of the constructor of {@link Policy}. */
@@ -98,7 +98,7 @@ public final class DecisionRules {
     /**
      * Parses the output of {@link #context}.
      *
-     * @throws IllegalArgumentException if {@code context} is not such a line
+     * @throws IllegalArgumentException if {@code context} does not have that format
      */
     static DecisionRules parse(String context) {
         int at = context.indexOf(TTL);

@@ -10,10 +10,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The floor under the free disk space, below which new submissions are rejected, so that the disk has room to finish
- * the accepted ones. Queries the file system if the last query is a second old, or if callers have written an eighth of
- * the floor since. Logs one line when the free space falls below the floor and one when it rises above it again. Safe
- * for any thread.
+ * A lower limit (floor) of the free disk space. Below it, new submissions are rejected, so that the disk has room to
+ * finish the accepted ones. Queries the file system if the last query is a second old, or if callers have written an
+ * eighth of the floor since. Logs one line when the free space falls below the floor and one when it rises above it
+ * again. Safe for any thread.
  */
 final class DiskFloor {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");

@@ -42,14 +42,14 @@ public final class Inbox implements AutoCloseable {
     public static final String MARK_FILE = Checkpoint.FILE;
 
     /**
-     * The size of the newest part of the log. A start always reads this part, even if it is decided, to make sure that
+     * The number of bytes at the end of the log that a start always reads, even if they are decided, to make sure that
      * nothing is appended after damage.
      */
     private static final long CHECKED_BYTES = 256L << 20;
 
     /**
-     * The largest expected difference between the clocks of backends that share a store. Only this long after its
-     * expiry does an outcome count as expired for all of them.
+     * The largest expected difference between the clocks of backends that share a store. An outcome that expired this
+     * long ago counts as expired for all of them.
      */
     private static final Duration CLOCKS_APART = Duration.ofDays(1);
 
@@ -64,8 +64,8 @@ public final class Inbox implements AutoCloseable {
     private final long lastAtStart;
 
     /**
-     * The records after the low-water mark that were in the log at startup, as one group; null if no such record
-     * existed, and once all are decided.
+     * The records after the low-water mark that were in the log at startup, as one group; null if there were none, or
+     * once all of them are decided.
      */
     private LowWater.@Nullable Group before;
 
@@ -128,7 +128,7 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Returns the checkpoint, or creates it if it is missing or damaged. The new one accepts the log from its first
+     * Returns the checkpoint. If it is missing or damaged, creates a new one, which accepts the log from its first
      * existing record on: by removing the file, an operator declares that missing records are lost for good.
      */
     private static Checkpoint keptMark(
@@ -151,7 +151,8 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Reads the log and counts the submissions after the saved mark. They are pending until the store has caught up.
+     * Reads the records after the saved mark, and at least the newest part of the log, and counts the submissions after
+     * the mark. They are pending until the store has caught up.
      */
     private void readUndecided() throws IOException {
         long mark = lowWater.mark();
@@ -229,8 +230,8 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Returns the sequence up to which no record is needed: each was removed after its retention, or its outcome has
-     * expired by the longest {@code DEDUP_TTL} of any segment.
+     * Returns the sequence up to which no record is needed any more: each record was removed after its retention, or is
+     * so old that its outcome has expired, even by the longest {@code DEDUP_TTL} of any segment.
      */
     private long needlessUpTo(long nowMillis) throws IOException {
         List<Log.Opening> openings = log.openings();
@@ -295,8 +296,8 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Returns a function from the context of records to how long they are kept: the retention, or the validity of their
-     * outcomes if that is longer.
+     * Returns a function that maps the context of records to the time for which they are kept: the retention, or the
+     * validity of their outcomes if that is longer.
      */
     static Function<String, Duration> kept(Duration retention) {
         return context -> {
@@ -308,7 +309,8 @@ public final class Inbox implements AutoCloseable {
     /**
      * The content of {@code inbox.mark}.
      *
-     * @param removed the sequence up to which records were removed after their retention
+     * @param removed the sequence up to which records may be missing, usually because they were removed after their
+     *     retention
      * @param decided the sequence up to which records were decided at some time
      * @param mark the sequence up to which records are decided and recorded in the store
      */
@@ -320,7 +322,7 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Returns whether less disk space is left than must stay free.
+     * Returns whether the free disk space is less than the space that must stay free.
      *
      * @param bytes the number of bytes that the caller writes if this method returns false
      */
@@ -328,7 +330,7 @@ public final class Inbox implements AutoCloseable {
         return floor.isBelow(bytes);
     }
 
-    /** Returns whether less than twice the space that must stay free is left. */
+    /** Returns whether the free disk space is less than twice the space that must stay free. */
     boolean isDiskNearlyLow() {
         return floor.isNearlyBelow();
     }
@@ -350,15 +352,18 @@ public final class Inbox implements AutoCloseable {
         return lastAtStart;
     }
 
-    /** Returns a reader from a sequence on. It skips a segment that was moved away if everything in it was decided. */
+    /**
+     * Returns a reader of the records from a sequence on. The reader skips a segment that was moved away if everything
+     * in that segment was decided.
+     */
     private LogReader read(long from) throws IOException {
         return log.read(from, OnDamage.STOP, kept.decided());
     }
 
     /**
-     * Returns a reader of the records that a store lacks, from a sequence on. It skips a missing segment only if all
-     * outcomes in it have expired, or if the retention removed it (an older segment that was put back may come before
-     * the gap). Any other missing segment is an error, even if it was decided.
+     * Returns a reader of the records that a store lacks, from a sequence on. The reader skips a missing segment only
+     * if all outcomes in that segment have expired, or if the retention removed it (an older segment that was put back
+     * may come before the gap). Any other missing segment is an error, even if it was decided.
      */
     public LogReader readToAssert(long from, long nowMillis) throws IOException {
         return log.read(from, OnDamage.STOP, Math.max(from - 1, needlessUpTo(nowMillis)));

@@ -53,10 +53,9 @@ public final class LogCare implements AutoCloseable {
     }
 
     /**
-     * Sets a sequence after which nothing is removed while the disk has room, because another reader still needs the
-     * later records.
+     * Sets a limit: records after it are kept while the disk has room, because another reader still needs them.
      *
-     * @param upTo a supplier of that sequence
+     * @param upTo a supplier of the last sequence that the reader no longer needs
      */
     public void waitFor(LongSupplier upTo) {
         needlessUpTo = upTo;
@@ -76,7 +75,7 @@ public final class LogCare implements AutoCloseable {
             }
         } catch (IOException | StoreUnavailableException e) {
             LOG.error("log maintenance failed and will be retried: {}", e.getMessage());
-        } catch (RuntimeException e) { // thrown further, it would end the timer silently
+        } catch (RuntimeException e) { // if it propagated, the timer would end silently
             LOG.error("log maintenance failed and will be retried", e);
         }
     }
@@ -86,7 +85,7 @@ public final class LogCare implements AutoCloseable {
             inbox.keepMark();
         } catch (IOException e) {
             LOG.error("saving the low-water mark failed and will be retried: {}", e.getMessage());
-        } catch (RuntimeException e) { // thrown further, it would end the timer silently
+        } catch (RuntimeException e) { // if it propagated, the timer would end silently
             LOG.error("saving the low-water mark failed and will be retried", e);
         }
     }

@@ -14,8 +14,9 @@ import java.util.OptionalLong;
 
 /**
  * The maintenance of closed segments while the backend is stopped (a running backend uses {@link LogCare}): compresses
- * them, and removes those that are past their retention and decided. The saved low-water mark shows what is decided;
- * without it nothing is removed. The caller of {@link #step} must own the directory. One thread.
+ * them, and removes those that are past their retention and decided. The saved low-water mark shows which records are
+ * decided; if it is missing or damaged, nothing is removed. The caller of {@link #step} must own the directory. One
+ * thread.
  */
 public final class LogCompaction {
     private final Optional<Checkpoint> kept;
@@ -38,7 +39,7 @@ public final class LogCompaction {
         return retention.plan(decidedUpTo().orElse(0));
     }
 
-    /** Returns the segments that are past their retention but stay, because they are not known to be decided. */
+    /** Returns the segments that are past their retention but are kept, because they are not known to be decided. */
     public List<Due> undecided() throws IOException {
         List<Due> due = plan();
         return retention.plan(Long.MAX_VALUE).stream()

@@ -47,7 +47,7 @@ public final class LoggedOutcomes {
     /**
      * The outcome with which a submission was answered, next to the outcome under other rules.
      *
-     * @param given the outcome that was answered
+     * @param given the outcome with which the submission was answered
      * @param isOfOtherContent whether {@code given} had been decided for different content under the same id
      * @param underOther the outcome under the other rules; null if no other rules were given
      */
@@ -69,8 +69,8 @@ public final class LoggedOutcomes {
     }
 
     /**
-     * Returns the sequence of the first noted submission that was overruled and is not before {@code from}; empty if no
-     * such submission exists.
+     * Returns the lowest sequence, at or after {@code from}, of a submission that a noted overruled record names; empty
+     * if there is none.
      */
     public OptionalLong firstOverruled(long from) {
         Long first = existing.ceilingKey(from);
@@ -102,7 +102,7 @@ public final class LoggedOutcomes {
     /**
      * Returns the outcome with which a submission was answered, and the outcome under other rules.
      *
-     * @param other other rules to decide by as well, or null
+     * @param other the other rules; null if the submission is not to be decided by other rules
      * @throws IOException if this version can't decide the record
      */
     public Compared compare(LogRecord submission, @Nullable DecisionRules other) throws IOException {
@@ -160,8 +160,8 @@ public final class LoggedOutcomes {
         private final Map<String, DecisionRules> byContext = new ConcurrentHashMap<>();
 
         /**
-         * Returns the decision on a submission, or the decision that evidence would have received. The same record
-         * always gives the same decision.
+         * Decides a record again. For evidence, which is never decided, returns the decision that it would have
+         * received as a submission. The same record always gives the same decision.
          *
          * @throws IOException if the record contains no certificate, or no rules that this version understands
          */

@@ -5,10 +5,11 @@ import java.util.ArrayDeque;
 import java.util.OptionalLong;
 
 /**
- * The low-water mark: every record in the log up to it is finished, which means decided and recorded, or in need of
- * neither. With several groups in flight, the mark is the last record before the oldest unfinished group, not the
- * position of the writer or of the group that finished last. While a store is catching up with the log, the mark does
- * not exceed the record up to which it has caught up. Safe for any thread; {@link #opened} is called in log order.
+ * The low-water mark: every record in the log up to it is finished. A record is finished once it is decided and
+ * recorded, or if it needs neither. With several groups in flight, the mark is the last record before the oldest
+ * unfinished group, not the position of the writer or of the group that finished last. While a store is catching up
+ * with the log, the mark does not exceed the record up to which it has caught up. Safe for any thread; {@link #opened}
+ * is called in log order.
  */
 public final class LowWater {
     private final ArrayDeque<Group> open = new ArrayDeque<>();
@@ -43,9 +44,8 @@ public final class LowWater {
     /**
      * Adds a group of records that are on disk.
      *
-     * @param last the sequence of its last record
-     *
-     * @param arrivalMillis the arrival time of the oldest record
+     * @param last the sequence of the last record of the group
+     * @param arrivalMillis the arrival time of the oldest record, in milliseconds since the epoch
      * @param submissions the number of records that must be finished; 0 if there is nothing to finish
      */
     synchronized Group opened(long last, long arrivalMillis, int submissions) {
@@ -78,7 +78,7 @@ public final class LowWater {
         }
     }
 
-    /** Notes that the store has every outcome up to this sequence, and may lack any after it. */
+    /** Notes that the store has every outcome up to this sequence, and may lack any outcome after it. */
     public synchronized void assertedUpTo(long sequence) {
         assertedUpTo = sequence;
     }

@@ -15,12 +15,12 @@ import java.util.stream.Stream;
 /** The kinds of records in the inbox log. The log stores a letter; commands and messages show a name. */
 public final class RecordKind {
     /**
-     * The raw body of a certificate to decide. Its outcome follows from the rules in the context that it was logged
-     * with.
+     * The raw body of a certificate to decide. Its outcome follows from the rules in the context with which the record
+     * was logged.
      */
     public static final char SUBMISSION = 's';
 
-    /** The raw body of a certificate whose id is known with different content. It is never decided. */
+    /** The raw body of a certificate whose id is already known, but with different content. It is never decided. */
     public static final char EVIDENCE = 'e';
 
     /**
@@ -94,7 +94,7 @@ public final class RecordKind {
         /**
          * Decodes the output of {@link #encode}.
          *
-         * @throws IllegalArgumentException if the bytes are not the output of {@link #encode}
+         * @throws IllegalArgumentException if the bytes do not have the form that {@link #encode} writes
          */
         public static Overruled decode(byte[] bytes) {
             int lineEnd = 0;

@@ -31,11 +31,11 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The catch-up of a store that was just connected: decides every submission after the store's position again, by the
+ * The catch-up of a store that was just connected: decides again every submission after the store's position, by the
  * rules with which it was logged, and puts the outcomes into the store (<i>asserts</i> them), oldest first, up to the
- * last record that the log had at the connection. Overruled records are read first: each comes after the submission
- * that it overrules, and that submission must not be asserted. The steps run on the recorder's thread, interleaved with
- * live traffic.
+ * last record that the log had when the store was connected. Overruled records are read first: each comes after the
+ * submission that it overrules, and that submission must not be asserted. The steps run on the recorder's thread,
+ * interleaved with live traffic.
  */
 final class CatchUp {
     private static final int BATCH = 512;
@@ -83,8 +83,8 @@ final class CatchUp {
     }
 
     /**
-     * Counts, once, a submission whose id has another outcome in the store. Logs its outcome as lost if the two
-     * outcomes give different answers.
+     * Counts a submission whose id has another outcome in the store; does nothing if it was counted before. Logs its
+     * outcome as lost if the two outcomes give different answers.
      */
     private void reportLost(Submitted ours, StoredOutcome winner) {
         if (!reportedLost.add(ours.sequence())) {
@@ -123,8 +123,8 @@ final class CatchUp {
         private boolean ended;
 
         /**
-         * Creates a run over the records {@code from} to {@code last}, both inclusive. They are on disk, and the store
-         * may lack their outcomes.
+         * Creates a run over the records {@code from} to {@code last}, both inclusive. These records are on disk, and
+         * the store may lack their outcomes.
          *
          * @param then called with null after the last record, or with the cause if the run fails; not called after
          *     {@link #end} or if the store is lost
@@ -189,7 +189,7 @@ final class CatchUp {
 
         /**
          * Reads the next record. If a segment was renamed or compressed since the directory was listed, closes the
-         * reader; the caller's retry then lists the directory again.
+         * reader and throws; the caller's retry then lists the directory again.
          */
         private @Nullable LogRecord readNext() throws IOException {
             try {

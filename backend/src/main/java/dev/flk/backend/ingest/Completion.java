@@ -49,7 +49,7 @@ final class Completion {
         return inFlightIds.isUnderWay(inFlight);
     }
 
-    /** Settles an id that already had an outcome; nothing was logged for it. */
+    /** Settles an id that already had an outcome; its submission was not logged. */
     void known(InFlight inFlight, StoredOutcome existing) {
         inFlightIds.end(inFlight).forEach(candidate -> answerKnown(candidate, existing));
     }
@@ -82,8 +82,8 @@ final class Completion {
     }
 
     /**
-     * Settles an id whose submission did not reach the log, and frees the id. Does nothing if the id is no longer in
-     * flight.
+     * Settles an id whose submission did not reach the log, and frees the id. Does nothing if this entry is no longer
+     * in flight.
      */
     void failed(InFlight inFlight, Outcome error) {
         inFlightIds.end(inFlight).forEach(candidate -> answerError(candidate, error));
@@ -106,8 +106,8 @@ final class Completion {
     }
 
     /**
-     * Answers a submission with {@code error}, because its id still waits for the store. If its content differs from
-     * the content in flight, the content is first logged as evidence.
+     * Answers a submission with {@code error}, because its id still waits for the store. If the submission's content
+     * differs from the content in flight, it is first logged as evidence.
      */
     void answerWaiting(Candidate candidate, InFlight inFlight, Outcome error) {
         if (candidate.digest().equals(inFlight.outcome().digest())) {
@@ -163,8 +163,8 @@ final class Completion {
     }
 
     /**
-     * Notes the submission as finished, which may advance the low-water mark. Called after the id was removed from
-     * those in flight, so that none is in flight when nothing is pending, and before the answers.
+     * Notes the submission as finished, which may advance the low-water mark. Called before the answers, and after the
+     * id was removed from those in flight, so that no id is in flight when nothing is pending.
      */
     private void finished(InFlight inFlight) {
         LowWater.Group group = inFlight.group();

@@ -27,8 +27,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The evidence of conflicts: content that arrives under a known id but differs from the content that was decided. Each
  * different content is logged once, and never decided. A bounded index in memory, and the store across restarts,
- * remember what was logged; their only purpose is that nothing is logged twice, and both forget it once it has expired.
- * Safe for any thread.
+ * remember what was logged. Their only purpose is that nothing is logged twice; both forget an entry once it has
+ * expired. Safe for any thread.
  */
 final class Evidence {
     private final Inbox inbox;
@@ -178,7 +178,8 @@ final class Evidence {
     /**
      * A rate limit on the bytes of evidence that are logged. Only part of a certificate is signed, so anyone with a
      * copy of a certificate can make any number of different contents without a key. One bucket of bytes for all
-     * evidence bounds its share of the disk; it also delays honest conflicts. Safe for any thread.
+     * evidence bounds the share of the disk that evidence takes; this limit also delays honest conflicts. Safe for any
+     * thread.
      */
     static final class EvidenceBudget {
         /** The size of the bucket: the longest body that can be configured. */

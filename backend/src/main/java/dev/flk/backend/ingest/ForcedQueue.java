@@ -36,10 +36,10 @@ public final class ForcedQueue implements LogListener {
     private Group together = new Group(new ArrayList<>(), new ArrayList<>());
 
     /**
-     * The work that follows one fsync.
+     * The work that follows one fsync, or a single task.
      *
      * @param submissions the submissions that are on disk and must be recorded, in log order
-     * @param others the tasks to run
+     * @param others the tasks to run after the submissions were passed to the store
      */
     record Group(List<InFlight> submissions, List<Runnable> others) {
         private boolean isEmpty() {
@@ -62,7 +62,7 @@ public final class ForcedQueue implements LogListener {
         flush = toDo;
     }
 
-    /** Returns a stage that completes when this process no longer owns the log. */
+    /** Returns a stage that completes once this process no longer owns the log. */
     public CompletionStage<LockLostException> lockLost() {
         return lockLost;
     }
@@ -72,14 +72,17 @@ public final class ForcedQueue implements LogListener {
         together.submissions().addAll(submissions);
     }
 
-    /** Returns a callback for the thread of the log's writer; it makes the recorder's thread run {@code then}. */
+    /**
+     * Returns a callback to run on the thread of the log's writer. It makes the recorder's thread run {@code then} with
+     * the same value.
+     */
     <T> Consumer<T> later(Consumer<T> then) {
         return value -> together.others().add(() -> then.accept(value));
     }
 
     /**
-     * Queues the collected group, after every append that shared the fsync was notified. Called on the thread of the
-     * log's writer.
+     * Queues the collected group. Called on the thread of the log's writer, after every append that shared the fsync
+     * was notified.
      */
     @Override
     public void groupEnded() {

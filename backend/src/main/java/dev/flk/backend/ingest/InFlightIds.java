@@ -27,7 +27,7 @@ final class InFlightIds {
     private final InstantSource expiry;
     private final ConcurrentHashMap<PcsId, InFlight> ids = new ConcurrentHashMap<>();
 
-    /** The result of a submission joining its id. */
+    /** The result of {@link #join} for a submission. */
     enum Joined {
         /** The id was not in flight; it is now, and the caller processes it. */
         OPENED,
@@ -39,7 +39,9 @@ final class InFlightIds {
         FULL
     }
 
-    /** The result of {@link #join}; {@code inFlight} is the entry of the id, and empty if there was no room for it. */
+    /**
+     * The result of {@link #join}; {@code inFlight} is the entry of the id, or empty if there was no room for the id.
+     */
     record Join(Joined joined, Optional<InFlight> inFlight) {}
 
     /** @param expiry the clock that decides whether an outcome has expired */
@@ -64,7 +66,7 @@ final class InFlightIds {
     }
 
     /**
-     * Removes an id from those in flight, and returns the submissions to answer; empty if this entry was removed
+     * Removes an id from those in flight, and returns the submissions to answer; returns none if this entry was removed
      * before.
      */
     List<Candidate> end(InFlight inFlight) {
@@ -114,13 +116,14 @@ final class InFlightIds {
     /**
      * One id in flight, from its look-up until its outcome is recorded. Submissions of the same id that arrive in the
      * meantime join its waiting list, which {@link InFlightIds} guards. Only one step at a time uses the other fields.
-     * Once the log has the submission, only its decision is kept, not its body.
+     * Once the log has the submission and the waiting submissions are answered, only the decision is kept, not the
+     * body.
      */
     static final class InFlight implements Loggable {
         private final Decision decision;
         private final String keyId;
 
-        /** The submission that put the id in flight; null once the log has it. */
+        /** The submission that put the id in flight; null once its entry was taken for the log. */
         private @Nullable Candidate opener;
 
         private LowWater.@Nullable Group group;

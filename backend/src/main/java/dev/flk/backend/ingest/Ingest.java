@@ -23,9 +23,9 @@ import org.jspecify.annotations.Nullable;
 public interface Ingest {
 
     /**
-     * Submits certificates that arrived together (in one turn of an event loop, or as the lines of a batch), in that
-     * order. The callback of each submission is called exactly once. An outcome which promises that the body is on disk
-     * is passed on only when that is true.
+     * Submits certificates that arrived together (in one turn of an event loop, or as the lines of a batch), in the
+     * order of the list. The callback of each submission is called exactly once. An outcome which promises that the
+     * body is on disk is passed on only when the body is on disk.
      */
     void submit(List<Submission> turn);
 
@@ -33,13 +33,13 @@ public interface Ingest {
      * Looks up the stored outcome of one certificate.
      *
      * @param answer called exactly once, on any thread: with the stored outcome, with a refusal if the id waits for its
-     *     decision or can't be looked up at the moment, or with nothing if the store does not contain the id
+     *     decision or can't be looked up at the moment, or with an empty value if the store does not contain the id
      */
     void lookUp(PcsId id, Consumer<Optional<Outcome>> answer);
 
     /**
-     * A gate that answers {@code starting} until it is opened, when the log has been read, and then forwards
-     * everything. Safe for any thread.
+     * A gate that answers {@code starting} until it is opened, which happens once the log has been read. From then on,
+     * it forwards everything. Safe for any thread.
      */
     final class Gate implements Ingest {
         private static final Refused STARTING = new Refused(Refusal.STARTING, 1);
@@ -99,8 +99,8 @@ public interface Ingest {
         /** The reason for a refusal, with the error text of the contract. */
         enum Refusal {
             /**
-             * The body breaks a rule and can never succeed (400). Each rule has an error text of its own instead of
-             * this one.
+             * The body breaks a rule, or its time is too far in the future (400). Each rule has an error text of its
+             * own instead of this one.
              */
             MALFORMED("malformed"),
             /** The signature is missing or wrong (401). */
@@ -186,8 +186,8 @@ public interface Ingest {
         }
 
         /**
-         * A submission that passed the steps parse, signature and format, with the decision on it, which may be to reject
-         * the certificate.
+         * A submission that passed the steps parse, signature and format, together with the decision on it. The
+         * decision may be to reject the certificate.
          *
          * @param keyId the id of the key that signed it, as written to the log
          */

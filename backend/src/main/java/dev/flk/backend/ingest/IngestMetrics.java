@@ -28,11 +28,11 @@ import java.util.stream.Stream;
 /**
  * The metrics of ingest. Safe for any thread.
  *
- * <p>Every admitted certificate is counted: when nothing is in flight, {@code flk_ingest_total} is the sum of
+ * <p>Every admitted certificate is counted. When nothing is in flight, {@code flk_ingest_total} is the sum of
  * {@code flk_accepted}, {@code flk_escalated}, {@code flk_dedup_hits}, {@code flk_wal_errors},
  * {@code flk_internal_errors_total}, {@code flk_rejected_total} for the reasons malformed, clock and signature,
- * {@code flk_rate_limited_late_total}, and {@code flk_unavailable_total} for all causes except starting, minus
- * {@code flk_decided_late_total} and {@code flk_refused_early_total}.
+ * {@code flk_rate_limited_late_total}, and {@code flk_unavailable_total} for all causes except starting, less the sum
+ * of {@code flk_decided_late_total} and {@code flk_refused_early_total}.
  */
 public final class IngestMetrics extends Metrics.Feature {
     public static final Key<Integer> SHARD_METRICS = Key.of(
@@ -93,7 +93,7 @@ public final class IngestMetrics extends Metrics.Feature {
     private final Gauge walBytes = gauge("flk_wal_bytes", "Size of the log on disk.");
     private final Gauge walFreeBytes = gauge("flk_wal_free_bytes", "Bytes free on the file system of the log.");
 
-    /** @param mostShards the number of shards that have their own metrics */
+    /** @param mostShards the maximum number of shards that have their own metrics */
     public IngestMetrics(Metrics metrics, RefusedSubmissions refused, int mostShards) {
         super(metrics);
         this.refused = refused;
@@ -112,8 +112,8 @@ public final class IngestMetrics extends Metrics.Feature {
     }
 
     /**
-     * Outcomes by shard. The first shards since the start are shown separately and all others together as
-     * {@value #OTHERS}, which bounds the memory and the number of labels. Names are escaped as in log lines.
+     * Outcomes by shard. The first shards since the start are shown separately, and all others are shown together as
+     * {@value #OTHERS}. This bounds the memory and the number of labels. Names are escaped as in log lines.
      */
     static final class Shards extends Metrics.Feature {
         private static final String OTHERS = "(others)";
@@ -145,7 +145,7 @@ public final class IngestMetrics extends Metrics.Feature {
             }
         }
 
-        /** @param mostShards the number of shards that are shown separately; 0 to show no shard at all */
+        /** @param mostShards the maximum number of shards that are shown separately; 0 to show no shard at all */
         private Shards(Metrics metrics, int mostShards, LongSupplier nanoTicker) {
             super(metrics);
             this.mostShards = mostShards;

@@ -103,8 +103,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         /** When the store contains everything in the log; for a store that does not persist anything. */
         WHEN_STORE_IS_COMPLETE,
         /**
-         * When the store has caught up with the log, from its saved position on; for an embedded store. If the store
-         * fails or must be rebuilt, submissions are accepted at once, as in any other outage of the store.
+         * When the store has caught up with the log, from the store's saved position on; for an embedded store. If the
+         * store fails or must be rebuilt, submissions are accepted at once, as in any other outage of the store.
          */
         WHEN_STORE_HAS_CAUGHT_UP,
         /** When the log has been read; the store is connected later, as after an outage. */
@@ -255,8 +255,9 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
-     * Checks the other rules. {@code sent_at} is in the future only if it is ahead of both clocks: after a jump, a sender
-     * may follow the backend's {@code Date}, which is the wall clock, or its own clock, which the other one agrees with.
+     * Checks the other rules. {@code sent_at} counts as in the future only if it is ahead of both the wall clock and
+     * the steady clock. After a jump of the wall clock, a sender may follow the backend's {@code Date}, which shows the
+     * wall clock, or its own clock, which may agree with the steady clock.
      */
     private Certificate checked(ParsedCertificate parsed, Submitter sender, long arrivalMillis) throws Objection {
         Instant wall = clock.wall().instant();
@@ -318,7 +319,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
 
     /**
      * Logs the submissions without a stored outcome, and answers the others. If the look-up failed ({@code existing} is
-     * null), logs all of them; the later put finds an outcome that already exists.
+     * null), logs all of them; the later put then finds any outcome that already exists.
      */
     private void logUnknown(List<InFlight> opened, @Nullable List<Optional<StoredOutcome>> existing) {
         try {
@@ -350,8 +351,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
-     * Appends submissions to the log, in parts that fit into one fsync; the recorder receives them once they are on
-     * disk.
+     * Appends submissions to the log, in parts that fit into one fsync. The recorder receives the submissions once they
+     * are on disk.
      */
     private void append(List<InFlight> unknown) {
         List<InFlight> part = new ArrayList<>();
@@ -419,8 +420,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
-     * Checks, for a simulation, that the active segment was not moved away; if it was, the writer's next step opens
-     * another.
+     * Checks, for a simulation, whether the active segment was moved away; if it was, the next step of the writer opens
+     * another segment.
      */
     void stepWatch() {
         inbox.log().watchStep();
@@ -462,7 +463,10 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         return arrival.isEmpty() ? 0 : Math.max(0, clock.millis() - arrival.getAsLong()) / 1000.0;
     }
 
-    /** Runs {@code callback} once, on any thread, once new submissions can be logged and their outcomes recorded. */
+    /**
+     * Runs {@code callback} one time, on any thread, as soon as new submissions can be logged and their outcomes
+     * recorded.
+     */
     public void whenReady(Runnable callback) {
         whenReady.set(callback);
         reportReady();
@@ -477,7 +481,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         }
     }
 
-    /** Returns why submissions can't be logged; empty while they can. */
+    /** Returns why submissions can't be logged; empty while they can be logged. */
     public Optional<String> problem() {
         if (!inbox.log().isWriting()) {
             return Optional.of("the thread that writes the log has ended");
@@ -493,7 +497,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
                                 (cause instanceof LockLostException ? "" : "append failed: ") + cause.getMessage());
     }
 
-    /** Returns why new outcomes can't be recorded at the moment; empty while they can. */
+    /** Returns why new outcomes can't be recorded at the moment; empty while they can be recorded. */
     public Optional<String> storeProblem() {
         return link.problem();
     }

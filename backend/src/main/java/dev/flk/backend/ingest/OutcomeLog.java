@@ -20,7 +20,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The log lines of ingest, worded as operators search for them. They never contain a payload or a key. Lines that an
+ * The log lines of ingest, in the words that operators search for. They never contain a payload or a key. Lines that an
  * unauthenticated sender can cause are limited; the next line of that kind says how many were left out.
  */
 final class OutcomeLog {
@@ -86,7 +86,7 @@ final class OutcomeLog {
         if (!(Math.abs(value) < EXACT_BELOW)) {
             return String.format(Locale.ROOT, "%.2f", value);
         }
-        // logged values have at most nine decimals, so this rounding is exact; the next one rounds a half up
+        // logged values have at most nine decimals, so this rounding is exact; the next line rounds a half up
         long billionths = Math.round(Math.abs(value) * 1e9);
         long hundredths = (billionths + 5_000_000) / 10_000_000;
         String sign = value < 0 || (value == 0 && 1 / value < 0) ? "-" : "";
@@ -172,8 +172,8 @@ final class OutcomeLog {
     }
 
     /**
-     * Logs that another outcome was recorded first, and is therefore the answer. It is a mere duplicate if it was
-     * decided for the same content.
+     * Logs that another outcome was recorded first, and is therefore the answer. If that outcome was decided for the
+     * same content, the line calls the submission a duplicate.
      */
     void overruled(StoredOutcome ours, StoredOutcome existing) {
         if (ours.digest().equals(existing.digest())) {

@@ -136,7 +136,9 @@ final class OutcomeWriter {
         }
     }
 
-    /** @param millis the longest time to wait, counted anew after an interrupt; 0 waits without a limit */
+    /**
+     * @param millis the longest time to wait, counted from the start again after an interrupt; 0 waits without a limit
+     */
     private void join(long millis) {
         boolean interrupted = false;
         boolean joined = false;
@@ -269,8 +271,8 @@ final class OutcomeWriter {
     }
 
     /**
-     * Logs the outcome that was recorded first, and answers once that record is on disk. A restart then asserts that
-     * outcome and not ours.
+     * Logs an overruled record with the outcome that was recorded first, and answers once the record is on disk. A
+     * later start then asserts that outcome and not ours.
      */
     private void keepOverruling(InFlight inFlight, StoredOutcome winner) {
         log.overruled(inFlight.outcome(), winner);
@@ -314,8 +316,8 @@ final class OutcomeWriter {
         }
 
         /**
-         * Removes and returns the oldest submissions, up to the first id that occurs twice, because a batch must have
-         * distinct ids. An id occurs twice if its first outcome had expired when the second submission arrived.
+         * Removes and returns the oldest submissions, up to the first repeated id, because a batch must have distinct
+         * ids. An id occurs twice if its first outcome had expired when the second submission arrived.
          */
         List<InFlight> next() {
             List<InFlight> batch = new ArrayList<>();

@@ -90,8 +90,8 @@ final class StoreLink {
     }
 
     /**
-     * Does what is due. Connects a lost store if a retry is allowed. Writes the low-water mark into an idle store if it
-     * has changed or a second has passed, which also detects that the store is lost.
+     * Does what is due. Connects a lost store if a retry is allowed. Writes the low-water mark into an idle store if
+     * the mark has changed or if nothing was written for a second, which also detects that the store is lost.
      */
     void step() {
         switch (state) {
@@ -145,9 +145,10 @@ final class StoreLink {
     }
 
     /**
-     * Opens the store, because all records that the log had at the connection are asserted, and later ones are in
-     * flight. If the store's position was beyond the end of the log, first makes the new position durable: the old one
-     * must not come back after new records have received the same sequences.
+     * Ends the catch-up. If it failed, gives up the store. Otherwise opens the store: all records that the log had when
+     * the store was connected are asserted, and later ones are in flight. If the store's position was beyond the end of
+     * the log, first makes the new position durable: the old one must not come back after new records have received the
+     * same sequences.
      */
     private void asserted(@Nullable Throwable failure) {
         if (failure != null) {
@@ -188,7 +189,7 @@ final class StoreLink {
         }
     }
 
-    /** Gives up a store that answers, because a step that it needs has failed. */
+    /** Gives up a store that answers, because the catch-up failed or the low-water mark could not be saved. */
     private void giveUp(Throwable cause) {
         lastFailure = cause;
         state = State.LOST;
@@ -216,7 +217,10 @@ final class StoreLink {
         }
     }
 
-    /** Returns the reason why the last attempt failed, for a start that requires the store; null if none has failed. */
+    /**
+     * Returns the reason why the last attempt to connect the store or to catch it up failed, for a start that requires
+     * the store; null if no attempt has failed since the store was last up.
+     */
     @Nullable
     Throwable lastFailure() {
         return lastFailure;
@@ -264,7 +268,10 @@ final class StoreLink {
         return Math.min(recordedUpTo, inbox.lowWater().mark());
     }
 
-    /** Returns the reason, for an operator, why new outcomes can't be recorded; empty while they can. Any thread. */
+    /**
+     * Returns the reason, for an operator, why new outcomes can't be recorded; empty while they can be recorded. Any
+     * thread.
+     */
     Optional<String> problem() {
         return store.isOpen() ? Optional.empty() : Optional.of(statusText);
     }
@@ -305,7 +312,7 @@ final class StoreLink {
             this.lowWater = lowWater;
         }
 
-        /** Adds a measurement. One thread at a time. */
+        /** Adds a measurement. Called by one thread at a time. */
         void recorded(int outcomes, long nanos) {
             if (outcomes > 0) {
                 double latest = (double) nanos / outcomes;
@@ -314,7 +321,7 @@ final class StoreLink {
             }
         }
 
-        /** Returns the answer to a submission that waits for the store. */
+        /** Returns the refusal of a submission that waits for the store, or of a look-up that failed. */
         Refused storeDown() {
             double nanos = Math.max(store.untilNextTryNanos(), store.lostForNanos() / 4)
                     + lowWater.pending() * nanosPerOutcome;

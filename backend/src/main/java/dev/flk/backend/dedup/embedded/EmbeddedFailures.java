@@ -10,16 +10,16 @@ import org.rocksdb.RocksDBException;
 import org.rocksdb.Status;
 
 /**
- * The failures of the embedded store since it was connected, and their meaning for its files. The first failure ends a
- * connection; later failures of that connection are ignored. If a read fails in two connections within a minute, the
- * files count as spoiled. Safe for any thread.
+ * The failures of the embedded store, and their meaning for its files. The first failure ends a connection; later
+ * failures of that connection are ignored. If a read fails in two connections within a minute, the files count as
+ * spoiled. Safe for any thread.
  */
 final class EmbeddedFailures {
     private static final long FAILS_AGAIN_WITHIN_NANOS = TimeUnit.MINUTES.toNanos(1);
 
     /**
-     * The minimum time between two failed reads that count separately: reads that fail within less may share a
-     * transient cause.
+     * The minimum time between two failed reads that count separately: reads that fail within a shorter time may share
+     * a transient cause.
      */
     private static final long FAILS_AGAIN_AFTER_NANOS = TimeUnit.SECONDS.toNanos(2);
 
@@ -40,7 +40,10 @@ final class EmbeddedFailures {
         DAMAGED,
         /** The files could not be read, but may be readable later. */
         UNREADABLE,
-        /** The files are intact; the disk is full, a limit is reached, or another process uses them. */
+        /**
+         * The files are intact; the cause is elsewhere, such as a full disk, a reached limit or another process that
+         * uses them.
+         */
         ELSEWHERE;
 
         static Failure of(Exception e) {
@@ -94,8 +97,8 @@ final class EmbeddedFailures {
     }
 
     /**
-     * Notes a failure, which ends the connection unless it has already ended. Returns the problem that ended the
-     * connection.
+     * Notes a failure. It ends the connection unless an earlier failure has already ended it. Returns the problem that
+     * ended the connection.
      */
     synchronized Problem note(Exception e, Failure failure) {
         Problem before = problem;
@@ -129,7 +132,7 @@ final class EmbeddedFailures {
         problem = null;
     }
 
-    /** Clears the history of failed reads after the files were set aside. */
+    /** Forgets the time of the first failed read, after the files were set aside. */
     synchronized void setAside() {
         failedToReadNanos = OptionalLong.empty();
     }

@@ -45,10 +45,10 @@ import org.slf4j.LoggerFactory;
 /**
  * Outcomes in RocksDB, in the format of {@link StoreFormat}. RocksDB's own log is disabled: a write is durable once its
  * memtable has been flushed. Outcomes and position are written in one batch to one column family. After a crash, the
- * data is therefore complete up to the position in it, and a start decides the rest again from the inbox log.
+ * data is therefore complete up to the stored position, and a start decides the rest again from the inbox log.
  *
  * <p>After any failure, every call fails until {@link #connect}, which opens the files again. If the store is damaged,
- * could not be read twice within a minute, or belongs to another log, {@code connect} sets it aside
+ * if reading it failed twice within a minute, or if it belongs to another log, {@code connect} sets it aside
  * ({@link StoreDirectory}) and opens an empty store, which is rebuilt from the log.
  *
  * <p>Expiry is checked on reading; {@link #sweep} frees the space. Reads may run on any thread; writes exclude each
@@ -202,8 +202,8 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Sets the store aside; does nothing if another process has locked its files. Called before this process opens, and
-     * thereby locks, them.
+     * Sets the store aside; does nothing if another process has locked its files. Called before this process opens the
+     * files, which also locks them.
      */
     private void setAsideUnlessInUse(String why) throws IOException {
         try (FileChannel lock = FileChannel.open(
@@ -258,8 +258,8 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Opens the files again after a failure, and first sets them aside if they must no longer be used. If setting aside
-     * fails, the next connect retries it. The caller holds the write lock.
+     * Opens the files again after a failure. If they must no longer be used, first sets them aside; if that fails, the
+     * next connect tries again. The caller holds the write lock.
      */
     private void reopenIfNeeded() throws RocksDBException, IOException {
         Problem met = failures.problem();
@@ -314,7 +314,7 @@ public final class EmbeddedStore implements DedupStore {
                 batch.put(StoreFormat.POSITION_KEY, next.encode());
                 write(used, batch);
             }
-            // a look-up may have read before the write but ended after it began: forget its result, too
+            // a look-up that read before the write may have ended after the write began: forget its result, too
             decisions.forEach(decision -> foundAbsent.forget(decision.id()));
             written = next;
             return existing;
@@ -322,9 +322,9 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Reads the value of one key; returns null if it is absent. RocksDB's Java call for several keys is not used,
-     * because it returns null also for a key that it failed to read. Its calls that allocate the array are not used,
-     * because they throw internally for an absent key, and nearly all keys are absent.
+     * Reads the value of one key; returns null if the key is absent. RocksDB's Java call for several keys is not used,
+     * because it returns null also for a key that it failed to read. The calls that allocate the array are not used
+     * either, because they throw internally for an absent key, and nearly all keys are absent.
      */
     private static byte @Nullable [] read(RocksDB used, PcsId id) throws RocksDBException {
         byte[] key = id.toBytes();
@@ -381,8 +381,8 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Sweeps one second's share of the entries; a complete round takes about six hours. If the disk is nearly full,
-     * also deletes the copy of a store that was set aside.
+     * Sweeps one second's share of the entries; a complete round takes at most about six hours. If the disk is nearly
+     * full, also deletes the copy of a store that was set aside.
      */
     public void sweepStretch(BooleanSupplier goesOn) {
         dropSetAsideIfShort();
@@ -510,7 +510,7 @@ public final class EmbeddedStore implements DedupStore {
     /**
      * The ids that a look-up found absent. The put that usually follows need not read them again. The result of a
      * look-up counts only if nothing was written for its id since the look-up began: a put forgets the id before it
-     * writes, and again afterwards. Bounded; forgetting an id is always safe. Any thread.
+     * writes, and again afterwards. Bounded; it is always safe to forget an id. Safe for any thread.
      */
     private static final class FoundAbsent {
         private static final int MOST = 1 << 15;

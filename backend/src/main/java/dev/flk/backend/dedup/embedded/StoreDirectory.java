@@ -28,7 +28,7 @@ import org.slf4j.LoggerFactory;
  * native/                         RocksDB's library while it is being loaded
  * </pre>
  *
- * <p>Other files are never touched: the directory may also contain the log, or a file system's lost+found.
+ * <p>Other files are never touched: the directory may also contain the log's directory, or a file system's lost+found.
  */
 final class StoreDirectory {
     private static final Logger LOG = LoggerFactory.getLogger(EmbeddedStore.class);
@@ -98,7 +98,7 @@ final class StoreDirectory {
         return true;
     }
 
-    /** Deletes the store that was set aside if less disk space is left than must stay free. */
+    /** Deletes the copy of the store that was set aside, if the free disk space is below the limit. */
     void dropSetAsideIfShort() {
         if (!Files.isDirectory(setAsidePath()) || freeBytes() >= keepFreeBytes) {
             return;

@@ -34,8 +34,8 @@ final class StoreFormat {
      * complete up to   8 bytes: the sequence
      * log id          16 bytes: the id in the log's inbox.mark; a store that has no id yet lacks this and the following
      *                 fields
-     * incarnation      8 bytes, drawn at each connect
-     * counter          8 bytes, the number of writes in one incarnation
+     * incarnation      8 bytes, drawn at random at each connect
+     * counter          8 bytes, the number of the write within the incarnation
      * </pre>
      */
     record Position(long completeUpTo, Optional<String> logId, long incarnation, long counter) {

@@ -12,7 +12,7 @@ import org.rocksdb.WriteOptions;
 
 /**
  * The settings of RocksDB, for point reads of ids that are mostly absent, values of a few hundred bytes, and little
- * memory. The size of the memtable bounds how much a start must decide again after a crash.
+ * memory. The size of the memtables bounds the number of outcomes that a start must decide again after a crash.
  */
 final class Tuning implements AutoCloseable {
     private static final long MEMTABLE_BYTES = 32L << 20;
@@ -43,7 +43,7 @@ final class Tuning implements AutoCloseable {
             .setTableFormatConfig(new BlockBasedTableConfig()
                     .setBlockCache(cache)
                     .setFilterPolicy(filter)
-                    // in the cache, too: outside it, filters and indices would use a few bytes for each id all the time
+                    // outside the cache, filters and indices would permanently use a few bytes for each id
                     .setCacheIndexAndFilterBlocks(true)
                     .setCacheIndexAndFilterBlocksWithHighPriority(true)
                     .setPinL0FilterAndIndexBlocksInCache(true)

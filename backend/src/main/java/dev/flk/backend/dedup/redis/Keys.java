@@ -15,7 +15,7 @@ import java.util.regex.Pattern;
  * <pre>
  * key                               value                                                       expires
  * flk:outcome:{pcs_id}              {@link StoredOutcome#encode}                                     with the outcome
- * flk:evidence:{pcs_id}:{digest}    expiry of the note, milliseconds since the epoch, decimal   then
+ * flk:evidence:{pcs_id}:{digest}    expiry of the note, milliseconds since the epoch, decimal   at that time
  * flk:position:{log id}             {@link Position#text}                                       never
  * </pre>
  */
@@ -75,7 +75,11 @@ final class Keys {
     record Position(OptionalLong completeUpTo, String incarnation, long counter) {
         private static final Pattern TEXT = Pattern.compile("([0-9]{1,19}|-) ([0-9a-f]{16}) ([0-9]{1,19})");
 
-        /** Parses the output of {@link #text}; returns empty for any other text. */
+        /**
+         * Parses a text in the format of {@link #text}; returns empty for a text in another format.
+         *
+         * @throws NumberFormatException if a number exceeds {@code Long.MAX_VALUE}
+         */
         static Optional<Position> parse(String text) {
             Matcher parts = TEXT.matcher(text);
             if (!parts.matches()) {
@@ -98,7 +102,7 @@ final class Keys {
         }
 
         /**
-         * Returns whether {@code other} was written by the same incarnation, by the same call as this position or by a
+         * Returns whether {@code other} was written by the same incarnation as this position, in the same call or a
          * later one.
          */
         boolean isReachedBy(Position other) {

@@ -12,20 +12,20 @@ import java.util.Optional;
 
 /**
  * One call of a script. If the position entry of this backend is the expected one, the script records each outcome
- * whose key has no valid one, and writes the next entry; otherwise it writes nothing. The server runs it atomically.
- * Its arguments and reply:
+ * whose key has no outcome or an expired one, and writes the next entry; otherwise it writes nothing. The server runs
+ * the script atomically. The arguments and the reply are:
  *
  * <pre>
  * KEYS   the position entry, then one key for each outcome
  * ARGV   the expected entry (empty: none), the next one, the wall time in milliseconds,
  *        then for each outcome its bytes and its milliseconds to live
- * reply  1, then for each key with a different valid outcome, the index and the stored bytes;
+ * reply  1, then for each key with a different valid outcome, its index among the outcomes and the stored bytes;
  *        or 0 and the existing entry, if it is not the expected one: nothing was written
  * </pre>
  *
- * <p>The script is sent as text each time, not as a hash. If a server had dropped a script that is sent as a hash
- * (SCRIPT FLUSH), it would refuse some of several pipelined calls, and their order would be lost. The script calls
- * {@code GET} after {@code SET} because Redis 6.2 has no {@code SET} with both {@code NX} and {@code GET}.
+ * <p>The script is sent as text each time, not as a hash. A server that had dropped the script (SCRIPT FLUSH) would
+ * refuse its hash in some of several pipelined calls, and their order would be lost. The script calls {@code GET} after
+ * {@code SET} because Redis 6.2 has no {@code SET} with both {@code NX} and {@code GET}.
  */
 final class PutCall {
     private static final byte[] SCRIPT = """
@@ -114,8 +114,8 @@ final class PutCall {
     }
 
     /**
-     * Returns empty if the call took effect; otherwise the position entry that existed instead of the expected one,
-     * blank if it was missing.
+     * Returns empty if the call took effect; otherwise the position entry that existed instead of the expected one, as
+     * an empty string if it was missing.
      */
     static Optional<String> refusedFor(List<Object> reply) {
         return (Long) reply.get(0) == 1

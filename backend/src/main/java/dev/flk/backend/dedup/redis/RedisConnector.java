@@ -107,8 +107,8 @@ final class RedisConnector implements AutoCloseable {
     }
 
     /**
-     * Returns the key store that the JVM is configured with. Must be called before Lettuce's classes are loaded,
-     * because they fail with stack traces if the file is missing.
+     * Returns the key store that the JVM is configured with; empty if there is none. Must be called before Lettuce's
+     * classes are loaded, because they fail with stack traces if the file is missing.
      */
     private static Optional<File> keyStore() {
         String name = System.getProperty("javax.net.ssl.keyStore", "");
@@ -128,7 +128,9 @@ final class RedisConnector implements AutoCloseable {
         }
     }
 
-    /** Connects within {@link #connectWithin}, or fails. */
+    /**
+     * Opens a connection. This method does not limit the total time; the caller gives up after {@link #connectWithin}.
+     */
     CompletionStage<StatefulRedisConnection<String, byte[]>> connect() {
         try {
             return client.connectAsync(CODEC, uri).toCompletableFuture();
@@ -138,28 +140,32 @@ final class RedisConnector implements AutoCloseable {
     }
 
     /**
-     * Returns the longest time that a connect may take: four calls (the connection; greeting and password; reading the
-     * position; writing it), two more for each Sentinel, and {@link #LOOK_UP_AND_START} for the steps that no call
-     * time-out bounds (the look-up of the host name and Lettuce's startup).
+     * Returns the longest time that a connect may take: the time-outs of four calls (the connection; greeting and
+     * password; reading the position; writing it) and of two more for each Sentinel, and {@link #LOOK_UP_AND_START} for
+     * the steps that no call time-out bounds (the look-up of the host name and Lettuce's startup).
      */
     Duration connectWithin() {
         return LOOK_UP_AND_START.plus(
                 timeout.multipliedBy(4 + 2L * uri.getSentinels().size()));
     }
 
-    /** Describes a failure: the server, the failure and the remedy; contains no password. */
+    /** Returns an exception that names the server, the failure and the remedy, but no password. */
     StoreUnavailableException unavailable(Throwable failure) {
         return failures.of(failure);
     }
 
-    /** Describes a failure that the store itself detected, like {@link #unavailable(Throwable)}. */
+    /**
+     * Returns an exception for a failure that the store itself detected. Its message is the server followed by
+     * {@code what}.
+     */
     StoreUnavailableException unavailable(String what) {
         return failures.of(what);
     }
 
     /**
-     * Queries once the server settings that decide whether acknowledged outcomes are kept, and logs a warning for
-     * unsafe ones. Returns immediately. This is only advice: a server that does not report its settings is accepted.
+     * Queries the server settings that determine whether acknowledged outcomes are kept, and logs a warning for unsafe
+     * ones. Does nothing after the server has once answered all queries. Returns immediately. This is only advice: a
+     * server that does not report its settings is accepted.
      */
     void warnOfSettings(RedisAsyncCommands<String, byte[]> redis) {
         if (warned.get()) {
@@ -168,7 +174,7 @@ final class RedisConnector implements AutoCloseable {
         var policy = setting(redis, "maxmemory-policy");
         var appendonly = setting(redis, "appendonly");
         var appendfsync = setting(redis, "appendfsync");
-        // if the connection ends before all are answered, the next one queries all of them again
+        // if the connection ends before all queries are answered, the next connection repeats them
         CompletableFuture.allOf(policy, appendonly, appendfsync)
                 .thenRun(() -> {
                     if (warned.compareAndSet(false, true)) {

@@ -25,14 +25,16 @@ import java.util.stream.Stream;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
-/** Describes failures for an operator: the server, the failure and the remedy. Never contains a password. */
+/**
+ * The descriptions of failures for an operator: the server, the failure and the remedy. They never contain a password.
+ */
 final class RedisFailures {
     /** The description of a connection that was lost for an unknown reason. */
     static final String DISCONNECTED = "closed the connection, or ended; if it is down, start it";
 
     private static final String IS_CLUSTER = "is a Redis Cluster, which can't be used; a single primary is needed";
 
-    /** The error codes of a server, which may be nested in a script's error, with their descriptions. */
+    /** The error codes of a server, with their descriptions. A code may be nested in the error of a script. */
     private static final Map<String, String> CODES = Map.ofEntries(
             entry("WRONGPASS", "does not accept this user name and password; correct them in REDIS_URI"),
             entry("invalid password", "does not accept this password; correct it in REDIS_URI"),
@@ -169,8 +171,8 @@ final class RedisFailures {
     }
 
     /**
-     * Returns the address that refused, if Sentinels are configured; otherwise the description of the server already
-     * has the only address.
+     * Returns the address that refused the connection, as a part of a sentence. Returns an empty string if no Sentinels
+     * are configured, because the description of the server then already contains the only address.
      */
     private String at(String message) {
         Matcher address = REFUSED_AT.matcher(message);

@@ -30,8 +30,8 @@ import org.jspecify.annotations.Nullable;
  * One connection to the server, which ends with its first failure.
  *
  * <p>Calls are pipelined. Each put expects the position entry that the previous put writes. Therefore puts are sent
- * under the lock, and the server receives them in the same order. This order holds only because no stage completes on a
- * thread of Lettuce: calls sent from such a thread would overtake calls of other threads.
+ * under the lock, and the server receives them in the order of their positions. This order holds only because no stage
+ * completes on a thread of Lettuce: calls sent from such a thread would overtake calls of other threads.
  */
 final class RedisSession {
     private static final long CLOSE_SECONDS = 2;
@@ -60,7 +60,7 @@ final class RedisSession {
      * Connects, reads the position entry, and writes it again with {@code incarnation}. The write shows whether the
      * server accepts writes. It also makes the server refuse any put that an earlier connection still has in flight.
      *
-     * @return the sequence in the entry; empty if the entry is missing or has none
+     * @return the sequence in the entry; empty if the entry is missing or contains no sequence
      */
     CompletionStage<OptionalLong> open(String incarnation) {
         long withinMillis = connector.connectWithin().toMillis();
@@ -70,7 +70,7 @@ final class RedisSession {
                         "could not be connected within " + withinMillis + "ms; it answers too slowly (DEDUP_TIMEOUT)")),
                 withinMillis,
                 TimeUnit.MILLISECONDS);
-        // several keys at once, as in later calls: a Redis Cluster then refuses here and not at the first certificate
+        // reads several keys, as later calls do, so that a Redis Cluster refuses here and not at the first certificate
         ask(connector::connect, this::use)
                 .thenCompose(redis -> ask(
                                 () -> redis.mget(Keys.withProbes(positionKey)),
@@ -93,7 +93,7 @@ final class RedisSession {
 
     /**
      * Makes a call, and reads its reply on the thread of the answers. The first failure also fails all other calls,
-     * because none must build on the unknown effect of an earlier one. An {@link IllegalArgumentException} that
+     * because they may depend on the failed call, whose effect is unknown. An {@link IllegalArgumentException} that
      * {@code read} throws fails only its own call.
      */
     private <R, T> CompletionStage<T> ask(Supplier<CompletionStage<R>> call, Function<R, T> read) {

@@ -20,12 +20,13 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
 
 /**
  * Outcomes in Redis, under the keys in {@link Keys}. A put is a script call, which takes effect only if the position
- * entry of this backend is the one that it wrote last; a look-up reads that entry as well. The server's settings
- * determine how durable an acknowledged call is.
+ * entry of this backend is still the entry that the backend wrote last. A look-up checks that entry as well. The
+ * server's settings determine how durable an acknowledged call is.
  *
- * <p>After any failure, every call fails with the same reason until {@link #connect}. Nothing is sent twice. Every
- * stage completes within the time-out of a call. The stages of answered calls all complete on one thread,
- * {@code redis-answers}; a callback there may call the store again, but all other answers wait while it runs.
+ * <p>After any failure except a read of an invalid value, every call fails with the same reason until {@link #connect}.
+ * Nothing is sent twice. The stage of every call except {@code connect} completes within the time-out of a call. The
+ * stages of answered calls all complete on one thread, {@code redis-answers}; a callback there may call the store
+ * again, but all other answers wait while it runs.
  */
 public final class RedisStore implements DedupStore {
     private static final int INCARNATION_BYTES = 8;
@@ -55,9 +56,9 @@ public final class RedisStore implements DedupStore {
     /**
      * Creates a store that is not connected; opens no connection.
      *
-     * @param logId the id of this backend's log, which distinguishes it from other logs on the same server
+     * @param logId the id of this backend's log, which distinguishes the log from others on the same server
      * @param clock the clock by which outcomes expire
-     * @throws IllegalArgumentException if the client does not understand the URI
+     * @throws IllegalArgumentException if Lettuce can't parse the URI, or the key store of the JVM can't be read
      */
     public static RedisStore open(StoreConfig.Redis config, String logId, InstantSource clock) {
         return new RedisStore(new RedisConnector(config), logId, clock);
