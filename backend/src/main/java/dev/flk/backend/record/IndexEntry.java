@@ -25,9 +25,9 @@ import java.util.Optional;
  * i ID
  * </pre>
  *
- * SCOPE is all outcomes, those of a shard, or those of a key. HASH is the first 8 bytes of the SHA-256 of the agent id or
- * key id; it is missing if SCOPE is all outcomes. KIND combines verdict and regime. ID is the {@code pcs_id}. Numbers are
- * big-endian, so that keys with the same beginning are in the order of time.
+ * SCOPE is all outcomes, those of a shard, or those of a key. HASH is the first 8 bytes of the SHA-256 of the agent id
+ * or key id; it is missing if SCOPE is all outcomes. KIND combines verdict and regime. ID is the {@code pcs_id}.
+ * Numbers are big-endian, so that keys with the same beginning are in the order of time.
  *
  * @param receivedMillis the arrival, in milliseconds since the epoch
  * @param measuredMillis the last measurement, in milliseconds since the epoch; {@link #NONE} if it is unknown

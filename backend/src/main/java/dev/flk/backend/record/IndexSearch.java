@@ -157,7 +157,7 @@ final class IndexSearch {
             } else {
                 iterator.next();
             }
-            iterator.status(); // throws if the iterator has failed, which looks like its end otherwise
+            iterator.status(); // throws if the iterator has failed; otherwise, a failure would look like the end
         }
 
         @Override

@@ -45,7 +45,8 @@ import java.util.regex.Pattern;
  * write    array of strings  as for read
  * </pre>
  *
- * <p>Other members are rejected. No message repeats a value, because it may be a token in the wrong place. Immutable.
+ * <p>{@code read} and {@code write} are optional. Other members are rejected. Messages contain the names of tokens, but
+ * repeat no other value, because it may be a token in the wrong place. Immutable.
  */
 public final class TokensFile {
     private static final int MAX_BYTES = 1 << 20;
@@ -169,13 +170,13 @@ public final class TokensFile {
         }
     }
 
-    /** Returns the caller that a token belongs to. */
+    /** Returns the caller that a token belongs to; empty if the token is not in the file. */
     Optional<Caller> caller(String token) {
         byte[] digest = Sha256.of(token.getBytes(StandardCharsets.UTF_8));
         return Optional.ofNullable(byDigest.get(HexFormat.of().formatHex(digest)));
     }
 
-    /** Returns whether the caller's token is in the file with the same rights. */
+    /** Returns whether the caller's token is in the file with the same name and rights. */
     boolean has(Caller caller) {
         return caller.equals(byDigest.get(caller.tokenSha256()));
     }
