@@ -15,8 +15,8 @@ import org.jspecify.annotations.Nullable;
  */
 public interface Signatures {
     /**
-     * Returns the id of the key that signed a certificate and may sign for its shard now; empty if there is no such key
-     * and the certificate must be refused.
+     * Returns the id of the key that signed a certificate and may sign for its shard now. Returns empty if there is no
+     * such key; the certificate must then be refused.
      */
     Optional<String> verify(ParsedCertificate certificate);
 

@@ -144,11 +144,11 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
     @Override
     public <Q, A> ServerCall.Listener<Q> interceptCall(
             ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
-        // the token is valid: Tokens checks it before the call starts, and again when the request is complete
+        // Tokens has already checked the token, and checks it again when the request is complete
         if (!needsToken || Caller.CURRENT.get().equals(Caller.STRANGER) || isKnown(call)) {
             return next.startCall(call, headers);
         }
-        return new ServerCall.Listener<>() {}; // the call ends with its connection
+        return new ServerCall.Listener<>() {}; // the connection is being closed, which ends the call
     }
 
     /**

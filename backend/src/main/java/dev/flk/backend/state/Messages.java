@@ -31,7 +31,10 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Base64;
 
-/** Conversions between the engine's objects and errors, and the messages and statuses of the protocol. */
+/**
+ * The conversions between the objects and errors of the engine on one side, and the messages and statuses of the
+ * protocol on the other.
+ */
 final class Messages {
     /** The domain of every {@link ErrorInfo}. */
     static final String ERROR_DOMAIN = "flk.state";
@@ -47,7 +50,10 @@ final class Messages {
     private static final long FIRST_SECOND = -62_135_596_800L;
 
     private static final long LAST_SECOND = 253_402_300_799L;
-    /** The maximum length of a token, well above the length of a valid one, so that no message repeats a long text. */
+    /**
+     * The maximum length of a resume token, well above the length of a valid one, so that no message repeats a long
+     * text.
+     */
     private static final int MAX_TOKEN = 256;
 
     private Messages() {}

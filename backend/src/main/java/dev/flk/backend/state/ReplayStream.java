@@ -48,8 +48,8 @@ final class ReplayStream {
     /** The time at which the revision before {@link #next} was committed. */
     private long lastAtMicros;
     /**
-     * The revision up to which the caller needs no progress token. It is the revision of the last token that was sent,
-     * or a later one if a compaction removed all revisions up to it before they were read.
+     * The revision up to which the caller needs no progress token: the revision of the last token that was sent, or the
+     * last revision that a compaction removed before the stream read it.
      */
     private volatile long lastReported;
 

@@ -73,7 +73,7 @@ public final class TokensFile {
         return read(file, new FileFingerprints());
     }
 
-    /** Adds a file to {@code fingerprints}, even if it can't be read, then reads it. */
+    /** Reads a file and adds it to {@code fingerprints}, even if it can't be read. */
     static TokensFile read(Path file, FileFingerprints fingerprints) throws InvalidFileException {
         List<String> problems = new ArrayList<>();
         Map<String, Caller> byDigest = new HashMap<>();
