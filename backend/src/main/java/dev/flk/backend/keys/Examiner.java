@@ -14,9 +14,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A thread that finds the key that made a refused signature, by trying all keys, of which there may be thousands. After
- * each certificate, the thread rests 19 times as long as it worked, at most a second, so that strangers can't keep a
- * core busy. Up to {@value #MAX_WAITING} certificates wait for the thread. If more arrive, or if the signed text of one
- * has more than {@value #MAX_BYTES} bytes, the reason is {@link SignatureRefusal#NOT_EXAMINED}.
+ * each certificate, the thread rests 19 times as long as it worked, but at most a second; this limits the load that
+ * strangers can cause. Up to {@value #MAX_WAITING} certificates wait for the thread. If more arrive, or if the signed
+ * text of one has more than {@value #MAX_BYTES} bytes, the reason is {@link SignatureRefusal#NOT_EXAMINED}.
  */
 final class Examiner implements AutoCloseable {
     /**
