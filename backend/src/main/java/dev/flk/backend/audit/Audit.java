@@ -41,11 +41,11 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
 /**
- * The audit log {@code audit.jsonl}, with one JSON object per line for starts, changes of keys and TLS, refused
- * signatures and conflicts. For each reason of a refusal, {@value #LINES_AT_ONCE} lines and then one every six seconds
- * are written; the others are only counted. The limit applies to each reason separately, so that strangers can't hide
- * one reason by causing another. At most 4 files of 32 MiB are kept. Lines are not forced to disk. A line that can't be
- * written is lost, logged at ERROR and counted in {@code flk_audit_errors_total}. Safe for any thread.
+ * The audit log {@code audit.jsonl}, with one JSON object per line for starts, stops, changes of keys, state tokens and
+ * TLS, refused signatures and conflicts. For each reason of a refusal or conflict, {@value #LINES_AT_ONCE} lines and
+ * then one every six seconds are written; the others are only counted. Each reason has its own limit, so that strangers
+ * can't hide one reason by causing another. At most 4 files of 32 MiB are kept. Lines are not forced to disk. A line
+ * that can't be written is lost, logged at ERROR and counted in {@code flk_audit_errors_total}. Safe for any thread.
  */
 public final class Audit implements AutoCloseable {
     public static final Key<Path> DIRECTORY =
@@ -87,8 +87,8 @@ public final class Audit implements AutoCloseable {
     }
 
     /**
-     * Opens the file in {@code directory}, which is created with access only for its owner. Failures are logged and
-     * counted.
+     * Opens the file in {@code directory}. Creates the directory and the file if they are missing, with access only for
+     * their owner. Other failures are logged and counted.
      *
      * @throws InvalidConfig if the file exists but is not a regular file
      */
@@ -142,7 +142,7 @@ public final class Audit implements AutoCloseable {
         return new Audit(appender, logger, clock, nanoTicker);
     }
 
-    /** Writes an event of the backend or an action of an operator; {@code details} must not contain secrets. */
+    /** Writes an event of the backend or an action of an operator. {@code details} must not contain secrets. */
     public void operation(String event, Map<String, String> details) {
         ObjectNode line = line(event);
         details.forEach(line::put);
@@ -150,18 +150,22 @@ public final class Audit implements AutoCloseable {
     }
 
     /**
-     * Writes that a certificate was answered 401, because of its signature.
+     * Writes that a certificate was answered 401 because of its signature, unless too many lines with this reason were
+     * written.
      *
      * @param address the address of the connection
      * @param reason the reason as named in metrics
-     * @param keyId the id of the key that made the signature, if it is known
-     * @param claimedId the id in the certificate, if it is a valid id
+     * @param keyId the id of the key that made the signature; null if it is not known
+     * @param claimedId the id in the certificate; null if it is not a valid id
      */
     public void signatureRefused(String address, String reason, @Nullable String keyId, @Nullable String claimedId) {
         refused("signature_refused", address, reason, keyId, claimedId);
     }
 
-    /** Writes that a certificate differs from the one that was decided under its id, unless too many such lines were written. */
+    /**
+     * Writes that the content of a certificate differs from the content that was decided under its id, unless too many
+     * lines with this reason were written.
+     */
     public void conflict(String address, String reason, String keyId, String id) {
         refused("conflict", address, reason, keyId, id);
     }

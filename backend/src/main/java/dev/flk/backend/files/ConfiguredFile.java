@@ -11,7 +11,7 @@ import java.nio.file.attribute.PosixFilePermission;
 import java.util.List;
 import java.util.Set;
 
-/** The reader of files that the configuration names, which reports their problems. */
+/** The reader of files named in the configuration. It reports why a file can't be used. */
 public final class ConfiguredFile {
     private ConfiguredFile() {}
 
@@ -44,8 +44,8 @@ public final class ConfiguredFile {
     }
 
     /**
-     * Reads a regular file of at most {@code maxBytes}; other kinds are rejected, because opening a pipe or a device
-     * may never end.
+     * Returns the content of a regular file of at most {@code maxBytes}. Rejects other kinds of files, because opening
+     * a pipe or a device may block forever.
      */
     public static byte[] bytes(Path file, int maxBytes) throws Unusable {
         if (Files.exists(file) && !Files.isRegularFile(file)) {

@@ -9,14 +9,15 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Fingerprints of files, taken before the files are read: the times of the last change of the content and of the last
- * change of the metadata (which can't be set back), the size and the inode. Links are followed, so that a change of a
- * Kubernetes volume, which swaps a link in the path, is detected. Only one thread may use it.
+ * Fingerprints of files, to be taken before the files are read. A fingerprint consists of the size, the inode, the time
+ * of the last change of the content and, on Unix, the time of the last change of the metadata, which can't be set back.
+ * Links are followed, so that the swap of a link in the path, as in a Kubernetes volume, is detected. Only one thread
+ * may use an object of this class.
  */
 public final class FileFingerprints {
     private final Map<Path, String> looks = new LinkedHashMap<>();
 
-    /** Takes the fingerprint of a file, or notes that it is missing. */
+    /** Takes the fingerprint of a file; a missing file has a fingerprint, too. */
     public void add(Path file) {
         looks.put(file, look(file));
     }

@@ -11,8 +11,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A thread that checks files once a second and on request. Its tasks must not throw; {@link #secondsSinceLook} shows
- * when a check last completed. Safe for any thread.
+ * A thread that checks files once a second and on request. Its tasks must not throw, because an exception ends the
+ * regular checks; {@link #secondsSinceLook} would show this. Safe for any thread.
  */
 public final class FileWatch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.files");
@@ -43,12 +43,15 @@ public final class FileWatch implements AutoCloseable {
                 TimeUnit.MILLISECONDS);
     }
 
-    /** Returns the seconds since a check last ended; the number grows while a hanging file system blocks the thread. */
+    /**
+     * Returns the seconds since a regular check last ended, or since the creation if none has ended. The number grows
+     * while a hanging file system blocks the thread.
+     */
     public double secondsSinceLook() {
         return (nanoTicker.getAsLong() - lookedNanos) / 1e9;
     }
 
-    /** Runs {@code look} once, as soon as the thread is free; only logs a line if the watch is closed. */
+    /** Runs {@code look} once, as soon as the thread is free. If the watch is closed, logs a line instead. */
     public void now(Runnable look) {
         try {
             thread.execute(look);

@@ -13,15 +13,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A thread that finds the key that made a refused signature, by trying all keys, of which there may be thousands. It
- * works at most a twentieth of the time, so that strangers can't keep a core busy. Up to {@value #MAX_WAITING}
- * certificates, whose signed text has at most {@value #MAX_BYTES} bytes, wait for it; all others are {@link
- * SignatureRefusal#NOT_EXAMINED}.
+ * A thread that finds the key that made a refused signature, by trying all keys, of which there may be thousands. After
+ * each certificate, the thread rests 19 times as long as it worked, but at most a second; this limits the load that
+ * strangers can cause. Up to {@value #MAX_WAITING} certificates wait for the thread. If more arrive, or if the signed
+ * text of one has more than {@value #MAX_BYTES} bytes, the reason is {@link SignatureRefusal#NOT_EXAMINED}.
  */
 final class Examiner implements AutoCloseable {
     /**
-     * The largest signed text that is examined, in bytes. Every certificate that keeps the rules of the format has a
-     * shorter one.
+     * The maximum size of a signed text that is examined, in bytes. A certificate that follows the rules of the format
+     * has a shorter signed text.
      */
     static final int MAX_BYTES = 4096;
 
@@ -38,9 +38,7 @@ final class Examiner implements AutoCloseable {
         this.nanoTicker = nanoTicker;
     }
 
-    /**
-     * The signed text and the signature of a refused certificate, with the keys and the time by which it was refused.
-     */
+    /** A refused certificate: its signed text, shard and signature, and the keys and the time that applied to it. */
     record Refused(KeyRegistry registry, byte[] canonical, String shard, String sig, long nowMillis) {}
 
     void examine(Refused refused, ReasonConsumer consumer) {

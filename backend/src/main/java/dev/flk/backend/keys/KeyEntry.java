@@ -35,7 +35,10 @@ public record KeyEntry(
         KeyState state,
         @Nullable BigDecimal rate) {
 
-    /** Copies the lists and normalizes the rate, so that equal rates are equal however they are written. */
+    /**
+     * Copies the lists and normalizes the rate, so that entries with the same rate are equal, however the rate is
+     * written.
+     */
     public KeyEntry {
         rate = rate == null ? null : plain(rate.stripTrailingZeros());
         shards = List.copyOf(shards);
@@ -66,8 +69,8 @@ public record KeyEntry(
     }
 
     /**
-     * Returns all reasons why the key may not sign for a shard at a time; empty if it may sign. The first one is the
-     * one to report.
+     * Returns all reasons why the key may not sign for a shard at a time; empty if it may sign. If only one reason can
+     * be reported, it must be the first.
      */
     public List<SignatureRefusal> objections(String shard, long nowMillis) {
         List<SignatureRefusal> objections = new ArrayList<>();

@@ -10,8 +10,9 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The buckets of the keys that have a rate; each holds the tokens of two seconds, at least one. A key whose rate is unchanged
- * keeps its bucket when the file is read again, so that reloading refills no bucket. Immutable except for the buckets.
+ * The buckets of the keys that have a rate. Each bucket holds the tokens of two seconds, at least one token. A key
+ * whose rate is unchanged keeps its bucket when the file is read again, so that reloading refills no bucket. Immutable
+ * except for the buckets.
  */
 final class KeyRates {
     private final Map<String, Rate> rates;

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The keys of one reading of the file, indexed by the shards that they may sign for. A certificate does not name the
- * key that signed it. Therefore all keys that may sign for its shard and have the algorithm of its signature (known
+ * key that signed it. Therefore, the keys that may sign for its shard and have the algorithm of its signature (known
  * from the length) are tried, at most {@link #MAX_KEYS_OF_A_SHARD}. Immutable.
  */
 final class KeyRegistry {
@@ -30,7 +30,7 @@ final class KeyRegistry {
      */
     static final int MAX_KEYS_OF_A_SHARD = 16;
 
-    /** Keys that are tried if a shard has none, so that the check takes as long as for a shard with one key. */
+    /** Keys that are tried if a shard has no keys, so that the check takes as long as for a shard with one key. */
     private static final Map<SigningAlgorithm, SignatureCheck> DECOYS = decoys();
 
     private final List<Usable> keys;
@@ -62,7 +62,7 @@ final class KeyRegistry {
         return keys;
     }
 
-    /** Returns the key that made the signature, if it may sign for the shard now. */
+    /** Returns the key that made the signature and may sign for the shard now; empty if there is no such key. */
     Optional<KeyEntry> verify(byte[] canonical, String shard, @Nullable String sig, long nowMillis) {
         Optional<SigningAlgorithm> algorithm = SigningAlgorithm.byLength(sig);
         if (algorithm.isEmpty()) {
@@ -90,7 +90,10 @@ final class KeyRegistry {
         return Objects.requireNonNull(DECOYS.get(algorithm));
     }
 
-    /** Returns the key that made a signature, regardless of shard and time; tries every key. */
+    /**
+     * Returns the key that made a signature, regardless of shard and time; tries every key of the signature's
+     * algorithm.
+     */
     Optional<KeyEntry> signer(byte[] canonical, @Nullable String sig) {
         Optional<SigningAlgorithm> algorithm = SigningAlgorithm.byLength(sig);
         return keys.stream()
@@ -102,7 +105,7 @@ final class KeyRegistry {
 
     /** Returns why this signer is refused. */
     static SignatureRefusal why(KeyEntry signer, String shard, long nowMillis) {
-        // if there is no objection any more, the key has become usable since the refusal: the reason is not known
+        // without an objection, the key has become usable since the refusal, and the real reason is no longer known
         return signer.objections(shard, nowMillis).stream().findFirst().orElse(SignatureRefusal.EXPIRED);
     }
 
@@ -116,7 +119,10 @@ final class KeyRegistry {
         return SigningAlgorithm.byLength(sig).isPresent();
     }
 
-    /** Returns whether the file has a key for the algorithm of a signature, known from the length. */
+    /**
+     * Returns whether the file has a key for the algorithm of a signature; the length of the signature shows the
+     * algorithm.
+     */
     boolean hasAlgorithmOf(String sig) {
         return SigningAlgorithm.byLength(sig)
                 .filter(algorithm -> keys.stream().anyMatch(key -> key.entry().algorithm() == algorithm))
@@ -178,7 +184,7 @@ final class KeyRegistry {
 
         /**
          * Returns the largest number of keys that may sign for one shard; empty without keys. Only the names and
-         * prefixes in the file are tried, because no other name matches more keys.
+         * prefixes in the file are tried as shards, because no other name matches more keys.
          */
         Optional<Integer> mostKeys() {
             TreeSet<String> names = new TreeSet<>(exact.keySet());

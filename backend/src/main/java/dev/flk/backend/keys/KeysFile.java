@@ -33,10 +33,10 @@ public final class KeysFile {
     private final KeyRegistry registry;
 
     /**
-     * A key that can verify signatures.
+     * A key of the file.
      *
-     * @param check the check for this key alone; null if it was revoked and its secret no longer exists
-     * @param fingerprint a text that is unique to the key
+     * @param check the check for this key alone; null if the key is revoked and its secret can't be read
+     * @param fingerprint a text that is unique to the public key or the secret; empty if {@code check} is null
      */
     record Usable(KeyEntry entry, @Nullable SignatureCheck check, String fingerprint) {
         static Usable ofPublic(KeyEntry entry, String publicKey) {
@@ -49,7 +49,7 @@ public final class KeysFile {
                     entry, SignatureCheck.hmac(List.of(secret)), HexFormat.of().formatHex(digest));
         }
 
-        /** Compares ids, which are unique in a file. */
+        /** Returns whether both keys have the same id, which is unique in a file. */
         boolean isSameAs(Usable other) {
             return entry.id().equals(other.entry.id());
         }
@@ -63,7 +63,7 @@ public final class KeysFile {
     /**
      * Reads a file and the secrets that it names.
      *
-     * @param only the one algorithm that its keys may have; null for any
+     * @param only the algorithm that all keys of the file must have; null if they may have any
      * @throws InvalidFileException with all problems of the files
      */
     public static KeysFile read(Path file, @Nullable SigningAlgorithm only) throws InvalidFileException {
@@ -133,7 +133,10 @@ public final class KeysFile {
         }
     }
 
-    /** Rejects a key that has two ids, because the log could not record which of them signed. */
+    /**
+     * Adds a problem for each key that is listed under a second id, because the log could not record which of the two
+     * ids signed.
+     */
     private static void refuseTwins(List<Usable> keys, List<String> problems) {
         Map<String, String> idsByKey = new HashMap<>();
         for (Usable key : keys) {
@@ -152,13 +155,17 @@ public final class KeysFile {
         return keys.stream().map(Usable::entry).toList();
     }
 
-    /** Returns the key that made a signature, regardless of shard and validity; tries all keys of the algorithm. */
+    /**
+     * Returns the key that made a signature, regardless of shard and validity; empty if it is not in the file. Tries
+     * all keys of the signature's algorithm.
+     */
     public Optional<KeyEntry> signer(byte[] canonical, @Nullable String sig) {
         return registry.signer(canonical, sig);
     }
 
     /**
-     * Returns at most {@code max} keys for a diagnosis, named by their ids, without keys whose secret no longer exists.
+     * Returns at most {@code max} of the keys that {@code which} selects, named by their ids, for a diagnosis. Leaves
+     * out keys whose secret can't be read.
      */
     public List<NamedKey> candidates(int max, Predicate<KeyEntry> which) {
         List<NamedKey> candidates = new ArrayList<>();
@@ -173,7 +180,7 @@ public final class KeysFile {
         return candidates;
     }
 
-    /** Returns the revoked keys whose secret no longer exists, so that their signatures can't be recognized. */
+    /** Returns the revoked keys whose secret can't be read. Signatures by these keys can't be recognized. */
     public List<KeyEntry> lost() {
         return keys.stream()
                 .filter(key -> key.check() == null)
@@ -192,7 +199,10 @@ public final class KeysFile {
 
         private SecretFile() {}
 
-        /** Resolves the name against the directory of the keys file; empty if it leads out of that directory. */
+        /**
+         * Resolves a name against the directory of the keys file; returns empty if the name is blank or absolute,
+         * contains {@code ..}, or is not normalized.
+         */
         static Optional<Path> resolve(Path keysFile, String name) {
             try {
                 Path relative = Path.of(name);
@@ -206,7 +216,7 @@ public final class KeysFile {
             }
         }
 
-        /** Returns the secret without one final newline. */
+        /** Returns the secret; if the file ends with a newline, without that newline. */
         static String read(Path file) throws Unusable {
             byte[] bytes = ConfiguredFile.bytes(file, MAX_SECRET_BYTES);
             ConfiguredFile.forbid(file, PosixFilePermission.OTHERS_READ, "can be read by everyone; chmod o-rwx it");

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * <pre>
  * member   kind              content
  * version  number            1
- * keys     array of objects  at least one
+ * keys     array of objects  1 to 10000, with distinct ids
  *
  * each key:
  * id              string             1 to 32 of A-Z a-z 0-9 . _ : -, beginning with a letter or digit, not "none"
@@ -42,10 +42,11 @@ import org.jspecify.annotations.Nullable;
  * valid_from      string             optional instant, RFC 3339
  * valid_until     string             optional instant, after valid_from
  * state           string             "active", "retiring" or "revoked"
- * rate            number             optional, above 0, new certificates per second; at most 20 decimals
+ * rate            number             optional, new certificates per second: above 0, at most 10000000 and 20 decimals
  * </pre>
  *
- * <p>Other members are rejected. No message repeats a value, because it may be a secret in the wrong place.
+ * <p>Each key has at least one shard or prefix. Other members are rejected. Messages name keys by their ids, but repeat
+ * no other value, because it may be a secret in the wrong place.
  */
 final class KeysJson {
     private static final int VERSION = 1;

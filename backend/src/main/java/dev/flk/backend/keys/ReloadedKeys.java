@@ -29,8 +29,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The keys of a file that is read again when the file or one of its secrets changes. If the file has a mistake, the
- * keys that were read last stay in force, and a log line and metrics report it. One thread calls {@link #step}; all
- * other methods are safe for any thread.
+ * keys that were read last stay in force, and a log line and metrics report the mistake. One thread calls {@link
+ * #step}; all other methods are safe for any thread.
  */
 public final class ReloadedKeys implements Signatures, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.keys");
@@ -54,7 +54,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     /**
      * Reads the file; starts no thread.
      *
-     * @param only the one algorithm that its keys may have; null for any
+     * @param only the algorithm that all keys must have; null if they may have any
      * @param clock the wall time, which stops or nearly stops while it is in doubt
      * @param isInDoubt whether the wall time is in doubt
      * @throws InvalidFileException with all problems of the file
@@ -82,7 +82,10 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         metrics.firstEndSeconds.watch(this::firstEndSeconds);
     }
 
-    /** Starts to check the files once a second, and to write what is read or refused to the audit log. */
+    /**
+     * Starts to check the files once a second. From now on, the audit log records when keys are read, changed or
+     * refused.
+     */
     public ReloadedKeys start(Audit writtenTo) {
         audit = writtenTo;
         audit.operation("keys_read", Map.of("file", file.toString(), "keys", counts(inForce.entries())));
@@ -103,7 +106,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
 
     private void lookAgain(boolean readAnyway) {
         try {
-            clock.millis(); // remembers the current time, at which the key clock stops if the wall time is put in doubt
+            clock.millis(); // remembers the current time; if the wall time comes into doubt, the key clock stops at it
             if (readAnyway || fingerprints.haveChanged()) {
                 readAgain();
             }
@@ -251,7 +254,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         examiner.close();
     }
 
-    /** The metrics of the keys file; they are 0 without one. */
+    /** The metrics of the keys file; all are 0 without a keys file. */
     public static final class KeysMetrics extends Metrics.Feature {
         private final Gauge fileBad = gauge(
                 "flk_keys_file_bad",

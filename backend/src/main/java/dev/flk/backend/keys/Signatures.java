@@ -15,14 +15,14 @@ import org.jspecify.annotations.Nullable;
  */
 public interface Signatures {
     /**
-     * Returns the id of the key that signed a certificate and may sign for its shard now; empty if there is no such key
-     * and the certificate must be refused.
+     * Returns the id of the key that signed a certificate and may sign for its shard now. Returns empty if there is no
+     * such key; the certificate must then be refused.
      */
     Optional<String> verify(ParsedCertificate certificate);
 
     /**
-     * Returns the bucket of a key that {@link #verify} returned; null if its rate is not limited. The caller takes
-     * tokens.
+     * Returns the bucket of a key whose id {@link #verify} returned; null if the rate of the key is not limited. The
+     * caller takes the tokens.
      */
     default @Nullable RateLimit rateOf(String keyId) {
         return null;
@@ -30,8 +30,8 @@ public interface Signatures {
 
     /**
      * Finds out why {@link #verify} returned empty for a certificate, and then calls {@code consumer} once, on any
-     * thread. If the search fails because of a bug, it is not called. Expensive work is done later on another thread,
-     * so that the time until the client gets its answer reveals nothing.
+     * thread. If the search fails because of a bug, {@code consumer} is not called. Expensive work is done later on
+     * another thread, so that the time until the client gets its answer reveals nothing.
      */
     void examine(ParsedCertificate refused, ReasonConsumer consumer);
 
@@ -41,7 +41,7 @@ public interface Signatures {
         /**
          * Receives the reason, once.
          *
-         * @param keyId the id of the key that signed, if it is known
+         * @param keyId the id of the key that signed; null if it is not known
          */
         void because(SignatureRefusal reason, @Nullable String keyId);
     }

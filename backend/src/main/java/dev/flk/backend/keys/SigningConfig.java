@@ -50,7 +50,10 @@ public sealed interface SigningConfig {
         return settings.find(PCS_ED25519_PUB_B64).orElse(List.of());
     }
 
-    /** Returns how signatures are checked; empty after adding a problem. */
+    /**
+     * Returns how signatures are checked, after adding any problems to {@code settings}; empty if a problem prevents an
+     * answer.
+     */
     static Optional<SigningConfig> read(Settings settings) {
         List<Secret> secrets = secrets(settings);
         List<String> publicKeys = publicKeys(settings);
@@ -132,7 +135,7 @@ public sealed interface SigningConfig {
     /**
      * HMAC-SHA256 keys.
      *
-     * @param secrets the secrets; any of them verifies a signature
+     * @param secrets the secrets; a signature by any of them is valid
      */
     record Hmac(List<Secret> secrets) implements Simple {
         public Hmac {
@@ -148,7 +151,7 @@ public sealed interface SigningConfig {
     /**
      * Ed25519 keys.
      *
-     * @param publicKeys the public keys, 32 bytes each in base64; any of them verifies a signature
+     * @param publicKeys the public keys, 32 bytes each in base64; a signature by any of these keys is valid
      */
     record Ed25519(List<String> publicKeys) implements Simple {
         public Ed25519 {
@@ -175,7 +178,7 @@ public sealed interface SigningConfig {
      * @param only the algorithm that all keys must have; null if they may have any
      */
     record Registered(Path file, @Nullable SigningAlgorithm only) implements SigningConfig {
-        /** Throws {@link InvalidConfig} with all problems of the file. */
+        /** Reads the file to check it; throws {@link InvalidConfig} with all its problems. */
         public Registered {
             read(file, only);
         }

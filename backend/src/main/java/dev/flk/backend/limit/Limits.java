@@ -29,16 +29,19 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The rate limits of submissions, in the order in which a submission meets them: a bucket per address for everything
- * that needs no key (bad signatures, malformed bodies, duplicates), the global bucket and, for new signed certificates,
- * the bucket of the key or, if the key has none, of the shard. Each 429 is counted by its limit, and logged at most
- * once in ten seconds per limit. At most {@value #MAX_BUCKETS} addresses and as many shards have a bucket; the least
- * recently used ones are dropped; when their address or shard returns, it gets a full bucket. Safe for any thread.
+ * The rate limits of submissions. They apply in this order: the bucket of the sender's address, for everything that
+ * needs no key (bad signatures, malformed bodies, duplicates); the global bucket; and, for a new signed certificate,
+ * the bucket of its key or, if the key has no rate, of its shard. Each 429 is counted by its limit; each limit logs at
+ * most one line in ten seconds. At most {@value #MAX_BUCKETS} addresses and as many shards have a bucket. Beyond that,
+ * buckets that are seldom used are dropped; an address or shard that returns gets a full bucket. Safe for any thread.
  */
 public final class Limits {
     static final int MAX_BUCKETS = 65_536;
 
-    /** The bytes that cost one failure: a usual failure takes 0.1 ms, and parsing a MiB takes 1 to 3 ms. */
+    /**
+     * The number of bytes of a refused body that count as one more failure. A usual failure takes 0.1 ms, whereas
+     * parsing a MiB takes 1 to 3 ms.
+     */
     private static final long BYTES_PER_FAILURE = 64 << 10;
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.limit");
@@ -115,7 +118,7 @@ public final class Limits {
                 ADDRESS_FAILURE_BURST,
                 MAX_CONNECTIONS_PER_ADDRESS);
 
-        /** Reads the sizes; those that are not set depend on other sizes and on the number of connections. */
+        /** Reads the sizes; sizes that are not set are derived from other sizes or from {@code maxConnections}. */
         public static Sizes read(Settings settings, int maxConnections) {
             BigDecimal rate = settings.get(TOKEN_RATE);
             BigDecimal failures = settings.find(ADDRESS_FAILURE_RATE)
@@ -155,7 +158,7 @@ public final class Limits {
             return Quantities.perSecond(text).signum() == 0 ? BigDecimal.ZERO : rate(text);
         }
 
-        /** Returns these sizes with the global rate and the shard rate of {@code next}. */
+        /** Returns these sizes with the global rate, the burst of certificates and the shard rate of {@code next}. */
         public Sizes withRatesOf(Sizes next) {
             return new Sizes(
                     next.tokensPerSecond,
@@ -185,8 +188,8 @@ public final class Limits {
     }
 
     /**
-     * Applies the global rate and the shard rate of {@code next}. The global bucket keeps its fill level in proportion,
-     * and the buckets of shards start full.
+     * Applies the global rate, the burst of certificates and the shard rate of {@code next}. The global bucket keeps
+     * its fill level in proportion, and the buckets of shards start full.
      */
     public void change(Sizes next) {
         sizes = sizes.withRatesOf(next);
@@ -194,7 +197,10 @@ public final class Limits {
         byShard.invalidateAll();
     }
 
-    /** Counts a new connection; returns false if its address already has the largest allowed number. */
+    /**
+     * Counts a new connection. If its address already has the largest allowed number, returns false without counting
+     * it.
+     */
     public boolean connect(Submitter sender) {
         boolean[] opened = new boolean[1];
         connectionsByAddress.compute(sender.network(), (network, before) -> {
@@ -208,15 +214,15 @@ public final class Limits {
         return opened[0];
     }
 
-    /** Removes a closed connection that {@link #connect} had counted. */
+    /** Stops counting a connection that {@link #connect} had counted and that is now closed. */
     public void disconnect(Submitter sender) {
         connectionsByAddress.computeIfPresent(
                 sender.network(), (network, open) -> open == 1 ? null : Integer.valueOf(open - 1));
     }
 
     /**
-     * Returns the limit that the address exceeds because it has caused too many failures; empty if it does not. Takes
-     * no token. A connection that has sent a new signed certificate since its last failure is not limited.
+     * Returns a refusal if the address has caused too many failures, else empty. Takes no token. A connection that has
+     * sent a new signed certificate since its last failure is not refused.
      */
     public Optional<Throttled> beforeReading(Submitter sender) {
         if (sizes.failuresPerSecond().signum() == 0 || sender.showedKey()) {
@@ -245,7 +251,7 @@ public final class Limits {
                 : Optional.of(held(LimitedBy.GLOBAL, sender, waitNanos.getAsLong(), "global rate limit (TOKEN_RATE)"));
     }
 
-    /** Counts a refused certificate or body as one failure of its address, and one more for each 64 KiB. */
+    /** Counts a refused certificate or body as one failure of its address, plus one for each full 64 KiB. */
     public void failed(Submitter sender, long bytes) {
         sender.failed();
         takeFailures(sender, 1 + bytes / BYTES_PER_FAILURE);
@@ -253,7 +259,8 @@ public final class Limits {
 
     /**
      * Takes a token from the bucket of the key or the shard, for an admitted certificate that is new and signed.
-     * Returns empty if a token was available; otherwise gives the global token back.
+     * Returns empty if a token was available, or if neither the key nor the shards have a rate; otherwise gives the
+     * global token back.
      *
      * @param keyRate the bucket of the key that signed; null if the key has no rate
      */
@@ -304,8 +311,8 @@ public final class Limits {
     }
 
     /**
-     * Counts an admitted submission that is answered 429 because its content differs from the recorded one and can't be
-     * kept as evidence at present.
+     * Counts an admitted submission that is answered 429 because its content differs from the recorded content and
+     * can't be kept as evidence at present.
      */
     public void evidenceThrottled() {
         metrics.throttled.increment();
@@ -333,7 +340,10 @@ public final class Limits {
         SHARD("shard"),
         /** The failure rate of the address. */
         ADDRESS("address"),
-        /** The limit on evidence: at present, no more contents that differ from the recorded one can be kept. */
+        /**
+         * The limit on evidence: a certificate whose content differs from the recorded content can't be kept at
+         * present.
+         */
         EVIDENCE("evidence");
 
         private final String label;

@@ -26,7 +26,8 @@ public final class RateLimit {
     private final LocalBucket bucket;
 
     /**
-     * @param tokensPerSecond the rate, above 0 with at most {@value #RATE_DECIMALS} decimals; 0.5 is a token every two seconds
+     * @param tokensPerSecond the rate, above 0 with at most {@value #RATE_DECIMALS} decimals; 0.5 is a token every two
+     *     seconds
      * @param burstTokens the capacity of the bucket, at least 1
      * @param nanoTicker the monotonic time in nanoseconds
      */
@@ -57,8 +58,8 @@ public final class RateLimit {
     }
 
     /**
-     * Returns a bucket with the capacity of two seconds, at least one token. The rate is rounded to {@value
-     * #RATE_DECIMALS} decimals; a rate below the smallest one, 0.001, is raised to it.
+     * Returns a bucket that holds the tokens of two seconds, at least one token. The rate is rounded to {@value
+     * #RATE_DECIMALS} decimals and is at least 0.001.
      */
     public static RateLimit ofTwoSeconds(BigDecimal tokensPerSecond, LongSupplier nanoTicker) {
         BigDecimal exact = tokensPerSecond
@@ -89,8 +90,8 @@ public final class RateLimit {
     }
 
     /**
-     * Returns the nanoseconds until these tokens are available, rounded up: the bucket rounds down, and a retry that is
-     * a nanosecond early would be refused again.
+     * Returns the nanoseconds until these tokens are available, plus one, because the bucket rounds down and a retry
+     * that is a nanosecond early would be refused again.
      */
     private long waitNanos(long tokens) {
         return bucket.estimateAbilityToConsume(tokens).getNanosToWaitForRefill() + 1;
@@ -106,7 +107,10 @@ public final class RateLimit {
         bucket.addTokens(1);
     }
 
-    /** Returns the whole tokens available now; negative after {@link #takeAnyway} took more than were available. */
+    /**
+     * Returns the number of whole tokens available now; negative after {@link #takeAnyway} took more than were
+     * available.
+     */
     long availableTokens() {
         return bucket.getAvailableTokens();
     }

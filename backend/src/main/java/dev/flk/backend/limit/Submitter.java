@@ -6,8 +6,8 @@ import java.net.InetAddress;
 import java.nio.ByteBuffer;
 
 /**
- * The sender of a connection: its address, and whether it has proved that it has a key. Created once per connection. If two
- * threads write at once, one of the writes may be lost.
+ * The sender of a connection: its address, and whether it has proved that it has a key. One object exists per
+ * connection. If two threads write at once, one of the writes may be lost.
  */
 public final class Submitter {
     /**
@@ -21,7 +21,10 @@ public final class Submitter {
     private final InetAddress address;
     private final long network;
 
-    /** Whether a new certificate with a good signature came after the last failure; duplicates do not change it. */
+    /**
+     * Whether the sender has sent a new certificate with a good signature since its last failure. Duplicates do not
+     * change this.
+     */
     private volatile boolean showedKey;
 
     private Submitter(InetAddress address) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The rate limits of senders. {@code http} asks {@link dev.flk.backend.limit.Limits} before it reads, and {@code ingest}
- * asks for each certificate; only the bootstrap constructs it. This package does not depend on HTTP.
+ * The rate limits of senders. {@code http} calls {@link dev.flk.backend.limit.Limits} before it reads a request, and
+ * {@code ingest} calls it for each certificate; only the bootstrap creates this object. This package does not depend on
+ * HTTP.
  */
 @NullMarked
 package dev.flk.backend.limit;

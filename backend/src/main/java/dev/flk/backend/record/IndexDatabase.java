@@ -18,7 +18,7 @@ import org.rocksdb.WriteOptions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The open RocksDB of the index. Its own log is off. Must not be used after it is closed. */
+/** The open RocksDB of the index, without a write-ahead log. Must not be used after it is closed. */
 final class IndexDatabase implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
     private static final long MEMTABLE_BYTES = 16L << 20;
@@ -79,7 +79,7 @@ final class IndexDatabase implements AutoCloseable {
         return rocks;
     }
 
-    /** Writes a batch; writes reach the disk in their order. */
+    /** Writes a batch, and does not wait for the disk. Batches reach the disk in the order of these calls. */
     void write(WriteBatch batch) throws RocksDBException {
         rocks.write(unlogged, batch);
     }

@@ -25,8 +25,9 @@ import java.util.Optional;
  * i ID
  * </pre>
  *
- * SCOPE is all outcomes, those of a shard, or those of a key; HASH is 8 bytes of the SHA-256 of its name. KIND combines
- * verdict and regime. ID is the {@code pcs_id}. Numbers are big-endian, so keys are in the order of time.
+ * SCOPE is all outcomes, those of a shard, or those of a key. HASH is the first 8 bytes of the SHA-256 of the agent id
+ * or key id; it is missing if SCOPE is all outcomes. KIND combines verdict and regime. ID is the {@code pcs_id}.
+ * Numbers are big-endian, so that keys with the same beginning are in the order of time.
  *
  * @param receivedMillis the arrival, in milliseconds since the epoch
  * @param measuredMillis the last measurement, in milliseconds since the epoch; {@link #NONE} if it is unknown
@@ -38,7 +39,7 @@ record IndexEntry(
         String pcsId, long receivedMillis, long measuredMillis, int kind, long keyHash, long epoch, String agentId) {
     static final List<String> VERDICTS = List.of("accepted", "escalated", "rejected");
     static final List<String> REGIMES = List.of("sticky", "mixed", "non_sticky");
-    /** A time that does not exist. */
+    /** The value for an unknown time. */
     static final long NONE = Long.MIN_VALUE;
 
     static final int ID_BYTES = 32;
@@ -60,7 +61,7 @@ record IndexEntry(
         }
     }
 
-    /** The times by which outcomes are ordered. */
+    /** The time by which outcomes are ordered. */
     enum Clock {
         RECEIVED('r'),
         MEASURED('m');
@@ -72,7 +73,7 @@ record IndexEntry(
         }
     }
 
-    /** Returns the entry of an outcome; empty for keys of the record that are no outcomes. */
+    /** Returns the entry of an outcome; empty if the key is not the key of an outcome. */
     static Optional<IndexEntry> of(StateKey key, String json) {
         if (!key.namespace().equals(ServedState.RECORD) || !key.name().startsWith(RecordedOutcome.KEY_PREFIX)) {
             return Optional.empty();
@@ -104,12 +105,12 @@ record IndexEntry(
         }
     }
 
-    /** Returns the kind of a verdict and a regime, each an index of its list or -1. */
+    /** Returns the kind of a verdict and a regime, each given as the index in its list, or -1 if the list lacks it. */
     private static int kind(int verdict, int regime) {
         return (verdict < 0 ? OTHER : verdict) << 2 | (regime < 0 ? OTHER : regime);
     }
 
-    /** Returns the kinds with a verdict and a regime; an empty value selects all. */
+    /** Returns all kinds with a verdict and a regime; an empty argument matches any. */
     static List<Integer> kinds(Optional<String> verdict, Optional<String> regime) {
         List<Integer> kinds = new ArrayList<>();
         for (int kind = 0; kind <= kind(OTHER, OTHER); kind++) {
@@ -171,7 +172,7 @@ record IndexEntry(
         return join(time(millis), HexFormat.of().parseHex(pcsId));
     }
 
-    /** Returns a time in the order of bytes. */
+    /** Encodes a time as 8 bytes that sort in the order of time. */
     static byte[] time(long millis) {
         return ByteBuffer.allocate(Long.BYTES).putLong(millis ^ Long.MIN_VALUE).array();
     }

@@ -30,8 +30,8 @@ final class IndexSearch {
      * A range of time.
      *
      * @param fromMillis the first time
-     * @param toMillis the first time after the range
-     * @param after the place of the last entry of the previous part, or null
+     * @param toMillis the first time after the range; {@code Long.MAX_VALUE} for no end
+     * @param after the place of the last examined entry of the previous part; null for the first part
      */
     record Range(long fromMillis, long toMillis, boolean isNewestFirst, byte @Nullable [] after) {
         static final Range EVERYTHING = new Range(Long.MIN_VALUE, Long.MAX_VALUE, false, null);
@@ -40,8 +40,8 @@ final class IndexSearch {
     /**
      * A part of a result.
      *
-     * @param examined the number of entries that were examined for it
-     * @param next the place after which to continue, or null at the end
+     * @param examined the number of entries that were examined for this part
+     * @param next the place after which the next part begins; null if nothing follows
      */
     record Entries(List<IndexEntry> entries, int examined, byte @Nullable [] next) {}
 
@@ -86,7 +86,9 @@ final class IndexSearch {
         }
     }
 
-    /** Returns the entries whose ids begin with some hex digits, in the order of ids. */
+    /**
+     * Returns at most {@code limit} entries whose ids begin with the hex digits {@code prefix}, in the order of ids.
+     */
     static List<IndexEntry> withId(RocksDB rocks, String prefix, int limit) throws RocksDBException {
         String end = "f".repeat(2 * IndexEntry.ID_BYTES - prefix.length());
         byte[] last = IndexEntry.idKey(prefix + end);
@@ -102,7 +104,7 @@ final class IndexSearch {
         return entries;
     }
 
-    /** The entries of one kind in a range. */
+    /** An iterator over the entries of one kind in a range, which starts at the first of them. */
     private static final class Walk implements AutoCloseable {
         private final RocksIterator iterator;
         private final boolean isNewestFirst;
@@ -155,7 +157,7 @@ final class IndexSearch {
             } else {
                 iterator.next();
             }
-            iterator.status(); // an iterator that failed looks like one at its end
+            iterator.status(); // throws if the iterator has failed; otherwise, a failure would look like the end
         }
 
         @Override

@@ -41,12 +41,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The writer of the record: follows the decided part of the inbox log, decides each submission again, and writes the
- * valid outcomes to the state. The position is committed to the state together with the outcomes. Therefore a kill
- * never makes the follower miss or repeat an outcome. The follower never delays an answer: under load, it uses only a
- * part of one core.
+ * The writer of the record: follows the decided part of the inbox log, decides each submission again, and writes to the
+ * state the outcomes with which the submissions were answered. The position is committed to the state together with the
+ * outcomes. Therefore a kill never makes the follower miss or repeat an outcome. The follower never delays an answer:
+ * under load, it uses only a part of one core.
  *
- * <p>It has its own thread.
+ * <p>The follower has its own thread.
  */
 public final class RecordFollower implements AutoCloseable {
     /** The agent id under which the state stores the positions of followers, one key for each log id. */
@@ -57,8 +57,8 @@ public final class RecordFollower implements AutoCloseable {
     private static final int CHUNK_RECORDS = StateEngine.MAX_PAGE;
     private static final int INDEX_STEPS = 8;
     /**
-     * The bytes of log records after which a chunk ends. The resulting values may be three times as large and still fit
-     * into one transaction.
+     * The size of log records, in bytes, after which a chunk ends. The resulting values may be three times as large and
+     * still fit into one transaction.
      */
     private static final long CHUNK_BYTES = 512 << 10;
 
@@ -70,7 +70,7 @@ public final class RecordFollower implements AutoCloseable {
     private static final long AFTER_FAILURE_MILLIS = 1_000;
     /** The rate of submissions per second above which the follower slows down. */
     private static final long BUSY_PER_SECOND = 500;
-    /** The ratio of rest to work above that rate. */
+    /** The ratio of rest to work above {@link #BUSY_PER_SECOND}. */
     private static final int RESTS_PER_WORK = 6;
 
     private static final long LONGEST_REST_MILLIS = 2_000;
@@ -102,8 +102,9 @@ public final class RecordFollower implements AutoCloseable {
     private @Nullable String aheadSegment;
     private long lookedUpTo;
     /**
-     * The mark: the value of {@link DecidedLog#decidedUpTo} up to which the follower records. Once the position has
-     * reached the mark, or if the store is lost, a current value replaces the mark.
+     * The mark: the value of {@link DecidedLog#decidedUpTo} up to which the follower records. The current value becomes
+     * the new mark when the position has reached the old mark, or when the value has decreased because the store was
+     * lost.
      */
     private long upTo;
     /** The sequence of the last record on disk when the mark was set. */
@@ -112,7 +113,7 @@ public final class RecordFollower implements AutoCloseable {
     /** Whether the position has been read since the start. */
     private boolean hasPosition;
 
-    /** The digest of the record at the position; empty if the position was written by a version without digests. */
+    /** The digest of the log record at the position; empty if the position was written by a version without digests. */
     private String positionDigest = "";
 
     private @Nullable String toldFailure;
@@ -195,7 +196,10 @@ public final class RecordFollower implements AutoCloseable {
         }
     }
 
-    /** Logs each cause once. A state that is down is logged elsewhere. */
+    /**
+     * Logs a failure, unless the previous step failed with the same message; null stands for success. If the state has
+     * failed, the line is only a warning, because {@link ServedState} logs the error.
+     */
     private void tellFailure(@Nullable Exception failure) {
         String message = failure == null ? null : String.valueOf(failure.getMessage());
         if (message != null && !message.equals(toldFailure)) {
@@ -254,9 +258,9 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Records one chunk.
+     * Records one chunk and continues the index.
      *
-     * @return whether the log has more to record now
+     * @return whether there is more to record or to index now
      * @throws IOException if the log can't be read, or contains a record that this version can't decide
      * @throws StateException if the state can't be read or written
      */
@@ -310,7 +314,7 @@ public final class RecordFollower implements AutoCloseable {
         for (int i = 0; i < INDEX_STEPS && isIndexBehind; i++) {
             isIndexBehind = index.step();
         }
-        position = last; // after the index, so that a record without a lag can be searched
+        position = last; // after indexing, so that everything up to the position can be searched
         if (position >= decided) {
             upToDateNanos = beginNanos;
         }
@@ -318,8 +322,9 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Commits operations, in several commits if they are large. Only the last commit contains the position. If a commit
-     * fails, the next try begins at the old position and skips the outcomes that are already recorded.
+     * Commits operations and the position, in several commits if the operations are large. Only the last commit
+     * contains the position. If a commit fails, the next try begins at the old position and skips the outcomes that are
+     * already recorded.
      */
     private void commit(List<Operation> operations, long last, String digest) {
         List<Operation> together = new ArrayList<>();
@@ -387,7 +392,7 @@ public final class RecordFollower implements AutoCloseable {
         } catch (JsonProcessingException e) {
             throw new IOException("the position of the record can't be read from the state: " + e.getMessage(), e);
         }
-        // the first time, uses the end of the log at the start: later records may reuse the sequences of lost ones
+        // the first time, compares with the end at the start: later records may reuse the sequences of lost records
         long end = hasPosition ? log.last() : log.lastAtStart();
         if (known > end) {
             LOG.error(
@@ -419,7 +424,7 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Identifies a record of the log: the first 16 hex digits of SHA-256 over its sequence, arrival, kind, key and
+     * Returns the digest of a log record: the first 16 hex digits of SHA-256 over its sequence, arrival, kind, key and
      * body.
      */
     private static String digest(LogRecord record) {
@@ -500,7 +505,7 @@ public final class RecordFollower implements AutoCloseable {
         return chunk;
     }
 
-    /** Returns the writes by which a chunk changes the record. */
+    /** Returns the writes by which a chunk changes the record; returns none if the follower is closed meanwhile. */
     private List<Operation> operations(List<LogRecord> chunk) throws IOException {
         chunk.forEach(outcomes::note);
         Map<StateKey, List<RecordedOutcome>> wanted = new LinkedHashMap<>();
@@ -538,8 +543,8 @@ public final class RecordFollower implements AutoCloseable {
     /**
      * The current content of a key.
      *
-     * @param version the version, or 0 if the key does not exist
-     * @param json the value, or null if the key does not exist or was deleted
+     * @param version the version, which may be that of a deletion; 0 if the key does not exist
+     * @param json the value; null if the key does not exist or was deleted
      */
     private record Existing(long version, @Nullable String json) {
         static final Existing NONE = new Existing(0, null);
@@ -556,7 +561,10 @@ public final class RecordFollower implements AutoCloseable {
         wanted.computeIfAbsent(outcome.key(), key -> new ArrayList<>()).add(outcome);
     }
 
-    /** Returns an earlier submission; null if it is no longer in the log, in which case its recorded outcome stays. */
+    /**
+     * Returns an earlier submission. Returns null if it is no longer in the log; its recorded outcome then stays as it
+     * is.
+     */
     private @Nullable LogRecord submission(long sequence) throws IOException {
         try (LogWalk back = log.walk(sequence)) {
             LogRecord record = back.next();
@@ -583,7 +591,7 @@ public final class RecordFollower implements AutoCloseable {
         return existing;
     }
 
-    /** Stops the thread after its current commit. */
+    /** Stops the thread after its current commit; waits for this at most a second. */
     @Override
     public void close() {
         over.countDown(); // an interrupt would close the file that the thread reads
@@ -594,7 +602,7 @@ public final class RecordFollower implements AutoCloseable {
         }
     }
 
-    /** The metrics of the record of outcomes; they are 0 without one. */
+    /** The metrics of the record of outcomes; all are 0 without a record. */
     public static final class RecordMetrics extends Metrics.Feature {
         private final Gauge lagRecords =
                 gauge("flk_record_lag_records", "Log records that are decided but not yet in the record of outcomes.");

@@ -35,18 +35,19 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An index of the record by time, verdict, regime, shard, key and id, in a RocksDB of its own. It follows the history of
- * the state. Therefore, it also has the outcomes that other backends write to the same Postgres.
+ * An index of the record by time, verdict, regime, shard, key and id, in a RocksDB of its own. The index follows the
+ * history of the state. Therefore, it also has the outcomes that other backends write to the same Postgres.
  *
  * <p>The index is derived from the record. Entries and the position in the history are written in one batch; after a
- * crash, the index continues at the saved position. A missing or damaged index, or one of another history, is built
- * again. An entry may belong to an outcome that was removed or replaced; readers compare it with the outcome.
+ * crash, the index continues at the saved position. An index that is missing, damaged or of another history is built
+ * again. An entry may belong to an outcome that was removed or replaced, so readers compare each entry with the current
+ * outcome.
  *
  * <p>One thread calls {@link #step}; any thread reads.
  */
 public final class RecordIndex implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
-    /** The key of the position; it is before the keys of all entries. */
+    /** The key of the position, which sorts before the keys of all entries. */
     private static final byte[] POSITION = {0};
 
     private static final byte[] AFTER_ALL = {(byte) 0xff};
@@ -78,7 +79,7 @@ public final class RecordIndex implements AutoCloseable {
     /**
      * Creates an index; opens nothing yet.
      *
-     * @param directory a directory for the index only, or null to keep it in memory
+     * @param directory a directory for the index only; null to keep the index in memory
      */
     public RecordIndex(StateEngine engine, @Nullable Path directory) {
         this.engine = engine;
@@ -88,8 +89,9 @@ public final class RecordIndex implements AutoCloseable {
     /**
      * The point of the history up to which the record is indexed.
      *
-     * @param isBuilding whether the values that existed at this revision are not all indexed
-     * @param after the last of these values that is indexed, or null
+     * @param isBuilding whether some of the values that existed at this revision may not be indexed yet
+     * @param after the key of the last of these values that was indexed; null at the beginning, and after the last of
+     *     them
      */
     private record Position(
             String historyId,
@@ -114,13 +116,13 @@ public final class RecordIndex implements AutoCloseable {
         }
     }
 
-    /** Uses the database. */
+    /** A use of the open database. */
     private interface Use<T> {
         T of(IndexDatabase opened) throws RocksDBException;
     }
 
     /**
-     * Indexes some of the outcomes that are not indexed yet.
+     * Indexes some of the outcomes that are not indexed yet. If the database fails, logs the failure and returns false.
      *
      * @return whether there is more to index now
      * @throws StateException if the state can't be read
@@ -196,8 +198,8 @@ public final class RecordIndex implements AutoCloseable {
     }
 
     /**
-     * Indexes current values, in the order of keys. Whatever changes meanwhile has a later revision than the position,
-     * so {@link #follow} indexes it.
+     * Indexes the next current values, in the order of keys. A value that changes meanwhile gets a later revision than
+     * the position, so that {@link #follow} indexes the change.
      */
     private Position build(IndexDatabase opened, Position from) throws RocksDBException {
         List<Document> values = engine.reads().values(ServedState.RECORD, from.after());
@@ -265,9 +267,9 @@ public final class RecordIndex implements AutoCloseable {
     }
 
     /**
-     * Removes the entries of the oldest outcomes if these are no longer in the record.
+     * Examines the oldest entries, and removes those whose outcomes are no longer in the record.
      *
-     * @return whether all examined outcomes were gone, so that there may be more
+     * @return whether all examined entries were removed, so that there may be more to remove
      */
     private boolean sweep(IndexDatabase opened) throws RocksDBException {
         Selection oldest = new Selection(Scope.ALL, Clock.RECEIVED, "", Optional.empty(), Optional.empty());
@@ -295,11 +297,10 @@ public final class RecordIndex implements AutoCloseable {
     }
 
     /**
-     * Returns entries in the order of time.
+     * Returns the entries of a selection in a range that {@code wanted} accepts, in the order of time.
      *
-     * @param limit the maximum number of entries
-     * @param maxExamined the maximum number of entries that are examined
-     * @param wanted selects entries
+     * @param limit the maximum number of returned entries
+     * @param maxExamined the maximum number of entries passed to {@code wanted}
      * @throws StateException STARTING if the index is not complete or can't be read
      */
     Entries find(Selection selection, Range range, int limit, int maxExamined, Predicate<IndexEntry> wanted) {
@@ -307,7 +308,7 @@ public final class RecordIndex implements AutoCloseable {
     }
 
     /**
-     * Returns the entries whose ids begin with some hex digits, in the order of ids.
+     * Returns at most {@code limit} entries whose ids begin with the hex digits {@code prefix}, in the order of ids.
      *
      * @throws StateException as {@link #find}
      */
@@ -373,7 +374,7 @@ public final class RecordIndex implements AutoCloseable {
         }
     }
 
-    /** Ends all reads, and closes the files. Idempotent. */
+    /** Waits for reads in progress, and closes the files. Later reads fail. Idempotent. */
     @Override
     public void close() {
         open.writeLock().lock();

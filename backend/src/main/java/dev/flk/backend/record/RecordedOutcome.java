@@ -27,14 +27,15 @@ import java.util.Map;
  * verdict              accepted, escalated or rejected
  * D_hat … policy       as in the answer
  * budget coh_star r    as claimed
- * merkle_root, N_j, scales
+ * merkle_root          as claimed
+ * N_j, scales          as claimed, if they are not too long
  * window_start, _end   the times of the measurements, if the certificate has them; they are not signed
- * shard_id             only if it can't be an agent id, which is then sha256:HEX of it
- * received_at, key_id  the arrival and the key of the submission that was decided
+ * shard_id             the shard, only if the agent is sha256:HEX of the shard because the shard can't be an agent id
+ * received_at, key_id  the arrival and the key of the submission
  * </pre>
  *
- * <p>If the outcome was decided for other content under the same id, the value has {@code other_content}, but lacks the
- * claims and the key of this submission.
+ * <p>If the outcome was decided for other content under the id of the submission, the value has {@code other_content},
+ * but lacks the claims and the key of the submission.
  *
  * @param json the value
  */
@@ -46,7 +47,10 @@ record RecordedOutcome(StateKey key, String json) {
     private static final String CLAIMS = ",\"budget\":";
     private static final String OTHER_CONTENT = ",\"other_content\":";
 
-    /** The size above which a value is stored without the counts, which are not signed. */
+    /**
+     * The maximum length of the counts and scales together. If they are longer, a value is stored without both; they
+     * are not signed.
+     */
     private static final int MAX_COUNTS_CHARS = 256 << 10;
 
     static RecordedOutcome of(LogRecord submission, Compared decided) {
@@ -125,7 +129,10 @@ record RecordedOutcome(StateKey key, String json) {
         return KEY_PREFIX + String.format(Locale.ROOT, "%019d/", epoch) + pcsId;
     }
 
-    /** Returns the agent id under which a shard is recorded. */
+    /**
+     * Returns the agent id under which a shard is recorded: the shard itself if it is a valid agent id, else a hash of
+     * it.
+     */
     static String agentId(String shard) {
         try {
             StateKey.requireAgentId(shard);
@@ -151,7 +158,9 @@ record RecordedOutcome(StateKey key, String json) {
         return json.substring(0, claims >= 0 ? claims : json.indexOf(OTHER_CONTENT));
     }
 
-    /** Returns whether a value lacks the claims, which another submission may provide. */
+    /**
+     * Returns whether a value has {@code other_content} in place of the claims; another submission may provide them.
+     */
     static boolean isOfOtherContent(String json) {
         return !json.contains(CLAIMS);
     }

@@ -30,18 +30,20 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Queries of the record: its shards, the outcomes of a shard by epoch, and outcomes by time or id, which
- * {@link RecordIndex} finds. Safe for any thread; reads on the caller's thread.
+ * The queries of the record: its shards, the outcomes of a shard by epoch, and outcomes by time or id. {@link
+ * RecordIndex} finds the outcomes by time or id. Safe for any thread; reads on the caller's thread.
  */
 public final class RecordedOutcomes {
     /** The maximum number of lines in an answer. */
     public static final int MAX_LIMIT = 1_000;
 
-    /** The least number of hex digits of an id that a query may give. */
+    /** The minimum number of hex digits in a query by id. */
     public static final int LEAST_ID_DIGITS = 8;
 
     private static final JsonMapper JSON = new JsonMapper();
-    /** The maximum number of outcomes examined for one answer, matching or not. */
+    /**
+     * The maximum number of index entries examined for one answer by time, and of pages read for one answer by epoch.
+     */
     private static final int LOOKED_AT = 10_000;
 
     private static final int READ_AT_ONCE = 10;
@@ -51,7 +53,7 @@ public final class RecordedOutcomes {
     private final RecordIndex index;
     private final boolean coversAllBackends;
 
-    /** @param coversAllBackends whether no other backend with the same dedup store has a record of its own */
+    /** @param coversAllBackends false if other backends with the same dedup store may have records of their own */
     public RecordedOutcomes(StateEngine engine, RecordIndex index, boolean coversAllBackends) {
         this.engine = engine;
         this.index = index;
@@ -63,7 +65,7 @@ public final class RecordedOutcomes {
         return coversAllBackends;
     }
 
-    /** A range of time; null for an open end. */
+    /** A range of time: from {@code from}, inclusive, to {@code to}, exclusive. Null stands for no bound. */
     public record Span(@Nullable Instant from, @Nullable Instant to) {
         private boolean isOpen() {
             return from == null && to == null;
@@ -88,7 +90,7 @@ public final class RecordedOutcomes {
      * @param received the time of arrival
      * @param measured the time of the last measurement; with a bound, the answer is in the order of this time
      * @param limit the maximum number of outcomes, 1 to {@link #MAX_LIMIT}
-     * @param cursor the place to continue after, or null to begin
+     * @param cursor the {@code cursor} of the previous part; null for the first part
      */
     public record Wanted(
             @Nullable String shard,
@@ -116,11 +118,13 @@ public final class RecordedOutcomes {
      * A part of the result.
      *
      * @param lines JSON objects
-     * @param cursor the place to continue after, or null at the end
+     * @param cursor the place after which the next part begins; null if nothing follows
      */
     public record Part(List<String> lines, @Nullable String cursor) {}
 
-    /** Returns the shards that have outcomes, in byte order. */
+    /**
+     * Returns the shards with outcomes whose agent ids begin with {@code prefix}, in the byte order of the agent ids.
+     */
     public Part shards(String prefix, @Nullable String cursor, int limit) {
         Page<String> page = engine.reads().agents(ServedState.RECORD, prefix, cursor, limit);
         List<String> lines = new ArrayList<>();
@@ -156,7 +160,8 @@ public final class RecordedOutcomes {
     }
 
     /**
-     * Returns outcomes. A part may have fewer outcomes than the limit although more follow.
+     * Returns the next part of the outcomes that a query selects. A part may have fewer outcomes than the limit
+     * although more follow.
      *
      * @throws StateException INVALID if the cursor is invalid; STARTING if the index is not complete
      */
@@ -197,7 +202,7 @@ public final class RecordedOutcomes {
         }
     }
 
-    /** Returns the current values of keys; empty for a key that does not exist. */
+    /** Returns the current value of each key; empty for a key that does not exist. */
     private List<Optional<String>> values(List<StateKey> keys) {
         return engine.reads().get(keys, new At.Now()).found().stream()
                 .map(found -> found instanceof Found.Present present
@@ -229,7 +234,7 @@ public final class RecordedOutcomes {
         while (true) {
             Range range = new Range(
                     millis(span.from(), Long.MIN_VALUE, 0),
-                    millis(span.to(), Long.MAX_VALUE, 1), // a millisecond later; the comparison below is exact
+                    millis(span.to(), Long.MAX_VALUE, 1), // rounded up; passes() compares exactly
                     wanted.order() == Order.NEWEST,
                     place);
             Entries part =
@@ -285,9 +290,10 @@ public final class RecordedOutcomes {
     }
 
     /**
-     * Returns the outcomes whose {@code pcs_id} begins with some hex digits.
+     * Returns the outcomes whose {@code pcs_id} begins with {@code prefix}, in the order of ids.
      *
      * @param prefix {@link #LEAST_ID_DIGITS} to 64 lower-case hex digits
+     * @param limit the maximum number of index entries that are read
      * @throws StateException STARTING if the index is not complete
      */
     public List<String> withId(String prefix, int limit) {
@@ -300,7 +306,10 @@ public final class RecordedOutcomes {
                 .toList();
     }
 
-    /** Returns the ids that begin with some hex digits; see {@link #withId}. */
+    /**
+     * Returns the ids in the index that begin with {@code prefix}. The outcomes of some of these ids may have been
+     * removed. See {@link #withId}.
+     */
     public List<String> idsThatBeginWith(String prefix, int limit) {
         return index.withId(prefix, limit).stream().map(IndexEntry::pcsId).toList();
     }

@@ -27,9 +27,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A replay: decides a range of the log again, and changes nothing. A record that overrules a submission comes after
- * that submission. Therefore {@link #run}, which reports outcomes in log order, reads the log twice;
- * {@link #runAtOnce}, which is enough for counting them, reads it once and then corrects the overruled ones. Only one
- * thread may use it; {@link ReplayWorkers} starts threads of its own.
+ * that submission. Therefore {@link #run}, which reports outcomes in log order, reads the log twice. {@link
+ * #runAtOnce}, which is enough to count outcomes, reads it once and then again from the first overruled submission on.
+ * Only one thread may use a replay; {@link ReplayWorkers} starts threads of its own.
  */
 public final class LogReplay {
     private final LogInspector inspector;
@@ -52,7 +52,7 @@ public final class LogReplay {
     /**
      * Decides the records from {@code from} to {@code to}, both inclusive.
      *
-     * @param wanted a predicate that sees each record and returns true for a submission to decide
+     * @param wanted a predicate that receives each record and returns true for a submission to decide
      * @param onDecided a callback that receives the decided submissions in log order
      * @return the damage found
      * @throws IOException if a record can't be decided; all submissions before it have been reported
@@ -156,8 +156,7 @@ public final class LogReplay {
                 @Nullable IOException failure) {}
 
         /**
-         * @param logged the overruled records noted from the log; submissions that it does not know as overruled are
-         *     decided
+         * @param logged the overruled records of the log; each submission that they do not name is decided
          * @param other the rules for a second decision of each submission; null for none
          */
         ReplayWorkers(LoggedOutcomes logged, @Nullable DecisionRules other, OnDecided onDecided) {

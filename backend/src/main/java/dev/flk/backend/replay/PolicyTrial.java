@@ -18,14 +18,15 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A comparison of the recorded outcomes with those under another policy. One thread. Memory is a few KiB and one entry
- * for each of the first {@value #MOST_SHARDS} shards; certificates of all other shards are counted together.
+ * A comparison of the recorded outcomes with those under another policy. Only one thread may use it. Besides the
+ * examples, memory holds a few KiB and one entry for each of the first {@value #MOST_SHARDS} shards; certificates of
+ * all other shards are counted together.
  */
 public final class PolicyTrial {
     static final int MOST_SHARDS = 10_000;
     /**
-     * The largest number of reasons that are counted separately; recorded outcomes of other versions may have any
-     * reason.
+     * The largest number of reasons that are counted separately. A limit is needed because outcomes recorded by other
+     * versions may have any reason.
      */
     private static final int MOST_REASONS = 100;
 
@@ -55,13 +56,13 @@ public final class PolicyTrial {
     public record Reason(String reason, long before, long after) {}
 
     /**
-     * The changes in a shard, or in the shards that are not listed.
+     * The changes in one listed shard, or the sum over the shards that are not listed.
      *
-     * @param shard the name; null for the shards that are not listed
-     * @param shards the number of shards that are not listed, where those that were not counted separately count as
-     *     one; null for one shard
+     * @param shard the name; null for the sum
+     * @param shards the number of shards in the sum, where all shards that were not counted separately count as one;
+     *     null for a listed shard
      * @param andMore whether there were more than {@value PolicyTrial#MOST_SHARDS} shards, of which only the first were
-     *     counted separately; null for one shard
+     *     counted separately; null for a listed shard
      * @param acceptedChange how many more certificates would be accepted; negative if fewer
      */
     public record Shard(
@@ -175,7 +176,10 @@ public final class PolicyTrial {
                 byReason.containsKey(kind) || byReason.size() < MOST_REASONS ? kind : "others", any -> new Tally());
     }
 
-    /** Returns a count for each combination of verdicts before and after, ordered by the one before. */
+    /**
+     * Returns a count for each combination of verdicts before and after, ordered by the verdict before and then by the
+     * verdict after.
+     */
     public List<Change> changes() {
         return Stream.of(Verdict.Kind.values())
                 .flatMap(before -> Stream.of(Verdict.Kind.values())
@@ -203,7 +207,7 @@ public final class PolicyTrial {
                 .toList();
     }
 
-    /** Returns the sum over all shards that {@link #shards} leaves out. */
+    /** Returns the sum over all shards that {@link #shards} with the same {@code most} leaves out. */
     public Shard otherShards(int most) {
         Tally sum = new Tally();
         inOrder().skip(most).forEach(entry -> sum.add(entry.getValue()));

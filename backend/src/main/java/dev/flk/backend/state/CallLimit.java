@@ -38,22 +38,22 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A limit on the number of calls in progress, and on the bytes of their requests and answers, over all connections;
- * calls above it are refused. A caller with a token may use at most half of the places. Callers without a token
+ * further calls are refused. A caller with a token may use at most half of the places. Callers without a token
  * (strangers) share a few separate places and must complete their requests in time. A request counts from its first
  * bytes on, so that requests that never end are limited too. Serve only {@link #bound} services, behind the interceptor
  * that sets {@link Caller#CURRENT}, and add the limit to the server as a tracer factory.
  */
 final class CallLimit extends ServerStreamTracer.Factory implements ServerInterceptor {
     /**
-     * The multiple of {@link #maxBytes} that all requests together can't exceed: a request that would exceed it is cut
-     * off while it arrives. While all requests together have more than {@code maxBytes}, but not more than this
-     * multiple, each request that becomes complete is refused with a reason.
+     * The multiple of {@link #maxBytes} to which all requests together are limited: a request that would exceed it is
+     * cut off while it arrives. While all requests together have more than {@code maxBytes}, each request that becomes
+     * complete is refused with a reason.
      */
     private static final int PARTIAL = 4;
 
     /** The approximate memory of a frame besides its bytes. */
     private static final int FRAME_BYTES = 128;
-    /** The maximum size of a request to health or reflection, which may need no token. */
+    /** The maximum size of a request to health or reflection. Some of these requests need no token. */
     private static final int MAX_SMALL_BYTES = 4_096;
     /**
      * The time within which a caller without a token must complete a request and, unless the answer is a stream,
@@ -114,9 +114,10 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     /**
      * Creates a limit without calls.
      *
+     * @param maxCalls the maximum number of calls of all callers that are not strangers
      * @param maxStrangers the maximum number of calls of all callers without a token
-     * @param maxBytes the maximum bytes, counted separately, of requests, of plain answers, and of what streams have
-     *     sent
+     * @param maxBytes a limit in bytes that applies separately to all requests, to all plain answers, and to all that
+     *     streams have sent
      * @param nanoTicker monotonic time
      * @param connectionCloser closes the connection from an address, even while the client does not read
      */
@@ -149,7 +150,10 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
                 ServerInterceptors.useMarshalledMessages(service.bindService(), UNPARSED), this);
     }
 
-    /** Returns a description of the calls that are being refused because there are too many; empty if no call is. */
+    /**
+     * Returns a description of the calls that were refused in the last seconds because there were too many; empty if
+     * none were.
+     */
     Optional<String> refusing() {
         return refusals.latest();
     }
@@ -237,7 +241,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         return "requests under way take more than " + maxBytes + " bytes";
     }
 
-    /** The bytes of the request of one call. Bytes above a limit cause an exception, which ends the call. */
+    /** The bytes of the request of one call. If the bytes exceed a limit, an exception ends the call. */
     private final class Arriving extends ServerStreamTracer {
         private final long most;
         // guarded by this
@@ -357,11 +361,11 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         }
     }
 
-    /** The requests of one call. gRPC uses one thread at a time for a call, and ends it exactly once. */
+    /** The requests of one call. gRPC uses one thread at a time for a call, and ends each call exactly once. */
     private final class Requests<Q> extends SimpleForwardingServerCallListener<Q> {
         private final Answers<Q, ?> answers;
         private final long beganNanos = nanoTicker.getAsLong();
-        /** Set by the end of the request or by the end of its time, whichever comes first. */
+        /** Whether the request is complete or its time is over; the first of the two events sets this to true. */
         private final AtomicBoolean isComplete = new AtomicBoolean();
 
         private boolean isRefused;

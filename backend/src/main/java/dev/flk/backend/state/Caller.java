@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A caller and its rights to the state. Namespaces that begin with {@code flk.} belong to the backend: no caller writes
- * them.
+ * A caller and its rights to the state. Namespaces that begin with {@code flk.} belong to the backend, so no caller may
+ * write to them.
  *
  * @param name a unique name, which identifies the caller's transactions and requests
  * @param tokenSha256 the digest of the token in hex; empty for a caller without a token
@@ -54,8 +54,8 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     }
 
     /**
-     * Returns prefixes that select the agent ids that begin with {@code wished} and that the caller may read, in byte
-     * order. No prefix in the list begins with another prefix in it.
+     * Returns the prefixes, in byte order, that together select all agent ids that begin with {@code wished} and that
+     * the caller may read. No prefix in the list begins with another one.
      */
     List<String> agentPrefixes(String namespace, String wished) {
         List<String> prefixes = new ArrayList<>();
@@ -71,8 +71,8 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     }
 
     /**
-     * Returns the namespaces that the caller may see that begin with {@code wished}, in order; an empty Optional if the
-     * caller may see all namespaces.
+     * Returns the namespaces that begin with {@code wished} and that the caller may see, in order; an empty Optional if
+     * the caller may see all namespaces.
      */
     Optional<List<String>> namespaces(String wished) {
         if (maySee("")) {
@@ -107,14 +107,14 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
         }
     }
 
-    /** @throws StatusRuntimeException PERMISSION_DENIED */
+    /** @throws StatusRuntimeException PERMISSION_DENIED if the caller may not read this agent */
     void requireRead(String namespace, String agentId) {
         if (!mayRead(namespace, agentId)) {
             throw denied("read", namespace, agentId);
         }
     }
 
-    /** @throws StatusRuntimeException PERMISSION_DENIED */
+    /** @throws StatusRuntimeException PERMISSION_DENIED if the caller may not write to this agent */
     void requireWrite(String namespace, String agentId) {
         if (namespace.startsWith(OWN_NAMESPACES)) {
             throw Status.PERMISSION_DENIED
@@ -127,9 +127,10 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     }
 
     /**
-     * Requires the right to an operation. A check reveals whether a version exists, so it needs the right to read.
+     * Requires the right to an operation: for a write or a deletion, the right to write; for a check, the right to
+     * read, because a check reveals whether a version exists.
      *
-     * @throws StatusRuntimeException PERMISSION_DENIED
+     * @throws StatusRuntimeException PERMISSION_DENIED if the caller lacks this right
      */
     void require(Operation operation) {
         if (operation instanceof Operation.Check) {
@@ -139,7 +140,7 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
         }
     }
 
-    /** @throws StatusRuntimeException PERMISSION_DENIED */
+    /** @throws StatusRuntimeException PERMISSION_DENIED if the caller may not write to all agents of all namespaces */
     void requireWriteOfAll() {
         if (grants.stream().noneMatch(grant -> grant.writes() && grant.covers("", ""))) {
             throw Status.PERMISSION_DENIED

@@ -32,12 +32,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Accepts connections of the state's port up to a maximum number, and owns the threads that read and write.
+ * The limit on the number of connections of the state's port. It also owns the threads that read and write.
  *
- * <p>If the port has tokens, a connection counts toward this maximum only after a call with a valid token. Until then,
- * it occupies one of the separate places for connections without a token, whose number is a quarter of the maximum.
- * When all of these places are taken, a new connection replaces the oldest one without a token, so that idle
- * connections never keep a caller from showing its token. Add the limit to a server as an interceptor that runs
+ * <p>If the port has tokens, a connection counts toward the maximum number only after a call with a valid token. Until
+ * then, the connection occupies one of the separate places for connections without a token, whose number is a quarter
+ * of the maximum. When all of these places are taken, a new connection replaces the oldest one without a token, so that
+ * idle connections never keep a caller from showing its token. Add the limit to a server as an interceptor that runs
  * directly after {@link Tokens}.
  */
 @Sharable
@@ -85,7 +85,7 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
         return listening;
     }
 
-    /** Returns a description of the connections that are being refused; empty if none is. */
+    /** Returns a description of the connections that were refused in the last seconds; empty if none were. */
     Optional<String> refusing() {
         return refusals.latest();
     }
@@ -112,7 +112,9 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
         context.fireChannelRead(accepted);
     }
 
-    /** Adds a connection; returns the connection that lost its place to it, or null. */
+    /**
+     * Adds a connection. If all places are taken, removes the oldest connection and returns it; otherwise returns null.
+     */
     private synchronized @Nullable Channel addWithoutToken(SocketAddress address, Channel connection) {
         Channel oldest = null;
         if (withoutToken.size() == maxWithoutToken) {
@@ -142,15 +144,16 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
     @Override
     public <Q, A> ServerCall.Listener<Q> interceptCall(
             ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
-        // the token is valid: Tokens checks it before the call starts, and again when the request is complete
+        // Tokens has already checked the token, and checks it again when the request is complete
         if (!needsToken || Caller.CURRENT.get().equals(Caller.STRANGER) || isKnown(call)) {
             return next.startCall(call, headers);
         }
-        return new ServerCall.Listener<>() {}; // the call ends with its connection
+        return new ServerCall.Listener<>() {}; // the connection is being closed, which ends the call
     }
 
     /**
-     * Returns whether the connection of a call with a valid token has a place; if not, the connection is being closed.
+     * Returns true if the connection of a call with a valid token has, or now gets, a place among those that have shown
+     * a token. Returns false if no place is free; the connection is then being closed.
      */
     private boolean isKnown(ServerCall<?, ?> call) {
         SocketAddress address = call.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR);
@@ -195,8 +198,8 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
     }
 
     /**
-     * Reports a refusal. Called before the connection is closed, so that the refusal is already reported when the
-     * client notices.
+     * Reports a refusal. Called before the connection is closed, so that the report exists when the client notices the
+     * refusal.
      */
     private void refused(String cause, String what, String effect) {
         metrics.connectionsRefused.increment(cause);

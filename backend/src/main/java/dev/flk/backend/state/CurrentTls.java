@@ -18,7 +18,10 @@ import java.util.List;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLSessionContext;
 
-/** The TLS of the public port, with HTTP/2; each new connection uses the files as they were last read. */
+/**
+ * The TLS of the state's port: the same files as for the public port, with HTTP/2. Each new connection uses the files
+ * as they were last read.
+ */
 final class CurrentTls extends SslContext {
     private static final ApplicationProtocolConfig HTTP_2 = new ApplicationProtocolConfig(
             Protocol.ALPN,
@@ -56,7 +59,7 @@ final class CurrentTls extends SslContext {
     }
 
     @Override
-    @SuppressWarnings("deprecation") // SslContext declares it
+    @SuppressWarnings("deprecation") // SslContext declares the deprecated type
     public ApplicationProtocolNegotiator applicationProtocolNegotiator() {
         return current().applicationProtocolNegotiator();
     }

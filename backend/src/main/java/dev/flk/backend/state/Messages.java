@@ -31,7 +31,10 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Base64;
 
-/** Conversions between the engine's objects and errors, and the messages and statuses of the protocol. */
+/**
+ * The conversions between the objects and errors of the engine on one side, and the messages and statuses of the
+ * protocol on the other.
+ */
 final class Messages {
     /** The domain of every {@link ErrorInfo}. */
     static final String ERROR_DOMAIN = "flk.state";
@@ -40,11 +43,17 @@ final class Messages {
     private static final long MICROS = 1_000_000;
     private static final int NANOS_OF_A_MICRO = 1_000;
     private static final int NANOS_OF_A_SECOND = 1_000_000_000;
-    /** The first second of year 1. The range of a {@link Timestamp} ends with the last second of year 9999. */
+    /**
+     * The first second of year 1, at which the range of a {@link Timestamp} begins; the range ends with {@link
+     * #LAST_SECOND}, the last second of year 9999.
+     */
     private static final long FIRST_SECOND = -62_135_596_800L;
 
     private static final long LAST_SECOND = 253_402_300_799L;
-    /** The maximum length of a token, well above the length of a valid one, so that no message repeats a long text. */
+    /**
+     * The maximum length of a resume token, well above the length of a valid one, so that no message repeats a long
+     * text.
+     */
     private static final int MAX_TOKEN = 256;
 
     private Messages() {}
@@ -193,14 +202,14 @@ final class Messages {
     }
 
     /**
-     * Renders a token as {@code HISTORY-REVISION.MICROS}; the last part is the commit time of the revision in
+     * Renders a resume token as {@code HISTORY-REVISION.MICROS}; the last part is the commit time of the revision in
      * microseconds since the epoch.
      */
     private static String token(Token token) {
         return token.historyId() + "-" + token.revision() + "." + token.committedAtMicros();
     }
 
-    /** Parses the token of an event; a token of version 0.1 has no time. */
+    /** Parses the resume token of an event; a token of version 0.1 has no commit time. */
     static Token token(String text) {
         int dot = text.indexOf('.');
         int at = text.length() > MAX_TOKEN ? -1 : text.lastIndexOf('-', dot < 0 ? text.length() : dot);
@@ -217,7 +226,7 @@ final class Messages {
         }
     }
 
-    /** Encodes the place at which a list continues; opaque to callers. */
+    /** Encodes the place after which a list continues; opaque to callers. */
     static String pageToken(String after) {
         return Base64.getUrlEncoder().withoutPadding().encodeToString(after.getBytes(StandardCharsets.UTF_8));
     }

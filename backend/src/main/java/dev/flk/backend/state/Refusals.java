@@ -8,7 +8,9 @@ import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
-/** Reports refusals in a limited number of log lines, and the latest refusal for a few seconds. */
+/**
+ * The reports of refusals: a limited number of log lines, and a description of the latest refusal for a few seconds.
+ */
 final class Refusals {
     /** The time for which {@link #latest} reports a refusal. */
     private static final long REPORTED_NANOS = TimeUnit.SECONDS.toNanos(10);
@@ -29,9 +31,9 @@ final class Refusals {
     /**
      * Reports a refusal.
      *
-     * @param cause the kind of log line
+     * @param cause the kind of log line; the number of lines of each kind is limited
      * @param what a description that strangers may read
-     * @param line writes the log line, given the text to append to it
+     * @param line a callback that writes the log line; it receives a text to append to the line
      */
     void report(String cause, String what, Consumer<String> line) {
         last = new Refused(what, nanoTicker.getAsLong() + REPORTED_NANOS);

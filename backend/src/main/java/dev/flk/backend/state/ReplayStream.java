@@ -19,11 +19,11 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A replay. It reads events only as fast as its caller takes them: a slow caller costs no memory and delays no other
- * caller. Its steps run one after the other, on threads of the executor.
+ * A replay. It reads events only as fast as its caller takes them, so that a slow caller costs no memory and delays no
+ * other caller. Its steps run one after the other, on threads of the executor.
  */
 final class ReplayStream {
-    /** The maximum bytes sent at once, however slowly the caller reads; a single event may be longer. */
+    /** The maximum number of bytes that a step reads and sends; a single event may be longer. */
     private static final int PART_BYTES = 64 << 10;
 
     private final StateEngine engine;
@@ -39,17 +39,17 @@ final class ReplayStream {
     private final EventReader events;
     private final Consumer<ReplayStream> ended;
 
-    /** The number of requested steps since the last one began. */
+    /** The number of requests for a step, including those that the running step serves. */
     private final AtomicInteger due = new AtomicInteger();
 
-    // used by the step
+    // written only by the steps
     private volatile long next;
     private boolean isOver;
     /** The time at which the revision before {@link #next} was committed. */
     private long lastAtMicros;
     /**
-     * The revision up to which the caller needs no progress token. It is the revision of the last token that was sent,
-     * or a later one if a compaction removed all revisions up to it before they were read.
+     * The revision up to which the caller needs no progress token: the revision of the last token that was sent, or the
+     * last revision that a compaction removed before the stream read it.
      */
     private volatile long lastReported;
 
@@ -71,12 +71,12 @@ final class ReplayStream {
     /**
      * Creates a replay; sends nothing yet.
      *
-     * @param wantsProgress whether to send tokens even without events
+     * @param wantsProgress whether to send progress tokens, even without events
      * @param namespace the namespace; empty for any
      * @param agentId the agent; empty for any
      * @param wanted the keys whose changes are sent
      * @param historyId the id of the history to which the revisions of the span belong
-     * @param ended called when the replay is over, for whatever reason
+     * @param ended a callback that runs when the replay is over, for whatever reason
      */
     ReplayStream(
             StateEngine engine,
@@ -133,7 +133,7 @@ final class ReplayStream {
         }
     }
 
-    /** Requests a step; requests made before it begins are combined. */
+    /** Requests a step. Requests that are made before the step begins are combined into one. */
     private void wake() {
         if (due.getAndIncrement() == 0) {
             run();
@@ -181,7 +181,7 @@ final class ReplayStream {
 
     /**
      * Reads events. If a compaction has removed revisions before the stream read them, the stream continues after the
-     * removed revisions, or fails if these contained changes that the stream selects.
+     * removed revisions, or fails if these revisions contained changes that the stream selects.
      */
     private Events read() {
         try {

@@ -74,9 +74,9 @@ public final class ServedState implements AutoCloseable {
     /**
      * Opens the port. The engine opens concurrently, and refuses calls until it is open.
      *
-     * @param clock the time of commits
+     * @param clock the clock for the times of commits
      * @param expiry the clock that determines which history is old enough to be removed
-     * @param tls the TLS of the port, or null
+     * @param tls the TLS of the port; null for a port without TLS
      * @throws InvalidConfig if the directory can't be created or written, or the tokens can't be read
      * @throws IOException if the port can't be opened
      */
@@ -209,7 +209,7 @@ public final class ServedState implements AutoCloseable {
         }
     }
 
-    /** Checks the port and the directory once; the timer calls it regularly. */
+    /** Checks the port and the directory once. The timer calls this method every second. */
     void look() {
         try {
             tellTrouble();
@@ -293,8 +293,8 @@ public final class ServedState implements AutoCloseable {
     }
 
     /**
-     * Describes for {@code /readyz} the problem if there is one, else the missing answered commits, else the
-     * connections and calls that are being refused, else says that the state is up.
+     * Returns a text for {@code /readyz} about the first of these that applies: the problem; missing commits that were
+     * answered; connections and calls that are being refused. If none applies, the text says that the state is up.
      */
     public String detail() {
         return problem()
@@ -325,7 +325,10 @@ public final class ServedState implements AutoCloseable {
         }
     }
 
-    /** Ends replays, gives other calls a moment to finish, and closes the engine, which ends with the queued commits. */
+    /**
+     * Ends replays, gives other calls a moment to finish, and closes the engine, which first waits a moment for the
+     * queued commits.
+     */
     @Override
     public void close() {
         timer.shutdownNow();
@@ -384,7 +387,8 @@ public final class ServedState implements AutoCloseable {
         }
 
         /**
-         * Returns the free bytes; throws if the directory is gone, because commits into unlinked files would be lost.
+         * Returns the free bytes. Throws if the directory is missing or was replaced, because commits into unlinked
+         * files would be lost.
          */
         @Override
         public long getAsLong() {

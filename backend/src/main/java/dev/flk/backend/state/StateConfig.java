@@ -25,16 +25,16 @@ import java.util.stream.Stream;
  *
  * @param port the port to listen on; 0 picks any free port
  * @param bindAddress the address or name of the interface to listen on
- * @param tokensFile the callers and their rights; empty if everyone may do everything
+ * @param tokensFile the file of callers and their rights; empty if everyone who can reach the port may do everything
  * @param engine the limits of the engine
- * @param cacheBytes the size of the read cache, or of all data if the state is in memory
+ * @param cacheBytes the size of the read cache; if the state is in memory, the maximum size of all data
  * @param directory the directory of the embedded state; empty if the state is in memory or in Postgres
- * @param postgres the server, if the state is in Postgres
- * @param knownHistory the file that remembers the last known revision of the state in Postgres; empty if it is not in
- *     Postgres
+ * @param postgres the server of a state in Postgres; empty if the state is elsewhere
+ * @param knownHistory the file that remembers the last known revision of a state in Postgres; empty if the state is
+ *     elsewhere
  * @param history how long overwritten or deleted values are kept; empty to keep them forever
  * @param keepsRecord whether the state contains the record of outcomes
- * @param recordHistory how long an outcome stays in the record
+ * @param recordHistory how long an outcome stays in the record, unless {@code history} is shorter
  */
 public record StateConfig(
         int port,
@@ -132,7 +132,10 @@ public record StateConfig(
         NONE
     }
 
-    /** The address of a port without tokens, which only this machine can reach. STATE_AUTH=none overrides it. */
+    /**
+     * The address on which a port without tokens listens, so that only this machine can reach the port. If STATE_AUTH
+     * is {@code none}, the port listens on BIND_ADDR instead.
+     */
     public static final String LOOPBACK = "127.0.0.1";
 
     /** The time-out of a statement in Postgres unless POSTGRES_STATEMENT_TIMEOUT is set. */
@@ -148,12 +151,12 @@ public record StateConfig(
         return directory.or(() -> knownHistory.map(Path::getParent)).map(in -> in.resolve(RECORD_INDEX));
     }
 
-    /** Returns whether callers without a token may have access from other machines. */
+    /** Returns whether callers on other machines have access without a token. */
     public boolean openToAll() {
         return tokensFile.isEmpty() && !bindAddress.equals(LOOPBACK);
     }
 
-    /** Reads the settings of the state; empty if it is off. */
+    /** Reads the settings of the state; returns empty if the state is off. */
     public static Optional<StateConfig> read(
             Settings settings, String bindAddress, InboxConfig inbox, StoreConfig store) {
         Path directory = settings.get(STATE_DIR);

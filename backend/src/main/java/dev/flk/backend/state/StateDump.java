@@ -185,8 +185,8 @@ public final class StateDump {
     }
 
     /**
-     * Returns the events. Revisions that the dump leaves out become events without changes, so that no revision is
-     * missing.
+     * Returns the events. Revisions after the floor that the dump leaves out become events without changes, so that no
+     * such revision is missing.
      */
     public Events events() throws IOException {
         return new Events();

@@ -30,7 +30,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class StatePort implements AutoCloseable {
     /**
-     * The maximum number of connections. If the port has tokens, a connection counts once it has shown a valid one.
+     * The maximum number of connections. If the port has tokens, a connection counts only after it has shown a valid
+     * token.
      */
     static final int MAX_CONNECTIONS = 4_096;
     /** The format number that Info returns. */
@@ -38,14 +39,14 @@ final class StatePort implements AutoCloseable {
 
     private static final int THREADS = 16;
     /**
-     * The maximum size of a message. It is well above the maximum size of a transaction: a transaction that is slightly
-     * too long is still read, and gets an error with a reason.
+     * The maximum size of a message, well above the maximum size of a transaction. Therefore, a transaction that is
+     * slightly too long is still read, and gets an error with a reason.
      */
     private static final int MAX_MESSAGE_BYTES = 16 << 20;
 
     private static final int MAX_CALLS_A_CONNECTION = 1_000;
     private static final int MAX_CALLS = 10_000;
-    /** The maximum number of calls of all callers without a token, who only check health. */
+    /** The maximum number of calls in progress of all callers without a token, who can only check health. */
     private static final int MAX_CALLS_OF_STRANGERS = 256;
 
     private static final int MAX_IDLE_MINUTES = 5;
@@ -66,7 +67,7 @@ final class StatePort implements AutoCloseable {
      * Opens the port.
      *
      * @param engineName the value of STATE_ENGINE
-     * @param tls the TLS of the port, or null
+     * @param tls the TLS of the port; null for a port without TLS
      * @param tokens the tokens, owned by the caller; null if everyone may do everything
      * @throws IOException if the port can't be opened; the message has the address and the reason
      */
@@ -100,7 +101,7 @@ final class StatePort implements AutoCloseable {
                 .keepAliveTime(1, TimeUnit.MINUTES)
                 .permitKeepAliveTime(10, TimeUnit.SECONDS)
                 .permitKeepAliveWithoutCalls(true)
-                // a compressed request could expand to more bytes than were counted
+                // rejects compressed requests, which could expand to more bytes than were counted
                 .decompressorRegistry(DecompressorRegistry.emptyInstance().with(Codec.Identity.NONE, false))
                 .addStreamTracerFactory(limit)
                 .addService(limit.bound(service))
@@ -154,8 +155,8 @@ final class StatePort implements AutoCloseable {
     }
 
     /**
-     * Returns a description of the connections and calls that are being refused because there are too many; empty if
-     * none is.
+     * Returns a description of the connections and calls that were refused in the last seconds because there were too
+     * many; empty if none were.
      */
     Optional<String> refusing() {
         return Stream.of(connections.refusing(), limit.refusing())
@@ -164,8 +165,8 @@ final class StatePort implements AutoCloseable {
     }
 
     /**
-     * Ends the calls of strangers that took too long, and the replays whose tokens were revoked or now have other
-     * rights.
+     * Ends the calls of strangers that took too long, and the replays of callers whose tokens were revoked or now have
+     * other rights.
      */
     void look() {
         limit.endSlowStrangers();
@@ -181,7 +182,7 @@ final class StatePort implements AutoCloseable {
         return String.valueOf((e.getCause() == null ? e : e.getCause()).getMessage());
     }
 
-    /** Returns the port that the server listens on, also if any free port was requested. */
+    /** Returns the number of the port that the server listens on, even if any free port was requested. */
     int port() {
         return server.getPort();
     }

@@ -59,7 +59,9 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The calls of {@code flk.state.v1.State}, served by an engine. Each runs on a thread of the server's executor. */
+/**
+ * The calls of {@code flk.state.v1.State}, served by an engine. Each call runs on a thread of the server's executor.
+ */
 final class StateService extends StateImplBase {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
     private static final LineLimit LINES = LineLimit.ofOutages(System::nanoTime);
@@ -155,7 +157,7 @@ final class StateService extends StateImplBase {
         String txId = request.getTxId();
         committing(answer, () -> {
             requireTxId(txId);
-            Caller caller = caller(); // its rights may have changed since an operation was staged
+            Caller caller = caller(); // the rights may have changed since an operation was staged
             return engine.commit(
                     caller.name(), txId, request.getRequestId(), staged -> staged.forEach(caller::require));
         });
@@ -444,7 +446,7 @@ final class StateService extends StateImplBase {
         });
     }
 
-    /** Returns the reason why no commit succeeds, with a description; empty if none is known. */
+    /** Returns the reason why no commit can succeed at present, with a description; empty if no reason is known. */
     private String notServing() {
         try {
             return engine.full().map(StateService::described).orElse("");

@@ -38,8 +38,8 @@ public final class StoppedState implements AutoCloseable {
     /**
      * Opens the state.
      *
-     * @throws IOException if there is no state, or it can't be opened, for example while a backend uses it; the message
-     *     has the reason
+     * @throws IOException if there is no state or the state can't be opened, for example while a backend uses it; the
+     *     message has the reason
      */
     public static StoppedState open(StateConfig config) throws IOException {
         Optional<Path> directory = config.directory();

@@ -20,8 +20,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Admits callers that show a token of the file, which is read again when it has changed; checking health needs no
- * token. If the file has an error, the tokens that were read before stay in force, and a log line says so.
+ * The interceptor that admits callers with a token of the file; checking health needs no token. The file is read again
+ * when it has changed. If the file has an error, the tokens that were read before stay in force, and a log line reports
+ * the error.
  */
 final class Tokens implements ServerInterceptor, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
@@ -127,8 +128,8 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
     }
 
     /**
-     * A listener that runs a call with the rights that its token has when the request is complete, however long the
-     * request took.
+     * A listener that runs a call when its request is complete, with the rights that the token has at this time. If the
+     * token was revoked meanwhile, the call is refused.
      */
     private final class Completed<Q> extends SimpleForwardingServerCallListener<Q> {
         private final ServerCall<Q, ?> call;

@@ -45,7 +45,8 @@ import java.util.regex.Pattern;
  * write    array of strings  as for read
  * </pre>
  *
- * <p>Other members are rejected. No message repeats a value, because it may be a token in the wrong place. Immutable.
+ * <p>{@code read} and {@code write} are optional. Other members are rejected. Messages contain the names of tokens, but
+ * repeat no other value, because it may be a token in the wrong place. Immutable.
  */
 public final class TokensFile {
     private static final int MAX_BYTES = 1 << 20;
@@ -72,7 +73,7 @@ public final class TokensFile {
         return read(file, new FileFingerprints());
     }
 
-    /** Adds a file to {@code fingerprints}, even if it can't be read, then reads it. */
+    /** Reads a file and adds it to {@code fingerprints}, even if it can't be read. */
     static TokensFile read(Path file, FileFingerprints fingerprints) throws InvalidFileException {
         List<String> problems = new ArrayList<>();
         Map<String, Caller> byDigest = new HashMap<>();
@@ -169,13 +170,13 @@ public final class TokensFile {
         }
     }
 
-    /** Returns the caller that a token belongs to. */
+    /** Returns the caller that a token belongs to; empty if the token is not in the file. */
     Optional<Caller> caller(String token) {
         byte[] digest = Sha256.of(token.getBytes(StandardCharsets.UTF_8));
         return Optional.ofNullable(byDigest.get(HexFormat.of().formatHex(digest)));
     }
 
-    /** Returns whether the caller's token is in the file with the same rights. */
+    /** Returns whether the caller's token is in the file with the same name and rights. */
     boolean has(Caller caller) {
         return caller.equals(byDigest.get(caller.tokenSha256()));
     }

@@ -16,9 +16,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * TLS from files that are read again when they change. New connections use the files that were read last; open
- * connections continue unchanged. If the files have a mistake, the previous ones stay in force, and a log line and a
- * metric report it. A check for changes reports a mistake only if the next check still finds it, because certificate
+ * TLS from files that are read again when they change. New connections use the identity in force; open connections
+ * continue unchanged. If the files have a mistake, the previous identity stays in force, and a log line and a metric
+ * report the mistake. A check for changes reports a mistake only if the next check still finds it, because certificate
  * and key seldom change at the same moment; after a reload signal, a mistake is reported at once. One thread calls
  * {@link #step}; all other methods are safe for any thread.
  */
@@ -36,8 +36,8 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     private FileFingerprints fingerprints = new FileFingerprints();
     private boolean isDoubtful;
     /**
-     * The identity in the files, if it has not replaced the one in force because its certificate is not valid at
-     * present; otherwise null.
+     * The identity that was read last, if its certificate is not valid at present and another identity is in force;
+     * null otherwise.
      */
     private @Nullable TlsIdentity notNowValid;
 
@@ -69,7 +69,9 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         }
     }
 
-    /** Starts to check the files once a second, and to write what is read or refused to the audit log. */
+    /**
+     * Starts to check the files once a second. From now on, the audit log records when new files are used or refused.
+     */
     public ReloadedTls start(Audit writtenTo) {
         audit = writtenTo;
         watch.every(this::step);
@@ -82,7 +84,10 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         watch.now(() -> lookAgain(true, Mistake.AT_ONCE));
     }
 
-    /** Reads the files again if they have changed. */
+    /**
+     * Reads the files again if they have changed, or if the last reading found a mistake that was not reported.
+     * Otherwise, starts to use an identity that has become valid since it was read.
+     */
     void step() {
         lookAgain(isDoubtful || fingerprints.haveChanged(), isDoubtful ? Mistake.AT_ONCE : Mistake.IF_IT_STAYS);
     }
@@ -147,7 +152,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         return inForce.newEngine();
     }
 
-    /** Returns the identity for new connections; the same object until the files are read again. */
+    /** Returns the identity for new connections; the same object until the identity is replaced. */
     public TlsIdentity identity() {
         return inForce;
     }
@@ -163,7 +168,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         watch.close();
     }
 
-    /** The gauges of the TLS files; they are 0 without TLS. */
+    /** The gauges of the TLS files; all are 0 without TLS. */
     public static final class TlsMetrics extends Metrics.Feature {
         private final Gauge notAfterSeconds = gauge(
                 "flk_tls_not_after_seconds",

@@ -15,8 +15,8 @@ import java.util.Optional;
  *
  * @param certificate the backend's certificate, followed by its intermediates ({@code TLS_CERT})
  * @param key the private key of that certificate, without a password ({@code TLS_KEY})
- * @param clientAuthorities the authorities of client certificates ({@code TLS_CLIENT_CA}); empty if clients present
- *     none
+ * @param clientAuthorities the authorities that sign client certificates ({@code TLS_CLIENT_CA}); empty if clients need
+ *     no certificate
  */
 public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorities) {
     private static final Key<Path> TLS_CERT = Key.of(
@@ -36,7 +36,10 @@ public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorit
     /** The settings of TLS, in the order of the docs. */
     public static final List<Key<?>> KEYS = List.of(TLS_CERT, TLS_KEY, TLS_CLIENT_CA);
 
-    /** Reads and checks the files; empty for plain HTTP. */
+    /**
+     * Returns the files that the settings name; empty for plain HTTP, or if a setting is missing or invalid. Adds all
+     * problems of the settings and of the files to {@code settings}.
+     */
     public static Optional<TlsFiles> read(Settings settings) {
         Optional<Path> certificate = settings.find(TLS_CERT);
         Optional<Path> key = settings.find(TLS_KEY);

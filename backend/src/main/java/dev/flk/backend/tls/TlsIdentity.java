@@ -43,11 +43,11 @@ import org.bouncycastle.util.io.pem.PemObject;
 import org.bouncycastle.util.io.pem.PemReader;
 
 /**
- * The certificate and key of a backend and the authorities that it trusts, read from files that match. Immutable; safe
- * for any thread.
+ * The certificate of a backend, the key that belongs to it, and the authorities whose client certificates the backend
+ * accepts. Immutable; safe for any thread.
  *
- * <p>It supports TLS 1.3 and 1.2, the latter only with forward secrecy and authenticated encryption, and rejects
- * renegotiation by clients. Sessions can be resumed for an hour, but only with the same identity: after new files were
+ * <p>TLS 1.3 and 1.2 are supported, the latter only with forward secrecy and authenticated encryption. Clients can't
+ * start a renegotiation. Sessions can be resumed for an hour, but only with the same identity: after new files were
  * read, each client presents its certificate again.
  */
 public final class TlsIdentity {
@@ -286,7 +286,7 @@ public final class TlsIdentity {
             try {
                 PrivateKeyInfo info = info(label, key.getContent());
                 ASN1ObjectIdentifier algorithm = info.getPrivateKeyAlgorithm().getAlgorithm();
-                // the only algorithm that the JDK does not know by its object identifier
+                // KeyFactory knows RSA and Ed25519 by their object identifiers, but EC only by its name
                 String name = algorithm.equals(X9ObjectIdentifiers.id_ecPublicKey) ? "EC" : algorithm.getId();
                 return KeyFactory.getInstance(name).generatePrivate(new PKCS8EncodedKeySpec(info.getEncoded()));
             } catch (IOException | GeneralSecurityException | IllegalArgumentException | IllegalStateException e) {
