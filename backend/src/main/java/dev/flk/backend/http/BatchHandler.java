@@ -119,8 +119,7 @@ final class BatchHandler implements Endpoint.Handler {
         }
 
         /**
-         * Stores the first outcome of a line and ignores later ones. Returns true if this was the last outcome to
-         * arrive.
+         * Stores the first outcome of a line and ignores later ones. Returns true if this outcome completes the answer.
          */
         boolean take(int line, Outcome outcome) {
             return outcomes.compareAndSet(line, null, outcome) && open.decrementAndGet() == 0;

@@ -219,7 +219,7 @@ final class RecordHandler implements AutoCloseable {
 
     /**
      * Runs {@code question} on another thread, where it answers the exchange. Answers with an error instead if the
-     * login is wrong, the backend has no record, or too many requests are waiting.
+     * login is wrong, the backend has no record, or the server is overloaded.
      */
     private void ask(Request request, Exchange exchange, Consumer<RecordedOutcomes> question) {
         if (!guard.admits(request)) {
@@ -279,7 +279,7 @@ final class RecordHandler implements AutoCloseable {
 
     /**
      * Returns the percent-decoded parameters of a query by name. Throws {@link BadQuery} if a name is unknown or
-     * repeated, or a value is malformed.
+     * repeated, or an escape is malformed.
      */
     private static Map<String, String> query(Request request, Set<String> known) {
         Map<String, String> query = new HashMap<>();
