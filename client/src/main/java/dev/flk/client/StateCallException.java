@@ -182,7 +182,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** A condition does not hold because another client committed first. Read again and retry. */
+    /** A condition does not hold, for example because another client committed first. Read again and retry. */
     public static final class VersionConflict extends StateCallException {
         private static final long serialVersionUID = 1;
 

@@ -148,7 +148,7 @@ final class BatchHandler implements Endpoint.Handler {
 
         private final BodyBuffer body;
         private final int most;
-        /** The positions of the newlines and, for a last line without one, the end of the body. */
+        /** The position of the newline after each line; for a last line without a newline, the end of the body. */
         private int[] ends = new int[FIRST_LINES];
 
         private int found;

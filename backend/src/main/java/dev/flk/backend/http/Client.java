@@ -17,7 +17,7 @@ import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A client that is connected to the public port. The limits of its address apply to it. */
+/** A client that is connected to the public port, and is subject to the limits of its address. */
 record Client(Submitter sender, Limits limits, LineLimit lines) implements Visitor {
     private static final Logger LOG = LoggerFactory.getLogger(Client.class);
 

@@ -56,8 +56,8 @@ public final class OutcomeRenderer {
     }
 
     /**
-     * Returns the answer to a look-up. A stored outcome is answered with status 200, whatever the status of the first
-     * answer was; a missing outcome, with 404.
+     * Returns the answer to a look-up: 404 if no outcome is stored, the error if the look-up failed, otherwise the
+     * stored body with status 200, whatever the status of the first answer was.
      */
     static Answer lookUpAnswer(Optional<Outcome> found) {
         if (found.isEmpty()) {

@@ -125,7 +125,7 @@ public final class LogOutput {
      * still buffered are lost.
      */
     private static final class StandardError extends AppenderBase<ILoggingEvent> {
-        /** The delay of buffered lines, too short to notice. */
+        /** The time after which buffered lines are written; it is too short to notice. */
         private static final long MOMENT_NANOS = Duration.ofMillis(20).toNanos();
 
         private static final int MOST_HELD_BYTES = 32 << 10;
