@@ -23,7 +23,7 @@ public final class Replay {
         return of("default", agentId);
     }
 
-    /** Selects the events of an agent, or of all agents in a namespace if {@code agentId} is empty. */
+    /** Selects the events of an agent in a namespace, or of the whole namespace if {@code agentId} is empty. */
     public static Replay of(String namespace, String agentId) {
         return new Replay(ReplayRequest.newBuilder()
                 .setNamespace(namespace)
@@ -64,7 +64,7 @@ public final class Replay {
                 request.toBuilder().clearFrom().setResumeToken(resumeToken).build());
     }
 
-    /** Follows new commits, and survives lost connections, until the stream is closed. */
+    /** Makes the replay wait for new commits, and continue after lost connections, until its stream is closed. */
     public Replay follow() {
         return new Replay(request.toBuilder().setFollow(true).setProgress(true).build());
     }

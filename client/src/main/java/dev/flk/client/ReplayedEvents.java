@@ -26,7 +26,10 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
     private static final long INITIAL_BACKOFF_MILLIS = 200;
     private static final long MAX_BACKOFF_MILLIS = 5_000;
 
-    /** The number of small events that are requested before they are read. Large events are requested one by one. */
+    /**
+     * The maximum number of small events that are requested before they are read. Large events are requested one by
+     * one.
+     */
     private static final int MAX_WINDOW = 32;
 
     private static final int LARGE_EVENT_BYTES = 32 << 10;
@@ -80,8 +83,9 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
     }
 
     /**
-     * Returns whether the connection was lost. CANCELLED counts as lost, because a server that shuts down resets its
-     * streams with it; a call that this client cancelled does not get here.
+     * Returns whether a call that failed with {@code code} has lost its connection. CANCELLED counts as lost, because a
+     * server that shuts down resets its streams with this code. This method is not called for a call that {@link
+     * #close} cancelled.
      */
     private static boolean isLost(Code code) {
         return code == Code.UNAVAILABLE || code == Code.CANCELLED;
@@ -98,13 +102,16 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
         return responses;
     }
 
-    /** The responses of one call: events, and its end. A gRPC thread adds them; the reader's thread removes them. */
+    /**
+     * The responses of one call: its events, followed by its end. A gRPC thread adds them; the reader's thread removes
+     * them.
+     */
     private static final class Responses implements ClientResponseObserver<ReplayRequest, Event> {
         private static final Object END = new Object();
 
         private final LinkedBlockingQueue<Object> arrived = new LinkedBlockingQueue<>();
         private @Nullable ClientCallStreamObserver<ReplayRequest> source;
-        // used only by the reader
+        // both fields are used only by the reader's thread
         private int window = 1;
         private int requested = 1;
 

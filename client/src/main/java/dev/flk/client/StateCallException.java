@@ -67,7 +67,7 @@ public class StateCallException extends RuntimeException {
         };
     }
 
-    /** Returns the exception for a request that must not be sent. */
+    /** Returns the exception for a request that is invalid and was therefore not sent. */
     static StateCallException invalid(String message) {
         return new Invalid(
                 message,
@@ -91,7 +91,7 @@ public class StateCallException extends RuntimeException {
                 || this instanceof TransactionTooLarge;
     }
 
-    /** Returns the system's error message if the connection failed, otherwise an empty text. */
+    /** Returns a colon and the message of the status's cause; empty if the status has no cause. */
     private static String systemMessage(StatusRuntimeException e) {
         Throwable cause = e.getStatus().getCause();
         return cause == null ? "" : ": " + cause.getMessage();
@@ -182,7 +182,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** A condition does not hold because another client committed first. Read again and retry. */
+    /** A condition does not hold, for example because another client committed first. Read again and retry. */
     public static final class VersionConflict extends StateCallException {
         private static final long serialVersionUID = 1;
 

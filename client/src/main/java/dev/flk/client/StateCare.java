@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
-/** The administrative calls for the state as a whole; see {@link StateClient#care}. Safe from any thread. */
+/** The administrative calls for the state as a whole; see {@link StateClient#care}. Safe for any thread. */
 public final class StateCare {
     private static final int MAX_MINUTES = 10;
 
@@ -29,7 +29,7 @@ public final class StateCare {
     /**
      * The complete contents of a history.
      *
-     * @param floor the revision up to which the history was compacted; 0 if it was not
+     * @param floor the revision up to which the history was compacted; 0 if it was never compacted
      * @param floorAt the time at which the floor was committed
      * @param events one event for each key with its value at the floor, then the later events in order; the caller must
      *     close the stream
@@ -37,8 +37,8 @@ public final class StateCare {
     public record Dump(String historyId, long floor, Instant floorAt, Stream<StateEvent> events) {}
 
     /**
-     * Reads everything that is kept. The stream fails with COMPACTED if older history is removed during the dump; in
-     * this case, dump again.
+     * Reads everything that is kept. If older history is removed during the dump, the stream throws {@link
+     * StateCallException.Compacted} or {@link IllegalStateException}; in this case, dump again.
      *
      * @param namespace the namespace; empty for all
      * @param agentId the agent; empty for all
@@ -66,7 +66,7 @@ public final class StateCare {
 
     /**
      * Returns an empty stream, or throws if the floor has moved. The replay of a namespace begins with the oldest
-     * revision that is kept, so without this check a removal of history during the dump would go unnoticed.
+     * revision that is kept. Without this check, a removal of history during the dump would therefore go unnoticed.
      */
     private Stream<StateEvent> requireSameFloor(StandingResponse first, String namespace, String agentId) {
         requireSameFloor(first, page(namespace, agentId, ""));
@@ -104,7 +104,8 @@ public final class StateCare {
     }
 
     /**
-     * The directory of a copy of the embedded state, and a revision that the copy contains, possibly with later ones.
+     * A copy of the embedded state: its directory, and a revision up to which it is complete. It may also contain later
+     * revisions.
      */
     public record Backup(String path, long revision) {}
 
@@ -117,7 +118,7 @@ public final class StateCare {
     }
 
     /**
-     * Removes values that were overwritten or deleted before a time; returns the oldest revision that can then be
+     * Removes values that were overwritten or deleted before a time. Returns the oldest revision that can still be
      * replayed.
      */
     public long compact(Instant before) {
@@ -125,8 +126,8 @@ public final class StateCare {
     }
 
     /**
-     * Removes values that were overwritten or deleted up to a revision; returns the oldest revision that can then be
-     * replayed.
+     * Removes values that were overwritten or deleted before the revision {@code upTo}. Returns the oldest revision
+     * that can still be replayed.
      */
     public long compact(long upTo) {
         return compact(At.newBuilder().setRevision(upTo).build());

@@ -54,7 +54,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A client of the state of agents that a backend serves. All threads share one connection. While the backend can't be
- * reached, is starting, or has a failed storage, the client repeats reads and commits until their timeout. A repeated
+ * reached, is starting, or can't use its storage, the client repeats reads and commits until their timeout. A repeated
  * commit takes effect only once, because all tries carry the same request id.
  */
 public final class StateClient implements AutoCloseable {
@@ -62,7 +62,7 @@ public final class StateClient implements AutoCloseable {
     private static final long INITIAL_BACKOFF_MILLIS = 100;
     private static final long MAX_BACKOFF_MILLIS = 2_000;
     private static final int MAX_MESSAGE_BYTES = 8 << 20;
-    /** The bytes that gRPC keeps in memory for calls that may have to be sent again. */
+    /** The maximum number of bytes that gRPC keeps in memory for calls that may have to be sent again. */
     private static final long RETRY_BYTES = 64L << 20;
 
     private static final long KEEP_ALIVE_SECONDS = 30;
@@ -113,7 +113,7 @@ public final class StateClient implements AutoCloseable {
     }
 
     /**
-     * Returns a connector with options for TLS, a token and timeouts.
+     * Returns a connector, which has options for TLS, a token and timeouts.
      *
      * @param target host and port
      */
@@ -122,8 +122,8 @@ public final class StateClient implements AutoCloseable {
     }
 
     /**
-     * Returns a client that uses the caller's channel, and closes the channel when the client is closed. The client
-     * does not retry; the caller configures the channel's retries.
+     * Returns a client that uses the caller's channel. Closing the client closes the channel. The client does not
+     * retry; the caller configures the channel's retries.
      */
     public static StateClient over(ManagedChannel channel) {
         return new StateClient(channel, "default", DEFAULT_TIMEOUT, false);
@@ -215,7 +215,7 @@ public final class StateClient implements AutoCloseable {
         return new StateClient(channel, name, timeout, retries);
     }
 
-    /** Begins a transaction, which is kept in the client until it is committed. */
+    /** Begins a transaction. Its operations are kept in the client until they are committed. */
     public Transaction begin() {
         return new Transaction(this, namespace);
     }
@@ -223,7 +223,7 @@ public final class StateClient implements AutoCloseable {
     /**
      * Commits operations.
      *
-     * @param maxDuration the maximum total time of all tries; the client's timeout applies instead if it is shorter
+     * @param maxDuration the maximum total time of all tries; if the client's timeout is shorter, the timeout applies
      */
     Commit commit(List<Operation> operations, String requestId, Duration maxDuration) {
         ApplyRequest request = ApplyRequest.newBuilder()
@@ -284,7 +284,7 @@ public final class StateClient implements AutoCloseable {
                 .build();
     }
 
-    /** Returns {@code text}. Rejects an unpaired surrogate, which gRPC would send as a question mark. */
+    /** Returns {@code text}. Throws if it contains an unpaired surrogate, which gRPC would send as a question mark. */
     static String text(String what, String text) {
         if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
             throw StateCallException.invalid(what + " can't be written as UTF-8: it has half of a surrogate pair");
@@ -292,7 +292,7 @@ public final class StateClient implements AutoCloseable {
         return text;
     }
 
-    /** A key that {@link #find} found by its value. */
+    /** A key whose newest value matched in {@link #find}, with this value. */
     public record Match(String agentId, String key, Versioned value) {}
 
     /**
@@ -388,9 +388,9 @@ public final class StateClient implements AutoCloseable {
     }
 
     /**
-     * Returns a stream that reads events in order as they are consumed; the caller must close it. A replay that follows
-     * waits for new commits, and resumes after its last event if the connection is lost. It ends when any thread closes
-     * the stream.
+     * Returns a stream that reads events in order as they are consumed; the caller must close the stream. If the replay
+     * follows, the stream waits for new commits, resumes after its last event if the connection is lost, and ends when
+     * any thread closes it.
      */
     public Stream<StateEvent> replay(Replay replay) {
         ReplayedEvents events = new ReplayedEvents(StateGrpc.newStub(channel), replay.request());
@@ -406,7 +406,9 @@ public final class StateClient implements AutoCloseable {
         return call(timeout, call);
     }
 
-    /** Tries a call until it succeeds or its time has elapsed. */
+    /**
+     * Makes a call. Repeats it after transient failures, unless retries are off, until {@code maxDuration} has elapsed.
+     */
     private <T> T call(Duration maxDuration, Function<StateBlockingStub, T> call) {
         long endNanos = System.nanoTime() + maxDuration.toNanos();
         long backoffMillis = INITIAL_BACKOFF_MILLIS;

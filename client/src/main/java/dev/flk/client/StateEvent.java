@@ -8,7 +8,7 @@ import java.util.List;
  * A committed transaction.
  *
  * @param changes the changes that pass the filter, in the order of the transaction
- * @param operationsTotal the number of changes without the filter
+ * @param operationsTotal the number of all changes, including those that do not pass the filter
  * @param resumeToken a token with which a replay resumes after this event
  */
 public record StateEvent(
@@ -16,7 +16,7 @@ public record StateEvent(
     /**
      * A version that the transaction created.
      *
-     * @param json empty for a deletion
+     * @param json the value; empty for a deletion
      */
     public record Change(String namespace, String agentId, String key, long version, boolean isDeleted, String json) {}
 }

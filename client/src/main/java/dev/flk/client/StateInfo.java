@@ -9,7 +9,7 @@ package dev.flk.client;
  * @param oldestRevision the oldest revision at which a replay can begin
  * @param keys the approximate number of keys, including deleted ones
  * @param bytes the approximate size on disk
- * @param notServing the reason why no commit succeeds, with a description; empty if none is known
+ * @param notServing the reason why no commit succeeds, with a description; empty if no such reason is known
  */
 public record StateInfo(
         int format,

@@ -12,14 +12,14 @@ import java.util.List;
 import java.util.UUID;
 
 /**
- * Operations, in one or more namespaces, that are committed together or not at all. They are kept in the client until
- * {@link #commit} sends them in one call; a transaction that is closed without a commit has no effect. Confined to one
- * thread.
+ * Operations, in one or more namespaces, that are committed together or not at all. The operations are kept in the
+ * client until {@link #commit} sends them in one call. A transaction that is closed without a commit has no effect.
+ * Confined to one thread.
  */
 public final class Transaction implements AutoCloseable {
     /**
      * The time for which a commit may be repeated. It is one minute shorter than the time for which a backend remembers
-     * a request id. A call that is still in progress after its deadline ends within that minute.
+     * a request id, because a call may still be in progress for up to a minute after its deadline.
      */
     private static final Duration REPEATABLE = Duration.ofMinutes(14);
 
@@ -27,7 +27,7 @@ public final class Transaction implements AutoCloseable {
     private final String namespace;
     private final Shared shared;
 
-    /** The part of a transaction that its views of several namespaces share. */
+    /** The part of a transaction that is shared by its objects for several namespaces. */
     private static final class Shared {
         private final List<Operation> operations = new ArrayList<>();
         /** An id that all tries share, so that a commit whose response was lost is not applied twice. */
@@ -59,7 +59,9 @@ public final class Transaction implements AutoCloseable {
                 .setWrite(Write.newBuilder().setKey(key(agentId, key)).setJson(StateClient.text("the value", json))));
     }
 
-    /** Writes a value if the key has this version; version 0 means that the key does not exist. */
+    /**
+     * Writes a value. The commit fails unless the key has this version; version 0 means that the key does not exist.
+     */
     public Transaction writeIf(String agentId, String key, String json, long version) {
         return add(Operation.newBuilder()
                 .setWrite(Write.newBuilder()
@@ -73,7 +75,7 @@ public final class Transaction implements AutoCloseable {
         return add(Operation.newBuilder().setDelete(Delete.newBuilder().setKey(key(agentId, key))));
     }
 
-    /** Deletes a key if it has this version. */
+    /** Deletes a key. The commit fails unless the key has this version. */
     public Transaction deleteIf(String agentId, String key, long version) {
         return add(Operation.newBuilder()
                 .setDelete(Delete.newBuilder().setKey(key(agentId, key)).setIfVersion(version)));
@@ -105,13 +107,13 @@ public final class Transaction implements AutoCloseable {
     }
 
     /**
-     * Makes all operations durable and visible, or none. Retries until the client's timeout. It may be called again
-     * within 14 minutes of the first call, unless the commit was rejected ({@link StateCallException.VersionConflict},
-     * {@link StateCallException.Invalid}, a value or transaction that is too large). It then returns the result of the
-     * first try, or commits now; it never commits twice.
+     * Makes all operations durable and visible, or none. The client retries until its timeout. This method may be
+     * called again within 14 minutes of the first call, unless the commit was rejected ({@link
+     * StateCallException.VersionConflict}, {@link StateCallException.Invalid}, a value or transaction that is too
+     * large). A repeated call returns the result of the first one, or commits now; nothing is committed twice.
      *
-     * @throws StateCallException {@link StateCallException.VersionConflict} if a condition does not hold;
-     *     {@link StateCallException.Unreachable} and {@link StateCallException.StoreDown} if the outcome is unknown
+     * @throws StateCallException {@link StateCallException.VersionConflict} if a condition does not hold; {@link
+     *     StateCallException.Unreachable} and {@link StateCallException.StoreDown} if the outcome is unknown
      * @throws IllegalStateException if the transaction has ended, or it is too late to ask for its outcome
      */
     public Commit commit() {

@@ -6,7 +6,7 @@ import java.time.Instant;
 /**
  * A version of a value.
  *
- * @param version 1, 2, 3 … for each key
+ * @param version the number of the version: 1, 2, 3 … for each key
  * @param revision the revision of the commit that created this version
  * @param json the value as it was written, without white space between tokens; empty if this version is a deletion
  */

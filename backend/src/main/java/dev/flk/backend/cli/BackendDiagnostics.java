@@ -88,7 +88,10 @@ final class BackendDiagnostics extends DiagnosticsCommand {
         }
     }
 
-    /** Fetches a page, from the operations port if one is configured. */
+    /**
+     * Fetches a page, from the operations port if one is configured. If the backend has only a port with TLS, returns a
+     * command that fetches the page by hand.
+     */
     private String page(BackendConfig config, String page) throws IOException {
         if (config.ops().isEmpty() && config.tls().isPresent()) {
             return "not fetched, because the backend uses TLS and OPS_PORT is not set; fetch it by hand:\n"
@@ -116,7 +119,10 @@ final class BackendDiagnostics extends DiagnosticsCommand {
         return printed + (exitCode == 0 ? "" : "exit code " + exitCode + "\n");
     }
 
-    /** Reads the newest segments, at least one and at most 256 MiB, because reading all of a large log takes too long. */
+    /**
+     * Reads the newest segments, up to 256 MiB but at least one segment, and reports the damage found. A large log is
+     * not read completely, because that takes too long.
+     */
     private static String newestRecords(LogInspector inspector) throws IOException {
         List<SegmentSummary> segments = inspector.list().segments();
         long from = 1;

@@ -37,8 +37,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
 /** The program {@code flk-backend}. Exit codes: 0 success, 1 failure, 2 wrong usage or configuration. */
 public final class CommandLineProgram {
     /**
-     * The form of log lines. Lettuce and Hikari warn about each broken connection, and Flyway about each failed migration;
-     * their warnings are off, because the store reports each of these failures once, in one line.
+     * The form of log lines. Lettuce and Hikari warn about each broken connection, and Flyway warns about each failed
+     * migration. Their warnings are off, because the store reports each of these failures once, in one line.
      */
     static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
@@ -86,7 +86,7 @@ public final class CommandLineProgram {
                 .setErr(err)
                 .setParameterExceptionHandler((mistake, arguments) -> refuse(mistake))
                 .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));
-        // set after the subcommands were added, because a subcommand that is added later would inherit the footer
+        // set after the subcommands were added, because subcommands that are added afterwards inherit the footer
         commands.getCommandSpec()
                 .usageMessage()
                 .footer("Without a command, it serves. It reads the environment and the --config file.");

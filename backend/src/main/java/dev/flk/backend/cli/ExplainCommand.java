@@ -109,8 +109,8 @@ final class ExplainCommand implements Callable<Integer> {
     }
 
     /**
-     * The answer to a body, as if no other body with the same id existed, with the results of the steps that were
-     * reached. The results of other steps are null and left out of the JSON.
+     * The answer to a body, as if no other body with the same id existed, and the results of the steps that were
+     * reached. The result of a step that was not reached is null and left out of the JSON.
      */
     private record Explained(
             @JsonUnwrapped @Nullable ExplainedSignature signature,
@@ -213,7 +213,7 @@ final class ExplainCommand implements Callable<Integer> {
         };
     }
 
-    /** Reads the file, at most one byte more than a backend accepts. */
+    /** Reads the file, up to one byte more than a backend accepts; the extra byte shows that the body is too long. */
     private byte[] read(int maxBytes) throws IOException {
         try (InputStream in = file.equals("-") ? System.in : Files.newInputStream(Path.of(file))) {
             return in.readNBytes(maxBytes == Integer.MAX_VALUE ? maxBytes : maxBytes + 1);
@@ -257,7 +257,10 @@ final class ExplainCommand implements Callable<Integer> {
         return new ParameterException(spec.commandLine(), "--try-key: " + why);
     }
 
-    /** Returns all configured keys of both algorithms, whether in force or not, except malformed keys. */
+    /**
+     * Returns all configured keys of both algorithms, whether or not they are in force; leaves out malformed public
+     * keys.
+     */
     private static List<NamedKey> notInForce(AnswerRules rules) {
         List<NamedKey> keys = new ArrayList<>();
         rules.publicKeys().forEach(key -> publicKey(key).ifPresent(keys::add));

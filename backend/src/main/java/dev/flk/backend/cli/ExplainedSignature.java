@@ -24,11 +24,11 @@ import org.jspecify.annotations.Nullable;
  * whether that key may sign for the shard now. JSON leaves out members that are null.
  *
  * @param signature a {@link Diagnosis}, or {@link Verified} if the signature verifies with a key of the keys file
- * @param key the key of the file that made the signature; null if none did
- * @param objections the reasons why that key may not sign; null without a keys file
- * @param shardKeys the keys of the file whose shards include the certificate's, in any state; keys that may sign come
- *     first
- * @param shard the shard of the certificate
+ * @param key the key of the file that made the signature; null if no key of the file did, or without a keys file
+ * @param objections the reasons why {@code key} may not sign, empty if there are none; null without a keys file
+ * @param shardKeys the keys of the file for the shard of the certificate, in any state; keys that may sign now come
+ *     first. Null without a keys file
+ * @param shard the shard of the certificate; empty without a keys file
  * @param lost the ids of revoked keys of the file whose secret no longer exists
  */
 record ExplainedSignature(
@@ -53,7 +53,10 @@ record ExplainedSignature(
         return new ExplainedSignature(diagnosis, null, null, null, "", List.of());
     }
 
-    /** Explains a signature by the keys of a file, and tries the {@code further} keys. Takes at most a few seconds. */
+    /**
+     * Explains a signature with the keys of a file. If none of them made the signature, also tries the {@code further}
+     * keys. Takes at most a few seconds.
+     */
     static ExplainedSignature of(
             KeysFile file, List<NamedKey> further, byte[] body, ParsedCertificate certificate, Instant now) {
         String shard = certificate.signed().shardId();

@@ -22,8 +22,8 @@ import org.jspecify.annotations.Nullable;
 /** The numbers of one step of the verification, as indented lines and as members of a JSON object. */
 final class ExplainedStep implements Step.Cases<ExplainedStep> {
     /**
-     * The maximum number of slopes that are all shown; 8 scales have this many. If there are more, only the smallest
-     * slope, the middle one or two, and the greatest are shown.
+     * The number of slopes up to which all of them are shown; 8 scales have this many. If there are more, only the
+     * smallest slope, the middle one or two, and the greatest are shown.
      */
     private static final int MAX_SLOPES = 28;
 
@@ -181,7 +181,10 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
         return (diff <= tolerance ? ", at most " : ", more than ") + name + " " + print(tolerance);
     }
 
-    /** Adds a term of the budget. The term of a huge claim may be infinite, and infinity has no canonical form. */
+    /**
+     * Adds a line for a term of the budget. A huge claimed value can make the term infinite; infinity has no canonical
+     * form, so Java's form is shown.
+     */
     private void row(String sign, double term, String what) {
         String number = Double.isFinite(term) ? print(term) : Double.toString(term);
         line(String.format(Locale.ROOT, "%s %-22s %s", sign, number, what));
@@ -196,7 +199,7 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
         return this;
     }
 
-    /** Returns a JSON number; null if the value overflowed, since JSON can't express infinity. */
+    /** Returns a JSON number; null for an infinite value, which JSON can't express. */
     private static @Nullable Object number(double value) {
         return Double.isFinite(value) ? Json.raw(CanonicalDouble.print(value)) : null;
     }

@@ -158,7 +158,8 @@ final class KeysCommand {
      * A key of the keys file at a given time. JSON leaves out members that are null.
      *
      * @param state the state in the file
-     * @param standing {@code revoked}, {@code expired} or {@code early} if one applies, otherwise the state
+     * @param standing {@code revoked}, {@code expired} or {@code early} if one of these applies, otherwise the state in
+     *     the file
      */
     record ListedKey(
             String id,
@@ -193,7 +194,8 @@ final class KeysCommand {
         }
 
         /**
-         * Returns the shards that the key may sign for; an asterisk after a prefix means all shards that begin with it.
+         * Returns the shards that the key may sign for. An asterisk after a quoted prefix stands for all shards that
+         * begin with the prefix; the empty prefix is returned as {@code every shard}.
          */
         List<String> allShards() {
             return Stream.concat(
@@ -203,7 +205,10 @@ final class KeysCommand {
                     .toList();
         }
 
-        /** Quotes a name as JSON unless it is plain ASCII, so that no name can send control sequences to a terminal. */
+        /**
+         * Returns the name unchanged if it has only ASCII letters, digits and {@code ._:/-}; otherwise quotes it as
+         * JSON, so that no name can send control sequences to a terminal.
+         */
         static String quoted(String name) {
             return name.matches("[A-Za-z0-9._:/-]+") ? name : CanonicalString.quote(name);
         }
@@ -246,7 +251,10 @@ final class KeysCommand {
             this.keyId = keyId;
         }
 
-        /** Reads the log; if {@code withIds}, prints the id of each record to {@code ids} as it is read. */
+        /**
+         * Reads the log. If {@code withIds} is true, prints the id of each record that the key has signed to {@code
+         * ids}.
+         */
         void read(LogInspector log, PrintWriter ids, boolean withIds) throws IOException {
             try (LogWalk walk = log.walk(1)) {
                 for (LogRecord record = walk.next(); record != null; record = walk.next()) {

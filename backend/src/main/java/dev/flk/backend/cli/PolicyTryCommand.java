@@ -130,7 +130,7 @@ final class PolicyTryCommand implements Callable<Integer> {
         this.clock = clock;
     }
 
-    /** Returns the command {@code policy}, of which this is the only subcommand. */
+    /** Returns the command {@code policy}, whose only subcommand is {@code try}. */
     static CommandLine with(WalSource source, BooleanSupplier isWatched, InstantSource clock) {
         CommandSpec policy = CommandSpec.create().name("policy");
         policy.usageMessage().description("Commands about the policy that decides certificates.");
@@ -257,7 +257,7 @@ final class PolicyTryCommand implements Callable<Integer> {
         return "%+d".formatted(change);
     }
 
-    /** Returns a callback that shows a progress bar; the log is read twice. */
+    /** Returns a callback that shows a progress bar for the two passes over the log. */
     private static Consumer<String> progress(RewrittenLine line, List<SegmentSummary> segments, long from) {
         if (!line.isSeen()) {
             return step -> {};

@@ -277,7 +277,7 @@ final class RecordCommand implements Callable<Integer> {
         return new ParameterException(spec.commandLine(), message);
     }
 
-    /** Returns a printer for outcomes, after printing the headings. */
+    /** Prints the headings, if the format has any, and returns a printer for the outcomes. */
     private Printer printer(PrintWriter out) {
         return switch (format) {
             case json -> (line, outcome) -> out.println(line);
@@ -327,7 +327,11 @@ final class RecordCommand implements Callable<Integer> {
         }
     }
 
-    /** Parses a time with its offset, or the date of a day in UTC, whose beginning is returned. */
+    /**
+     * Parses a time with an offset, or a date, for which it returns the beginning of that day in UTC.
+     *
+     * @throws DateTimeException if the text is neither
+     */
     static Instant timeOrDate(String text) {
         return text.length() == DATE.length()
                 ? LocalDate.parse(text).atStartOfDay(ZoneOffset.UTC).toInstant()
@@ -353,14 +357,17 @@ final class RecordCommand implements Callable<Integer> {
         }
     }
 
-    /** Prints one line of an answer. */
+    /** A printer of the lines of an answer. */
     private interface Printer {
         void print(String line, JsonNode parsed) throws IOException;
     }
 
     /**
-     * Passes each line of the answers of all backends to a printer: in an order that all answers have, and each name
-     * once. The printer is made after the first part of each answer has arrived.
+     * Merges the answers of all backends and passes up to {@code limit} of their lines to a printer. Each answer must
+     * already be in {@code order}. If several answers contain a line with the same name, only the first is passed. The
+     * printer is made after the first part of each answer has arrived.
+     *
+     * @throws IOException if a backend does not answer, or no backend knows the shard
      */
     private void each(
             List<String> bases,
@@ -451,7 +458,7 @@ final class RecordCommand implements Callable<Integer> {
         }
     }
 
-    /** Returns an answer with status 200, or with 404 if the shard is unknown. */
+    /** Returns an answer with status 200, or with 404 if the shard is unknown; throws for any other answer. */
     private HttpResponse<String> ask(String address) throws IOException {
         HttpResponse<String> answer;
         try {
@@ -481,7 +488,7 @@ final class RecordCommand implements Callable<Integer> {
         return JSON.readTree(answer.body()).path("error").asText();
     }
 
-    /** Returns whether a name does not fit into the last column, which would cut it. */
+    /** Returns whether a name is too long for the last column, which would cut it. */
     private static boolean isLong(String name) {
         return name.length() > LONGEST_SHARD;
     }

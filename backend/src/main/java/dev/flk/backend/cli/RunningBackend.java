@@ -14,9 +14,9 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The addresses and the login with which commands reach the backend of a configuration. An invalid configuration is an
- * error, because the backend on the default port may be a different backend. The defaults apply if nothing is
- * configured.
+ * The addresses and the login with which commands reach the backend of a configuration. If nothing is configured, the
+ * default addresses are used. If the configuration is invalid, no default is used, because the backend on the default
+ * port may be a different one.
  */
 final class RunningBackend {
     private static final String DEFAULT_URL = "http://127.0.0.1:8080";
@@ -30,7 +30,7 @@ final class RunningBackend {
     /**
      * Returns the address at which the state is served.
      *
-     * @throws InvalidConfig if the configuration has a problem, or the state is off
+     * @throws InvalidConfig if the configuration has a problem, the state is off, or its port is 0
      */
     static StateTarget state(Map<String, String> environment, @Nullable Path file) {
         return BackendConfig.loadIfAny(environment, file)
@@ -56,7 +56,7 @@ final class RunningBackend {
     /**
      * Returns the URL of the metrics, the probes and the record, without a slash at the end.
      *
-     * @throws InvalidConfig if the configuration has a problem
+     * @throws InvalidConfig if the configuration has a problem, or the port is 0
      */
     static String url(Map<String, String> environment, @Nullable Path file) {
         return BackendConfig.loadIfAny(environment, file)

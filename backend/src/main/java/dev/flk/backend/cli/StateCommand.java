@@ -403,7 +403,10 @@ final class StateCommand {
 
     private record Written(String file, long events) {}
 
-    /** Writes a dump to a new file with mode 0600 and forces it; deletes the file if this fails. */
+    /**
+     * Writes a dump to a new file with mode 0600, forces the file to disk and returns the number of events. Deletes the
+     * file if writing or forcing fails.
+     */
     private static long writeNew(Path file, Dump dump) throws IOException {
         require(Files.notExists(file, LinkOption.NOFOLLOW_LINKS), file + " exists already; name another file");
         FileChannel channel = FileChannel.open(

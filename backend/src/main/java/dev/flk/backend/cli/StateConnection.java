@@ -25,7 +25,7 @@ import picocli.CommandLine.Spec;
 final class StateConnection {
     private static final int MAX_TOKEN_BYTES = 8_192;
 
-    /** The time limit of a call with its retries; short because a person waits for it. */
+    /** The time limit of a call, including its retries. It is short, because a person waits for the call. */
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
     private final Map<String, String> environment;
@@ -89,7 +89,10 @@ final class StateConnection {
         }
     }
 
-    /** Connects to the address in {@code --url} if it is given, otherwise to the backend of the configuration. */
+    /**
+     * Returns a client for the address in {@code --url} or, without this option, for the backend of the configuration.
+     * The client connects when the first call is made.
+     */
     StateClient connect() throws IOException {
         StateTarget target = url == null
                 ? RunningBackend.state(environment, config.file)

@@ -65,7 +65,9 @@ final class WalCommand {
             .left("KEY", PrintedRecord::keyId);
     private static final String SECOND_LINE = " ".repeat(13);
 
-    /** The number of records between checks whether the reader of the output has closed the pipe. */
+    /**
+     * The number of records after which {@code cat} checks again whether the reader of its output has closed the pipe.
+     */
     private static final int RECORDS_BETWEEN_CHECKS = 1_000;
 
     @Mixin
@@ -78,7 +80,7 @@ final class WalCommand {
         this.source = source;
     }
 
-    /** Returns the command with its subcommands, which share their options. */
+    /** Returns the command with its subcommands, all of which share the options in {@code source}. */
     static CommandLine with(WalSource source) {
         return new CommandLine(new WalCommand(source))
                 .addSubcommand(new WalReplayCommand(source))
@@ -214,7 +216,7 @@ final class WalCommand {
         return found.isWhole() ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 
-    /** Verifies the log, twice if the retention of a running backend removed segments meanwhile. */
+    /** Verifies the log. If a running backend removed segments meanwhile, verifies the log once more. */
     private Verification verify(LogInspector inspector) throws IOException {
         Marked marked = marked();
         Verification found = inspector.verify(marked.removed() + 1, marked.decided());
@@ -365,7 +367,7 @@ final class WalCommand {
                     of.position().segment(),
                     of.position().offset(),
                     of.context(),
-                    // valid UTF-8, because a certificate is parsed strictly before it is logged
+                    // the body is valid UTF-8, because a certificate is parsed strictly before it is logged
                     withBody ? new String(of.body(), StandardCharsets.UTF_8) : null);
         }
     }
@@ -377,8 +379,8 @@ final class WalCommand {
     }
 
     /**
-     * Escapes control characters, so that a body can't control the terminal. JSON has them only in strings, where an
-     * escape is equivalent.
+     * Escapes control and format characters other than newlines and tabs, so that a body can't control the terminal.
+     * Apart from carriage returns, JSON has these characters only in strings, where an escape is equivalent.
      */
     private static String forTerminal(String body) {
         StringBuilder shown = new StringBuilder(body.length());

@@ -26,7 +26,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** The command {@code wal replay}, which decides the records in the log again. */
+/** The command {@code wal replay}, which decides the submissions in the log again and counts the outcomes. */
 @Command(
         name = "replay",
         description = {
@@ -85,7 +85,7 @@ final class WalReplayCommand implements Callable<Integer> {
                     count.given(byItself.given(), -1);
                     count.given(existing, 1);
                 });
-        // if standard output has JSON lines, a summary in text must not follow them there
+        // a summary in text must not follow JSON lines on standard output
         PrintWriter target = outcomes && !source.json ? spec.commandLine().getErr() : out;
         new Output(target::print, source.json).print("summary", count.summary(), this::asText);
         return WalSource.report(damages, to, spec.commandLine().getErr());
@@ -122,7 +122,7 @@ final class WalReplayCommand implements Callable<Integer> {
         return COUNTS.row(Map.entry(what, count));
     }
 
-    /** The counts of a replay. One thread. */
+    /** The counts of a replay. Confined to one thread. */
     private static final class ReplayCount {
         private final Map<String, Long> counts = new HashMap<>();
         private long records;
@@ -137,7 +137,7 @@ final class WalReplayCommand implements Callable<Integer> {
             counts.merge(RecordKind.nameOf(record.kind()), 1L, Long::sum);
         }
 
-        /** Counts an outcome if {@code change} is 1. If it is -1, takes back the count of an overruled outcome. */
+        /** Adds {@code change} to the counts of an outcome: 1 counts the outcome, -1 removes an overruled one. */
         void given(ReplayedOutcome given, long change) {
             counts.merge(given.kind().name(), change, Long::sum);
             byAnEarlierOne += given.isOverruled() ? change : 0;

@@ -78,7 +78,7 @@ final class WalSource {
         return new LogRepair(new DiskFiles(), directory(), prefix(), holder());
     }
 
-    /** Returns the name of this process for lock files. */
+    /** Returns the name by which lock files identify this process. */
     static String holder() {
         return "'" + CommandLineProgram.NAME + " wal', process "
                 + ProcessHandle.current().pid();
@@ -111,8 +111,9 @@ final class WalSource {
     }
 
     /**
-     * Returns the part of the configuration on which decisions depend, with numbers of the policy replaced, such as
-     * {@code TOL_D=0.20}.
+     * Returns the part of the configuration on which decisions depend, after replacing numbers of the policy.
+     *
+     * @param tried the replacements, such as {@code TOL_D=0.20}
      */
     LogRules rules(List<String> tried) {
         return BackendConfig.logRules(environment, config.file, tried);
@@ -132,7 +133,9 @@ final class WalSource {
                 .right("DAMAGED AT BYTE", damage -> damage.kind() == Damage.Kind.ABSENT ? "missing" : damage.offset());
     }
 
-    /** Returns the missing sequences, such as {@code 4} or {@code 4 to 6}. */
+    /**
+     * Returns the missing sequences, such as {@code 4} or {@code 4 to 6}; {@code unknown} if their number is not known.
+     */
     static String sequences(Damage damage) {
         return damage.missing() == 0 ? "unknown" : damage.range().replaceFirst("records? ", "");
     }
@@ -153,7 +156,7 @@ final class WalSource {
         }
     }
 
-    /** Records that are lost, as JSON has them. */
+    /** The JSON form of a range of lost records. */
     record Lost(Damage.Kind kind, String segment, long offset, long firstLost, long lastLost) {
         Lost(Damage of) {
             this(of.kind(), of.segment(), of.offset(), of.firstMissing(), of.lastMissing());

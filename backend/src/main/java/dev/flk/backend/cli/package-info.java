@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The command line; each command has its own class. Only the entry point uses {@link
- * dev.flk.backend.cli.CommandLineProgram}. A command reads the configuration and calls the feature that does the work.
+ * The command line. Only the entry point uses {@link dev.flk.backend.cli.CommandLineProgram}. Each top-level command
+ * has its own class, which reads the configuration and calls the feature that does the work.
  */
 @NullMarked
 package dev.flk.backend.cli;

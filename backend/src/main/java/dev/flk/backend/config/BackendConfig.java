@@ -49,9 +49,9 @@ import org.jspecify.annotations.Nullable;
  * @param maxClockSkew the largest time by which {@code sent_at} may be in the future
  * @param auditDir the directory of the audit log
  * @param shardMetrics the number of shards that have their own metrics
- * @param settings the values in force by name, defaults included; for secrets only whether they are set, and the key
- *     ids
- * @param warnings what is allowed but probably a mistake, without secrets
+ * @param settings the values in force by name, including defaults; for a secret, only whether it is set. Without a keys
+ *     file, {@code keys} has the ids of the keys
+ * @param warnings messages about settings that are allowed but probably a mistake; they contain no secrets
  */
 public record BackendConfig(
         HttpConfig http,
@@ -162,8 +162,8 @@ public record BackendConfig(
     }
 
     /**
-     * Renders the values in force and their sources, one line per setting, in 80 columns, with secrets masked, and
-     * warnings.
+     * Renders each setting with its value in force and its origin, in 80 columns and with secrets masked, followed by
+     * the warnings.
      *
      * @throws InvalidConfig as {@link #load}
      */
@@ -187,7 +187,10 @@ public record BackendConfig(
         return text.toString();
     }
 
-    /** Reads the configuration as {@link #load} does, but accepts a configuration with problems. */
+    /**
+     * Reads the configuration as {@link #load} does, but returns the problems of an invalid configuration instead of
+     * throwing.
+     */
     public static Diagnosed<BackendConfig> diagnose(Map<String, String> environment, @Nullable Path file) {
         Settings settings = settings(environment, file);
         Diagnosed<BackendConfig> known = Diagnosed.read(settings, BackendConfig::read);
@@ -254,22 +257,28 @@ public record BackendConfig(
     }
 
     /**
-     * Returns the directory of the log, ignoring problems of other settings; throws {@link InvalidConfig} if WAL_DIR is
-     * invalid.
+     * Returns the directory of the log, ignoring invalid values of other settings.
+     *
+     * @throws InvalidConfig if {@code WAL_DIR} is invalid, or the file can't be used
      */
     public static Path walDirectory(Map<String, String> environment, @Nullable Path file) {
         return part(environment, file, settings -> settings.get(InboxConfig.WAL_DIR));
     }
 
     /**
-     * Returns the operators' login, ignoring problems of other settings; empty if none is configured. Throws {@link
-     * InvalidConfig} if the login is invalid.
+     * Returns the operators' login, ignoring invalid values of other settings; empty if none is configured.
+     *
+     * @throws InvalidConfig if the login is invalid, or the file can't be used
      */
     public static Optional<Login> operatorsLogin(Map<String, String> environment, @Nullable Path file) {
         return part(environment, file, Login::read);
     }
 
-    /** Returns the keys file, ignoring problems of other settings; throws {@link InvalidConfig} if it is not set. */
+    /**
+     * Returns the keys file, ignoring invalid values of other settings.
+     *
+     * @throws InvalidConfig if {@code KEYS_FILE} is missing or invalid, or the configuration file can't be used
+     */
     public static Path keysFile(Map<String, String> environment, @Nullable Path file) {
         return part(environment, file, settings -> {
                     Optional<Path> keys = settings.find(SigningConfig.KEYS_FILE);
@@ -281,7 +290,12 @@ public record BackendConfig(
                 .orElseThrow();
     }
 
-    /** Returns a part of the configuration, ignoring problems of other settings. */
+    /**
+     * Returns a part of the configuration, ignoring invalid values of other settings.
+     *
+     * @throws InvalidConfig if a setting of this part is invalid, or the file can't be read or has unknown or repeated
+     *     names
+     */
     private static <T> T part(Map<String, String> environment, @Nullable Path file, Function<Settings, T> reader) {
         Settings settings = settings(environment, file);
         T part = reader.apply(settings);
@@ -290,10 +304,11 @@ public record BackendConfig(
     }
 
     /**
-     * Returns the settings on which the outcomes of logged certificates depend, ignoring problems of other settings.
+     * Returns the settings on which the outcomes of logged certificates depend, ignoring invalid values of other
+     * settings.
      *
      * @param tried replacements for numbers of the policy, such as {@code TOL_D=0.20}
-     * @throws InvalidConfig with all problems of these settings
+     * @throws InvalidConfig with all problems of these settings, or if the file can't be used
      */
     public static LogRules logRules(Map<String, String> environment, @Nullable Path file, List<String> tried) {
         return part(environment, file, settings -> {
@@ -306,8 +321,9 @@ public record BackendConfig(
     }
 
     /**
-     * Returns the settings on which the answer to a certificate depends, ignoring problems of other settings. Throws
-     * {@link InvalidConfig} with all problems of these settings.
+     * Returns the settings on which the answer to a certificate depends, ignoring invalid values of other settings.
+     *
+     * @throws InvalidConfig with all problems of these settings, or if the file can't be used
      */
     public static AnswerRules answerRules(Map<String, String> environment, @Nullable Path file) {
         return part(

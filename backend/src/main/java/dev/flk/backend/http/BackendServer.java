@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * {@link #close}.
  */
 public final class BackendServer implements AutoCloseable {
-    /** The divisors of the heap size: bodies may take a quarter, answers an eighth. */
+    /** The divisors of the heap size: bodies may take a quarter, and answers an eighth. */
     private static final int BODIES_OF_HEAP = 4;
 
     private static final int ANSWERS_OF_HEAP = 8;
@@ -70,10 +70,10 @@ public final class BackendServer implements AutoCloseable {
     /**
      * Creates a server for the port of {@code config}; acquires no resources yet.
      *
-     * @param hasOps whether {@link #forOperations another server} serves metrics and readiness
+     * @param hasOps whether {@link #forOperations another server} serves metrics, readiness and the record
      * @param tls a source of an engine for each connection; null for plain HTTP
      * @param limits the limits on connections and submissions of each address
-     * @param heapBytes the size of the heap, parts of which bodies and answers may take
+     * @param heapBytes the size of the heap; bodies, parsing and answers may take fixed parts of it
      */
     public BackendServer(
             Parts parts, boolean hasOps, @Nullable Supplier<SSLEngine> tls, Limits limits, long heapBytes) {
@@ -106,8 +106,8 @@ public final class BackendServer implements AutoCloseable {
     }
 
     /**
-     * Returns a server for metrics, probes and debugging in plain HTTP. It has its own port, thread and limits, so that
-     * load on the public port does not affect it. Acquires no resources yet.
+     * Returns a server for metrics, probes, the record and debugging, in plain HTTP. It has its own port, threads and
+     * limits, so that load on the public port does not affect it. Acquires no resources yet.
      */
     public static BackendServer forOperations(Parts parts, OpsConfig ops) {
         return new BackendServer(parts, ops);
@@ -156,8 +156,8 @@ public final class BackendServer implements AutoCloseable {
     /**
      * Starts to listen.
      *
-     * @return the port on which it listens: the configured one, or a free one if that is 0
-     * @throws IOException if the address can't be bound; everything is closed then
+     * @return the port on which it listens: the configured one, or a free one if 0 is configured
+     * @throws IOException if the address can't be bound; the server is then closed
      */
     public int start() throws IOException {
         try {
@@ -191,14 +191,14 @@ public final class BackendServer implements AutoCloseable {
     /** The state that {@code /readyz} shows. Called on an event loop, so it must not block. */
     @FunctionalInterface
     public interface Readiness {
-        /** Returns the current state of every component; the backend is ready if all needed components are. */
+        /** Returns the current state of every component. The backend is ready if all needed components are ready. */
         List<Component> components();
 
         /**
          * The state of a component.
          *
-         * @param detail a few words for an operator, without anything that strangers must not read
-         * @param isNeeded whether the backend is ready only if this component is
+         * @param detail a few words for an operator; strangers may read them too
+         * @param isNeeded whether this component must be ready for the backend to be ready
          */
         record Component(String name, boolean ready, String detail, boolean isNeeded) {
             /** Creates the state of a needed component. */

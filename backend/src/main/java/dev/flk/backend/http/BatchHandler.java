@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  * without lines gets a 400.
  */
 final class BatchHandler implements Endpoint.Handler {
-    /** The memory that a line needs besides its bytes until it is answered. */
+    /** The bytes of memory that a line needs, besides its own bytes, until it is answered. */
     private static final int LINE_BYTES = 2 << 10;
 
     private static final int LINE_ANSWER_BYTES = 512;
@@ -94,7 +94,7 @@ final class BatchHandler implements Endpoint.Handler {
         });
     }
 
-    /** The answer to a batch under construction; outcomes arrive from any thread and in any order. */
+    /** The answer to a batch, while outcomes arrive from any thread and in any order. */
     private static final class BatchAnswer {
         private static final int USUAL_LINE_BYTES = 256;
 
@@ -119,8 +119,7 @@ final class BatchHandler implements Endpoint.Handler {
         }
 
         /**
-         * Stores the first outcome of a line and ignores later ones; returns true if this outcome was the last one that
-         * was expected.
+         * Stores the first outcome of a line and ignores later ones. Returns true if this outcome completes the answer.
          */
         boolean take(int line, Outcome outcome) {
             return outcomes.compareAndSet(line, null, outcome) && open.decrementAndGet() == 0;
@@ -141,13 +140,15 @@ final class BatchHandler implements Endpoint.Handler {
         }
     }
 
-    /** The lines of a batch. The scan reads each byte once, and none after the last allowed line. */
+    /**
+     * The lines of a batch. The scan reads each byte once, and stops after the first line beyond the allowed number.
+     */
     private static final class BatchLines {
         private static final int FIRST_LINES = 64;
 
         private final BodyBuffer body;
         private final int most;
-        /** The positions of the newlines and, for a last line without one, the end of the body. */
+        /** The position of the newline after each line; for a last line without a newline, the end of the body. */
         private int[] ends = new int[FIRST_LINES];
 
         private int found;
@@ -185,12 +186,12 @@ final class BatchHandler implements Endpoint.Handler {
             return found > most;
         }
 
-        /** Returns the number of bytes of a line, without its end. */
+        /** Returns the number of bytes of a line, without its line end. */
         int length(int line) {
             return end(line) - start(line);
         }
 
-        /** Returns a copy of a line, without its end. */
+        /** Returns a copy of a line, without its line end. */
         byte[] line(int line) {
             return body.copy(start(line), end(line));
         }

@@ -17,7 +17,7 @@ import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The client of a connection to the public port, which is held to the limits of its address. */
+/** A client that is connected to the public port, and is subject to the limits of its address. */
 record Client(Submitter sender, Limits limits, LineLimit lines) implements Visitor {
     private static final Logger LOG = LoggerFactory.getLogger(Client.class);
 
@@ -54,8 +54,8 @@ record Client(Submitter sender, Limits limits, LineLimit lines) implements Visit
     }
 
     /**
-     * Answers 400 to a request of which no certificate was read, such as an empty batch, or a look-up whose path has no
-     * valid id.
+     * Answers 400 to a request that contains no certificate to read, such as an empty batch or a look-up without a
+     * valid id, and logs the answer.
      */
     static void answerBadRequest(Exchange exchange, String error) {
         Answer answer = Answer.error(400, error);

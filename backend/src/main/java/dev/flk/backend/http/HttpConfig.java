@@ -28,8 +28,9 @@ import org.jspecify.annotations.Nullable;
  * @param maxRequests the largest number of submissions (a batch is one) and look-ups in flight
  * @param headerTimeout the time limit from the first byte of a request to the end of its header
  * @param bodyTimeout the time limit from the end of a header to the last byte of its body
- * @param idleTimeout the time that a connection may be idle between requests, or while the client does not read an answer
- * @param metricsLogin the login for the metrics; null if everyone may read them
+ * @param idleTimeout the time for which a connection may be idle between requests, or while the client does not read an
+ *     answer
+ * @param metricsLogin the login for the metrics and the record; null if everyone may read them
  */
 public record HttpConfig(
         int port,
@@ -152,14 +153,17 @@ public record HttpConfig(
     }
 
     /**
-     * A separate port for metrics and probes.
+     * A separate port for metrics, probes and the record.
      *
      * @param port the port to listen on; 0 for any free port
      * @param bindAddress the address or name of the interface to listen on
      * @param debug whether the port also serves threads, memory and flight recordings of the JVM
      */
     public record OpsConfig(int port, String bindAddress, boolean debug) {
-        /** The default address, loopback, because METRICS_PASS does not protect all pages of this port. */
+        /**
+         * The default address. It is the loopback address, because METRICS_PASS does not protect all pages of this
+         * port.
+         */
         private static final String USUAL_BIND_ADDRESS = "127.0.0.1";
 
         /** Reads the settings of the separate port; empty if no such port is set. */

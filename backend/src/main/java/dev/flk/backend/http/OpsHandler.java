@@ -37,7 +37,9 @@ final class OpsHandler {
         this.guard = guard;
     }
 
-    /** Adds all routes except {@code /health}, which is always on the public port because agents use it. */
+    /**
+     * Adds all routes except {@code /health}. Every server has that route, because agents use it on the public port.
+     */
     Routes addTo(Routes routes) {
         return routes.get("/readyz", Endpoint.always(this::readyz)).get("/metrics", Endpoint.always(this::metrics));
     }
@@ -47,7 +49,10 @@ final class OpsHandler {
         exchange.answer(HEALTHY);
     }
 
-    /** Answers {@code {"ready":…,"components":[…]}} with one line per component. */
+    /**
+     * Answers {@code {"ready":…,"components":[…]}} with one line per component; the status is 503 if the backend is not
+     * ready.
+     */
     private void readyz(Request request, Exchange exchange) {
         List<Component> components = readiness.components();
         boolean ready = components.stream().allMatch(each -> each.ready() || !each.isNeeded());
@@ -77,7 +82,7 @@ final class OpsHandler {
                         CanonicalString.quote(component.detail()));
     }
 
-    /** The check of Basic authentication for the metrics. */
+    /** The check of Basic authentication for the metrics, the record and the debug pages. */
     static final class MetricsGuard {
         private static final String SCHEME = "Basic ";
 
@@ -90,7 +95,10 @@ final class OpsHandler {
                     : Sha256.of((login.user() + ":" + login.password().text()).getBytes(StandardCharsets.UTF_8));
         }
 
-        /** Compares digests in constant time, so that the duration reveals neither the login nor its length. */
+        /**
+         * Returns whether a request may be answered. Compares digests in constant time, so that the duration reveals
+         * neither the login nor its length.
+         */
         boolean admits(Request request) {
             if (digest == null) {
                 return true;

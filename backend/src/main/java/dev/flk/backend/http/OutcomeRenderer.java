@@ -30,7 +30,7 @@ public final class OutcomeRenderer {
         return new Answer(rendered.status, "application/json", rendered.body, rendered.headers);
     }
 
-    /** Appends the line of a batch, with its newline. */
+    /** Appends an outcome as one line of the answer to a batch, with its newline. */
     static void appendLine(ByteArrayOutputStream out, Outcome outcome) {
         Rendered rendered = render(outcome);
         appendAscii(out, "{\"status\":" + rendered.status + ",\"body\":");
@@ -55,7 +55,10 @@ public final class OutcomeRenderer {
         appendAscii(out, "}\n");
     }
 
-    /** Returns the answer to a look-up: the stored body with status 200, whatever the first status was. */
+    /**
+     * Returns the answer to a look-up: 404 if no outcome is stored, the error if the look-up failed, otherwise the
+     * stored body with status 200, whatever the status of the first answer was.
+     */
     static Answer lookUpAnswer(Optional<Outcome> found) {
         if (found.isEmpty()) {
             return Answer.error(404, "no outcome recorded");

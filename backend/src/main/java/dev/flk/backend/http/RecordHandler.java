@@ -92,7 +92,7 @@ final class RecordHandler implements AutoCloseable {
         }
     }
 
-    /** The query selects something that does not exist; the message is sent to the client. */
+    /** A query for something that does not exist; the message is sent to the client. */
     private static final class NotFound extends RuntimeException {
         private static final long serialVersionUID = 1;
 
@@ -178,7 +178,7 @@ final class RecordHandler implements AutoCloseable {
                 cursor(query)));
     }
 
-    /** Adds the look-up of an outcome, by its id or by the beginning of its id. */
+    /** Adds the route that looks up an outcome by its id or by the beginning of its id. */
     Routes addLookUp(Routes routes, LookUp lookUp) {
         return routes.getBelow("/v1/pcs", Endpoint.asking((request, exchange) -> {
             String id = request.lastSegment();
@@ -190,7 +190,7 @@ final class RecordHandler implements AutoCloseable {
         }));
     }
 
-    /** Answers with the outcome of an id. */
+    /** A function that answers with the outcome of an id. */
     interface LookUp {
         void answer(String pcsId, Exchange exchange);
     }
@@ -217,7 +217,10 @@ final class RecordHandler implements AutoCloseable {
         ask(request, exchange, found -> exchange.answer(answer(found, asked)));
     }
 
-    /** Runs {@code question}, which answers the exchange, on another thread. */
+    /**
+     * Runs {@code question} on another thread, where it answers the exchange. Answers with an error instead if the
+     * login is wrong, the backend has no record, or the server is overloaded.
+     */
     private void ask(Request request, Exchange exchange, Consumer<RecordedOutcomes> question) {
         if (!guard.admits(request)) {
             exchange.answer(OpsHandler.UNAUTHORIZED);
@@ -274,7 +277,10 @@ final class RecordHandler implements AutoCloseable {
         return Answer.error(503, "the state is down", Header.retryAfter(1));
     }
 
-    /** Returns the percent-decoded names and values; rejects unknown and repeated names. */
+    /**
+     * Returns the percent-decoded parameters of a query by name. Throws {@link BadQuery} if a name is unknown or
+     * repeated, or an escape is malformed.
+     */
     private static Map<String, String> query(Request request, Set<String> known) {
         Map<String, String> query = new HashMap<>();
         for (String part :

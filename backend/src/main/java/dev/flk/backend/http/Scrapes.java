@@ -45,7 +45,7 @@ final class Scrapes implements AutoCloseable {
         thread.allowCoreThreadTimeOut(true);
     }
 
-    /** Returns the approximate memory that an answer will take. */
+    /** Returns the approximate number of bytes of memory that an answer takes. */
     long usualBytes() {
         return usualBytes;
     }
@@ -59,7 +59,7 @@ final class Scrapes implements AutoCloseable {
     }
 
     private void answerAll() {
-        // reset before the queue is read, so that a later request schedules another run
+        // reset before the queue is read, so that a request that arrives later schedules another run
         scheduled.set(false);
         List<Waiting> all = new ArrayList<>();
         for (Waiting next = waiting.poll(); next != null; next = waiting.poll()) {

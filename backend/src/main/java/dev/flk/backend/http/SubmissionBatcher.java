@@ -25,12 +25,15 @@ import org.slf4j.LoggerFactory;
 final class SubmissionBatcher {
     private static final Logger LOG = LoggerFactory.getLogger(SubmissionBatcher.class);
     /**
-     * The number of bytes above which a body is not parsed on the event loop but on another thread. A usual batch of
-     * 100 certificates is smaller; parsing it takes about 2 ms.
+     * The number of bytes above which the submissions of a request are not parsed on the event loop but on another
+     * thread. A usual batch of 100 certificates is smaller; parsing it takes about 2 ms.
      */
     private static final long LONG_BYTES = 256 << 10;
 
-    /** The largest memory that parsing takes per byte of a body, reached by an object with a million short keys. */
+    /**
+     * The maximum bytes of memory that parsing takes per byte of a body. An object with a million short keys reaches
+     * it.
+     */
     private static final int PARSED_BYTES_PER_BYTE = 16;
 
     private final Ingest ingest;
@@ -54,7 +57,7 @@ final class SubmissionBatcher {
         return metrics;
     }
 
-    /** Submits a body, which is one certificate. */
+    /** Submits the body of a request, which is one certificate. */
     void submit(Request request, Exchange exchange) {
         handOver(
                 List.of(new Submission(
@@ -76,7 +79,7 @@ final class SubmissionBatcher {
         }
     }
 
-    /** Answers a look-up with the stored outcome. */
+    /** Answers a look-up with the stored outcome, or with 400 if {@code pcsId} is not an id. */
     void lookUp(String pcsId, Exchange exchange) {
         Optional<PcsId> id = PcsId.parse(pcsId);
         if (id.isEmpty()) {
@@ -87,8 +90,8 @@ final class SubmissionBatcher {
     }
 
     /**
-     * Hands over the submissions of a request. If they are long, another thread hands them over; otherwise, they are
-     * handed over together with all others that arrive in this turn of the event loop.
+     * Hands over the submissions of a request. If they are long in total, another thread hands them over. Otherwise,
+     * they are handed over together with all others that arrive in this turn of the event loop.
      */
     void handOver(List<Submission> submissions, Exchange exchange) {
         long bytes = submissions.stream().mapToLong(Submission::bodyBytes).sum();
@@ -108,7 +111,7 @@ final class SubmissionBatcher {
 
     /**
      * Hands over submissions on another thread, which parses them one after another. Therefore, memory is reserved only
-     * for the longest submission.
+     * for the longest submission; if too little is left, the request is refused.
      */
     private void handOverLong(List<Submission> submissions, Exchange exchange) {
         int longest = submissions.stream().mapToInt(Submission::bodyBytes).max().orElse(0);

@@ -14,9 +14,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * The size of a directory with few files and the free space of its file system. A separate thread measures them every
- * five seconds, so that a caller never waits for the disk. While the disk hangs, both values stay as they were last
- * measured.
+ * The size of a directory with few files and the free space of its file system. After a first measurement, a separate
+ * thread measures both every five seconds, so that readers never wait for the disk. While the disk hangs, the values of
+ * the last measurement remain.
  */
 public final class DiskSpace implements AutoCloseable {
     private static final Duration EVERY = Duration.ofSeconds(5);
@@ -31,7 +31,10 @@ public final class DiskSpace implements AutoCloseable {
         this.directory = directory;
     }
 
-    /** Measures {@code directory}, without subdirectories, at once and then every few seconds until it is closed. */
+    /**
+     * Measures {@code directory}, without its subdirectories, at once and then every five seconds until the returned
+     * object is closed.
+     */
     public static DiskSpace watch(Path directory) {
         DiskSpace space = new DiskSpace(directory);
         space.look();
@@ -39,7 +42,7 @@ public final class DiskSpace implements AutoCloseable {
         return space;
     }
 
-    /** Returns the size of all files in bytes; NaN if they can't be listed. */
+    /** Returns the size of all files in bytes; NaN if it can't be determined. */
     public double usedBytes() {
         return usedBytes;
     }

@@ -19,8 +19,8 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 
 /**
- * The registry of the backend's metrics, in which each {@link Feature} declares its families. A family is exposed from
- * its declaration on, so features declare their families before the first scrape. Safe for any thread.
+ * The registry of the backend's metrics, in which each {@link Feature} declares its families. A family appears in every
+ * scrape after its declaration, so features declare their families before the first scrape. Safe for any thread.
  */
 public final class Metrics {
     private final CollectorRegistry registry = new CollectorRegistry(true);
@@ -32,7 +32,9 @@ public final class Metrics {
                 .info("version", version, "java", Runtime.version().toString());
     }
 
-    /** Adds the families of the running JVM, such as memory, threads and the process. Must be called at most once. */
+    /**
+     * Adds the families of the running JVM and its process, such as memory and threads. Must be called at most once.
+     */
     public void watchJvm() {
         DefaultExports.register(registry);
     }
@@ -107,7 +109,11 @@ public final class Metrics {
             return gauge;
         }
 
-        /** Declares a histogram of durations with these bounds of its buckets. */
+        /**
+         * Declares a histogram of durations.
+         *
+         * @param seconds the upper bounds of its buckets, in seconds
+         */
         protected final Timing timing(String name, String help, double[] seconds) {
             return new Timing(Histogram.build(name, help).buckets(seconds).register(registry)::observe);
         }
@@ -115,6 +121,8 @@ public final class Metrics {
         /**
          * Declares a histogram of durations with labels. The returned function takes a value of each label and returns
          * the timing for them.
+         *
+         * @param seconds the upper bounds of its buckets, in seconds
          */
         protected final Function<List<String>, Timing> timings(
                 String name, String help, List<String> labels, double[] seconds) {
@@ -206,7 +214,7 @@ public final class Metrics {
             this.value = value;
         }
 
-        /** Makes the gauge add {@code more} to its current source. */
+        /** Makes the gauge read the sum of its current source and {@code more}. */
         public synchronized void add(DoubleSupplier more) {
             DoubleSupplier before = value;
             value = () -> before.getAsDouble() + more.getAsDouble();

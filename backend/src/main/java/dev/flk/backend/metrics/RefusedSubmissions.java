@@ -15,7 +15,7 @@ public final class RefusedSubmissions extends Metrics.Feature {
             List.of(RejectReason.values()),
             RejectReason::label);
 
-    /** Submissions answered 503; the cause is the error in the answer. */
+    /** The submissions answered 503; the label {@code cause} is the error in the answer. */
     public final Counts<String> unavailable = counter(
             "flk_unavailable_total",
             "Submissions answered 503, by cause; those refused because of a full disk are in flk_wal_errors.",
@@ -30,7 +30,9 @@ public final class RefusedSubmissions extends Metrics.Feature {
         super(metrics);
     }
 
-    /** The reason why a submission was not accepted: the label {@code reason} of {@code flk_rejected_total}. */
+    /**
+     * The reason why a submission was not accepted, which is the label {@code reason} of {@code flk_rejected_total}.
+     */
     public enum RejectReason {
         /** Answered 400: no certificate, or one that breaks a rule of the format. */
         MALFORMED("malformed"),
@@ -42,7 +44,7 @@ public final class RefusedSubmissions extends Metrics.Feature {
         TOO_LARGE("too_large"),
         /** Answered 408: the body came too slowly. */
         SLOW("slow"),
-        /** Answered 202 after verification rejected it. */
+        /** Answered 202: the verification rejected the certificate. */
         VERIFICATION("verification");
 
         private final String label;

@@ -27,7 +27,7 @@ public final class Breaker {
      *
      * @param failuresToOpen the number of consecutive failures that open it
      * @param waitMillis a function that returns the milliseconds for which the breaker stays open, given the number of
-     *     times that it has opened since it was last closed (at least 1)
+     *     times that the breaker has opened since it was last closed (at least 1)
      * @param nanoTicker monotonic time
      */
     public Breaker(int failuresToOpen, IntToLongFunction waitMillis, LongSupplier nanoTicker) {
@@ -66,19 +66,19 @@ public final class Breaker {
         breaker.onError(0, TimeUnit.NANOSECONDS, new Exception("no answer"));
     }
 
-    /** Gives back a permission that was not used. */
+    /** Gives back a permission from {@link #tryAcquire} that was not used. */
     public void release() {
         breaker.releasePermission();
     }
 
-    /** Returns whether requests are held back, or a probe is in progress. */
+    /** Returns whether the breaker holds back requests, including while a probe is in progress. */
     public boolean isOpen() {
         return breaker.getState() != CircuitBreaker.State.CLOSED;
     }
 
     /**
-     * Returns the nanoseconds until the breaker lets a request through; 0 if it is closed, if the time has passed, or
-     * while a probe is in progress.
+     * Returns the nanoseconds until the breaker lets a request through; 0 if the breaker is closed, its waiting time
+     * has passed, or a probe is in progress.
      */
     public long remainingNanos() {
         return isOpen() ? Math.max(0, openUntilNanos - nanoTicker.getAsLong()) : 0;

@@ -16,8 +16,8 @@ public final class IoMessages {
     private IoMessages() {}
 
     /**
-     * Returns a sentence: {@code can't use /x/y: there is no such file or directory}, or {@code can't move /x/y to /x/z:
-     * Is a directory}.
+     * Returns a sentence, such as {@code can't use /x/y: there is no such file or directory} or {@code can't move /x/y
+     * to /x/z: Is a directory}; only the reason if the exception names no file.
      */
     public static String describe(IOException failure) {
         if (!(failure instanceof FileSystemException file)) {

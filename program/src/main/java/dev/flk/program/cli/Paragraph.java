@@ -66,7 +66,9 @@ public final class Paragraph {
         return text(letters.toString());
     }
 
-    /** Returns a layout of {@link #onlyLetters} with the original characters of the line put back. */
+    /**
+     * Returns a layout of {@link #onlyLetters}, in which each letter is replaced by the original character of the line.
+     */
     private static String refilled(String layout, String line) {
         StringBuilder text = new StringBuilder(layout);
         int next = 0;
@@ -82,7 +84,7 @@ public final class Paragraph {
         return text.toString();
     }
 
-    /** Returns a text without interpreting picocli's markup in it. */
+    /** Returns a cell with this text. Markup of picocli in the text is not interpreted, and a tab becomes a space. */
     static Text text(String plain) {
         return PLAIN.apply(Printable.of(plain).replace('\t', ' '), List.of());
     }

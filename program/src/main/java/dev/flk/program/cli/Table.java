@@ -13,9 +13,9 @@ import picocli.CommandLine.Help.Column.Overflow;
 import picocli.CommandLine.Help.TextTable;
 
 /**
- * A table of results for a terminal, laid out by picocli. A column is as wide as its longest value. After a value of more
- * than {@value #MAX_WIDTH} characters, the rest of the row is on the next line. Text in the last column is cut at the end
- * of the line. Unprintable characters are replaced.
+ * A table of results for a terminal, laid out by picocli. A column is as wide as its longest value. After a value of
+ * more than {@value #MAX_WIDTH} characters, the rest of the row is on the next line. Text in the last column is cut at
+ * the end of the line. Unprintable characters are replaced.
  *
  * @param <R> the type of the results, one for each row
  */

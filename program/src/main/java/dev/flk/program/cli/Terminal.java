@@ -17,8 +17,8 @@ public final class Terminal {
     private Terminal() {}
 
     /**
-     * Returns whether standard error is a terminal that can rewrite a line; false if the system does not provide this
-     * information.
+     * Returns whether standard error is a terminal on which a line can be overwritten; false if the system does not
+     * provide this information.
      *
      * @param term the value of the environment variable {@code TERM}
      */
@@ -35,7 +35,7 @@ public final class Terminal {
         return device.matches("/dev/(pts/\\d+|tty\\w*|console)");
     }
 
-    /** A line on a terminal that is overwritten repeatedly; without a terminal, nothing is printed. Not thread-safe. */
+    /** A line that is repeatedly overwritten on a terminal. Without a terminal, nothing is printed. Not thread-safe. */
     public static final class RewrittenLine {
         private final @Nullable Consumer<String> terminal;
         private int columns;

@@ -8,9 +8,9 @@ import java.util.function.Function;
 /**
  * A configuration for diagnostics, which may be invalid.
  *
- * @param text the settings and their problems, safe to show to others; for secrets and PEM data, the text only says
- *     whether they are set
- * @param secrets the values of all secrets that are set
+ * @param text the settings and their problems, without secrets, passwords and private keys, so that it can be shown to
+ *     others
+ * @param secrets all secrets that are set, as {@link Settings#secrets} returns them
  * @param config the configuration; empty if it is invalid
  */
 public record Diagnosed<T>(String text, List<String> secrets, Optional<T> config) {
@@ -24,7 +24,7 @@ public record Diagnosed<T>(String text, List<String> secrets, Optional<T> config
         try {
             config = Optional.of(reader.apply(settings));
         } catch (InvalidConfig e) {
-            // the report lists the problems
+            // the report of the settings lists the problems
         }
         return new Diagnosed<>(settings.report(), settings.secrets(), config);
     }

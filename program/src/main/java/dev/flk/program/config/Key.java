@@ -26,17 +26,17 @@ public record Key<T>(
         Shown shown,
         boolean isReloadable) {
 
-    /** How the value of a setting is printed. */
+    /** The way in which the value of a setting is printed. */
     public enum Shown {
         /** The value is shown unchanged. */
         PLAIN,
-        /** Only whether a value is set is shown. */
+        /** The value is not shown, only whether it is set. */
         NEVER,
         /** The value is shown without its password. */
         REDACTED,
         /**
-         * The value is the name of a file that is read later. It is shown unchanged and may also be given as {@code
-         * NAME_FILE}.
+         * The value is the name of a file that is read later. The name is shown unchanged, and may also be given as
+         * {@code NAME_FILE}.
          */
         FILE_NAME
     }

@@ -161,7 +161,10 @@ public final class Quantities {
         return text;
     }
 
-    /** Returns a parser that accepts text matching {@code form}; the error for other text is {@code otherwise}. */
+    /**
+     * Returns a parser that accepts text matching {@code form}. For other text, the message of the error is {@code
+     * otherwise}.
+     */
     public static Function<String, String> matching(Pattern form, String otherwise) {
         return text -> {
             if (!form.matcher(text).matches()) {
@@ -171,7 +174,7 @@ public final class Quantities {
         };
     }
 
-    /** Returns a parser of enum constants, in upper or lower case. */
+    /** Returns a parser of enum constants that ignores case. */
     public static <E extends Enum<E>> Function<String, E> oneOf(Class<E> type) {
         return text -> Arrays.stream(type.getEnumConstants())
                 .filter(constant -> constant.name().equalsIgnoreCase(text))
@@ -182,7 +185,7 @@ public final class Quantities {
                                 .collect(Collectors.joining(", "))));
     }
 
-    /** Parses {@code on} or {@code off}. */
+    /** Parses {@code on} or {@code off}, ignoring case. */
     public static boolean onOrOff(String text) {
         return matching(Pattern.compile("(?i)on|off"), "not one of on, off")
                 .apply(text)

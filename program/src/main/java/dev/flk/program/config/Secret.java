@@ -2,8 +2,8 @@
 package dev.flk.program.config;
 
 /**
- * A text that must not be printed. {@link #toString} returns a placeholder, even if the secret is printed as part of a
- * record.
+ * A text that must not be printed. {@link #toString} returns a placeholder, so that printing a record that contains the
+ * secret does not reveal it.
  */
 public record Secret(String text) {
     @Override

@@ -31,9 +31,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The value of each key and its origin. The environment overrides the properties file, which overrides the default;
- * {@code NAME_FILE} names a file with the value. An empty value in the environment counts as not set. A key is
- * evaluated when it is requested. A problem with a key is recorded once, its default is used instead, and reading
- * continues; {@link #check} throws an exception with all problems. Not thread-safe.
+ * {@code NAME_FILE} names a file with the value. An empty value counts as not set. A key is evaluated when it is
+ * requested. If a key has a problem, the problem is recorded once and reading continues with the key's default; {@link
+ * #check} throws an exception with all problems. Not thread-safe.
  */
 public final class Settings {
     private static final int MAX_FILE_BYTES = 1 << 20;
@@ -42,7 +42,7 @@ public final class Settings {
     private static final int ORIGIN_COLUMNS = 18;
     private static final int VALUE_COLUMNS = COLUMNS - KEY_COLUMNS - ORIGIN_COLUMNS - 2;
 
-    /** The minimum length of a line of PEM that counts as a secret; a shorter line reveals nothing about a key. */
+    /** The minimum length of a line of PEM that counts as a secret. A shorter line reveals nothing about a key. */
     private static final int LEAST_KEY_LINE = 8;
 
     /** The length below which a secret is so short that it can be guessed. */
@@ -50,7 +50,10 @@ public final class Settings {
 
     private static final Pattern QUOTED = Pattern.compile("([\"']).*\\1", Pattern.DOTALL);
 
-    /** The character that Java substitutes for a byte of the environment that the locale's encoding can't represent. */
+    /**
+     * The character that Java substitutes for bytes of the environment that it can't decode in the encoding of the
+     * locale.
+     */
     private static final char LOST = '\uFFFD';
 
     private final List<Key<?>> keys;
@@ -59,7 +62,10 @@ public final class Settings {
     private final Map<Key<?>, Optional<Setting>> set = new LinkedHashMap<>();
     private final Set<Key<?>> broken = new HashSet<>();
     private final List<String> problems = new ArrayList<>();
-    /** Whether the properties file can't be read. Only this problem is then reported: the others may follow from it. */
+    /**
+     * Whether the properties file can't be read. If so, only this problem is reported, because the others may follow
+     * from it.
+     */
     private boolean isFileUnreadable;
 
     private final List<String> warnings = new ArrayList<>();
@@ -123,7 +129,7 @@ public final class Settings {
         return keys.stream().flatMap(key -> Stream.of(key.name(), key.nameOfFile()));
     }
 
-    /** Returns the candidate with the smallest edit distance, ignoring case. */
+    /** Returns the candidate with the smallest edit distance to {@code name}, ignoring case. */
     public static String nearest(String name, Stream<String> candidates) {
         String upper = name.toUpperCase(Locale.ROOT);
         return candidates
@@ -159,7 +165,10 @@ public final class Settings {
         return find(key).orElseGet(() -> key.parse(String.valueOf(key.defaultText())));
     }
 
-    /** Returns the value of a key; empty if it is not set or invalid. An invalid value is recorded as a problem. */
+    /**
+     * Returns the value of a key, or the default if the key is not set. Empty if there is no default either, or if the
+     * value is invalid; an invalid value is recorded as a problem.
+     */
     public <T> Optional<T> find(Key<T> key) {
         Optional<Setting> setting = setting(key);
         if (setting.isEmpty() || broken.contains(key)) {
@@ -182,15 +191,16 @@ public final class Settings {
     }
 
     /**
-     * Returns whether a key is set, even to an invalid value. An invalid value has already been reported; if the caller
-     * treated it as missing, it would report a second problem.
+     * Returns whether a key is set, even to an invalid value. An invalid value is a problem of its own, so a caller
+     * must not also report the key as missing.
      */
     public boolean isGiven(Key<?> key) {
         return setting(key).filter(each -> !each.origin().equals("default")).isPresent() || broken.contains(key);
     }
 
     /**
-     * Returns whether the value is invalid. If so, callers must not report problems of the default that replaces it.
+     * Returns whether an invalid value of the key has been found. If so, callers must not report problems of the
+     * default that replaces the value.
      */
     public boolean isBroken(Key<?> key) {
         return broken.contains(key);
@@ -217,7 +227,9 @@ public final class Settings {
         }
     }
 
-    /** Returns what is allowed but probably a mistake: settings without effect, and suspicious secrets. */
+    /**
+     * Returns warnings about what is allowed but probably a mistake: settings without effect, and suspicious secrets.
+     */
     public List<String> warnings() {
         List<String> all = new ArrayList<>(warnings);
         for (Key<?> key : keys) {
@@ -344,7 +356,10 @@ public final class Settings {
         };
     }
 
-    /** Returns the effective values by name, without secrets. */
+    /**
+     * Returns the effective values by name. A secret is replaced by {@code set}, and a password in an address is left
+     * out.
+     */
     public Map<String, String> shown() {
         Map<String, String> shown = new LinkedHashMap<>();
         for (Key<?> key : keys) {
@@ -353,7 +368,7 @@ public final class Settings {
         return shown;
     }
 
-    /** Returns a report for diagnostics, with a line for each key and each problem; contains no secrets. */
+    /** Returns a report for diagnostics, with a line for each key and each problem. The report contains no secrets. */
     public String report() {
         StringBuilder text = new StringBuilder();
         for (Key<?> key : keys) {
@@ -388,8 +403,8 @@ public final class Settings {
     }
 
     /**
-     * Returns a table for people with key, value and origin; {@value #COLUMNS} columns wide, with long values on
-     * additional lines.
+     * Returns a table for people with the columns key, value and origin. The table is {@value #COLUMNS} columns wide; a
+     * long value continues on additional lines.
      *
      * @param derived the values that are derived from other settings, by name
      */

@@ -13,7 +13,7 @@ import java.util.stream.Collectors;
 
 /** Reads a file of a few lines that is named on a command line. */
 public final class ShortText {
-    /** The maximum length of a file; a longer one was probably named by mistake. */
+    /** The maximum length of a file in bytes. A longer file was probably named by mistake. */
     private static final int MAX_BYTES = 64 << 10;
 
     private ShortText() {}
@@ -41,7 +41,10 @@ public final class ShortText {
         }
     }
 
-    /** Parses {@code NAME=value} lines; returns an empty map if the text has another form. */
+    /**
+     * Parses Java properties, such as {@code NAME=value} lines; returns an empty map if the text has a malformed
+     * Unicode escape.
+     */
     public static Map<String, String> settings(String text) throws IOException {
         Properties settings = new Properties();
         try {

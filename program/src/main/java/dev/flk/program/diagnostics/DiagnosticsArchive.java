@@ -29,8 +29,8 @@ import java.util.zip.ZipOutputStream;
 
 /**
  * Writes a diagnostics archive into a new file that only its owner may read. If the content of an entry is unavailable,
- * the entry contains the reason instead, and the archive continues. Every entry is searched for secrets. The memory
- * required is a few times the largest entry. Not thread-safe.
+ * the entry contains the reason instead, and the other entries are still written. Secrets are removed from every entry.
+ * The memory required is a few times the size of the largest entry. Not thread-safe.
  */
 public final class DiagnosticsArchive {
     private static final DateTimeFormatter TIME =
@@ -95,7 +95,10 @@ public final class DiagnosticsArchive {
         put(name, () -> scrubber.scrubbed(content.call().getBytes(StandardCharsets.UTF_8)));
     }
 
-    /** Adds the end of a log file, at most {@code mostBytes}; {@code number} distinguishes files with the same name. */
+    /**
+     * Adds the end of a log file, at most {@code mostBytes} bytes; {@code number} distinguishes files with the same
+     * name.
+     */
     public void addLog(int number, Path log, int mostBytes) throws IOException {
         String name = "logs/" + number + "-" + String.valueOf(log.getFileName()).replaceAll("[^A-Za-z0-9._-]", "_");
         put(name.length() > 90 ? name.substring(0, 90) : name, () -> tail(log, mostBytes, scrubber));
@@ -170,7 +173,7 @@ public final class DiagnosticsArchive {
         }
     }
 
-    /** Returns the free space of each directory. */
+    /** Returns the free space of the file system of each directory. */
     private static String disks(List<Path> directories) {
         StringBuilder text = new StringBuilder("%15s %15s  %s\n".formatted("FREE MiB", "OF MiB", "DIRECTORY"));
         for (Path directory : directories) {
@@ -186,8 +189,9 @@ public final class DiagnosticsArchive {
     }
 
     /**
-     * Returns the last {@code mostBytes} of a file without secrets. If the file is longer, the result starts at the
-     * beginning of a line; a secret that the cut divides is removed completely.
+     * Returns the last {@code mostBytes} bytes of a file, without secrets. If the file is longer, the first, incomplete
+     * line is omitted, because the cut may divide a secret. If no line ends within these bytes, the omitted part is as
+     * long as the longest secret.
      *
      * @throws IOException if the file can't be read or searched for secrets
      */

@@ -16,7 +16,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** The part of the command {@code diagnostics} that all programs share: its options, and adding the log files. */
+/** The part of the command {@code diagnostics} that all programs share: the options, and the addition of log files. */
 public abstract class DiagnosticsCommand implements Callable<Integer> {
     private static final int MOST_LOG_MIB = 64;
 

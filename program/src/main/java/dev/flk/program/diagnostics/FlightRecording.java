@@ -22,8 +22,8 @@ public final class FlightRecording implements Closeable {
     private static final long MAX_BYTES = 16 << 20;
 
     /**
-     * The events that may contain secrets: keys in the environment, and passwords in arguments, of this process and of
-     * others.
+     * The events that may contain secrets, such as keys in the environment or passwords in the arguments of this or
+     * another process.
      */
     static final Set<String> TELLING_SECRETS = Set.of(
             "jdk.InitialEnvironmentVariable",
@@ -59,7 +59,10 @@ public final class FlightRecording implements Closeable {
      */
     public record Failed(boolean isBusy, String why) implements Result {}
 
-    /** Records for a number of seconds, or until this object is closed. */
+    /**
+     * Records for a number of seconds and returns the recording. Returns {@link Failed} if this object is closed
+     * meanwhile or the recording can't be made.
+     */
     public Result record(int seconds) {
         if (!oneAtATime.tryLock()) {
             return new Failed(true, "a recording is in progress; only one is made at a time");
@@ -103,7 +106,7 @@ public final class FlightRecording implements Closeable {
 
     /**
      * Returns whether another recording is running. The events that the other recording enables may contain secrets,
-     * and would also appear in a recording made here.
+     * and they would also appear in a recording made here.
      */
     private static boolean isAnotherRunning() {
         return FlightRecorder.getFlightRecorder().getRecordings().stream()

@@ -15,7 +15,7 @@ import javax.management.ObjectName;
 /** The state of this JVM, as text for people. */
 public final class JvmState {
     private static final int CLASSES = 50;
-    /** The number of heading lines: titles and dashes. */
+    /** The number of heading lines of the class histogram: titles and dashes. */
     private static final int HEADING = 2;
 
     private static final String MEMORY = "%-40s %12s %12s %12s\n";
@@ -31,8 +31,8 @@ public final class JvmState {
     }
 
     /**
-     * Returns memory by pool, garbage collectors, direct memory, and the classes whose instances use the most memory.
-     * Does not trigger a garbage collection.
+     * Returns the memory of each pool, the garbage collectors, the direct memory, and the classes whose instances use
+     * the most memory. Does not trigger a garbage collection.
      */
     public static String heap() {
         StringBuilder text = new StringBuilder(MEMORY.formatted("KiB", "USED", "COMMITTED", "MAX"));
@@ -76,7 +76,7 @@ public final class JvmState {
         return Long.toString(bytes >> 10);
     }
 
-    /** Runs a diagnostic command of the JVM, as {@code jcmd} does. */
+    /** Runs a diagnostic command of the JVM, as {@code jcmd} does, and returns its output. */
     private static String diagnostic(String command, String... arguments) {
         try {
             return (String) ManagementFactory.getPlatformMBeanServer()

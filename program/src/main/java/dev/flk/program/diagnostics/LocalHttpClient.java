@@ -43,7 +43,7 @@ public final class LocalHttpClient {
      * Returns the body of the answer to a GET, preceded by the status if it is not 200.
      *
      * @param login the credentials of Basic Auth, if any
-     * @throws IOException if the program is not running or does not answer; the message says which
+     * @throws IOException if the program is not running or does not answer; the message says which of the two
      */
     public String get(String url, Optional<String> login) throws IOException {
         HttpResponse<String> answer = ask(url, login);

@@ -14,14 +14,14 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * Removes secrets from texts. A secret is removed as it is configured, as base64, and as JSON and URLs spell it, however
- * many of its characters they escape. If the secret is itself base64, its content is also removed in hexadecimal and in
- * the variants of base64. Safe for several threads.
+ * Removes secrets from texts. A secret is removed as it is configured and in base64, with any of its characters escaped
+ * as in JSON or URLs. If the secret is itself base64 of at least 16 bytes, its content is also removed in hexadecimal
+ * and in the variants of base64. Safe for several threads.
  */
 public final class Scrubber {
     private static final String INSTEAD = "***";
 
-    /** The short escapes of JSON, and that of URLs for a space. */
+    /** The short escapes of JSON, and the escape of a space in URLs. */
     private static final Map<String, String> SHORT_ESCAPES = Map.of(
             "\"", "\\\"",
             "\\", "\\\\",
@@ -34,8 +34,8 @@ public final class Scrubber {
             " ", "+");
 
     /**
-     * All forms, longest first: if a shorter form that begins a longer one were removed first, the rest of the longer
-     * one would remain.
+     * All forms, longest first. If a form that begins a longer one were removed first, the rest of the longer form
+     * would remain.
      */
     private final List<Pattern> forms;
 
@@ -77,7 +77,10 @@ public final class Scrubber {
         return Base64.getEncoder().encodeToString((user + ":" + password).getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Returns a copy without secrets. The content need not be text; its other bytes are unchanged. */
+    /**
+     * Returns a copy of {@code content} in which each secret is replaced. The content need not be text; other bytes are
+     * unchanged.
+     */
     byte[] scrubbed(byte[] content) {
         String text = new String(content, StandardCharsets.ISO_8859_1);
         for (Pattern form : forms) {
@@ -86,7 +89,7 @@ public final class Scrubber {
         return text.getBytes(StandardCharsets.ISO_8859_1);
     }
 
-    /** Returns the length of the longest spelling of a secret in bytes. */
+    /** Returns the length in bytes of the longest spelling of a secret. */
     int longest() {
         return longest;
     }

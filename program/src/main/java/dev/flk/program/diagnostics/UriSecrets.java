@@ -18,7 +18,7 @@ public final class UriSecrets {
 
     private UriSecrets() {}
 
-    /** Returns the passwords, both as written and decoded. */
+    /** Returns the passwords in an address, both as written and percent-decoded. */
     public static Set<String> of(String uri) {
         Set<String> secrets = new LinkedHashSet<>();
         int login = uri.indexOf("://") + 3;
@@ -50,7 +50,7 @@ public final class UriSecrets {
         }
     }
 
-    /** Returns the address without passwords. */
+    /** Returns the address with its passwords masked. */
     public static String redacted(String uri) {
         String text = uri;
         for (String secret : of(uri)) {

@@ -24,7 +24,7 @@ public final class RegularFile {
     private RegularFile() {}
 
     /**
-     * Requires that a name belongs to a regular file or that nothing exists under it.
+     * Requires that a regular file or nothing exists under a name.
      *
      * @param options {@code NOFOLLOW_LINKS} to check a link itself instead of its target
      * @throws IOException if something else exists; the message says what it is
@@ -37,8 +37,8 @@ public final class RegularFile {
     }
 
     /**
-     * Returns what exists under a name, for a message: a directory, a FIFO, a socket, a device, a link or a broken
-     * link. Empty for a regular file, and if nothing exists.
+     * Returns what exists under a name, for a message: a directory, a FIFO, a socket, a device, a link, a broken link
+     * or, on some systems, just a special file. Empty if a regular file or nothing exists.
      *
      * @param options {@code NOFOLLOW_LINKS} to check a link itself instead of its target
      */

@@ -9,8 +9,8 @@ import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 
 /**
- * Limits repetitive log lines: each kind may write a burst of lines and then one line per interval. That line reports
- * the number of lines that were left out. Safe for several threads.
+ * Limits repetitive log lines. Of each kind, a burst of lines may be written, and then one line per interval. A line
+ * that is written reports how many lines of its kind were left out before it. Safe for several threads.
  */
 public final class LineLimit {
     private final int burst;
@@ -30,7 +30,7 @@ public final class LineLimit {
 
     /**
      * @param burst the number of lines in a burst
-     * @param every the interval between lines after the burst
+     * @param every the interval between lines after a burst
      * @param nanoTicker monotonic time
      */
     public LineLimit(int burst, Duration every, LongSupplier nanoTicker) {

@@ -43,8 +43,8 @@ public final class LogOutput {
      *
      * @param textLine the Logback pattern of a line in text format
      * @param quiet the minimum levels of loggers that are too verbose for operators
-     * @param patientLogger the logger that writes a line for each certificate; its lines at INFO may be delayed
-     *     briefly. Null if none exists
+     * @param patientLogger the logger that writes a line for each certificate, whose lines at INFO or below may be
+     *     delayed briefly; null if none exists
      */
     public record Style(
             String textLine,
@@ -100,7 +100,7 @@ public final class LogOutput {
 
     /**
      * A converter that replaces line ends and other control characters in messages with spaces, so that no message can
-     * imitate another log line or control a terminal. Public because Logback instantiates it.
+     * imitate another log line or control a terminal.
      */
     public static final class CleanMessage extends MessageConverter {
         private static final Pattern UNCLEAN = Pattern.compile("[\\p{Cc}\\u2028\\u2029]+");
@@ -119,13 +119,13 @@ public final class LogOutput {
     }
 
     /**
-     * An appender that writes log lines to standard error, in order. Lines for single certificates, at INFO, may be
-     * buffered briefly, because a system call for each would cost more than deciding the certificate. Any other line is
-     * written at once, together with all earlier ones. If the process is killed, only lines that are still buffered are
-     * lost.
+     * An appender that writes log lines to standard error, in order. A line for a single certificate, at INFO or below,
+     * may be buffered briefly, because a system call for each of them would cost more than deciding the certificate.
+     * Any other line is written at once, together with all earlier ones. If the process is killed, only lines that are
+     * still buffered are lost.
      */
     private static final class StandardError extends AppenderBase<ILoggingEvent> {
-        /** The delay of buffered lines, too short to notice. */
+        /** The time after which buffered lines are written; it is too short to notice. */
         private static final long MOMENT_NANOS = Duration.ofMillis(20).toNanos();
 
         private static final int MOST_HELD_BYTES = 32 << 10;
@@ -136,7 +136,7 @@ public final class LogOutput {
         private final Thread flusher = new Thread(this::flushNowAndThen, "log-lines");
         private volatile boolean waiting;
 
-        /** @param patientLogger the logger whose lines at INFO may be delayed; null if none exists */
+        /** @param patientLogger the logger whose lines at INFO or below may be delayed; null if none exists */
         StandardError(Encoder<ILoggingEvent> encoder, @Nullable String patientLogger) {
             this.encoder = encoder;
             this.patientLogger = patientLogger;

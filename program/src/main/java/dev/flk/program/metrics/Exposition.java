@@ -13,8 +13,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The text of one scrape. Omits the samples {@code …_created} that the client library adds to each counter and
- * histogram: these samples would make up a fifth of all samples, and nobody uses them.
+ * The text of one scrape, without the samples {@code …_created} that the client library adds to each counter and
+ * histogram. These samples would make up a fifth of all samples, and nobody uses them.
  *
  * @param contentType the {@code Content-Type} of the format
  * @param text the text in UTF-8; the receiver may modify the array
