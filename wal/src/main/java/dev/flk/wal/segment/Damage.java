@@ -11,8 +11,8 @@ import java.io.IOException;
  * @param segment the name of the file; a pattern if the file is missing and no header names it
  * @param offset the offset in the file at which reading failed, in bytes; 0 if the file is missing
  * @param firstMissing the first missing sequence
- * @param lastMissing the last missing sequence; {@code firstMissing - 1} if a segment is missing and the others do not show which records
- *     were in it
+ * @param lastMissing the last missing sequence; {@code firstMissing - 1} if a segment is missing and the others do not
+ *     show which records were in it
  */
 public record Damage(Kind kind, String segment, long offset, long firstMissing, long lastMissing) {
 

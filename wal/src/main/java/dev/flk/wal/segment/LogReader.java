@@ -61,7 +61,10 @@ public final class LogReader implements Closeable {
         return new LogReader(list, 1, Long.MAX_VALUE, onDamage, 0);
     }
 
-    /** Opens a reader of the segments in a directory from sequence {@code from}, or from the oldest record if that is later. */
+    /**
+     * Opens a reader of the segments in a directory from sequence {@code from}, or from the oldest record if that is
+     * later.
+     */
     public static LogReader open(FileOps files, Path directory, String prefix, long from, OnDamage onDamage)
             throws IOException {
         return new LogReader(SegmentList.read(files, directory, prefix), from, Long.MAX_VALUE, onDamage, 0);
@@ -150,7 +153,10 @@ public final class LogReader implements Closeable {
         return Math.max(from, list.firstKnown());
     }
 
-    /** Returns the torn tail of the newest segment; null if the segment ends cleanly or the reader has not reached its end. */
+    /**
+     * Returns the torn tail of the newest segment; null if the segment ends cleanly or the reader has not reached its
+     * end.
+     */
     @Nullable
     public TornTail tornTail() {
         return tornTail;

@@ -13,7 +13,10 @@ import java.util.Arrays;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 
-/** A window over a file that is read mostly forward. One thread. Uses memory for the window or the longest requested record. */
+/**
+ * A window over a file that is read mostly forward. One thread. Uses memory for the window or the longest requested
+ * record.
+ */
 public final class SegmentBytes implements Closeable {
     private static final int WINDOW_BYTES = 256 * 1024;
 
@@ -60,7 +63,10 @@ public final class SegmentBytes implements Closeable {
         this.window = new byte[windowBytes];
     }
 
-    /** Returns the size of the content when the file was opened, in bytes; if it is compressed, as far as it can be read. */
+    /**
+     * Returns the size of the content when the file was opened, in bytes; if it is compressed, as far as it can be
+     * read.
+     */
     long size() throws IOException {
         if (size < 0) {
             size = file.size();

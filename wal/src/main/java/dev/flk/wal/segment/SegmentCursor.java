@@ -12,8 +12,8 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A cursor over the records of one segment that count, in order: first those that its header carries, then those that were appended. It
- * decides whether a bad record is a torn tail, which ends the log, or damage.
+ * A cursor over the records of one segment that count, in order: first those that its header carries, then those that
+ * were appended. It decides whether a bad record is a torn tail, which ends the log, or damage.
  */
 public final class SegmentCursor implements Closeable {
     private final SegmentScan scan;
@@ -51,7 +51,8 @@ public final class SegmentCursor implements Closeable {
      *
      * @param copies is called if the segment is damaged: its missing records may be in another copy
      * @param header the header of the segment, without carried records that count in another segment
-     * @param countedEnd the first sequence that does not count in this segment; {@code Long.MAX_VALUE} in the newest one
+     * @param countedEnd the first sequence that does not count in this segment; {@code Long.MAX_VALUE} in the newest
+     *     one
      */
     SegmentCursor(SegmentScan scan, Copies copies, SegmentHeader header, long countedEnd, DeclaredLosses losses) {
         this.scan = scan;
@@ -79,7 +80,9 @@ public final class SegmentCursor implements Closeable {
         return expected;
     }
 
-    /** Returns whether the segment ends with a torn tail at the scan's offset. Valid after {@link #next} returned null. */
+    /**
+     * Returns whether the segment ends with a torn tail at the scan's offset. Valid after {@link #next} returned null.
+     */
     public boolean torn() {
         return torn;
     }

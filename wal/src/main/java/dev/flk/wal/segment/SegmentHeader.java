@@ -40,10 +40,10 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>The header record fills complete 4 KiB blocks, two or more, so that no later write touches one of its blocks. The
- * checksum of the record has no seed, because the record contains the id. The second copy of the lines ends with the body, so that
- * damage in one place leaves one copy intact: {@link #salvage} reads the header from that copy, with every carried
- * record that still matches its checksum. Format 1, which is only read, lacks the second copy, the lines {@code
- * segment}, {@code log}, {@code blocks}, {@code opened} and {@code checksum}, the previous segment's id, and the
+ * checksum of the record has no seed, because the record contains the id. The second copy of the lines ends with the
+ * body, so that damage in one place leaves one copy intact: {@link #salvage} reads the header from that copy, with
+ * every carried record that still matches its checksum. Format 1, which is only read, lacks the second copy, the lines
+ * {@code segment}, {@code log}, {@code blocks}, {@code opened} and {@code checksum}, the previous segment's id, and the
  * checksums of contexts.
  *
  * @param id 16 hex digits, drawn at random; seeds the checksums of the segment's records
@@ -65,7 +65,10 @@ public record SegmentHeader(
 
     public static final int BLOCK_BYTES = 4096;
 
-    /** The minimum length of a header: two blocks, so that a block that is lost takes only one copy of the lines with it. */
+    /**
+     * The minimum length of a header: two blocks, so that a block that is lost takes only one copy of the lines with
+     * it.
+     */
     private static final int MIN_BYTES = 2 * BLOCK_BYTES;
 
     /** The value of an unknown id. */
@@ -312,7 +315,8 @@ public record SegmentHeader(
     }
 
     /**
-     * Returns this salvaged header without the carried records before the last missing one: those count in the previous segment.
+     * Returns this salvaged header without the carried records before the last missing one: those count in the previous
+     * segment.
      */
     SegmentHeader withoutGaps() {
         long counted = next;

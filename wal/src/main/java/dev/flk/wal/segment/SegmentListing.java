@@ -283,7 +283,9 @@ final class SegmentListing {
         return false;
     }
 
-    /** Returns the log id of the segments; {@link SegmentHeader#NO_ID} if none of them has one. Throws if they differ. */
+    /**
+     * Returns the log id of the segments; {@link SegmentHeader#NO_ID} if none of them has one. Throws if they differ.
+     */
     private String commonId() throws IOException {
         Map<String, List<String>> names = new TreeMap<>();
         for (List<Listed> copies : byId.values()) {
@@ -322,7 +324,10 @@ final class SegmentListing {
         }
     }
 
-    /** Returns whether a segment belongs to another log. Segments of format 1 have no log id and are older than all others of their log. */
+    /**
+     * Returns whether a segment belongs to another log. Segments of format 1 have no log id and are older than all
+     * others of their log.
+     */
     private boolean isOfAnotherLog(SegmentHeader header) {
         if (!header.logId().equals(SegmentHeader.NO_ID)) {
             return !header.logId().equals(logId);
@@ -334,7 +339,9 @@ final class SegmentListing {
                         && other.ordinal() <= header.ordinal());
     }
 
-    /** Returns the first sequence that was in the missing predecessor; {@code Long.MAX_VALUE} if the predecessor exists. */
+    /**
+     * Returns the first sequence that was in the missing predecessor; {@code Long.MAX_VALUE} if the predecessor exists.
+     */
     private static long missingFrom(Listed listed) {
         return listed.predecessor() < 0 ? listed.missingFrom() : Long.MAX_VALUE;
     }

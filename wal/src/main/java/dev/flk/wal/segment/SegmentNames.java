@@ -7,8 +7,8 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * The names of a log's files: {@code <prefix>-<day>-<first sequence>.wal} for a segment. Other programs may add to such a
- * name, so it only shows that a file may be a segment; the header decides.
+ * The names of a log's files: {@code <prefix>-<day>-<first sequence>.wal} for a segment. Other programs may add to such
+ * a name, so it only shows that a file may be a segment; the header decides.
  */
 public final class SegmentNames {
     public static final String SUFFIX = ".wal";
@@ -50,7 +50,10 @@ public final class SegmentNames {
         return suffix < 0 ? name : name.substring(0, suffix + SUFFIX.length());
     }
 
-    /** Returns the first appended sequence according to a segment's name; {@code Long.MAX_VALUE} if it is not a segment's name. */
+    /**
+     * Returns the first appended sequence according to a segment's name; {@code Long.MAX_VALUE} if it is not a
+     * segment's name.
+     */
     static long sequenceIn(String name) {
         int from = name.lastIndexOf('-') + 1;
         int to = name.indexOf('.', from);

@@ -13,7 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /** A forward scan over the records that were appended to one segment. One thread. */
 public final class SegmentScan implements Closeable {
-    /** The maximum number of bytes inserted into a header, or removed from it, if no copy of its lines shows how many. */
+    /**
+     * The maximum number of bytes inserted into a header, or removed from it, if no copy of its lines shows how many.
+     */
     private static final int MAX_SHIFT = 16;
 
     private final String segment;
