@@ -183,8 +183,8 @@ public final class Exchange {
     }
 
     /**
-     * Reserves another {@code bytes} of memory for processing the body, until the request is answered; returns false if
-     * there is not enough.
+     * Reserves {@code bytes} more bytes of memory, for processing the body, until the request is answered; returns
+     * false if there is not enough memory.
      */
     public boolean holdMore(long bytes) {
         if (!load.bodyBytes().take(bytes)) {

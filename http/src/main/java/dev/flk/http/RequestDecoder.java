@@ -143,7 +143,7 @@ final class RequestDecoder extends HttpRequestDecoder {
         return character >= '0' && character <= '9';
     }
 
-    /** The head of a request, with methods that tell how the request must be read and answered. */
+    /** The head of a request, with methods that show how the request must be read and answered. */
     record RequestHead(HttpRequest request) {
 
         /**

@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A listener for metrics and for work that follows a group. It is called on the writer's thread, or on the thread that
- * opens or closes the log. Its methods must return quickly and must not throw, except {@link #vanished}.
+ * opens or closes the log. Its methods must return quickly and must not throw; only {@link #vanished} may block or
+ * throw.
  */
 public interface LogListener {
     /** A listener that ignores all events. */

@@ -145,8 +145,8 @@ public final class LogRepair {
 
     /**
      * Returns the number of records that stay in the log for each damaged file; -1 for a file without a readable
-     * header. Once such a file has left the log, records would count that do not count now, in the segment before the
-     * file; therefore that segment is treated as damaged too.
+     * header. Once such a file has left the log, more records of the segment before it would count; therefore that
+     * segment is treated as damaged too.
      */
     private Map<String, Long> keptOfDamaged(SegmentList list, List<Damage> lost) throws IOException {
         Map<String, Long> kept = new LinkedHashMap<>();

@@ -15,9 +15,9 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A reader of a log from a sequence to its end, oldest record first, that verifies checksums and sequences. It changes
- * nothing and may run concurrently with the writer. Records that are being written do not appear, or appear as a torn
- * tail. One thread.
+ * A reader of the records of a log in order, from a given sequence to the end of the log. It verifies checksums and
+ * sequences, changes nothing, and may run concurrently with the writer. Records that are being written do not appear,
+ * or appear as a torn tail. One thread.
  */
 public final class LogReader implements Closeable {
     private final SegmentList list;
@@ -146,15 +146,15 @@ public final class LogReader implements Closeable {
     }
 
     /**
-     * Returns the sequence at which this reader begins: the requested one, or the log's first if that is later.
-     * Sequences that a repair declared lost count.
+     * Returns the sequence at which this reader begins: the requested one, or the log's first if that is later. The
+     * log's first sequence may be one that a repair declared lost.
      */
     public long beginning() {
         return Math.max(from, list.firstKnown());
     }
 
     /**
-     * Returns the torn tail of the newest segment; null if the segment ends cleanly or the reader has not reached its
+     * Returns the torn tail of the newest segment; null if the segment ends cleanly or the reader has not reached the
      * end.
      */
     @Nullable

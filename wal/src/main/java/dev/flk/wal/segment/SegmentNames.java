@@ -8,12 +8,12 @@ import java.util.List;
 
 /**
  * The names of a log's files: {@code <prefix>-<day>-<first sequence>.wal} for a segment. Other programs may add to such
- * a name, so it only shows that a file may be a segment; the header decides.
+ * a name, so the name only shows that a file may be a segment; the header decides.
  */
 public final class SegmentNames {
     public static final String SUFFIX = ".wal";
 
-    /** The part of a temporary file's name after the prefix. */
+    /** The text after the prefix in the name of a temporary file. */
     public static final String OPENING = "-opening-";
 
     /** The suffix of a copy that is kept for inspection. */
@@ -26,7 +26,7 @@ public final class SegmentNames {
 
     /**
      * The highest sequence that is believed without a checksum. A log continues after the highest sequence that it has
-     * evidence of, so that junk must not be able to use up all sequences.
+     * evidence of, so junk must not be able to use up all sequences.
      */
     static final long MAX_UNVERIFIED_SEQUENCE = 999_999_999_999_999_999L;
 
@@ -51,8 +51,8 @@ public final class SegmentNames {
     }
 
     /**
-     * Returns the first appended sequence according to a segment's name; {@code Long.MAX_VALUE} if it is not a
-     * segment's name.
+     * Returns the first appended sequence according to a segment's name; {@code Long.MAX_VALUE} if the name is not a
+     * segment's.
      */
     static long sequenceIn(String name) {
         int from = name.lastIndexOf('-') + 1;
@@ -75,7 +75,9 @@ public final class SegmentNames {
         return name;
     }
 
-    /** Returns an unused name, as logrotate would give it, for a segment that has to free its own. */
+    /**
+     * Returns an unused name like those that logrotate gives, for a segment whose own name is needed for another one.
+     */
     public static String freeRotatedName(FileOps files, Path directory, String segment) throws IOException {
         List<String> taken = files.list(directory);
         int n = 1;
