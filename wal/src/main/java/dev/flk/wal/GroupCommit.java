@@ -39,7 +39,9 @@ import org.jspecify.annotations.Nullable;
  * segment can be opened.
  */
 final class GroupCommit {
-    /** The maximum number of times that a group is written to another segment because another program moved its own. */
+    /**
+     * The maximum number of times that a group is written to another segment because another program moved its segment.
+     */
     private static final int MAX_MOVES = 3;
 
     private final FileOps files;

@@ -70,7 +70,7 @@ public record LogOptions(
 
         private static final int MIB = 1 << 20;
 
-        /** Validates the options. */
+        /** Validates the sizes. */
         public LogSizes {
             if (segmentBytes <= 0
                     || maxQueuedBytes <= 0

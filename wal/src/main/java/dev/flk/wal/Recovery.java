@@ -186,8 +186,8 @@ final class Recovery {
 
     /**
      * The records at the end of a segment that a failed write, a failed fsync or a crash may have damaged: the last
-     * group, and the records before it that share a 4 KiB block with its beginning. Keeps the records of that block and
-     * of the last group in memory. One thread.
+     * group, and the records before it that share a 4 KiB block with its beginning. It keeps the records of that block
+     * and of the last group in memory. One thread.
      */
     static final class UnprovenTail {
         private final List<LogRecord> records = new ArrayList<>();

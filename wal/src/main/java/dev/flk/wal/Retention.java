@@ -24,7 +24,7 @@ import java.util.function.Function;
 import java.util.zip.GZIPOutputStream;
 
 /**
- * The retention of closed segments: compresses them after a while, and removes them, oldest first, when they are old
+ * The retention of closed segments. It compresses them after a while and removes them, oldest first, when they are old
  * enough and all of their records are finished. It never removes unfinished records, the newest segment, or files that
  * were set aside. A segment that another program renamed is removed in its turn but never compressed. One thread, which
  * may run concurrently with the log's writer. A crash at any point loses nothing.

@@ -83,8 +83,8 @@ final class SegmentOpener {
         long millis = Math.max(0, clock.millis());
         List<LogRecord> carried = predecessor.carried();
         String name = name(next, millis);
-        // the new segment may replace a predecessor without appended records, and then continues the segment before
-        // that one
+        // the new segment may replace a predecessor without appended records; it then continues the segment before the
+        // predecessor
         SegmentHeader bare = predecessor.bare();
         SegmentHeader header = new SegmentHeader(
                 HexFormat.of().toHexDigits(random.nextLong()),

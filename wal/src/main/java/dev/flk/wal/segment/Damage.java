@@ -20,7 +20,7 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
     public enum Kind {
         /** The file exists, and a part of it was changed, truncated or overwritten. */
         BROKEN,
-        /** The file was moved or removed. Its neighbours are complete. */
+        /** The file is missing: it was moved or removed. */
         ABSENT
     }
 

@@ -41,8 +41,8 @@ public final class LogReader implements Closeable {
      *
      * @param from the first sequence to read; the reader begins with the oldest record if that is later
      * @param end the end of the log, exclusive; {@code Long.MAX_VALUE} if unknown
-     * @param decidedUpTo the last decided sequence: a missing segment that contained only records up to it is not
-     * damage, and is listed in {@link #absent}
+     * @param decidedUpTo the last decided sequence: a missing segment that contained only records up to this sequence
+     *     is not damage; its records are listed in {@link #absent}
      */
     public LogReader(SegmentList list, long from, long end, OnDamage onDamage, long decidedUpTo) {
         this.list = list;

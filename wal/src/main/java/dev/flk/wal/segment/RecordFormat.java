@@ -54,7 +54,7 @@ public final class RecordFormat {
     private static final byte[] HEX = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
     private static final int LENGTH_AT = MAGIC.length + 9;
 
-    /** The offset in a record after its checksum. */
+    /** The length in bytes of the part of a record that ends with the checksum. */
     static final int CHECKSUM_END = LENGTH_AT - 1;
 
     private RecordFormat() {}

@@ -77,10 +77,10 @@ public record SegmentHeader(
     private static final String OLD_FORMAT = "format 1";
     private static final byte[] LINES_BEGIN = (FORMAT + "\nsegment ").getBytes(StandardCharsets.US_ASCII);
 
-    /** The maximum length of the lines. */
+    /** The maximum length in bytes of the lines that {@link #salvage} finds. */
     private static final int MAX_LINES_BYTES = 4 * BLOCK_BYTES;
 
-    /** The maximum length of a context. */
+    /** The maximum length in bytes of a context's line that {@link #contextBefore} finds. */
     private static final int CONTEXT_WITHIN_BYTES = BLOCK_BYTES;
 
     public byte[] seed() {
@@ -168,7 +168,7 @@ public record SegmentHeader(
     /**
      * Parses a header record.
      *
-     * @throws IOException if another version wrote it
+     * @throws IOException if another version wrote it, or a carried record is broken
      */
     static SegmentHeader parse(Framed framed, SegmentBytes bytes, String segment) throws IOException {
         HeaderLines lines = new HeaderLines(framed.body(), segment);
@@ -362,7 +362,10 @@ public record SegmentHeader(
      */
     private record Lines(SegmentHeader header, long blocks, long carried, int bytes) {
 
-        /** Reads the lines after the first one. Ignores their checksum: the caller has checked the record's. */
+        /**
+         * Reads the lines after the first one. Does not check their checksum: the caller has checked either the lines
+         * or the complete record.
+         */
         static Lines read(HeaderLines lines) throws IOException {
             String id = lines.next("segment");
             String logId = lines.next("log");

@@ -153,7 +153,10 @@ public final class SegmentList {
         return last == null ? null : new Damage(last.segment(), 0, expected, last.lastMissing());
     }
 
-    /** Returns the first sequence that any file shows to have existed, readable or lost; 1 if there are no files. */
+    /**
+     * Returns the first sequence that any file shows to have existed, whether its record is readable or lost; 1 if
+     * there are no files.
+     */
     public long firstKnown() {
         long first =
                 segments.isEmpty() ? Long.MAX_VALUE : segments.get(0).header().first();
@@ -255,9 +258,9 @@ public final class SegmentList {
     }
 
     /**
-     * Returns the lowest sequence at which the losses of a file begin, among the files that have no readable header and
-     * were opened after this segment; {@link Long#MAX_VALUE} if there is none. Ignores files whose losses begin at or
-     * before the first sequence that was to be appended to this segment.
+     * Returns the lowest sequence at which the losses of a later file without a readable header begin; {@link
+     * Long#MAX_VALUE} if there is no such file. Ignores files whose losses begin at or before the first sequence that
+     * was to be appended to this segment.
      */
     static long lostFrom(List<Damage> headless, Listed listed) {
         return headless.stream()

@@ -214,7 +214,7 @@ final class SegmentListing {
         List<LogRecord> repeated = next.carried();
         long ordinalBefore = before == null ? 0 : before.header().ordinal();
         if (repeated.isEmpty() && next.ordinal() - ordinalBefore != 2) {
-            return null; // an empty segment may have been between the two, and the policy may have changed
+            return null; // between the file and the next segment, there may have been an empty one with another context
         }
         return new SegmentHeader(
                 next.previousId(),

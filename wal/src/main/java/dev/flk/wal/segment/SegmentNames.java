@@ -21,7 +21,7 @@ public final class SegmentNames {
 
     public static final String GZIP = ".gz";
 
-    /** The suffix of a file that is being compressed. */
+    /** The suffix of a compressed file that is still being written. */
     public static final String PART = ".part";
 
     /**
@@ -39,7 +39,7 @@ public final class SegmentNames {
         return name.startsWith(prefix + "-") && name.contains(SUFFIX) && !name.contains(BROKEN) && !name.endsWith(PART);
     }
 
-    /** Returns whether the log itself gives such a name. */
+    /** Returns whether the log itself gives names with the end of this one. */
     static boolean isWrittenByLog(String name) {
         return name.endsWith(SUFFIX) || name.endsWith(SUFFIX + GZIP);
     }

@@ -71,7 +71,7 @@ public final class SegmentScan implements Closeable {
             if (salvaged != null) {
                 SegmentHeader header = salvaged.header();
                 Framed first = firstWhole(bytes, header);
-                // bytes that were inserted into the header, or removed from it, have moved the records
+                // bytes that were inserted into the header, or removed from it, may have moved the records
                 long firstOffset =
                         first != null && first.sequence() == header.next() ? first.offset() : salvaged.bytes();
                 return new SegmentScan(segment, bytes, header, firstOffset, true, salvaged.isTruncated());
