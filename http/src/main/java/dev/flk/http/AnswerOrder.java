@@ -71,8 +71,8 @@ final class AnswerOrder {
     }
 
     /**
-     * Writes, without flushing, the answers that are next in order, as long as the network accepts them. Waiting
-     * answers may share the bytes of one body; writing copies these bytes.
+     * Writes, without flushing, the answers that are next in order, as long as the network accepts them. The bytes of
+     * an answer are copied only now, because waiting answers may share the bytes of one body.
      *
      * @param isComplete whether no further request will be read; if so, the connection closes after the last answer
      * @param written a listener that is notified of each answer that the network has accepted

@@ -188,8 +188,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
     /**
      * Pauses reading further requests until the matching {@link #resumeRequests}. Called before another thread
-     * processes a long body, so that later requests neither overtake the request of that body nor add work, and for a
-     * moment after an early rejection.
+     * processes a long body, so that later requests neither overtake the request of that body nor add work. Also called
+     * for a short pause after an early rejection.
      */
     void holdRequests() {
         holds++;

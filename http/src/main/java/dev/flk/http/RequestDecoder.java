@@ -84,8 +84,8 @@ final class RequestDecoder extends HttpRequestDecoder {
     }
 
     /**
-     * Returns whether the bytes contain more than spaces and line ends, and thus begin a request. Old clients send an
-     * empty line between requests.
+     * Returns whether the bytes contain more than spaces and control characters such as line ends, and thus begin a
+     * request. Old clients send an empty line between requests.
      */
     private static boolean hasMoreThanSpace(ByteBuf in) {
         return in.forEachByte(b -> b >= 0 && b <= ' ') >= 0;

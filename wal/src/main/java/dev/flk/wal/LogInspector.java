@@ -208,7 +208,7 @@ public final class LogInspector {
             OPENING,
             /** A file in which a repair declared records lost. */
             LOSSES,
-            /** A file that does not belong to this log. */
+            /** Any other file, such as one that the log's owner or another program stores next to the segments. */
             FOREIGN
         }
     }
