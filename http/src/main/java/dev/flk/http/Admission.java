@@ -27,8 +27,8 @@ public interface Admission {
     /** The client of one connection. */
     interface Visitor {
         /**
-         * Returns the answer that rejects a request before its body is read, or empty to accept the request. The body
-         * of a rejected request is read and discarded.
+         * Returns the answer that rejects a request before its body is read, or empty to accept the request. Called
+         * only if the endpoint reads a body. The body of a rejected request is read and discarded.
          */
         default Optional<Answer> beforeReading(HttpHeaders headers) {
             return Optional.empty();

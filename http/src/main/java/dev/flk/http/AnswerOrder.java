@@ -19,8 +19,8 @@ import java.util.Locale;
 import java.util.Optional;
 
 /**
- * The unanswered requests of a connection. Answers are written in the order of the requests, even if later answers are
- * available first. Used only on the event loop of the connection.
+ * The requests of a connection whose answers have not been written yet. Answers are written in the order of the
+ * requests, even if later answers are available first. Used only on the event loop of the connection.
  */
 final class AnswerOrder {
     private static final int HEAD_BYTES = 256;
@@ -71,8 +71,8 @@ final class AnswerOrder {
     }
 
     /**
-     * Writes, without flushing, the answers that are next in order, as long as the network accepts them. Waiting
-     * answers may share the bytes of one body; writing copies these bytes.
+     * Writes, without flushing, the answers that are next in order, as long as the network accepts them. The bytes of
+     * an answer are copied only now, because waiting answers may share the bytes of one body.
      *
      * @param isComplete whether no further request will be read; if so, the connection closes after the last answer
      * @param written a listener that is notified of each answer that the network has accepted

@@ -87,7 +87,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private boolean stopping;
     private boolean paused;
     private boolean inputEnded;
-    /** The number of calls of {@link #holdRequests} without a matching {@link #resumeRequests} yet. */
+    /** The number of calls of {@link #holdRequests} that no call of {@link #resumeRequests} has matched yet. */
     private int holds;
 
     private long discardedBytes;
@@ -187,8 +187,9 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
 
     /**
-     * Pauses reading further requests until the matching {@link #resumeRequests}. Called while another thread processes
-     * a long body, so that later requests neither overtake the request of that body nor add work.
+     * Pauses reading further requests until the matching {@link #resumeRequests}. Called before another thread
+     * processes a long body, so that later requests neither overtake the request of that body nor add work. Also called
+     * for a short pause after an early rejection.
      */
     void holdRequests() {
         holds++;
@@ -212,7 +213,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         } else if (incoming != null) {
             tickBody(incoming, Math.min(nowNanos - incoming.sinceNanos(), quietNanos));
         } else if (headerSince.isPresent() && state == State.HEAD && !paused) {
-            // the client was not slow while reading was paused
+            // the time for which reading was paused does not count against the client
             long slowNanos = Math.min(nowNanos - headerSince.getAsLong(), quietNanos);
             if (slowNanos > options.headerTimeout().toNanos()) {
                 Exchange unreadable = new Exchange(this, loop, load, null);

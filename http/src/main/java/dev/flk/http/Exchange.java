@@ -55,7 +55,7 @@ public final class Exchange {
         return holdsPlace;
     }
 
-    /** Reserves memory for an answer of {@code bytes}; returns false if there is not enough. */
+    /** Reserves memory for an answer of {@code bytes} bytes; returns false if there is not enough. */
     public boolean reserveAnswer(long bytes) {
         return reserved(bytes, load.answerBytes().take(bytes));
     }
@@ -81,8 +81,8 @@ public final class Exchange {
     }
 
     /**
-     * Runs {@code work} on a thread for long bodies and pauses reading from this connection meanwhile. If too many
-     * tasks are queued, answers 503 and returns false.
+     * Runs {@code work} on a thread for long bodies and pauses reading further requests from this connection meanwhile.
+     * If too many tasks are queued, answers 503 and returns false.
      */
     public boolean runElsewhere(Runnable work) {
         connection.holdRequests();
@@ -183,8 +183,8 @@ public final class Exchange {
     }
 
     /**
-     * Reserves another {@code bytes} of memory for processing the body, until the request is answered; returns false if
-     * there is not enough.
+     * Reserves {@code bytes} more bytes of memory, for processing the body, until the request is answered; returns
+     * false if there is not enough memory.
      */
     public boolean holdMore(long bytes) {
         if (!load.bodyBytes().take(bytes)) {

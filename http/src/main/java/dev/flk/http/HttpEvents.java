@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.http;
 
-/** The events that a server counts. Called from any thread; must not block. */
+/** The events that a server counts. The methods are called from any thread and must not block. */
 public interface HttpEvents {
     /** An implementation that ignores all events. */
     HttpEvents NONE = new HttpEvents() {};
@@ -30,7 +30,10 @@ public interface HttpEvents {
     /** Records that a TLS handshake failed. */
     default void tlsFailed(TlsFailure reason) {}
 
-    /** The reason why a TLS handshake failed: the label {@code reason} of {@code flk_tls_handshake_failures_total}. */
+    /**
+     * The reason why a TLS handshake failed: the value of the label {@code reason} of {@code
+     * flk_tls_handshake_failures_total}.
+     */
     enum TlsFailure {
         /** The client sent plain HTTP, or something else that is not TLS. */
         NO_TLS("no tls"),

@@ -98,8 +98,8 @@ public final class HttpServer implements AutoCloseable {
      * An address to listen on, with the routes, the admission and the TLS engine of its connections.
      *
      * @param address a port, 0 for any free one, or a Unix socket whose file does not exist
-     * @param where the address in messages: "127.0.0.1 port 8080"
-     * @param settings the settings that messages suggest to change if listening fails: "BIND_ADDR or PORT"
+     * @param where the address as messages show it, such as "127.0.0.1 port 8080"
+     * @param settings the settings that a message suggests to change if listening fails, such as "BIND_ADDR or PORT"
      * @param tooMany the log line for a connection beyond the server's maximum
      * @param tls a function that creates an engine for each connection; null for plain HTTP
      */
@@ -211,7 +211,8 @@ public final class HttpServer implements AutoCloseable {
         bound.channel()
                 .pipeline()
                 .addLast(
-                        new ChannelInboundHandlerAdapter() { // after Netty's handler that pauses accepting for a second
+                        // this handler runs after Netty's, which pauses accepting for a second
+                        new ChannelInboundHandlerAdapter() {
                             @Override
                             public void exceptionCaught(ChannelHandlerContext context, Throwable thrown) {
                                 limit.say(
@@ -240,8 +241,8 @@ public final class HttpServer implements AutoCloseable {
     }
 
     /**
-     * Serves an accepted connection by the settings of {@code door}. Must be called on the event loop of the channel.
-     * Public for callers that accept connections themselves.
+     * Serves an accepted connection according to the settings of {@code door}. Must be called on the event loop of the
+     * channel. Public for callers that accept connections themselves.
      */
     public void serve(Channel channel, Listener door) {
         if (!load.connections().take(1)) {
@@ -284,7 +285,7 @@ public final class HttpServer implements AutoCloseable {
                 loops.values().stream().map(Loop::finish).toArray(CompletableFuture[]::new));
         all.completeOnTimeout(null, stopNanos, TimeUnit.NANOSECONDS).join();
         loops.values().forEach(Loop::closeAll);
-        // the wait is bounded: a loop whose thread has died would never end
+        // the wait is bounded, because a loop whose thread has died would never end
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(LONGEST_END_SECONDS, TimeUnit.SECONDS);
         longBodies.shutdownNow();
         group = null;

@@ -5,7 +5,10 @@ import dev.flk.http.Answer.Header;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
 
-/** The answers to requests that never reach an endpoint because of an error in HTTP or a problem of the server. */
+/**
+ * The answers to requests that fail because of an error in HTTP or a problem of the server, usually before they reach
+ * an endpoint.
+ */
 public final class Refusal {
     private Refusal() {}
 

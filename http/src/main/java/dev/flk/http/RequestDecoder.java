@@ -84,8 +84,8 @@ final class RequestDecoder extends HttpRequestDecoder {
     }
 
     /**
-     * Returns whether the bytes contain more than spaces and line ends, and thus begin a request. Old clients send an
-     * empty line between requests.
+     * Returns whether the bytes contain more than spaces and control characters such as line ends, and thus begin a
+     * request. Old clients send an empty line between requests.
      */
     private static boolean hasMoreThanSpace(ByteBuf in) {
         return in.forEachByte(b -> b >= 0 && b <= ' ') >= 0;
@@ -143,7 +143,7 @@ final class RequestDecoder extends HttpRequestDecoder {
         return character >= '0' && character <= '9';
     }
 
-    /** The head of a request, with methods that tell how the request must be read and answered. */
+    /** The head of a request, with methods that show how the request must be read and answered. */
     record RequestHead(HttpRequest request) {
 
         /**

@@ -144,7 +144,7 @@ public final class Routes {
          *     ticker
          */
         public record Request(String path, String query, HttpHeaders headers, BodyBuffer body, long arrivedNanos) {
-            /** Returns the first header of this name, or null. */
+            /** Returns the value of the first header with this name; null if the request has none. */
             public @Nullable String header(CharSequence name) {
                 return headers.get(name);
             }

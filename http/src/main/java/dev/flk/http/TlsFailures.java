@@ -15,7 +15,7 @@ import javax.net.ssl.SSLException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Counts failed handshakes and logs some of them, at most one line per reason and interval. Safe for any thread. */
+/** A counter of failed handshakes, which also logs at most one line per reason and interval. Safe for any thread. */
 final class TlsFailures {
     private static final Logger LOG = LoggerFactory.getLogger(TlsFailures.class);
     private static final Duration EVERY = Duration.ofSeconds(10);

@@ -67,7 +67,8 @@ final class TlsFront {
     }
 
     /**
-     * @param plain replaces the connection's handler with one that answers in plain HTTP, and returns the new handler
+     * @param plain a function that replaces the connection's handler with one that answers in plain HTTP, and returns
+     *     the new handler
      */
     private TlsFront(TlsFailures failures, InetSocketAddress client, SslHandler tls, Supplier<Connection> plain) {
         this.failures = failures;

@@ -25,8 +25,10 @@ final class AppendQueue {
     }
 
     /**
-     * Adds an append; returns false if the queue is closed or the append would exceed its bound. An empty queue accepts
-     * an append of any size.
+     * Adds an append; returns false if the queue is closed, or would exceed its bound. An empty queue accepts an append
+     * that is larger than the bound.
+     *
+     * @throws IllegalArgumentException if the append has no entries, or too many bytes for one fsync
      */
     boolean offer(Append append) {
         if (append.entries().isEmpty()) {
@@ -51,7 +53,10 @@ final class AppendQueue {
         }
     }
 
-    /** Removes and returns the oldest appends, at most {@code maxBytes} but at least one if there is any. Does not block. */
+    /**
+     * Removes and returns the oldest appends: at most {@code maxBytes} bytes, but at least one append if any is queued.
+     * Does not block.
+     */
     List<Append> take(long maxBytes) {
         List<Append> group = new ArrayList<>();
         lock.lock();
@@ -72,7 +77,10 @@ final class AppendQueue {
         return group;
     }
 
-    /** Blocks until something is queued or {@link #nudge} is called; returns false once the queue is closed and empty. */
+    /**
+     * Blocks until something is queued, {@link #nudge} is called or the queue is closed; returns false once the queue
+     * is closed and empty.
+     */
     boolean await() {
         lock.lock();
         try {
@@ -87,7 +95,7 @@ final class AppendQueue {
     }
 
     /**
-     * Wakes the writer, even if nothing is queued; returns false if the queue is closed, because the writer may have
+     * Wakes the writer, even if nothing is queued. Returns false if the queue is closed; the writer may then have
      * ended.
      */
     boolean nudge() {

@@ -27,9 +27,10 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The writer: each step takes all queued appends, writes them at once, forces the file once and completes the appends.
- * There is no timer: a single append waits for one fsync, and a thousand appends share one. One thread (or a
- * simulation) calls {@link #step}; the other threads use {@link AppendQueue}.
+ * The writer of a log. Each step takes the queued appends, up to the maximum size of a group, writes them at once,
+ * forces the file once and completes the appends. There is no timer: a single append waits for one fsync, and a
+ * thousand appends share one. One thread (or a simulation) calls {@link #step}; the other threads use {@link
+ * AppendQueue}.
  *
  * <p>If a write or an fsync fails, the whole group fails, and its sequences are used again. Nothing more is written to
  * that segment, because a failed fsync leaves unknown content on the disk. The next segment is opened at once; its
@@ -38,7 +39,9 @@ import org.jspecify.annotations.Nullable;
  * segment can be opened.
  */
 final class GroupCommit {
-    /** The number of times that one group is moved to another segment because its own was renamed. */
+    /**
+     * The maximum number of times that a group is written to another segment because another program moved its segment.
+     */
     private static final int MAX_MOVES = 3;
 
     private final FileOps files;
@@ -56,7 +59,9 @@ final class GroupCommit {
     /** The segment that the next one continues; null while the active segment can be written to. */
     private @Nullable Predecessor nextPredecessor;
 
-    /** The active segment, if another program moved, removed or emptied it; else null. */
+    /**
+     * The segment that was last found to be moved, removed or emptied by another program; null once it has been left.
+     */
     private volatile @Nullable Segment gone;
 
     /** The last segment that was reported to the listener as vanished. The segment after it may not be open yet. */
@@ -76,7 +81,10 @@ final class GroupCommit {
     private volatile Segment published;
     private volatile long forcedEnd;
 
-    /** The reason why nothing can be appended; null if the last append succeeded or a segment was opened after the last failure. */
+    /**
+     * The reason why nothing can be appended; null if the last append succeeded or a segment was opened after the last
+     * failure.
+     */
     private volatile @Nullable IOException failure;
 
     GroupCommit(
@@ -113,7 +121,7 @@ final class GroupCommit {
 
     /** Makes the next step leave a segment that another program moved, removed or emptied. Any thread. */
     void vanished(Segment found) {
-        if (found != reportedGone) { // a reported segment was left already; the next one could not be opened
+        if (found != reportedGone) { // a reported segment has been left already, and the next one could not be opened
             gone = found;
             queue.nudge();
         }
@@ -133,7 +141,10 @@ final class GroupCommit {
         }
     }
 
-    /** Leaves the segment if it vanished or must be sealed; then writes and forces one group. Returns false if there was nothing to do. */
+    /**
+     * Leaves the segment if it vanished or is to be sealed, then writes and forces one group if appends are queued.
+     * Returns false if there was nothing to do.
+     */
     boolean step() {
         reportLoss();
         boolean left = leaveVanished() || reopenAsAsked();
@@ -162,9 +173,10 @@ final class GroupCommit {
     }
 
     /**
-     * Checks the lock file. If the lock is lost, the next step reports it, and every following append fails. Any thread.
+     * Checks the lock file. If the lock is lost, the next step reports the loss, and every following append fails. Any
+     * thread.
      *
-     * @return whether this process owns the log; true if the check fails
+     * @return whether this process owns the log; true if the lock file can't be checked
      */
     boolean watchLock() {
         if (lockLost == null) {
@@ -174,20 +186,20 @@ final class GroupCommit {
                 lockLost = e;
                 queue.nudge();
             } catch (IOException e) {
-                return true; // a failing disk shows at the next append
+                return true; // the next append reports a failing disk
             }
         }
         return lockLost == null;
     }
 
-    /** Returns why this process no longer owns the log; empty while it owns it. Any thread. */
+    /** Returns why this process no longer owns the log; empty while it does. Any thread. */
     Optional<LockLostException> lockLost() {
         return Optional.ofNullable(lockLost);
     }
 
     /**
-     * Checks the lock after an fsync. If this process still holds it, no other process can have locked the log before
-     * that fsync.
+     * Checks that this process still holds the lock. If the check succeeds after an fsync, no other process can have
+     * locked the log before that fsync.
      */
     private void requireLock() throws IOException {
         if (lockLost != null) {
@@ -215,7 +227,7 @@ final class GroupCommit {
             return false;
         }
         if (gone != segment) {
-            gone = null; // it has been left already
+            gone = null; // this segment has been left already
             return false;
         }
         giveUpSegment();
@@ -244,7 +256,10 @@ final class GroupCommit {
         return true;
     }
 
-    /** Writes and forces a group; returns the failure, after which nothing more is written to this segment, or null. */
+    /**
+     * Writes and forces a group. Returns null if the group is on disk, otherwise the failure; after a failure, nothing
+     * more is written to this segment.
+     */
     private @Nullable IOException commit(List<Append> group) {
         try {
             if (lockLost != null) {
@@ -269,16 +284,16 @@ final class GroupCommit {
         }
     }
 
-    /** Fails these appends. Only after the last step. */
+    /** Fails these appends. Called only after the last step. */
     void refuse(List<Append> left, IOException cause) {
         left.forEach(append -> append.failed(cause));
         listener.groupEnded();
     }
 
     /**
-     * Completes the active segment and opens an empty one after it. The empty segment proves that the last group was
-     * forced, as a later group would, so that the next start can tell damage in that group from a torn tail. Only after
-     * the last step.
+     * Completes the active segment and, if that segment has records, opens an empty one after it. Like a later group,
+     * the empty segment proves that the last group was forced, so that the next start can tell damage in that group
+     * from a torn tail. Called only after the last step.
      */
     void close() throws IOException {
         if (lockLost != null) {
@@ -349,8 +364,8 @@ final class GroupCommit {
     }
 
     /**
-     * Closes a segment that is no longer written to. Its acknowledged records were forced, or the next segment repeats
-     * them.
+     * Closes a segment that is no longer written to. A failure to close it loses nothing: its acknowledged records were
+     * forced, or the next segment repeats them.
      */
     private static void closeLeft(Segment left) {
         try {
@@ -360,12 +375,15 @@ final class GroupCommit {
         }
     }
 
-    /** Opens the next segment immediately after a failure: the failure may have damaged the records that it repeats. */
+    /**
+     * Opens the next segment immediately after a failure, because that segment repeats the records that the failure may
+     * have damaged.
+     */
     private void reopen() {
         try {
             openNext();
         } catch (IOException e) {
-            failed(e); // tried again before the next group and by retry()
+            failed(e); // the next group and retry() try again
         } catch (RuntimeException | Error e) {
             failed(new IOException("the log's next segment could not be opened: " + e, e));
         }
@@ -473,7 +491,8 @@ final class GroupCommit {
 
     /**
      * Writes and forces the group. Returns false if the file was renamed or removed meanwhile, for example by
-     * logrotate: its last records may get lost, so the group must go to the next segment with the same sequences.
+     * logrotate. The last records of the file may then get lost, so the group must be written to the next segment, with
+     * the same sequences.
      */
     private boolean append(List<Append> group) throws IOException {
         List<LogRecord> records = write(group);

@@ -31,7 +31,7 @@ import java.util.random.RandomGenerator;
 /**
  * An append-only log that one process owns. {@link #append} may be called from any thread and never waits for the disk;
  * an append is on disk when {@link Append#forced} is called. The log has two threads: the writer, and the filler, which
- * writes zeros ahead of the writer and notices when another program moves the active segment. Neither may be
+ * writes zeros ahead of the writer and notices when another program moves the active segment. Neither thread may be
  * interrupted.
  */
 public final class Log implements Closeable {
@@ -72,7 +72,8 @@ public final class Log implements Closeable {
                 files, options.sizes().fillAheadBytes(), options.sizes().keepFreeBytes());
         this.writer = new Thread(this::write, options.prefix() + "-writer");
         this.filler = new Thread(this::fill, options.prefix() + "-filler");
-        // a program that ends without closing the log loses no record that is on disk
+        // the threads do not keep the program running: a program that ends without closing the log loses no record that
+        // is on disk
         writer.setDaemon(true);
         filler.setDaemon(true);
     }
@@ -85,10 +86,10 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Locks the directory, reads the newest segment, cuts off a torn tail, and opens a new segment. That segment
-     * repeats the records that no later fsync proves to be on disk. Its header is on disk when this method returns; a
-     * caller must not act on records that it read earlier. No thread runs before {@link #start}: a simulation calls
-     * {@link #step} instead.
+     * Locks the directory, reads the newest segment, cuts off a torn tail, and opens a new segment. The new segment
+     * repeats the records of the previous one that no later fsync proves to be on disk. The header of the new segment
+     * is on disk when this method returns; a caller must not act on records that it read before that. No thread runs
+     * before {@link #start}; a simulation calls {@link #step} instead.
      *
      * @throws LogLockedException if another process owns the directory
      * @throws DamagedLogException if records that had been forced are missing and {@link LogOptions#onDamage} is {@code
@@ -132,16 +133,18 @@ public final class Log implements Closeable {
     /**
      * Hands an append to the writer.
      *
-     * @return false if the queue is full or the log is closed; the append is then ignored and its methods are never called
+     * @return false if the queue is full or the log is closed; the append is then ignored, and neither {@link
+     *     Append#forced} nor {@link Append#failed} is called
+     * @throws IllegalArgumentException if the append has no entries, or too many bytes for one fsync
      */
     public boolean append(Append append) {
         return queue.offer(append);
     }
 
     /**
-     * Closes the active segment, if records were appended to it, and opens the next one, so that {@link Retention}
-     * covers every record that was forced before the call. The result completes on the writer's thread; it fails if the
-     * disk fails or the log is closed.
+     * If records were appended to the active segment, closes it and opens the next one, so that {@link Retention}
+     * covers every record that was forced before the call. The returned future completes on the writer's thread. It
+     * fails if the disk fails, or at once if the log is closed.
      */
     public CompletableFuture<Void> seal() {
         CompletableFuture<Void> sealed = commit.seal();
@@ -172,12 +175,12 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Checks that this process still owns the directory and that the active segment still has its name. If the lock is
-     * lost, the writer's next step gives up the log; if the segment was moved, the writer's next step leaves it. Also
-     * retries to open a segment that could not be opened. A simulation calls this method; otherwise the filler calls it
-     * once a second.
+     * Checks that this process still owns the directory, and that the file with the active segment's name still is that
+     * segment. If the lock is lost, the writer's next step gives up the log. If the segment was moved, removed or
+     * emptied, the writer's next step leaves it. Also makes the writer try again to open a segment that could not be
+     * opened. A simulation calls this method; otherwise the filler calls it once a second.
      *
-     * @return false if the active segment does not have its name any more
+     * @return false if the file with the active segment's name is not that segment any more
      */
     public boolean watchStep() {
         if (!commit.watchLock()) {
@@ -192,15 +195,18 @@ public final class Log implements Closeable {
         return there;
     }
 
-    /** Reads from a sequence, or from the oldest record, up to the last record that is forced now. The caller closes the reader. */
+    /**
+     * Returns a reader from sequence {@code from}, or from the oldest record if that is later, up to the last record
+     * that is forced now. The caller closes the reader.
+     */
     public LogReader read(long from, OnDamage onDamage) throws IOException {
         return read(from, onDamage, 0);
     }
 
     /**
-     * Reads like {@link #read(long, OnDamage)}, but skips a missing segment whose records all have sequences up to
-     * {@code decidedUpTo}, and lists it in {@link LogReader#absent}. Damage in a segment that exists is still reported
-     * as damage.
+     * Returns a reader like {@link #read(long, OnDamage)}, except that it skips a missing segment whose records all
+     * have sequences up to {@code decidedUpTo}, and lists these records in {@link LogReader#absent}. Damage in a
+     * segment that exists is still reported as damage.
      */
     public LogReader read(long from, OnDamage onDamage, long decidedUpTo) throws IOException {
         long end = commit.forcedEnd();
@@ -231,7 +237,10 @@ public final class Log implements Closeable {
         return commit.segment().header().id();
     }
 
-    /** Returns the sequence at which the newest {@code bytes} of the log begin, rounded to a segment; 1 if the log is shorter. */
+    /**
+     * Returns the first sequence of the newest segments that together have at least {@code bytes} bytes; 1 if all
+     * segments except the oldest one have fewer. {@code bytes} must be positive.
+     */
     public long beginningOfLast(long bytes) throws IOException {
         List<Listed> segments = Vanished.retry(() -> SegmentList.read(files, options.directory(), options.prefix()))
                 .segments();
@@ -265,7 +274,7 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Returns the ranges of records that were in segments that are now missing, before or between the existing ones.
+     * Returns the ranges of records that are lost because segments before or between the existing ones are missing.
      * Reads the segment before each gap.
      *
      * @param begin the first sequence that should exist
@@ -282,7 +291,7 @@ public final class Log implements Closeable {
                 long end = list.segments().get(i).header().first();
                 try (LogReader reader = new LogReader(list, from, end, OnDamage.SKIP, 0)) {
                     while (reader.next() != null) {
-                        // the reader notes the gap when it reaches it
+                        // the reader notes the gap at the end of the segment
                     }
                     reader.damages().stream()
                             .filter(damage -> damage.kind() == Damage.Kind.ABSENT)
@@ -308,20 +317,25 @@ public final class Log implements Closeable {
         return options.directory();
     }
 
-    /** Returns why nothing can be appended; empty if the last append succeeded or a segment was opened after the last failure. */
+    /**
+     * Returns why nothing can be appended; empty if the last append succeeded or a segment was opened after the last
+     * failure.
+     */
     public Optional<IOException> problem() {
         return commit.failure();
     }
 
     /**
-     * Returns why this process no longer owns the log, so that nothing can be appended until it is restarted; empty while it owns the log.
+     * Returns why this process no longer owns the log, so that nothing can be appended until the process is restarted;
+     * empty while the process owns the log.
      */
     public Optional<LockLostException> lockLost() {
         return commit.lockLost();
     }
 
     /**
-     * Checks that this process still owns the directory. A caller that stores files next to the segments calls this before it writes one.
+     * Checks that this process still owns the directory. A caller that stores files next to the segments calls this
+     * method before it writes such a file.
      *
      * @throws LockLostException if another process may own the directory
      */
@@ -329,7 +343,7 @@ public final class Log implements Closeable {
         lock.requireHeld();
     }
 
-    /** Returns whether the writer's thread is running; without it, the log accepts no appends. */
+    /** Returns whether the writer's thread is running. Once the thread has ended, the log accepts no appends. */
     public boolean isWriting() {
         return writer.isAlive();
     }
@@ -341,8 +355,8 @@ public final class Log implements Closeable {
                 LockSupport.unpark(filler);
             }
         } finally {
-            // If an append or a listener threw, the queue may not be empty here. Fail the rest, so that no caller waits
-            // forever.
+            // If an append or a listener threw, the queue may not be empty here. Fail the remaining appends, so that no
+            // caller waits forever.
             queue.close();
             IOException ended = new IOException("the log's writer has ended");
             for (List<Append> left = queue.take(Long.MAX_VALUE); !left.isEmpty(); left = queue.take(Long.MAX_VALUE)) {
@@ -363,7 +377,7 @@ public final class Log implements Closeable {
                     watchStep();
                 }
             } catch (RuntimeException | VirtualMachineError e) {
-                filled = false; // such as a temporary lack of memory: try again a second later
+                filled = false; // for example, memory was short for a moment: try again a second later
             }
             if (!filled) {
                 LockSupport.parkNanos(this, WATCH_NANOS);
@@ -426,8 +440,8 @@ public final class Log implements Closeable {
         void forced(long firstSequence);
 
         /**
-         * Reports that the entries could not be written. Entries that reached the disk nevertheless do not count. Only
-         * if the process ends before the next segment is on disk may the next start find them.
+         * Reports that the entries could not be written. Entries that reached the disk nevertheless do not count, but
+         * the next start may find them if the process ends before the next segment is on disk.
          */
         void failed(IOException cause);
     }

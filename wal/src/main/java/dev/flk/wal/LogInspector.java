@@ -37,7 +37,7 @@ public final class LogInspector {
     private final Path directory;
     private final String prefix;
 
-    /** @param prefix of the segments' names (see {@link LogOptions#prefix}) */
+    /** @param prefix the prefix of the segments' names (see {@link LogOptions#prefix}) */
     public LogInspector(FileOps files, Path directory, String prefix) {
         this.files = files;
         this.directory = directory;
@@ -64,7 +64,9 @@ public final class LogInspector {
         });
     }
 
-    /** Returns whether the directory contains no trace of a log: no segment, complete or broken, and no declared loss. */
+    /**
+     * Returns whether the directory contains no trace of a log: no segment, complete or broken, and no declared loss.
+     */
     public boolean isEmpty() throws IOException {
         return Vanished.retry(() -> {
             SegmentList list = SegmentList.read(files, directory, prefix);
@@ -72,7 +74,10 @@ public final class LogInspector {
         });
     }
 
-    /** Returns a walk from sequence {@code from}, or from the oldest record if that is later. The caller closes it. */
+    /**
+     * Returns a walk from sequence {@code from}, or from the oldest record if that is later. The caller closes the
+     * walk.
+     */
     public LogWalk walk(long from) {
         return new LogWalk(files, directory, prefix, from);
     }
@@ -165,7 +170,7 @@ public final class LogInspector {
      * The files in a log's directory.
      *
      * @param segments the segments in the order in which they were opened
-     * @param others all other files except the lock and the log's id, by name
+     * @param others all other files except the lock and the log's id, sorted by name
      */
     public record LogListing(List<SegmentSummary> segments, List<OtherFile> others) {
 
@@ -183,21 +188,27 @@ public final class LogInspector {
         /** A file that is not a segment of this log. */
         public record OtherFile(String name, Kind kind) {}
 
-        /** The kind of such a file. */
+        /** The kind of a file that is not a segment of this log. */
         public enum Kind {
             /** It was a segment; its header is unreadable and its records are lost. */
             BROKEN_HEADER,
             /** A segment of another log; its records do not count. */
             OTHER_LOG,
-            /** It has a name like a segment, but neither a complete header nor records. */
+            /**
+             * A file with a segment's name, but without a readable header and without lost records, such as an empty
+             * file.
+             */
             NO_SEGMENT,
-            /** A torn tail, or a file with the name of a new segment, kept for inspection. */
+            /**
+             * A file that is kept for inspection: a torn tail, a damaged file, or a file that had the name of a new
+             * segment.
+             */
             SET_ASIDE,
             /** A segment that is being opened, or was being opened when its process ended. */
             OPENING,
-            /** A declaration of the records that a repair gave up. */
+            /** A file in which a repair declared records lost. */
             LOSSES,
-            /** A file that does not belong to this log. */
+            /** Any other file, such as one that the log's owner or another program stores next to the segments. */
             FOREIGN
         }
     }
@@ -232,7 +243,7 @@ public final class LogInspector {
             foreign = List.copyOf(foreign);
         }
 
-        /** Returns whether no records are missing, except for a torn tail. */
+        /** Returns whether no forced records are missing. A torn tail does not count as missing. */
         public boolean isWhole() {
             return damages.isEmpty();
         }
@@ -297,7 +308,7 @@ public final class LogInspector {
             NEWEST,
             /** Truncated to its records, forced, and continued by the next segment. */
             COMPLETE,
-            /** A write or an fsync failed in it; bytes after its last record that counts are ignored. */
+            /** A write or an fsync failed in it; bytes after the last record that counts are ignored. */
             FAILED,
             /** Later segments repeat all of its records. */
             SUPERSEDED,
@@ -345,15 +356,15 @@ public final class LogInspector {
             Listed successor = list.segments().get(index + 1);
             SegmentHeader header = successor.header();
             if (successor.predecessor() == index) {
-                // the successor repeats the records of this segment from the offset at which it continues it
+                // the successor repeats the records of this segment from the offset at which it continues this segment
                 long carriedBytes = header.carried().stream()
                         .mapToLong(RecordFormat::lengthOf)
                         .sum();
                 return scan.size() > header.previousEnd() + carriedBytes ? State.FAILED : State.COMPLETE;
             }
             if (header.previous().equals(SegmentNames.openedName(successor.name()))) {
-                // it replaced an empty segment, whose header alone recorded the offset at which this segment was
-                // continued
+                // the successor replaced an empty segment; only the header of the empty one recorded the offset at
+                // which this segment was continued
                 return scan.size() > endBelow(header.next(), scan) ? State.FAILED : State.COMPLETE;
             }
             return State.DETACHED;

@@ -6,14 +6,18 @@ import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A listener for metrics and for steps that follow a group. The writer's thread calls it; its methods must return
- * quickly and must not throw, except {@link #vanished}.
+ * A listener for metrics and for work that follows a group. It is called on the writer's thread, or on the thread that
+ * opens or closes the log. Its methods must return quickly and must not throw; only {@link #vanished} may block or
+ * throw.
  */
 public interface LogListener {
     /** A listener that ignores all events. */
     LogListener NONE = new LogListener() {};
 
-    /** Reports a forced group: its number of records, the segment's length in bytes, and the duration of write and fsync. */
+    /**
+     * Reports a forced group: its number of records, the segment's length in bytes, and the duration of write and fsync
+     * in nanoseconds.
+     */
     default void forced(int records, long segmentBytes, long nanos) {}
 
     /** Reports that a write, an fsync or the opening of a segment failed; the next group goes to another segment. */
@@ -22,17 +26,18 @@ public interface LogListener {
     /** Reports that the lock file was removed or replaced: from now on every append fails. Called once. */
     default void lockLost(LockLostException cause) {}
 
-    /** Reports that all appends of a group were completed. */
+    /** Reports that all appends of a group were completed, whether they were forced or failed. */
     default void groupEnded() {}
 
     /**
      * Reports that the active segment was renamed, moved, removed, replaced or emptied, so that the next start may not
-     * find its acknowledged records. The listener must make durable elsewhere whatever was derived from them before it
-     * returns. It may block: the log acknowledges nothing and opens no segment until then.
+     * find its acknowledged records. Before it returns, the listener must make everything that was derived from these
+     * records durable elsewhere. It may block: until it returns, the log acknowledges nothing and opens no segment.
      *
-     * @param renamedTo the file in the directory that now contains the segment, as logrotate leaves it; null if it is gone
-     * @throws IOException if the listener failed; it is called again before each following group, which fails until the
-     *     call succeeds
+     * @param renamedTo the file in the directory that now contains the segment, as logrotate leaves it; null if no such
+     *     file is known
+     * @throws IOException if the listener failed; the log calls it again before each following group, and the groups
+     *     fail until a call succeeds
      */
     default void vanished(String segment, @Nullable String renamedTo) throws IOException {}
 

@@ -52,12 +52,13 @@ public record LogOptions(
 
     /**
      * The sizes of a log.
+     *
      * @param segmentBytes the size at which a segment is closed
      * @param segmentAge the age at which a segment with records is closed
      * @param maxQueuedBytes the bytes that may wait for the writer; {@link Log#append} returns false beyond them
-     * @param maxGroupBytes the bytes that share one fsync; a group has at least one append
-     * @param fillAheadBytes how many zeros to write ahead of the records; 0 disables it
-     * @param keepFreeBytes the free disk space below which no zeros are written ahead
+     * @param maxGroupBytes the maximum number of bytes that share one fsync, unless a single append has more
+     * @param fillAheadBytes how many zeros to write ahead of the records; 0 disables filling
+     * @param keepFreeBytes the free disk space, in bytes, that must remain when zeros are written ahead
      */
     public record LogSizes(
             long segmentBytes,
@@ -69,7 +70,7 @@ public record LogOptions(
 
         private static final int MIB = 1 << 20;
 
-        /** Validates the options. */
+        /** Validates the sizes. */
         public LogSizes {
             if (segmentBytes <= 0
                     || maxQueuedBytes <= 0
@@ -84,7 +85,10 @@ public record LogOptions(
             }
         }
 
-        /** Returns segments of 64 MiB or a day, a queue of 64 MiB, groups of 16 MiB, and 4 MiB of zeros ahead. */
+        /**
+         * Returns the usual sizes: segments of 64 MiB or one day, a queue of 64 MiB, groups of 16 MiB, and 4 MiB of
+         * zeros ahead.
+         */
         public static LogSizes usual() {
             return new LogSizes(64L * MIB, Duration.ofDays(1), 64L * MIB, 16L * MIB, 4 * MIB, 0);
         }
@@ -99,7 +103,7 @@ public record LogOptions(
             return new LogSizes(segmentBytes, segmentAge, queuedBytes, groupBytes, fillAheadBytes, keepFreeBytes);
         }
 
-        /** Returns a copy that writes another number of zeros ahead; 0 disables it. */
+        /** Returns a copy with another number of zeros that are written ahead; 0 disables filling. */
         public LogSizes withFillAhead(int bytes) {
             return new LogSizes(segmentBytes, segmentAge, maxQueuedBytes, maxGroupBytes, bytes, keepFreeBytes);
         }

@@ -16,8 +16,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The range of records that a log must contain, for an owner that removes old segments. It shows that segments at the
- * beginning or the end of the log are missing, which the remaining segments do not show. It is stored next to the
+ * The range of records that a log must contain, for an owner that removes old segments. It shows whether segments at
+ * the beginning or the end of the log are missing; the remaining segments do not show this. It is stored next to the
  * segments in a file such as {@code outbox.range}, as one line with a checksum:
  *
  * <pre>
@@ -25,11 +25,11 @@ import java.util.regex.Pattern;
  *
  * log_id   the id of the log, 16 hex digits
  * removed  all records up to this sequence were removed by the owner, or are about to be removed
- * last     the last record when the file was written
+ * last     the last record that was known when the file was written
  * </pre>
  *
- * Without the file, or with that of another log, a log is accepted as it is. The methods that write the file are for the
- * owner of the directory. Safe for any thread.
+ * If the file is missing, damaged or of another log, a log is accepted as it is. The methods that write the file are
+ * for the owner of the directory. Safe for any thread.
  */
 public final class LogRange {
     private static final Pattern TEXT = Pattern.compile("flk-range1 ([0-9a-f]{16}) ([0-9]{1,18}) ([0-9]{1,18})");
@@ -43,7 +43,7 @@ public final class LogRange {
         private static final Range UNKNOWN = new Range("", -1, 0);
     }
 
-    /** Creates access to the stored range of the log with this prefix in a directory; each call reads it from there. */
+    /** Creates access to the range of the log with this prefix in a directory. Every call reads the file again. */
     public LogRange(FileOps files, Path directory, String prefix) {
         this.files = files;
         this.directory = directory;
@@ -56,7 +56,8 @@ public final class LogRange {
     }
 
     /**
-     * Returns the records that are missing before the first and after the last one; empty without a known range.
+     * Returns the ranges of records that are missing before the first existing record and after the last one; empty if
+     * no range is known.
      *
      * @param last the last record that was read; 0 if there is none
      */
@@ -88,8 +89,10 @@ public final class LogRange {
     }
 
     /**
-     * Stores the range of a log that is accepted as it is, if no range is known, or if the log now ends earlier than
-     * the stored range: its next sequences will go to new records.
+     * Accepts a log as it is: stores its range if no range is known, or if the log ends earlier than the known range.
+     * In the second case, the sequences of the missing records will be used for new records.
+     *
+     * @param last the last record of the log
      */
     public synchronized void accept(long last) throws IOException {
         SegmentList segments = segments();

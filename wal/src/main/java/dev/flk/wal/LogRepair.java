@@ -32,16 +32,19 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A repair of a damaged log, after which the log can be opened. Every complete record keeps its sequence and context, and the missing ones
- * are declared lost (see {@link DeclaredLosses}). A repair deletes nothing. Its steps, each on disk before the next:
+ * A repair of a damaged log, after which the log can be opened. Every complete record keeps its sequence and context,
+ * and the missing ones are declared lost (see {@link DeclaredLosses}). A repair deletes nothing. Each of its steps is
+ * on disk before the next one begins:
  *
  * <ol>
  *   <li>Copy every damaged file to a {@code ….broken} file.
  *   <li>Declare all losses in one file. From here on, the log can be opened.
- *   <li>Replace each damaged segment by one with only its complete records. Move a file without a readable header out of the log.
+ *   <li>Replace each damaged segment by one with only its complete records. Move a file without a readable header out
+ *       of the log.
  * </ol>
  *
- * <p>If a repair is interrupted, another run completes it. A torn tail is not damage: the next start sets it aside. One thread.
+ * <p>If a repair is interrupted, another run completes it. A torn tail is not damage: the next start sets it aside. One
+ * thread.
  */
 public final class LogRepair {
     private final FileOps files;
@@ -59,7 +62,7 @@ public final class LogRepair {
         this.holder = holder;
     }
 
-    /** Returns what {@link #run} would do, without a lock and without changes. */
+    /** Returns what {@link #run} would do. Takes no lock and changes nothing. */
     public Repair plan() throws IOException {
         return Vanished.retry(() -> {
             SegmentList list = SegmentList.read(files, directory, prefix);
@@ -106,7 +109,7 @@ public final class LogRepair {
                 replace(list, name, kept);
             }
             if (kept < 0 || name.endsWith(SegmentNames.GZIP)) {
-                files.move(directory.resolve(name), directory.resolve(copy.getValue())); // over a copy of itself
+                files.move(directory.resolve(name), directory.resolve(copy.getValue())); // replaces its copy
                 files.forceDirectory(directory);
             }
             setAside.add(new SetAside(name, copy.getValue(), kept));
@@ -117,15 +120,16 @@ public final class LogRepair {
     private List<Damage> lost(SegmentList list) throws IOException {
         try (LogReader reader = LogReader.over(list, OnDamage.SKIP)) {
             while (reader.next() != null) {
-                // to the end of the log
+                // read to the end of the log
             }
             return new ArrayList<>(reader.damages());
         }
     }
 
     /**
-     * Returns a declaration for each file that the repair moves out of the log although no lost record in it is known.
-     * Without it, the next segment's header would let the file be reported as missing.
+     * Returns a declaration for each file that the repair moves out of the log although no lost record in the file is
+     * known. Without the declaration, the file would be reported as missing, because the header of the next segment
+     * names it.
      */
     private static List<Damage> leaving(SegmentList list, List<Damage> lost) {
         return list.headless().stream()
@@ -140,9 +144,9 @@ public final class LogRepair {
     }
 
     /**
-     * Returns the damaged files with the number of records that stay in the log, or -1 for a file without a readable
-     * header. When such a file leaves the log, records in the segment before it that do not count now would count; that
-     * segment is therefore treated as damaged.
+     * Returns the number of records that stay in the log for each damaged file; -1 for a file without a readable
+     * header. Once such a file has left the log, more records of the segment before it would count; therefore that
+     * segment is treated as damaged too.
      */
     private Map<String, Long> keptOfDamaged(SegmentList list, List<Damage> lost) throws IOException {
         Map<String, Long> kept = new LinkedHashMap<>();
@@ -164,7 +168,9 @@ public final class LogRepair {
         return kept;
     }
 
-    /** Returns whether, after the records that count, there is another record that is not declared lost. */
+    /**
+     * Returns whether the records that count are followed by another complete record, which is not among the lost ones.
+     */
     private static boolean wouldCount(SegmentScan scan, List<Damage> lost) throws IOException {
         for (Framed next = scan.nextWhole(); next != null; next = scan.nextWhole()) {
             long sequence = next.sequence();
@@ -186,12 +192,15 @@ public final class LogRepair {
         return name;
     }
 
-    /** Replaces a segment by one with only its complete records. The replacement of a compressed segment is not compressed. */
+    /**
+     * Replaces a segment by one with only its complete records. The replacement of a compressed segment is not
+     * compressed.
+     */
     private void replace(SegmentList list, String name, long kept) throws IOException {
         String target =
                 name.endsWith(SegmentNames.GZIP) ? name.substring(0, name.length() - SegmentNames.GZIP.length()) : name;
         if (!target.equals(name) && files.status(directory.resolve(target)).isPresent()) {
-            // another copy of the segment with fewer complete records
+            // the target is another copy of the segment, with at most as many complete records
             files.move(
                     directory.resolve(target),
                     directory.resolve(SegmentNames.freeBrokenName(files, directory, target)));
@@ -215,9 +224,9 @@ public final class LogRepair {
     }
 
     /**
-     * An iterator over the complete appended records of a segment that count, and a copy of the segment with only them
-     * and the same header. The copy omits bytes after the last record that counts, but keeps a torn tail for the next
-     * start. One thread.
+     * An iterator over the complete records that were appended to a segment and count. It can also write a copy of the
+     * segment with only these records and the same header. The copy omits bytes after the last record that counts, but
+     * keeps a torn tail for the next start. One thread.
      */
     private static final class WholeRecords {
         private static final int CHUNK_BYTES = 1 << 20;
@@ -244,13 +253,17 @@ public final class LogRepair {
                 boolean isCarried = record.sequence() < cursor.header().next();
                 if (!isCarried) {
                     badBytes |= cursor.damage() != null && record.position().offset() != expectedAt;
-                    badBytes |= !record.position().segment().equals(scan.segment()); // it is missing here
+                    // a record that was read from another copy is missing here
+                    badBytes |= !record.position().segment().equals(scan.segment());
                     return record;
                 }
             }
         }
 
-        /** Returns whether bytes were found that belong to no complete record. */
+        /**
+         * Returns whether the part read so far contains bytes that belong to no complete record, or lacks a record that
+         * another copy contains.
+         */
         boolean hasBadBytes() {
             return badBytes;
         }
@@ -286,7 +299,10 @@ public final class LogRepair {
             }
         }
 
-        /** Returns the number of consecutive complete records after this header in a file. */
+        /**
+         * Returns the number of consecutive complete records after the header of a file; 0 if the file does not have
+         * this header.
+         */
         static long count(SegmentHeader header, OpenFile file) throws IOException {
             SegmentBytes bytes = SegmentBytes.of(file);
             Framed first = RecordFormat.readHeader(bytes);
@@ -314,7 +330,7 @@ public final class LogRepair {
      */
     public record Repair(List<Damage> lost, @Nullable String declaredIn, List<SetAside> setAside) {
 
-        /** Keeps copies. */
+        /** Copies the lists. */
         public Repair {
             lost = List.copyOf(lost);
             setAside = List.copyOf(setAside);
@@ -332,9 +348,11 @@ public final class LogRepair {
 
         /**
          * A damaged file.
+         *
          * @param segment the former name of the file
          * @param as the name of its copy; null in a plan
-         * @param kept the number of its complete records, which stay in the log; -1 if it has no readable header and leaves the log
+         * @param kept the number of its complete records, which stay in the log; -1 if it has no readable header and
+         *     leaves the log
          */
         public record SetAside(String segment, @Nullable String as, long kept) {}
     }

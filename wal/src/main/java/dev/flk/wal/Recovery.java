@@ -26,9 +26,10 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The recovery at a start, before anything is appended. It reads the newest segment, tells a torn tail from damage, copies a torn tail to a
- * {@code ….broken} file and cuts it off. It also finds the records that the next segment's header must repeat, because no later record
- * proves that they were forced: the last group, and the records that share a 4 KiB block with its beginning.
+ * The recovery at a start, before anything is appended. It reads the newest segment, tells a torn tail from damage,
+ * copies a torn tail to a {@code ….broken} file and cuts it off. It also finds the records that the next segment's
+ * header must repeat, because no later record proves that they were forced: the last group, and the records that share
+ * a 4 KiB block with its beginning.
  */
 final class Recovery {
     private static final int CHECK_BYTES = 1 << 16;
@@ -81,7 +82,7 @@ final class Recovery {
             }
             long ordinal = scan.header().ordinal() + 1;
             String previous = SegmentNames.openedName(scan.segment());
-            // while a header is broken, keeps an empty last segment, because the broken header may be derived from it
+            // while a header is broken, an empty last segment is kept, because the broken header may be derived from it
             boolean isKept = !list.brokenHeaders().isEmpty();
             Predecessor predecessor = tail.isEmpty()
                     ? new Predecessor(
@@ -100,7 +101,7 @@ final class Recovery {
         }
     }
 
-    /** A collector of damage that throws if the options say so. */
+    /** A collector of damage that throws at undeclared damage if the options say so. */
     private record Damages(OnDamage onDamage, List<Damage> found) {
         Damages(OnDamage onDamage) {
             this(onDamage, new ArrayList<>());
@@ -133,7 +134,10 @@ final class Recovery {
         }
     }
 
-    /** Truncates a segment, after copying the content that is cut to another file; returns null if only zeros were cut. */
+    /**
+     * Truncates a segment at {@code from}, after copying the content from there on to another file. Returns null if
+     * nothing but zeros was cut off.
+     */
     private static @Nullable CutTail cutFrom(
             FileOps files, LogOptions options, SegmentScan scan, long from, long sequence) throws IOException {
         if (scan.size() <= from) {
@@ -161,8 +165,9 @@ final class Recovery {
     }
 
     /**
-     * Reads a part of a file through a handle that, unlike the scan's, fails at unreadable blocks. Bytes that the disk
-     * doesn't return now may belong to acknowledged records, and must not be cut off.
+     * Reads a part of a file and fails at unreadable blocks. The file must be open for writing: file operations may
+     * replace such blocks in files that are open only for reading. Bytes that the disk doesn't return now may belong to
+     * acknowledged records, and must not be cut off.
      */
     private static void requireReadable(OpenFile file, String segment, long from, long end) throws IOException {
         for (long at = from; at < end; at += CHECK_BYTES) {
@@ -181,8 +186,8 @@ final class Recovery {
 
     /**
      * The records at the end of a segment that a failed write, a failed fsync or a crash may have damaged: the last
-     * group, and the records before it that share a 4 KiB block with its beginning. Keeps the records of that block and
-     * of the last group in memory. One thread.
+     * group, and the records before it that share a 4 KiB block with its beginning. It keeps the records of that block
+     * and of the last group in memory. One thread.
      */
     static final class UnprovenTail {
         private final List<LogRecord> records = new ArrayList<>();

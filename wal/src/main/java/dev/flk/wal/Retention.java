@@ -24,7 +24,7 @@ import java.util.function.Function;
 import java.util.zip.GZIPOutputStream;
 
 /**
- * The retention of closed segments: compresses them after a while, and removes them, oldest first, when they are old
+ * The retention of closed segments. It compresses them after a while and removes them, oldest first, when they are old
  * enough and all of their records are finished. It never removes unfinished records, the newest segment, or files that
  * were set aside. A segment that another program renamed is removed in its turn but never compressed. One thread, which
  * may run concurrently with the log's writer. A crash at any point loses nothing.
@@ -55,7 +55,7 @@ public final class Retention {
     }
 
     /**
-     * Creates a retention; the age of a segment counts from its closing.
+     * Creates a retention; the age of a segment counts from the time when the segment was closed.
      *
      * @param keep how long to keep records with a given context (see {@link LogOptions#context})
      * @param clock wall time; a caller must not run steps while it doubts the time
@@ -76,8 +76,8 @@ public final class Retention {
     }
 
     /**
-     * Returns the last sequence of the segment that {@link #step} would remove; empty if it would remove none. The caller makes {@code
-     * finishedUpTo} durable before the step.
+     * Returns the last sequence of the segment that {@link #step} would remove; empty if it would remove none. The
+     * caller makes {@code finishedUpTo} durable before the step.
      */
     public OptionalLong wouldRemoveUpTo(long finishedUpTo) throws IOException {
         List<Listed> segments = segments();
@@ -133,7 +133,7 @@ public final class Retention {
                 files.move(directory.resolve(leaving), directory.resolve(name));
             }
             for (String copy : segments.get(0).copies()) {
-                files.delete(directory.resolve(copy)); // otherwise the copy would replace the segment
+                files.delete(directory.resolve(copy)); // otherwise the copy would take the place of the removed segment
             }
             files.delete(directory.resolve(segments.get(0).name()));
             files.forceDirectory(directory);
@@ -169,13 +169,19 @@ public final class Retention {
         return longest;
     }
 
-    /** Returns whether a segment was closed at least {@code age} ago, which is when the next one was opened. */
+    /**
+     * Returns whether the segment before {@code next} was closed at least {@code age} ago. A segment is closed when the
+     * next one is opened.
+     */
     private boolean isOlder(Listed next, Duration age) {
         // an age of zero does not depend on the clock, which may have been wrong at the opening
         return age.isZero() || clock.millis() - next.header().openedMillis() >= age.toMillis();
     }
 
-    /** Compresses a segment. The compressed file is complete, on disk and was read back before the original is deleted. */
+    /**
+     * Compresses a segment. Before the original is deleted, the compressed file is complete and on disk, and was read
+     * back.
+     */
     private void compress(String name) throws IOException {
         Path raw = directory.resolve(name);
         Path part = directory.resolve(name + SegmentNames.GZIP + SegmentNames.PART);

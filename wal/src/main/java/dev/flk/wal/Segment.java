@@ -12,8 +12,8 @@ import java.nio.file.Path;
 import java.util.Objects;
 
 /**
- * The active segment. The writer's thread owns it. The filler's thread only calls {@link #claimFill} and {@link
- * #filled}, which keep the filler from writing where the writer writes.
+ * The active segment. The writer's thread owns it. Of the methods that change it, the filler's thread calls only {@link
+ * #claimFill} and {@link #filled}, which keep the filler from writing where the writer writes.
  */
 final class Segment implements Closeable {
     private final String name;
@@ -72,7 +72,7 @@ final class Segment implements Closeable {
         return position;
     }
 
-    /** Returns the identity of the file, whatever its name (see {@link FileOps.FileStatus}). */
+    /** Returns the identity of the file, which does not depend on the file's name (see {@link FileOps.FileStatus}). */
     Object identity() {
         return identity;
     }
@@ -93,7 +93,7 @@ final class Segment implements Closeable {
     /**
      * Writes and forces a group. After an exception nothing more may be written to this segment.
      *
-     * @throws SegmentMovedException if the file no longer has its name, so that the group may get lost with it
+     * @throws SegmentMovedException if the file no longer has its name; the group may then get lost with the file
      */
     void append(ByteBuffer group, FileOps files) throws IOException {
         long end = position + group.remaining();
@@ -139,7 +139,7 @@ final class Segment implements Closeable {
         reserved = end;
     }
 
-    /** Stops the filler; blocks until the step that is running has ended. */
+    /** Stops filling; blocks until the running step of the filler, if there is one, has ended. */
     synchronized void stopFilling() {
         fillable = false;
         awaitFillerBelow(Long.MAX_VALUE);
@@ -159,7 +159,10 @@ final class Segment implements Closeable {
         }
     }
 
-    /** Claims the next step of filling; returns its offset, or -1 if enough zeros are ahead or another step is running. */
+    /**
+     * Claims the next step of filling and returns its offset. Returns -1 if enough zeros are written ahead, another
+     * step is running, or filling has stopped.
+     */
     synchronized long claimFill(int aheadBytes) {
         long from = Math.max(filledTo, roundUp(reserved));
         if (!fillable || filling || from - reserved >= aheadBytes) {
@@ -170,7 +173,7 @@ final class Segment implements Closeable {
         return from;
     }
 
-    /** Ends a claimed step. */
+    /** Ends a claimed step; {@code to} is the offset up to which the file is filled. */
     synchronized void filled(long to, FillResult result) {
         filling = false;
         filledTo = to;
@@ -210,9 +213,9 @@ final class Segment implements Closeable {
     }
 
     /**
-     * Writes zeros ahead of the writer, so that an fsync of records writes data and no metadata. It uses its own file
-     * descriptor: the kernel reports a disk error once per descriptor, and the writer must not miss one because the
-     * filler saw it.
+     * A filler that writes zeros ahead of the writer, so that an fsync of records writes data and no metadata. The
+     * filler uses its own file descriptor: the kernel reports a disk error once per descriptor, and the writer must not
+     * miss an error because the filler received it.
      */
     static final class FillAhead {
         /** The size of a step. It is small because writing and forcing zeros delay the writer. */

@@ -25,9 +25,9 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Opens segments. The header is written to a file with a temporary name and forced; then the file gets its name and the
- * directory is forced. Only then is the segment used. The next segment replaces a segment without appended records if
- * it has the same name, and repeats the records that the replaced one carried.
+ * An opener of segments. The header is written to a file with a temporary name and forced; then the file gets its name
+ * and the directory is forced. Only then is the segment used. If a segment has no appended records and the next one
+ * gets the same name, the next one replaces it and repeats the records that it carried.
  */
 final class SegmentOpener {
     private final FileOps files;
@@ -63,9 +63,10 @@ final class SegmentOpener {
      *
      * @param carried the records of the predecessor that the new segment repeats
      * @param name the name under which the predecessor was opened; "-" for the first segment
-     * @param end the offset in the predecessor at which the repeated records begin, or its end if none are repeated
+     * @param end the offset in the predecessor at which the repeated records begin, or the end of the predecessor if
+     *     none are repeated
      * @param id the id of the predecessor; "-" for the first segment
-     * @param bare the predecessor's header if no records were appended to it; else null
+     * @param bare the predecessor's header if the predecessor has no appended records and may be replaced; else null
      */
     record Predecessor(
             List<LogRecord> carried,
@@ -82,8 +83,8 @@ final class SegmentOpener {
         long millis = Math.max(0, clock.millis());
         List<LogRecord> carried = predecessor.carried();
         String name = name(next, millis);
-        // the new segment may replace a predecessor without appended records, and then continues the segment before
-        // that one
+        // the new segment may replace a predecessor without appended records; it then continues the segment before the
+        // predecessor
         SegmentHeader bare = predecessor.bare();
         SegmentHeader header = new SegmentHeader(
                 HexFormat.of().toHexDigits(random.nextLong()),
@@ -123,9 +124,10 @@ final class SegmentOpener {
     }
 
     /**
-     * Returns a new name for the file that has the name of a segment to be opened; null if there is no such file, or if
-     * it is the predecessor and contains no records. If another program has given this name to a segment of this log,
-     * the new name is a segment's name too. Any other file is kept for inspection.
+     * Returns a new name for the file that has the name of the segment to be opened. Returns null if there is no such
+     * file, if the file is empty, or if it is the predecessor and contains no appended records. For a segment of this
+     * log, to which another program must have given the name, the new name is a segment's name too. Any other file gets
+     * a name under which it is kept for inspection.
      */
     private @Nullable String nameForOccupant(String name, Predecessor predecessor) throws IOException {
         Path directory = options.directory();
@@ -144,7 +146,8 @@ final class SegmentOpener {
 
     /**
      * Sets aside a file that has the name of a vanished segment: a new file of another program, or the remains of the
-     * segment. A copy of the segment that contains records is left in place, because the next start can read it.
+     * segment. If records were appended to the segment and the file begins like it, the file is left in place, because
+     * the next start can read it.
      */
     void clearNameOf(Segment vanished) throws IOException {
         Path path = vanished.path();
@@ -163,15 +166,15 @@ final class SegmentOpener {
     }
 
     /**
-     * Returns the name of the file, possibly compressed, that contains a segment which lost its own name; null if the
-     * directory has no such file or can't be read.
+     * Returns the name of the file, possibly compressed, that now contains a vanished segment. Returns null if the
+     * segment still has its own name, no file in the directory contains it, or the directory can't be read.
      */
     @Nullable
     String nameOf(Segment vanished) {
         Path directory = options.directory();
         try {
             if (vanished.isUnderItsName(files)) {
-                return null; // truncated in place; the copy that copytruncate made before is incomplete
+                return null; // the segment was truncated in place; the copy that copytruncate made before is incomplete
             }
             List<String> names = files.list(directory).stream()
                     .filter(name -> name.startsWith(vanished.name()) && !name.equals(vanished.name()))
@@ -223,15 +226,15 @@ final class SegmentOpener {
     }
 
     /**
-     * Checks that the active segment still is the file with its name. A file that was moved, removed, replaced or
-     * emptied accepts writes without an error, but the next start would not find them.
+     * The check that the active segment still is the file with its name. A file that was moved, removed, replaced or
+     * emptied accepts writes without an error, but the next start would not find the written records.
      */
     static final class SegmentWatch {
         private SegmentWatch() {}
 
         /**
-         * Returns whether the file with the active segment's name is the active segment; true if the disk fails. Any
-         * thread.
+         * Returns whether the file with the active segment's name is the active segment and was not truncated; true if
+         * the disk fails. Any thread.
          */
         static boolean isThere(FileOps files, Segment segment) {
             try {
@@ -251,8 +254,8 @@ final class SegmentOpener {
         }
 
         /**
-         * Returns whether the file with a segment's name begins with that segment's header. If it was truncated, the
-         * next write leaves a hole at the beginning.
+         * Returns whether the file with a segment's name begins with that segment's header. After a truncation it does
+         * not, because the next write leaves a hole at the beginning.
          */
         static boolean beginsAs(FileOps files, Segment segment) throws IOException {
             byte[] expected = segment.beginning();

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The findings of a start that an operator should know.
  *
- * @param damages the damage in the newest segment, which was skipped
+ * @param damages the damage that was skipped, in the newest segment or after it
  * @param cutTail the torn tail that was cut off; null if there was no torn tail
  * @param brokenHeaders segments with a damaged header and readable records
  * @param foreign files in the directory that are segments of other logs

@@ -26,8 +26,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The real file system. A thread that may be inside one of these calls must never be interrupted: an interrupt closes the
- * channel under it.
+ * The real file system. A thread that may be inside one of these calls must never be interrupted: an interrupt closes
+ * the channel that the call uses.
  */
 public final class DiskFiles implements FileOps {
     private static final int HOLDER_MAX_BYTES = 512;
@@ -35,7 +35,10 @@ public final class DiskFiles implements FileOps {
     /** A write that fails with fewer usable bytes than this is reported as disk full. */
     private static final long LEAST_USABLE_BYTES = 4096;
 
-    /** The lock files that this process holds, with their holders. Opening and closing one of them again would release its lock. */
+    /**
+     * The lock files that this process holds, with their holders. Opening and closing one of them again would release
+     * its lock.
+     */
     private static final Map<Path, String> HELD = new ConcurrentHashMap<>();
 
     /** The identities of the lock files that this process holds. */
@@ -45,7 +48,7 @@ public final class DiskFiles implements FileOps {
      * Returns whether a file is a lock that this process holds, perhaps under another name. Opening and closing it
      * would release the lock.
      *
-     * @param identity the file key of the file, or null
+     * @param identity the file key of the file; null if the file system has none
      */
     public static boolean isHeldLock(@Nullable Object identity) {
         return identity != null && HELD_IDENTITIES.contains(identity);
@@ -94,13 +97,16 @@ public final class DiskFiles implements FileOps {
         return new Channel(file, FileChannel.open(file, StandardOpenOption.READ));
     }
 
-    /** Requires that opening a file neither waits for the other end of a FIFO nor, at its close, releases a lock. */
+    /**
+     * Requires that a file, if it exists, is a regular file and not a lock of this process. Opening a FIFO would wait
+     * for its other end; closing the lock file would release the lock.
+     */
     private static void requireOpenable(Path file) throws IOException {
         BasicFileAttributes attributes;
         try {
             attributes = Files.readAttributes(file, BasicFileAttributes.class);
         } catch (NoSuchFileException e) {
-            return; // opening it creates it, or reports this
+            return; // opening the file creates it, or reports that it is missing
         }
         if (!attributes.isRegularFile()) {
             throw new IOException(file + " is not a regular file; move it away");
@@ -144,7 +150,8 @@ public final class DiskFiles implements FileOps {
     public long usableBytes(Path directory) throws IOException {
         // getUsableSpace needs no file descriptor; if none is free, getFileStore only reports "Mount point not found"
         long bytes = directory.toFile().getUsableSpace();
-        return bytes > 0 ? bytes : Files.getFileStore(directory).getUsableSpace(); // throws an exception that says why
+        // if the number is unknown, throws an exception that says why
+        return bytes > 0 ? bytes : Files.getFileStore(directory).getUsableSpace();
     }
 
     @Override
@@ -167,7 +174,8 @@ public final class DiskFiles implements FileOps {
     private static Object identity(Path file) throws IOException {
         Optional<FileStatus> status = new DiskFiles().status(file);
         if (status.isEmpty() && !Files.exists(parent(file))) {
-            throw new NoSuchFileException(parent(file).toString()); // the directory may come back unchanged
+            // this is not the loss of the lock: the directory may come back unchanged
+            throw new NoSuchFileException(parent(file).toString());
         }
         return status.orElseThrow(() -> new LockLostException(file)).identity();
     }
@@ -264,7 +272,11 @@ public final class DiskFiles implements FileOps {
         }
     }
 
-    /** Detects ENOSPC and EDQUOT, for which the JDK has no type, by the text of strerror or, in another locale, by the free space. */
+    /**
+     * Returns a {@link DiskFullException} for ENOSPC and EDQUOT; otherwise the exception with the file's name. The JDK
+     * has no types for these errors, so they are recognised by the text of strerror or, in another locale, by the free
+     * space.
+     */
     private static IOException diskFullOr(Path file, IOException e) {
         String message = String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT);
         boolean saysSo = message.contains("no space left") || message.contains("quota exceeded");
@@ -296,12 +308,18 @@ public final class DiskFiles implements FileOps {
     public static final class OwnerOnly {
         private OwnerOnly() {}
 
-        /** Returns attributes that create a file with mode 0600; none if the file system does not support POSIX permissions. */
+        /**
+         * Returns attributes that create a file with mode 0600; none if the file system does not support POSIX
+         * permissions.
+         */
         public static FileAttribute<?>[] file(Path path) {
             return attributes(path, "rw-------");
         }
 
-        /** Returns attributes that create a directory with mode 0700; none if the file system does not support POSIX permissions. */
+        /**
+         * Returns attributes that create a directory with mode 0700; none if the file system does not support POSIX
+         * permissions.
+         */
         public static FileAttribute<?>[] directory(Path path) {
             return attributes(path, "rwx------");
         }

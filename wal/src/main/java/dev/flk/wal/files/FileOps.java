@@ -9,8 +9,9 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The file operations of the log. Every file operation of this package uses this interface, so that a test can make each of them fail and a
- * simulation can keep the disk in memory. {@link DiskFiles} is the real file system.
+ * The file operations of logs and of other durable files. Code that stores such files accesses the disk only through
+ * this interface, so that a test can make every operation fail and a simulation can keep the disk in memory. {@link
+ * DiskFiles} is the real file system.
  */
 public interface FileOps {
 
@@ -62,7 +63,8 @@ public interface FileOps {
     /** A file that this process has locked. Any thread. */
     interface Lock extends Closeable {
         /**
-         * Checks that the locked file still has its name; if so, no other process can have locked that name before this call.
+         * Checks that the locked file still has its name; if so, no other process can have locked a file with that name
+         * before this call.
          *
          * @throws LockLostException if the file or its directory was removed or replaced
          * @throws IOException if the check fails, for example because the directory is missing

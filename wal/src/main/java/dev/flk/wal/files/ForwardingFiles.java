@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 
-/** File operations that go to other file operations, for subclasses that change some of them. */
+/** File operations that forward every call to other file operations. Subclasses override some of them. */
 public abstract class ForwardingFiles implements FileOps {
     private final FileOps files;
 
@@ -71,7 +71,7 @@ public abstract class ForwardingFiles implements FileOps {
         return files.lock(file, holder);
     }
 
-    /** An open file whose operations go to another one. */
+    /** An open file that forwards every call to another open file. */
     public abstract static class ForwardingFile implements OpenFile {
         private final OpenFile file;
 

@@ -4,7 +4,9 @@ package dev.flk.wal.files;
 import java.io.IOException;
 import java.nio.file.Path;
 
-/** The lock file of a log was removed or replaced while its owner was running, so that another process may own the log. */
+/**
+ * The lock file of a log was removed or replaced while its owner was running, so that another process may own the log.
+ */
 public final class LockLostException extends IOException {
     private static final long serialVersionUID = 1;
 

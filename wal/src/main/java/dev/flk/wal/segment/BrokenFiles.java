@@ -21,7 +21,10 @@ public final class BrokenFiles {
         this.prefix = prefix;
     }
 
-    /** Returns the name of a copy that is on disk; reuses an existing copy with the same content. */
+    /**
+     * Copies a file and returns the name of the copy, which is on disk when this method returns. Reuses an existing
+     * copy with the same content.
+     */
     public String copy(String name) throws IOException {
         for (String other : files.list(directory)) {
             if (other.startsWith(name + SegmentNames.BROKEN) && isSame(name, other)) {
@@ -58,7 +61,7 @@ public final class BrokenFiles {
         }
     }
 
-    /** Returns whether two files have the same content, compressed or not. */
+    /** Returns whether two open files have the same content. */
     public static boolean isSame(OpenFile left, OpenFile right) throws IOException {
         long size = left.size();
         boolean same = right.size() == size;
@@ -71,8 +74,9 @@ public final class BrokenFiles {
     }
 
     /**
-     * An atomic write of a file into a log's directory. The file is written and forced under a temporary name, which
-     * the next start would remove, and is then renamed, replacing an existing file.
+     * An atomic write of a file into a log's directory. The file is written and forced under a temporary name and then
+     * renamed, replacing an existing file. After a crash, the next start of the log removes a file that still has the
+     * temporary name.
      */
     public static final class NewFile {
         private NewFile() {}
@@ -88,7 +92,7 @@ public final class BrokenFiles {
                 throws IOException {
             Path opening = directory.resolve(prefix + SegmentNames.OPENING + "repair");
             if (files.list(directory).contains(String.valueOf(opening.getFileName()))) {
-                files.delete(opening); // left by an interrupted repair
+                files.delete(opening); // left by an interrupted write
             }
             try {
                 try (OpenFile file = files.create(opening)) {

@@ -35,7 +35,9 @@ public final class ChecksummedLine {
         }
     }
 
-    /** Writes a file into the directory of a log; it is on disk when this method returns. The caller owns the directory. */
+    /**
+     * Writes a file into the directory of a log; it is on disk when this method returns. The caller owns the directory.
+     */
     public static void write(FileOps files, Path directory, String prefix, String name, String text)
             throws IOException {
         byte[] line = (text + " " + checksum(text) + "\n").getBytes(StandardCharsets.US_ASCII);

@@ -11,8 +11,8 @@ import java.io.IOException;
  * @param segment the name of the file; a pattern if the file is missing and no header names it
  * @param offset the offset in the file at which reading failed, in bytes; 0 if the file is missing
  * @param firstMissing the first missing sequence
- * @param lastMissing the last missing sequence; {@code firstMissing - 1} if a segment is missing and the others do not show which records
- *     were in it
+ * @param lastMissing the last missing sequence; {@code firstMissing - 1} if a segment is missing or broken and the
+ *     others do not show which records were in it
  */
 public record Damage(Kind kind, String segment, long offset, long firstMissing, long lastMissing) {
 
@@ -20,18 +20,18 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
     public enum Kind {
         /** The file exists, and a part of it was changed, truncated or overwritten. */
         BROKEN,
-        /** The file was moved or removed. Its neighbours are complete. */
+        /** The file is missing: it was moved or removed. */
         ABSENT
     }
 
-    /** Creates a damage in an existing file. */
+    /** Creates the damage of an existing file. */
     public Damage(String segment, long offset, long firstMissing, long lastMissing) {
         this(Kind.BROKEN, segment, offset, firstMissing, lastMissing);
     }
 
     /**
-     * Returns the damage of a file before sequence {@code next} that is missing or broken and leaves no gap in the
-     * sequences.
+     * Returns the damage of a missing or broken file that leaves no gap in the sequences; {@code next} is the first
+     * sequence after the file.
      */
     public static Damage ofUnknown(Kind kind, String segment, long next) {
         return new Damage(kind, segment, 0, next, next - 1);
@@ -82,7 +82,8 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
      * @param offset the offset at which the tail begins, in bytes
      * @param bytes its length, without the zeros after it
      * @param sequence the sequence of the first incomplete record
-     * @param lastWhole the sequence of the last complete record in the tail, or 0
+     * @param lastWhole the highest sequence of a complete record in the tail; 0 if no complete record follows the
+     *     incomplete one
      */
     public record TornTail(String segment, long offset, long bytes, long sequence, long lastWhole) {
         static TornTail of(SegmentScan scan, long sequence) throws IOException {

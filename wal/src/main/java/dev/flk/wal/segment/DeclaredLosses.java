@@ -15,8 +15,9 @@ import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 
 /**
- * The sequences that repairs declared lost. Their absence is not damage any more, and no other record ever gets one of
- * them. They are stored in files {@code inbox-lost-1}, {@code inbox-lost-2}, …, one for each repair that lost records:
+ * The sequences that repairs declared lost. Their absence is not damage any more, and no new record ever gets one of
+ * these sequences. They are stored in files {@code inbox-lost-1}, {@code inbox-lost-2}, …, one for each repair that
+ * lost records:
  *
  * <pre>
  * losses 2 0a1b2c3d                                       version; CRC32C of all following lines, lower-case hex
@@ -44,7 +45,7 @@ public final class DeclaredLosses {
         this.losses = List.copyOf(losses);
     }
 
-    /** Reads all declarations of a log from a directory that contains these names. */
+    /** Reads all declarations of a log; {@code names} lists the files in its directory. */
     static DeclaredLosses read(FileOps files, Path directory, String prefix, List<String> names, String logId)
             throws IOException {
         List<Damage> all = new ArrayList<>();
@@ -123,7 +124,10 @@ public final class DeclaredLosses {
         return undeclared(new Damage("", 0, first, last)).isEmpty();
     }
 
-    /** Returns the first sequence of the losses that end right before {@code next}, or {@code next}. */
+    /**
+     * Returns the first sequence of the losses that, without a gap, end right before {@code next}; {@code next} if
+     * there are none.
+     */
     long beginOf(long next) {
         long begin = next;
         for (int i = 0; i < losses.size(); i++) {

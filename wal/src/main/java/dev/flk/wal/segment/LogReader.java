@@ -15,9 +15,9 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A reader of a log from a sequence to its end, oldest record first, that verifies checksums and sequences. It changes
- * nothing and may run concurrently with the writer. Records that are being written do not appear, or appear as a torn
- * tail. One thread.
+ * A reader of the records of a log in order, from a given sequence to the end of the log. It verifies checksums and
+ * sequences, changes nothing, and may run concurrently with the writer. Records that are being written do not appear,
+ * or appear as a torn tail. One thread.
  */
 public final class LogReader implements Closeable {
     private final SegmentList list;
@@ -41,8 +41,8 @@ public final class LogReader implements Closeable {
      *
      * @param from the first sequence to read; the reader begins with the oldest record if that is later
      * @param end the end of the log, exclusive; {@code Long.MAX_VALUE} if unknown
-     * @param decidedUpTo the last decided sequence: a missing segment that contained only records up to it is not
-     * damage, and is listed in {@link #absent}
+     * @param decidedUpTo the last decided sequence: a missing segment that contained only records up to this sequence
+     *     is not damage; its records are listed in {@link #absent}
      */
     public LogReader(SegmentList list, long from, long end, OnDamage onDamage, long decidedUpTo) {
         this.list = list;
@@ -61,7 +61,10 @@ public final class LogReader implements Closeable {
         return new LogReader(list, 1, Long.MAX_VALUE, onDamage, 0);
     }
 
-    /** Opens a reader of the segments in a directory from sequence {@code from}, or from the oldest record if that is later. */
+    /**
+     * Opens a reader of the segments in a directory from sequence {@code from}, or from the oldest record if that is
+     * later.
+     */
     public static LogReader open(FileOps files, Path directory, String prefix, long from, OnDamage onDamage)
             throws IOException {
         return new LogReader(SegmentList.read(files, directory, prefix), from, Long.MAX_VALUE, onDamage, 0);
@@ -143,14 +146,17 @@ public final class LogReader implements Closeable {
     }
 
     /**
-     * Returns the sequence at which this reader begins: the requested one, or the log's first if that is later.
-     * Sequences that a repair declared lost count.
+     * Returns the sequence at which this reader begins: the requested one, or the log's first if that is later. The
+     * log's first sequence may be one that a repair declared lost.
      */
     public long beginning() {
         return Math.max(from, list.firstKnown());
     }
 
-    /** Returns the torn tail of the newest segment; null if the segment ends cleanly or the reader has not reached its end. */
+    /**
+     * Returns the torn tail of the newest segment; null if the segment ends cleanly or the reader has not reached the
+     * end.
+     */
     @Nullable
     public TornTail tornTail() {
         return tornTail;

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * part          bytes    content
  * magic         5        "flk1 "; "flk1+" where a segment header carries the record
  * checksum      8        CRC32C, lower-case hex, over the segment's id (16 ASCII digits; nothing for a segment header),
- *                        the header line from "length" up to and with its line feed, and the body
+ *                        the header line from "length" to its line feed, inclusive, and the body
  *               1        space
  * length        1..9     length of the body in bytes, decimal
  * sequence      1..19    decimal
@@ -54,7 +54,7 @@ public final class RecordFormat {
     private static final byte[] HEX = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
     private static final int LENGTH_AT = MAGIC.length + 9;
 
-    /** The offset in a record after its checksum. */
+    /** The length in bytes of the part of a record that ends with the checksum. */
     static final int CHECKSUM_END = LENGTH_AT - 1;
 
     private RecordFormat() {}
@@ -230,17 +230,20 @@ public final class RecordFormat {
         }
     }
 
-    /** Returns the first offset from {@code from} on at which a record may begin; otherwise the file's size. */
+    /** Returns the first offset from {@code from} on at which a record may begin; the file's size if there is none. */
     static long findMagic(SegmentBytes bytes, long from) throws IOException {
         return find(MAGIC, bytes, from, bytes.size());
     }
 
-    /** Returns the first offset from {@code from} on at which a carried record may begin; otherwise the file's size. */
+    /**
+     * Returns the first offset from {@code from} on at which a carried record may begin; the file's size if there is
+     * none.
+     */
     static long findCarried(SegmentBytes bytes, long from) throws IOException {
         return find(CARRIED_MAGIC, bytes, from, bytes.size());
     }
 
-    /** Returns the first offset from {@code from} on at which {@code magic} is; otherwise {@code end}. */
+    /** Returns the first offset from {@code from} on at which {@code magic} begins; {@code end} if it is not found. */
     static long find(byte[] magic, SegmentBytes bytes, long from, long end) throws IOException {
         int chunk = 64 * 1024;
         for (long offset = from; offset < end; offset += chunk) {

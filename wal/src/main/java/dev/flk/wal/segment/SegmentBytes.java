@@ -13,13 +13,16 @@ import java.util.Arrays;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 
-/** A window over a file that is read mostly forward. One thread. Uses memory for the window or the longest requested record. */
+/**
+ * A window over a file that is read mostly forward. One thread. Uses memory for the window or the longest requested
+ * record.
+ */
 public final class SegmentBytes implements Closeable {
     private static final int WINDOW_BYTES = 256 * 1024;
 
     private final OpenFile file;
 
-    /** The size of the content in bytes; -1 until it is needed, if the file is compressed. */
+    /** The size of the content in bytes. For a compressed file, it is -1 until it is needed. */
     private long size;
 
     private byte[] window;
@@ -39,7 +42,10 @@ public final class SegmentBytes implements Closeable {
         }
     }
 
-    /** Returns whether a file is compressed, according to its content if another program may have named it. */
+    /**
+     * Returns whether a file is compressed. A file whose name ends with {@code .wal} is not; for any other name, which
+     * another program may have given, the content decides.
+     */
     private static boolean isGzipped(Path path, OpenFile file) throws IOException {
         if (path.toString().endsWith(SegmentNames.SUFFIX)) {
             return false;
@@ -48,7 +54,10 @@ public final class SegmentBytes implements Closeable {
         return magic.remaining() == 2 && magic.get(0) == (byte) 0x1f && magic.get(1) == (byte) 0x8b;
     }
 
-    /** Returns a window over a file that the caller closes. */
+    /**
+     * Returns a window over an open file whose content is not compressed. To close the file, the caller closes either
+     * the window or the file itself.
+     */
     public static SegmentBytes of(OpenFile file) throws IOException {
         long size = file.size();
         return new SegmentBytes(file, size, (int) Math.min(WINDOW_BYTES, size));
@@ -60,7 +69,10 @@ public final class SegmentBytes implements Closeable {
         this.window = new byte[windowBytes];
     }
 
-    /** Returns the size of the content when the file was opened, in bytes; if it is compressed, as far as it can be read. */
+    /**
+     * Returns the size of the content in bytes: the size when the file was opened or, for a compressed file, the number
+     * of bytes that can be decompressed.
+     */
     long size() throws IOException {
         if (size < 0) {
             size = file.size();
@@ -128,9 +140,9 @@ public final class SegmentBytes implements Closeable {
     }
 
     /**
-     * The decompressed view of a compressed segment: positions and sizes refer to its content. Reading backwards starts
-     * at the beginning again. Content that can't be decompressed reads as the end of the file, so that the missing
-     * records are reported as damage.
+     * The decompressed view of a compressed segment: positions and sizes refer to its content. Reading backwards
+     * decompresses the file from the beginning again. Where content can't be decompressed, reads report the end of the
+     * file, so that the missing records are reported as damage.
      */
     public static final class GzippedFile implements OpenFile {
         private static final int BUFFER_BYTES = 64 * 1024;

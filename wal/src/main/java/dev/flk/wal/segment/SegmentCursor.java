@@ -12,8 +12,8 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A cursor over the records of one segment that count, in order: first those that its header carries, then those that were appended. It
- * decides whether a bad record is a torn tail, which ends the log, or damage.
+ * A cursor over the records of one segment that count, in order: first those that its header carries, then those that
+ * were appended. It decides whether a bad record is a torn tail, which ends the log, or damage.
  */
 public final class SegmentCursor implements Closeable {
     private final SegmentScan scan;
@@ -26,8 +26,9 @@ public final class SegmentCursor implements Closeable {
     private final boolean newest;
 
     /**
-     * The complete records from a place on at which the next record should begin and does not, by sequence. Damage may
-     * have moved them: a disk may write a block to the wrong place. They are read in the order of their sequences.
+     * The complete records that were found after a place at which the next record should begin but does not, by
+     * sequence. Damage may have moved them: a disk may write a block to the wrong place. They are returned in the order
+     * of their sequences.
      */
     private final NavigableMap<Long, Place> displaced = new TreeMap<>();
 
@@ -40,7 +41,7 @@ public final class SegmentCursor implements Closeable {
 
     private record Place(SegmentScan scan, long offset, long group) {}
 
-    /** Opens the other copies of the segment. */
+    /** A method that opens the other copies of the segment. */
     @FunctionalInterface
     interface Copies {
         List<SegmentScan> open() throws IOException;
@@ -49,9 +50,11 @@ public final class SegmentCursor implements Closeable {
     /**
      * Creates a cursor, which owns the scan.
      *
-     * @param copies is called if the segment is damaged: its missing records may be in another copy
+     * @param copies a method that is called if a record is not where it should begin, because another copy of the
+     *     segment may contain the record
      * @param header the header of the segment, without carried records that count in another segment
-     * @param countedEnd the first sequence that does not count in this segment; {@code Long.MAX_VALUE} in the newest one
+     * @param countedEnd the first sequence that does not count in this segment; {@code Long.MAX_VALUE} in the newest
+     *     one
      */
     SegmentCursor(SegmentScan scan, Copies copies, SegmentHeader header, long countedEnd, DeclaredLosses losses) {
         this.scan = scan;
@@ -79,14 +82,16 @@ public final class SegmentCursor implements Closeable {
         return expected;
     }
 
-    /** Returns whether the segment ends with a torn tail at the scan's offset. Valid after {@link #next} returned null. */
+    /**
+     * Returns whether the segment ends with a torn tail at the scan's offset. Valid after {@link #next} returned null.
+     */
     public boolean torn() {
         return torn;
     }
 
     /**
-     * Returns the records that are missing before the record that the last {@link #next} returned, or before the end of
-     * the segment; null if none are missing.
+     * Returns the damage that the last call of {@link #next} found: the records that are missing before the returned
+     * record, or before the end of the segment if it returned null. Returns null if none are missing.
      */
     @Nullable
     public Damage damage() {
@@ -189,14 +194,15 @@ public final class SegmentCursor implements Closeable {
     }
 
     /**
-     * Finds all complete records from {@code offset} on that count, where the next record should begin and does not.
-     * Adds those that only another copy of the segment contains.
+     * Finds all complete records that count from {@code offset} on, at which the next record should begin but does not.
+     * Also finds those that only another copy of the segment contains.
      */
     private void findDisplaced(long offset) throws IOException {
         addComplete(scan, offset);
         if (newest) {
-            // A writer may have written a place after it was read and before the bytes after it were read. Whatever
-            // was forced before the last record that was found is in the file by now, so read it all again.
+            // The writer may have written to a place after the scan had read that place, but before the scan read the
+            // bytes after it. Everything that was forced before the last record that was found is in the file by now,
+            // so read it all again.
             long last = displaced.isEmpty() ? Long.MAX_VALUE : displaced.lastKey();
             displaced.clear();
             scan.seekAfresh(offset);
@@ -221,11 +227,11 @@ public final class SegmentCursor implements Closeable {
     }
 
     /**
-     * Returns whether the records before the first displaced one, if any are missing, were forced, which makes their
-     * absence damage and not a torn tail. In the newest segment, records are known to have been forced only if a record
-     * of a later group exists, because a group is written after the previous one was forced, while the records of one
-     * group reach the disk in any order; or if a repair declared all of the missing records lost. It had evidence that
-     * they were forced, perhaps in files that have left the log since.
+     * Returns whether the records that are missing before the first displaced one were forced, so that their absence is
+     * damage and not a torn tail; true if none are missing. In the newest segment, either of two facts proves it. The
+     * first is a record of a later group: a group is written only after the previous one was forced, while the records
+     * of one group reach the disk in any order. The second is that a repair declared all of the missing records lost:
+     * the repair had evidence that they were forced, perhaps in files that have left the log since.
      */
     private boolean wasForced(long first) {
         return first == expected

@@ -26,25 +26,25 @@ import org.jspecify.annotations.Nullable;
  * log 0123456789abcdef              the id of its log
  * blocks 000002                     the length of this header in blocks of 4 KiB
  * ordinal 12                        rises with every segment ever opened; segments are read in this order
- * first 345                         the first sequence that counts in this segment: records of earlier segments with this
- *                                   or a later sequence do not count
+ * first 345                         the first sequence that counts in this segment; in earlier segments, records with
+ *                                   this or a later sequence do not count
  * next 347                          the first sequence to be appended; the carried records have the sequences before it
  * opened 1700000000000              wall time, milliseconds since the epoch
- * previous inbox-….wal 90112 3132…  the segment that this one continues, the offset in it at which, and its id
- *                                   ("-" 0 "-": none)
+ * previous inbox-….wal 90112 3132…  the segment that this one continues: its name, the offset at which it is continued,
+ *                                   and its id ("-" 0 "-": none)
  * context tol_d=0.15;…              the context of records appended to this segment
- * carried 2                         the number of carried records; each is stored as "context", a checksum of the context,
- *                                   the context, and the complete record in the record format, with this segment's id and
- *                                   a magic of its own
+ * carried 2                         the number of carried records; each is stored as one line (the word "context", a
+ *                                   checksum of the context, the context) and the complete record in the record format,
+ *                                   with this segment's id as seed and the magic of carried records
  * checksum 0a1b2c3d                 CRC32C of the preceding lines
  * </pre>
  *
  * <p>The header record fills complete 4 KiB blocks, two or more, so that no later write touches one of its blocks. The
- * checksum of the record has no seed, because the record contains the id. The second copy of the lines ends with the body, so that
- * damage in one place leaves one copy intact: {@link #salvage} reads the header from that copy, with every carried
- * record that still matches its checksum. Format 1, which is only read, lacks the second copy, the lines {@code
- * segment}, {@code log}, {@code blocks}, {@code opened} and {@code checksum}, the previous segment's id, and the
- * checksums of contexts.
+ * checksum of the record has no seed, because the record contains the id. The second copy of the lines is at the end of
+ * the body, so that damage in one place leaves one copy intact: {@link #salvage} reads the header from the intact copy,
+ * with every carried record that still matches its checksum. Format 1, which is read but never written, lacks the
+ * second copy, the lines {@code segment}, {@code log}, {@code blocks}, {@code opened} and {@code checksum}, the
+ * previous segment's id, and the checksums of contexts.
  *
  * @param id 16 hex digits, drawn at random; seeds the checksums of the segment's records
  * @param logId 16 hex digits, drawn at random when the log is created; {@link #NO_ID} in format 1
@@ -65,7 +65,9 @@ public record SegmentHeader(
 
     public static final int BLOCK_BYTES = 4096;
 
-    /** The minimum length of a header: two blocks, so that a block that is lost takes only one copy of the lines with it. */
+    /**
+     * The minimum length of a header: two blocks, so that the loss of one block destroys only one copy of the lines.
+     */
     private static final int MIN_BYTES = 2 * BLOCK_BYTES;
 
     /** The value of an unknown id. */
@@ -75,10 +77,10 @@ public record SegmentHeader(
     private static final String OLD_FORMAT = "format 1";
     private static final byte[] LINES_BEGIN = (FORMAT + "\nsegment ").getBytes(StandardCharsets.US_ASCII);
 
-    /** The maximum length of the lines. */
+    /** The maximum length in bytes of the lines that {@link #salvage} finds. */
     private static final int MAX_LINES_BYTES = 4 * BLOCK_BYTES;
 
-    /** The maximum length of a context. */
+    /** The maximum length in bytes of a context's line that {@link #contextBefore} finds. */
     private static final int CONTEXT_WITHIN_BYTES = BLOCK_BYTES;
 
     public byte[] seed() {
@@ -166,7 +168,7 @@ public record SegmentHeader(
     /**
      * Parses a header record.
      *
-     * @throws IOException if another version wrote it
+     * @throws IOException if another version wrote it, or a carried record is broken
      */
     static SegmentHeader parse(Framed framed, SegmentBytes bytes, String segment) throws IOException {
         HeaderLines lines = new HeaderLines(framed.body(), segment);
@@ -255,12 +257,12 @@ public record SegmentHeader(
     record Salvaged(SegmentHeader header, long bytes, boolean isTruncated) {}
 
     /**
-     * Reads a damaged header of format 2 from an intact copy of its lines, wherever that is, with the carried records
-     * that match their checksums. If the copies have different ids, because a block of another segment's header was
-     * written here, the appended records decide, whose checksums are seeded with the id; without records, the file's
-     * name does.
+     * Reads a damaged header of format 2 from an intact copy of its lines, wherever in the file that copy is, with the
+     * carried records that match their checksums. If the copies have different ids, because a block of another
+     * segment's header was written here, the appended records decide, because their checksums are seeded with the id.
+     * If there are no records, the file's name decides.
      *
-     * @return null if no copy is intact, or neither records nor the name show that one belongs here
+     * @return null if no copy is intact, or neither records nor the name show that a copy belongs here
      */
     static @Nullable Salvaged salvage(SegmentBytes bytes, String segment) throws IOException {
         Map<String, Copy> byId = new LinkedHashMap<>();
@@ -312,7 +314,8 @@ public record SegmentHeader(
     }
 
     /**
-     * Returns this salvaged header without the carried records before the last missing one: those count in the previous segment.
+     * Returns this salvaged header without the carried records before the last missing one: those records count in the
+     * previous segment.
      */
     SegmentHeader withoutGaps() {
         long counted = next;
@@ -359,7 +362,10 @@ public record SegmentHeader(
      */
     private record Lines(SegmentHeader header, long blocks, long carried, int bytes) {
 
-        /** Reads the lines after the first one. Ignores their checksum: the caller has checked the record's. */
+        /**
+         * Reads the lines after the first one. Does not check their checksum: the caller has checked either the lines
+         * or the complete record.
+         */
         static Lines read(HeaderLines lines) throws IOException {
             String id = lines.next("segment");
             String logId = lines.next("log");
@@ -403,21 +409,22 @@ public record SegmentHeader(
                 HeaderLines read = new HeaderLines(Arrays.copyOf(text, end), segment);
                 return read.next().equals(FORMAT) ? read(read) : null;
             } catch (IOException e) {
-                return null; // another program wrote it
+                return null; // another version wrote the lines
             }
         }
     }
 
     /**
-     * The last intact copy of the lines with one id.
+     * The last intact copy of the lines with a given id.
      *
      * @param end the offset after the lines
      */
     private record Copy(Lines lines, long end) {
 
         /**
-         * Returns where the header ends. The second copy is followed by the line feed that ends the record, and so
-         * shows by how much inserted or removed bytes have moved that end; a copy that whole blocks moved does not.
+         * Returns the offset at which the header ends. The second copy is followed by the line feed that ends the
+         * record, and so shows how far inserted or removed bytes have moved that end. If the copy was moved by whole
+         * blocks, it does not show this, and the number of blocks in the lines decides.
          */
         long headerEnd(SegmentBytes bytes) throws IOException {
             boolean isSecond = bytes.load(end, 1) == 1 && bytes.array()[bytes.index(end)] == '\n';
@@ -426,7 +433,10 @@ public record SegmentHeader(
         }
     }
 
-    /** A reader of the lines of a header's body. It throws if a line does not fit, because another version wrote it. */
+    /**
+     * A reader of the lines of a header's body. It throws if a line is not as expected, which means that another
+     * version wrote the header.
+     */
     private static final class HeaderLines {
         private final byte[] body;
         private final String segment;

@@ -10,9 +10,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The segments of a directory in the order in which they were opened. A segment is recognised by its header, so that
- * logrotate may rename or compress it. An empty file is not a segment. A file that has the name of a segment, content,
- * and no complete header is damaged.
+ * The segments of a directory in the order in which they were opened. A segment is recognised by its header, so
+ * logrotate may rename or compress it. An empty file is not a segment. A file with the name of a segment is damaged if
+ * it has content but no complete header.
  */
 public final class SegmentList {
     private final Path directory;
@@ -25,7 +25,7 @@ public final class SegmentList {
     private final boolean isIdKept;
     private final List<String> foreign;
 
-    /** The files without a readable header of which the readable segments show that they contain no lost record. */
+    /** The files without a readable header that contain no lost record, as the readable segments show. */
     private final List<String> strays;
 
     /** The name of the active segment, if it is missing from the directory; else null. */
@@ -36,8 +36,7 @@ public final class SegmentList {
      *
      * @param isHeaderBroken whether the header was salvaged from a damaged record, or derived from the next segment
      * @param countedEnd the first sequence that does not count in this segment any more
-     * @param copies other files with the same header that have at most as many complete records, such as one that is
-     *     being compressed
+     * @param copies other files with the same header, such as the unfinished output of a compression
      * @param predecessor the index of the segment that this one continues; its own index if it replaced a segment with
      *     its name; -1 if the predecessor is missing
      * @param missingFrom the first sequence that was in the missing predecessor and is in no earlier segment; unused if
@@ -106,8 +105,8 @@ public final class SegmentList {
     }
 
     /**
-     * Returns this list for a caller that knows the active segment. If the active segment is missing from the
-     * directory, records with its sequences in other segments still do not count.
+     * Returns this list for a caller that knows the active segment. If that segment is missing from the directory, the
+     * sequences appended to it still do not count in the other segments.
      */
     public SegmentList endingWith(String name, SegmentHeader newest) {
         String id = newest.id();
@@ -123,9 +122,9 @@ public final class SegmentList {
     }
 
     /**
-     * Returns whether a file was opened after a segment, according to its name. Later names never have lower sequences.
-     * If both have the same sequence, the file counts as later unless it is the segment's predecessor; the day in the
-     * name may be wrong.
+     * Returns whether a file was opened after a segment, according to the sequence in the file's name; the day in the
+     * name may be wrong. A later file never has a lower sequence. If both have the same sequence, the file counts as
+     * later unless it is the segment's predecessor.
      */
     private static boolean isLater(String name, Listed than) {
         long sequence = SegmentNames.sequenceIn(name);
@@ -136,10 +135,11 @@ public final class SegmentList {
     }
 
     /**
-     * Returns the records after the newest segment that are lost in a file without a readable header, or null. Losses
-     * before the newest segment appear as a gap in the sequences instead.
+     * Returns the damage after the newest segment: the range of records that were in files without a readable header.
+     * Returns null if no records are known to be lost there. Losses before the newest segment appear as a gap in the
+     * sequences instead.
      *
-     * @param expected the sequence at which the log continues
+     * @param expected the sequence at which the log continues after the newest segment; the first sequence of the range
      */
     @Nullable
     public Damage lostBehind(long expected) {
@@ -153,7 +153,10 @@ public final class SegmentList {
         return last == null ? null : new Damage(last.segment(), 0, expected, last.lastMissing());
     }
 
-    /** Returns the first sequence that any file shows to have existed, readable or lost; 1 if there are no files. */
+    /**
+     * Returns the first sequence that any file shows to have existed, whether its record is readable or lost; 1 if
+     * there are no files.
+     */
     public long firstKnown() {
         long first =
                 segments.isEmpty() ? Long.MAX_VALUE : segments.get(0).header().first();
@@ -177,8 +180,8 @@ public final class SegmentList {
     }
 
     /**
-     * Returns damage at the end of a segment. It is attributed to the segment that continued this one if that is
-     * missing, or if it has no readable header and this segment ends cleanly.
+     * Returns the damage at the end of a segment, attributed to the file that lost the records: the next segment if
+     * that is missing, or if it has no readable header and this segment ends cleanly; otherwise this segment.
      */
     public Damage damageAtEnd(int index, SegmentCursor cursor, Damage damage) throws IOException {
         if (isSuccessorAbsent(index)) {
@@ -203,9 +206,10 @@ public final class SegmentList {
     }
 
     /**
-     * Returns damage if the predecessor of a segment is missing although an older segment exists; else null. The
-     * sequences need not show a gap: the older segment may contain refused records with the sequences of acknowledged
-     * ones in the missing segment.
+     * Returns damage if the predecessor of a segment is missing although an older segment exists. Returns null if the
+     * predecessor exists, if this segment repeats all of its records, or if its loss is declared or reported with a
+     * broken file. The sequences need not show a gap: the older segment may contain refused records with the sequences
+     * of acknowledged ones in the missing segment.
      */
     @Nullable
     Damage missingBefore(int index) {
@@ -215,14 +219,13 @@ public final class SegmentList {
                 || next.predecessor() >= 0
                 || previousId.equals(SegmentHeader.NO_ID)
                 || previousId.equals(segments.get(index - 1).header().previousId())) {
-            return null; // in the last case, it replaced a segment that another program had renamed
+            return null; // in the last case, this segment replaced the older one, which another program had renamed
         }
         String name = next.header().previous();
         Listed before = segments.get(index - 1);
         if (next.header().ordinal() - before.header().ordinal() == 2
                 && next.header().first() <= SegmentNames.sequenceIn(name)) {
-            return null; // only the predecessor is missing, and this segment repeats all records that were appended to
-            // it
+            return null; // only the predecessor is missing, and this segment repeats all of its appended records
         }
         boolean isBroken = headless.stream().anyMatch(damage -> damage.segment().startsWith(name));
         return isBroken || losses.names(name)
@@ -230,7 +233,7 @@ public final class SegmentList {
                 : Damage.ofUnknown(Damage.Kind.ABSENT, name, next.header().first());
     }
 
-    /** Returns the records that are lost before a segment because files are missing. */
+    /** Returns the damage before a segment for records that are lost because files are missing. */
     public Damage absentBefore(int index, long first, long last) {
         if (index == segments.size()) {
             return absentAtEnd(first, last);
@@ -241,7 +244,7 @@ public final class SegmentList {
         return new Damage(Damage.Kind.ABSENT, name, 0, first, last);
     }
 
-    /** Returns the records that are lost after the last segment because files are missing. */
+    /** Returns the damage after the last segment for records that are lost because files are missing. */
     public Damage absentAtEnd(long first, long last) {
         return new Damage(Damage.Kind.ABSENT, absentNewest == null ? patternFrom(first) : absentNewest, 0, first, last);
     }
@@ -255,9 +258,9 @@ public final class SegmentList {
     }
 
     /**
-     * Returns the lowest sequence at which the losses of a file begin, among the files that have no readable header and
-     * were opened after this segment; {@link Long#MAX_VALUE} if there is none. Ignores files whose losses begin at or
-     * before the first sequence that was to be appended to this segment.
+     * Returns the lowest sequence at which the losses of a later file without a readable header begin; {@link
+     * Long#MAX_VALUE} if there is no such file. Ignores files whose losses begin at or before the first sequence that
+     * was to be appended to this segment.
      */
     static long lostFrom(List<Damage> headless, Listed listed) {
         return headless.stream()
@@ -277,7 +280,9 @@ public final class SegmentList {
         return listed.countedEnd() < Long.MAX_VALUE && lostFrom(headless, listed) == listed.countedEnd();
     }
 
-    /** Returns the files without a readable header that contain records, with the records that are lost in each. */
+    /**
+     * Returns the files without a readable header that may contain lost records, each with the range of these records.
+     */
     public List<Damage> headless() {
         return headless;
     }
@@ -298,9 +303,9 @@ public final class SegmentList {
     }
 
     /**
-     * Returns the files that must leave the log before its oldest segment does. Afterwards they would be misjudged: a
-     * foreign segment would be compared with fewer segments of this log, the records around a stray file would be gone,
-     * and so would those after the lost records of an older file without a header.
+     * Returns the files that must leave the log before its oldest segment does. Once that segment is gone, they would
+     * be misjudged: a foreign segment would be compared with fewer segments of this log, the records around a stray
+     * file would be gone, and so would the records that follow the losses of an older file without a header.
      */
     public List<String> leavingWithOldest() {
         List<String> leaving = new ArrayList<>(foreign);
@@ -315,7 +320,7 @@ public final class SegmentList {
         return leaving;
     }
 
-    /** Returns the names of segments whose damaged header was salvaged. */
+    /** Returns the names of segments whose damaged header was salvaged or derived. */
     public List<String> brokenHeaders() {
         return segments.stream()
                 .filter(Listed::isHeaderBroken)
@@ -336,7 +341,7 @@ public final class SegmentList {
         return segments.isEmpty();
     }
 
-    /** Returns the index of a segment. */
+    /** Returns the index of the segment with this name, which must exist. */
     public int indexOf(String name) {
         for (int i = 0; i < segments.size(); i++) {
             if (segments.get(i).name().equals(name)) {

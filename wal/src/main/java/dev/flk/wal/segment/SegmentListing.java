@@ -16,8 +16,8 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One listing of a directory. Reads the headers of all files that may be segments, decides which of them form the log
- * and in which order, and which records do not count or are lost. One thread.
+ * One listing of a directory. It reads the headers of all files that may be segments, and decides which files form the
+ * log, in which order, and which records do not count or are lost. One thread.
  */
 final class SegmentListing {
     private static final int ATTEMPTS = 10;
@@ -26,13 +26,13 @@ final class SegmentListing {
     private final Path directory;
     private final String prefix;
 
-    /** Files with the same header, by its id and ordinal. */
+    /** The files with a readable header, by its id and ordinal. Copies of a segment have the same header. */
     private final Map<String, List<Listed>> byId = new LinkedHashMap<>();
 
     /** Files that have the name of a segment and content, but no readable header. */
     private final List<String> withoutHeader = new ArrayList<>();
 
-    /** The files of {@link #withoutHeader} that may contain lost records, with these. */
+    /** The files without a readable header that may contain lost records, each with the range of these records. */
     private final List<Damage> headless = new ArrayList<>();
 
     private final List<String> foreign = new ArrayList<>();
@@ -48,7 +48,10 @@ final class SegmentListing {
         this.prefix = prefix;
     }
 
-    /** Lists a directory; lists it again if a segment was renamed meanwhile, because a renamed one could be missed. */
+    /**
+     * Lists a directory; lists it again if the names of the segments changed meanwhile, because a renamed segment could
+     * be missed.
+     */
     static SegmentList read(FileOps files, Path directory, String prefix) throws IOException {
         List<String> names = files.list(directory);
         for (int attempt = 1; ; attempt++) {
@@ -142,7 +145,10 @@ final class SegmentListing {
         }
     }
 
-    /** Separates the segments of this log, of which it keeps the most complete copies, from those of other logs. */
+    /**
+     * Separates the segments of this log from those of other logs, and chooses the most complete copy of each segment
+     * of this log. Throws if at least half of the segments are of other logs.
+     */
     private void sortOutForeign() throws IOException {
         List<List<Listed>> ours = new ArrayList<>();
         for (List<Listed> copies : byId.values()) {
@@ -164,7 +170,10 @@ final class SegmentListing {
         found.sort(Comparator.comparingLong(listed -> listed.header().ordinal()));
     }
 
-    /** Ends each segment where a later one begins, exists without a header, or is missing. */
+    /**
+     * Determines where the records that count end in each segment: where a later segment begins, where the losses of a
+     * later file without a header begin, or where a missing segment began.
+     */
     private void limitCounted() {
         long countedEnd = Long.MAX_VALUE;
         for (int i = found.size() - 1; i >= 0; i--) {
@@ -177,9 +186,9 @@ final class SegmentListing {
     /**
      * Derives a header for a file whose own header is lost. The header of the next segment contains the file's id,
      * which seeds the checksums; the file's name contains the first sequence. The context is that of the records that
-     * the next segment repeats. If it repeats none, it has the same context itself, provided that the same process
-     * opened it directly after the file. Returns null if there is no next segment, another file has the id, or the
-     * context is not certain.
+     * the next segment repeats. If the next segment repeats none, its own context is used, provided that the ordinals
+     * show that no other segment was opened between this file and its neighbours. Returns null if there is no next
+     * segment, another file has the id, or the context is not certain.
      */
     private @Nullable SegmentHeader derivedHeader(String name) {
         String opened = SegmentNames.openedName(name);
@@ -205,7 +214,7 @@ final class SegmentListing {
         List<LogRecord> repeated = next.carried();
         long ordinalBefore = before == null ? 0 : before.header().ordinal();
         if (repeated.isEmpty() && next.ordinal() - ordinalBefore != 2) {
-            return null; // an empty segment may have been between the two, and the policy may have changed
+            return null; // between the file and the next segment, there may have been an empty one with another context
         }
         return new SegmentHeader(
                 next.previousId(),
@@ -224,8 +233,8 @@ final class SegmentListing {
     }
 
     /**
-     * Adds the newest segment, whose header is damaged, to the damage if records may have been lost with the header.
-     * None are lost if a complete record follows the header, or if nothing but zeros does.
+     * Adds the newest segment, whose header is damaged, to {@link #headless} if records may have been lost with the
+     * header. No records are lost if the header is followed by a complete record, or by nothing but zeros.
      */
     private void addIfRecordsMayBeLost(Listed newest) throws IOException {
         Path file = directory.resolve(newest.name());
@@ -255,8 +264,8 @@ final class SegmentListing {
 
     /**
      * Returns whether the readable segments have no gap at {@code sequence}, which shows that no segment with records
-     * that count is missing there. In the newest segment, this is certain only if a later group exists: without one,
-     * the record with that sequence may have been refused.
+     * that count is missing there. In the newest segment, this is certain only if a later group exists: without a later
+     * group, the record with that sequence may have been refused.
      */
     private boolean isWithin(long sequence) throws IOException {
         for (int i = 0; i + 1 < found.size(); i++) {
@@ -283,7 +292,9 @@ final class SegmentListing {
         return false;
     }
 
-    /** Returns the log id of the segments; {@link SegmentHeader#NO_ID} if none of them has one. Throws if they differ. */
+    /**
+     * Returns the log id of the segments; {@link SegmentHeader#NO_ID} if none of them has one. Throws if they differ.
+     */
     private String commonId() throws IOException {
         Map<String, List<String>> names = new TreeMap<>();
         for (List<Listed> copies : byId.values()) {
@@ -306,7 +317,10 @@ final class SegmentListing {
         return names.isEmpty() ? SegmentHeader.NO_ID : names.keySet().iterator().next();
     }
 
-    /** Rejects two segments of format 1 with one ordinal: they have no log id, and one log does not write both. */
+    /**
+     * Throws if two segments of format 1 have the same ordinal. They have no log id, but one log never gives an ordinal
+     * twice.
+     */
     private void requireOneLogOfFormat1() throws IOException {
         for (int i = 1; i < found.size(); i++) {
             Listed one = found.get(i - 1);
@@ -322,7 +336,10 @@ final class SegmentListing {
         }
     }
 
-    /** Returns whether a segment belongs to another log. Segments of format 1 have no log id and are older than all others of their log. */
+    /**
+     * Returns whether a segment belongs to another log. Segments of format 1 have no log id and are older than all
+     * other segments of their log.
+     */
     private boolean isOfAnotherLog(SegmentHeader header) {
         if (!header.logId().equals(SegmentHeader.NO_ID)) {
             return !header.logId().equals(logId);
@@ -334,16 +351,18 @@ final class SegmentListing {
                         && other.ordinal() <= header.ordinal());
     }
 
-    /** Returns the first sequence that was in the missing predecessor; {@code Long.MAX_VALUE} if the predecessor exists. */
+    /**
+     * Returns the first sequence that was in the missing predecessor; {@code Long.MAX_VALUE} if the predecessor exists.
+     */
     private static long missingFrom(Listed listed) {
         return listed.predecessor() < 0 ? listed.missingFrom() : Long.MAX_VALUE;
     }
 
     /**
-     * Returns the segment with the index of its predecessor, which is found by its id, or in format 1 by its name.
-     * Compression and rotation append to that name. Two segments may have been opened under one name, if the first was
-     * renamed before a record in it was acknowledged. If the second is missing, the first is recognised by its end: it
-     * is too early for a predecessor.
+     * Returns a copy of the listed segment with the index of its predecessor. The predecessor is found by its id or, in
+     * format 1, by its name, to which compression and rotation append. Two segments may have been opened under one
+     * name, if the first was renamed before a record in it was acknowledged. If the second is missing, the first is not
+     * taken for the predecessor, because its records end too early.
      */
     private Listed withPredecessor(int index, DeclaredLosses losses) throws IOException {
         Listed next = found.get(index);
@@ -374,9 +393,9 @@ final class SegmentListing {
     }
 
     /**
-     * Returns the sequence after the last complete record of a segment; its first sequence if the next segment
-     * continues it at an offset where no record ends. In that case its records were refused, and the acknowledged ones
-     * were in a segment that is missing.
+     * Returns the sequence after the last complete record of a segment. If the next segment continues it at an offset
+     * where no record ends, returns the first sequence appended to the segment instead: the records of the segment were
+     * then refused, and the acknowledged records were in a segment that is missing.
      */
     private long endOf(Listed listed, SegmentHeader next) throws IOException {
         long none = listed.header().next();
@@ -395,8 +414,9 @@ final class SegmentListing {
     }
 
     /**
-     * Returns the one with an intact header, and among several the one with the most complete records, among files with
-     * the same header; the others may be partly compressed or truncated. A cursor reads what this one lacks from them.
+     * Returns the best of several files with the same header: a file whose own header is intact is preferred, then the
+     * file with the most complete records. The others may be partly compressed or truncated; a cursor reads from them
+     * what the returned file lacks.
      */
     private Listed fullest(List<Listed> copies) throws IOException {
         Listed fullest = copies.get(0);

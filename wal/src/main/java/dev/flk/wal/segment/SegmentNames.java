@@ -7,13 +7,13 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * The names of a log's files: {@code <prefix>-<day>-<first sequence>.wal} for a segment. Other programs may add to such a
- * name, so it only shows that a file may be a segment; the header decides.
+ * The names of a log's files: {@code <prefix>-<day>-<first sequence>.wal} for a segment. Other programs may add to such
+ * a name, so the name only shows that a file may be a segment; the header decides.
  */
 public final class SegmentNames {
     public static final String SUFFIX = ".wal";
 
-    /** The part of a temporary file's name after the prefix. */
+    /** The text after the prefix in the name of a temporary file. */
     public static final String OPENING = "-opening-";
 
     /** The suffix of a copy that is kept for inspection. */
@@ -21,12 +21,12 @@ public final class SegmentNames {
 
     public static final String GZIP = ".gz";
 
-    /** The suffix of a file that is being compressed. */
+    /** The suffix of a compressed file that is still being written. */
     public static final String PART = ".part";
 
     /**
      * The highest sequence that is believed without a checksum. A log continues after the highest sequence that it has
-     * evidence of, so that junk must not be able to use up all sequences.
+     * evidence of, so junk must not be able to use up all sequences.
      */
     static final long MAX_UNVERIFIED_SEQUENCE = 999_999_999_999_999_999L;
 
@@ -39,7 +39,7 @@ public final class SegmentNames {
         return name.startsWith(prefix + "-") && name.contains(SUFFIX) && !name.contains(BROKEN) && !name.endsWith(PART);
     }
 
-    /** Returns whether the log itself gives such a name. */
+    /** Returns whether the log itself gives names that end like this one. */
     static boolean isWrittenByLog(String name) {
         return name.endsWith(SUFFIX) || name.endsWith(SUFFIX + GZIP);
     }
@@ -50,7 +50,10 @@ public final class SegmentNames {
         return suffix < 0 ? name : name.substring(0, suffix + SUFFIX.length());
     }
 
-    /** Returns the first appended sequence according to a segment's name; {@code Long.MAX_VALUE} if it is not a segment's name. */
+    /**
+     * Returns the first appended sequence according to a segment's name; {@code Long.MAX_VALUE} if the name is not a
+     * segment's.
+     */
     static long sequenceIn(String name) {
         int from = name.lastIndexOf('-') + 1;
         int to = name.indexOf('.', from);
@@ -72,7 +75,9 @@ public final class SegmentNames {
         return name;
     }
 
-    /** Returns an unused name, as logrotate would give it, for a segment that has to free its own. */
+    /**
+     * Returns an unused name like those that logrotate gives, for a segment whose own name is needed for another one.
+     */
     public static String freeRotatedName(FileOps files, Path directory, String segment) throws IOException {
         List<String> taken = files.list(directory);
         int n = 1;

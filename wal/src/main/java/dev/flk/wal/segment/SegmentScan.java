@@ -13,7 +13,10 @@ import org.jspecify.annotations.Nullable;
 
 /** A forward scan over the records that were appended to one segment. One thread. */
 public final class SegmentScan implements Closeable {
-    /** The maximum number of bytes inserted into a header, or removed from it, if no copy of its lines shows how many. */
+    /**
+     * The maximum distance by which inserted or removed bytes may have moved the end of a header, if no copy of the
+     * header's lines shows the distance.
+     */
     private static final int MAX_SHIFT = 16;
 
     private final String segment;
@@ -42,7 +45,7 @@ public final class SegmentScan implements Closeable {
         this.offset = firstOffset;
     }
 
-    /** Opens a segment; returns null if the file has no header and none can be salvaged. */
+    /** Opens a segment; returns null if the file has no intact header and none can be salvaged. */
     public static @Nullable SegmentScan open(FileOps files, Path file) throws IOException {
         return open(files, file, null);
     }
@@ -68,7 +71,7 @@ public final class SegmentScan implements Closeable {
             if (salvaged != null) {
                 SegmentHeader header = salvaged.header();
                 Framed first = firstWhole(bytes, header);
-                // bytes that were inserted into the header, or removed from it, have moved the records
+                // bytes that were inserted into the header, or removed from it, may have moved the records
                 long firstOffset =
                         first != null && first.sequence() == header.next() ? first.offset() : salvaged.bytes();
                 return new SegmentScan(segment, bytes, header, firstOffset, true, salvaged.isTruncated());
@@ -85,7 +88,7 @@ public final class SegmentScan implements Closeable {
         return null;
     }
 
-    /** Returns the first complete record that was appended to the segment with this header, or null. */
+    /** Returns the first complete record that was appended to the segment with this header; null if there is none. */
     static @Nullable Framed firstWhole(SegmentBytes bytes, SegmentHeader header) throws IOException {
         for (long at = RecordFormat.findMagic(bytes, 0);
                 at < bytes.size();
@@ -99,10 +102,10 @@ public final class SegmentScan implements Closeable {
     }
 
     /**
-     * Returns the records that are lost in a file without a readable header; null if it is not known to have been a
-     * segment. A segment gets its name only after its header was forced, so such a file was changed or truncated later.
-     * If no record is left in it, one lost record is assumed. A file with a name that the log does not give counts only
-     * if it contains records, because other programs put notes and checksums next to a log.
+     * Returns the range of records that are lost in a file without a readable header; null if the file is not known to
+     * have been a segment. A segment gets its name only after its header was forced, so such a file was changed or
+     * truncated later. If no record is left in the file, one lost record is assumed. A file with a name that the log
+     * does not give counts only if it contains records, because other programs put notes and checksums next to a log.
      */
     public static @Nullable Damage lostWithHeader(FileOps files, Path file) throws IOException {
         try (SegmentBytes bytes = SegmentBytes.open(files, file)) {
@@ -147,7 +150,7 @@ public final class SegmentScan implements Closeable {
 
     /**
      * Returns whether nothing but zeros follows the header, which may be damaged. If bytes were inserted into the
-     * header or removed from it, its end has moved, and two line feeds mark it.
+     * header or removed from it, its end has moved; two line feeds then mark the end.
      */
     boolean endsWithHeader() throws IOException {
         long end = endOfContent(0);
@@ -256,7 +259,7 @@ public final class SegmentScan implements Closeable {
         return ByteBuffer.wrap(bytes.copy(from, bytes.load(from, length)));
     }
 
-    /** Returns the offset after the last nonzero byte from {@code from} on, or {@code from}. */
+    /** Returns the offset after the last nonzero byte from {@code from} on; {@code from} if only zeros follow. */
     public long endOfContent(long from) throws IOException {
         int chunk = 64 * 1024;
         long end = from;
