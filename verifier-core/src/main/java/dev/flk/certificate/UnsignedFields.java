@@ -225,14 +225,14 @@ final class UnsignedFields {
         });
     }
 
-    /** Adds the problems of these fields, except those that {@link #vStar} finds. */
+    /** Adds the problems of these fields to {@code found}, except those that {@link #vStar} finds. */
     void addProblemsTo(Problems found) {
         found.addAll(problems);
     }
 
     /**
-     * Returns the elements of {@code v_star}, or null if it is missing; adds a problem if an element is out of the
-     * range of a double.
+     * Returns the elements of {@code v_star}; null if the field is missing. If an element is out of the range of a
+     * double, adds a problem to {@code found}.
      */
     @Nullable
     List<Double> vStar(Problems found) {
@@ -307,7 +307,7 @@ final class UnsignedFields {
         faultTolerance = new FaultTolerance(outboxSeq, degraded, fallbacks, clockSkewMillis, window);
     }
 
-    /** Returns a time; empty if the value is none, which breaks no rule. */
+    /** Returns the value as a time; empty if the value is not a time. Such a value breaks no rule. */
     private static Optional<Instant> ftTime(JsonText in) throws MalformedCertificate {
         return in.token() == JsonToken.VALUE_STRING ? Rfc3339.parse(in.text()) : Optional.empty();
     }

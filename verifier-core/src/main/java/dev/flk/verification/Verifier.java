@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A verifier that decides certificates by one policy. It tries each {@link Step} in order; the first step that objects
- * determines the reason. Pure, immutable and thread-safe.
+ * determines the reason. A verifier is pure, immutable and thread-safe.
  */
 public final class Verifier {
     private final Policy policy;
