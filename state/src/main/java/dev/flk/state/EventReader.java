@@ -9,8 +9,8 @@ import java.util.function.Predicate;
 
 /**
  * Reads the events of one replay, page by page. If the replay selects one agent, the reader looks up the revisions that
- * changed this agent and reads only these. It reads all revisions of a range instead if the range is short or if many
- * of its revisions changed the agent.
+ * changed this agent and reads only these. The reader reads all revisions of a range instead if the range is short or
+ * if many of its revisions changed the agent.
  *
  * <p>Used by one thread at a time.
  */

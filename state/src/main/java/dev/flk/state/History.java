@@ -13,8 +13,8 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The events of a {@link StateEngine}: points in history, replay, tokens, and the removal of old events. Safe for any
- * thread.
+ * Access to the events of a {@link StateEngine}: replay, tokens, points in history, and the removal of old events. Safe
+ * for any thread.
  */
 public final class History {
     private final StateEngine engine;
@@ -69,8 +69,8 @@ public final class History {
      * @param namespace the namespace of the changes; empty for all namespaces, in which case trimmed changes are left
      *     out without an error
      * @param wanted selects changes
-     * @param maxBytes the maximum size of the events that are read, including those that are left out; a larger event
-     *     is read if it is the first
+     * @param maxBytes the maximum size of the events that are read, unless the first of them alone is larger; events
+     *     that are left out count as well
      * @return one page; {@code next} of the last page is {@code to} or the revision after the newest
      * @throws StateException COMPACTED if {@code from} is no longer retained, or was trimmed in the given namespace;
      *     HISTORY_CHANGED if the history was replaced
@@ -123,7 +123,7 @@ public final class History {
     /**
      * Calls {@code listener} once, as soon as a revision above {@code revision} is durable or the history was replaced.
      * The listener runs immediately on this thread, or later on any thread that learns of the revision, such as the
-     * writer's. It must not block.
+     * writer's. The listener must not block.
      *
      * @return a step that cancels the callback
      */

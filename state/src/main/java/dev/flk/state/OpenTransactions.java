@@ -22,8 +22,8 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The transactions that callers stage step by step. They are kept in the memory of one instance and time out. The
- * outcomes of recent transactions are remembered. Bounded; safe for any thread.
+ * The transactions whose operations callers stage one by one. Open transactions are kept in the memory of one instance
+ * and time out. The outcomes of recent transactions are remembered. Bounded; safe for any thread.
  *
  * <p>The id of a transaction is 24 bytes in URL-safe Base64, 8 bytes each: the instance, a random number, and the time
  * of expiry in microseconds since the epoch.

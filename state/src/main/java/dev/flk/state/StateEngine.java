@@ -319,7 +319,7 @@ public final class StateEngine implements AutoCloseable {
         return reads;
     }
 
-    /** Returns the events: their replay, points in history, and the removal of old events. */
+    /** Returns the access to events: replay, points in history, and the removal of old events. */
     public History history() {
         return history;
     }

@@ -28,9 +28,9 @@ public interface Storage extends AutoCloseable {
     void open();
 
     /**
-     * Registers a callback that informs the engine of commits by other processes. The storage calls it from time to
-     * time, on a thread of its own, with the newest revision. Does nothing if no other process can commit to this
-     * storage.
+     * Registers a callback that informs the engine of commits by other processes. The storage calls the callback from
+     * time to time, on a thread of its own, with the newest revision. Does nothing if no other process can commit to
+     * this storage.
      */
     default void whenOthersCommit(LongConsumer toldOfNewest) {}
 
@@ -68,7 +68,7 @@ public interface Storage extends AutoCloseable {
         /**
          * Returns the versions of a key whose numbers are below {@code below}, newest first.
          *
-         * @param maxBytes the maximum size of the list; an entry that alone is larger is returned if it is the first
+         * @param maxBytes the maximum size of the list, unless its first entry alone is larger
          */
         List<Version> history(StateKey key, long below, int limit, long maxBytes);
 
@@ -87,7 +87,8 @@ public interface Storage extends AutoCloseable {
         Page<String> namespaces(String prefix, @Nullable String after, int limit);
 
         /**
-         * Returns the keys of a namespace whose newest value matches an SQL/JSON path, in order, with these values.
+         * Returns the keys of a namespace whose newest value matches an SQL/JSON path, in the order of keys, with these
+         * values.
          *
          * @param agentId the agent; empty for all agents
          * @param after {@link Page#next} of the previous page; null for the first page
@@ -102,7 +103,7 @@ public interface Storage extends AutoCloseable {
          * Returns events in order.
          *
          * @param from the first revision; must be above the floor
-         * @param maxBytes the maximum size of the list; an entry that alone is larger is returned if it is the first
+         * @param maxBytes the maximum size of the list, unless its first entry alone is larger
          */
         List<Event> events(long from, long maxBytes);
 
@@ -227,9 +228,9 @@ public interface Storage extends AutoCloseable {
 
     /**
      * Returns the elapsed time at which the last remembered answer expires; 0 if there is no answer. From this value, a
-     * new process computes the time at which its elapsed time begins, so that it continues the elapsed time of the
-     * previous process, regardless of the wall clock. A storage that several processes share returns 0, because they
-     * have only the wall clock in common.
+     * new process computes the time at which its elapsed time begins, which continues the elapsed time of the previous
+     * process, regardless of the wall clock. A storage that several processes share returns 0, because they have only
+     * the wall clock in common.
      */
     default long lastExpiryMicros() {
         return 0;

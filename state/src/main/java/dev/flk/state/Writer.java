@@ -20,8 +20,8 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The loop of the single thread that commits. It takes queued commits, decides them in order, and answers them once the
- * storage has made them durable. The queue is bounded. {@link #submit} may be called by any thread.
+ * The loop of the single thread that commits. The loop takes queued commits, decides them in order, and answers them
+ * once the storage has made them durable. The queue is bounded. {@link #submit} may be called by any thread.
  */
 final class Writer {
     private static final int MOST_COMMITS_A_BATCH = 1_000;

@@ -91,9 +91,9 @@ public final class CanonicalDouble {
         boolean negative = Double.doubleToRawLongBits(x) < 0;
         double magnitude = Math.abs(x);
         double units = Math.rint(magnitude * UNITS_PER_ONE);
-        // If the division, which is one correct rounding, yields x, the decimal units * 1e-9 reads back as x. It has at
-        // most 15 digits. No shorter decimal also reads back as x, because no two decimals of at most 15 digits read as
-        // the same double.
+        // If the division, which is one correct rounding, yields x, the decimal units * 1e-9 reads back as x. This
+        // decimal has at most 15 digits. No shorter decimal also reads back as x, because no two decimals of at most 15
+        // digits read as the same double.
         if (units < FIFTEEN_DIGITS && units / UNITS_PER_ONE == magnitude) {
             return DecimalText.of(negative, (long) units, -DECIMALS);
         }
@@ -117,8 +117,9 @@ public final class CanonicalDouble {
     }
 
     /**
-     * A search for the shortest decimal that reads back as a given double. It rounds the double's exact value to more
-     * and more digits. JDK 17's {@code Double.toString} is not used, because its result sometimes has a digit too many.
+     * A search for the shortest decimal that reads back as a given double. The search rounds the double's exact value
+     * to more and more digits. JDK 17's {@code Double.toString} is not used, because its result sometimes has a digit
+     * too many.
      */
     private static final class ShortestDecimal {
         /** A number of digits with which the decimal of any double reads back as that double (IEEE 754). */

@@ -18,9 +18,9 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The step that parses a certificate. It makes sure that the whole body is well-formed JSON and that the signed fields
- * are present with the right types. The caller then checks the signature, and only then the other rules of the format
- * with {@link ParsedCertificate#check}.
+ * The step that parses a certificate. The step makes sure that the whole body is well-formed JSON and that the signed
+ * fields are present with the right types. The caller then checks the signature, and only then the other rules of the
+ * format with {@link ParsedCertificate#check}.
  *
  * <p>The time to read a body is linear in the body's size, except for the sorting of keys. The memory is a small
  * multiple of that size.
@@ -121,8 +121,8 @@ public final class CertificateReader {
     }
 
     /**
-     * A well-formed body with all signed fields. It provides what is needed to check the signature; no other field can
-     * be read before {@link #check}. Immutable.
+     * A well-formed body with all signed fields. The signature can be checked at once; the other fields can be read
+     * only after {@link #check}. Immutable.
      */
     public static final class ParsedCertificate {
         private static final int MAX_SHARD_ID_CODE_POINTS = 256;

@@ -107,7 +107,7 @@ public final class ContentDigest {
             Child IGNORED = name -> {};
 
             /**
-             * Handles the element or member that was just appended. The input is positioned at the last token of its
+             * Handles the element or member that was just appended. The input is positioned at the last token of the
              * value.
              *
              * @param name the name of the member; empty in an array

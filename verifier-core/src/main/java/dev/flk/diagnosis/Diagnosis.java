@@ -42,7 +42,7 @@ public record Diagnosis(
         UNREADABLE("signature bad: sig is not a signature"),
         /** The mistakes of the signer were found. */
         EXPLAINED("signature bad, and the mistake was found"),
-        /** The length of the signature shows that it was made with an algorithm for which there is no key. */
+        /** The length of the signature is that of an algorithm for which there is no key. */
         OTHER_ALGORITHM("signature bad: it was made with another algorithm"),
         /**
          * No known mistake explains the signature: either another key made it, or the certificate was changed after

@@ -77,7 +77,8 @@ public final class SignatureDiagnosis {
     /**
      * Creates a search that uses the keys of a check, for a program without a keys file.
      *
-     * @param check the check that rejected the signature
+     *
+     * @param check the check that decides whether a signature verifies
      * @param others keys from elsewhere that may have been used instead
      */
     public SignatureDiagnosis(SignatureCheck check, List<NamedKey> others) {

@@ -82,7 +82,7 @@ public final class CandidateKey {
     }
 
     /**
-     * Returns a key from an Ed25519 private key and the corresponding public key.
+     * Returns a key from an Ed25519 private key. The corresponding public key is computed.
      *
      * @throws IllegalArgumentException unless {@code seedBase64} is the base64 of 32 bytes
      */

@@ -18,7 +18,7 @@ public final class SignatureCheck {
     interface Key {
         KeyId keyId();
 
-        /** Returns this key as a key that a diagnosis can test. */
+        /** Returns this key as a {@link CandidateKey}, which a diagnosis can test. */
         CandidateKey candidate();
 
         /** Returns whether {@code sig} is this key's base64 signature over {@code canonical}. */
@@ -71,7 +71,7 @@ public final class SignatureCheck {
         return keys.stream().map(Key::keyId).toList();
     }
 
-    /** Returns the configured keys as keys that a diagnosis can test, in the same order as {@link #keyIds}. */
+    /** Returns the configured keys as {@link CandidateKey}s, in the same order as {@link #keyIds}. */
     public List<CandidateKey> candidates() {
         return keys.stream().map(Key::candidate).toList();
     }
@@ -81,7 +81,8 @@ public final class SignatureCheck {
      * empty if none of the keys made the signature; the certificate must then be rejected.
      *
      *
-     * @param sig the signature in padded base64 with the standard alphabet; no key has made any other text or null
+     *
+     * @param sig the signature in padded base64 with the standard alphabet; null and any other text match no key
      */
     public Optional<KeyId> verify(byte[] canonical, @Nullable String sig) {
         if (unsigned == Unsigned.ACCEPTED) {
@@ -107,7 +108,8 @@ public final class SignatureCheck {
 
     /**
      * The id of a key in records and messages: 8 hex digits, or {@code none} if signatures are not checked. The id does
-     * not disclose the key. It is short on purpose: it distinguishes a handful of configured keys and proves nothing.
+     * not disclose the key. The id is short on purpose: it distinguishes a handful of configured keys and proves
+     * nothing.
      */
     public record KeyId(String text) {
         /** The id that is recorded if the signature was not checked. */

@@ -18,10 +18,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The file {@code answered} in the directory of the state. It contains the id of the history and the revision up to
- * which commits were answered. If the newest part of the log or of RocksDB is missing, they can't always detect this
- * themselves; a comparison with this file detects it. The file is written after a batch is on disk and before the batch
- * is answered. The write is not forced: it survives a kill of the process, but after a power failure, the file may be
- * older than the database, though never newer.
+ * which commits were answered. If the newest part of the log or of RocksDB is missing, the log and RocksDB can't always
+ * detect this; a comparison with this file detects it. The file is written after a batch is on disk and before the
+ * batch is answered. The write is not forced: it survives a kill of the process, but after a power failure, the file
+ * may be older than the database, though never newer.
  *
  * <pre>
  * 4 bytes     "FLKA"
@@ -108,7 +108,7 @@ final class AnsweredFile implements AutoCloseable {
                 : null;
     }
 
-    /** Creates the file, or replaces an existing one's content, and forces it to disk. */
+    /** Creates the file, or replaces its content if it exists, and forces the file to disk. */
     static AnsweredFile create(Path directory, Head head) throws IOException {
         Path path = directory.resolve(NAME);
         FileChannel channel = FileChannel.open(
@@ -126,7 +126,7 @@ final class AnsweredFile implements AutoCloseable {
         }
     }
 
-    /** Replaces the content with the id and revision of a head, and forces the file to disk. */
+    /** Replaces the content with the history id and revision of a head, and forces the file to disk. */
     void begin(Head head) throws IOException {
         byte[] historyId = StateLayout.utf8(head.historyId());
         content.clear()

@@ -352,8 +352,8 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
     }
 
     /**
-     * Returns the prefix of the keys of an agent, of a namespace if {@code agentId} is empty, or of all keys if both
-     * are.
+     * Returns the prefix of the keys of an agent, of a namespace if {@code agentId} is empty, or of all keys if {@code
+     * namespace} is empty.
      */
     private static byte[] prefix(String namespace, String agentId) {
         if (namespace.isEmpty()) {

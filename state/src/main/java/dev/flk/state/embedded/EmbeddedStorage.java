@@ -67,7 +67,7 @@ public final class EmbeddedStorage implements Storage {
     private final FileOps files;
     private final LogSizes logSizes;
 
-    // guarded by the lock: changed only while the lock is held for writing
+    // guarded by the lock; these fields change only while the lock is held for writing
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     private @Nullable Database open;
     private @Nullable CommitLog log;
@@ -237,8 +237,8 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Writes the batches of the log that RocksDB lacks to RocksDB. Gives the history a new id if answered commits are
-     * or may be missing. Returns the new head.
+     * Replays into RocksDB those batches of the log that RocksDB lacks. Gives the history a new id if answered commits
+     * are or may be missing. Returns the new head.
      */
     private Head complete(Database db, CommitLog commits, Head found) throws RocksDBException, IOException {
         byte[] stored = db.get(db.meta(), StateLayout.NEXT_RECORD_KEY);
@@ -637,8 +637,8 @@ public final class EmbeddedStorage implements Storage {
 
     /**
      * Records a failure and returns its error. All calls then fail until the storage is opened again. The failure is
-     * final if the lock is lost, a value can't be decoded, or RocksDB or the log reports damage; it then needs an
-     * operator. Any other failure may be temporary.
+     * final if the lock is lost, a value can't be decoded, or RocksDB or the log reports damage; a final failure needs
+     * an operator. Any other failure may be temporary.
      */
     private StateException failed(Exception e) {
         StateException what;
