@@ -175,8 +175,8 @@ final class OpenTransactions {
     }
 
     /**
-     * If a commit of the caller's transaction is in progress, returns a future that completes with the revision of the
-     * commit; otherwise returns null.
+     * Returns a future that completes with the revision of the transaction's commit; null unless this caller's commit
+     * is in progress.
      */
     synchronized @Nullable CompletableFuture<Long> underWay(String caller, String txId) {
         End end = ends.get(txId);

@@ -223,8 +223,8 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * If the history differs from the one that was published last, wakes waiting replays and ends the transactions of
-     * the old history. Returns {@code head}.
+     * Checks whether the history was replaced since the last published head. If so, wakes waiting replays and ends the
+     * transactions of the old history. Returns {@code head}.
      */
     private Head noticed(Head head) {
         if (!head.historyId().equals(watches.historyId())) {
@@ -293,8 +293,8 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * If the disk is nearly full, returns the error with which commits are rejected; otherwise returns empty. Reads
-     * work in any case.
+     * Returns the error with which commits are rejected because the disk is nearly full; empty if there is enough
+     * space. Reads work in any case.
      */
     public Optional<StateException> full() {
         return full(1);

@@ -227,10 +227,10 @@ public interface Storage extends AutoCloseable {
     boolean forgetAnswers(long nowMicros);
 
     /**
-     * Returns the elapsed time at which the last remembered answer expires; 0 if there is no answer. From this value, a
-     * new process computes the time at which its elapsed time begins, which continues the elapsed time of the previous
-     * process, regardless of the wall clock. A storage that several processes share returns 0, because they have only
-     * the wall clock in common.
+     * Returns the elapsed time at which the last remembered answer expires; 0 if there is no answer. A new process
+     * begins its elapsed time according to this value and thus continues the elapsed time of the previous process,
+     * regardless of the wall clock. A storage that several processes share returns 0, because they have only the wall
+     * clock in common.
      */
     default long lastExpiryMicros() {
         return 0;
