@@ -15,10 +15,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Decides a batch of commits in order: conditions, versions, revisions and remembered answers. Each commit sees the
- * effects of the earlier ones. Has no side effects and reads no clock. Owned by one thread. {@link Writer} splits a
- * batch that the storage rejects and decides its commits again with other objects of this class; only a batch that the
- * storage commits takes effect.
+ * The decision of one batch of commits. The decision checks the conditions of each commit, assigns versions and
+ * revisions, and repeats remembered answers. Each commit sees the effects of the earlier commits. A decision has no
+ * side effects, reads no clock and belongs to one thread. It takes effect only if the storage commits the batch; if the
+ * storage rejects the batch, {@link Writer} may decide its commits again with new objects of this class.
  */
 final class BatchDecision {
     private final Map<StateKey, Newest> newest;
@@ -31,12 +31,13 @@ final class BatchDecision {
     private final Map<RequestKey, Answered> newAnswers = new HashMap<>();
 
     /**
-     * Creates an empty decision.
+     * Creates a decision without commits.
      *
-     * @param nowMicros the time of the commits
+     *
+     * @param nowMicros the time of the commits by the wall clock
      * @param elapsedMicros the elapsed time of the engine, by which answers expire; jumps of the wall clock do not
      *     affect it
-     * @param rememberedMicros the time for which an answer is repeated
+     * @param rememberedMicros the time for which an answer is remembered
      */
     BatchDecision(Existing existing, long nowMicros, long elapsedMicros, long rememberedMicros) {
         this.newest = new HashMap<>(existing.newest());
@@ -119,12 +120,12 @@ final class BatchDecision {
         }
     }
 
-    /** Returns the combined effect of all commits. */
+    /** Returns the combined effect of all commits decided so far. */
     Batch batch() {
         return new Batch(List.copyOf(events), Map.copyOf(newAnswers));
     }
 
-    /** Returns the head after all commits. */
+    /** Returns the head after all commits decided so far. */
     Head head() {
         return head;
     }

@@ -9,8 +9,9 @@ import org.jspecify.annotations.Nullable;
  *
  * @param revision 1, 2, 3 … without gaps; the order of commits and of replay
  * @param committedAtMicros microseconds since the epoch; always later than the time of the previous revision
- * @param changes the changes in the order of the transaction; those excluded by a filter are missing
- * @param operationsTotal the number of changes in the transaction, including those excluded by a filter
+ * @param changes the changes in the order of the transaction, without those that a filter excludes or a trim has
+ *     removed
+ * @param operationsTotal the number of changes that the transaction made, including those missing in {@code changes}
  */
 public record Event(long revision, long committedAtMicros, List<Change> changes, int operationsTotal) {
     /** Creates an event with all its changes. */
@@ -26,7 +27,7 @@ public record Event(long revision, long committedAtMicros, List<Change> changes,
     public record Change(
             StateKey key, long version, @Nullable String json) {}
 
-    /** Returns the approximate size in memory. */
+    /** Returns the approximate size in memory, in bytes. */
     public long bytes() {
         long bytes = 64;
         for (Change change : changes) {

@@ -9,10 +9,10 @@ import java.util.function.Predicate;
 
 /**
  * Reads the events of one replay, page by page. If the replay selects one agent, the reader looks up the revisions that
- * changed this agent and reads only these. It reads the whole history where this is shorter: a few revisions, or a part
- * that consists mostly of this agent's changes.
+ * changed this agent and reads only these. The reader reads all revisions of a range instead if the range is short or
+ * if many of its revisions changed the agent.
  *
- * <p>For one thread at a time.
+ * <p>Used by one thread at a time.
  */
 public final class EventReader {
     private static final int EVENTS_AT_ONCE = 100;
@@ -26,17 +26,20 @@ public final class EventReader {
     private final Limits limits;
 
     /**
-     * When to read the whole history.
+     * The limits that decide whether all revisions of a range are read, or only those of the agent.
      *
-     * @param shortRange the maximum number of revisions that are read whole without looking up those of the agent
+     *
+     * @param shortRange the length, in revisions, up to which a range is read completely, without a look-up of the
+     *     agent's revisions
      * @param revisionsAtOnce the maximum number of the agent's revisions that are looked up at once
-     * @param leastDistance the average distance between the agent's revisions below which a range is read whole
+     * @param leastDistance the least average distance between the agent's revisions in a range; if the distance is
+     *     less, the range is read completely
      */
     record Limits(int shortRange, int revisionsAtOnce, int leastDistance) {
         static final Limits DEFAULT = new Limits(1_000, 10_000, 4);
     }
 
-    /** The revisions from {@code knownFrom} to before {@code knownTo} that changed the agent. */
+    /** All revisions that changed the agent, from {@code knownFrom}, inclusive, to {@code knownTo}, exclusive. */
     private long[] known = {};
 
     private long knownFrom;
@@ -44,7 +47,8 @@ public final class EventReader {
 
     /**
      * @param namespace the namespace of the changes; empty for all
-     * @param agentId the agent, if {@code wanted} selects only its changes in the namespace; otherwise empty
+     * @param agentId the agent if {@code wanted} selects changes of only this agent; otherwise empty. Ignored if {@code
+     *     namespace} is empty
      * @param wanted selects changes
      */
     EventReader(
@@ -95,7 +99,7 @@ public final class EventReader {
                 : engine.reading(reads -> reads.events(namespace, agentId, revisions, maxBytes));
         boolean isAll = read.size() == revisions.length && afterLast == indexOf(end);
         List<Event> upToNewest = isAll ? engine.reading(reads -> reads.events(end - 1, 0)) : read;
-        history.requireReplayable(historyId, from, namespace); // if events are missing, a removal is the usual cause
+        history.requireReplayable(historyId, from, namespace); // reports a removal, the usual cause of missing events
         if (!isBeginning(read, revisions) || upToNewest.isEmpty()) {
             throw Reason.STORE_DOWN.because("the state is damaged: an event of agent " + agentId + " between revision "
                     + from + " and " + end + " is missing; restore a dump into an empty directory or database");

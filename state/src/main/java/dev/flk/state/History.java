@@ -13,8 +13,8 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The events of a {@link StateEngine}: points in history, replay, tokens, and the removal of old events. Safe for any
- * thread.
+ * Access to the events of a {@link StateEngine}: replay, tokens, points in history, and the removal of old events. Safe
+ * for any thread.
  */
 public final class History {
     private final StateEngine engine;
@@ -26,10 +26,11 @@ public final class History {
     }
 
     /**
-     * The position in a history after which events are read.
+     * A position in a history. A replay with the token begins after this position.
+     *
      *
      * @param committedAtMicros the commit time of the revision, which distinguishes the revision from another commit
-     *     with the same number; null for a token of version 0.1, which lacks the time
+     *     with the same number; null if the token is of version 0.1 and lacks the time
      */
     public record Token(
             String historyId, long revision, @Nullable Long committedAtMicros) {
@@ -68,7 +69,8 @@ public final class History {
      * @param namespace the namespace of the changes; empty for all namespaces, in which case trimmed changes are left
      *     out without an error
      * @param wanted selects changes
-     * @param maxBytes the size at which the page ends, after at least one event
+     * @param maxBytes the maximum size of the events that are read, unless the first of them alone is larger; events
+     *     that are left out count as well
      * @return one page; {@code next} of the last page is {@code to} or the revision after the newest
      * @throws StateException COMPACTED if {@code from} is no longer retained, or was trimmed in the given namespace;
      *     HISTORY_CHANGED if the history was replaced
@@ -90,7 +92,7 @@ public final class History {
         return new Events(selected(inRange, namespace, wanted), last.revision() + 1, last.committedAtMicros());
     }
 
-    /** Returns the events with only the selected changes; leaves out events without any. */
+    /** Returns the events with only their selected changes. Leaves out events without a selected change. */
     static List<Event> selected(List<Event> events, String namespace, Predicate<StateKey> wanted) {
         List<Event> selected = new ArrayList<>(events.size());
         for (Event event : events) {
@@ -107,12 +109,12 @@ public final class History {
     }
 
     /**
-     * Creates a reader of the events of one replay, which reads less than {@link #events} if the replay selects one
-     * agent.
+     * Creates a reader of the events of one replay. If the replay selects one agent, the reader usually reads less than
+     * {@link #events}.
      *
      * @param namespace the namespace of the changes; empty for all
      * @param agentId the agent; empty for all
-     * @param wanted selects changes; those of other agents don't pass if {@code agentId} is given
+     * @param wanted selects changes; must reject changes of other agents if {@code agentId} is given
      */
     public EventReader reader(String historyId, String namespace, String agentId, Predicate<StateKey> wanted) {
         return new EventReader(engine, historyId, namespace, agentId, wanted, EventReader.Limits.DEFAULT);
@@ -121,7 +123,7 @@ public final class History {
     /**
      * Calls {@code listener} once, as soon as a revision above {@code revision} is durable or the history was replaced.
      * The listener runs immediately on this thread, or later on any thread that learns of the revision, such as the
-     * writer's. It must not block.
+     * writer's. The listener must not block.
      *
      * @return a step that cancels the callback
      */
@@ -163,7 +165,10 @@ public final class History {
         return floor;
     }
 
-    /** Returns false if the revision is known to have been committed at another time; true if its time is not known. */
+    /**
+     * Returns whether a revision was committed at this time. Returns true if the time of the revision is no longer
+     * known.
+     */
     private boolean isCommittedAt(Head head, long revision, long micros) {
         if (revision == head.floor()) {
             return micros == head.floorAtMicros();
@@ -215,10 +220,10 @@ public final class History {
     }
 
     /**
-     * Returns a bound of a replay, given as a point in history: the first revision of a replay from this point, or the
-     * first excluded revision of a replay up to it. A time gives the first revision that was committed at or after it,
-     * or the revision after the newest if there is none. Now gives the revision after the newest. A number gives this
-     * revision, which need not exist.
+     * Returns the first revision of a replay that begins at a point in history. The same revision is the exclusive end
+     * of a replay up to this point. For a time, returns the first revision that was committed at or after the time, or
+     * the revision after the newest if there is no such revision. For now, returns the revision after the newest. For a
+     * number, returns the number, or 1 if the number is 0; the revision need not exist.
      *
      * @throws StateException COMPACTED if events at or after a given time are no longer retained; INVALID for a
      *     negative revision
@@ -242,8 +247,8 @@ public final class History {
     }
 
     /**
-     * Requires that the state at a time is retained. A history that was never compacted passes for every time: before
-     * its first commit, the state was empty.
+     * Requires that the state at a time is retained. If the history was never compacted, every time is valid, because
+     * the state was empty before the first commit.
      */
     private static void requireKept(Instant time, Head head) {
         if (head.floor() > 0 && StateEngine.micros(time) < head.floorAtMicros()) {
@@ -251,7 +256,9 @@ public final class History {
         }
     }
 
-    /** Requires that a revision is retained. Called after reading, because a removal may run concurrently. */
+    /**
+     * Requires that the state at a revision is retained. Called after reading, because a removal may run concurrently.
+     */
     void requireKept(long revision, String namespace) {
         long floor = floor(engine.head(), namespace);
         if (revision < floor) {
@@ -307,7 +314,8 @@ public final class History {
     /**
      * Returns a page of the values that existed at the floor; see {@link Storage.Reads#existing}.
      *
-     * @param head the head that the caller has read, which contains the floor
+     *
+     * @param head a head that the caller has read; its floor is the revision of the values
      * @throws StateException COMPACTED if the floor has been raised since; HISTORY_CHANGED if the history was replaced
      */
     public List<Document> existing(Head head, String namespace, String agentId, @Nullable StateKey after) {

@@ -27,9 +27,7 @@ public final class MemoryStorage implements Storage, Storage.Reads {
     private final TreeMap<Long, Event> events = new TreeMap<>();
     private final Map<RequestKey, Answered> answered = new HashMap<>();
     private final Map<String, Long> trimmed = new HashMap<>();
-    /**
-     * The newest revision, for each agent, of a removed change that {@link #isChanged} no longer finds in the versions.
-     */
+    /** The newest revision of each agent's removed changes that {@link #isChanged} no longer finds in the versions. */
     private final Map<Agent, Long> removed = new HashMap<>();
 
     private final Supplier<String> newHistoryId;
@@ -42,7 +40,7 @@ public final class MemoryStorage implements Storage, Storage.Reads {
      * Creates an empty storage.
      *
      * @param newHistoryId generates the id of a new history
-     * @param maxBytes the approximate size beyond which commits are rejected
+     * @param maxBytes the approximate size, in bytes, above which commits are rejected
      */
     public MemoryStorage(Supplier<String> newHistoryId, long maxBytes) {
         this.newHistoryId = newHistoryId;

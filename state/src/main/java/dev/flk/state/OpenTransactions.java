@@ -22,8 +22,8 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The transactions that callers stage step by step. They are kept in the memory of one instance and time out. The
- * outcomes of recent transactions are remembered. Bounded; safe for any thread.
+ * The transactions whose operations callers stage one by one. Open transactions are kept in the memory of one instance
+ * and time out. The outcomes of recent transactions are remembered. Bounded; safe for any thread.
  *
  * <p>The id of a transaction is 24 bytes in URL-safe Base64, 8 bytes each: the instance, a random number, and the time
  * of expiry in microseconds since the epoch.
@@ -48,11 +48,11 @@ final class OpenTransactions {
      * @param timeout the maximum and default timeout of a transaction
      * @param maxOpen the maximum number of open transactions
      * @param maxOperations the maximum number of operations of one transaction
-     * @param maxBytes the maximum size of one transaction, names and values
-     * @param maxStagedBytes the maximum size of all open transactions together
+     * @param maxBytes the maximum size of one transaction, the sum of {@link Operation#bytes}
+     * @param maxStagedBytes the maximum approximate size in memory of all open transactions together
      */
     record Limits(Duration timeout, int maxOpen, int maxOperations, long maxBytes, long maxStagedBytes) {
-        /** @throws StateException TX_TOO_LARGE */
+        /** @throws StateException TX_TOO_LARGE if a limit is exceeded */
         void require(int operations, long bytes) {
             if (operations > maxOperations) {
                 throw Reason.TX_TOO_LARGE.because(
@@ -84,8 +84,11 @@ final class OpenTransactions {
     /**
      * The end of a transaction.
      *
-     * @param committed the result of the commit, which completes with its revision; null if the transaction was aborted
-     * @param historyId the history that replaced the transaction's history; empty if none has
+     *
+     * @param committed completes with the revision of the commit; null if the transaction was aborted or its history
+     *     was replaced
+     * @param historyId the id of the history that replaced the transaction's history; empty if the history was not
+     *     replaced
      */
     private record End(String caller, @Nullable CompletableFuture<Long> committed, String historyId) {
         End(String caller, @Nullable CompletableFuture<Long> committed) {
@@ -104,7 +107,9 @@ final class OpenTransactions {
     /**
      * Opens a transaction.
      *
-     * @throws StateException INVALID for a timeout of 0 or less, or above the maximum; TOO_MANY_TX
+     *
+     * @throws StateException INVALID for a timeout of 0 or less, or above the maximum; TOO_MANY_TX if the maximum
+     *     number of transactions is open
      */
     synchronized Begun begin(String caller, @Nullable Duration wished) {
         Duration timeout = wished == null ? limits.timeout() : wished;
@@ -149,9 +154,10 @@ final class OpenTransactions {
     }
 
     /**
-     * Ends a transaction for its commit and returns the staged operations.
+     * Ends a transaction that is about to be committed, and returns its staged operations.
      *
-     * @param permit throws to refuse the operations, which aborts the transaction
+     *
+     * @param permit receives the operations; if it throws, the transaction is aborted and the exception is rethrown
      * @param answer completes with the result of the commit
      * @throws StateException if the transaction is no longer open
      */
@@ -168,7 +174,10 @@ final class OpenTransactions {
         return transaction.operations;
     }
 
-    /** Returns the future revision of a transaction whose commit is in progress; null if no commit is in progress. */
+    /**
+     * Returns a future that completes with the revision of the transaction's commit; null unless this caller's commit
+     * is in progress.
+     */
     synchronized @Nullable CompletableFuture<Long> underWay(String caller, String txId) {
         End end = ends.get(txId);
         CompletableFuture<Long> committed = end == null || !end.caller().equals(caller) ? null : end.committed();
@@ -176,10 +185,12 @@ final class OpenTransactions {
     }
 
     /**
-     * Aborts a transaction; does nothing if it is aborted already, expired, or of another instance.
+     * Aborts a transaction. Does nothing if the transaction was already aborted, has expired, or is unknown to this
+     * instance.
      *
-     * @throws StateException TX_COMMITTED; STORE_DOWN if it is not known whether the transaction was committed;
-     *     HISTORY_CHANGED if the history was replaced since the transaction ended
+     *
+     * @throws StateException TX_COMMITTED if the transaction was committed; STORE_DOWN if the result of its commit is
+     *     not known; HISTORY_CHANGED if the history was replaced after the transaction began
      */
     synchronized void abort(String caller, String txId) {
         try {
@@ -194,7 +205,10 @@ final class OpenTransactions {
         }
     }
 
-    /** Aborts a transaction because its commit was rejected early; does nothing if the transaction is not open. */
+    /**
+     * Aborts a transaction whose commit was rejected before its operations were read; does nothing if the caller has no
+     * such open transaction.
+     */
     synchronized void giveUp(String caller, String txId) {
         Open transaction = open.get(txId);
         if (transaction != null && transaction.caller.equals(caller)) {
@@ -281,8 +295,8 @@ final class OpenTransactions {
     }
 
     /**
-     * Ends all open transactions because the history was replaced. From now on, calls to these transactions and to all
-     * that ended before are answered with HISTORY_CHANGED, because the new history may lack their commits.
+     * Ends all open transactions because the history was replaced. From then on, calls for these transactions and for
+     * all remembered transactions are answered with HISTORY_CHANGED, because the new history may lack their commits.
      */
     synchronized void endAll(String historyId) {
         Map<String, Open> begun = Map.copyOf(open);
@@ -306,7 +320,7 @@ final class OpenTransactions {
         return open.size();
     }
 
-    /** Returns the number of transactions that timed out. */
+    /** Returns the number of transactions that have timed out so far. */
     synchronized long expired() {
         return expired;
     }

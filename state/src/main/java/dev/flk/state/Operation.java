@@ -16,12 +16,12 @@ public sealed interface Operation {
      */
     long ifVersion();
 
-    /** Returns the approximate size: names and value in UTF-8, and overhead. */
+    /** Returns the approximate size in bytes: the names and the value in UTF-8, and overhead. */
     default long bytes() {
         return 64 + StateKey.utf8Length(key().agentId()) + StateKey.utf8Length(key().name());
     }
 
-    /** Sets the value of the key to a JSON value without white space between its tokens. */
+    /** Sets the key to a JSON value, which has no white space between its tokens. */
     record Write(StateKey key, String json, long ifVersion) implements Operation {
         public Write {
             requireVersion(ifVersion);

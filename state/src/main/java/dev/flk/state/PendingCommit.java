@@ -14,11 +14,11 @@ import org.jspecify.annotations.Nullable;
  * A transaction that is queued for commit.
  *
  * @param request the request under which the answer is remembered; null if the answer is not remembered
- * @param content a digest of the operations, or the id of a staged transaction; another transaction under the same
- *     request has another content
- * @param otherwise the error with which the commit is rejected if no answer is remembered for its request; null if the
- *     transaction is committed in that case
- * @param answer completes when the transaction is on disk or rejected
+ * @param content a digest of the operations, or the id of a staged transaction; differs between transactions that have
+ *     the same request
+ * @param otherwise the error with which the commit is rejected, unless an answer to its request is remembered; null if
+ *     the operations are to be decided instead
+ * @param answer completes when the transaction is durable or rejected
  */
 record PendingCommit(
         List<Operation> operations,
@@ -26,7 +26,7 @@ record PendingCommit(
         String content,
         @Nullable StateException otherwise,
         CompletableFuture<Committed> answer) {
-    /** The approximate number of bytes in memory that an operation takes in addition to its names and value. */
+    /** The approximate number of bytes of memory that an operation takes in addition to {@link Operation#bytes}. */
     static final long HELD_BYTES = 192;
 
     PendingCommit(
@@ -37,7 +37,7 @@ record PendingCommit(
         this(operations, request, content, otherwise, new CompletableFuture<>());
     }
 
-    /** Returns the approximate size in memory. */
+    /** Returns the approximate size of the operations in memory, in bytes. */
     long held() {
         return bytes() + operations.size() * HELD_BYTES;
     }
@@ -51,7 +51,10 @@ record PendingCommit(
         return operations.stream().mapToLong(Operation::bytes).sum();
     }
 
-    /** Returns a digest, which is the same for equal operations in the same order and differs for all others. */
+    /**
+     * Returns a digest of operations. Two lists have the same digest exactly if they have equal operations in the same
+     * order.
+     */
     static String digest(List<Operation> operations) {
         try {
             MessageDigest sha256 = MessageDigest.getInstance("SHA-256");

@@ -30,8 +30,8 @@ import org.jspecify.annotations.Nullable;
  * answered when it is on disk; a read that begins afterwards sees it. Safe for any thread; every rejection is a {@link
  * StateException}.
  *
- * <p>One thread commits; another expires transactions and retries a failed storage. Reads run on the threads of their
- * callers.
+ * <p>One thread, the writer's, opens the storage and commits. Another thread expires transactions and, if the storage
+ * has failed, makes the writer's thread open it again. Reads run on the threads of their callers.
  */
 public final class StateEngine implements AutoCloseable {
     /** The time for which the answer to a request is remembered and can be repeated. */
@@ -39,10 +39,10 @@ public final class StateEngine implements AutoCloseable {
 
     private static final long REMEMBERED_MICROS = TimeUnit.MINUTES.toMicros(REQUESTS_REMEMBERED.toMinutes());
 
-    /** The maximum size of a page of a list, a history or a replay, unless a single entry is larger. */
+    /** The maximum size in bytes of a page of values, versions or events, unless its first entry alone is larger. */
     public static final long MAX_PAGE_BYTES = 2L << 20;
 
-    /** The maximum number of entries of a list and of keys in one read. */
+    /** The maximum number of entries of one page, and of keys in one read. */
     public static final int MAX_PAGE = 1_000;
 
     private static final int MAX_OPERATIONS = 10_000;
@@ -68,9 +68,9 @@ public final class StateEngine implements AutoCloseable {
     private volatile @Nullable StateException problem =
             Reason.STARTING.because("the state engine is starting; try again in a moment");
     private long tick;
-    /** The difference between elapsed time and the ticker; null until the storage is opened for the first time. */
+    /** The elapsed time minus the ticker's time; null until the storage is opened for the first time. */
     private volatile @Nullable Long elapsedOffsetMicros;
-    /** The newest report of the storage that answered commits are or may be missing; null before the first report. */
+    /** The storage's newest report that answered commits are or may be missing; null before the first report. */
     private volatile @Nullable String missing;
 
     private final AtomicLong timesMissing = new AtomicLong();
@@ -81,8 +81,8 @@ public final class StateEngine implements AutoCloseable {
      * @param maxValueBytes the maximum size of a value in UTF-8
      * @param txTimeout the maximum and default timeout of a transaction
      * @param maxOpenTx the maximum number of open transactions
-     * @param maxStagedBytes the maximum size of all open transactions together; the same limit applies separately to
-     *     all queued commits together
+     * @param maxStagedBytes the maximum size of all open transactions together, and also, counted separately, of all
+     *     queued commits together
      * @param minFreeBytes the free disk space below which nothing is committed
      */
     public record Settings(
@@ -108,7 +108,7 @@ public final class StateEngine implements AutoCloseable {
      * Creates an engine; {@link #start} opens its storage.
      *
      * @param clock the wall clock, for the times of commits
-     * @param nanoTicker monotonic time, for timeouts
+     * @param nanoTicker returns monotonic time in nanoseconds, for timeouts and for the expiry of remembered answers
      * @param freeBytes returns the free bytes on the storage's disk
      */
     public StateEngine(
@@ -160,8 +160,9 @@ public final class StateEngine implements AutoCloseable {
      * Starts the engine, which opens the storage on the writer's thread. Until the first attempt is over, calls are
      * rejected with STARTING.
      *
-     * @return completes after the first attempt to open the storage; if the attempt failed, {@link #problem} has the
-     *     error
+     *
+     * @return a stage that completes after the first attempt to open the storage; if the attempt failed, {@link
+     *     #problem} has the error
      */
     public CompletionStage<Void> start() {
         CompletableFuture<Void> tried = new CompletableFuture<>();
@@ -221,7 +222,10 @@ public final class StateEngine implements AutoCloseable {
         }
     }
 
-    /** Handles a storage that came back with another history: wakes replays and invalidates transactions. */
+    /**
+     * Checks whether the history was replaced since the last published head. If so, wakes waiting replays and ends the
+     * transactions of the old history. Returns {@code head}.
+     */
     private Head noticed(Head head) {
         if (!head.historyId().equals(watches.historyId())) {
             published(head);
@@ -250,12 +254,12 @@ public final class StateEngine implements AutoCloseable {
         }
     }
 
-    /** Calls {@link Storage#forgetAnswers}; returns whether there is more to do. */
+    /** Calls {@link Storage#forgetAnswers}; returns whether there may be more to do. */
     boolean forgetAnswers() {
         return storage.forgetAnswers(elapsedMicros());
     }
 
-    /** Runs a step on the writer's thread. */
+    /** Runs a step on the writer's thread; an outage becomes the {@link #problem}. */
     private void later(Runnable step) {
         writer.run(() -> {
             try {
@@ -268,7 +272,9 @@ public final class StateEngine implements AutoCloseable {
         });
     }
 
-    /** Returns the problem of the storage, for operators; empty if none exists. */
+    /**
+     * Returns the problem because of which all calls are rejected, such as a failed storage; empty if there is none.
+     */
     public Optional<StateException> problem() {
         return Optional.ofNullable(problem);
     }
@@ -287,8 +293,8 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Returns the error with which commits are rejected while the disk is nearly full; empty otherwise. Reads still
-     * work.
+     * Returns the error with which commits are rejected because the disk is nearly full; empty if there is enough
+     * space. Reads work in any case.
      */
     public Optional<StateException> full() {
         return full(1);
@@ -313,14 +319,14 @@ public final class StateEngine implements AutoCloseable {
         return reads;
     }
 
-    /** Returns the events: their replay, points in history, and the removal of old events. */
+    /** Returns the access to events: replay, points in history, and the removal of old events. */
     public History history() {
         return history;
     }
 
     /** Converts a time between the years 1 and 9999 to microseconds since the epoch. */
     public static long micros(Instant time) {
-        // without nanoseconds, because a long holds only three centuries of them
+        // not converted to nanoseconds first, because a long holds only about three centuries of nanoseconds
         return Math.addExact(Math.multiplyExact(time.getEpochSecond(), 1_000_000), time.getNano() / 1_000);
     }
 
@@ -340,7 +346,7 @@ public final class StateEngine implements AutoCloseable {
         return transactions.begin(caller, timeout);
     }
 
-    /** Returns an operation that writes a JSON value, without the white space between its tokens. */
+    /** Returns an operation that sets a key to a JSON value. The white space between the value's tokens is removed. */
     public Operation.Write write(StateKey key, String json, long ifVersion) {
         return new Operation.Write(key, ValueText.compact(json, settings.maxValueBytes()), ifVersion);
     }
@@ -361,9 +367,12 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Commits the staged operations like {@link #commit(String, String, String)}, if they are permitted.
+     * Commits the staged operations like {@link #commit(String, String, String)}, but only if {@code permit} accepts
+     * them.
      *
-     * @param permit throws to refuse the operations, which aborts the transaction
+     *
+     *
+     * @param permit receives the operations; throws an exception to refuse them, which aborts the transaction
      */
     public CompletionStage<Committed> commit(
             String caller, String txId, String requestId, Consumer<List<Operation>> permit) {
@@ -420,7 +429,7 @@ public final class StateEngine implements AutoCloseable {
         return submit(new PendingCommit(operations, request, "tx " + txId, otherwise, answer));
     }
 
-    /** Aborts a transaction; rejected if it was committed. */
+    /** Aborts a transaction; fails with TX_COMMITTED if the transaction was already committed. */
     public CompletionStage<Void> abort(String caller, String txId) {
         return behindItsFirst(caller, txId, () -> {
             transactions.abort(caller, txId);
@@ -429,7 +438,7 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Commits a complete transaction at once. Writes are created by {@link #write}.
+     * Commits the operations as a transaction of their own, all or none. Writes are created by {@link #write}.
      *
      * @param requestId the id of the request; empty if the caller gave none
      */
@@ -504,8 +513,8 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Uses the storage and throws its errors. If the storage as a whole has failed, records the error as the {@link
-     * #problem}.
+     * Returns the result of {@code use}. If {@code use} throws because the storage as a whole has failed, also records
+     * the error as the {@link #problem}.
      */
     <T> T using(Function<Storage, T> use) {
         requireUp();
@@ -519,7 +528,7 @@ public final class StateEngine implements AutoCloseable {
         }
     }
 
-    /** Waits up to three seconds until everything that was submitted is committed, then closes the storage. */
+    /** Waits until everything that was submitted is committed, but at most three seconds; then closes the storage. */
     @Override
     public void close() {
         ticks.shutdownNow();

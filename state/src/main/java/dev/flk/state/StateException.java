@@ -35,12 +35,16 @@ public final class StateException extends RuntimeException {
         TOO_MANY_TX,
         /** The requested history is no longer retained; details: {@code oldest_revision}. */
         COMPACTED,
-        /** The token belongs to another history, or the revision does not exist yet; details: {@code history_id}. */
+        /**
+         * The history of a token, a replay or a transaction was replaced, or a revision does not exist; details: {@code
+         * history_id}.
+         */
         HISTORY_CHANGED,
-        /** The free disk space is below the configured minimum. */
+        /** The free disk space would fall below the configured minimum, or a storage in memory is full. */
         DISK_FULL,
         /**
-         * The storage failed; a commit with this error may have taken effect. Details: {@code cause}, if known.
+         * The storage failed or gave up the call. A commit with this error may have taken effect. Details: {@code
+         * cause}, if known.
          */
         STORE_DOWN,
         /** The storage is not open yet. */
@@ -68,7 +72,7 @@ public final class StateException extends RuntimeException {
         this.isOutage = isOutage;
     }
 
-    /** Returns an exception for a failed storage. */
+    /** Returns STORE_DOWN for a storage that failed as a whole. */
     public static StateException down(String message, Throwable cause) {
         return new StateException(Reason.STORE_DOWN, message, Map.of(), cause, true);
     }

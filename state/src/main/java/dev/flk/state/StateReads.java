@@ -29,7 +29,7 @@ public final class StateReads {
 
     /** The result of reading a key. */
     public sealed interface Found {
-        /** The key, or the requested version of it, was never written, or a removal left no trace of the key. */
+        /** The key or the requested version was never written, or a removal left no trace of the key. */
         record Absent() implements Found {}
 
         record Deleted(Version version) implements Found {}
@@ -40,14 +40,15 @@ public final class StateReads {
         record Present(Version version) implements Found {}
     }
 
-    /** The results of reading keys, in order and all at one revision. */
+    /** The results of reading keys, all at one revision and in the order in which the keys were requested. */
     public record Read(long revision, List<Found> found) {}
 
     /**
      * Reads keys at one revision.
      *
-     * @throws StateException INVALID for too many keys, or values that are too large together; COMPACTED;
-     *     HISTORY_CHANGED if the revision does not exist yet
+     *
+     * @throws StateException INVALID for too many keys, or values that are too large together; COMPACTED if the state
+     *     at {@code at} is no longer retained; HISTORY_CHANGED if the revision does not exist
      */
     public Read get(List<StateKey> keys, At at) {
         if (keys.size() > StateEngine.MAX_PAGE) {
@@ -103,7 +104,8 @@ public final class StateReads {
     /**
      * Returns the versions of a key, newest first.
      *
-     * @param below the upper bound of the versions, exclusive
+     *
+     * @param below the upper bound of the version numbers, exclusive
      * @param limit 1 to {@link StateEngine#MAX_PAGE}
      */
     public List<Version> history(StateKey key, long below, int limit) {
@@ -141,7 +143,10 @@ public final class StateReads {
         });
     }
 
-    /** Reads at a point in history; a read of the newest revision is repeated if a compaction overtakes it. */
+    /**
+     * Reads at a point in history. If a compaction removes the newest revision while it is read, reads the revision
+     * that has become the newest.
+     */
     private <T> T readingAt(At at, LongFunction<T> read) {
         while (true) {
             long revision = history.revision(at);

@@ -21,21 +21,22 @@ import org.jspecify.annotations.Nullable;
  */
 public interface Storage extends AutoCloseable {
     /**
-     * Opens the storage, or reopens it after a failure; does nothing if it is open. May take long.
+     * Opens the storage, or reopens it after a failure. Does nothing if the storage is open. This call may take long.
      *
      * @throws StateException STORE_DOWN, with the problem and what to do
      */
     void open();
 
     /**
-     * Registers a callback that gets the newest revision from time to time, on a thread of the storage, because other
-     * processes may have committed. Does nothing if no other process can commit to this storage.
+     * Registers a callback that informs the engine of commits by other processes. The storage calls the callback from
+     * time to time, on a thread of its own, with the newest revision. Does nothing if no other process can commit to
+     * this storage.
      */
     default void whenOthersCommit(LongConsumer toldOfNewest) {}
 
     /**
-     * Calls {@code listener} with the cause whenever the history gets a new id because answered commits are or may be
-     * missing. The call is made before the storage serves anything under the new id.
+     * Registers a listener that is called with the cause whenever the history gets a new id because answered commits
+     * are or may be missing. The listener is called before the storage serves anything under the new id.
      */
     default void whenAnsweredAreMissing(Consumer<String> listener) {}
 
@@ -43,36 +44,36 @@ public interface Storage extends AutoCloseable {
     Head head();
 
     /**
-     * Commits a batch. No other thread or process commits between the state that {@code decide} receives and the batch
-     * that it returns. The batch is durable when this method returns; when it throws, the batch may have taken effect
-     * completely or not at all.
+     * Commits the batch that {@code decide} returns. No other thread or process commits between the reading of the
+     * state that {@code decide} receives and the commit of the batch. The batch is durable when this method returns. If
+     * this method throws, the batch has taken effect either completely or not at all.
      *
      * @param keys the keys whose newest versions {@code decide} needs
      * @param requests the requests whose answers {@code decide} needs
-     * @param decide called once, or again if the storage has to start the commit over
+     * @param decide returns the batch; is called again if the storage has to start the commit over
      */
     void commit(Set<StateKey> keys, Set<RequestKey> requests, Function<Existing, Batch> decide);
 
-    /** Runs a step that reads. */
+    /** Calls {@code reading} with the reads of this storage and returns the result. */
     <T> T read(Function<Reads, T> reading);
 
     /** The reads of a storage, which run concurrently with commits and removals. */
     interface Reads {
         /**
-         * Returns the newest version of each key up to a revision, in the order of the keys; empty for a key without
-         * one.
+         * Returns the newest version of each key at or before a revision, in the order of {@code keys}. The entry of a
+         * key without such a version is empty.
          */
         List<Optional<Version>> newest(List<StateKey> keys, long upToRevision);
 
         /**
-         * Returns the versions of a key below {@code below}, newest first.
+         * Returns the versions of a key whose numbers are below {@code below}, newest first.
          *
-         * @param maxBytes the size at which the list ends, after at least one entry
+         * @param maxBytes the maximum size of the list, unless its first entry alone is larger
          */
         List<Version> history(StateKey key, long below, int limit, long maxBytes);
 
         /**
-         * Returns the names of an agent's keys that exist at a revision, in order.
+         * Returns the keys of an agent that exist at a revision and whose names begin with {@code prefix}, in order.
          *
          * @param after the name after which to continue; null for the beginning
          */
@@ -86,7 +87,8 @@ public interface Storage extends AutoCloseable {
         Page<String> namespaces(String prefix, @Nullable String after, int limit);
 
         /**
-         * Returns keys whose newest value matches a path, in order.
+         * Returns the keys of a namespace whose newest value matches an SQL/JSON path, in the order of keys, with these
+         * values.
          *
          * @param agentId the agent; empty for all agents
          * @param after {@link Page#next} of the previous page; null for the first page
@@ -101,13 +103,13 @@ public interface Storage extends AutoCloseable {
          * Returns events in order.
          *
          * @param from the first revision; must be above the floor
-         * @param maxBytes the size at which the list ends, after at least one entry
+         * @param maxBytes the maximum size of the list, unless its first entry alone is larger
          */
         List<Event> events(long from, long maxBytes);
 
         /**
-         * Returns the first revisions of a range that changed an agent, in order. The cost depends on the number of
-         * versions that the agent has, not on the length of the history.
+         * Returns the revisions of a range that changed an agent, in order; at most the first {@code limit} of them.
+         * The cost depends on the number of versions that the agent has, not on the length of the history.
          *
          * @param from the first revision; must be above the floor
          * @param to the end of the range, exclusive
@@ -115,8 +117,8 @@ public interface Storage extends AutoCloseable {
         long[] revisions(String namespace, String agentId, long from, long to, int limit);
 
         /**
-         * Returns the events of some revisions, with at least their changes of one agent. The list ends before a
-         * revision that a concurrent removal has deleted.
+         * Returns the events of the given revisions. An event has at least the changes of the given agent; its other
+         * changes may be left out. The list ends before a revision that a concurrent removal has deleted.
          *
          * @param revisions revisions that changed the agent, in order; must be above the floor
          * @param maxBytes as for {@link #events(long, long)}
@@ -139,8 +141,8 @@ public interface Storage extends AutoCloseable {
         }
 
         /**
-         * Returns the last revision that was committed at or before a time, in microseconds since the epoch; the floor
-         * if that revision is older.
+         * Returns the last revision that was committed at or before a time, in microseconds since the epoch. If there
+         * is no such revision after the floor, returns the floor.
          */
         long revisionAt(long micros);
 
@@ -168,8 +170,8 @@ public interface Storage extends AutoCloseable {
     }
 
     /**
-     * Removes history before a floor. Reads at the floor or later and replays of later revisions still work. Runs
-     * concurrently with commits and reads.
+     * Removes history before a floor. Reads at the floor or later, and replays of revisions after the floor, still
+     * work. Runs concurrently with commits and reads.
      *
      * @param floor an existing revision
      */
@@ -189,7 +191,8 @@ public interface Storage extends AutoCloseable {
     /**
      * Copies the durable state while commits continue.
      *
-     * @return a directory that can replace the storage's own
+     *
+     * @return the directory of the copy, which can replace the storage's directory
      * @throws StateException UNIMPLEMENTED if this storage can't make backups
      */
     default Path backup() {
@@ -198,17 +201,17 @@ public interface Storage extends AutoCloseable {
     }
 
     /**
-     * Fills an empty storage with events from a dump, under a new history id. An interrupted restore may leave a storage
-     * that can't be opened.
+     * Fills an empty storage with events from a dump, under a new history id. An interrupted restore may leave a
+     * storage that can't be opened.
      *
      * @param floor the revision up to which the history was compacted; 0 if it was not
      * @param floorAtMicros the time of the floor's commit
-     * @param events the events at or before {@code floor}, which contain only the values that existed at the floor, in
-     *     any order; then the later events, with consecutive revisions
+     * @param events first the events at or before {@code floor}, in any order and with only the values that existed at
+     *     the floor; then all later events, in order and without gaps
      */
     void restore(long floor, long floorAtMicros, Iterator<Event> events);
 
-    /** Requires that the storage is empty, before a restore. */
+    /** Throws INVALID if the storage is not empty, because a restore needs an empty storage. */
     default void requireEmpty(Head head) {
         if (head.revision() > 0) {
             throw Reason.INVALID.because("the state is not empty, it is at revision " + head.revision()
@@ -224,9 +227,10 @@ public interface Storage extends AutoCloseable {
     boolean forgetAnswers(long nowMicros);
 
     /**
-     * Returns the elapsed time at which the last remembered answer expires; 0 if there is no answer. From this value, a
-     * new process computes where the elapsed time of the previous process continues, regardless of the wall clock. A
-     * storage that several processes share returns 0, because they have only the wall clock in common.
+     * Returns the elapsed time at which the last remembered answer expires; 0 if there is no answer. A new process
+     * begins its elapsed time according to this value and thus continues the elapsed time of the previous process,
+     * regardless of the wall clock. A storage that several processes share returns 0, because they have only the wall
+     * clock in common.
      */
     default long lastExpiryMicros() {
         return 0;
@@ -235,19 +239,19 @@ public interface Storage extends AutoCloseable {
     /** Returns the approximate number of keys, including deleted ones. */
     long keys();
 
-    /** Returns the size on disk, or in memory for a storage without a disk. */
+    /** Returns the size in bytes on disk, or in memory if the storage is not on disk. */
     long bytes();
 
     @Override
     void close();
 
     /**
-     * The extent of a history.
+     * The id of a history, its newest revision and its floor.
      *
      * @param revision the newest revision; 0 if nothing was committed
      * @param committedAtMicros the time of the newest revision
-     * @param floor the revision before which history is compacted: reads work at this revision and later, replays from
-     *     the next one
+     * @param floor the revision up to which history was compacted; 0 if it was not. Reads work at this revision and
+     *     later, replays from the next revision on
      * @param floorAtMicros the time of the floor's commit
      */
     record Head(String historyId, long revision, long committedAtMicros, long floor, long floorAtMicros) {
@@ -265,15 +269,17 @@ public interface Storage extends AutoCloseable {
     /**
      * The identity of a request whose answer can be repeated.
      *
-     * @param requestId an id that is unique for its caller
+     *
+     * @param requestId an id that is unique among the requests of {@code caller}
      */
     record RequestKey(String caller, String requestId) {}
 
     /**
      * The remembered answer to a request.
      *
-     * @param content a digest of the operations, or the id of a staged transaction; another transaction under the same
-     *     request has another content
+     *
+     * @param content a digest of the operations, or the id of a staged transaction; differs between transactions that
+     *     have the same request
      * @param expiresAtMicros the expiry in elapsed time of the engine, see {@link #lastExpiryMicros}
      */
     record Answered(String content, Committed committed, long expiresAtMicros) {}
@@ -284,7 +290,10 @@ public interface Storage extends AutoCloseable {
         static final Newest NONE = new Newest(0, false);
     }
 
-    /** The state on which a batch is decided; keys without versions and requests without answers are missing. */
+    /**
+     * The state on which a batch is decided. The maps have no entries for keys without versions and requests without
+     * answers.
+     */
     record Existing(Head head, Map<StateKey, Newest> newest, Map<RequestKey, Answered> answered) {}
 
     /** The changes to store: events that follow the current head without gaps, and answers. */
@@ -294,10 +303,10 @@ public interface Storage extends AutoCloseable {
         }
     }
 
-    /** A key that matched by its value. */
+    /** A key with one of its versions. */
     record Document(StateKey key, Version version) {}
 
-    /** A key that exists. */
+    /** A key that exists at a revision, with its version and the revision that created this version. */
     record KeyAt(String name, long version, long revision) {}
 
     /**

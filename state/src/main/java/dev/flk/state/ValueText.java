@@ -14,7 +14,7 @@ final class ValueText {
 
     private final String json;
     private final StringBuilder kept;
-    /** The open brackets, '[' or '{'. */
+    /** The brackets that are not closed yet, outermost first: '[' or '{'. */
     private final StringBuilder open = new StringBuilder();
 
     private int at;
@@ -27,11 +27,12 @@ final class ValueText {
     /**
      * Returns the value without white space between its tokens.
      *
-     * @throws StateException INVALID, with the error and its position; VALUE_TOO_LARGE if it is longer than {@code
-     *     maxBytes} in UTF-8
+     *
+     * @throws StateException INVALID if {@code json} is not valid, is nested too deep or has too long a number;
+     *     VALUE_TOO_LARGE if {@code json}, with its white space, is longer than {@code maxBytes} in UTF-8
      */
     static String compact(String json, int maxBytes) {
-        // a character takes at most three bytes in UTF-8: only a longer text must be measured
+        // a char takes at most three bytes in UTF-8, so only a text of more than maxBytes / 3 chars must be measured
         if (json.length() > maxBytes / 3) {
             int bytes = StateKey.utf8(json).length;
             if (bytes > maxBytes) {
@@ -63,8 +64,8 @@ final class ValueText {
     }
 
     /**
-     * Returns the next character that is not white space, or {@link #END} at the end of the text. No value may contain
-     * {@code END}.
+     * Skips white space and returns the next character, without reading past it. Returns {@link #END} at the end of the
+     * text; a text that contains this character is not valid JSON.
      */
     private char peek() {
         while (at < json.length()) {

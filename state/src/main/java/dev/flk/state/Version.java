@@ -6,8 +6,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * A version of a key.
  *
- * @param version the number, 1, 2, 3 … for each key; deletions count too
- * @param revision the revision that created it
+ *
+ * @param version the number of this version of the key: 1, 2, 3 …; deletions are counted as well
+ * @param revision the revision that created this version
  * @param committedAtMicros microseconds since the epoch
  * @param json the value; null if the key was deleted
  */

@@ -4,8 +4,8 @@ package dev.flk.state;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
 /**
- * Callbacks that wait for a revision of a history. Each is called once, immediately or on the thread that publishes.
- * Safe for any thread.
+ * Callbacks that wait for a revision of a history. Each callback is called at most once, either immediately or on the
+ * thread that publishes the revision. Safe for any thread.
  */
 final class Watches {
     private final ConcurrentLinkedQueue<Watch> waiting = new ConcurrentLinkedQueue<>();
@@ -13,7 +13,9 @@ final class Watches {
 
     private record Published(String historyId, long revision) {}
 
-    /** A callback and the revision that it waits for. Two watches are never equal, even with the same callback. */
+    /**
+     * A callback and the revision above which it is called. Two watches are never equal, even with the same callback.
+     */
     private static final class Watch {
         private final String historyId;
         private final long beyond;
@@ -26,7 +28,7 @@ final class Watches {
         }
 
         /**
-         * Returns whether to call the watch: its revision was exceeded, or the history that it waits for was replaced.
+         * Returns whether the callback must be called, because its revision was exceeded or its history was replaced.
          */
         boolean isDue(Published now) {
             return now.revision() > beyond || !now.historyId().equals(historyId);
@@ -47,19 +49,19 @@ final class Watches {
         return waiting.size();
     }
 
-    /** Returns the id of the history that was published last. */
+    /** Returns the id of the history that was published last; empty if there is none. */
     String historyId() {
         return published.historyId();
     }
 
-    /** Announces that everything up to this revision of the current history is durable. */
+    /** Announces that everything up to this revision of the history that was published last is durable. */
     void publish(long revision) {
         publish(historyId(), revision);
     }
 
     /**
-     * Announces that everything up to this revision is durable; returns the id of the previously published history, or
-     * an empty text.
+     * Announces that everything up to this revision of this history is durable. Returns the id of the history that was
+     * published before; empty if there is none.
      */
     String publish(String historyId, long revision) {
         Published before;
@@ -78,7 +80,7 @@ final class Watches {
         return before.historyId();
     }
 
-    /** Calls a watch; its failure must not end the thread on which all commits depend. */
+    /** Calls a watch. The callback's exception goes to the thread's handler, because it must not end the thread. */
     private static void tell(Watch watch) {
         try {
             watch.callback.run();

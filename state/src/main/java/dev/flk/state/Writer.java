@@ -20,8 +20,8 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The single thread that commits. It takes queued commits, decides them in order, and answers them once the storage has
- * made them durable. The queue is bounded. {@link #submit} may be called by any thread.
+ * The loop of the single thread that commits. The loop takes queued commits, decides them in order, and answers them
+ * once the storage has made them durable. The queue is bounded. {@link #submit} may be called by any thread.
  */
 final class Writer {
     private static final int MOST_COMMITS_A_BATCH = 1_000;
@@ -115,7 +115,7 @@ final class Writer {
         }
     }
 
-    /** Rejects further submissions; the loop ends after the queued ones. */
+    /** Rejects further submissions; the loop ends when the queue is empty. */
     void end() {
         lock.lock();
         try {

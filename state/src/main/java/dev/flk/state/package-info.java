@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Versioned, replayable state with transactions. {@code StateEngine} is the entry point: a single writer decides what
- * is committed, and a {@code Storage} (memory, RocksDB or Postgres) stores it. Knows nothing of networks and
+ * Versioned, replayable state with transactions. {@code StateEngine} is the entry point. A single writer decides
+ * commits, and a {@code Storage} (memory, RocksDB or Postgres) stores them. The package knows nothing of networks and
  * certificates.
  */
 @NullMarked

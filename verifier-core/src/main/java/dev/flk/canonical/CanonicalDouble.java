@@ -57,7 +57,7 @@ public final class CanonicalDouble {
      * <p>The result is exact for the following reason. Let p be the rounded product and e the error, so that x * 1e9 =
      * p + e with |e| <= ulp(p)/2; e is a double, and {@code fma} computes it without error. With n = rint(p), p - n is
      * exact and, like 0.5, a multiple of ulp(p), because |p| < 2^51 and thus ulp(p) <= 1/4. If |p - n| is not 0.5, it
-     * is at most 0.5 - ulp(p), hence |p + e - n| < 0.5 and n is correct. If it is 0.5, p is halfway between two
+     * is at most 0.5 - ulp(p), hence |p + e - n| < 0.5 and n is correct. If |p - n| is 0.5, p is halfway between two
      * integers: the sign of e shows on which side the exact product is, and e = 0 means a true tie, which rint has
      * rounded to the even side.
      *
@@ -91,9 +91,9 @@ public final class CanonicalDouble {
         boolean negative = Double.doubleToRawLongBits(x) < 0;
         double magnitude = Math.abs(x);
         double units = Math.rint(magnitude * UNITS_PER_ONE);
-        // If the division, which is one correct rounding, yields x, the decimal units * 1e-9 reads back as x. It has at
-        // most 15 digits. No shorter decimal also reads back as x, because no two decimals of at most 15 digits read as
-        // the same double.
+        // If the division, which is one correct rounding, yields x, the decimal units * 1e-9 reads back as x. This
+        // decimal has at most 15 digits. No shorter decimal also reads back as x, because no two decimals of at most 15
+        // digits read as the same double.
         if (units < FIFTEEN_DIGITS && units / UNITS_PER_ONE == magnitude) {
             return DecimalText.of(negative, (long) units, -DECIMALS);
         }
@@ -102,8 +102,8 @@ public final class CanonicalDouble {
     }
 
     /**
-     * Returns {@code x} with exactly four decimals, rounded on its exact value, ties to even. A negative number keeps
-     * its sign even if all remaining digits are zero.
+     * Returns {@code x} with exactly four decimals. The exact value of {@code x} is rounded, ties to even. A negative
+     * number keeps its sign even if all remaining digits are zero.
      *
      * @throws IllegalArgumentException if {@code x} is infinite or not a number
      */
@@ -117,8 +117,9 @@ public final class CanonicalDouble {
     }
 
     /**
-     * A search for the shortest decimal that reads back as a given double. It rounds the double's exact value to more
-     * and more digits. JDK 17's {@code Double.toString} is not used, because its result sometimes has a digit too many.
+     * A search for the shortest decimal that reads back as a given double. The search rounds the double's exact value
+     * to more and more digits. JDK 17's {@code Double.toString} is not used, because its result sometimes has a digit
+     * too many.
      */
     private static final class ShortestDecimal {
         /** A number of digits with which the decimal of any double reads back as that double (IEEE 754). */
@@ -159,10 +160,15 @@ public final class CanonicalDouble {
 
     /** The layout of a decimal in CPython's {@code repr}: the position of the point and the use of an exponent. */
     private static final class DecimalText {
-        /** The greatest number of integer digits without an exponent: values from 1e16 have one. */
+        /**
+         * The greatest number of integer digits of a text without an exponent; values from 1e16 on have an exponent.
+         */
         private static final int MAX_PLAIN_INTEGER_DIGITS = 16;
 
-        /** The greatest number of zeros after the point without an exponent: values below 1e-4 have one. */
+        /**
+         * The greatest number of zeros after the point in a text without an exponent; values below 1e-4 have an
+         * exponent.
+         */
         private static final int MAX_PLAIN_LEADING_ZEROS = 3;
 
         private DecimalText() {}

@@ -1,7 +1,7 @@
 /**
  * The text that is signed: how reals are rounded and printed, how strings are escaped, the order of the fields, and the
- * hash function. Any package may use it; it depends on no other package and knows nothing of certificates, keys or
- * verdicts.
+ * hash function. Any package may use this package, which depends on no other package and knows nothing of certificates,
+ * keys or verdicts.
  */
 @NullMarked
 package dev.flk.canonical;

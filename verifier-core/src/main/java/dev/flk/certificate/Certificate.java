@@ -11,7 +11,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A certificate that keeps every rule of its format. Its signature and its claims are checked elsewhere.
+ * A certificate that keeps every rule of its format. The signature and the claims are checked elsewhere.
  *
  * @param id the same as {@code signed.pcsId()}
  * @param signed the signed fields, their reals rounded to 9 decimals
@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
  *     {@link Long#MAX_VALUE}
  * @param sentAt the time of sending by the agent's clock; does not affect the verdict
  * @param scales 0 to 64 distinct scales, each at least 1, in the order of the certificate
- * @param counts N_j by scale. A key is spelled as in the certificate, and need not be one of {@code scales}
- * @param vStar null if the certificate has none
+ * @param counts N_j by scale; the keys are spelled as in the certificate, and some may not be in {@code scales}
+ * @param vStar the elements of {@code v_star}; null if the field is missing
  * @param regime the claimed regime
  * @param signedDigest the SHA-256 of the canonical form that is signed, 64 hex digits
  * @param contentDigest the digest that distinguishes this content from any other under the same id
@@ -74,7 +74,7 @@ public record Certificate(
      * @param fallbacks the names of the fallbacks that the agent used
      * @param clockSkewMillis the offset of the agent's clock that the agent corrected for, if given; clamped like
      *     {@code outboxSeq}
-     * @param window the time of the measurements, if given; ignored unless both of its times are valid and in order
+     * @param window the time of the measurements; null unless both of its times are given, valid and in order
      */
     public record FaultTolerance(
             @Nullable Long outboxSeq,

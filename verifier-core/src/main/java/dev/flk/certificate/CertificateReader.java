@@ -18,11 +18,12 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The step that parses a certificate. It makes sure that the whole body is well-formed JSON and that the signed fields
- * are present with the right types. The caller then checks the signature, and only then the other rules of the format
- * with {@link ParsedCertificate#check}.
+ * The step that parses a certificate. The step makes sure that the whole body is well-formed JSON and that the signed
+ * fields are present with the right types. The caller then checks the signature, and only then the other rules of the
+ * format with {@link ParsedCertificate#check}.
  *
- * <p>For any body, time is linear in its size (except for the sorting of keys), and memory is a small multiple of it.
+ * <p>The time to read a body is linear in the body's size, except for the sorting of keys. The memory is a small
+ * multiple of that size.
  */
 public final class CertificateReader {
     private final JsonText in;
@@ -120,8 +121,8 @@ public final class CertificateReader {
     }
 
     /**
-     * A well-formed body with all signed fields. It provides what is needed to check the signature; no other field can
-     * be read before {@link #check}. Immutable.
+     * A well-formed body with all signed fields. The signature can be checked at once; the other fields can be read
+     * only after {@link #check}. Immutable.
      */
     public static final class ParsedCertificate {
         private static final int MAX_SHARD_ID_CODE_POINTS = 256;
@@ -155,19 +156,19 @@ public final class CertificateReader {
         }
 
         /**
-         * Returns the text of {@code sig}; null if the field is missing or not a string. The text may be empty or not a
-         * signature at all.
+         * Returns the text of {@code sig}; null if the field is missing or not a string. The text may be empty or
+         * something other than a signature.
          */
         public @Nullable String sig() {
             return sig;
         }
 
         /**
-         * Checks the other rules of the format, those that {@link #parse} has not checked.
+         * Checks those rules of the format that {@link #parse} has not checked.
          *
          * @param now the time by the backend's clock
          * @param maxClockSkew how far {@code sent_at} may be ahead of {@code now}; zero for no limit
-         * @throws MalformedCertificate for the first field, in the order of the format's table, that breaks a rule
+         * @throws MalformedCertificate for the first field that breaks a rule, in the order of {@code Field}
          */
         public Certificate check(Instant now, Duration maxClockSkew) throws MalformedCertificate {
             Problems problems = new Problems();

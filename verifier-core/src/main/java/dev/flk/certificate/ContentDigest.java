@@ -13,8 +13,8 @@ import java.util.List;
 /**
  * The digest by which two bodies under one id are compared: the SHA-256 of a certificate's content, in a form in which
  * key order, white space, escaping and the spelling of known numbers do not matter. The content is everything except
- * {@code attempt}, {@code sent_at}, {@code sig} and {@code ft}. The digests are stored, so their preimage is fixed. It
- * consists of three lines in UTF-8, each ended by a line feed:
+ * {@code attempt}, {@code sent_at}, {@code sig} and {@code ft}. The digests are stored, so the form of the preimage is
+ * fixed. A preimage has three lines in UTF-8, each ended by a line feed:
  *
  * <table>
  * <caption>Preimage</caption>
@@ -80,9 +80,9 @@ public final class ContentDigest {
     }
 
     /**
-     * A writer of a JSON object in the normal form of line 2 of the preimage. It also detects repeated keys. The
-     * members of an object are sorted in place when the object ends, so that memory stays within a small multiple of
-     * the body. Not thread-safe.
+     * A writer of a JSON object in the normal form of line 2 of the preimage. The writer also detects repeated keys.
+     * The members of an object are sorted in place when the object ends, so that memory stays within a small multiple
+     * of the body. Not thread-safe.
      */
     static final class NormalObject {
         private final StringBuilder out;
@@ -98,7 +98,7 @@ public final class ContentDigest {
             out.append('{');
         }
 
-        /** The range of a member's text in the output, including the comma that ends it. */
+        /** The range of a member's text in the output, including the comma after the member. */
         private record Member(String key, int start, int end) {}
 
         /** A callback for each element or member of a value. */
@@ -107,7 +107,7 @@ public final class ContentDigest {
             Child IGNORED = name -> {};
 
             /**
-             * Handles the element or member that was just appended. The input is positioned at the last token of its
+             * Handles the element or member that was just appended. The input is positioned at the last token of the
              * value.
              *
              * @param name the name of the member; empty in an array
@@ -161,8 +161,8 @@ public final class ContentDigest {
         }
 
         /**
-         * Skips a value, but checks it like any other. Before the call, {@code in} is at the value's first token;
-         * afterwards, at its last.
+         * Skips a value, but checks it like a value that is appended. Before the call, {@code in} is at the value's
+         * first token; afterwards, {@code in} is at the last.
          */
         static void skipValue(JsonText in) throws MalformedCertificate {
             if (!in.token().isScalarValue()) {
@@ -170,7 +170,10 @@ public final class ContentDigest {
             }
         }
 
-        /** Appends a value. Before the call, {@code in} is at the value's first token; afterwards, at its last. */
+        /**
+         * Appends a value. Before the call, {@code in} is at the value's first token; afterwards, {@code in} is at the
+         * last.
+         */
         static void appendValue(StringBuilder out, JsonText in, Child child) throws MalformedCertificate {
             switch (in.token()) {
                 case START_OBJECT -> {

@@ -86,7 +86,7 @@ enum Field {
             return byField != null && byField.containsKey(field);
         }
 
-        /** Adds the problems of the fields that have none yet. */
+        /** Adds the problems in {@code others}, except those of fields that already have a problem here. */
         void addAll(Problems others) {
             if (others.byField != null) {
                 others.byField.forEach(this::addVerbatim);

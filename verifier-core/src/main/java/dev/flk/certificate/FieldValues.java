@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A reader of single values of known fields. The input is positioned at the last token of the value, which is the only
- * token of a scalar. If the value has the wrong type, each method adds a problem and returns null or empty. Not
- * thread-safe.
+ * token of a scalar. Unless a method says otherwise, it adds a problem and returns null or empty if the value has the
+ * wrong type. Not thread-safe.
  */
 final class FieldValues {
     /** The greatest number of characters in a 64-bit integer. */
@@ -44,7 +44,7 @@ final class FieldValues {
         return value;
     }
 
-    /** Reads a 64-bit integer; if the value is not one, returns empty without adding a problem. */
+    /** Reads a 64-bit integer. If the value is not a 64-bit integer, returns empty without adding a problem. */
     OptionalLong int64(JsonText in) {
         if (in.token() != JsonToken.VALUE_NUMBER_INT || in.textLength() > MAX_INT64_CHARS) {
             return OptionalLong.empty();
@@ -69,7 +69,9 @@ final class FieldValues {
         return OptionalLong.of(in.text().charAt(0) == '-' ? Long.MIN_VALUE : Long.MAX_VALUE);
     }
 
-    /** Reads a finite number, correctly rounded for a literal of any length. As in CPython, the integer -0 is 0.0. */
+    /**
+     * Reads a finite number as the nearest double, however long the literal is. As in CPython, the integer -0 is 0.0.
+     */
     OptionalDouble real(JsonText in, Field field, String rule) {
         boolean integer = in.token() == JsonToken.VALUE_NUMBER_INT;
         if (!integer && in.token() != JsonToken.VALUE_NUMBER_FLOAT) {

@@ -16,9 +16,9 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
 /**
- * The tokens of one body, read strictly: valid UTF-8 without a byte order mark, nested at most 32 deep, without a lone
- * surrogate in any string. Numbers are kept as text until they are needed, and are then parsed in linear time. Names
- * are neither interned nor cached, so that nothing of a body stays in memory. Not thread-safe.
+ * A strict reader of the tokens of one body. The body must be valid UTF-8 without a byte order mark, nested at most 32
+ * deep, and without a lone surrogate in any string. Numbers are kept as text until they are needed, and are then parsed
+ * in linear time. Names are neither interned nor cached, so that nothing of a body stays in memory. Not thread-safe.
  */
 final class JsonText implements AutoCloseable {
     static final int MAX_NESTING = 32;
@@ -46,7 +46,7 @@ final class JsonText implements AutoCloseable {
         this.mayHaveSurrogates = mayHaveSurrogates;
     }
 
-    /** Opens {@code body}; the first call of {@link #next} returns its first token. */
+    /** Opens {@code body}; the first call of {@link #next} returns the first token of the body. */
     static JsonText of(byte[] body) throws MalformedCertificate {
         int all = 0;
         for (byte b : body) {

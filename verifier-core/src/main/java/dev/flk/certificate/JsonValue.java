@@ -6,8 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * JSON as it was written: members in their original order, numbers in their original spelling. Used for diagnosis only;
- * certificates are read by {@link CertificateReader}.
+ * A JSON value as it was written, with members in their original order and numbers in their original spelling. Used for
+ * diagnosis only; certificates are read by {@link CertificateReader}.
  */
 public sealed interface JsonValue {
     /** A string, with its escapes decoded. */

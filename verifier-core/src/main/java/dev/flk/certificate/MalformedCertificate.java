@@ -4,7 +4,7 @@ package dev.flk.certificate;
 import dev.flk.canonical.CanonicalString;
 
 /**
- * The exception for a body that is not a valid certificate. The client gets its message with status 400. The message
+ * The exception for a body that is not a valid certificate. The client gets the message with status 400. The message
  * says which field breaks which rule, or that the JSON is malformed, and quotes at most a few characters of the body.
  */
 public final class MalformedCertificate extends Exception {
@@ -18,7 +18,10 @@ public final class MalformedCertificate extends Exception {
         return new MalformedCertificate("malformed JSON: the key " + quoted(key) + " is repeated");
     }
 
-    /** Returns {@code text} from the body as a message quotes it: escaped, and truncated if it is long. */
+    /**
+     * Returns a text from the body in the form in which a message quotes it: escaped, and truncated if the text is
+     * long.
+     */
     static String quoted(String text) {
         return text.length() <= MAX_QUOTED_CHARS
                 ? CanonicalString.quote(text)
@@ -26,8 +29,7 @@ public final class MalformedCertificate extends Exception {
     }
 
     /**
-     * Does nothing, because a stack trace would be costly: an unauthenticated client can cause these exceptions at
-     * will.
+     * Does nothing. Stack traces would be costly, because unauthenticated clients can cause these exceptions at will.
      */
     @Override
     public synchronized Throwable fillInStackTrace() {

@@ -21,9 +21,9 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The fields that the signature does not cover. They are read while the body is parsed; their problems are reported
- * after the signature check, by {@link CertificateReader.ParsedCertificate#check}. Not thread-safe while they are read;
- * immutable afterwards.
+ * The fields that the signature does not cover. The fields are read while the body is parsed; their problems are
+ * reported after the signature check, by {@link CertificateReader.ParsedCertificate#check}. Not thread-safe while they
+ * are read; immutable afterwards.
  */
 final class UnsignedFields {
     static final String SCHEMA = "fractal-lba-kakeya";
@@ -41,7 +41,7 @@ final class UnsignedFields {
     private final NormalObject content = new NormalObject(contentText);
 
     /**
-     * The normal form of {@code v_star}. Its elements are converted to numbers only after the signature check, because
+     * The normal form of {@code v_star}. The elements are converted to numbers only after the signature check, because
      * the conversion is slow.
      */
     private final StringBuilder vStarText = new StringBuilder();
@@ -86,7 +86,7 @@ final class UnsignedFields {
         }
     }
 
-    /** Reads a member with an unknown name. It is part of the content; no rules apply to its value. */
+    /** Reads a member with an unknown name. The member is part of the content; no rules apply to its value. */
     void readUnknown(String name, JsonText in) throws MalformedCertificate {
         content.add(name, in);
     }
@@ -225,14 +225,14 @@ final class UnsignedFields {
         });
     }
 
-    /** Adds the problems of these fields, except those that {@link #vStar} finds. */
+    /** Adds the problems of these fields to {@code found}, except those that {@link #vStar} finds. */
     void addProblemsTo(Problems found) {
         found.addAll(problems);
     }
 
     /**
-     * Returns the elements of {@code v_star}, or null if it is missing; adds a problem if an element is out of the
-     * range of a double.
+     * Returns the elements of {@code v_star}; null if the field is missing. If an element is out of the range of a
+     * double, adds a problem to {@code found}.
      */
     @Nullable
     List<Double> vStar(Problems found) {
@@ -307,7 +307,7 @@ final class UnsignedFields {
         faultTolerance = new FaultTolerance(outboxSeq, degraded, fallbacks, clockSkewMillis, window);
     }
 
-    /** Returns a time; empty if the value is none, which breaks no rule. */
+    /** Returns the value as a time; empty if the value is not a time. Such a value breaks no rule. */
     private static Optional<Instant> ftTime(JsonText in) throws MalformedCertificate {
         return in.token() == JsonToken.VALUE_STRING ? Rfc3339.parse(in.text()) : Optional.empty();
     }

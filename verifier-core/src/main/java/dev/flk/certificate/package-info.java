@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The certificate: its fields, its id, and the strict reader, which rejects any body that is not a valid certificate.
- * Any package may use it; it knows nothing of keys, logs or networks.
+ * Any package may use this package, which knows nothing of keys, logs or networks.
  */
 @NullMarked
 package dev.flk.certificate;

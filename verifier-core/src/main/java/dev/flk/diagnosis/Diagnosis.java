@@ -11,11 +11,12 @@ import org.jspecify.annotations.Nullable;
  * The result of examining a signature.
  *
  * @param keyId the id of the key that made the signature; null if it is not known
- * @param keyName the source of that key; null if signatures are checked with that key
+ * @param keyName the name under which that key was given; null if signatures are checked with the key, or no key is
+ *     known
  * @param differences if the signature is explained, all mistakes of the signer; otherwise the possible causes that
  *     remain
- * @param shouldBeSigned the canonical form; null if there is no need to compare
- * @param wasSigned the text that was signed instead; null if the signature is not explained
+ * @param shouldBeSigned the canonical form; null if the signature is good, not checked or missing
+ * @param wasSigned the text that was signed, which may be the canonical form; null if the signature is not explained
  * @param hint an additional remark; null if there is none
  */
 public record Diagnosis(
@@ -41,7 +42,7 @@ public record Diagnosis(
         UNREADABLE("signature bad: sig is not a signature"),
         /** The mistakes of the signer were found. */
         EXPLAINED("signature bad, and the mistake was found"),
-        /** The length of the signature shows that it was made with an algorithm for which there is no key. */
+        /** The length of the signature is that of an algorithm for which there is no key. */
         OTHER_ALGORITHM("signature bad: it was made with another algorithm"),
         /**
          * No known mistake explains the signature: either another key made it, or the certificate was changed after

@@ -78,7 +78,7 @@ enum Mistake {
         return new Difference(cause, what, advice);
     }
 
-    /** Returns the difference with a text that depends on the keys. */
+    /** Returns the difference with texts that depend on the keys, in place of the general texts. */
     Difference difference(String specificWhat, String specificAdvice) {
         return new Difference(cause, specificWhat, specificAdvice);
     }

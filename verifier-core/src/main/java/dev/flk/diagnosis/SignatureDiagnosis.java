@@ -27,15 +27,15 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A search for the mistakes that a signer made, if a signature does not verify. It tries each of the fifteen {@link
- * Mistake}s, every pair of them, and all combinations of the mistakes that change the signed text. The number of keys
- * is limited by {@link #MAX_KEYS}. A search takes up to two seconds. It never runs on the request path, where clients
- * could use it for denial of service.
+ * A search for the mistakes that a signer made, if a signature does not verify. The search tries each of the fifteen
+ * {@link Mistake}s, every pair of them, and all combinations of the mistakes that change the signed text. The number of
+ * keys is limited by {@link #MAX_KEYS}. A search takes up to two seconds. Searches never run on the request path, where
+ * clients could use them for denial of service.
  */
 public final class SignatureDiagnosis {
     /**
-     * The maximum number of keys that are tried; it applies separately to the keys that signatures are checked with and
-     * to all other keys.
+     * The maximum number of keys that are tried. The keys with which signatures are checked and all other keys are
+     * counted separately.
      */
     public static final int MAX_KEYS = 64;
 
@@ -50,9 +50,9 @@ public final class SignatureDiagnosis {
     private final List<SigningAlgorithm> algorithms;
     private final List<NamedKey> keys;
     private final List<NamedKey> others;
-    /** The clause of a message that names the checked keys. */
+    /** The clause of a message that names the keys with which the signature is checked. */
     private final String checkedWith;
-    /** The advice for a signature by another key. */
+    /** The advice to give if another key made the signature. */
     private final String addKey;
 
     private final boolean hasKeysFile;
@@ -75,9 +75,10 @@ public final class SignatureDiagnosis {
     }
 
     /**
-     * Creates a search for a configuration without a keys file.
+     * Creates a search that uses the keys of a check, for a program without a keys file.
      *
-     * @param check the check that rejected the signature
+     *
+     * @param check the check that decides whether a signature verifies
      * @param others keys from elsewhere that may have been used instead
      */
     public SignatureDiagnosis(SignatureCheck check, List<NamedKey> others) {
@@ -100,8 +101,8 @@ public final class SignatureDiagnosis {
     }
 
     /**
-     * Creates a search for a keys file. Messages name a key by its id in the file. The caller knows already that no key
-     * in the file verifies the signature.
+     * Creates a search that uses the keys of a keys file. Messages name a key by its id in the file. The caller has
+     * already found that no key in the file verifies the signature.
      *
      * @param algorithms the algorithms of all keys in the file, at least one
      * @param ofShard keys that may sign for the shard of the certificate
@@ -142,7 +143,7 @@ public final class SignatureDiagnosis {
             }
             all.add(some);
         }
-        // The fewest mistakes come first.
+        // Combinations of fewer mistakes come first.
         return all.stream()
                 .sorted(Comparator.<Set<Mistake>>comparingInt(Set::size).thenComparing(Set::toString))
                 .toList();
@@ -298,7 +299,7 @@ public final class SignatureDiagnosis {
         }
     }
 
-    /** Decodes {@code sig} as verification does; returns an empty list if it is not a signature. */
+    /** Decodes {@code sig} as verification does; returns an empty list if verification can't decode it. */
     private static List<byte[]> decodeStrictly(String sig) {
         List<byte[]> read = new ArrayList<>();
         addBase64(read, sig);
@@ -306,7 +307,7 @@ public final class SignatureDiagnosis {
         return read;
     }
 
-    /** Decodes {@code sig} in all other ways in which signers encode signatures. */
+    /** Decodes {@code sig} as hex, and as base64 with either alphabet; ignores white space and missing padding. */
     private static List<byte[]> decodeLeniently(String sig) {
         List<byte[]> read = new ArrayList<>();
         String compact = sig.replaceAll("\\s", "");

@@ -14,8 +14,8 @@ import org.bouncycastle.crypto.params.Ed25519PublicKeyParameters;
 import org.bouncycastle.math.ec.rfc8032.Ed25519;
 
 /**
- * A key that a diagnosis tests when a signature does not verify. It may have made the signature nevertheless, for
- * example if the signer used the key in a wrong way. The methods never disclose the key.
+ * A key that a diagnosis tests if a signature does not verify. The key may have made the signature nevertheless, for
+ * example if the signer used the key in a wrong way. No method discloses the key.
  */
 public final class CandidateKey {
     private final KeyId id;
@@ -38,7 +38,7 @@ public final class CandidateKey {
         SHA256,
         SHA256_IN_HEX;
 
-        /** Returns the message that a correct signature of a certificate covers with this algorithm. */
+        /** Returns the message that a correct signature covers if it is made with this algorithm. */
         public static Message ofCertificates(SigningAlgorithm algorithm) {
             return algorithm == SigningAlgorithm.HMAC ? TEXT : SHA256;
         }
@@ -82,7 +82,7 @@ public final class CandidateKey {
     }
 
     /**
-     * Returns a key from an Ed25519 private key and the corresponding public key.
+     * Returns a key from an Ed25519 private key. The corresponding public key is computed.
      *
      * @throws IllegalArgumentException unless {@code seedBase64} is the base64 of 32 bytes
      */
@@ -107,8 +107,9 @@ public final class CandidateKey {
     }
 
     /**
-     * Returns whether the key, used in this way, made exactly this signature of {@code text}. With HMAC, the base64
-     * text of an Ed25519 key is also tried as a secret. With Ed25519, an HMAC secret never matches.
+     * Returns whether the key, used in this way, made exactly this signature of {@code text}. If {@code with} is HMAC
+     * and this is an Ed25519 key, its base64 texts are tried as secrets. If {@code with} is Ed25519, an HMAC secret
+     * never matches.
      */
     public boolean made(byte[] signature, byte[] text, SigningAlgorithm with, KeyForm form, Message message) {
         byte[] signed = message.of(text);

@@ -77,8 +77,8 @@ public final class Ed25519Signer implements Signer {
                             + Ed25519.PUBLIC_KEY_SIZE
                             + " raw bytes in padded standard base64 (44 characters), but this one has "
                             + base64.length() + " characters"));
-            // With a public key of small order, anyone could forge signatures. One such key is written AAAA… in base64,
-            // as a placeholder may be.
+            // With a public key of small order, anyone could forge signatures. One such key is AAAA… in base64, a text
+            // that may also be a placeholder.
             if (!Ed25519.validatePublicKeyFull(raw, 0)) {
                 throw new IllegalArgumentException(
                         "an Ed25519 public key has the right length but is invalid: is it another kind of key, or a placeholder?");

@@ -15,7 +15,7 @@ public final class HmacSigner implements Signer, SignatureCheck.Key {
     private static final String ALGORITHM = "HmacSHA256";
     private static final int MAC_BYTES = 32;
 
-    /** The text whose HMAC is the key's id. It is not a canonical form, so the id is never a valid signature. */
+    /** The text whose HMAC is the key's id. The text is not a canonical form, so the id is never a valid signature. */
     private static final byte[] ID_TEXT = "flk-key-id".getBytes(StandardCharsets.US_ASCII);
 
     /**

@@ -7,8 +7,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A check that a certificate was signed with one of the configured keys. Immutable, thread-safe, and fast
- * enough for an event loop: per key, an HMAC takes microseconds and an Ed25519 verification some tens of microseconds.
+ * A check that a certificate was signed with one of the configured keys. It is immutable, thread-safe, and fast enough
+ * for an event loop: per key, an HMAC takes microseconds and an Ed25519 verification some tens of microseconds.
  */
 public final class SignatureCheck {
     private final List<Key> keys;
@@ -18,7 +18,7 @@ public final class SignatureCheck {
     interface Key {
         KeyId keyId();
 
-        /** Returns the same key in the form that a diagnosis tests. */
+        /** Returns this key as a {@link CandidateKey}, which a diagnosis can test. */
         CandidateKey candidate();
 
         /** Returns whether {@code sig} is this key's base64 signature over {@code canonical}. */
@@ -39,7 +39,8 @@ public final class SignatureCheck {
     /**
      * Returns a check of HMAC-SHA256 signatures by any of the secrets.
      *
-     * @throws IllegalArgumentException if there is no secret, or one is empty
+     *
+     * @throws IllegalArgumentException if the list is empty or contains an empty secret
      */
     public static SignatureCheck hmac(List<String> secrets) {
         return new SignatureCheck(
@@ -50,7 +51,7 @@ public final class SignatureCheck {
      * Returns a check of Ed25519 signatures over the SHA-256 digest by any of the keys.
      *
      * @param publicKeysBase64 32 raw bytes each, in padded standard base64
-     * @throws IllegalArgumentException if there is no key, or one is invalid
+     * @throws IllegalArgumentException if the list is empty or contains an invalid key
      */
     public static SignatureCheck ed25519(List<String> publicKeysBase64) {
         return new SignatureCheck(
@@ -70,16 +71,18 @@ public final class SignatureCheck {
         return keys.stream().map(Key::keyId).toList();
     }
 
-    /** Returns the configured keys in the form that a diagnosis tests, in the same order as {@link #keyIds}. */
+    /** Returns the configured keys as {@link CandidateKey}s, in the same order as {@link #keyIds}. */
     public List<CandidateKey> candidates() {
         return keys.stream().map(Key::candidate).toList();
     }
 
     /**
-     * Returns the id of the key that made this signature, or {@link KeyId#NONE} if signatures are not checked. Empty
-     * means that none of the keys made the signature; the certificate must then be rejected.
+     * Returns the id of the key that made this signature, or {@link KeyId#NONE} if signatures are not checked. Returns
+     * empty if none of the keys made the signature; the certificate must then be rejected.
      *
-     * @param sig base64 in the standard alphabet, padded; any other spelling, an empty text and null are rejected
+     *
+     *
+     * @param sig the signature in padded base64 with the standard alphabet; null and any other text match no key
      */
     public Optional<KeyId> verify(byte[] canonical, @Nullable String sig) {
         if (unsigned == Unsigned.ACCEPTED) {
@@ -105,7 +108,8 @@ public final class SignatureCheck {
 
     /**
      * The id of a key in records and messages: 8 hex digits, or {@code none} if signatures are not checked. The id does
-     * not disclose the key. It is short on purpose: it distinguishes a handful of configured keys and proves nothing.
+     * not disclose the key. The id is short on purpose: it distinguishes a handful of configured keys and proves
+     * nothing.
      */
     public record KeyId(String text) {
         /** The id that is recorded if the signature was not checked. */

@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
  * decimals. {@link #text} prints each number in full, and is therefore the complete policy.
  *
  * @param tolD the greatest accepted difference between the claimed and the recomputed D̂, at least 0
- * @param tolCoh how far coh★ may be above 1, at least 0
+ * @param tolCoh the greatest accepted excess of coh★ over 1, at least 0
  * @param tolBudget the greatest accepted difference between the claimed and the recomputed budget, at least 0
  * @param base the budget of a certificate with r = 1, a small D̂ and coh★ = 0
  * @param alpha the weight of 1 − r
@@ -83,7 +83,7 @@ public record Policy(
                 + ";d0=" + CanonicalDouble.print(d0);
     }
 
-    /** Computes, on each call, the first 12 hex digits of the SHA-256 of {@link #text}. */
+    /** Returns the first 12 hex digits of the SHA-256 of {@link #text}, computed on each call. */
     public String hash() {
         return HexFormat.of().formatHex(Sha256.of(text().getBytes(StandardCharsets.US_ASCII)), 0, HASH_BYTES);
     }
@@ -140,8 +140,8 @@ public record Policy(
         /** Returns the sum, clamped to [0, 1] and rounded to 9 decimals. */
         public double budget() {
             double sum = sum();
-            // The sum is NaN if terms overflow in opposite directions. Then r or coh★ is far out of bounds, which step
-            // 3 rejects.
+            // The sum is NaN if terms overflow in opposite directions. In this case, r or coh★ is far out of bounds,
+            // and step 3 rejects the certificate.
             double defined = Double.isNaN(sum) ? 0.0 : sum;
             return CanonicalDouble.round9(Math.max(0.0, Math.min(1.0, defined)));
         }

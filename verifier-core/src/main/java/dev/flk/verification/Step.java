@@ -15,7 +15,10 @@ import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** One rule applied to one certificate: the values that it compares, and its objection if it has one. */
+/**
+ * One rule applied to one certificate, with the values that the rule compares. A step objects if the certificate breaks
+ * the rule.
+ */
 public sealed interface Step {
     Rule rule();
 
@@ -146,7 +149,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 3, first half: coh★ must be between 0 and 1 plus a tolerance. */
+    /** Step 3, first half: coh★ must be at least 0 and exceed 1 by at most the tolerance. */
     record CohStarBounds(double cohStar, double tolerance) implements Step {
         @Override
         public Rule rule() {

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * The verifier's decision on one certificate.
  *
  * @param claimedDHat the claimed D̂, rounded to 9 decimals
- * @param recomputed the recomputed values; null if D̂ could not be recomputed; the certificate is then rejected
+ * @param recomputed the recomputed values; null if the certificate was rejected because D̂ could not be recomputed
  * @param reason the reason why the certificate was rejected or escalated; null if it was neither
  * @param policyHash the {@link Policy#hash} of the policy by which the certificate was decided
  */
@@ -73,11 +73,11 @@ public record Verdict(
 
     /** The kinds of verdicts. */
     public enum Kind {
-        /** Every claim holds. */
+        /** No step objected. */
         ACCEPTED,
         /** The certificate is accepted but needs a review. */
         ESCALATED,
-        /** A claim is false or can't be checked. */
+        /** D̂ can't be recomputed or was claimed wrongly, or coh★ or r is out of bounds. */
         REJECTED;
 
         /** Returns the name in lower case, as metrics, records and reports show it. */

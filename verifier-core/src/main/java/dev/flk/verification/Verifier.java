@@ -13,8 +13,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A verifier that decides certificates by one policy. It tries each {@link Step} in order; the first step that objects
- * determines the reason. Pure, immutable and thread-safe.
+ * A verifier that decides certificates by one policy. The verifier tries each {@link Step} in order; the first step
+ * that objects determines the reason. A verifier is pure, immutable and thread-safe.
  */
 public final class Verifier {
     private final Policy policy;

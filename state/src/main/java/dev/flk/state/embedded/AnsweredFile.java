@@ -17,10 +17,11 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The file {@code answered} in the directory of the state: the id of the history, and the revision up to which commits
- * were answered. Neither the log nor RocksDB can always detect that its newest part is missing; a comparison with this
- * file detects it. The file is written after a batch is on disk and before the batch is answered, and is not forced.
- * The file survives a kill; after a power failure it may be older than the database, but never newer.
+ * The file {@code answered} in the directory of the state. It contains the id of the history and the revision up to
+ * which commits were answered. If the newest part of the log or of RocksDB is missing, the log and RocksDB can't always
+ * detect this; a comparison with this file detects it. The file is written after a batch is on disk and before the
+ * batch is answered. The write is not forced: it survives a kill of the process, but after a power failure, the file
+ * may be older than the database, though never newer.
  *
  * <pre>
  * 4 bytes     "FLKA"
@@ -54,10 +55,10 @@ final class AnsweredFile implements AutoCloseable {
     }
 
     /**
-     * Compares the file with the database in a directory.
+     * Compares the file with the head of the database in the same directory.
      *
      * @param isExpected whether the database has recorded that the file exists
-     * @return why answered revisions are or may be missing; empty if all of them exist
+     * @return why answered revisions are or may be missing; empty if the comparison shows no loss
      */
     static Optional<String> contradiction(Path directory, Head head, boolean isExpected) throws IOException {
         Path file = directory.resolve(NAME);
@@ -107,7 +108,7 @@ final class AnsweredFile implements AutoCloseable {
                 : null;
     }
 
-    /** Creates the file durably. */
+    /** Creates the file, or replaces its content if it exists, and forces the file to disk. */
     static AnsweredFile create(Path directory, Head head) throws IOException {
         Path path = directory.resolve(NAME);
         FileChannel channel = FileChannel.open(
@@ -125,7 +126,7 @@ final class AnsweredFile implements AutoCloseable {
         }
     }
 
-    /** Replaces the content by the head of another history, durably. */
+    /** Replaces the content with the history id and revision of a head, and forces the file to disk. */
     void begin(Head head) throws IOException {
         byte[] historyId = StateLayout.utf8(head.historyId());
         content.clear()

@@ -79,7 +79,7 @@ final class CommitLog implements Closeable {
     }
 
     /**
-     * Opens the log of a directory, and locks it.
+     * Opens the log in a directory, and locks the log.
      *
      * @param commitLock held by the caller from an append until RocksDB has the batch
      * @param flush called while the commit lock is held, if another program moved or removed the active segment
@@ -128,7 +128,7 @@ final class CommitLog implements Closeable {
         return written.sequence();
     }
 
-    /** A batch to append. The log calls its methods within {@link Log#step}. */
+    /** A batch to append. The log calls the methods of {@link Append} within {@link Log#step}. */
     private static final class Written implements Append {
         private final Entry entry;
         private long sequence;
@@ -161,7 +161,7 @@ final class CommitLog implements Closeable {
         }
     }
 
-    /** Returns the records from a sequence number on. The reader stops at damage. */
+    /** Returns a reader of the records from a sequence number on. The reader stops at damage. */
     LogReader read(long from) throws IOException {
         return log.read(from, OnDamage.STOP);
     }
@@ -203,7 +203,7 @@ final class CommitLog implements Closeable {
                 }
                 isFilling = log.fillStep();
             } catch (RuntimeException | VirtualMachineError e) {
-                isFilling = false; // such as a temporary lack of memory: try again a second later
+                isFilling = false; // for example, memory is short for a while; the loop tries again a second later
             }
             if (!isFilling) {
                 LockSupport.parkNanos(this, WATCH_NANOS);

@@ -27,8 +27,8 @@ import org.rocksdb.WriteBatch;
 import org.rocksdb.WriteOptions;
 
 /**
- * An open RocksDB with the families of {@link StateLayout}. RocksDB's own log is off. Must not be used after it is
- * closed.
+ * An open RocksDB with the families of {@link StateLayout}. RocksDB's own log is off. The object must not be used after
+ * it is closed.
  */
 final class Database implements AutoCloseable {
     private static final long MEMTABLES_BYTES = 64L << 20;
@@ -61,7 +61,10 @@ final class Database implements AutoCloseable {
         }
     }
 
-    /** @throws RocksDBException also if files are missing or damaged */
+    /**
+     *
+     * @throws RocksDBException if RocksDB can't be opened, for example because files are missing or damaged
+     */
     Database(Path directory, long cacheBytes) throws RocksDBException {
         cache = new LRUCache(cacheBytes);
         familyOptions = new ColumnFamilyOptions()
@@ -129,8 +132,8 @@ final class Database implements AutoCloseable {
     }
 
     /**
-     * Returns the first record of the log whose batch is not in RocksDB's files on disk; 0 if these files contain no
-     * position in the log.
+     * Returns the sequence number of the first record of the log whose batch is not in RocksDB's files on disk; 0 if
+     * these files contain no position in the log.
      */
     long nextRecordOnDisk() throws RocksDBException {
         byte[] next = rocks.get(meta(), persisted, StateLayout.NEXT_RECORD_KEY);

@@ -39,7 +39,10 @@ import org.jspecify.annotations.Nullable;
 record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed) implements Storage.Reads {
     private static final int LOOKED_AT_AT_ONCE = 10_000;
 
-    /** Returns what deciding commits needs to know: the newest versions of these keys, and the answers to these requests. */
+    /**
+     * Returns the state needed to decide commits: the current head, the newest versions of these keys, and the
+     * remembered answers to these requests.
+     */
     Existing existing(Set<StateKey> keys, Set<RequestKey> requests) {
         Map<StateKey, Newest> newest = new HashMap<>();
         for (StateKey key : keys) {
@@ -127,9 +130,9 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
     }
 
     /**
-     * Returns the key at which to begin reading the versions below {@code below}, newest first. The caller must skip
-     * versions that are still too high. Versions rise with revisions, so this method finds the key with a binary search
-     * over revisions.
+     * Returns the key at which to begin reading the versions below {@code below}, newest first. The first versions read
+     * may still be too high; the caller must skip them. Versions rise with revisions, so this method finds the key with
+     * a binary search over revisions.
      */
     private static byte[] firstBelow(Scan versions, StateKey key, long below) {
         byte[] newestFirst = prefixOf(key);
@@ -197,7 +200,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
         return distinct(0, StateLayout.path(prefix), after == null ? null : StateLayout.path(after), limit);
     }
 
-    /** Returns the distinct values of one part of existing keys: 0 for the namespace, 1 for the agent. */
+    /** Returns the distinct values of one part of the existing keys. Part 0 is the namespace, part 1 the agent. */
     private Page<String> distinct(int part, byte[] prefix, byte @Nullable [] after, int limit) {
         List<String> page = new ArrayList<>();
         try (Scan latest = new Scan(db, db.latest(), prefix)) {
@@ -239,7 +242,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                 }
                 if (changes == null) {
                     if (revision <= head.get().floor()) {
-                        break; // removed since the caller read the head; it reads the head again and detects this
+                        break; // a removal was concurrent; the caller reads the head again and detects it
                     }
                     throw new IllegalArgumentException("revision " + revision + " is incomplete");
                 }
@@ -329,7 +332,8 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                 isThere = versions.seek(behind(name));
             }
         }
-        // read after the versions: a concurrent removal deletes a version and records its change in the same batch
+        // this must be read after the versions, because a concurrent removal deletes a version and records it in one
+        // batch
         byte[] removed = StateLayout.path(StateLayout.REMOVED + namespace, agentId);
         byte[] all = namespace.isEmpty() ? StateLayout.utf8(StateLayout.REMOVED) : removed;
         try (Scan agents = new Scan(db, db.meta(), all)) {
@@ -347,7 +351,10 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
         return false;
     }
 
-    /** Returns the prefix of all keys of a namespace or agent. */
+    /**
+     * Returns the prefix of the keys of an agent, of a namespace if {@code agentId} is empty, or of all keys if {@code
+     * namespace} is empty.
+     */
     private static byte[] prefix(String namespace, String agentId) {
         if (namespace.isEmpty()) {
             return new byte[0];

@@ -48,8 +48,8 @@ import org.rocksdb.WriteBatch;
  * State in a log and RocksDB. A batch is on disk in the {@link CommitLog} before it is answered. RocksDB is a view of
  * this log and writes no log of its own. Each write to RocksDB includes the position in the log up to which RocksDB is
  * complete; a start replays the records after this position. A segment of the log is removed once RocksDB has the
- * segment's batches on disk. A failure closes the storage. The next {@link #open} reopens the files, or fails if the
- * files are damaged and need repair by an operator.
+ * segment's batches on disk. A failure closes the storage. The next {@link #open} reopens the files, unless an operator
+ * must first look at them.
  */
 public final class EmbeddedStorage implements Storage {
     /** The name of the directory of the log, inside the directory of the state. */
@@ -67,7 +67,7 @@ public final class EmbeddedStorage implements Storage {
     private final FileOps files;
     private final LogSizes logSizes;
 
-    // guarded by the lock: changed only while the lock is held for writing
+    // guarded by the lock; these fields change only while the lock is held for writing
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     private @Nullable Database open;
     private @Nullable CommitLog log;
@@ -79,7 +79,7 @@ public final class EmbeddedStorage implements Storage {
     /** The problem that closed the storage; null before the first problem and after a successful {@link #open}. */
     private volatile @Nullable Problem problem;
 
-    /** Held while a commit, a removal or a restore changes the state on which commits are decided. */
+    /** The lock that is held while a commit, a removal or a restore changes the state on which commits are decided. */
     private final Object commitLock = new Object();
 
     private volatile @Nullable Head head;
@@ -194,8 +194,8 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Migrates a database of version 0.1. Version 0.1 used RocksDB's own log, which was read when the database was
-     * opened.
+     * Migrates a database of version 0.1. Version 0.1 used RocksDB's own log; RocksDB has read this log when it opened
+     * the database.
      */
     private static void migrate(Database db) throws RocksDBException {
         db.put(db.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(StateLayout.FORMAT));
@@ -237,8 +237,8 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Replays the batches of the log that RocksDB lacks. Gives the history a new id if answered commits are or may be
-     * missing.
+     * Replays into RocksDB those batches of the log that RocksDB lacks. Gives the history a new id if answered commits
+     * are or may be missing. Returns the new head.
      */
     private Head complete(Database db, CommitLog commits, Head found) throws RocksDBException, IOException {
         byte[] stored = db.get(db.meta(), StateLayout.NEXT_RECORD_KEY);
@@ -436,8 +436,8 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Frees the disk space of removed events up to a revision. The space of other removed entries is freed as RocksDB
-     * rewrites its files. {@link #close} interrupts this method.
+     * Frees the disk space of removed events up to a revision. RocksDB frees the space of other removed entries later,
+     * when it rewrites its files. {@link #close} interrupts this method.
      */
     private void freeSpace(long from, long upTo) {
         using(db -> {
@@ -488,7 +488,7 @@ public final class EmbeddedStorage implements Storage {
         using(db -> {
             synchronized (commitLock) {
                 requireEmpty(requireHead());
-                // the restore writes the format last: until then, a start refuses the directory, which lacks a format
+                // a start refuses a directory that has events but no format; the restore writes the format last
                 db.delete(db.meta(), StateLayout.FORMAT_KEY);
                 db.flush();
                 long revision = floor;
@@ -637,8 +637,8 @@ public final class EmbeddedStorage implements Storage {
 
     /**
      * Records a failure and returns its error. All calls then fail until the storage is opened again. The failure is
-     * final if the lock is lost, a value can't be decoded, or RocksDB or the log reports damage; it then needs an
-     * operator. Any other failure may be temporary.
+     * final if the lock is lost, a value can't be decoded, or RocksDB or the log reports damage; a final failure needs
+     * an operator. Any other failure may be temporary.
      */
     private StateException failed(Exception e) {
         StateException what;

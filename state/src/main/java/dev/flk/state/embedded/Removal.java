@@ -14,8 +14,9 @@ import org.rocksdb.RocksDBException;
 import org.rocksdb.WriteBatch;
 
 /**
- * A removal of entries that are no longer retained, in parts. Each call of {@link #some} removes one part: it starts at
- * a key and returns the key at which the next call continues, or empty at the end. No commit runs during a call.
+ * A removal, in parts, of entries that are no longer retained. Each call of {@link #some} removes one part. The call
+ * starts at a key and returns the key at which the next call continues, or empty at the end. No commit runs during a
+ * call.
  */
 interface Removal {
     int AT_ONCE = 1_000;
@@ -24,9 +25,10 @@ interface Removal {
     Optional<byte[]> some(Database db, byte[] from) throws RocksDBException;
 
     /**
-     * Removes a part of the versions that a compaction to {@code floor} does not retain, with their changes. These are,
-     * for each key, all versions before the newest version at or below the floor. If that newest version is a deletion,
-     * it is removed as well, but only after the versions before it, so that no deleted value ever reappears.
+     * Removes a part of the versions that a compaction to {@code floor} does not retain, with their changes. For each
+     * key, a compaction retains the newest version at or below the floor and removes all earlier versions. If the
+     * newest version is a deletion, the compaction removes it as well, but only after the earlier versions, so that no
+     * deleted value ever reappears.
      *
      * @return the key at which to continue; empty at the end
      */
@@ -69,8 +71,8 @@ interface Removal {
     }
 
     /**
-     * A recorder of the removed changes that {@link EmbeddedReads#isChanged} no longer finds in the versions. It writes
-     * the newest revision of such a change for each agent into the batch of the removal.
+     * A recorder of the removed changes that {@link EmbeddedReads#isChanged} no longer finds in the versions. The
+     * recorder writes the newest revision of each agent's changes of this kind into the batch of the removal.
      */
     final class Removed {
         private final Database db;
@@ -103,7 +105,7 @@ interface Removal {
         removed.delete(db.events(), StateLayout.event(pointer.revision(), pointer.place()));
     }
 
-    /** Removes a key's entry in {@code latest} if its newest version is still the deletion at the floor. */
+    /** Removes a key's entry in {@code latest} if the newest version of the key is still this deletion. */
     private static void removeKey(Database db, WriteBatch removed, byte[] latestKey, Pointer deletion)
             throws RocksDBException {
         byte[] latest = db.get(db.latest(), latestKey);
@@ -112,7 +114,9 @@ interface Removal {
         }
     }
 
-    /** Removes some headers of events up to the floor; returns the key at which to continue, or empty at the end. */
+    /**
+     * Removes a part of the headers of events up to the floor. Returns the key at which to continue; empty at the end.
+     */
     static Optional<byte[]> ofHeaders(Database db, byte[] from, long floor) throws RocksDBException {
         try (Scan events = new Scan(db, db.events(), new byte[0]);
                 WriteBatch removed = new WriteBatch()) {

@@ -53,7 +53,7 @@ final class Scan implements AutoCloseable {
                 throw new ReadFailure(e);
             }
         }
-        key = isThere ? iterator.key() : NO_KEY; // each call copies the key out of RocksDB
+        key = isThere ? iterator.key() : NO_KEY; // each call of key() copies the key out of RocksDB
         return isThere && StateLayout.startsWith(key, prefix);
     }
 

@@ -63,8 +63,8 @@ final class StateLayout {
     private StateLayout() {}
 
     /**
-     * The position of a version in the events. 29 bytes: version 8, revision 8, place 4, committed at 8, 1 (1 written,
-     * 0 deleted).
+     * The position of a version in the events. It is encoded in 29 bytes: version 8, revision 8, place 4, committed at
+     * 8, kind 1 (1 written, 0 deleted).
      *
      * @param place the place in its transaction, from 1
      */
@@ -112,14 +112,14 @@ final class StateLayout {
     }
 
     /**
-     * Returns a key of {@code versions}. With place -1, a seek from it finds the newest version at or below the
+     * Returns a key of {@code versions}. With place -1, a seek from this key finds the newest version at or below the
      * revision.
      */
     static byte[] version(StateKey key, long revision, int place) {
         return version(latest(key), revision, place);
     }
 
-    /** Returns the same key of {@code versions}, given a key of {@code latest} instead of a {@link StateKey}. */
+    /** Returns the key of {@code versions} for a key of {@code latest}; see {@link #version(StateKey, long, int)}. */
     static byte[] version(byte[] latest, long revision, int place) {
         return ByteBuffer.allocate(latest.length + PLACE_BYTES)
                 .put(latest)
@@ -194,14 +194,14 @@ final class StateLayout {
     }
 
     /**
-     * Returns the key under which a namespace's trim position is stored. Its value is two revisions: the one up to which
-     * the namespace is trimmed for readers, and the one up to which the removal is complete.
+     * Returns the key under which a namespace's trim position is stored. The value at this key is two revisions: the
+     * revision up to which the namespace is trimmed for readers, and the revision up to which the removal is complete.
      */
     static byte[] trimmed(String namespace) {
         return utf8(TRIMMED + namespace);
     }
 
-    /** Returns the key {@code removed/} of an agent. */
+    /** Returns the key under which the newest revision of an agent's removed changes is stored. */
     static byte[] removed(String namespace, String agentId) {
         return path(REMOVED + namespace, agentId);
     }
