@@ -30,7 +30,9 @@ import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.keys.SigningConfig;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.DiskSpace;
+import dev.flk.backend.postgres.CheckedServer;
 import dev.flk.backend.postgres.PoolMetrics.Pool;
+import dev.flk.backend.postgres.PostgresCheck;
 import dev.flk.backend.record.RecordFollower;
 import dev.flk.backend.record.RecordIndex;
 import dev.flk.backend.record.RecordedOutcomes;
@@ -204,6 +206,10 @@ public final class Backend implements AutoCloseable {
                 follower.start();
             }
         }
+        config.inPostgres()
+                .ifPresent(used -> opened(CheckedServer.start(
+                        new PostgresCheck(used.server(), used.pools(), PostgresCheck.Limits.standard(), clock),
+                        metrics.postgres)));
         // requests use parts that were created after the servers, so the servers must be closed first
         ops.ifPresent(this::closeBeforeOthers);
         closeBeforeOthers(http);

@@ -8,6 +8,7 @@ import dev.flk.backend.ingest.IngestMetrics;
 import dev.flk.backend.keys.ReloadedKeys.KeysMetrics;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.RefusedSubmissions;
+import dev.flk.backend.postgres.CheckedServer.CheckMetrics;
 import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.record.RecordFollower.RecordMetrics;
 import dev.flk.backend.state.StateMetrics;
@@ -24,6 +25,7 @@ final class BackendMetrics {
     final HttpMetrics http;
     final StoreMetrics store;
     final PoolMetrics pool;
+    final CheckMetrics postgres;
     final KeysMetrics keys;
     final TlsMetrics tls;
     final StateMetrics state;
@@ -38,6 +40,7 @@ final class BackendMetrics {
         http = new HttpMetrics(all, refused);
         store = new StoreMetrics(all);
         pool = new PoolMetrics(all);
+        postgres = new CheckMetrics(all);
         keys = new KeysMetrics(all);
         tls = new TlsMetrics(all);
         state = new StateMetrics(all);

@@ -69,7 +69,7 @@ record PendingCommit(
             }
             return HexFormat.of().formatHex(sha256.digest());
         } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every Java has SHA-256", e);
+            throw new AssertionError("this JVM has no SHA-256", e);
         }
     }
 }

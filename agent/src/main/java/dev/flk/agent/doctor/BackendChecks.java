@@ -115,7 +115,7 @@ final class BackendChecks {
                             clock.instant())
                     .line();
         } catch (MalformedCertificate e) {
-            throw new IllegalStateException("the probe has all signed fields", e);
+            throw new IllegalStateException("the probe certificate of the doctor is malformed", e);
         }
         if (setup.signer().isEmpty()) {
             found.add(Finding.doubtful("key", "PCS_SIGN_ALG=none: certificates are sent without a new signature"));

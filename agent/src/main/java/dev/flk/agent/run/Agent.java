@@ -187,7 +187,7 @@ public final class Agent implements Closeable {
         config.neededRestart(next)
                 .forEach(setting -> LOG.warn("{} was changed; restart the agent to apply it", setting));
         sender.reconfigure(next.sending());
-        LOG.info("configuration was read again; it applies to waiting certificates, too");
+        LOG.info("the configuration was read again; what can change without a restart applies to waiting certificates, too");
     }
 
     /**
@@ -340,7 +340,7 @@ public final class Agent implements Closeable {
     private static void logLosses(List<String> losses) {
         losses.stream()
                 .limit(MOST_LOSSES_LOGGED)
-                .forEach(loss -> LOG.error("outbox: {}; its certificates are lost", loss));
+                .forEach(loss -> LOG.error("outbox: {}; the certificates there are lost", loss));
         if (losses.size() > MOST_LOSSES_LOGGED) {
             LOG.error(
                     "outbox: {} more gaps like these; flk-agent fsck --dry-run lists them all",

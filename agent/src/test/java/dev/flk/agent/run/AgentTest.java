@@ -98,7 +98,7 @@ class AgentTest {
                 Agent agent = open()) {
             agent.runUntilEmpty();
 
-            assertThat(log.lines("; its certificates are lost"))
+            assertThat(log.lines("; the certificates there are lost"))
                     .hasSize(20)
                     .allMatch(line ->
                             line.matches("ERROR outbox: segment \\S+ is damaged at byte \\d+: record \\d+ missing;.*"));

@@ -79,6 +79,7 @@ public final class CommandLineProgram {
                 .addSubcommand(new BackendDiagnostics(environment, config, clock))
                 .addSubcommand(PolicyTryCommand.with(new WalSource(environment, config), watched::get, clock))
                 .addSubcommand(new KeysCommand(environment, config, clock))
+                .addSubcommand(new PostgresCommand(environment, config, clock))
                 .addSubcommand(new RecordCommand(environment, config, clock))
                 .addSubcommand(new StateCommand(environment, config))
                 .addSubcommand(WalCommand.with(new WalSource(environment, config)))

@@ -12,6 +12,7 @@ import dev.flk.backend.ingest.IngestMetrics;
 import dev.flk.backend.ingest.IngestPipeline;
 import dev.flk.backend.keys.SigningConfig;
 import dev.flk.backend.limit.Limits;
+import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.state.StateConfig;
 import dev.flk.backend.tls.TlsFiles;
@@ -28,6 +29,7 @@ import dev.flk.verification.Policy;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -186,6 +188,25 @@ public record BackendConfig(
                 warning -> text.append(System.lineSeparator()).append(Paragraph.wrapped("WARNING " + warning)));
         return text.toString();
     }
+
+    /** Returns what the backend keeps in Postgres; empty if nothing. */
+    public Optional<InPostgres> inPostgres() {
+        Optional<PostgresConfig> dedup =
+                store instanceof StoreConfig.Postgres postgres ? Optional.of(postgres.server()) : Optional.empty();
+        Optional<PostgresConfig> ofState = state.flatMap(StateConfig::postgres);
+        Set<Pool> pools = EnumSet.noneOf(Pool.class);
+        dedup.ifPresent(used -> pools.add(Pool.DEDUP));
+        ofState.ifPresent(used -> pools.add(Pool.STATE));
+        return dedup.or(() -> ofState).map(server -> new InPostgres(server, pools));
+    }
+
+    /**
+     * What the backend keeps in Postgres.
+     *
+     * @param server the server of all pools
+     * @param pools the pools, at least one
+     */
+    public record InPostgres(PostgresConfig server, Set<Pool> pools) {}
 
     /**
      * Reads the configuration as {@link #load} does, but returns the problems of an invalid configuration instead of

@@ -54,6 +54,9 @@ public final class SteadyClock implements InstantSource {
 
     private long lowestUntilNanos;
 
+    /** The lowest offset of this clock since it stepped ahead of {@link #lowestOffset}. */
+    private long lowestSinceStep = Long.MAX_VALUE;
+
     /**
      * Creates a clock that trusts the current wall time.
      *
@@ -146,9 +149,15 @@ public final class SteadyClock implements InstantSource {
         if (isAtLowest()) {
             lowestOffset = Math.min(lowestOffset, believedOffset);
             lowestUntilNanos = nanos + lifeNanos;
-        } else if (nanos - lowestUntilNanos >= 0) {
-            lowestOffset = believedOffset;
+            lowestSinceStep = Long.MAX_VALUE;
+            return nanos;
+        }
+        lowestSinceStep = Math.min(lowestSinceStep, believedOffset);
+        if (nanos - lowestUntilNanos >= 0) {
+            // what arrived before the step has expired, but not yet what arrived between this step and a second one
+            lowestOffset = lowestSinceStep;
             lowestUntilNanos = nanos + lifeNanos;
+            lowestSinceStep = Long.MAX_VALUE;
         }
         return nanos;
     }

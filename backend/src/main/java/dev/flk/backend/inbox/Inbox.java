@@ -141,8 +141,8 @@ public final class Inbox implements AutoCloseable {
             long removed = reader.beginning() - 1;
             if (removed > 0) {
                 LOG.warn(
-                        "the log begins with record {}, and without {} it is unknown whether the records before it were"
-                                + " removed by the retention; they count as removed",
+                        "the log begins with record {}; {} is missing or damaged, so it is unknown whether the earlier records"
+                                + " are lost or were removed after WAL_RETENTION; they are treated as removed",
                         removed + 1,
                         Checkpoint.FILE);
             }
@@ -191,7 +191,7 @@ public final class Inbox implements AutoCloseable {
                 }
             }
         } catch (IOException e) {
-            LOG.warn("could not determine which decided records are missing: {}; run 'wal verify'", e.getMessage());
+            LOG.warn("could not determine whether decided records are missing: {}; run 'wal verify'", e.getMessage());
         }
     }
 

@@ -155,16 +155,17 @@ final class OutcomeLog {
         limit.say("fault", leftOut -> LOG.error("verification error{}", leftOut, e));
     }
 
-    /** Logs that the store lost an outcome, which may have been answered, and now has another one for its id. */
+    /** Logs that the store lost an outcome, with which its sender may have been answered, and now has another outcome for
+     * the same id. */
     void lost(StoredOutcome ours, StoredOutcome existing) {
         LOG.error(
-                "PCS {} outcome lost: may have been answered {} {}; the dedup store lost this outcome and now has {} {} for {} content",
+                "PCS {} outcome lost: its sender may have been answered {} {}, but the dedup store lost that outcome; the store now has {} {}, decided for {}",
                 existing.id(),
                 ours.status(),
                 text(ours),
                 existing.status(),
                 text(existing),
-                ours.digest().equals(existing.digest()) ? "the same" : "different");
+                ours.digest().equals(existing.digest()) ? "the same content" : "different content under this id");
     }
 
     private static String text(StoredOutcome recorded) {
@@ -177,7 +178,9 @@ final class OutcomeLog {
      */
     void overruled(StoredOutcome ours, StoredOutcome existing) {
         if (ours.digest().equals(existing.digest())) {
-            LOG.info("PCS {} duplicate: logged again while the dedup store was unavailable", existing.id());
+            LOG.info(
+                    "PCS {} duplicate: it was logged again, because its outcome was not found in the dedup store before",
+                    existing.id());
         } else {
             LOG.warn("PCS {} overruled: another outcome was recorded first, for different content", existing.id());
         }

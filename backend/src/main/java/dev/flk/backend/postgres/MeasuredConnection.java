@@ -18,7 +18,7 @@ import java.util.regex.Pattern;
 /** A connection that records the time of each statement and of each commit. */
 final class MeasuredConnection implements InvocationHandler {
     private static final String TOOK_TOO_LONG = "57014";
-    /** The verb of a statement; that of the change which a WITH statement makes, if it makes one. */
+    /** The verb of a statement. If a WITH statement changes rows, the verb of its first change. */
     private static final Pattern VERB =
             Pattern.compile("^\\s*(?:WITH\\b.*?\\b(INSERT INTO|DELETE FROM)\\b|(\\w+))", Pattern.DOTALL);
 

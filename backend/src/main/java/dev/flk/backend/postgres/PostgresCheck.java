@@ -307,7 +307,7 @@ public final class PostgresCheck {
                 "raise max_connections, or lower POSTGRES_POOL_MAX");
     }
 
-    /** Returns the number of connections that a process opens beside those of the pool. */
+    /** Returns the number of connections that a process opens in addition to the pool. */
     private static int otherConnections(Pool pool) {
         return switch (pool) {
             case DEDUP -> 4;
@@ -625,9 +625,9 @@ public final class PostgresCheck {
                 Math.abs(ahead) <= MOST_CLOCK_MILLIS,
                 String.format(
                         Locale.ROOT,
-                        "the server is %.1f s %s",
+                        "the clock of the server is %.1f s %s",
                         Math.abs(ahead) / 1e3,
-                        ahead < 0 ? "behind this machine" : "ahead of this machine"),
+                        ahead < 0 ? "slow" : "fast"),
                 "at most " + MOST_CLOCK_MILLIS / 1_000 + " s apart",
                 "synchronise both clocks");
     }

@@ -56,7 +56,7 @@ public record PostgresFailures(String server, String limit) {
         return "Postgres at " + server + ": " + what;
     }
 
-    /** Returns the innermost SQL failure, such as the failed connection behind a time-out of the pool. */
+    /** Returns the innermost SQL failure, such as the failed connection that caused a time-out of the pool. */
     private static SQLException root(SQLException thrown) {
         return thrown.getCause() instanceof SQLException cause ? root(cause) : thrown;
     }

@@ -33,7 +33,7 @@ public record Schema(String history, String migrations, long turn) {
     /**
      * How far the tables are migrated.
      *
-     * @param version the version of the tables; {@code 0} if there are none
+     * @param version the version of the tables; {@code 0} if the tables do not exist
      * @param pending the number of migrations that are missing
      */
     record Progress(String version, int pending) {}

@@ -209,7 +209,7 @@ public final class RecordFollower implements AutoCloseable {
                         position,
                         message);
             } else {
-                LOG.warn("the record of outcomes waits, because the state can't be written: {}", message);
+                LOG.warn("the record of outcomes waits, because the state can't be read or written: {}", message);
             }
         } else if (message == null && toldFailure != null) {
             LOG.info("the record of outcomes continues");
@@ -436,7 +436,7 @@ public final class RecordFollower implements AutoCloseable {
             sha256.update(record.body());
             return HexFormat.of().formatHex(sha256.digest(), 0, DIGEST_BYTES);
         } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java has SHA-256", e);
+            throw new IllegalStateException("this JVM has no SHA-256", e);
         }
     }
 

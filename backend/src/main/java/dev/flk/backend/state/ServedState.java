@@ -164,7 +164,7 @@ public final class ServedState implements AutoCloseable {
         metrics.watchers.watch(port::streams);
         timer.scheduleWithFixedDelay(this::look, LOOK_EVERY_MILLIS, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
         timer.scheduleWithFixedDelay(() -> removeOld(config), 1, REMOVE_EVERY_MINUTES, TimeUnit.MINUTES);
-        LOG.info("state on {} port {}, {}", config.bindAddress(), port.port(), config.engineName());
+        LOG.info("serving the state on {} port {}, engine: {}", config.bindAddress(), port.port(), config.engineName());
         if (config.openToAll()) {
             LOG.warn("STATE_AUTH=none: anyone who reaches this port can read and write all state");
         }

@@ -256,7 +256,8 @@ public final class StateDump {
                 Event event = event(line);
                 boolean follows = event.revision() > revision && event.committedAtMicros() > atMicros;
                 if (event.revision() > floor ? !follows : revision > floor) {
-                    throw new IOException("revision " + event.revision() + " is out of order");
+                    throw new IOException(
+                            "revision " + event.revision() + " or its time does not follow the one before");
                 }
                 events++;
                 return event;

@@ -83,6 +83,23 @@ final class SteadyClockTest {
         assertThat(expiry()).as("nothing that arrived before is alive").isEqualTo(clock.instant());
     }
 
+    /** The second jump comes within the life of what arrived between the two. */
+    @Test
+    void instant_setAheadTwice_expiresNothingEarly() {
+        pass(Duration.ofDays(1));
+        set(Duration.ofDays(1));
+        pass(Duration.ofDays(11));
+        Instant end = clock.instant().plus(LIFE);
+        pass(Duration.ofDays(1));
+        set(Duration.ofDays(20));
+        for (int hours = 13 * 24; hours < 26 * 24; hours++) {
+            assertThat(expiry()).as("hour " + hours).isBefore(end);
+            pass(Duration.ofHours(1));
+        }
+        pass(LIFE);
+        assertThat(expiry()).as("follows in the end").isEqualTo(clock.instant());
+    }
+
     @Test
     void instant_setBackForHours_whatArrivedThenLivesAsLong() {
         set(Duration.ofDays(-15));

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.postgres;
 
+import static dev.flk.backend.metrics.ScrapedText.sample;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.dedup.PostgresStores;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.postgres.CheckedServer.CheckMetrics;
 import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.postgres.PostgresCheck.Finding;
 import dev.flk.backend.postgres.PostgresCheck.Grade;
@@ -252,7 +255,7 @@ class PostgresCheckTest {
     @Test
     void clockThatIsOff_isNamed() {
         PostgresCheck early = check(USUAL, () -> Instant.now().minusSeconds(3_600));
-        assertBad("clock", "the server is 3600.0 s ahead of this machine", early);
+        assertBad("clock", "the clock of the server is 3600.0 s fast", early);
     }
 
     @Test
@@ -283,6 +286,28 @@ class PostgresCheckTest {
         Finding locks =
                 find("lock_waits", new PostgresCheck(plain, EnumSet.allOf(Pool.class), USUAL, InstantSource.system()));
         assertThat(locks.measured()).isEqualTo("none of this role; GRANT pg_monitor shows those of others");
+    }
+
+    @Test
+    void metrics_showEachPoint_andNaNWhileTheServerIsUnreachable() {
+        Metrics metrics = new Metrics("test");
+        CheckMetrics shown = new CheckMetrics(metrics);
+        server.execute(database, "DROP INDEX flk_outcomes_expiry");
+        try (CheckedServer checked = CheckedServer.start(check(USUAL, InstantSource.system()), shown)) {
+            checked.look();
+            assertThat(sample(metrics, "flk_postgres_check{point=\"indexes\",}"))
+                    .isZero();
+            assertThat(sample(metrics, "flk_postgres_check{point=\"migrations\",}"))
+                    .isOne();
+            assertThat(sample(metrics, "flk_postgres_check{point=\"backup\",}")).isNaN();
+        }
+        PostgresConfig gone = PostgresStores.config(server, "none", 4, Duration.ofSeconds(5));
+        try (CheckedServer checked = CheckedServer.start(
+                new PostgresCheck(gone, EnumSet.allOf(Pool.class), USUAL, InstantSource.system()), shown)) {
+            checked.look();
+            assertThat(sample(metrics, "flk_postgres_check{point=\"migrations\",}"))
+                    .isNaN();
+        }
     }
 
     @Test

@@ -58,8 +58,9 @@ final class Statements {
     private static final int ROWS_AT_ONCE = 1_000;
 
     /**
-     * Looks up a note of evidence. The position is not compared: if the note was lost, the evidence is merely logged
-     * once more.
+     * Looks up a note that evidence is in the log. Unlike {@link #LOOK_UP}, this statement does not read the token of the
+     * position, which would show that the database has lost rows: if the note was lost, the evidence is merely appended
+     * to the log again.
      */
     static final String LOOK_UP_EVIDENCE =
             "SELECT 1 FROM flk_evidence WHERE pcs_id = ? AND digest = ? AND expires_at_millis > ?";

@@ -73,13 +73,9 @@ final class Keys {
      * @param counter the number of writing calls within one incarnation
      */
     record Position(OptionalLong completeUpTo, String incarnation, long counter) {
-        private static final Pattern TEXT = Pattern.compile("([0-9]{1,19}|-) ([0-9a-f]{16}) ([0-9]{1,19})");
+        private static final Pattern TEXT = Pattern.compile("([0-9]{1,18}|-) ([0-9a-f]{16}) ([0-9]{1,18})");
 
-        /**
-         * Parses a text in the format of {@link #text}; returns empty for a text in another format.
-         *
-         * @throws NumberFormatException if a number exceeds {@code Long.MAX_VALUE}
-         */
+        /** Parses a text in the format of {@link #text}; returns empty for a text in another format. */
         static Optional<Position> parse(String text) {
             Matcher parts = TEXT.matcher(text);
             if (!parts.matches()) {

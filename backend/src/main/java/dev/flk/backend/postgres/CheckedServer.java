@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.postgres;
+
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.Metrics.Sample;
+import dev.flk.backend.postgres.PostgresCheck.Finding;
+import dev.flk.backend.postgres.PostgresCheck.Grade;
+import dev.flk.program.threads.DaemonThreads;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Repeats a check of the server every five minutes and shows each point in {@code flk_postgres_check}: 1 within its
+ * limit, 0 beyond it, and NaN if it could not be measured or is not checked.
+ */
+public final class CheckedServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(CheckedServer.class);
+    private static final Duration EVERY = Duration.ofMinutes(5);
+    private static final Duration FIRST_AFTER = Duration.ofSeconds(30);
+
+    private final PostgresCheck check;
+    private final CheckMetrics metrics;
+    private final ScheduledExecutorService timer =
+            Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("postgres-check"));
+
+    /** The samples of {@code flk_postgres_check}; none before the first check. */
+    public static final class CheckMetrics extends Metrics.Feature {
+        private volatile List<Sample> samples = List.of();
+
+        public CheckMetrics(Metrics metrics) {
+            super(metrics);
+            gaugeFamily(
+                    "flk_postgres_check",
+                    "1 if this point of the checklist of Postgres is within its limit, 0 if not.",
+                    List.of("point"),
+                    () -> samples);
+        }
+    }
+
+    private CheckedServer(PostgresCheck check, CheckMetrics metrics) {
+        this.check = check;
+        this.metrics = metrics;
+    }
+
+    /** Starts to check the server, first after half a minute, when the backend has migrated the tables. */
+    public static CheckedServer start(PostgresCheck check, CheckMetrics metrics) {
+        CheckedServer checked = new CheckedServer(check, metrics);
+        checked.timer.scheduleWithFixedDelay(
+                checked::look, FIRST_AFTER.toSeconds(), EVERY.toSeconds(), TimeUnit.SECONDS);
+        return checked;
+    }
+
+    /** Checks the server once; the timer calls it. */
+    void look() {
+        try {
+            metrics.samples = check.run().stream().map(CheckedServer::sample).toList();
+        } catch (IOException e) { // the store reports that it can't be reached
+            metrics.samples = unknown();
+        } catch (RuntimeException e) { // thrown further, it would end the timer silently
+            LOG.error("the check of Postgres failed and will be retried", e);
+            metrics.samples = unknown();
+        }
+    }
+
+    private List<Sample> unknown() {
+        return check.points().stream()
+                .map(point -> new Sample(List.of(point), Double.NaN))
+                .toList();
+    }
+
+    private static Sample sample(Finding finding) {
+        double value = finding.grade() == Grade.OK ? 1 : finding.grade() == Grade.BAD ? 0 : Double.NaN;
+        return new Sample(List.of(finding.point()), value);
+    }
+
+    @Override
+    public void close() {
+        timer.shutdownNow();
+    }
+}
