@@ -165,7 +165,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
     /** Logs an unexpected failure and closes the connection at once. */
     void fail(Throwable cause) {
-        log.error("A connection was closed after an unexpected failure", cause);
+        log.error("a connection was closed after an unexpected failure", cause);
         close();
     }
 

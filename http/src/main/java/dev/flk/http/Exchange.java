@@ -105,7 +105,7 @@ public final class Exchange {
             // the heap had no room for the large array that a long body needs
             refuseEarly();
         } catch (RuntimeException | StackOverflowError e) {
-            log.error("A request failed unexpectedly; it is answered 500 unless it had been answered", e);
+            log.error("a request failed unexpectedly; it was answered 500, unless it already had an answer", e);
             answer(Refusal.internalError());
         }
     }

@@ -92,7 +92,7 @@ final class Loop {
         try {
             return answer.get();
         } catch (RuntimeException | Error e) {
-            log.error("An answer could not be rendered; its request is answered 500", e);
+            log.error("an answer could not be rendered; its request was answered 500", e);
             return Refusal.internalError();
         }
     }

@@ -54,8 +54,8 @@ final class BackgroundAppends {
         limit.say(
                 "append",
                 leftOut -> LOG.error(
-                        "outbox append error: {}; the records of sent and settled certificates are written again until"
-                                + " the disk accepts them, after a crash some certificates may be sent twice{}",
+                        "outbox append error: {}; the agent keeps trying to write which certificates were sent and settled;"
+                                + " if it crashes before that succeeds, some are sent twice{}",
                         failure.getMessage(),
                         leftOut));
     }

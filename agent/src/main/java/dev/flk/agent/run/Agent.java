@@ -187,7 +187,8 @@ public final class Agent implements Closeable {
         config.neededRestart(next)
                 .forEach(setting -> LOG.warn("{} was changed; restart the agent to apply it", setting));
         sender.reconfigure(next.sending());
-        LOG.info("the configuration was read again; what can change without a restart applies to waiting certificates, too");
+        LOG.info(
+                "the configuration was read again; what can change without a restart applies to waiting certificates, too");
     }
 
     /**

@@ -140,7 +140,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
                     "tls_refused", Map.of("file", files.certificate().toString(), "problem", String.valueOf(problem)));
             LOG.error(
                     "TLS can't be renewed, the certificate that was read before stays in force until {}; fix the files,"
-                            + " they are looked at every second: {}",
+                            + " which are read again every second: {}",
                     inForce.notAfter(),
                     problem);
         }
