@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
-from typing import Any, Callable, Iterator, Optional, Union
+from typing import Any, Callable, Iterator, Literal, Optional, Union
 
 import grpc
 from flk.state.v1 import state_pb2 as pb
@@ -23,6 +23,10 @@ from flk_state.errors import REJECTIONS, TRANSIENT, error
 Point = Union[int, datetime]
 """A point in history: a revision, or a time with its zone."""
 
+Order = Literal["key", "newest", "oldest"]
+"""The order of what ``find`` finds: by agent and key, or by the time of the commit."""
+
+_ORDERS = {"key": pb.FindRequest.BY_KEY, "newest": pb.FindRequest.NEWEST_FIRST, "oldest": pb.FindRequest.OLDEST_FIRST}
 _INITIAL_BACKOFF_SECONDS = 0.1
 _MAX_BACKOFF_SECONDS = 2.0
 _MAX_MESSAGE_BYTES = 8 << 20
@@ -189,10 +193,18 @@ class StateClient:
         for page in self._pages(self._stub.ListNamespaces, pb.ListNamespacesRequest(prefix=prefix)):
             yield from page.names
 
-    def find(self, json_path: str, agent_id: str = "") -> Iterator[Match]:
-        """Yields the keys whose newest value matches an SQL/JSON path, ordered by agent and key. An empty agent
-        selects all agents. Requires a state in Postgres."""
-        request = pb.FindRequest(namespace=self._namespace, agent_id=agent_id, json_path=json_path)
+    def find(
+        self, json_path: str = "", agent_id: str = "", *, contains: str = "", order: Order = "key"
+    ) -> Iterator[Match]:
+        """Yields the keys whose newest value matches an SQL/JSON path, contains a JSON document, or both. An empty
+        agent selects all agents. The order is that of keys, or of commits. Requires a state in Postgres."""
+        request = pb.FindRequest(
+            namespace=self._namespace,
+            agent_id=agent_id,
+            json_path=json_path,
+            contains=contains,
+            order=_ORDERS[order],
+        )
         for page in self._pages(self._stub.Find, request):
             for entry in page.entries:
                 yield Match(entry.key.agent_id, entry.key.key, _version(entry.version))

@@ -74,8 +74,8 @@ public final class Backend implements AutoCloseable {
     private static final Duration FINISH_WITHIN = Duration.ofSeconds(5);
 
     /**
-     * The time for which the backend still answers probes after it has lost its log, so that operators can see why it
-     * ends.
+     * The time for which the backend still answers probes after it has lost the lock of its log, so that operators can
+     * see why it ends.
      */
     private static final Duration LOSS_SHOWN = Duration.ofSeconds(5);
 

@@ -10,6 +10,7 @@ import dev.flk.backend.testing.PostgresServer;
 import dev.flk.state.History.At;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.KeyAt;
+import dev.flk.state.Storage.Search;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.sql.Connection;
@@ -46,7 +47,7 @@ class PostgresCommitsTest {
 
             assertThat(state.engine
                             .reads()
-                            .find("default", "", "$[*] ? (@ == 250000)", null, 10)
+                            .find("default", "", Search.path("$[*] ? (@ == 250000)"), null, 10)
                             .entries())
                     .extracting(found -> found.key().name())
                     .containsExactly("numbers1");

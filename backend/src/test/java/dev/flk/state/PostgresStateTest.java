@@ -14,12 +14,16 @@ import dev.flk.backend.testing.PostgresServer;
 import dev.flk.state.History.At;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.Document;
+import dev.flk.state.Storage.Page;
+import dev.flk.state.Storage.Search;
+import dev.flk.state.Storage.Search.Order;
 import dev.flk.state.postgres.PostgresStorage;
 import dev.flk.state.postgres.StateDatabase;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.function.Supplier;
@@ -76,14 +80,20 @@ class PostgresStateTest extends StateContract {
             }
             server.execute(database, "VACUUM ANALYZE");
 
-            awaitUse(
-                    "flk_state_newest_documents",
-                    () -> assertThat(state.engine
-                                    .reads()
-                                    .find("default", "", "$.n ? (@ == 77)", null, 10)
-                                    .entries())
-                            .extracting(Document::key)
-                            .containsExactly(key("a", "k77")));
+            for (Search search : List.of(
+                    Search.path("$.n ? (@ == 77)"),
+                    Search.path("$.n == 77"),
+                    new Search("", "{\"n\":77}", Order.BY_KEY),
+                    new Search("", "{\"n\":77}", Order.NEWEST_FIRST))) {
+                awaitUse(
+                        "flk_state_newest_documents",
+                        () -> assertThat(state.engine
+                                        .reads()
+                                        .find("default", "", search, null, 10)
+                                        .entries())
+                                .extracting(Document::key)
+                                .containsExactly(key("a", "k77")));
+            }
         }
     }
 
@@ -188,9 +198,52 @@ class PostgresStateTest extends StateContract {
     }
 
     private static List<String> found(EngineHarness state, String path) {
-        return state.engine.reads().find("default", "", path, null, 10).entries().stream()
+        return state.engine.reads().find("default", "", Search.path(path), null, 10).entries().stream()
                 .map(found -> found.key().name())
                 .toList();
+    }
+
+    @Test
+    void find_contains_isOrderedAndPaged() {
+        try (EngineHarness state = new EngineHarness(storages())) {
+            for (int i = 0; i < 7; i++) {
+                state.apply(
+                        state.write(
+                                "a" + i % 2, "k" + i, "{\"n\":" + i + ",\"open\":" + (i != 3) + ",\"tags\":[\"x\",1]}"),
+                        state.write("a9", "k" + i, "{\"open\":true}"));
+            }
+            String open = "{\"open\":true,\"tags\":[\"x\"]}";
+            assertThat(pages(state, new Search("", open, Order.BY_KEY)))
+                    .containsExactly("a0/k0", "a0/k2", "a0/k4", "a0/k6", "a1/k1", "a1/k5");
+            assertThat(pages(state, new Search("", open, Order.OLDEST_FIRST)))
+                    .containsExactly("a0/k0", "a1/k1", "a0/k2", "a0/k4", "a1/k5", "a0/k6");
+            assertThat(pages(state, new Search("$.n > 1", open, Order.NEWEST_FIRST)))
+                    .containsExactly("a0/k6", "a1/k5", "a0/k4", "a0/k2");
+            assertThat(pages(state, new Search("", "{\"open\":true}", Order.NEWEST_FIRST)))
+                    .startsWith("a0/k6", "a9/k6", "a1/k5", "a9/k5")
+                    .hasSize(13);
+            for (Search wrong : List.of(new Search("", "{", Order.BY_KEY), new Search("$.n ? (", "{}", Order.BY_KEY))) {
+                assertThatThrownBy(() -> pages(state, wrong)).hasMessageContaining("that Postgres understands");
+            }
+            assertThatThrownBy(() -> new Search("", "", Order.BY_KEY)).hasMessageContaining("both empty");
+            assertThat(RandomStates.reasonOf(() -> state.engine
+                            .reads()
+                            .find("default", "", new Search("", open, Order.NEWEST_FIRST), "a\0b", 1)))
+                    .isEqualTo(Reason.INVALID);
+        }
+    }
+
+    private static List<String> pages(EngineHarness state, Search search) {
+        List<String> all = new ArrayList<>();
+        String after = null;
+        do {
+            Page<Document> page = state.engine.reads().find("default", "", search, after, 2);
+            page.entries()
+                    .forEach(found ->
+                            all.add(found.key().agentId() + "/" + found.key().name()));
+            after = page.next();
+        } while (after != null);
+        return all;
     }
 
     /** What is wrong with one call is no outage for the others. */
@@ -200,13 +253,14 @@ class PostgresStateTest extends StateContract {
             state.apply(state.write("a", "k", "{\"n\":1}"), state.write("a", "odd", "\"\\u0000\""));
             assertThat(state.engine
                             .reads()
-                            .find("default", "", "$.n ? (@ == 1)", null, 10)
+                            .find("default", "", Search.path("$.n ? (@ == 1)"), null, 10)
                             .entries())
                     .extracting(Document::key)
                     .containsExactly(key("a", "k"));
             for (String path :
                     List.of("$.n ? (", "", "$ ? (@ like_regex \"a\" flag \"x\")", "$" + ".a".repeat(9_000))) {
-                assertThat(RandomStates.reasonOf(() -> state.engine.reads().find("default", "", path, null, 10)))
+                assertThat(RandomStates.reasonOf(
+                                () -> state.engine.reads().find("default", "", Search.path(path), null, 10)))
                         .isEqualTo(Reason.INVALID);
             }
             assertThat(state.engine.problem()).isEmpty();

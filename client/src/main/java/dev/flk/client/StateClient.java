@@ -292,7 +292,7 @@ public final class StateClient implements AutoCloseable {
         return text;
     }
 
-    /** A key whose newest value matched in {@link #find}, with this value. */
+    /** A key whose newest value matched a search, with this value. */
     public record Match(String agentId, String key, Versioned value) {}
 
     /**
@@ -302,11 +302,13 @@ public final class StateClient implements AutoCloseable {
      * @param agentId the agent; empty for all agents
      */
     public List<Match> find(String agentId, String jsonPath) {
+        return find(Search.path(jsonPath).ofAgent(agentId));
+    }
+
+    /** Returns the keys whose newest value matches a search, with these values. Requires a state in Postgres. */
+    public List<Match> find(Search search) {
         List<Match> all = new ArrayList<>();
-        FindRequest.Builder request = FindRequest.newBuilder()
-                .setNamespace(namespace)
-                .setAgentId(agentId)
-                .setJsonPath(jsonPath);
+        FindRequest.Builder request = search.request().toBuilder().setNamespace(namespace);
         do {
             FindResponse page = call(timed -> timed.find(request.build()));
             page.getEntriesList()

@@ -30,7 +30,8 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @Tag("thorough")
 final class LostAnswerIT {
-    private static final Pattern TOLD = Pattern.compile("PCS ([0-9a-f]{64}) outcome lost: its sender may have been answered ");
+    private static final Pattern TOLD =
+            Pattern.compile("PCS ([0-9a-f]{64}) outcome lost: its sender may have been answered ");
 
     private static final Pattern POLICY = Pattern.compile("\"policy\":\"[0-9a-f]{12}\"");
 

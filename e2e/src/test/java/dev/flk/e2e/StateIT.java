@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.backend.testing.PostgresServer;
 import dev.flk.client.Replay;
+import dev.flk.client.Search;
 import dev.flk.client.StateCallException;
 import dev.flk.client.StateClient;
 import dev.flk.client.StateClient.Match;
@@ -188,6 +189,9 @@ class StateIT {
                 assertThat(two.find("", "$.fact ? (@ starts with \"Paris\")"))
                         .extracting(Match::agentId, Match::key)
                         .containsExactly(tuple("agent-1", "memory"));
+                assertThat(two.find(Search.containing("{\"n\":3.5}").newestFirst()))
+                        .extracting(Match::key)
+                        .containsExactly("memory");
                 assertThatThrownBy(() -> two.find("agent-1", "$.fact ? ("))
                         .hasMessageContaining("json_path is not a path that Postgres understands");
 

@@ -5,10 +5,11 @@ import dev.flk.http.HttpServer.HttpOptions;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * The resources that all connections of a server hold together, with their limits.
+ * The amounts of resources that all connections of a server use in total, and the limits of these amounts.
  *
  * @param connections the number of open connections
- * @param requests the number of unanswered requests that count as in progress
+ * @param requests the number of requests that were passed to an endpoint and are unanswered, except those to endpoints
+ *     that answer without waiting (whose {@link Routes.Endpoint#takesPlace} is false)
  * @param bodyBytes the bytes of bodies that are being read or whose requests are unanswered, plus the bytes reserved
  *     for processing these bodies
  * @param answerBytes the bytes of answers that the network has not accepted yet, and reservations for further answers

@@ -6,6 +6,7 @@ import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Page;
+import dev.flk.state.Storage.Search;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -176,27 +177,22 @@ public final class StateReads {
     }
 
     /**
-     * Returns keys whose newest value matches an SQL/JSON path; see {@link Storage.Reads#find}.
+     * Returns keys whose newest value matches a search; see {@link Storage.Reads#find}.
      *
      * @param agentId the agent; empty for all agents
      */
-    public Page<Document> find(String namespace, String agentId, String jsonPath, @Nullable String after, int limit) {
+    public Page<Document> find(String namespace, String agentId, Search search, @Nullable String after, int limit) {
         StateKey.requireNamespace(namespace);
         if (!agentId.isEmpty()) {
             StateKey.requireAgentId(agentId);
         }
-        requireText(jsonPath, null);
-        if (after != null && !after.matches("[^\\p{Cntrl}]+\0[^\\p{Cntrl}]+")) {
-            throw Reason.INVALID.because("page_token was not returned by Find");
+        String position = search.order() == Search.Order.BY_KEY ? "" : "[0-9]{1,18}\0";
+        if (after != null && !after.matches(position + "[^\\p{Cntrl}]+\0[^\\p{Cntrl}]+")) {
+            throw Reason.INVALID.because("page_token was not returned by this Find");
         }
         engine.requireUp();
         return engine.reading(reads -> reads.find(
-                namespace,
-                agentId,
-                jsonPath,
-                after,
-                Math.min(limit, StateEngine.MAX_PAGE),
-                StateEngine.MAX_PAGE_BYTES));
+                namespace, agentId, search, after, Math.min(limit, StateEngine.MAX_PAGE), StateEngine.MAX_PAGE_BYTES));
     }
 
     /** Rejects control characters, which storages use as separators between names. */

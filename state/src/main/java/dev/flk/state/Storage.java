@@ -87,15 +87,14 @@ public interface Storage extends AutoCloseable {
         Page<String> namespaces(String prefix, @Nullable String after, int limit);
 
         /**
-         * Returns the keys of a namespace whose newest value matches an SQL/JSON path, in the order of keys, with these
-         * values.
+         * Returns the keys of a namespace whose newest value matches a search, with these values.
          *
          * @param agentId the agent; empty for all agents
          * @param after {@link Page#next} of the previous page; null for the first page
-         * @throws StateException INVALID if the path is invalid; UNIMPLEMENTED if this storage can't search values
+         * @throws StateException INVALID if the search is invalid; UNIMPLEMENTED if this storage can't search values
          */
         default Page<Document> find(
-                String namespace, String agentId, String jsonPath, @Nullable String after, int limit, long maxBytes) {
+                String namespace, String agentId, Search search, @Nullable String after, int limit, long maxBytes) {
             throw Reason.UNIMPLEMENTED.because("Find needs the state in Postgres (STATE_ENGINE=postgres)");
         }
 
@@ -300,6 +299,47 @@ public interface Storage extends AutoCloseable {
     record Batch(List<Event> events, Map<RequestKey, Answered> answered) {
         public boolean isEmpty() {
             return events.isEmpty() && answered.isEmpty();
+        }
+    }
+
+    /**
+     * A search in newest values, in SQL/JSON as Postgres understands it. The search has a path, a contained document, or
+     * both.
+     *
+     * @param jsonPath a path that finds something in the value, or a predicate that is true of it; empty for none
+     * @param contains a JSON document that the value contains; empty for none
+     * @param order the order of the results
+     */
+    record Search(String jsonPath, String contains, Order order) {
+        private static final int MOST_CHARS = 10_000;
+
+        /** The order of results. */
+        public enum Order {
+            /** By agent and key. */
+            BY_KEY,
+            /** By the time of the commit, newest first. */
+            NEWEST_FIRST,
+            /** By the time of the commit, oldest first. */
+            OLDEST_FIRST
+        }
+
+        public Search {
+            if (jsonPath.isEmpty() && contains.isEmpty()) {
+                throw Reason.INVALID.because("json_path and contains are both empty; give one of them");
+            }
+            for (String text : List.of(jsonPath, contains)) {
+                if (text.length() > MOST_CHARS || text.indexOf('\0') >= 0) {
+                    throw Reason.INVALID.because((text.equals(jsonPath) ? "json_path" : "contains")
+                            + (text.length() > MOST_CHARS
+                                    ? " is longer than " + MOST_CHARS + " characters"
+                                    : " contains a zero character"));
+                }
+            }
+        }
+
+        /** Returns a search by path, in the order of keys. */
+        public static Search path(String jsonPath) {
+            return new Search(jsonPath, "", Order.BY_KEY);
         }
     }
 

@@ -33,10 +33,11 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * The separator is a comma, a semicolon or a tab, whichever is most frequent in the first line; a line like {@code
- * sep=;} before it, as Excel writes it, takes precedence. With a semicolon or a tab, numbers may have a decimal comma.
- * A time is a number or a text in ISO 8601 (in UTC if it has no zone). A number below 1e11 is in seconds since 1970,
- * any other number in milliseconds. Times must increase. A file with one column has no times; row numbers replace them.
- * Rows with an empty cell are skipped and counted. {@code NaN}, {@code Infinity} and numbers that overflow a double are
+ * sep=;} before it, as Excel writes it, takes precedence. By default, numbers may
+ * have a decimal comma if the separator is a semicolon or a tab. A time is a number or a text in ISO 8601 (in UTC if it
+ * has no zone). A number with an absolute value below 1e11 is in seconds since 1970, one below 1e14 is in milliseconds,
+ * and any other is an error. Times must increase, unless the format sorts the rows. A file with one column has no times;
+ * row numbers replace them. Rows in which the time or a value is empty are skipped and counted. {@code NaN}, {@code Infinity} and numbers that overflow a double are
  * errors: replacing them would put invented values into a certificate. Quotes, spaces around a number, blank lines,
  * CRLF line ends, a byte order mark and further columns are allowed. A file may be compressed with gzip.
  * {@link CsvFormat} contains the properties that a file does not show.

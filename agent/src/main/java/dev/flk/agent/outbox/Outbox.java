@@ -399,8 +399,9 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns the time of an entry's first unanswered sending, in milliseconds since 1970, on the clock that measures
-     * {@code MAX_AGE}; -1 if no sending is unanswered. The entry may have been at the backend since that time.
+     * Returns the time of the first sending with which an entry may have reached the backend's log, in milliseconds
+     * since 1970, on the clock that measures {@code MAX_AGE}. Returns -1 if the entry has not been sent or is known not
+     * to have arrived.
      */
     public long unansweredSinceMillis(OutboxEntry entry) {
         return contents.pending().unansweredSinceMillis(entry.sequence());

@@ -24,7 +24,10 @@ final class Pending {
     private final TreeMap<Long, Chunk> chunks = new TreeMap<>();
     /** The locations of the certificates of moved entries: the sequence of the record, by the sequence of the entry. */
     private final Map<Long, Long> moved = new HashMap<>();
-    /** The time of each entry's first unanswered sending, in milliseconds since 1970, by the sequence of the entry. */
+    /**
+     * The time of the first sending with which an entry may have reached the backend's log, in milliseconds since 1970,
+     * by the sequence of the entry.
+     */
     private final Map<Long, Long> unanswered = new HashMap<>();
 
     private final Shards shards = new Shards();

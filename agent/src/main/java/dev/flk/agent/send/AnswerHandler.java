@@ -184,8 +184,8 @@ final class AnswerHandler {
                 "age",
                 leftOut -> LOG.warn(
                         "the clocks of this machine and of the backend have jumped forward together; a certificate that"
-                                + " is older than MAX_AGE by these clocks waits: it is given up if both stay there for"
-                                + " {} minutes, otherwise it is sent{}",
+                                + " exceeds MAX_AGE only because of this jump waits: it is given up if neither clock"
+                                + " goes back within {} minutes, otherwise it is sent{}",
                         AgeClock.CONFIRMED_AFTER.toMinutes(),
                         leftOut));
         queued.dueNanos = nanoTicker.getAsLong() + AGE_CHECK_NANOS;

@@ -211,9 +211,9 @@ final class BackendLink {
                 .ifPresent(ahead -> limit.say(
                         "date",
                         leftOut -> LOG.warn(
-                                "{}: the Date of an answer differs by {} s from this machine's clock, which does"
-                                        + " not match the offset assumed so far; this Date is ignored until more"
-                                        + " answers confirm it{}",
+                                "{}: the Date of an answer differs by {} s from this machine's clock. This"
+                                        + " difference does not match the offset assumed so far; the Date is ignored"
+                                        + " unless the next answers confirm it{}",
                                 client.base(),
                                 ahead.toSeconds(),
                                 leftOut)));

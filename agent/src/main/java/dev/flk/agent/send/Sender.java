@@ -370,7 +370,7 @@ public final class Sender {
                     limit.say(
                             "health",
                             leftOut -> LOG.warn(
-                                    "{}/health: {}; sending waits{}",
+                                    "{}/health: {}; sending to this backend waits{}",
                                     link.client().base(),
                                     Printable.of(what),
                                     leftOut));

@@ -10,6 +10,7 @@ import dev.flk.backend.state.StateConfig;
 import dev.flk.backend.state.StateDump;
 import dev.flk.backend.state.StoppedState;
 import dev.flk.client.Replay;
+import dev.flk.client.Search;
 import dev.flk.client.StateCallException;
 import dev.flk.client.StateCare.Dump;
 import dev.flk.client.StateClient;
@@ -280,13 +281,26 @@ final class StateCommand {
     @Command(
             name = "find",
             description = {
-                "Prints the keys whose value matches an SQL/JSON path.",
+                "Prints the keys whose value matches an SQL/JSON path, contains a document, or both.",
                 "",
-                "It needs STATE_ENGINE=postgres. An example: '$.fact ? (@ starts with \"P\")'",
+                "It needs STATE_ENGINE=postgres. Examples: '$.fact ? (@ starts with \"P\")'",
+                "for PATH, '$.score > 90', or --contains '{\"status\":\"open\"}'.",
                 ""
             })
     int find(
-            @Parameters(paramLabel = "PATH") String path,
+            @Parameters(paramLabel = "PATH", arity = "0..1", defaultValue = "") String path,
+            @Option(
+                            names = "--contains",
+                            paramLabel = "JSON",
+                            description = "Only values that contain this document.",
+                            defaultValue = "")
+                    String contains,
+            @Option(
+                            names = "--order",
+                            paramLabel = "ORDER",
+                            description = "key (the default), newest or oldest first.",
+                            defaultValue = "key")
+                    Order order,
             @Option(
                             names = "--agent",
                             paramLabel = "AGENT",
@@ -294,11 +308,27 @@ final class StateCommand {
                             defaultValue = "")
                     String agent)
             throws IOException {
-        return with(client -> client.find(agent, path)
+        if (path.isEmpty() && contains.isEmpty()) {
+            throw new ParameterException(spec.commandLine(), "give PATH or --contains");
+        }
+        Search search = Search.path(path).andContaining(contains).ofAgent(agent);
+        return with(client -> client.find(
+                        switch (order) {
+                            case key -> search;
+                            case newest -> search.newestFirst();
+                            case oldest -> search.oldestFirst();
+                        })
                 .forEach(match -> output().print(
                                 FoundLine.of(namespaceOr(DEFAULT_NAMESPACE), match),
                                 found -> Printable.of(found.agentId() + " " + found.key() + "  " + found.value())
                                         + "\n")));
+    }
+
+    /** The values of {@code --order}, as a user writes them. */
+    private enum Order {
+        key,
+        newest,
+        oldest
     }
 
     private record FoundLine(

@@ -63,7 +63,7 @@ public final class Sweeper implements AutoCloseable {
 
     private void tell(Throwable cause) {
         if (!failedBefore) {
-            LOG.warn("expired entries can't be removed, which will be retried: {}", cause.getMessage());
+            LOG.warn("removing expired entries of the dedup store failed and will be retried: {}", cause.getMessage());
         }
         failedBefore = true;
     }

@@ -229,7 +229,9 @@ final class RecordHandler implements AutoCloseable {
         Optional<RecordedOutcomes> found = record.get();
         if (found.isEmpty()) {
             exchange.answer(
-                    Answer.error(404, "this backend has no record: RECORD or STATE_PORT is off, or it is starting"));
+                    Answer.error(
+                            404,
+                            "this backend is still starting, or keeps no record of outcomes because RECORD or STATE_PORT is off"));
             return;
         }
         if (!exchange.reserveLesserAnswer(MAX_ANSWER_BYTES)) {

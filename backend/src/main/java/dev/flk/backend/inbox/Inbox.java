@@ -128,8 +128,9 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Returns the checkpoint. If it is missing or damaged, creates a new one, which accepts the log from its first
-     * existing record on: by removing the file, an operator declares that missing records are lost for good.
+     * Returns the checkpoint. If the checkpoint file is missing or damaged, creates a new one, which treats all records
+     * before the first existing record of the log as removed. An operator can therefore delete the checkpoint file to
+     * declare that these records are lost for good.
      */
     private static Checkpoint keptMark(
             Log log, FileOps files, RandomGenerator random, Supplier<Optional<String>> idInStore) throws IOException {
@@ -198,8 +199,8 @@ public final class Inbox implements AutoCloseable {
     private void warnOf(Damage absent) {
         if (warned.add(absent)) {
             LOG.warn(
-                    "{}; it was moved away. All of it is decided, and the log continues without it; but the dedup store can't be"
-                            + " rebuilt without it: put it back",
+                    "{}; it was moved away or removed. All its records are decided, so the log continues without it; but the"
+                            + " dedup store can't be rebuilt without it: put it back if you have it",
                     absent.describe());
         }
     }

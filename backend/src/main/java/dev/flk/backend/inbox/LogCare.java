@@ -114,8 +114,7 @@ public final class LogCare implements AutoCloseable {
         timer.shutdown();
         try {
             if (!timer.awaitTermination(FINISH_SECONDS, TimeUnit.SECONDS)) {
-                LOG.warn(
-                        "the compression of a segment did not end in time for the shutdown; it is repeated after the next start");
+                LOG.warn("log maintenance did not end in time for the shutdown; it is repeated after the next start");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -117,7 +117,7 @@ public interface Ingest {
             OVERLOADED("overloaded"),
             /** The log is being read after a start (503). */
             STARTING("starting"),
-            /** The id of a look-up is in flight (503). */
+            /** A look-up asks for an id that is in flight and has no stored outcome yet (503). */
             UNDECIDED("not decided yet");
 
             private final String error;

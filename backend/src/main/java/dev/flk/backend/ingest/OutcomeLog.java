@@ -159,7 +159,7 @@ final class OutcomeLog {
      * the same id. */
     void lost(StoredOutcome ours, StoredOutcome existing) {
         LOG.error(
-                "PCS {} outcome lost: its sender may have been answered {} {}, but the dedup store lost that outcome; the store now has {} {}, decided for {}",
+                "PCS {} outcome lost: its sender may have been answered {} {}, but the dedup store no longer has that outcome. It has another one instead, {} {}, which was decided for {}",
                 existing.id(),
                 ours.status(),
                 text(ours),

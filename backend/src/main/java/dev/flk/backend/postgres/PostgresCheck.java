@@ -301,8 +301,8 @@ public final class PostgresCheck {
                 .sum();
         return Result.of(
                 backends * each + others <= available,
-                "%s need %d, others use %d of %d"
-                        .formatted(ErrorMessages.count(backends, "backend"), backends * each, others, available),
+                "%d for %s and %d of others, of %d"
+                        .formatted(backends * each, ErrorMessages.count(backends, "backend"), others, available),
                 "max_connections covers all",
                 "raise max_connections, or lower POSTGRES_POOL_MAX");
     }
@@ -422,6 +422,9 @@ public final class PostgresCheck {
         Set<String> valid = Set.copyOf(column(connection, """
                 SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
                 WHERE indisvalid AND indrelid IN""" + MINE));
+        if (valid.isEmpty()) {
+            return Result.skipped("there are no tables yet");
+        }
         List<String> missing = pools.stream()
                 .flatMap(pool -> indexes(pool).stream())
                 .filter(name -> !valid.contains(name))

@@ -396,16 +396,17 @@ public final class RecordFollower implements AutoCloseable {
         long end = hasPosition ? log.last() : log.lastAtStart();
         if (known > end) {
             LOG.error(
-                    "the record of outcomes has read the log up to record {}, but the log ended with record {}: the log was restored from"
-                            + " an older copy. The record reads it again from the oldest segment",
+                    "the record of outcomes is based on the log up to sequence {}, but the log ended at sequence {}: the log was"
+                            + " restored from an older copy, or lost its end. The log is now read again from its oldest segment",
                     known,
                     end);
             return 0;
         }
         if (!digest.isEmpty() && !isRecordAt(known, digest)) {
             LOG.error(
-                    "the record of outcomes has read the log up to record {}, but that is a different record now: the log was"
-                            + " restored from an older copy. The record reads it again from the oldest segment",
+                    "the record of outcomes is based on the log up to sequence {}, but the log now has different content at this"
+                            + " sequence: it was restored from an older copy, or lost its end. The log is now read again"
+                            + " from its oldest segment",
                     known);
             return 0;
         }

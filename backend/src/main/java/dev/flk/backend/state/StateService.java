@@ -40,6 +40,7 @@ import dev.flk.state.StateKey;
 import dev.flk.state.StateReads.Read;
 import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.Page;
+import dev.flk.state.Storage.Search;
 import dev.flk.state.Version;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
@@ -356,7 +357,7 @@ final class StateService extends StateImplBase {
                     .find(
                             namespace,
                             agentId,
-                            request.getJsonPath(),
+                            new Search(request.getJsonPath(), request.getContains(), order(request)),
                             after(request.getPageToken()),
                             pageSize(request.getPageSize()));
             FindResponse.Builder response = FindResponse.newBuilder().setNextPageToken(next(page));
@@ -366,6 +367,15 @@ final class StateService extends StateImplBase {
                             .setVersion(Messages.version(found.version())));
             return response.build();
         });
+    }
+
+    private static Search.Order order(FindRequest request) {
+        return switch (request.getOrder()) {
+            case BY_KEY -> Search.Order.BY_KEY;
+            case NEWEST_FIRST -> Search.Order.NEWEST_FIRST;
+            case OLDEST_FIRST -> Search.Order.OLDEST_FIRST;
+            case UNRECOGNIZED -> throw Reason.INVALID.because("order " + request.getOrderValue() + " is not known");
+        };
     }
 
     @Override

@@ -122,7 +122,7 @@ class PostgresCheckTest {
                 Connection three = named("flk-backend dedup 2@b")) {
             assertThat(one.isValid(1) && same.isValid(1) && two.isValid(1) && three.isValid(1))
                     .isTrue();
-            assertBad("connections", "3 backends need 42");
+            assertBad("connections", "42 for 3 backends and ");
         }
     }
 

@@ -141,7 +141,11 @@ class StatePortTest {
                 Code.INVALID_ARGUMENT,
                 "VALUE_TOO_LARGE",
                 () -> apply(write("a", "k", "\"" + "x".repeat(1 << 20) + "\"")));
-        assertRefused(Code.UNIMPLEMENTED, "UNIMPLEMENTED", () -> state.find(FindRequest.getDefaultInstance()));
+        assertRefused(Code.INVALID_ARGUMENT, "INVALID", () -> state.find(FindRequest.getDefaultInstance()));
+        assertRefused(
+                Code.UNIMPLEMENTED,
+                "UNIMPLEMENTED",
+                () -> state.find(FindRequest.newBuilder().setJsonPath("$").build()));
         apply(write("a", "k", "1"));
         Write.Builder second = Write.newBuilder().setKey(key("a", "k")).setJson("2");
         assertThatThrownBy(() -> apply(

@@ -55,7 +55,6 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     private static final long LARGE_BATCH_BYTES = 64 << 10;
     private static final int MEBIBYTE_MILLIS = 3_000;
 
-    private static final int MOST_PATH_CHARS = 10_000;
     /** A text that sorts after every name. */
     private static final String HIGHEST = "\uDBFF\uDFFF".repeat(257);
 
@@ -651,50 +650,94 @@ public final class PostgresStorage implements Storage, Storage.Reads {
 
     @Override
     public Page<Document> find(
-            String namespace, String agentId, String jsonPath, @Nullable String after, int limit, long maxBytes) {
-        if (jsonPath.length() > MOST_PATH_CHARS) {
-            throw Reason.INVALID.because("json_path is longer than " + MOST_PATH_CHARS + " characters");
-        }
-        int end = after == null ? 0 : after.indexOf('\0');
+            String namespace, String agentId, Search search, @Nullable String after, int limit, long maxBytes) {
         Page<Document> found = calls.reading(connection -> {
             Limited<Document> page = new Limited<>(maxBytes);
             try {
-                boolean isPredicate = Jdbc.one(connection, Sql.IS_PREDICATE, row -> row.getBoolean(1), jsonPath)
-                        .orElseThrow();
+                StringBuilder sql = new StringBuilder(Sql.FIND);
+                List<Object> values = new ArrayList<>(List.of(namespace, agentId, agentId));
+                addConditions(connection, search, sql, values);
+                addOrder(search.order(), after, sql, values);
+                values.add(limit + 1);
                 Jdbc.each(
                         connection,
-                        isPredicate ? Sql.FIND.replace(Sql.EXISTS, Sql.HOLDS) : Sql.FIND,
+                        sql.toString(),
                         row -> {
                             Version version = version(row, 3);
                             StateKey key = new StateKey(namespace, row.getString(1), row.getString(2));
                             return page.entries.size() < limit
                                     && page.add(new Document(key, version), version.jsonBytes());
                         },
-                        namespace,
-                        agentId,
-                        agentId,
-                        jsonPath,
-                        after == null ? "" : after.substring(0, end),
-                        after == null ? "" : after.substring(end + 1),
-                        limit + 1);
+                        values.toArray());
             } catch (SQLException e) {
-                throw notFound(e);
+                throw notFound(e, search);
             }
             boolean isAll = page.entries.size() < limit && !page.isFull;
-            StateKey last = page.entries.isEmpty()
-                    ? null
-                    : page.entries.get(page.entries.size() - 1).key();
-            return new Page<>(page.entries, isAll || last == null ? null : last.agentId() + '\0' + last.name());
+            return new Page<>(
+                    page.entries,
+                    isAll || page.entries.isEmpty()
+                            ? null
+                            : position(search.order(), page.entries.get(page.entries.size() - 1)));
         });
         settleRead(found.entries().stream().map(Document::version));
         return found;
     }
 
-    /** Returns INVALID for an error that the caller's path caused; throws any other error. */
-    private static RuntimeException notFound(SQLException e) throws SQLException {
+    private static void addConditions(Connection connection, Search search, StringBuilder sql, List<Object> values)
+            throws SQLException {
+        if (!search.jsonPath().isEmpty()) {
+            boolean isPredicate = Jdbc.one(connection, Sql.IS_PREDICATE, row -> row.getBoolean(1), search.jsonPath())
+                    .orElseThrow();
+            sql.append(isPredicate ? Sql.HOLDS : Sql.EXISTS);
+            values.add(search.jsonPath());
+        }
+        if (!search.contains().isEmpty()) {
+            sql.append(Sql.CONTAINS);
+            values.add(search.contains());
+        }
+    }
+
+    /** @param after the {@link #position} of the last result of the page before; null for the first page */
+    private static void addOrder(Search.Order order, @Nullable String after, StringBuilder sql, List<Object> values) {
+        String[] last = after == null ? new String[0] : after.split("\0", -1);
+        if (last.length > 0) {
+            switch (order) {
+                case BY_KEY -> sql.append(Sql.AFTER_KEY);
+                case OLDEST_FIRST -> {
+                    sql.append(Sql.AFTER_OLDER);
+                    values.add(Long.parseLong(last[0]));
+                }
+                case NEWEST_FIRST -> {
+                    sql.append(Sql.AFTER_NEWER);
+                    values.add(Long.parseLong(last[0]));
+                    values.add(Long.parseLong(last[0]));
+                }
+            }
+            values.add(last[last.length - 2]);
+            values.add(last[last.length - 1]);
+        }
+        sql.append(
+                switch (order) {
+                    case BY_KEY -> Sql.BY_KEY;
+                    case OLDEST_FIRST -> Sql.OLDEST_FIRST;
+                    case NEWEST_FIRST -> Sql.NEWEST_FIRST;
+                });
+    }
+
+    /** Returns the position of a result in an order: its revision unless the order is that of keys, agent and key. */
+    private static String position(Search.Order order, Document last) {
+        String key = last.key().agentId() + '\0' + last.key().name();
+        return order == Search.Order.BY_KEY ? key : last.version().revision() + "\0" + key;
+    }
+
+    /** Returns INVALID for an error that the caller's search caused; throws any other error. */
+    private static RuntimeException notFound(SQLException e, Search search) throws SQLException {
         String state = String.valueOf(e.getSQLState());
         if (state.equals(DatabaseCalls.TOOK_TOO_LONG)) {
-            return Reason.INVALID.because("json_path takes too long; narrow it, or name an agent");
+            return Reason.INVALID.because("the search takes too long; narrow it, or name an agent");
+        }
+        if (state.equals("22P02") && !search.contains().isEmpty()) {
+            return Reason.INVALID.because("contains is not JSON that Postgres understands: " + e.getMessage());
         }
         if (Stream.of("0A", "22", "42", "54").anyMatch(state::startsWith)) {
             return Reason.INVALID.because("json_path is not a path that Postgres understands: " + e.getMessage());

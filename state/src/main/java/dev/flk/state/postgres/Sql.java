@@ -117,18 +117,32 @@ final class Sql {
                 IN ('[true]'::jsonb, '[false]'::jsonb, '[null]'::jsonb)""";
 
     /**
-     * The operator in {@link #FIND} for a path, escaped for the driver; {@link #HOLDS} is the operator for a predicate.
+     * The beginning of a search in newest values, to which conditions and an order are appended. Each condition on the
+     * document can use its index.
      */
-    static final String EXISTS = "@??";
-
-    static final String HOLDS = "@@";
-
     static final String FIND = """
             SELECT newest.agent_id, newest.key, v.version, v.revision, v.committed_at, v.value
             FROM flk_state_newest AS newest JOIN flk_state_versions AS v USING (namespace, agent_id, key, version)
-            WHERE newest.namespace = ? AND (? = '' OR newest.agent_id = ?) AND newest.document @?? ?::jsonpath
-                AND (newest.agent_id, newest.key) > (?, ?)
-            ORDER BY newest.agent_id, newest.key LIMIT ?""";
+            WHERE newest.namespace = ? AND (? = '' OR newest.agent_id = ?)""";
+
+    /** The path finds something; the operator is escaped for the driver. */
+    static final String EXISTS = " AND newest.document @?? ?::jsonpath";
+
+    /** The predicate is true. */
+    static final String HOLDS = " AND newest.document @@ ?::jsonpath";
+
+    static final String CONTAINS = " AND newest.document @> ?::jsonb";
+
+    static final String AFTER_KEY = " AND (newest.agent_id, newest.key) > (?, ?)";
+    static final String AFTER_OLDER = " AND (newest.revision, newest.agent_id, newest.key) > (?, ?, ?)";
+    static final String AFTER_NEWER =
+            " AND (newest.revision < ? OR newest.revision = ? AND (newest.agent_id, newest.key) > (?, ?))";
+
+    /** The order of revisions is that of commit times. */
+    static final String BY_KEY = " ORDER BY newest.agent_id, newest.key LIMIT ?";
+
+    static final String OLDEST_FIRST = " ORDER BY newest.revision, newest.agent_id, newest.key LIMIT ?";
+    static final String NEWEST_FIRST = " ORDER BY newest.revision DESC, newest.agent_id, newest.key LIMIT ?";
 
     static final String RAISE_FLOOR = """
             UPDATE flk_state SET floor = ?, floor_at = (SELECT committed_at FROM flk_state_events WHERE revision = ?)

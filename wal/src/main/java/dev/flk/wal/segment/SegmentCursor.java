@@ -12,8 +12,9 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A cursor over the records of one segment that count, in order: first those that its header carries, then those that
- * were appended. It decides whether a bad record is a torn tail, which ends the log, or damage.
+ * A cursor over the records of one segment, except those that do not count. It returns the records that the segment's
+ * header carries, then the records that were appended. It decides whether a bad record is a torn tail, which ends the
+ * log, or damage.
  */
 public final class SegmentCursor implements Closeable {
     private final SegmentScan scan;

@@ -220,10 +220,12 @@ public final class EmbeddedStore implements DedupStore {
         whenSetAside.run();
         failures.setAside();
         LOG.error(
-                "the embedded store in {} can't be used any more: {}; it was set aside {}, and is rebuilt from the log",
+                "the embedded store in {} can't be used any more: {}; it was set aside{}. A new store is built from the log",
                 directory.path(),
                 why,
-                kept ? "to " + directory.setAsidePath() : "and deleted, because the disk has no room for a copy");
+                kept
+                        ? " to " + directory.setAsidePath()
+                        : ", but this copy was then deleted, because the disk has no room for it");
     }
 
     @Override

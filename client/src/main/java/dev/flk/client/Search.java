@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.client;
+
+import dev.flk.client.proto.FindRequest;
+import dev.flk.client.proto.FindRequest.Order;
+
+/**
+ * A search in newest values, with SQL/JSON as Postgres understands it. By default, it searches all agents, and its
+ * results are ordered by agent and key. Immutable.
+ */
+public final class Search {
+    private final FindRequest request;
+
+    private Search(FindRequest request) {
+        this.request = request;
+    }
+
+    /** Selects values in which a path finds something, or of which a predicate such as {@code $.n == 1} is true. */
+    public static Search path(String jsonPath) {
+        return new Search(FindRequest.newBuilder().setJsonPath(jsonPath).build());
+    }
+
+    /** Selects values that contain a JSON document, such as {@code {"status":"open"}}. */
+    public static Search containing(String json) {
+        return new Search(FindRequest.newBuilder().setContains(json).build());
+    }
+
+    /** Selects only values that also contain a JSON document. */
+    public Search andContaining(String json) {
+        return new Search(request.toBuilder().setContains(json).build());
+    }
+
+    /** Searches one agent; all agents if {@code agentId} is empty. */
+    public Search ofAgent(String agentId) {
+        return new Search(request.toBuilder().setAgentId(agentId).build());
+    }
+
+    /** Orders the results by the time of their commit, newest first. */
+    public Search newestFirst() {
+        return new Search(request.toBuilder().setOrder(Order.NEWEST_FIRST).build());
+    }
+
+    /** Orders the results by the time of their commit, oldest first. */
+    public Search oldestFirst() {
+        return new Search(request.toBuilder().setOrder(Order.OLDEST_FIRST).build());
+    }
+
+    FindRequest request() {
+        return request;
+    }
+}
