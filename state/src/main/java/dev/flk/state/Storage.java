@@ -259,7 +259,7 @@ public interface Storage extends AutoCloseable {
             return new Head(otherId, revision, committedAtMicros, floor, floorAtMicros);
         }
 
-        /** Returns the head after one more commit. */
+        /** Returns the head after one more commit, which has the next revision. */
         public Head next(long atMicros) {
             return new Head(historyId, revision + 1, atMicros, floor, floorAtMicros);
         }

@@ -48,7 +48,7 @@ public sealed interface Step {
         R noDegradation(NoDegradation step);
     }
 
-    /** Step 1: there must be at least two scales, and a count above 0 for each. */
+    /** The rule that there are at least two scales, and a count above 0 for each. */
     record Recomputation(Certificate certificate) implements Step {
         @Override
         public Rule rule() {
@@ -118,7 +118,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 2: the claimed D̂ must differ from the recomputed D̂ by at most the tolerance. */
+    /** The rule that the claimed D̂ differs from the recomputed D̂ by at most the tolerance. */
     record DHatTolerance(double claimed, double recomputed, double tolerance) implements Step {
         @Override
         public Rule rule() {
@@ -149,7 +149,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 3, first half: coh★ must be at least 0 and exceed 1 by at most the tolerance. */
+    /** The rule that coh★ is at least 0 and exceeds 1 by at most the tolerance. */
     record CohStarBounds(double cohStar, double tolerance) implements Step {
         @Override
         public Rule rule() {
@@ -173,7 +173,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 3, second half: r must be between 0 and 1. */
+    /** The rule that r is between 0 and 1. */
     record RBounds(double r) implements Step {
         @Override
         public Rule rule() {
@@ -194,7 +194,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 4: the claimed regime must be the regime that follows from the recomputed D̂ and the claimed coh★. */
+    /** The rule that the claimed regime is the one that follows from the recomputed D̂ and the claimed coh★. */
     record RegimeMatch(Regime claimed, Regime expected, double dHat, double cohStar) implements Step {
         @Override
         public Rule rule() {
@@ -216,7 +216,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 5: the claimed budget must differ from the recomputed budget by at most the policy's tolerance. */
+    /** The rule that the claimed budget differs from the recomputed budget by at most the policy's tolerance. */
     record BudgetMatch(double claimed, double dHat, double cohStar, double r, Policy policy) implements Step {
         @Override
         public Rule rule() {
@@ -254,7 +254,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 6: the agent must not report that it used a fallback. */
+    /** The rule that the agent does not report that it used a fallback. */
     record NoDegradation(FaultTolerance faultTolerance) implements Step {
         @Override
         public Rule rule() {

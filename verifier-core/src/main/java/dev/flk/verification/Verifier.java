@@ -69,7 +69,7 @@ public final class Verifier {
         return new Recomputed(dHat, policy.budget(dHat, claim.cohStar(), claim.r()), Regime.of(dHat, claim.cohStar()));
     }
 
-    /** Returns steps 2 and 3, which check claims that must be true. An objection rejects the certificate. */
+    /** Returns the steps that check claims that must be true. An objection rejects the certificate. */
     private List<Step> claims(Certificate certificate, Recomputed recomputed) {
         SignedFields claim = certificate.signed();
         return List.of(
@@ -78,7 +78,7 @@ public final class Verifier {
                 new Step.RBounds(claim.r()));
     }
 
-    /** Returns steps 4 to 6, which look for doubts that need a review. An objection escalates the certificate. */
+    /** Returns the steps that look for doubts that need a review. An objection escalates the certificate. */
     private List<Step> doubts(Certificate certificate, Recomputed recomputed) {
         SignedFields claim = certificate.signed();
         return List.of(
@@ -101,7 +101,7 @@ public final class Verifier {
      * The derivation of a verdict.
      *
      * @param steps the steps in the order in which they are tried, including those after the step that determined the
-     *     reason; only step 1 if D̂ could not be recomputed
+     *     reason; only the first step if D̂ could not be recomputed
      */
     public record Explanation(List<Step> steps, Verdict verdict) {
         public Explanation {

@@ -6,8 +6,8 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The declaration of a setting. Parsing, {@code config check}, the table in the docs, redaction and reloading are
- * derived from it. Immutable.
+ * The declaration of a setting. Parsing, {@code config check}, the table in the docs and redaction are derived from it.
+ * Immutable.
  *
  * @param <T> the type of its value
  * @param name the name in the environment and in the properties file
@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
  * @param sentence the description for the docs
  * @param defaultText the default as a user would write it; null if there is no fixed default
  * @param derived a description of how the default is derived from other settings; null if it is not derived
- * @param isReloadable whether a changed value takes effect on SIGHUP
+ * @param isReloadable whether a changed value takes effect on SIGHUP. The backend reports the change accordingly; the
+ *     code that applies the value is elsewhere
  */
 public record Key<T>(
         String name,
@@ -77,7 +78,7 @@ public record Key<T>(
         return new Key<>(name, parse, sentence, defaultText, derived, Shown.FILE_NAME, isReloadable);
     }
 
-    /** Returns a copy whose value is reread on SIGHUP. */
+    /** Returns a copy that is marked as {@link #isReloadable}, for which the program must apply the value itself. */
     public Key<T> reloadable() {
         return new Key<>(name, parse, sentence, defaultText, derived, shown, true);
     }
