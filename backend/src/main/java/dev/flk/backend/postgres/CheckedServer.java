@@ -16,8 +16,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Repeats a check of the server every five minutes and shows each point in {@code flk_postgres_check}: 1 within its
- * limit, 0 beyond it, and NaN if it could not be measured or is not checked.
+ * A check of the server that is repeated every five minutes. The gauge {@code flk_postgres_check} has a sample for each
+ * point: 1 if its value is within the limit, 0 if not, and NaN if it could not be measured or is not checked.
  */
 public final class CheckedServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(CheckedServer.class);
@@ -48,7 +48,10 @@ public final class CheckedServer implements AutoCloseable {
         this.metrics = metrics;
     }
 
-    /** Starts to check the server, first after half a minute, when the backend has migrated the tables. */
+    /**
+     * Starts the checks. The first one runs after half a minute, because the backend has usually migrated the tables by
+     * then.
+     */
     public static CheckedServer start(PostgresCheck check, CheckMetrics metrics) {
         CheckedServer checked = new CheckedServer(check, metrics);
         checked.timer.scheduleWithFixedDelay(
@@ -56,13 +59,13 @@ public final class CheckedServer implements AutoCloseable {
         return checked;
     }
 
-    /** Checks the server once; the timer calls it. */
+    /** Checks the server once and replaces the samples. Called by the timer. */
     void look() {
         try {
             metrics.samples = check.run().stream().map(CheckedServer::sample).toList();
-        } catch (IOException e) { // the store reports that it can't be reached
+        } catch (IOException e) { // the stores report why the server can't be used
             metrics.samples = unknown();
-        } catch (RuntimeException e) { // thrown further, it would end the timer silently
+        } catch (RuntimeException e) { // if it propagated, the timer would end silently
             LOG.error("the check of Postgres failed and will be retried", e);
             metrics.samples = unknown();
         }

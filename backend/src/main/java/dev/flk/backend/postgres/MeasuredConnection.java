@@ -15,10 +15,10 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** A connection that records the time of each statement and of each commit. */
+/** A wrapper of a connection or statement that records the time of each execution and each commit. */
 final class MeasuredConnection implements InvocationHandler {
     private static final String TOOK_TOO_LONG = "57014";
-    /** The verb of a statement. If a WITH statement changes rows, the verb of its first change. */
+    /** The verb of a statement. If a WITH statement inserts or deletes rows, the verb of its first INSERT or DELETE. */
     private static final Pattern VERB =
             Pattern.compile("^\\s*(?:WITH\\b.*?\\b(INSERT INTO|DELETE FROM)\\b|(\\w+))", Pattern.DOTALL);
 
@@ -40,7 +40,7 @@ final class MeasuredConnection implements InvocationHandler {
         this.observer = observer;
     }
 
-    /** Returns a connection that measures the statements of this one. */
+    /** Returns a wrapper of a connection that reports the connection's statements and commits to the observer. */
     static Connection of(Connection connection, PoolMetrics.Observer observer) {
         return proxy(Connection.class, connection, Kind.OTHER, observer);
     }

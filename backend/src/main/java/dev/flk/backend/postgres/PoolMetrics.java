@@ -110,7 +110,7 @@ public final class PoolMetrics extends Metrics.Feature {
                         .toList());
     }
 
-    /** Shows the present values of a pool. */
+    /** Sets the source of the present values of a pool. Until then, the values are 0. */
     public void watch(Pool pool, Gauges values) {
         gauges.put(pool, values);
     }
@@ -120,7 +120,7 @@ public final class PoolMetrics extends Metrics.Feature {
         return new Observer(pool);
     }
 
-    /** Returns an observer whose metrics nobody sees, for a command that uses the database of a stopped backend. */
+    /** Returns an observer whose metrics are not exported, for commands and for the check of the server. */
     public static Observer unobserved(Pool pool) {
         return new PoolMetrics(new Metrics("none")).of(pool);
     }
@@ -133,7 +133,7 @@ public final class PoolMetrics extends Metrics.Feature {
         private Observer(Pool pool) {
             this.pool = pool;
             this.acquiredBy = acquired.apply(List.of(pool.label()));
-            Stream.of(Kind.values()).forEach(this::timing); // shows the histogram of every kind
+            Stream.of(Kind.values()).forEach(this::timing); // exports the histograms from the start
         }
 
         private Timing timing(Kind kind) {
@@ -145,12 +145,12 @@ public final class PoolMetrics extends Metrics.Feature {
             return pool;
         }
 
-        /** Records that a call has a connection, for which it waited this long. */
+        /** Records that a call received a connection after waiting for this time. */
         public void acquired(long nanos) {
             acquiredBy.observeNanos(nanos);
         }
 
-        /** Records that a call had no connection in time. */
+        /** Records that a call did not receive a connection in time. */
         public void acquireTimedOut() {
             timeouts.increment(pool);
         }

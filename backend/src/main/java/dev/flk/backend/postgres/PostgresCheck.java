@@ -30,8 +30,8 @@ import java.util.stream.Stream;
 import org.flywaydb.core.api.FlywayException;
 
 /**
- * The checklist of a Postgres server in production. Each point compares a measured value with a limit. The checks read
- * the server's statistics, and the tables of the backend twenty times each; they change nothing.
+ * The checklist for a Postgres server in production. Each point measures a value and usually compares it with a limit.
+ * The checks change nothing: they read the server's settings and statistics, and time twenty small reads per store.
  */
 public final class PostgresCheck {
     private static final String MINE = """
@@ -90,16 +90,16 @@ public final class PostgresCheck {
     public enum Grade {
         /** The value is within its limit. */
         OK,
-        /** The value has passed its limit. */
+        /** The value is not within its limit. */
         BAD,
         /** The value could not be measured. */
         UNKNOWN,
-        /** The value was not measured, because that was not asked for or does not apply. */
+        /** The value was not measured, because the backup was not named or an extension is not installed. */
         SKIPPED
     }
 
     /**
-     * A point of the checklist.
+     * The result of one point of the checklist.
      *
      * @param measured the value, or why it was not measured
      * @param limit what the value must be; empty if it was not compared
@@ -110,9 +110,9 @@ public final class PostgresCheck {
     /**
      * The limits that differ between installations.
      *
-     * @param backup a file that is written with each backup, or a directory of backups; empty for none
+     * @param backup a file that is written with each backup, or a directory of backups; empty to skip this point
      * @param backupAge the maximum age of the newest backup
-     * @param maxBytes the maximum size of the tables; empty for none
+     * @param maxBytes the maximum size of the tables; empty if the size has no limit
      * @param lockWait how long a session may wait for a lock
      * @param idleTransaction how long a transaction may be idle
      */
@@ -122,7 +122,7 @@ public final class PostgresCheck {
             OptionalLong maxBytes,
             Duration lockWait,
             Duration idleTransaction) {
-        /** Returns the defaults: no backup and no size are checked. */
+        /** Returns the default limits, with which the backup is not checked and the size is not limited. */
         public static Limits standard() {
             return new Limits(
                     Optional.empty(),
@@ -154,7 +154,7 @@ public final class PostgresCheck {
     /**
      * Creates a check without connecting.
      *
-     * @param pools what the backend keeps in Postgres
+     * @param pools the stores that the backend keeps in Postgres
      */
     public PostgresCheck(PostgresConfig config, Set<Pool> pools, Limits limits, InstantSource clock) {
         this.connector = new PostgresConnector(config, PoolMetrics.unobserved(Pool.STATE));
@@ -193,7 +193,8 @@ public final class PostgresCheck {
     /**
      * Checks all points.
      *
-     * @throws IOException if the server can't be reached or refuses the login; the message says what to do
+     * @throws IOException if the server can't be reached or refuses the login, or if the connection breaks during the
+     *     check; the message says what to do
      */
     public List<Finding> run() throws IOException {
         return run(points.keySet());
@@ -561,7 +562,7 @@ public final class PostgresCheck {
                 ORDER BY %s""".formatted(text, since, condition, since, longest.toMillis(), since));
     }
 
-    /** Returns a remark if the role sees only its own sessions. */
+    /** Returns a remark if the role sees only its own sessions; otherwise, an empty text. */
     private static String hidden(Connection connection) throws SQLException {
         boolean seesAll = row(connection, "SELECT pg_has_role('pg_read_all_stats', 'USAGE')")
                 .get(0)

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The settings of a pool of connections to a Postgres server, which several backends may share.
+ * The settings of a pool of connections to a Postgres server. Several backends may share the server.
  *
  * @param jdbcUrl the URL without user and password
  * @param user the user; if empty, the account that the backend runs under

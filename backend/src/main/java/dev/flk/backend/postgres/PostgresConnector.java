@@ -14,16 +14,16 @@ import javax.sql.DataSource;
 import org.postgresql.ds.PGSimpleDataSource;
 
 /**
- * A factory of connections and connection pools with time-outs. The time-out applies to a statement on the server and,
- * slightly longer, to the socket: a slow server can report the time-out itself, and the connection to a server that has
- * vanished is given up. The driver's own query time-out is off, because it would cancel the statement: a commit that is
- * cancelled while it waits for a standby takes effect all the same.
+ * A factory of connections and connection pools with time-outs. The server stops a statement at its time-out. The
+ * time-out of the socket is slightly longer, so that a slow server can report its own time-out first, while a
+ * connection to a vanished server is given up. The driver's query time-out is off, because the driver would cancel the
+ * statement, and a commit that is cancelled while it waits for a standby takes effect all the same.
  */
 public final class PostgresConnector {
     /** The beginning of the name of each connection. */
     static final String APPLICATION = "flk-backend";
 
-    /** The longest name of a connection that the server keeps. */
+    /** The maximum length of the name of a connection; the server would cut longer names. */
     private static final int MOST_NAME_CHARS = 63;
 
     private static final String HOST = host();
@@ -32,8 +32,8 @@ public final class PostgresConnector {
     private static final long SHORTEST_POOL_TIMEOUT_MILLIS = 250;
 
     /**
-     * The time-out of migrations. It is longer than any migration takes, even if this backend first waits for a
-     * migration by another backend.
+     * The time-out of the socket during migrations. It is longer than any migration takes, even if this backend first
+     * waits for a migration by another backend.
      */
     private static final int MIGRATION_SECONDS = 60;
 
@@ -61,7 +61,7 @@ public final class PostgresConnector {
         return observer;
     }
 
-    /** Opens a pool. It opens its minimum of connections at once, in the background. */
+    /** Opens a pool. The pool connects in the background until it has its minimum number of connections. */
     public HikariDataSource pool() {
         HikariConfig pool = new HikariConfig();
         pool.setPoolName(APPLICATION + "-" + observer.pool().label());
@@ -77,7 +77,7 @@ public final class PostgresConnector {
                 Math.max(SHORTEST_POOL_TIMEOUT_MILLIS, config.acquireTimeout().millis());
         pool.setConnectionTimeout(acquireMillis);
         pool.setValidationTimeout(acquireMillis);
-        pool.setInitializationFailTimeout(-1); // do not block: a connection has succeeded before
+        pool.setInitializationFailTimeout(-1); // do not wait: callers have connected before
         pool.setTransactionIsolation("TRANSACTION_READ_COMMITTED");
         pool.setConnectionInitSql(limits());
         return new HikariDataSource(pool);

@@ -16,11 +16,11 @@ import org.postgresql.util.PSQLException;
 import org.postgresql.util.ServerErrorMessage;
 
 /**
- * Messages for failures of Postgres that say what happened, where, and what to do. They never contain a user's name, a
- * password or a row.
+ * Messages about failures of Postgres. A message says what happened, where, and what to do. No message contains a
+ * user's name, a password or a row.
  *
  * @param server {@code host:port/database}
- * @param limit the setting of the time-out and its value
+ * @param limit the time-out of a statement with its setting, such as {@code DEDUP_TIMEOUT (1000 ms)}
  */
 public record PostgresFailures(String server, String limit) {
     private static final Set<String> UNDONE_FOR_OTHERS = Set.of("40001", "40P01");
@@ -38,7 +38,7 @@ public record PostgresFailures(String server, String limit) {
         return UNDONE_FOR_OTHERS.contains(state(e));
     }
 
-    /** Returns the message of a failure with the server's address. */
+    /** Returns a message that describes a failure and begins with the server's address. */
     public String of(Exception thrown) {
         if (thrown instanceof FlywayException) {
             for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
@@ -56,7 +56,9 @@ public record PostgresFailures(String server, String limit) {
         return "Postgres at " + server + ": " + what;
     }
 
-    /** Returns the innermost SQL failure, such as the failed connection that caused a time-out of the pool. */
+    /**
+     * Returns the innermost SQL exception, such as the failed attempt to connect that made a call to the pool time out.
+     */
     private static SQLException root(SQLException thrown) {
         return thrown.getCause() instanceof SQLException cause ? root(cause) : thrown;
     }
@@ -92,7 +94,8 @@ public record PostgresFailures(String server, String limit) {
     }
 
     /**
-     * Returns the advice for a TLS failure that the driver detected, because no SQL state identifies such a failure.
+     * Returns advice to append if the driver's message reports a TLS failure; otherwise, an empty text. Only the
+     * message identifies such a failure, because it has no SQL state of its own.
      */
     private static String withoutTls(SQLException e) {
         String message = withoutNull(e.getMessage());

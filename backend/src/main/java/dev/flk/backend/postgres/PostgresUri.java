@@ -11,9 +11,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The address of a Postgres server and the login: {@code
- * postgresql://user:password@host:5432/database?sslmode=verify-full}, or a JDBC URL, with {@code user} and {@code
- * password} as parameters. Values are percent-encoded, and several hosts are separated by commas.
+ * The address of a Postgres server and the login, written as {@code
+ * postgresql://user:password@host:5432/database?sslmode=verify-full} or as a JDBC URL with the parameters {@code user}
+ * and {@code password}. Values are percent-encoded, and several hosts are separated by commas.
  *
  * @param jdbcUrl the URL without user and password
  * @param user the user; if empty, the driver uses the name of the operating system account
@@ -23,7 +23,7 @@ record PostgresUri(String jdbcUrl, String user, Secret password) {
     private static final Pattern FORM = Pattern.compile("(?:jdbc:)?postgres(?:ql)?://(?:([^@/?#\\s]*)@)?(" + HOST
             + "(?:," + HOST + ")*)/([^@/?#\\s]+)(?:\\?([^#\\s]*))?");
 
-    /** Names of parameters in libpq, with their names in the driver. */
+    /** Names of parameters: the name in libpq, and the different name in the driver. */
     private static final Map<String, String> RENAMED =
             Map.of("application_name", "ApplicationName", "connect_timeout", "connectTimeout");
 

@@ -31,7 +31,7 @@ public record Schema(String history, String migrations, long turn) {
             new Schema("flk_state_schema_history", StateDatabase.MIGRATIONS, 0x666c6b5f73746174L);
 
     /**
-     * How far the tables are migrated.
+     * The progress of the migrations.
      *
      * @param version the version of the tables; {@code 0} if the tables do not exist
      * @param pending the number of migrations that are missing
@@ -53,8 +53,8 @@ public record Schema(String history, String migrations, long turn) {
     }
 
     /**
-     * Rejects a server that accepts no writes, and a user who may not create tables. Flyway itself would report either
-     * problem only after ten attempts, a second apart.
+     * Rejects a server that accepts no writes, and a user who may not create the tables if they do not exist yet.
+     * Flyway itself would report either problem only after ten attempts, a second apart.
      */
     public void requireRights(Connection connection) throws SQLException {
         try (Statement statement = connection.createStatement()) {
@@ -77,7 +77,7 @@ public record Schema(String history, String migrations, long turn) {
      * Migrates the tables, unless they are up to date or newer. An advisory lock serialises backends, because Flyway
      * takes its own lock only after it has decided whether the tables in the schema belong to others.
      *
-     * @throws FlywayException if the migration failed; it is applied completely or not at all
+     * @throws FlywayException if a migration failed; each migration is applied completely or not at all
      */
     public void migrate(PostgresConnector connector) throws SQLException {
         try (Connection inTurn = connector.forMigrations().getConnection();

@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 
 /**
- * The state's connections to a server. {@link #prepare}, not the constructor, opens the pool. Therefore the connections
- * can be created while the server is down.
+ * The connections of the state to a Postgres server. The pool is opened by {@link #prepare}, not by the constructor,
+ * which therefore works while the server is down.
  */
 public final class StateConnections implements StateDatabase, PoolMetrics.Gauges {
     private final PostgresConnector connector;
@@ -27,7 +27,7 @@ public final class StateConnections implements StateDatabase, PoolMetrics.Gauges
     private @Nullable HikariDataSource pool;
     private boolean isClosed;
 
-    /** Creates the connections without connecting. */
+    /** Creates an object that is not connected yet. */
     public StateConnections(PostgresConfig config, PoolMetrics.Observer observer) {
         this.connector = new PostgresConnector(config, observer);
         this.failures = PostgresFailures.of(config);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Connections, migrations and failure messages for the stores on a Postgres server. */
+/** Connections, migrations, checks, metrics and failure messages for the stores on a Postgres server. */
 @NullMarked
 package dev.flk.backend.postgres;
 

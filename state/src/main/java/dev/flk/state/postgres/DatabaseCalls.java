@@ -25,7 +25,7 @@ final class DatabaseCalls implements AutoCloseable {
     private volatile boolean isPrepared;
     private volatile boolean isClosed;
 
-    /** Creates an object that owns {@code database} and closes it. The first call connects to the server. */
+    /** Creates an object that owns {@code database} and closes it. Only {@link #open} connects to the server. */
     DatabaseCalls(StateDatabase database) {
         this.database = database;
     }
@@ -39,8 +39,8 @@ final class DatabaseCalls implements AutoCloseable {
     }
 
     /**
-     * Prepares the database and runs a step. Must succeed before anything else is called; later calls only run the
-     * step.
+     * Prepares the database, unless an earlier call has done so, and runs a step. One call must succeed before any read
+     * or transaction.
      */
     void open(Use<?> step) {
         requireNotClosed();
@@ -89,7 +89,7 @@ final class DatabaseCalls implements AutoCloseable {
             return use.with(connection);
         } catch (SQLException e) {
             if (e instanceof SQLTransientConnectionException || !isLost(e)) {
-                throw e; // no connection broke: the pool had none in time, or the statement failed
+                throw e; // no connection broke: the pool had none free in time, or only the statement failed
             }
         }
         try (Connection another = database.connection(System.nanoTime())) {
@@ -152,8 +152,8 @@ final class DatabaseCalls implements AutoCloseable {
     }
 
     /**
-     * Translates an error. An error of a single statement affects only its call; any other error is an outage for all
-     * callers.
+     * Translates an error into the exception that the caller receives. An error of a single statement affects only its
+     * call; any other error is an outage for all callers.
      */
     private StateException failed(SQLException e) {
         String state = String.valueOf(e.getSQLState());

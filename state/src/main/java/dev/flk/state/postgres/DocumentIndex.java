@@ -10,9 +10,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Moves new entries of the document index from its pending list into the index itself. Postgres would do this within a
- * commit, which takes seconds for large arrays and blocks all other commits. The work has its own thread and
- * connection.
+ * A thread that moves new entries of the document index from their pending list into the index itself, on a connection
+ * of its own. Otherwise, Postgres would do this within a commit, which takes seconds for large arrays and blocks all
+ * other commits.
  */
 final class DocumentIndex implements AutoCloseable {
     private static final long MOVE_AFTER_BYTES = 1 << 20;
@@ -34,7 +34,10 @@ final class DocumentIndex implements AutoCloseable {
         this.database = database;
     }
 
-    /** Records that documents of this size were committed. Returns at once. */
+    /**
+     * Adds the size of committed documents to a total, which makes the thread move entries when it is large enough.
+     * Returns at once.
+     */
     synchronized void added(long bytes) {
         if (!isClosed && addedBytes.addAndGet(bytes) >= MOVE_AFTER_BYTES && isUnderWay.compareAndSet(false, true)) {
             thread.execute(this::move);

@@ -67,8 +67,8 @@ final class Jdbc {
     }
 
     /**
-     * Passes rows to a function until the function returns false. Within a transaction, rows are fetched in parts: a
-     * few at a time if they are large.
+     * Passes each row to a function until the function returns false. Within a transaction, the driver fetches a
+     * limited number of rows at a time, and fewer rows if the text in their last column is long.
      */
     static void each(Connection connection, String sql, Row<Boolean> row, Object... values) throws SQLException {
         try (PreparedStatement statement = connection.prepareStatement(sql)) {

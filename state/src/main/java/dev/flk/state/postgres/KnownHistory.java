@@ -22,10 +22,10 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The newest revision that this backend has committed or read, remembered outside the database: a database that was
- * restored from a dump, or a standby that was promoted too early, can't detect that revisions are missing. A revision
- * is written to the file before any caller is answered with it. The file survives a kill of the backend; after a power
- * failure of its machine it may be half a minute old. Safe for any thread.
+ * The newest revision that this backend has committed or read, remembered outside the database, because a database
+ * that was restored from a dump, or a standby that was promoted too early, does not show that revisions are missing. A
+ * revision is written to the file before any caller receives an answer that contains the revision. The file survives a
+ * kill of the backend; after a power failure of the machine, its content may be half a minute old. Safe for any thread.
  *
  * <p>The file is one line of UTF-8, padded with spaces to 512 bytes: one sector, which a write replaces completely.
  *
@@ -80,7 +80,8 @@ final class KnownHistory implements AutoCloseable {
         }
 
         /**
-         * Returns a text that explains a loss by a change of the server; empty if the server is the same or unknown.
+         * Returns a remark that the server has changed, which may explain a loss; empty if the server is the same, or
+         * unknown now or before.
          */
         String movedTo(String now) {
             if (server.equals(NONE) || now.equals(NONE) || server.equals(now)) {
@@ -97,8 +98,8 @@ final class KnownHistory implements AutoCloseable {
          * Compares the database with the known state.
          *
          * @param head the head of the database
-         * @param committedAtMicros the time of the known revision according to the database; null if the database has
-         *     no event of this revision
+         * @param committedAtMicros the time of the known revision according to the database; null if the head is not
+         *     after the known revision, or if the database has no event of this revision
          * @return why the history must not be continued under its id; empty if it may
          */
         Optional<String> contradiction(Head head, @Nullable Long committedAtMicros) {
@@ -135,7 +136,7 @@ final class KnownHistory implements AutoCloseable {
         this.path = path;
     }
 
-    /** Reads the file; does nothing if it is open. */
+    /** Opens the file, creates it if it is missing, locks it and reads it; does nothing if the file is open. */
     synchronized void open() {
         if (path == null || channel != null) {
             return;
@@ -211,7 +212,10 @@ final class KnownHistory implements AutoCloseable {
         return Optional.ofNullable(damage);
     }
 
-    /** Records a head if it belongs to the known history and is newer than the known revision. */
+    /**
+     * Records a head if it belongs to the known history and is newer than the known revision. Otherwise, repeats the
+     * last write to the file if that write failed.
+     */
     void reached(Head head) {
         if (head.revision() > known.revision() || isBehind) {
             reachedFarther(head);
@@ -236,11 +240,12 @@ final class KnownHistory implements AutoCloseable {
     }
 
     /**
-     * Starts over with another history, durably.
+     * Replaces the known history with that of {@code head}, durably. Does nothing if this history is known already, or
+     * if another thread has replaced the known history after {@code since} was read, because that thread's history is
+     * newer.
      *
-     * @param since what was known before the database was read; nothing is changed if another thread has started over
-     *     since then, because that thread's history is newer
-     * @return whether this call started over
+     * @param since what was known before the database was read
+     * @return whether this call replaced the history
      */
     synchronized boolean begin(Head head, Known since) {
         Known before = known;

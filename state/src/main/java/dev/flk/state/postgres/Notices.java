@@ -12,9 +12,10 @@ import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Notifies the backends that share a database of each other's commits. A notice only wakes the others and may be lost;
- * the table is authoritative and is read every second anyway. Notices use a connection of their own, because Postgres
- * takes a server-wide lock to commit a notice; commits in quick succession share one notice.
+ * Notices by which the backends that share a database learn of each other's commits. A notice may be lost without
+ * harm: it only makes a backend read the newest revision earlier, which every backend reads from the table every second
+ * anyway. Notices use a connection of their own, because Postgres takes a server-wide lock to commit a notice; commits
+ * in quick succession share one notice.
  */
 final class Notices implements AutoCloseable {
     private static final String CHANNEL = "flk_state";
@@ -38,7 +39,7 @@ final class Notices implements AutoCloseable {
         listener = consumer;
     }
 
-    /** Starts the thread; does nothing if it is running. */
+    /** Starts the thread; does nothing if it is running, or after {@link #close}. */
     synchronized void start() {
         if (thread == null && over.getCount() > 0) {
             thread = new Thread(this::run, "state-notices");

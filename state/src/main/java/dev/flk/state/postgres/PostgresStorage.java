@@ -70,8 +70,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     /**
      * The head of the history in the database.
      *
-     * @param contradiction the reason why the history must get a new id; empty if it may keep its id
-     * @param since the known state from before the database was read
+     * @param contradiction the reason why the history needs or has received a new id; empty if it keeps its id
+     * @param since what was known before the database was read
      */
     private record Found(Head head, Optional<String> contradiction, Known since) {}
 
@@ -80,8 +80,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
      *
      * @param database the database, which this storage owns and closes
      * @param newHistoryId generates the id of a new history
-     * @param knownHistory the file that records the newest known revision; null to remember it only until this is
-     *     closed
+     * @param knownHistory the file that records the newest known revision; null to keep this revision only in memory
      */
     public PostgresStorage(StateDatabase database, Supplier<String> newHistoryId, @Nullable Path knownHistory) {
         this.known = new KnownHistory(knownHistory);
@@ -266,8 +265,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     /**
-     * Raises the timeout for the statements of a large batch in proportion to its size: a transaction that the limits
-     * allow must not fail because it is large.
+     * Raises the timeout for the statements of a large batch in proportion to its size, so that a transaction within
+     * the limits does not fail because it is large.
      */
     private void allowTime(Connection connection, long bytes) throws SQLException {
         if (bytes > LARGE_BATCH_BYTES) {
@@ -534,7 +533,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         return after == null ? "" : after;
     }
 
-    /** Returns the first name after all those with a prefix. */
+    /** Returns the first name after all names with a prefix, or {@link #HIGHEST} if no name follows them. */
     private static String end(String prefix) {
         int length = prefix.length();
         while (length > 0) {
@@ -633,7 +632,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
             return !isGap;
         }
 
-        /** Returns the page, after the last row. */
+        /** Adds the last event and returns the page. Must be called after the last row. */
         List<Event> end() {
             if (event != null && !page.isFull) {
                 page.add(event, event.bytes());
@@ -761,8 +760,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     /**
-     * Returns the last revision of the next part of a removal. A part has at most some thousand versions, unless it
-     * contains only one revision with versions.
+     * Returns the last revision of the next part of a removal. A part has at most {@link #CHANGES_AT_ONCE} versions,
+     * unless it contains only one revision with versions.
      */
     private static long next(Connection connection, long done, long end) throws SQLException {
         long most = Jdbc.one(connection, Sql.PART, row -> row.getLong(1), done, done, CHANGES_AT_ONCE)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state.postgres;
 
-/** The SQL statements of the storage. Names use the collation "C", the order of their bytes. */
+/** The SQL statements of the storage. Names have the collation "C", which orders them by their bytes. */
 final class Sql {
     static final String BEGIN = """
             INSERT INTO flk_state (format, history_id, revision, committed_at, floor, floor_at, removed)
@@ -9,7 +9,7 @@ final class Sql {
 
     static final String FORMAT = "SELECT format FROM flk_state";
 
-    /** The head, and the commit time of a given earlier revision. */
+    /** A query for the head, and for the commit time of a given revision if that revision is before the head. */
     static final String HEAD = """
             SELECT history_id, revision, committed_at, floor, floor_at, CASE WHEN revision > ? THEN (
                 SELECT earlier.committed_at FROM flk_state_events AS earlier WHERE earlier.revision = ?) END
@@ -91,7 +91,10 @@ final class Sql {
             FROM flk_state_events AS event LEFT JOIN flk_state_versions AS v ON v.revision = event.revision
             WHERE event.revision >= ? AND event.revision < ? ORDER BY event.revision, v.place""";
 
-    /** The sum keeps Postgres from walking all revisions in order; it reads the agent's versions instead. */
+    /**
+     * A query for the revisions that changed an agent. The expression {@code revision + 0} makes Postgres read the
+     * agent's versions instead of walking all revisions in order.
+     */
     static final String REVISIONS = """
             SELECT DISTINCT revision + 0 FROM flk_state_versions
             WHERE namespace = ? AND agent_id = ? AND revision >= ? AND revision < ? ORDER BY 1 LIMIT ?""";

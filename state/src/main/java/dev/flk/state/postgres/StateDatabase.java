@@ -11,7 +11,7 @@ public interface StateDatabase extends AutoCloseable {
     String MIGRATIONS = "dev/flk/state/postgres/schema";
 
     /**
-     * Brings the tables up to date; must be called before anything else.
+     * Brings the tables up to date; must be called before a connection or a read is requested.
      *
      * @throws RuntimeException if the tables can't be created or changed
      */
@@ -40,7 +40,7 @@ public interface StateDatabase extends AutoCloseable {
     /** Returns a new connection outside the pool, which the caller must close. */
     Connection ownConnection() throws SQLException;
 
-    /** Waits for notices on a listening connection; returns whether any arrived. */
+    /** Waits up to {@code millis} for notices on a listening connection; returns whether any arrived. */
     boolean awaitNotices(Connection listening, int millis) throws SQLException;
 
     /** Returns a message with the problem and what to do, without user names, passwords or row contents. */

@@ -23,12 +23,13 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The state between two connects: a pool of connections, and the token of the position. The session ends at the next
- * connect. All calls fail after a failed put, or once a look-up has found a position that this session neither read
- * when it began nor wrote. One thread calls {@link #put}, in log order; any thread may call the other methods.
+ * The state between two calls of {@link PostgresStore#connect}: a pool of connections and the token of the position.
+ * All calls fail after a failed put. They also fail once a look-up has found a token that is older than the last put
+ * acknowledged before the look-up, or that belongs neither to this session nor to the position read at its beginning.
+ * One thread calls {@link #put}, in log order; any thread may call the other methods.
  */
 final class PostgresSession {
-    /** The number of attempts for a transaction that the server rolls back in favour of another. */
+    /** The maximum number of attempts of a put whose transaction the server rolls back in favour of another. */
     private static final int TRIES = 5;
 
     private final StoreFailures failures;
@@ -39,7 +40,10 @@ final class PostgresSession {
     private final Set<Connection> inUse = ConcurrentHashMap.newKeySet();
     private volatile @Nullable StoreUnavailableException failure;
 
-    /** The token of the last acknowledged put; its counter is 0 before the first. Written by the thread of the puts. */
+    /**
+     * The token of the last acknowledged put; before the first put, a token with the counter 0. Only the thread of the
+     * puts writes this field.
+     */
     private volatile Token acknowledged;
 
     /** The token of the last attempted put. Used by the thread of the puts only. */
@@ -61,9 +65,9 @@ final class PostgresSession {
     }
 
     /**
-     * Checks that the server accepts writes, brings the tables up to date and reads the position.
+     * Checks that the server accepts writes, brings the tables up to date, opens the pool and reads the position.
      *
-     * @throws RuntimeException from Flyway, if the tables can't be created
+     * @throws RuntimeException from Flyway, if the tables can't be created or migrated
      */
     static PostgresSession begin(
             PostgresConnector connector, StoreFailures failures, String logId, RandomGenerator random)
@@ -91,7 +95,7 @@ final class PostgresSession {
         try (Connection connection = connector.connection(pool, sinceNanos)) {
             inUse.add(connection);
             try {
-                requireUsable(); // checked again: end() would not abort a connection that is added after it ran
+                requireUsable(); // checked again, because end() aborts only connections that were added before
                 connector.limitSocket(connection);
                 return use.with(connection);
             } finally {
@@ -179,7 +183,10 @@ final class PostgresSession {
         return first;
     }
 
-    /** Returns the exception for a failed use: the session's failure if there is one. */
+    /**
+     * Returns the exception to report for a failed use: the session's failure if there is one, otherwise a translation
+     * of {@code e}.
+     */
     StoreUnavailableException reasonFor(Exception e) {
         StoreUnavailableException first = failure;
         return first == null ? failures.of(e) : first;
@@ -198,7 +205,8 @@ final class PostgresSession {
     }
 
     /**
-     * Drops the connections without waiting for the server, and closes the pool. Calls that use these connections fail.
+     * Aborts the connections in use without waiting for the server, so that the calls that use them fail, and closes
+     * the pool. All later calls fail, too.
      */
     void end(String why) {
         failed(failures.unavailable(why));
@@ -206,16 +214,16 @@ final class PostgresSession {
             try {
                 connection.abort(Runnable::run);
             } catch (SQLException e) {
-                // closing the pool drops this connection, too
+                // closing the pool closes this connection, too
             }
         }
         pool.close();
     }
 
     /**
-     * The mark of a position written by one transaction of one session: {@code incarnation.counter}. The incarnation is
-     * 32 hex digits drawn at every connect; the counter starts at 1. No two transactions that took effect have the same
-     * token.
+     * The mark that a put writes with the position: {@code incarnation.counter}. The incarnation is 32 hex digits that
+     * are drawn at random at every connect; the counter numbers the attempts of the session's puts from 1. No two
+     * transactions that took effect have the same token.
      */
     record Token(String incarnation, long counter) {
 
@@ -248,7 +256,7 @@ final class PostgresSession {
         }
     }
 
-    /** The exceptions of the store, with descriptions for operators. */
+    /** A factory of the store's exceptions, whose messages are written for operators. */
     record StoreFailures(PostgresFailures words) {
         static StoreFailures of(PostgresConfig config) {
             return new StoreFailures(PostgresFailures.of(config));

@@ -33,13 +33,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Outcomes in PostgreSQL. A put is one transaction that includes the position; it is as durable when it returns as the
- * server's {@code synchronous_commit} promises. Serialization failures and deadlocks are retried here; after any other
- * failure of a put, every call fails until {@link #connect}.
+ * A store of outcomes in PostgreSQL. A put is one transaction, which also writes the position. Once the stage of a put
+ * has completed, the put is as durable as the server's {@code synchronous_commit} promises. Serialization failures and
+ * deadlocks are retried here a few times; after any other failure of a put, every call fails until {@link #connect}.
  *
- * <p>JDBC blocks, so the store has its own threads, on which the stages complete: one for the puts, in their order, the
- * rest of {@code POSTGRES_POOL_MAX} for the reads, and one for connecting. Callers never block. The queues of puts and
- * reads are bounded, and a read that waited longer than {@code POSTGRES_ACQUIRE_TIMEOUT} fails.
+ * <p>JDBC blocks, so the store has its own threads, on which the stages complete: one thread for the puts, in their
+ * order, one for connecting, and {@code POSTGRES_POOL_MAX - 1} threads for all other calls, named <i>reads</i> here.
+ * Only {@link #removeStretch} and {@link #close} wait for the server. The queues of puts and reads are bounded, and a
+ * read that waited in its queue for longer than {@code POSTGRES_ACQUIRE_TIMEOUT} fails.
  */
 public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
@@ -96,10 +97,10 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     }
 
     /**
-     * Creates a store for one log. It does not contact the server before {@link #connect}, so that a server that is
-     * down is an outage and not a failed start.
+     * Creates a store for one log. Only {@link #connect} contacts the server, so that a server that is down causes an
+     * outage instead of a failed start.
      *
-     * @param logId the id under which the position is stored; no other process uses it
+     * @param logId the id under which the position is stored; no other process may use it
      */
     public static PostgresStore open(
             PostgresConfig config,
@@ -189,7 +190,7 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
         return use(
                 writer, current, (using, since) -> using.put(since, decisions, completeUpTo, clock.millis()), full -> {
                     if (current != null) {
-                        current.failed(full); // later outcomes must not be recorded before these
+                        current.failed(full); // later outcomes must not be recorded while these are missing
                     }
                 });
     }
@@ -217,8 +218,8 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     }
 
     /**
-     * Does the work of a {@link dev.flk.backend.dedup.Sweeper} in one second: removes up to 20,000 rows of each table,
-     * in batches between other reads.
+     * Removes up to 20,000 expired rows of each table, in batches between other reads: the work that a {@link
+     * dev.flk.backend.dedup.Sweeper} requests every second. Does nothing while the store is not connected.
      */
     public void removeStretch(BooleanSupplier goesOn) {
         int removed = REMOVED_AT_ONCE;
@@ -230,8 +231,8 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     }
 
     /**
-     * Removes up to {@code most} outcomes that expired at least {@link #REMOVED_AFTER} ago, and the same number of
-     * notes of evidence; returns the number of removed rows.
+     * Removes up to {@code most} outcomes and up to {@code most} notes of evidence that expired at least {@link
+     * #REMOVED_AFTER} ago; returns the total number of removed rows.
      */
     CompletionStage<Integer> removeExpired(int most) {
         long expiredByMillis = clock.millis() - REMOVED_AFTER.toMillis();
@@ -326,8 +327,8 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     }
 
     /**
-     * Waits for the puts in flight, at most four time-outs or five seconds, and drops all calls that have not ended by
-     * then.
+     * Waits for the puts in flight, for four statement time-outs but at most five seconds, and drops all calls that
+     * have not ended by then.
      */
     @Override
     public void close() {

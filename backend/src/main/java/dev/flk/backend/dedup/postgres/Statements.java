@@ -21,16 +21,16 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All statements of the store. An id is a {@code bytea} of 32 bytes: its index has half the size of an index over 64
- * hex digits, and the order of ids does not depend on the collation of the database.
+ * All SQL statements of the store. An id is stored as a {@code bytea} of 32 bytes, because its index is half as large
+ * as an index over 64 hex digits, and the order of such ids does not depend on the collation of the database.
  */
 final class Statements {
     private static final String COLUMNS = "pcs_id, status, body, digest, signed_digest, expires_at_millis";
 
     /**
-     * Inserts rows in the order of their ids, so that two transactions can't deadlock. A row that is still valid is not
-     * changed, but this statement locks it, and no other backend can remove it before {@link #STANDING} reads it in the
-     * same transaction.
+     * Inserts rows and replaces expired rows, in the order of their ids, so that two transactions can't deadlock. A row
+     * that is still valid is locked but not changed, so that no other backend can remove it before {@link #STANDING}
+     * reads it in the same transaction.
      */
     static final String INSERT = """
             INSERT INTO flk_outcomes AS present (%s)
@@ -115,8 +115,8 @@ final class Statements {
     }
 
     /**
-     * Records outcomes within the caller's transaction, and returns the stored outcome for each of them, in their
-     * order.
+     * Records each outcome, unless its id has a valid one, within the caller's transaction. Returns the stored outcome
+     * of each id, in the order of {@code decisions}.
      */
     static List<StoredOutcome> putIfAbsent(Connection connection, List<StoredOutcome> decisions, long nowMillis)
             throws SQLException {
@@ -232,7 +232,8 @@ final class Statements {
     }
 
     /**
-     * Removes up to {@code most} outcomes and the same number of notes of evidence; returns the number of removed rows.
+     * Removes up to {@code most} outcomes and up to {@code most} notes of evidence that expired by {@code
+     * expiredByMillis}; returns the total number of removed rows.
      */
     static int removeExpired(Connection connection, long expiredByMillis, int most) throws SQLException {
         int removed = 0;
@@ -247,8 +248,8 @@ final class Statements {
     }
 
     /**
-     * The row of one log in {@code flk_positions}: the sequence up to which the log is recorded here, and the token of
-     * the last write.
+     * The row of one log in {@code flk_positions}: the sequence up to which the database contains the outcomes of the
+     * log, and the token of the last write.
      */
     record PositionRow(String logId) {
         static final String READ = "SELECT complete_up_to, token FROM flk_positions WHERE log_id = ?";
@@ -271,8 +272,8 @@ final class Statements {
         }
 
         /**
-         * Writes the position if the row has the expected token; if no token is expected, only if there is no row. The
-         * row is then locked until the transaction ends.
+         * Writes the position if its row has the expected token. If no token is expected, writes the position only if
+         * it has no row yet. A written row remains locked until the transaction ends.
          *
          * @return whether the position was written
          */

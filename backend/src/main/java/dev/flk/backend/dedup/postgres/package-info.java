@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The store in PostgreSQL, which several backends may share. Only the bootstrap calls this package, to construct the
- * store; no other package knows about its JDBC, pool or migrations.
+ * The dedup store in PostgreSQL, which several backends may share. Only the bootstrap calls this package, to construct
+ * the store; {@code dev.flk.backend.postgres} provides the connections and runs the migrations.
  */
 @NullMarked
 package dev.flk.backend.dedup.postgres;
