@@ -209,6 +209,25 @@ class StateClient:
             for entry in page.entries:
                 yield Match(entry.key.agent_id, entry.key.key, _version(entry.version))
 
+    def delete_prefix(self, agent_id: str, prefix: str, *, if_revision: Optional[int] = None) -> Commit:
+        """Deletes all keys of an agent that begin with a prefix (not empty), in one commit of at most 10,000 keys.
+        Raises ``VersionConflict`` if one of the keys was written after the revision ``if_revision``."""
+        request = pb.DeletePrefixRequest(
+            namespace=self._namespace,
+            agent_id=agent_id,
+            prefix=prefix,
+            if_revision=if_revision,
+            request_id=str(uuid.uuid4()),
+        )
+        return _commit(self._call(self._stub.DeletePrefix, request))
+
+    def delete_agent(self, agent_id: str, *, if_revision: Optional[int] = None) -> Commit:
+        """Deletes all keys of an agent, as ``delete_prefix`` does."""
+        request = pb.DeleteAgentRequest(
+            namespace=self._namespace, agent_id=agent_id, if_revision=if_revision, request_id=str(uuid.uuid4())
+        )
+        return _commit(self._call(self._stub.DeleteAgent, request))
+
     def info(self) -> Info:
         info = self._call(self._stub.Info, pb.InfoRequest())
         return Info(
@@ -362,7 +381,11 @@ class Transaction:
             self._has_ended = True
             raise
         self._has_ended = True
-        return Commit(committed.revision, _datetime(committed.committed_at), tuple(committed.versions))
+        return _commit(committed)
+
+
+def _commit(committed: pb.CommitResponse) -> Commit:
+    return Commit(committed.revision, _datetime(committed.committed_at), tuple(committed.versions))
 
 
 class Replay:

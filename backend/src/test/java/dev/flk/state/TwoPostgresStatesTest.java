@@ -17,8 +17,11 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -40,6 +43,52 @@ class TwoPostgresStatesTest {
     private static final PostgresServer server = PostgresServer.shared();
 
     private final AtomicInteger done = new AtomicInteger();
+
+    /** A removal through one engine, beside writers through the other: after it, no key is left that was there. */
+    @Test
+    void removal_besideWritersOfTheOtherEngine_leavesNoOrphan() throws Exception {
+        String database = server.newDatabase();
+        try (StateEngine first = engine(database);
+                StateEngine second = engine(database)) {
+            await().until(() -> first.problem().isEmpty() && second.problem().isEmpty());
+            ExecutorService threads = Executors.newCachedThreadPool();
+            Future<?> writing = threads.submit(() -> {
+                for (int i = 0; i < 400; i++) {
+                    first.apply("w", List.of(first.write(key("a", "k" + i % 20), "1", Operation.ANY_VERSION)), "")
+                            .toCompletableFuture()
+                            .join();
+                }
+            });
+            while (!writing.isDone()) {
+                second.remove("r", "default", "a", "k", OptionalLong.empty(), "")
+                        .toCompletableFuture()
+                        .join();
+            }
+            writing.get();
+            threads.shutdown();
+            List<Event> events = first.history()
+                    .events(first.head().historyId(), 1, Long.MAX_VALUE, "", each -> true, 8 << 20)
+                    .events();
+            Set<StateKey> present = new HashSet<>();
+            int removals = 0;
+            for (Event event : events) {
+                event.changes().forEach(change -> {
+                    if (change.json() == null) {
+                        assertThat(present.remove(change.key())).isTrue();
+                    } else {
+                        present.add(change.key());
+                    }
+                });
+                if (event.changes().get(0).json() == null) {
+                    removals++;
+                    assertThat(present)
+                            .as("after revision %s", event.revision())
+                            .isEmpty();
+                }
+            }
+            assertThat(removals).isPositive();
+        }
+    }
 
     @Test
     void noUpdateIsLost_andEachWatcherSeesEachEventOnce_throughConnectionsThatAreCut() throws Exception {

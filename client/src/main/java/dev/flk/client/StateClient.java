@@ -6,6 +6,8 @@ import dev.flk.client.proto.ApplyRequest;
 import dev.flk.client.proto.At;
 import dev.flk.client.proto.CareGrpc;
 import dev.flk.client.proto.CommitResponse;
+import dev.flk.client.proto.DeleteAgentRequest;
+import dev.flk.client.proto.DeletePrefixRequest;
 import dev.flk.client.proto.Event;
 import dev.flk.client.proto.FindRequest;
 import dev.flk.client.proto.FindResponse;
@@ -43,6 +45,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.UUID;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiFunction;
@@ -221,6 +225,53 @@ public final class StateClient implements AutoCloseable {
     }
 
     /**
+     * Deletes all keys of an agent that begin with a prefix, in one commit. Keys that others write meanwhile are deleted
+     * or written after it; none is overlooked. At most 10,000 keys. The client retries until its timeout.
+     *
+     * @param prefix not empty
+     * @return the commit, with the version of each deletion in the order of the keys; revision 0 if there was no key
+     */
+    public Commit deletePrefix(String agentId, String prefix) {
+        return deletePrefix(agentId, prefix, OptionalLong.empty());
+    }
+
+    /**
+     * Deletes as {@link #deletePrefix(String, String)} does, unless one of the keys was written after a revision.
+     *
+     * @param ifRevision the revision; empty for no condition
+     * @throws StateCallException.VersionConflict if one of the keys was written after {@code ifRevision}
+     */
+    public Commit deletePrefix(String agentId, String prefix, OptionalLong ifRevision) {
+        DeletePrefixRequest.Builder request = DeletePrefixRequest.newBuilder()
+                .setNamespace(namespace)
+                .setAgentId(agentId)
+                .setPrefix(prefix)
+                .setRequestId(UUID.randomUUID().toString());
+        ifRevision.ifPresent(request::setIfRevision);
+        return committed(call(timed -> timed.deletePrefix(request.build())));
+    }
+
+    /** Deletes all keys of an agent, in one commit, as {@link #deletePrefix(String, String)} does. */
+    public Commit deleteAgent(String agentId) {
+        return deleteAgent(agentId, OptionalLong.empty());
+    }
+
+    /**
+     * Deletes as {@link #deleteAgent(String)} does, unless one of the keys was written after a revision.
+     *
+     * @param ifRevision the revision; empty for no condition
+     * @throws StateCallException.VersionConflict if one of the keys was written after {@code ifRevision}
+     */
+    public Commit deleteAgent(String agentId, OptionalLong ifRevision) {
+        DeleteAgentRequest.Builder request = DeleteAgentRequest.newBuilder()
+                .setNamespace(namespace)
+                .setAgentId(agentId)
+                .setRequestId(UUID.randomUUID().toString());
+        ifRevision.ifPresent(request::setIfRevision);
+        return committed(call(timed -> timed.deleteAgent(request.build())));
+    }
+
+    /**
      * Commits operations.
      *
      * @param maxDuration the maximum total time of all tries; if the client's timeout is shorter, the timeout applies
@@ -230,8 +281,11 @@ public final class StateClient implements AutoCloseable {
                 .addAllOperations(operations)
                 .setRequestId(requestId)
                 .build();
-        CommitResponse committed =
-                call(maxDuration.compareTo(timeout) < 0 ? maxDuration : timeout, timed -> timed.apply(request));
+        return committed(
+                call(maxDuration.compareTo(timeout) < 0 ? maxDuration : timeout, timed -> timed.apply(request)));
+    }
+
+    private static Commit committed(CommitResponse committed) {
         return new Commit(
                 committed.getRevision(), instant(committed.getCommittedAt()), List.copyOf(committed.getVersionsList()));
     }

@@ -2,17 +2,20 @@
 package dev.flk.state;
 
 import dev.flk.state.Event.Change;
+import dev.flk.state.PendingCommit.Removal;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.Answered;
 import dev.flk.state.Storage.Batch;
 import dev.flk.state.Storage.Existing;
 import dev.flk.state.Storage.Head;
+import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Newest;
 import dev.flk.state.Storage.RequestKey;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * The decision of one batch of commits. The decision checks the conditions of each commit, assigns versions and
@@ -26,6 +29,7 @@ final class BatchDecision {
     private final long nowMicros;
     private final long elapsedMicros;
     private final long rememberedMicros;
+    private final Function<Removal, List<KeyAt>> selected;
     private Head head;
     private final List<Event> events = new ArrayList<>();
     private final Map<RequestKey, Answered> newAnswers = new HashMap<>();
@@ -33,19 +37,26 @@ final class BatchDecision {
     /**
      * Creates a decision without commits.
      *
-     *
      * @param nowMicros the time of the commits by the wall clock
      * @param elapsedMicros the elapsed time of the engine, by which answers expire; jumps of the wall clock do not
      *     affect it
      * @param rememberedMicros the time for which an answer is remembered
+     * @param selected reads the keys of a removal at the head of {@code existing}; the removal must be the only commit of
+     *     its batch. Throws TX_TOO_LARGE if the keys exceed the limits of a transaction
      */
-    BatchDecision(Existing existing, long nowMicros, long elapsedMicros, long rememberedMicros) {
+    BatchDecision(
+            Existing existing,
+            long nowMicros,
+            long elapsedMicros,
+            long rememberedMicros,
+            Function<Removal, List<KeyAt>> selected) {
         this.newest = new HashMap<>(existing.newest());
         this.answered = new HashMap<>(existing.answered());
         this.head = existing.head();
         this.nowMicros = nowMicros;
         this.elapsedMicros = elapsedMicros;
         this.rememberedMicros = rememberedMicros;
+        this.selected = selected;
     }
 
     /**
@@ -66,13 +77,39 @@ final class BatchDecision {
         if (commit.otherwise() != null) {
             throw commit.otherwise();
         }
-        Committed committed = apply(commit.operations());
+        Removal removal = commit.removal();
+        Committed committed = apply(removal == null ? commit.operations() : deletions(removal));
         if (request != null) {
             Answered now = new Answered(commit.content(), committed, elapsedMicros + rememberedMicros);
             answered.put(request, now);
             newAnswers.put(request, now);
         }
         return committed;
+    }
+
+    private List<Operation> deletions(Removal removal) {
+        if (removal.ifRevision() > head.revision()) {
+            throw Reason.INVALID.because("if_revision " + removal.ifRevision()
+                    + " does not exist; the newest revision is " + head.revision());
+        }
+        List<Operation> deletions = new ArrayList<>();
+        for (KeyAt found : selected.apply(removal)) {
+            StateKey key = new StateKey(removal.namespace(), removal.agentId(), found.name());
+            if (removal.ifRevision() != Removal.ANY_REVISION && found.revision() > removal.ifRevision()) {
+                throw Reason.VERSION_CONFLICT.because(
+                        key + " was written at revision " + found.revision() + ", after if_revision "
+                                + removal.ifRevision(),
+                        Map.of(
+                                "namespace", key.namespace(),
+                                "agent_id", key.agentId(),
+                                "key", key.name(),
+                                "expected", Long.toString(removal.ifRevision()),
+                                "actual", Long.toString(found.revision())));
+            }
+            newest.put(key, new Newest(found.version(), true));
+            deletions.add(new Operation.Delete(key, Operation.ANY_VERSION));
+        }
+        return deletions;
     }
 
     private Committed apply(List<Operation> operations) {

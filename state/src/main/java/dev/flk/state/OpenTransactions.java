@@ -63,6 +63,15 @@ final class OpenTransactions {
                         "the transaction is longer than " + maxBytes + " bytes; commit it in parts");
             }
         }
+
+        /** @throws StateException TX_TOO_LARGE if a limit is exceeded */
+        void requireRemoval(PendingCommit.Removal removal, int keys, long bytes) {
+            if (keys > maxOperations || bytes > maxBytes) {
+                throw Reason.TX_TOO_LARGE.because(removal + " has more than " + maxOperations
+                        + " keys, or their names are longer than " + maxBytes
+                        + " bytes; remove it in parts, with longer prefixes");
+            }
+        }
     }
 
     private static final class Open {

@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A transaction that is queued for commit.
  *
+ * @param operations the operations; empty if {@code removal} replaces them
+ * @param removal the keys to delete, which are selected when the transaction is decided; null for none
  * @param request the request under which the answer is remembered; null if the answer is not remembered
  * @param content a digest of the operations, or the id of a staged transaction; differs between transactions that have
  *     the same request
@@ -22,10 +24,32 @@ import org.jspecify.annotations.Nullable;
  */
 record PendingCommit(
         List<Operation> operations,
+        @Nullable Removal removal,
         @Nullable RequestKey request,
         String content,
         @Nullable StateException otherwise,
         CompletableFuture<Committed> answer) {
+    /**
+     * The deletion of all keys of an agent that begin with a prefix, in one commit.
+     *
+     * @param prefix the prefix; empty for all keys of the agent
+     * @param ifRevision the newest revision that may have written one of the keys; {@link #ANY_REVISION} for any
+     */
+    record Removal(String namespace, String agentId, String prefix, long ifRevision) {
+        static final long ANY_REVISION = -1;
+
+        /** Returns a text that differs between removals. */
+        String content() {
+            // no part contains a line feed: names have no control characters
+            return "remove\n" + namespace + "\n" + agentId + "\n" + prefix + "\n" + ifRevision;
+        }
+
+        @Override
+        public String toString() {
+            return namespace + "/" + agentId + "/" + prefix + "*";
+        }
+    }
+
     /** The approximate number of bytes of memory that an operation takes in addition to {@link Operation#bytes}. */
     static final long HELD_BYTES = 192;
 
@@ -34,7 +58,12 @@ record PendingCommit(
             @Nullable RequestKey request,
             String content,
             @Nullable StateException otherwise) {
-        this(operations, request, content, otherwise, new CompletableFuture<>());
+        this(operations, null, request, content, otherwise, new CompletableFuture<>());
+    }
+
+    /** Creates a removal. */
+    PendingCommit(Removal removal, @Nullable RequestKey request) {
+        this(List.of(), removal, request, removal.content(), null, new CompletableFuture<>());
     }
 
     /** Returns the approximate size of the operations in memory, in bytes. */

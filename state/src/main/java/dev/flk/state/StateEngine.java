@@ -12,6 +12,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executors;
@@ -136,6 +137,7 @@ public final class StateEngine implements AutoCloseable {
                 this::elapsedMicros,
                 REMEMBERED_MICROS,
                 settings.maxStagedBytes(),
+                limits,
                 new Writer.Listener() {
                     @Override
                     public void committed(Head head) {
@@ -426,7 +428,7 @@ public final class StateEngine implements AutoCloseable {
             }
             otherwise = e; // the caller receives this error, unless an answer to this request is remembered
         }
-        return submit(new PendingCommit(operations, request, "tx " + txId, otherwise, answer));
+        return submit(new PendingCommit(operations, null, request, "tx " + txId, otherwise, answer));
     }
 
     /** Aborts a transaction; fails with TX_COMMITTED if the transaction was already committed. */
@@ -450,6 +452,33 @@ public final class StateEngine implements AutoCloseable {
                 new PendingCommit(operations, request, request == null ? "" : PendingCommit.digest(operations), null));
     }
 
+    /**
+     * Deletes all keys of an agent that begin with a prefix, in one commit: no key that is written concurrently remains
+     * or is deleted by mistake, because the keys are selected when the commit is decided. The versions of the answer are
+     * those of the deletions.
+     *
+     * @param prefix the prefix; empty for all keys of the agent
+     * @param ifRevision the newest revision that may have written one of the keys, or else the commit is rejected with
+     *     VERSION_CONFLICT; empty for any
+     * @param requestId as for {@link #apply}
+     */
+    public CompletionStage<Committed> remove(
+            String caller, String namespace, String agentId, String prefix, OptionalLong ifRevision, String requestId) {
+        requireUp();
+        StateKey.requireNamespace(namespace);
+        StateKey.requireAgentId(agentId);
+        if (!prefix.isEmpty()) {
+            StateKey unused = new StateKey(namespace, agentId, prefix); // a prefix of a key is a valid key
+        }
+        if (ifRevision.isPresent() && ifRevision.getAsLong() < 0) {
+            throw Reason.INVALID.because("if_revision is negative: " + ifRevision.getAsLong());
+        }
+        return submit(new PendingCommit(
+                new PendingCommit.Removal(
+                        namespace, agentId, prefix, ifRevision.orElse(PendingCommit.Removal.ANY_REVISION)),
+                request(caller, requestId)));
+    }
+
     private static @Nullable RequestKey request(String caller, String requestId) {
         if (requestId.isEmpty()) {
             return null;
@@ -462,7 +491,7 @@ public final class StateEngine implements AutoCloseable {
 
     private CompletionStage<Committed> submit(PendingCommit commit) {
         try {
-            if (!commit.operations().isEmpty()) {
+            if (!commit.operations().isEmpty() || commit.removal() != null) {
                 full(commit.bytes()).ifPresent(full -> {
                     throw full;
                 });

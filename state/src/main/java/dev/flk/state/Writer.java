@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state;
 
+import dev.flk.state.PendingCommit.Removal;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.Batch;
 import dev.flk.state.Storage.Head;
+import dev.flk.state.Storage.KeyAt;
+import dev.flk.state.Storage.Page;
 import dev.flk.state.Storage.RequestKey;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
@@ -32,6 +35,7 @@ final class Writer {
     private final LongSupplier elapsedMicros;
     private final long rememberedMicros;
     private final long maxQueueBytes;
+    private final OpenTransactions.Limits limits;
     private final Listener listener;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
@@ -53,6 +57,7 @@ final class Writer {
      *
      * @param clock the clock for the times of commits
      * @param elapsedMicros a supplier of the elapsed time, which decides whether a remembered answer has expired
+     * @param limits the limits of a removal, which are those of a transaction
      */
     Writer(
             Storage storage,
@@ -60,12 +65,14 @@ final class Writer {
             LongSupplier elapsedMicros,
             long rememberedMicros,
             long maxQueueBytes,
+            OpenTransactions.Limits limits,
             Listener listener) {
         this.storage = storage;
         this.clock = clock;
         this.elapsedMicros = elapsedMicros;
         this.rememberedMicros = rememberedMicros;
         this.maxQueueBytes = maxQueueBytes;
+        this.limits = limits;
         this.listener = listener;
     }
 
@@ -127,7 +134,7 @@ final class Writer {
     }
 
     /**
-     * Waits for work, and returns either a single step or the commits of one batch. Returns an empty list once the
+     * Waits for work, and returns either a single step, a single removal or the commits of one batch. Returns an empty list once the
      * writer is closed and the queue is empty.
      */
     private List<Object> take() {
@@ -139,22 +146,28 @@ final class Writer {
             List<Object> taken = new ArrayList<>();
             long bytes = 0;
             while (!queue.isEmpty() && taken.size() < MOST_COMMITS_A_BATCH && bytes < MOST_BYTES_A_BATCH) {
-                boolean isStep = queue.element() instanceof Runnable;
-                if (isStep && !taken.isEmpty()) {
+                boolean isAlone = isAlone(queue.element());
+                if (isAlone && !taken.isEmpty()) {
                     break;
                 }
                 Object next = queue.remove();
                 taken.add(next);
-                if (isStep) {
+                if (next instanceof PendingCommit commit) {
+                    bytes += commit.held();
+                }
+                if (isAlone) {
                     break;
                 }
-                bytes += ((PendingCommit) next).held();
             }
             queueBytes -= bytes;
             return taken;
         } finally {
             lock.unlock();
         }
+    }
+
+    private static boolean isAlone(Object queued) {
+        return !(queued instanceof PendingCommit commit) || commit.removal() != null;
     }
 
     /**
@@ -217,7 +230,11 @@ final class Writer {
             committed.clear();
             refused.clear();
             BatchDecision decision = new BatchDecision(
-                    existing, StateEngine.micros(clock.instant()), elapsedMicros.getAsLong(), rememberedMicros);
+                    existing,
+                    StateEngine.micros(clock.instant()),
+                    elapsedMicros.getAsLong(),
+                    rememberedMicros,
+                    removal -> selected(removal, existing.head()));
             for (PendingCommit commit : commits) {
                 try {
                     committed.put(commit.answer(), decision.decide(commit));
@@ -227,6 +244,36 @@ final class Writer {
             }
             head = decision.head();
             return decision.batch();
+        }
+
+        /**
+         * Reads the keys of a removal. No other commit can come in between: the storage keeps its head until this
+         * decision is made.
+         */
+        private List<KeyAt> selected(Removal removal, Head head) {
+            List<KeyAt> all = new ArrayList<>();
+            long bytes = 0;
+            String after = null;
+            do {
+                String last = after;
+                Page<KeyAt> page = storage.read(reads -> reads.keys(
+                        removal.namespace(),
+                        removal.agentId(),
+                        removal.prefix(),
+                        last,
+                        head.revision(),
+                        StateEngine.MAX_PAGE));
+                for (KeyAt key : page.entries()) {
+                    all.add(key);
+                    bytes += new Operation.Delete(
+                                    new StateKey(removal.namespace(), removal.agentId(), key.name()),
+                                    Operation.ANY_VERSION)
+                            .bytes();
+                }
+                limits.requireRemoval(removal, all.size(), bytes);
+                after = page.next();
+            } while (after != null);
+            return all;
         }
 
         void tell() {

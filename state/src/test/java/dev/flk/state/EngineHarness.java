@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.Random;
 import java.util.concurrent.CompletionException;
 import java.util.function.Predicate;
@@ -91,6 +92,19 @@ final class EngineHarness implements AutoCloseable {
     /** @param requestId empty: none */
     Committed apply(String requestId, Operation... operations) {
         return join(() -> engine.apply(ME, List.of(operations), requestId)
+                .toCompletableFuture()
+                .join());
+    }
+
+    /** @param ifRevision negative: no condition */
+    Committed remove(String agentId, String prefix, long ifRevision, String requestId) {
+        return join(() -> engine.remove(
+                        ME,
+                        StateKey.DEFAULT_NAMESPACE,
+                        agentId,
+                        prefix,
+                        ifRevision < 0 ? OptionalLong.empty() : OptionalLong.of(ifRevision),
+                        requestId)
                 .toCompletableFuture()
                 .join());
     }

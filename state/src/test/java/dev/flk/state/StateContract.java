@@ -21,7 +21,9 @@ import dev.flk.state.Storage.KeyAt;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -100,6 +102,100 @@ abstract class StateContract {
 
         assertThat(state.get("a", "other")).isInstanceOf(Found.Absent.class);
         assertThat(state.engine.head().revision()).isEqualTo(1);
+    }
+
+    @Test
+    void removal_deletesTheKeysWithThePrefix_inOneCommitThatNamesThem() {
+        state.apply(state.write("a", "x/1", "1"), state.write("a", "x/2", "2"), state.write("a", "y", "3"));
+        state.apply(delete("a", "x/2"), state.write("a", "x/3", "4"), state.write("b", "x/1", "5"));
+
+        Committed removed = state.remove("a", "x/", -1, "");
+
+        assertThat(removed).isEqualTo(new Committed(3, removed.committedAtMicros(), List.of(2L, 2L)));
+        assertThat(state.replay(3).get(0).changes())
+                .containsExactly(new Change(key("a", "x/1"), 2, null), new Change(key("a", "x/3"), 2, null));
+        assertThat(state.json("a", "y")).isEqualTo("3");
+        assertThat(state.json("b", "x/1")).isEqualTo("5");
+        assertThat(state.remove("a", "x/", -1, "")).isEqualTo(new Committed(0, 0, List.of()));
+        assertThat(state.remove("a", "", -1, "").versions()).containsExactly(2L);
+        assertThat(state.engine.reads().agents("default", "", null, 10).entries())
+                .containsExactly("b");
+        state.restart();
+        assertThat(state.get("a", "x/1")).isInstanceOf(Found.Deleted.class);
+        assertThat(state.apply(state.write("a", "x/1", "6")).versions()).containsExactly(3L);
+    }
+
+    @Test
+    void removal_ifRevision_protectsWhatWasWrittenSince() {
+        state.apply(state.write("a", "k1", "1"));
+        state.apply(state.write("a", "k2", "1"));
+        state.apply(state.write("b", "k", "1"));
+
+        assertThatThrownBy(() -> state.remove("a", "", 1, ""))
+                .isInstanceOfSatisfying(
+                        StateException.class,
+                        e -> assertThat(e.details()).containsEntry("key", "k2").containsEntry("actual", "2"));
+        assertThat(reasonOf(() -> state.remove("a", "k", 4, ""))).isEqualTo(Reason.INVALID);
+        assertThat(reasonOf(() -> state.remove("a", "\n", -1, ""))).isEqualTo(Reason.INVALID);
+        assertThat(state.engine.head().revision()).isEqualTo(3);
+        assertThat(state.remove("a", "", 2, "").versions()).hasSize(2);
+    }
+
+    @Test
+    void removal_repeatedWithItsRequestId_hasTheSameAnswerAndNoEffect() {
+        state.apply(state.write("a", "k", "1"));
+        Committed first = state.remove("a", "k", -1, "r1");
+        state.apply(state.write("a", "k", "2"));
+
+        assertThat(state.remove("a", "k", -1, "r1")).isEqualTo(first);
+        assertThat(state.json("a", "k")).isEqualTo("2");
+        assertThat(reasonOf(() -> state.remove("a", "", -1, "r1"))).isEqualTo(Reason.INVALID);
+    }
+
+    @Test
+    void removal_isAsLargeAsATransaction() {
+        startAnew(SMALL);
+        for (int i = 0; i < 4; i++) {
+            state.apply(state.write("a", "k" + i + "/" + "x".repeat(1_000), "1"));
+            state.apply(state.write("a", "k" + i + "/" + "y".repeat(1_000), "1"));
+        }
+        for (int i = 0; i < 3_000; i += 5) {
+            int from = i;
+            state.apply(IntStream.range(from, from + 5)
+                    .mapToObj(n -> state.write("b", "z".repeat(1_018) + "%06d".formatted(n), "1"))
+                    .toArray(Operation[]::new));
+        }
+        assertThatThrownBy(() -> state.remove("b", "", -1, "")).hasMessageContaining("remove it in parts");
+        assertThat(state.remove("a", "", -1, "").versions()).hasSize(8);
+    }
+
+    @Test
+    void removal_besideWriters_leavesNoKeyThatWasThere() throws Exception {
+        List<CompletableFuture<Committed>> commits = new ArrayList<>();
+        for (int i = 0; i < 300; i++) {
+            commits.add(state.engine
+                    .apply(ME, List.of(state.write("a", "k" + i % 40, "" + i)), "")
+                    .toCompletableFuture());
+            if (i % 50 == 25) {
+                commits.add(state.engine
+                        .remove(ME, "default", "a", "k", OptionalLong.empty(), "")
+                        .toCompletableFuture());
+            }
+        }
+        CompletableFuture.allOf(commits.toArray(CompletableFuture[]::new)).get(30, TimeUnit.SECONDS);
+        Set<StateKey> present = new HashSet<>();
+        int removals = 0;
+        for (Event event : state.replay(1)) {
+            for (Change change : event.changes()) {
+                boolean was = change.json() == null ? present.remove(change.key()) : present.add(change.key());
+                assertThat(was || change.json() != null).as("%s", change).isTrue();
+            }
+            if (event.changes().get(0).json() == null) {
+                removals++;
+                assertThat(present).isEmpty();
+            }
+        }
+        assertThat(removals).isEqualTo(6);
     }
 
     @Test

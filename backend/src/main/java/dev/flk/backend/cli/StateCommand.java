@@ -46,6 +46,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
@@ -217,14 +218,46 @@ final class StateCommand {
     @Command(name = "delete", description = "Deletes a key; does nothing if it does not exist.")
     int delete(
             @Parameters(paramLabel = "AGENT") String agent,
-            @Parameters(paramLabel = "KEY") String key,
+            @Parameters(paramLabel = "KEY", arity = "0..1") @Nullable String key,
             @Option(names = "--if-version", paramLabel = "N", description = "Only if the key has this version.")
                     @Nullable
-                    Long ifVersion)
+                    Long ifVersion,
+            @Option(
+                            names = "--prefix",
+                            paramLabel = "TEXT",
+                            description = "All keys that begin with this text, in one commit.")
+                    @Nullable
+                    String prefix,
+            @Option(names = "--all", description = "All keys of the agent, in one commit.") boolean all,
+            @Option(
+                            names = "--if-revision",
+                            paramLabel = "N",
+                            description = "With --prefix or --all: only if none was written after this revision.")
+                    @Nullable
+                    Long ifRevision)
             throws IOException {
-        return commit(tx -> {
-            Transaction unused = ifVersion == null ? tx.delete(agent, key) : tx.deleteIf(agent, key, ifVersion);
-        });
+        if ((key == null ? 0 : 1) + (prefix == null ? 0 : 1) + (all ? 1 : 0) != 1) {
+            throw new ParameterException(spec.commandLine(), "give one of KEY, --prefix and --all");
+        }
+        if (key != null ? ifRevision != null : ifVersion != null) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    key != null ? "--if-revision needs --prefix or --all" : "--if-version needs KEY");
+        }
+        if (key != null) {
+            return commit(tx -> {
+                Transaction unused = ifVersion == null ? tx.delete(agent, key) : tx.deleteIf(agent, key, ifVersion);
+            });
+        }
+        OptionalLong condition = ifRevision == null ? OptionalLong.empty() : OptionalLong.of(ifRevision);
+        return with(client -> output().print(
+                        prefix == null
+                                ? client.deleteAgent(agent, condition)
+                                : client.deletePrefix(agent, prefix, condition),
+                        commit -> commit.revision() == 0
+                                ? "nothing to do\n"
+                                : ErrorMessages.count(commit.versions().size(), "key") + " deleted, revision "
+                                        + commit.revision() + "\n"));
     }
 
     private int commit(Consumer<Transaction> staged) throws IOException {

@@ -9,6 +9,8 @@ import dev.flk.client.proto.BeginResponse;
 import dev.flk.client.proto.CheckRequest;
 import dev.flk.client.proto.CommitRequest;
 import dev.flk.client.proto.CommitResponse;
+import dev.flk.client.proto.DeleteAgentRequest;
+import dev.flk.client.proto.DeletePrefixRequest;
 import dev.flk.client.proto.DeleteRequest;
 import dev.flk.client.proto.Event;
 import dev.flk.client.proto.FindRequest;
@@ -49,6 +51,7 @@ import io.grpc.stub.StreamObserver;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
@@ -173,6 +176,40 @@ final class StateService extends StateImplBase {
             operations.forEach(caller()::require);
             return engine.apply(caller().name(), operations, request.getRequestId());
         });
+    }
+
+    @Override
+    public void deletePrefix(DeletePrefixRequest request, StreamObserver<CommitResponse> answer) {
+        committing(answer, () -> {
+            if (request.getPrefix().isEmpty()) {
+                throw Reason.INVALID.because("prefix is empty; use DeleteAgent to delete all keys of the agent");
+            }
+            return remove(
+                    request.getNamespace(),
+                    request.getAgentId(),
+                    request.getPrefix(),
+                    request.hasIfRevision() ? OptionalLong.of(request.getIfRevision()) : OptionalLong.empty(),
+                    request.getRequestId());
+        });
+    }
+
+    @Override
+    public void deleteAgent(DeleteAgentRequest request, StreamObserver<CommitResponse> answer) {
+        committing(
+                answer,
+                () -> remove(
+                        request.getNamespace(),
+                        request.getAgentId(),
+                        "",
+                        request.hasIfRevision() ? OptionalLong.of(request.getIfRevision()) : OptionalLong.empty(),
+                        request.getRequestId()));
+    }
+
+    private CompletionStage<Committed> remove(
+            String namespaceOrNone, String agentId, String prefix, OptionalLong ifRevision, String requestId) {
+        String namespace = Messages.namespace(namespaceOrNone);
+        caller().requireWrite(namespace, agentId);
+        return engine.remove(caller().name(), namespace, agentId, prefix, ifRevision, requestId);
     }
 
     private void committing(StreamObserver<CommitResponse> answer, Supplier<CompletionStage<Committed>> commit) {
