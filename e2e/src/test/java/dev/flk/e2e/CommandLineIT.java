@@ -39,12 +39,12 @@ final class CommandLineIT {
         assertThat(run.all().lines().toList())
                 .containsExactlyInAnyOrder(
                         "flk-backend: the configuration has 5 problems:",
-                        "  TOKEN_RAT: no such key in flk.properties; did you mean TOKEN_RATE?",
+                        "  TOKEN_RAT: is in flk.properties, but is not a setting; did you mean TOKEN_RATE?",
                         "  PCS_HMAC_KEY_FILE: /no/key can't be read: there is no such file",
                         "  PORT: 'eighty' is not a whole number (environment)",
                         "  MAX_BODY_BYTES: '1MB' is not a size; write it like 4096, 64KiB, 256MiB or 1GiB (file)",
-                        "  WAL_RETENTION: shorter than DEDUP_TTL; the log could not rebuild the store, set it to at least"
-                                + " that");
+                        "  WAL_RETENTION: shorter than DEDUP_TTL, so the log could not rebuild the store; set"
+                                + " WAL_RETENTION to at least DEDUP_TTL");
     }
 
     @Test

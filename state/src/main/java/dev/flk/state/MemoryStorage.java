@@ -74,7 +74,8 @@ public final class MemoryStorage implements Storage, Storage.Reads {
         Batch batch = decide.apply(new Existing(head, newest, known));
         long more = batch.events().stream().mapToLong(Event::bytes).sum();
         if (bytes + more > maxBytes) {
-            throw Reason.DISK_FULL.because("the state in memory is full: it takes at most " + maxBytes + " bytes");
+            throw Reason.DISK_FULL.because("the state in memory is full: it can hold at most " + maxBytes
+                    + " bytes (STATE_CACHE_BYTES); compact the history, or raise that setting");
         }
         for (Event event : batch.events()) {
             events.put(event.revision(), event);

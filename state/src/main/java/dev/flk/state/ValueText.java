@@ -147,7 +147,7 @@ final class ValueText {
         for (char c = next("'\"'"); c != '"'; c = next("'\"'")) {
             if (c < ' ') {
                 at--;
-                throw expected("no control character in a string");
+                throw expected("an escape such as \\n instead of a control character");
             }
             if (c == '\\') {
                 escape();

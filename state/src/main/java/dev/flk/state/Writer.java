@@ -83,7 +83,8 @@ final class Writer {
             requireOpen();
             long bytes = commit.held();
             if (queueBytes > 0 && queueBytes + bytes > maxQueueBytes) {
-                throw Reason.TOO_MANY_TX.because("more than " + maxQueueBytes + " bytes would wait to be committed");
+                throw Reason.TOO_MANY_TX.because(
+                        "more than " + maxQueueBytes + " bytes would wait to be committed; try again in a moment");
             }
             queueBytes += bytes;
             queue.add(commit);

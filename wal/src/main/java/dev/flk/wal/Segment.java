@@ -101,7 +101,7 @@ final class Segment implements Closeable {
         file.write(group, position);
         file.force();
         if (hasFillFailed()) {
-            throw new IOException("an fsync of zeros written ahead failed in " + path
+            throw new IOException("an fsync of the zeros that are written ahead of the records failed in " + path
                     + ", so that the records forced with them may not be on disk");
         }
         if (!isUnderItsName(files)) {

@@ -98,7 +98,7 @@ public sealed interface Windows {
             double number = StrictMath.floor(row.timestampSeconds() / (length.toMillis() / 1000.0));
             if (number < 0 || number >= Long.MAX_VALUE) {
                 throw rows.malformed("timestamp " + row.timestampSeconds()
-                        + " is not a time since 1970 in seconds; use --window to cut by count");
+                        + " is before 1970 or too large; use --window to divide the rows by number instead of time");
             }
             return (long) number;
         }

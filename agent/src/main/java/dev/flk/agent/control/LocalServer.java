@@ -101,8 +101,10 @@ public final class LocalServer implements Closeable {
                 "INTAKE_SOCKET",
                 Quantities::path,
                 "A socket through which programs of its group submit certificates to the running agent.");
-        private static final Key<Integer> INTAKE_PORT =
-                Key.of("INTAKE_PORT", Quantities::port, "A loopback port for the same; 0: any free port.");
+        private static final Key<Integer> INTAKE_PORT = Key.of(
+                "INTAKE_PORT",
+                Quantities::port,
+                "A loopback port on which local programs submit certificates to the running agent; 0: any free port.");
 
         /** The settings of the addresses. */
         public static final List<Key<?>> KEYS = List.of(CONTROL_SOCKET, INTAKE_SOCKET, INTAKE_PORT);

@@ -152,9 +152,7 @@ public final class Doctor {
                             ErrorMessages.count(waiting, "certificate") + (waiting == 1 ? " waits" : " wait")
                                     + ", but no agent runs; start flk-agent run");
         } catch (OutboxLocked e) {
-            return Finding.bad(
-                    "agent",
-                    e.getMessage() + "; it does not answer at " + config.local().control());
+            return Finding.bad("agent", "no agent answers at " + config.local().control() + ", but " + e.getMessage());
         } catch (IOException e) {
             return Finding.bad("outbox", "cannot be read: " + e.getMessage());
         }

@@ -38,9 +38,7 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
                     "TLS_CERT", Quantities::text, "A PEM file with the client certificate.")
             .secret();
     private static final Key<String> KEY = Key.of(
-                    "TLS_KEY",
-                    Quantities::text,
-                    "A PEM file with the key of that certificate, PKCS#8 without a password.")
+                    "TLS_KEY", Quantities::text, "A PEM file with the key of TLS_CERT, PKCS#8 without a password.")
             .secret();
 
     /** The settings of TLS to the backend, all of them PEM text. */

@@ -24,7 +24,8 @@ public final class TlsMessages {
                 "path building failed",
                 "trustanchors"),
         OTHER_NAME(
-                "its certificate is not for the host of ENDPOINT; use one of its names in ENDPOINT, or a certificate with this name",
+                "its certificate is not for the host of ENDPOINT; put a host name of the certificate into ENDPOINT, or"
+                        + " give the backend a certificate for that host",
                 "no subject alternative",
                 "no name matching"),
         NOT_VALID_NOW(
@@ -33,8 +34,8 @@ public final class TlsMessages {
                 "notafter:",
                 "notbefore:"),
         OWN_REFUSED(
-                "it rejects the certificate of this agent, or requires one; set TLS_CERT_FILE and TLS_KEY_FILE to one that is"
-                        + " valid and issued by an authority in the backend's TLS_CLIENT_CA",
+                "it rejects the certificate of this agent, or requires one; set TLS_CERT_FILE and TLS_KEY_FILE to a"
+                        + " valid certificate from an authority in the backend's TLS_CLIENT_CA, and its key",
                 "certificate_required",
                 "bad_certificate",
                 "certificate_unknown",

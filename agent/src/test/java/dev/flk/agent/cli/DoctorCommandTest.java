@@ -155,9 +155,8 @@ class DoctorCommandTest extends CommandTest {
             assertThat(owner.pendingEntries()).isZero();
             assertThat(findings(1))
                     .contains(
-                            "BAD agent: ",
-                            "is in use by process " + ProcessHandle.current().pid(),
-                            "it does not answer at " + cli.outbox().resolve("control.sock"));
+                            "BAD agent: no agent answers at " + cli.outbox().resolve("control.sock") + ", but ",
+                            "is in use by process " + ProcessHandle.current().pid());
         }
     }
 

@@ -91,7 +91,7 @@ class AgentConfigTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "hmac | PCS_HMAC_KEY | short | PCS_HMAC_KEY: has only 5 characters and can be guessed; use a random one, such as of openssl rand -hex 32",
+                "hmac | PCS_HMAC_KEY | short | PCS_HMAC_KEY: has only 5 characters and can be guessed; use a random one, such as the output of openssl rand -hex 32",
                 "hmac | PCS_HMAC_KEY | '\"0123456789\"' | PCS_HMAC_KEY: is in quotes, which are part of the secret; remove them if they should not be",
                 "hmac | PCS_HMAC_KEY | '0123456789 ' | PCS_HMAC_KEY: begins or ends with a space, which is part of the secret; remove it if it should not be",
                 "none | PCS_HMAC_KEY | 0123456789 | PCS_HMAC_KEY: has no effect, because PCS_SIGN_ALG is none",

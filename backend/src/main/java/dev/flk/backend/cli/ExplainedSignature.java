@@ -116,8 +116,8 @@ record ExplainedSignature(
                 new Objection(
                         reason.label(),
                         "It was revoked permanently.",
-                        "Give the agent another key of the shard. If its agents already have one, another party signs"
-                                + " with this one.");
+                        "Give the agent another key of the shard. If the agents of the shard already have one, another"
+                                + " party signs with this one.");
             case FOREIGN_SHARD ->
                 new Objection(
                         reason.label(),
@@ -159,7 +159,8 @@ record ExplainedSignature(
         }
         StringBuilder out = new StringBuilder();
         if (signature instanceof Diagnosis diagnosis) {
-            out.append(diagnosis.text()).append(objections.isEmpty() ? "" : "\nkey " + id + " may not sign, either\n");
+            out.append(diagnosis.text())
+                    .append(objections.isEmpty() ? "" : "\nbesides, key " + id + " may not sign here\n");
         } else {
             out.append("signature good, ")
                     .append(objections.isEmpty() ? "key " + id : "but key " + id + " may not sign")

@@ -123,7 +123,7 @@ final class PostgresCommand {
         try {
             return parse.apply(text);
         } catch (IllegalArgumentException e) {
-            throw new ParameterException(spec.commandLine(), option + ": " + e.getMessage() + ": " + text);
+            throw new ParameterException(spec.commandLine(), option + ": '" + text + "' is " + e.getMessage());
         }
     }
 

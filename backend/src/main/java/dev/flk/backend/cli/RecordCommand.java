@@ -62,7 +62,7 @@ import picocli.CommandLine.Spec;
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {
             "0:done",
-            "1:a backend can't be reached, or has no record, or not of this shard",
+            "1:a backend can't be reached or keeps no record, or no outcome of the shard is recorded",
             "2:wrong usage or configuration"
         })
 final class RecordCommand implements Callable<Integer> {
@@ -220,7 +220,7 @@ final class RecordCommand implements Callable<Integer> {
             throw usage("--id: can't be combined with other conditions");
         }
         if (since != null && from != null) {
-            throw usage("--since and --from: give one of them");
+            throw usage("--since and --from can't be combined; give at most one of them");
         }
         List<String> bases = urls.isEmpty()
                 ? List.of(RunningBackend.url(environment, config.file))

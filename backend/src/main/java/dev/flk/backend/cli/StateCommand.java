@@ -157,7 +157,8 @@ final class StateCommand {
                     Long version)
             throws IOException {
         if (at != null && version != null) {
-            throw new ParameterException(spec.commandLine(), "--at and --version: give one of them");
+            throw new ParameterException(
+                    spec.commandLine(), "--at and --version can't be combined; give at most one of them");
         }
         return with(client -> {
             Optional<Versioned> found = version != null

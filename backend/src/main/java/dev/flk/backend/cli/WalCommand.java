@@ -168,7 +168,9 @@ final class WalCommand {
             case OTHER_LOG -> "a segment of another log: its records are ignored; move it away";
             case BROKEN_HEADER -> "a segment with a broken header: its records are lost, see wal verify";
             case NO_SEGMENT -> "not a segment, though its name looks like one: no header and no records";
-            case SET_ASIDE -> "set aside by a start or a repair: a torn tail, a broken file, or one in the way";
+            case SET_ASIDE ->
+                "set aside by a start or a repair: a torn tail, a broken file, or a file that had the name of a new"
+                        + " segment";
             case OPENING -> "a segment that is being opened, or was when its backend stopped";
             case LOSSES -> "declares the records that a repair gave up";
             case FOREIGN -> "does not belong to the log";
@@ -248,7 +250,7 @@ final class WalCommand {
                         .map(WalSource::sequences)
                         .collect(Collectors.joining(", ", "lost since a repair: ", "\n"));
         String result = found.isWhole()
-                ? "whole" + (found.tornTail() == null ? "" : " up to there") + ": "
+                ? "whole" + (found.tornTail() == null ? "" : " up to the unfinished record") + ": "
                         + ErrorMessages.count(found.records(), "record")
                 : "damaged: "
                         + (found.missing() == 0

@@ -91,7 +91,8 @@ final class WalCompactCommand implements Callable<Integer> {
         if (keep.compareTo(rules.dedupTtl()) < 0) {
             throw new ParameterException(
                     spec.commandLine(),
-                    "--retention: shorter than DEDUP_TTL, so the log could not rebuild the store; give at least that");
+                    "--retention: shorter than DEDUP_TTL, so the log could not rebuild the store; give at least the"
+                            + " time of DEDUP_TTL");
         }
         source.requireLog();
         Duration after = age("--compress-after", compressAfter);

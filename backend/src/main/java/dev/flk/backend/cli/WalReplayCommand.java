@@ -112,7 +112,7 @@ final class WalReplayCommand implements Callable<Integer> {
                 + row("  accepted", counted.accepted())
                 + row("  escalated", counted.escalated())
                 + row("  rejected", counted.rejected())
-                + row("  of these, by an earlier one", counted.answeredByAnEarlierOne())
+                + row("  of these, decided earlier", counted.answeredByAnEarlierOne())
                 + row("evidence", counted.evidence())
                 + row("overruled", counted.overruled())
                 + ErrorMessages.count(counted.records(), "record") + range + " in " + source.directory() + "\n";

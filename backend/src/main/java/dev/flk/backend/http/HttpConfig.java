@@ -172,7 +172,8 @@ public record HttpConfig(
             Optional<String> address = settings.find(OPS_BIND_ADDR);
             boolean isPortGiven = settings.isGiven(OPS_PORT);
             settings.require(
-                    address.isEmpty() || isPortGiven, "OPS_BIND_ADDR: is set without OPS_PORT; set both or neither");
+                    address.isEmpty() || isPortGiven,
+                    "OPS_BIND_ADDR: has no effect without OPS_PORT; set OPS_PORT too, or remove OPS_BIND_ADDR");
             boolean isDebug = settings.get(DEBUG);
             settings.require(
                     !isDebug || (isPortGiven && settings.isGiven(METRICS_USER)),

@@ -43,7 +43,8 @@ public record InboxConfig(Path walDir, Duration walRetention, long walMinFreeByt
         boolean areSound = !settings.isBroken(WAL_RETENTION) && !settings.isBroken(DEDUP_TTL);
         settings.require(
                 !areSound || retention.compareTo(ttl) >= 0,
-                "WAL_RETENTION: shorter than DEDUP_TTL; the log could not rebuild the store, set it to at least that");
+                "WAL_RETENTION: shorter than DEDUP_TTL, so the log could not rebuild the store; set WAL_RETENTION to at"
+                        + " least DEDUP_TTL");
         return new InboxConfig(settings.get(WAL_DIR), retention, settings.get(WAL_MIN_FREE_BYTES), ttl);
     }
 }

@@ -147,8 +147,8 @@ final class KeysJson {
         }
         String id = text(object, "id", place).orElse("");
         if (!isId(id)) {
-            problems.add(place + ": id is missing or is not 1 to 32 of A-Z a-z 0-9 . _ : - beginning with a letter or"
-                    + " digit, other than none");
+            problems.add(place + ": id is missing, is the reserved word none, or is not 1 to 32 of A-Z a-z 0-9 . _ : -"
+                    + " beginning with a letter or digit");
             return Optional.empty();
         }
         int before = problems.size();

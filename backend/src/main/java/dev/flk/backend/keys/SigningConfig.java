@@ -33,7 +33,9 @@ public sealed interface SigningConfig {
             text -> Stream.of(text.split(",", -1)).map(String::strip).toList(),
             "Public keys, 32 bytes in base64, separated by commas.");
     Key<Path> KEYS_FILE = Key.of(
-            "KEYS_FILE", Quantities::path, "A file of keys and their shards, instead of the three settings above.");
+            "KEYS_FILE",
+            Quantities::path,
+            "A file of keys and their shards, instead of PCS_HMAC_KEY, PCS_HMAC_KEYS and PCS_ED25519_PUB_B64.");
 
     /** The settings of signatures, in the order of the docs. */
     List<Key<?>> KEYS = List.of(PCS_SIGN_ALG, PCS_HMAC_KEY, PCS_HMAC_KEYS, PCS_ED25519_PUB_B64, KEYS_FILE);

@@ -96,7 +96,8 @@ public final class Limits {
         private static final Key<BigDecimal> ADDRESS_FAILURE_RATE = Key.of(
                         "ADDRESS_FAILURE_RATE",
                         Sizes::rateOrZero,
-                        "Failures per second that one address may cause, by default at least 10: bad signatures, malformed bodies, duplicates. 0: no limit.")
+                        "Bad signatures, malformed bodies and duplicates per second that one address may send; the"
+                                + " default is at least 10. 0: no limit.")
                 .derived("TOKEN_RATE / 10");
         private static final Key<Long> ADDRESS_FAILURE_BURST = Key.of(
                         "ADDRESS_FAILURE_BURST",

@@ -251,9 +251,9 @@ public final class PostgresCheck {
                 .equals("on");
         return Result.of(
                 !isReadOnly,
-                isReadOnly ? "the server refuses writes" : "the server takes writes",
-                "it takes writes",
-                "let POSTGRES_CONN name the primary, or set default_transaction_read_only to off");
+                isReadOnly ? "the server refuses writes" : "the server accepts writes",
+                "the server accepts writes",
+                "set POSTGRES_CONN to the primary, or default_transaction_read_only to off");
     }
 
     private static Result durability(Connection connection) throws SQLException {
@@ -495,7 +495,7 @@ public final class PostgresCheck {
                 WHERE oid IN%s AND EXISTS (
                     SELECT 1 FROM unnest(reloptions) AS option WHERE option ~ '^autovacuum_enabled=(f|of|n|0)')
                 UNION ALL
-                SELECT relname || ' has transactions from ' || age(relfrozenxid) || ' ago' FROM pg_class
+                SELECT relname || ' was last frozen ' || age(relfrozenxid) || ' transactions ago' FROM pg_class
                 WHERE oid IN%s AND age(relfrozenxid) > %d""".formatted(MINE, MINE, MOST_FREEZE_AGE));
         List<String> last = row(connection, """
                 SELECT coalesce(extract(epoch FROM now() - min(greatest(last_vacuum, last_autovacuum)))::bigint::text, '')
@@ -509,7 +509,7 @@ public final class PostgresCheck {
                                 : "autovacuum is on, the oldest run for a large table was "
                                         + ErrorMessages.duration(Duration.ofSeconds(number(age))) + " ago"
                         : String.join(", ", off),
-                "autovacuum on, no transaction older than " + MOST_FREEZE_AGE + " others",
+                "autovacuum on, each table frozen less than " + MOST_FREEZE_AGE + " transactions ago",
                 "turn autovacuum on, and run VACUUM FREEZE");
     }
 
@@ -520,8 +520,10 @@ public final class PostgresCheck {
                     AND relid IN%s ORDER BY relname""".formatted(LARGE_TABLE_ROWS, MOST_CHANGED_ROWS_PERCENT, MINE));
         return Result.of(
                 stale.isEmpty(),
-                stale.isEmpty() ? "statistics are current" : "changed since the last one: " + String.join(", ", stale),
-                "at most " + MOST_CHANGED_ROWS_PERCENT + " % of a large table changed since the last one",
+                stale.isEmpty()
+                        ? "statistics are current"
+                        : "rows changed since the last ANALYZE: " + String.join(", ", stale),
+                "at most " + MOST_CHANGED_ROWS_PERCENT + " % of a large table changed since its last ANALYZE",
                 "run ANALYZE, and lower autovacuum_analyze_scale_factor");
     }
 
@@ -567,7 +569,9 @@ public final class PostgresCheck {
         boolean seesAll = row(connection, "SELECT pg_has_role('pg_read_all_stats', 'USAGE')")
                 .get(0)
                 .equals("t");
-        return seesAll ? "" : " of this role; GRANT pg_monitor shows those of others";
+        return seesAll
+                ? ""
+                : " of this role; GRANT pg_monitor to it, and the check sees the sessions of other roles, too";
     }
 
     private static Result slowStatements(Connection connection) throws SQLException {

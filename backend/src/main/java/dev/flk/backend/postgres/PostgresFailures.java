@@ -76,17 +76,21 @@ public record PostgresFailures(String server, String limit) {
             case "53100" -> "the server's disk is full; free space on it: " + said(e);
             case "57014" -> "a statement took longer than " + limit + "; look for locks and load on the server";
             case "25006" ->
-                "the server is read-only: a standby, or default_transaction_read_only is on; "
-                        + "let POSTGRES_CONN name the primary";
+                "the server is read-only: it is a standby, or default_transaction_read_only is on; "
+                        + "set POSTGRES_CONN to the primary, or default_transaction_read_only to off";
             case "42501" -> "a privilege is missing: " + said(e) + "; grant it to the user of POSTGRES_CONN";
             case "57P01", "57P02", "57P03" -> "the server is starting or stopping";
-            case "40001", "40P01" -> "a transaction was repeatedly rolled back in favour of others: " + said(e);
+            case "40001", "40P01" ->
+                "the server rolled a transaction back because it conflicted with others: " + said(e)
+                        + "; look for other programs that use these tables";
             case "42P01", "42703", "3F000" ->
-                "tables are missing or old: " + said(e) + "; the next connection creates missing tables, unless "
-                        + "the table of the schema's history lists them";
+                "tables are missing or old: " + said(e) + "; the backend creates missing tables when it connects "
+                        + "again, except those that flk_schema_history or flk_state_schema_history records as created: "
+                        + "restore those from a backup";
             default -> {
                 if (e instanceof SQLTransientConnectionException) {
-                    yield "no connection could be made within " + limit;
+                    yield "no connection was free or could be opened in time; look for slow statements and at the "
+                            + "network, or raise POSTGRES_POOL_MAX or POSTGRES_ACQUIRE_TIMEOUT";
                 }
                 yield e.getCause() == null ? said(e) + withoutTls(e) : broken(e, e.getCause());
             }

@@ -31,7 +31,8 @@ record PostgresUri(String jdbcUrl, String user, Secret password) {
         Matcher parts = FORM.matcher(text);
         if (!parts.matches()) {
             throw new IllegalArgumentException("not a Postgres URI; write it like "
-                    + "postgresql://user:password@host:5432/database, with other characters percent-encoded");
+                    + "postgresql://user:password@host:5432/database, with special characters percent-encoded, such as"
+                    + " %40 for @");
         }
         String[] login = (parts.group(1) == null ? "" : parts.group(1)).split(":", 2);
         String user = decoded(login[0]);
@@ -62,7 +63,8 @@ record PostgresUri(String jdbcUrl, String user, Secret password) {
             case "read-write", "primary" -> "primary";
             default ->
                 throw new IllegalArgumentException(
-                        "not a Postgres URI for writing: target_session_attrs must be read-write, primary or any");
+                        "a Postgres URI that may select a read-only server; set its target_session_attrs to "
+                                + "read-write, primary or any");
         };
     }
 

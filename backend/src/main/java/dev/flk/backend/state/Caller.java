@@ -144,7 +144,8 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     void requireWriteOfAll() {
         if (grants.stream().noneMatch(grant -> grant.writes() && grant.covers("", ""))) {
             throw Status.PERMISSION_DENIED
-                    .withDescription("this token may not write all of the state: \"*/\"")
+                    .withDescription("this call requires a token that may write the whole state; add \"*/\" to its"
+                            + " \"write\" in STATE_TOKENS_FILE")
                     .asRuntimeException();
         }
     }

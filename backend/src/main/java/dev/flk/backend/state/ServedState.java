@@ -358,8 +358,9 @@ public final class ServedState implements AutoCloseable {
                 Files.delete(Files.createTempFile(directory, "writable", null));
                 return new Place(directory, key(directory));
             } catch (IOException e) {
-                throw new InvalidConfig(List.of(
-                        "STATE_DIR: %s can't be made or written: %s; choose another directory, or STATE_PORT=off"
+                throw new InvalidConfig(
+                        List.of(("STATE_DIR: %s can't be created, or is not writable: %s; choose another directory, or"
+                                        + " STATE_PORT=off")
                                 .formatted(directory, e)));
             }
         }

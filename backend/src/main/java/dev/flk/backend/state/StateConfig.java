@@ -171,12 +171,13 @@ public record StateConfig(
         Optional<Integer> port = settings.get(STATE_PORT);
         settings.require(
                 isApart || !usesDirectory || port.isEmpty(),
-                "STATE_DIR: is WAL_DIR or DEDUP_DIR, inside one of them or around it; choose another directory");
+                "STATE_DIR: is the same as WAL_DIR or DEDUP_DIR, or one of them is inside the other; choose a separate"
+                        + " directory");
         Optional<Long> minFreeBytes = settings.find(STATE_MIN_FREE_BYTES);
         settings.require(
                 minFreeBytes.isEmpty() || minFreeBytes.get() >= inbox.walMinFreeBytes(),
-                "STATE_MIN_FREE_BYTES: less than WAL_MIN_FREE_BYTES; state would fill the disk until no"
-                        + " certificate is accepted, set it to at least that");
+                "STATE_MIN_FREE_BYTES: less than WAL_MIN_FREE_BYTES, so the state could fill the disk until no"
+                        + " certificate is accepted; set it to at least WAL_MIN_FREE_BYTES");
         Optional<Path> tokens = settings.find(STATE_TOKENS_FILE);
         boolean isForAll = settings.find(STATE_AUTH).isPresent();
         settings.require(

@@ -257,7 +257,8 @@ public final class StateDump {
                 boolean follows = event.revision() > revision && event.committedAtMicros() > atMicros;
                 if (event.revision() > floor ? !follows : revision > floor) {
                     throw new IOException(
-                            "revision " + event.revision() + " or its time does not follow the one before");
+                            "revision " + event.revision() + ", or its committed_at, is not above that of the event"
+                                    + " before; the lines are not in order");
                 }
                 events++;
                 return event;

@@ -176,8 +176,8 @@ public final class TlsIdentity {
             if (!chain.isEmpty()
                     && !PrivateKeyFile.belongTogether(key, chain.get(0).getPublicKey())) {
                 throw new Unusable("is not the key of the first certificate of TLS_CERT ("
-                        + chain.get(0).getSubjectX500Principal() + "); the backend's own comes first there, its"
-                        + " authorities after it");
+                        + chain.get(0).getSubjectX500Principal() + "); in TLS_CERT, put the backend's own"
+                        + " certificate first and those of its authorities after it");
             }
             return Optional.of(key);
         } catch (Unusable e) {

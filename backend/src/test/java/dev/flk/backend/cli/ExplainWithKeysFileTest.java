@@ -106,8 +106,8 @@ final class ExplainWithKeysFileTest {
                 signature good, but key stolen may not sign
 
                 revoked        It was revoked permanently.
-                               Give the agent another key of the shard. If its agents already
-                               have one, another party signs with this one.
+                               Give the agent another key of the shard. If the agents of the
+                               shard already have one, another party signs with this one.
                 foreign shard  It may not sign for shard-1, only for line-7, "line 8".
                                Sign with a key of that shard, or add the shard to this one in
                                the keys file. If neither is right, the key may be stolen.
@@ -142,7 +142,9 @@ final class ExplainWithKeysFileTest {
         keys.write(KeyText.hmac("shared", "a.secret").shards("elsewhere").state("revoked"), KeyText.ed25519("b", 2));
         assertThat(explain(withSpaces(SECRET))).isEqualTo(1);
         assertThat(cli.out())
-                .contains("\nkey shared may not sign, either\n\nrevoked        It was", "\nforeign shard  It may not")
+                .contains(
+                        "\nbesides, key shared may not sign here\n\nrevoked        It was",
+                        "\nforeign shard  It may not")
                 .endsWith("\n\n" + BAD_SIGNATURE);
     }
 

@@ -58,7 +58,7 @@ class StateCommandTest {
             assertThat(run(1, Map.of(), "get", "a", "k", "--version", "3", url))
                     .isEqualTo("flk-backend: version 3 of a k is a deletion");
             assertThat(run(2, Map.of(), "get", "a", "k", "--version", "1", "--at", "1", url))
-                    .contains("--at and --version: give one of them");
+                    .contains("--at and --version can't be combined; give at most one of them");
             assertThat(run(0, Map.of(), "replay", "a", "--from", "2", "--to", "3", url))
                     .startsWith("namespace default, agent a\n")
                     .hasLineCount(2);

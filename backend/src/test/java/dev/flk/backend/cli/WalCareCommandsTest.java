@@ -187,7 +187,7 @@ class WalCareCommandsTest {
                           accepted                              3
                           escalated                             0
                           rejected                              1
-                          of these, by an earlier one           1
+                          of these, decided earlier             1
                         evidence                                1
                         overruled                               1
                         6 records (1 to 6) in %s

@@ -79,8 +79,8 @@ class WalCommandsTest {
                             does not belong to the log
 
                         %s.broken
-                            set aside by a start or a repair: a torn tail, a broken file, or one in the
-                            way
+                            set aside by a start or a repair: a torn tail, a broken file, or a file
+                            that had the name of a new segment
                         """.formatted(SECOND));
     }
 
@@ -155,7 +155,7 @@ class WalCommandsTest {
                         unfinished: record 5 and everything after it, 12 bytes from byte %d of
                             %s
                             being written now, or cut off by a crash
-                        whole up to there: 4 records (1 to 4) in %s
+                        whole up to the unfinished record: 4 records (1 to 4) in %s
                         """.formatted(Files.size(wal.resolve(SECOND)) - 12, SECOND, wal));
 
         assertThat(run("wal verify --json")).isZero();

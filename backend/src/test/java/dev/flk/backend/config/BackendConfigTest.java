@@ -41,7 +41,7 @@ class BackendConfigTest {
             PCS_SIGN_ALG=none;METRICS_USER=ann | METRICS_PASS: only one of the two
             PCS_SIGN_ALG=none;TLS_CERT=own.crt | TLS_CERT, TLS_KEY: only one of the two is set; set both or neither
             PCS_SIGN_ALG=none;TLS_CLIENT_CA=own.crt | TLS_CLIENT_CA: is set without TLS_CERT and TLS_KEY
-            PCS_SIGN_ALG=none;OPS_BIND_ADDR=::1 | OPS_BIND_ADDR: is set without OPS_PORT; set both or neither
+            PCS_SIGN_ALG=none;OPS_BIND_ADDR=::1 | OPS_BIND_ADDR: has no effect without OPS_PORT; set OPS_PORT too
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis | REDIS_URI, REDIS_ADDR: none is set, and DEDUP_BACKEND=redis needs one
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_ADDR=h:1;REDIS_URI=redis://h:1 | REDIS_URI, REDIS_ADDR: both are set
             PCS_SIGN_ALG=none;DEDUP_BACKEND=postgres | POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it
@@ -99,7 +99,7 @@ class BackendConfigTest {
                 "POSTGRES_POOL_MAX=3 | POSTGRES_POOL_MAX: has no effect, because neither DEDUP_BACKEND nor STATE_ENGINE is postgres",
                 "STATE_PORT=off;STATE_DIR=s | STATE_DIR: has no effect, because STATE_PORT is off",
                 "RECORD=off;RECORD_HISTORY=9d | RECORD_HISTORY: has no effect, because RECORD is off",
-                "METRICS_USER=ann;METRICS_PASS=secret | METRICS_PASS: has only 6 characters and can be guessed; use a random one, such as of openssl rand -hex 32",
+                "METRICS_USER=ann;METRICS_PASS=secret | METRICS_PASS: has only 6 characters and can be guessed; use a random one, such as the output of openssl rand -hex 32",
                 "METRICS_USER=ann;METRICS_PASS=\"0123456789\" | METRICS_PASS: is in quotes, which are part of the secret; remove them if they should not be",
                 "METRICS_USER=ann;METRICS_PASS=0123456789_ | METRICS_PASS: begins or ends with a space, which is part of the secret; remove it if it should not be",
             })

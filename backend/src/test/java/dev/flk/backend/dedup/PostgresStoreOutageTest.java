@@ -244,7 +244,7 @@ final class PostgresStoreOutageTest {
     void readOnlyServer_isNoStore() {
         server.execute("postgres", "ALTER DATABASE " + database + " SET default_transaction_read_only = on");
         DedupStore store = open(SHORT);
-        assertThat(failure(store.connect())).contains("the server is read-only", "name the primary");
+        assertThat(failure(store.connect())).contains("the server is read-only", "set POSTGRES_CONN to the primary");
         server.execute("postgres", "ALTER DATABASE " + database + " RESET default_transaction_read_only");
         assertThat(connect(store)).isEmpty();
     }

@@ -139,7 +139,7 @@ final class RedisStoreTest extends SharedStoreContract {
         assertThatThrownBy(() -> put(42, recorded(2, "second")))
                 .hasMessageContaining("127.0.0.1:" + server.port())
                 .hasMessageContaining("'7 0123456789abcdef 3'")
-                .hasMessageContaining("instead of '41 ");
+                .hasMessageContaining("but this backend last wrote '41 ");
         assertThatThrownBy(() -> get(id(1)))
                 .hasCauseInstanceOf(StoreUnavailableException.class)
                 .hasMessageContaining("was emptied, restored from an older copy");

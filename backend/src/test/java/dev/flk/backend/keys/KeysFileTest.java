@@ -88,8 +88,8 @@ final class KeysFileTest {
 
     private static final Map<String, String> PROBLEMS = Map.of(
             "{id}",
-            "key number 1: id is missing or is not 1 to 32 of A-Z a-z 0-9 . _ : - beginning with a letter or digit,"
-                    + " other than none",
+            "key number 1: id is missing, is the reserved word none, or is not 1 to 32 of A-Z a-z 0-9 . _ : -"
+                    + " beginning with a letter or digit",
             "{public}",
             "key k: public_key is not an Ed25519 public key, 32 bytes in padded base64",
             "{ed}",

@@ -285,7 +285,9 @@ class PostgresCheckTest {
                 Duration.ofSeconds(5));
         Finding locks =
                 find("lock_waits", new PostgresCheck(plain, EnumSet.allOf(Pool.class), USUAL, InstantSource.system()));
-        assertThat(locks.measured()).isEqualTo("none of this role; GRANT pg_monitor shows those of others");
+        assertThat(locks.measured())
+                .isEqualTo("none of this role; GRANT pg_monitor to it, and the check sees the sessions of other roles,"
+                        + " too");
     }
 
     @Test

@@ -452,7 +452,8 @@ class ServedStateTest {
 
         assertThatThrownBy(() -> open(Optional.empty(), null))
                 .isInstanceOf(InvalidConfig.class)
-                .hasMessageContaining("STATE_DIR: " + directory.resolve("state") + " can't be made or written");
+                .hasMessageContaining(
+                        "STATE_DIR: " + directory.resolve("state") + " can't be created, or is not writable");
     }
 
     @Test

@@ -120,7 +120,7 @@ final class TlsFilesTest {
     void authorityFirst_isToldTheOrder() throws IOException {
         Files.writeString(certificate, AUTHORITY.pem() + RIGHT.certificatePem());
 
-        assertProblem("(CN=authority)", "the backend's own comes first there");
+        assertProblem("(CN=authority)", "put the backend's own certificate first");
     }
 
     @Test

@@ -119,7 +119,8 @@ public final class Settings {
 
     private void take(String name, String value, Path path) {
         if (names().noneMatch(name::equals)) {
-            problems.add("%s: no such key in %s; did you mean %s?".formatted(name, path, nearest(name, names())));
+            problems.add("%s: is in %s, but is not a setting; did you mean %s?"
+                    .formatted(name, path, nearest(name, names())));
         } else if (file.put(name, value) != null) {
             problems.add("%s: is set twice in %s; remove one of the two".formatted(name, path));
         }
@@ -245,7 +246,8 @@ public final class Settings {
                 all.add(key + ": is in quotes, which are part of the secret; remove them if they should not be");
             } else if (!text.isEmpty() && text.length() < LEAST_SECRET_CHARS) {
                 all.add(key + ": has only " + text.length()
-                        + " characters and can be guessed; use a random one, such as of openssl rand -hex 32");
+                        + " characters and can be guessed; use a random one, such as the output of openssl rand"
+                        + " -hex 32");
             }
         }
         return all;

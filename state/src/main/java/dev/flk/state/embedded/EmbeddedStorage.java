@@ -463,7 +463,8 @@ public final class EmbeddedStorage implements Storage {
             Path unfinished = copy.resolveSibling(copy.getFileName() + "-tmp");
             try {
                 if (Files.exists(unfinished)) {
-                    throw Reason.INVALID.because("a backup was interrupted: remove " + unfinished);
+                    throw Reason.INVALID.because("an earlier backup was interrupted or is still running; if none is"
+                            + " running, remove its incomplete copy " + unfinished + " and try again");
                 }
                 try (Checkpoint checkpoint = Checkpoint.create(db.rocks())) {
                     checkpoint.createCheckpoint(unfinished.toString());
@@ -651,8 +652,10 @@ public final class EmbeddedStorage implements Storage {
         } else if (e instanceof DamagedLogException) {
             what = StateException.down(
                     "the log of the state in " + logDirectory() + " is damaged: " + e.getMessage()
-                            + "; restore a backup or a dump into an empty directory, or give up the commits from there on"
-                            + " with 'wal repair --dir " + logDirectory() + "'",
+                            + "; restore a backup or a dump into an empty directory, or give up the damaged commits and"
+                            + " all later ones: stop the backend and run 'flk-backend wal repair --dir "
+                            + logDirectory()
+                            + "'",
                     e);
         } else if (isDamage(e)) {
             what = StateException.down(

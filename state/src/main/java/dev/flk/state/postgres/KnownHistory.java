@@ -109,9 +109,9 @@ final class KnownHistory implements AutoCloseable {
             if (!historyId.equals(head.historyId())) {
                 return former.contains(head.historyId())
                         ? Optional.of("Postgres returned to history " + head.historyId() + ", revision "
-                                + head.revision()
-                                + ", but another history replaced this one before; revisions up to " + revision
-                                + " of history " + historyId + " are missing")
+                                + head.revision() + ", which history " + historyId
+                                + " had replaced; revisions up to " + revision + " of history " + historyId
+                                + " are missing")
                         : Optional.empty();
             }
             if (head.revision() < revision) {
@@ -125,8 +125,8 @@ final class KnownHistory implements AutoCloseable {
             boolean isCompactedToEarlier = head.floor() > revision && head.floorAtMicros() <= this.committedAtMicros;
             return isOther || isCompactedToEarlier
                     ? Optional.of("revision " + revision + " of history " + historyId
-                            + " in Postgres is not the commit that was committed or read before;"
-                            + " that commit, and perhaps some before it, are missing")
+                            + " in Postgres is not the commit that this backend knew under this number;"
+                            + " the known commit, and perhaps commits before it, are missing")
                     : Optional.empty();
         }
     }

@@ -40,8 +40,8 @@ final class RedisFailures {
             entry("invalid password", "does not accept this password; correct it in REDIS_URI"),
             entry(
                     "NOAUTH",
-                    "asks for a password; put one into REDIS_URI, as redis://:PASSWORD@host:port; a "
-                            + "Sentinel must ask for none"),
+                    "asks for a password; put the password into REDIS_URI, as redis://:PASSWORD@host:port; "
+                            + "Sentinels that ask for a password can't be used"),
             entry("NOPERM", "does not allow this user the commands of the store; docs/redis.md has the ACL"),
             entry(
                     "READONLY",

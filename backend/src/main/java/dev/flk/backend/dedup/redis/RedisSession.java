@@ -322,7 +322,7 @@ final class RedisSession {
 
     private StoreUnavailableException lost(String held, String expected) {
         return connector.unavailable(
-                ("has %s under %s instead of '%s', which was written last: the server was emptied, restored from "
+                ("has %s under %s, but this backend last wrote '%s': the server was emptied, restored from "
                                 + "an older copy or failed over, or another process uses the same log")
                         .formatted(
                                 held.isEmpty() ? "no position" : "the position '" + held + "'", positionKey, expected));
