@@ -199,7 +199,8 @@ class TwoPostgresStatesTest {
                 clock,
                 System::nanoTime,
                 new Random(),
-                () -> Long.MAX_VALUE);
+                () -> Long.MAX_VALUE,
+                EngineHarness::constant);
         engine.start().toCompletableFuture().join();
         assertThat(engine.problem()).isEmpty();
         return engine;

@@ -77,6 +77,7 @@ final class BatchDecision {
         if (commit.otherwise() != null) {
             throw commit.otherwise();
         }
+        commit.conditions().forEach(condition -> require(condition, newest.getOrDefault(condition.key(), Newest.NONE)));
         Removal removal = commit.removal();
         Committed committed = apply(removal == null ? commit.operations() : deletions(removal));
         if (request != null) {

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * A transaction that is queued for commit.
  *
  * @param operations the operations; empty if {@code removal} replaces them
+ * @param conditions checks that must hold, too; their versions are not part of the answer
  * @param removal the keys to delete, which are selected when the transaction is decided; null for none
  * @param request the request under which the answer is remembered; null if the answer is not remembered
  * @param content a digest of the operations, or the id of a staged transaction; differs between transactions that have
@@ -24,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  */
 record PendingCommit(
         List<Operation> operations,
+        List<Operation> conditions,
         @Nullable Removal removal,
         @Nullable RequestKey request,
         String content,
@@ -55,15 +57,17 @@ record PendingCommit(
 
     PendingCommit(
             List<Operation> operations,
+            List<Operation> conditions,
             @Nullable RequestKey request,
             String content,
-            @Nullable StateException otherwise) {
-        this(operations, null, request, content, otherwise, new CompletableFuture<>());
+            @Nullable StateException otherwise,
+            CompletableFuture<Committed> answer) {
+        this(operations, conditions, null, request, content, otherwise, answer);
     }
 
     /** Creates a removal. */
     PendingCommit(Removal removal, @Nullable RequestKey request) {
-        this(List.of(), removal, request, removal.content(), null, new CompletableFuture<>());
+        this(List.of(), List.of(), removal, request, removal.content(), null, new CompletableFuture<>());
     }
 
     /** Returns the approximate size of the operations in memory, in bytes. */

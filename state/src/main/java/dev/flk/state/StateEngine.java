@@ -47,6 +47,9 @@ public final class StateEngine implements AutoCloseable {
     public static final int MAX_PAGE = 1_000;
 
     private static final int MAX_OPERATIONS = 10_000;
+    /** The number of times that a transaction is checked against schemas that change meanwhile. */
+    private static final int MOST_SCHEMA_CHECKS = 10;
+
     private static final long MAX_TRANSACTION_BYTES = 3L << 20;
     private static final int MAX_REQUEST_ID_BYTES = 64;
     private static final long TICK_MILLIS = 1_000;
@@ -60,6 +63,7 @@ public final class StateEngine implements AutoCloseable {
     private final LongSupplier freeBytes;
     private final OpenTransactions transactions;
     private final OpenTransactions.Limits limits;
+    private final Schemas schemas;
     private final Writer writer;
     private final Thread writerThread;
     private final ScheduledExecutorService ticks;
@@ -111,6 +115,7 @@ public final class StateEngine implements AutoCloseable {
      * @param clock the wall clock, for the times of commits
      * @param nanoTicker returns monotonic time in nanoseconds, for timeouts and for the expiry of remembered answers
      * @param freeBytes returns the free bytes on the storage's disk
+     * @param compiler compiles the schemas of namespaces
      */
     public StateEngine(
             Storage storage,
@@ -118,8 +123,10 @@ public final class StateEngine implements AutoCloseable {
             InstantSource clock,
             LongSupplier nanoTicker,
             RandomGenerator random,
-            LongSupplier freeBytes) {
+            LongSupplier freeBytes,
+            Schemas.Compiler compiler) {
         this.storage = storage;
+        this.schemas = new Schemas(this, compiler);
         this.settings = settings;
         this.clock = clock;
         this.nanoTicker = nanoTicker;
@@ -428,7 +435,11 @@ public final class StateEngine implements AutoCloseable {
             }
             otherwise = e; // the caller receives this error, unless an answer to this request is remembered
         }
-        return submit(new PendingCommit(operations, null, request, "tx " + txId, otherwise, answer));
+        if (otherwise != null) {
+            return submit(new PendingCommit(operations, List.of(), request, "tx " + txId, otherwise, answer));
+        }
+        submitChecked(operations, request, "tx " + txId, answer, MOST_SCHEMA_CHECKS);
+        return answer;
     }
 
     /** Aborts a transaction; fails with TX_COMMITTED if the transaction was already committed. */
@@ -448,8 +459,14 @@ public final class StateEngine implements AutoCloseable {
         requireUp();
         limits.require(operations.size(), PendingCommit.bytes(operations));
         RequestKey request = request(caller, requestId);
-        return submit(
-                new PendingCommit(operations, request, request == null ? "" : PendingCommit.digest(operations), null));
+        CompletableFuture<Committed> answer = new CompletableFuture<>();
+        submitChecked(
+                operations,
+                request,
+                request == null ? "" : PendingCommit.digest(operations),
+                answer,
+                MOST_SCHEMA_CHECKS);
+        return answer;
     }
 
     /**
@@ -489,6 +506,39 @@ public final class StateEngine implements AutoCloseable {
         return new RequestKey(caller, requestId);
     }
 
+    /**
+     * Checks operations against the schemas of their namespaces and submits them. If a schema changes meanwhile, checks
+     * and submits them again.
+     */
+    private void submitChecked(
+            List<Operation> operations,
+            @Nullable RequestKey request,
+            String content,
+            CompletableFuture<Committed> answer,
+            int checksLeft) {
+        List<Operation> conditions = List.of();
+        StateException invalid = null;
+        try {
+            conditions = schemas.check(operations);
+        } catch (StateException e) {
+            invalid = e; // the caller receives this error, unless an answer to this request is remembered
+        }
+        CompletableFuture<Committed> decided = new CompletableFuture<>();
+        var unused = submit(new PendingCommit(operations, conditions, request, content, invalid, decided))
+                .whenComplete((committed, failure) -> {
+                    if (failure == null) {
+                        answer.complete(committed);
+                    } else if (failure instanceof StateException refused
+                            && Schemas.isOutdated(refused)
+                            && checksLeft > 1) {
+                        schemas.forget(operations);
+                        submitChecked(operations, request, content, answer, checksLeft - 1);
+                    } else {
+                        answer.completeExceptionally(failure);
+                    }
+                });
+    }
+
     private CompletionStage<Committed> submit(PendingCommit commit) {
         try {
             if (!commit.operations().isEmpty() || commit.removal() != null) {
@@ -501,6 +551,11 @@ public final class StateEngine implements AutoCloseable {
             commit.answer().completeExceptionally(e);
         }
         return commit.answer();
+    }
+
+    /** Returns the schemas of namespaces. */
+    public Schemas schemas() {
+        return schemas;
     }
 
     /** Returns the head of the history: its id, its newest durable revision and its floor. */

@@ -180,6 +180,7 @@ final class Writer {
         Set<RequestKey> requests = new HashSet<>();
         for (PendingCommit commit : commits) {
             commit.operations().forEach(operation -> keys.add(operation.key()));
+            commit.conditions().forEach(condition -> keys.add(condition.key()));
             if (commit.request() != null) {
                 requests.add(commit.request());
             }

@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Random;
 import java.util.concurrent.CompletionException;
@@ -43,7 +44,8 @@ final class EngineHarness implements AutoCloseable {
     }
 
     private void start() {
-        engine = new StateEngine(storages.get(), settings, () -> now, () -> nanos, random, () -> freeBytes);
+        engine = new StateEngine(
+                storages.get(), settings, () -> now, () -> nanos, random, () -> freeBytes, EngineHarness::constant);
         engine.start();
         long end = System.nanoTime() + MOST_NANOS;
         while (engine.problem()
@@ -52,6 +54,15 @@ final class EngineHarness implements AutoCloseable {
             assertThat(System.nanoTime()).as("the engine does not start").isLessThan(end);
             Thread.onSpinWait(); // it is a matter of microseconds, thousands of times
         }
+    }
+
+    /** Compiles a schema of the tests: the only valid value is that of its text; {@code "none"} is no schema. */
+    static Schemas.Compiled constant(String json) {
+        if (json.equals("\"none\"")) {
+            throw Reason.INVALID.because("not a schema");
+        }
+        return value ->
+                value.equals(json) ? Optional.empty() : Optional.of(new Schemas.Violation("/x", "must be " + json));
     }
 
     void restart() {

@@ -105,6 +105,78 @@ abstract class StateContract {
     }
 
     @Test
+    void schema_appliesToLaterWrites_andIsAVersionedKey() {
+        state.apply(state.write("a", "k", "1"));
+        state.apply(state.engine.schemas().set("default", "2", 0));
+
+        assertThatThrownBy(() -> state.apply(state.write("a", "k2", "2"), state.write("a", "k", "3")))
+                .hasMessage("default/a/k: the value violates the schema of the namespace: /x must be 2")
+                .isInstanceOfSatisfying(
+                        StateException.class, e -> assertThat(e.details()).containsEntry("path", "/x"));
+        assertThat(state.get("a", "k2")).isInstanceOf(Found.Absent.class);
+        assertThat(state.apply(state.write("a", "k", "2")).versions()).containsExactly(2L);
+        assertThat(state.apply(state.engine.write(new StateKey("other", "a", "k"), "9", Operation.ANY_VERSION)))
+                .isNotNull();
+        Begun begun = state.engine.begin(ME, null);
+        state.engine.stage(ME, begun.txId(), state.write("a", "k", "7"));
+        assertThat(reasonOf(() -> state.commit(begun.txId(), ""))).isEqualTo(Reason.INVALID);
+
+        assertThat(state.engine.schemas().check("default", "5", null).violating())
+                .extracting(Schemas.Violating::key)
+                .containsExactly(key("a", "k"));
+        assertThat(state.engine.schemas().check("default", "", null).violating())
+                .isEmpty();
+        assertThat(reasonOf(() -> state.engine.schemas().set("default", "\"none\"", -1)))
+                .isEqualTo(Reason.INVALID);
+        assertThat(reasonOf(() -> state.engine.schemas().set("flk.record", "1", -1)))
+                .isEqualTo(Reason.INVALID);
+
+        state.restart();
+        assertThat(reasonOf(() -> state.apply(state.write("a", "k", "3")))).isEqualTo(Reason.INVALID);
+        assertThat(state.apply(state.engine.schemas().set("default", "3", 1)).versions())
+                .containsExactly(2L);
+        assertThat(state.apply("r", state.write("a", "k", "3")).versions()).containsExactly(3L);
+        assertThat(state.apply(state.engine.schemas().delete("default", 2)).versions())
+                .containsExactly(3L);
+        assertThat(state.engine.schemas().get("default")).isEmpty();
+        assertThat(state.apply("r", state.write("a", "k", "3")).versions()).containsExactly(3L);
+        assertThat(state.apply(state.write("a", "k", "4")).versions()).containsExactly(4L);
+        assertThat(reasonOf(() -> state.engine.schemas().check("default", "", null)))
+                .isEqualTo(Reason.INVALID);
+    }
+
+    /** A write and a schema that it violates, submitted together in each order: the one that comes second is refused or checked. */
+    @Test
+    void schema_besideWriters_isInForceForEachLaterRevision() throws Exception {
+        List<CompletableFuture<Committed>> commits = new ArrayList<>();
+        for (int i = 0; i < 200; i++) {
+            commits.add(state.engine
+                    .apply(ME, List.of(state.write("a", "k" + i, "" + i % 3)), "")
+                    .toCompletableFuture()
+                    .exceptionally(refused -> new Committed(0, 0, List.of())));
+            if (i % 20 == 10) {
+                commits.add(state.engine
+                        .apply(ME, List.of(state.engine.schemas().set("default", "" + i / 20 % 3, -1)), "")
+                        .toCompletableFuture());
+            }
+        }
+        CompletableFuture.allOf(commits.toArray(CompletableFuture[]::new)).get(30, TimeUnit.SECONDS);
+        String schema = null;
+        int checked = 0;
+        for (Event event : state.replay(1)) {
+            for (Change change : event.changes()) {
+                if (change.key().namespace().equals(Schemas.NAMESPACE)) {
+                    schema = change.json();
+                } else if (schema != null) {
+                    assertThat(change.json()).isEqualTo(schema);
+                    checked++;
+                }
+            }
+        }
+        assertThat(checked).isPositive();
+    }
+
+    @Test
     void removal_deletesTheKeysWithThePrefix_inOneCommitThatNamesThem() {
         state.apply(state.write("a", "x/1", "1"), state.write("a", "x/2", "2"), state.write("a", "y", "3"));
         state.apply(delete("a", "x/2"), state.write("a", "x/3", "4"), state.write("b", "x/1", "5"));

@@ -127,7 +127,8 @@ public final class ServedState implements AutoCloseable {
                 clock,
                 System::nanoTime,
                 random,
-                place == null ? () -> Long.MAX_VALUE : place);
+                place == null ? () -> Long.MAX_VALUE : place,
+                JsonSchemas::compile);
         engine.start();
         parts.push(engine);
         try {

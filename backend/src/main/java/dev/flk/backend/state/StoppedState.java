@@ -57,7 +57,8 @@ public final class StoppedState implements AutoCloseable {
                 new SecureRandom(),
                 directory
                         .<LongSupplier>map(place -> () -> place.toFile().getUsableSpace())
-                        .orElse(() -> Long.MAX_VALUE));
+                        .orElse(() -> Long.MAX_VALUE),
+                JsonSchemas::compile);
         engine.start().toCompletableFuture().join();
         engine.missing()
                 .ifPresent(missing -> LOG.error("answered commits of the state of agents may be missing: {}", missing));

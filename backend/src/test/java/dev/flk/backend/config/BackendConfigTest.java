@@ -145,7 +145,10 @@ class BackendConfigTest {
         assertThat(BackendConfig.load(environment, null).state().orElseThrow().knownHistory())
                 .contains(dir.resolve("state").resolve("postgres.known"));
         environment.put("WAL_DIR", dir.resolve("state").toString());
-        assertThat(problems(environment, null)).singleElement().asString().startsWith("STATE_DIR: is the same as WAL_DIR");
+        assertThat(problems(environment, null))
+                .singleElement()
+                .asString()
+                .startsWith("STATE_DIR: is the same as WAL_DIR");
     }
 
     @Test

@@ -47,7 +47,8 @@ public final class MemoryEngine {
                 clock,
                 System::nanoTime,
                 new Random(),
-                () -> Long.MAX_VALUE);
+                () -> Long.MAX_VALUE,
+                JsonSchemas::compile);
         engine.start().toCompletableFuture().join();
         return engine;
     }

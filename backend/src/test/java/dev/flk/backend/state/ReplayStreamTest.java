@@ -69,7 +69,13 @@ class ReplayStreamTest {
                     }
                 });
         engine = new StateEngine(
-                replaceable, Settings.defaults(), Instant::now, System::nanoTime, new Random(), () -> Long.MAX_VALUE);
+                replaceable,
+                Settings.defaults(),
+                Instant::now,
+                System::nanoTime,
+                new Random(),
+                () -> Long.MAX_VALUE,
+                JsonSchemas::compile);
         engine.start().toCompletableFuture().join();
         port = MemoryEngine.port(engine, 0);
         client = StateClient.connect("localhost:" + port.port());

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.flk.state.Schemas.Compiled;
+import dev.flk.state.Schemas.Violation;
+import dev.flk.state.StateException;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class JsonSchemasTest {
+    /** What tables with constraints did: a range, an enumeration, required fields. */
+    private static final String SCORE = """
+            {"type":"object","required":["score","state"],"properties":{
+                "score":{"type":"integer","minimum":0,"maximum":100},
+                "state":{"enum":["open","closed"]},
+                "tags":{"type":"array","items":{"$ref":"#/$defs/tag"},"uniqueItems":true},
+                "at":{"type":"string","format":"date-time"},
+                "slow":{"pattern":"^(a+)+$"}},
+            "$defs":{"tag":{"type":"string","maxLength":3}}}""";
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '~',
+            value = {
+                "{\"score\":90,\"state\":\"open\"} |",
+                "{\"score\":100.0,\"state\":\"open\",\"more\":1,\"at\":\"x\"} |",
+                "{\"score\":101,\"state\":\"open\"} | /score must have a maximum value of 100",
+                "{\"score\":1e400,\"state\":\"open\"} | /score must have a maximum value of 100",
+                "{\"score\":18446744073709551616.0,\"state\":\"open\"} | /score must have a maximum value of 100",
+                "{\"score\":-1e999999999,\"state\":\"open\"} | /score must have a minimum value of 0",
+                "{\"score\":1e-999999999,\"state\":\"open\"} | /score number found, integer expected",
+                "{\"score\":-1,\"state\":\"open\"} | /score must have a minimum value of 0",
+                "{\"score\":1.5,\"state\":\"open\"} | /score number found, integer expected",
+                "{\"score\":1} | the value required property 'state' not found",
+                "{\"score\":1,\"state\":\"gone\"} | /state does not have a value in the enumeration",
+                "{\"score\":1,\"state\":\"open\",\"tags\":[\"a\",\"long\"]} | /tags/1 must be at most 3 characters long",
+                "{\"score\":1,\"state\":\"open\",\"tags\":[\"a\",\"a\"]} | /tags must have only unique items",
+                "[] | the value array found, object expected",
+            })
+    void violation_namesThePathAndWhatIsExpected(String value, String violation) {
+        String found = JsonSchemas.compile(SCORE)
+                .violation(value)
+                .map(Violation::toString)
+                .orElse("");
+        assertThat(found).startsWith(violation == null ? "" : violation);
+        assertThat(found.isEmpty()).isEqualTo(violation == null);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '~',
+            value = {
+                "{ | ",
+                "1 | it must be an object, true or false",
+                "{\"type\":\"decimal\"} | /type",
+                "{\"properties\":[]} | /properties",
+                "{\"minimum\":\"1\"} | /minimum",
+                "{\"pattern\":\"(\"} | '(' is not a regular expression",
+                "{\"$schema\":\"http://json-schema.org/draft-07/schema#\"} | $schema must be https://json-schema.org/draft/2020-12/schema",
+                "{\"$ref\":\"http://127.0.0.1:1/x\"} | ",
+                "{\"$ref\":\"file:///etc/hostname\"} | ",
+                "{\"$ref\":\"classpath:x\"} | ",
+                "{\"$ref\":\"#/$defs/none\"} | ",
+            })
+    void compile_noSchema_isRefused(String text, String why) {
+        assertThatThrownBy(() -> JsonSchemas.compile(text).violation("{}").ifPresent(violation -> {
+                    throw new AssertionError(violation.toString());
+                }))
+                .isInstanceOf(StateException.class)
+                .hasMessageContaining("not a JSON Schema of draft 2020-12")
+                .hasMessageContaining(why == null ? "" : why);
+    }
+
+    /** A pattern that would take hours is given up, and so is a schema that refers to itself. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"pattern\":\"^(a|a)*$\"}",
+                "{\"$ref\":\"#\"}",
+                "{\"items\":{\"$ref\":\"#\"},\"pattern\":\"^(a|aa)+$\"}"
+            })
+    void endlessSchemas_end(String text) {
+        String value = '"' + "a".repeat(100) + "b\"";
+        try {
+            Compiled schema = JsonSchemas.compile(text);
+            assertThat(schema.violation(value)).isPresent();
+        } catch (StateException e) {
+            assertThat(e).hasMessageFindingMatch("takes too long|without end");
+        }
+    }
+}

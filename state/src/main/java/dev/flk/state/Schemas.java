@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state;
+
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.Storage.Document;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The JSON Schemas of namespaces. A schema is a versioned key of the namespace {@code flk.schema}: the namespace that it
+ * applies to is the agent, and {@code schema} is the key. A commit that writes to a namespace is valid by the schema that
+ * is in force when it is decided, on any backend: the commit is checked against a known version of the schema, and
+ * committed only if that version is still the newest. Safe for any thread.
+ */
+public final class Schemas {
+    /** The namespace of all schemas. */
+    public static final String NAMESPACE = "flk.schema";
+
+    /** The prefix of the namespaces that belong to the backend and have no schemas. */
+    private static final String RESERVED = "flk.";
+
+    private static final String KEY = "schema";
+    private static final int MOST_KNOWN = 1_000;
+
+    private final StateEngine engine;
+    private final Compiler compiler;
+    private final Map<String, InForce> known = new ConcurrentHashMap<>();
+
+    /** Compiles schemas. */
+    public interface Compiler {
+        /**
+         * Compiles a schema.
+         *
+         * @throws StateException INVALID if the text is not a JSON Schema; the message says why
+         */
+        Compiled compile(String json);
+    }
+
+    /** A schema. Safe for any thread. */
+    public interface Compiled {
+        /** Returns the first violation by a JSON value; empty if the value is valid. */
+        Optional<Violation> violation(String json);
+    }
+
+    /**
+     * A part of a value that violates a schema.
+     *
+     * @param path the JSON Pointer of the part; empty for the whole value
+     * @param message what the part must be
+     */
+    public record Violation(String path, String message) {
+        @Override
+        public String toString() {
+            return (path.isEmpty() ? "the value" : path) + " " + message;
+        }
+    }
+
+    /** A value that violates a schema. */
+    public record Violating(StateKey key, long version, Violation violation) {}
+
+    /**
+     * A part of a check of existing values.
+     *
+     * @param next the last key that was checked; null after the last part
+     */
+    public record Checked(
+            List<Violating> violating,
+            int checked,
+            @Nullable StateKey next) {}
+
+    /** @param version the version of the key of the schema; 0 if there is no schema */
+    private record InForce(long version, @Nullable Compiled schema) {
+        Optional<Violation> violation(String json) {
+            return schema == null ? Optional.empty() : schema.violation(json);
+        }
+    }
+
+    Schemas(StateEngine engine, Compiler compiler) {
+        this.engine = engine;
+        this.compiler = compiler;
+    }
+
+    static StateKey key(String namespace) {
+        return new StateKey(NAMESPACE, namespace, KEY);
+    }
+
+    /** Returns whether an error is a conflict with a new version of a schema. */
+    static boolean isOutdated(StateException e) {
+        return e.reason() == Reason.VERSION_CONFLICT
+                && NAMESPACE.equals(e.details().get("namespace"));
+    }
+
+    /**
+     * Checks the values of a transaction.
+     *
+     * @return the conditions under which the result of this check is still right when the transaction is decided
+     * @throws StateException INVALID if a value violates the schema of its namespace
+     */
+    List<Operation> check(List<Operation> operations) {
+        Map<String, InForce> used = new LinkedHashMap<>();
+        for (Operation operation : operations) {
+            String namespace = operation.key().namespace();
+            if (operation instanceof Operation.Write write && !namespace.startsWith(RESERVED)) {
+                InForce schema = used.computeIfAbsent(namespace, this::inForce);
+                Optional<Violation> violation = schema.violation(write.json());
+                if (violation.isPresent() && schema.version() != newestVersion(namespace)) {
+                    known.remove(namespace);
+                    return check(operations);
+                }
+                if (violation.isPresent()) {
+                    throw Reason.INVALID.because(
+                            write.key() + ": the value violates the schema of the namespace: " + violation.get(),
+                            Map.of("path", violation.get().path()));
+                }
+            }
+        }
+        List<Operation> conditions = new ArrayList<>();
+        used.forEach((namespace, schema) -> conditions.add(new Operation.Check(key(namespace), schema.version())));
+        return conditions;
+    }
+
+    private InForce inForce(String namespace) {
+        InForce schema = known.get(namespace);
+        if (schema == null) {
+            if (known.size() >= MOST_KNOWN) {
+                known.clear();
+            }
+            schema = read(namespace);
+            known.put(namespace, schema);
+        }
+        return schema;
+    }
+
+    private InForce read(String namespace) {
+        Optional<Version> newest = newest(namespace);
+        return newest.isEmpty()
+                ? new InForce(0, null)
+                : new InForce(
+                        newest.get().version(),
+                        compiler.compile(Objects.requireNonNull(newest.get().json())));
+    }
+
+    private long newestVersion(String namespace) {
+        return newest(namespace).map(Version::version).orElse(0L);
+    }
+
+    private Optional<Version> newest(String namespace) {
+        return engine.reading(reads -> reads.newest(List.of(key(namespace)), Long.MAX_VALUE))
+                .get(0)
+                .filter(version -> !version.isDeleted());
+    }
+
+    /** Forgets the schemas of a transaction that have changed meanwhile. */
+    void forget(List<Operation> operations) {
+        new TreeSet<>(operations.stream()
+                        .map(operation -> operation.key().namespace())
+                        .collect(Collectors.toSet()))
+                .forEach(known::remove);
+    }
+
+    /** Returns the schema of a namespace; empty if it has none. */
+    public Optional<Version> get(String namespace) {
+        StateKey.requireNamespace(namespace);
+        engine.requireUp();
+        return newest(namespace);
+    }
+
+    /**
+     * Returns the operation that sets the schema of a namespace. It applies to later writes; {@link #check(String,
+     * String, StateKey)} finds existing values that violate it.
+     *
+     * @throws StateException INVALID if the text is not a JSON Schema
+     */
+    public Operation set(String namespace, String json, long ifVersion) {
+        requireOrdinary(namespace);
+        Operation.Write write = engine.write(key(namespace), json, ifVersion);
+        Compiled unused = compiler.compile(write.json());
+        return write;
+    }
+
+    /** Returns the operation that removes the schema of a namespace. */
+    public Operation delete(String namespace, long ifVersion) {
+        requireOrdinary(namespace);
+        return new Operation.Delete(key(namespace), ifVersion);
+    }
+
+    private static void requireOrdinary(String namespace) {
+        StateKey.requireNamespace(namespace);
+        if (namespace.startsWith(RESERVED)) {
+            throw Reason.INVALID.because("namespace " + namespace + " is the backend's own and can't have a schema");
+        }
+    }
+
+    /**
+     * Checks the newest values of a namespace, some thousand at a time.
+     *
+     * @param json the schema; empty for the one in force
+     * @param after the last key that the part before has checked; null for the first part
+     * @throws StateException INVALID if the text is not a JSON Schema, or is empty and the namespace has no schema
+     */
+    public Checked check(String namespace, String json, @Nullable StateKey after) {
+        requireOrdinary(namespace);
+        engine.requireUp();
+        Compiled schema = json.isEmpty() ? read(namespace).schema() : compiler.compile(json);
+        if (schema == null) {
+            throw Reason.INVALID.because("namespace " + namespace + " has no schema; name one to check");
+        }
+        List<Violating> violating = new ArrayList<>();
+        List<Document> page = engine.reads().values(namespace, after);
+        for (Document value : page) {
+            schema.violation(Objects.requireNonNull(value.version().json()))
+                    .ifPresent(violation -> violating.add(
+                            new Violating(value.key(), value.version().version(), violation)));
+        }
+        return new Checked(
+                violating,
+                page.size(),
+                page.isEmpty() ? null : page.get(page.size() - 1).key());
+    }
+}
