@@ -281,7 +281,7 @@ public final class Backend implements AutoCloseable {
     private BackendServer startOps(BackendConfig config, OpsConfig ops) throws IOException {
         BackendServer server = BackendServer.forOperations(parts(config), ops);
         opsPort = server.start();
-        LOG.info("metrics and probes on {} port {}", ops.bindAddress(), opsPort);
+        LOG.info("serving metrics and probes on {} port {}", ops.bindAddress(), opsPort);
         return opened(server);
     }
 
@@ -320,7 +320,7 @@ public final class Backend implements AutoCloseable {
         try {
             ReloadedTls opened = opened(new ReloadedTls(files, clock, metrics.tls));
             readAgain(reloadSignal, opened::onReloadSignal);
-            LOG.info("TLS: {}", opened);
+            LOG.info("TLS is on with this certificate: {}", opened);
             return opened;
         } catch (InvalidFileException e) {
             throw new IOException("can't use TLS: " + e.getMessage(), e);

@@ -58,7 +58,7 @@ public final class Main {
 
     private static void stop(Backend backend, StopWatchdog watchdog) {
         watchdog.start();
-        LOG.info("stopping: new submissions are refused, those in flight are finished");
+        LOG.info("stopping: new submissions are refused, and those in flight are finished");
         backend.close();
         watchdog.stopped();
         LOG.info("stopped");

@@ -85,7 +85,7 @@ final class AgentSuite {
 
     private record Agent(Program program, int intakePort, int metricsPort) implements Closeable {
         private static final String INTAKE = "accepted on loopback port ";
-        private static final String METRICS = "metrics on port ";
+        private static final String METRICS = "metrics are on port ";
 
         static Map<String, String> environment(String endpoint) {
             return Map.of(

@@ -107,8 +107,8 @@ record AgentHome(Path directory) {
 
     /** Returns the metrics port of a running agent that was started with {@code METRICS_PORT}. */
     static int metricsPort(Program agent) {
-        String line = agent.awaitLine(text -> text.contains("metrics on port "));
-        return Integer.parseInt(line.replaceAll(".*metrics on port ([0-9]+).*", "$1"));
+        String line = agent.awaitLine(text -> text.contains("metrics are on port "));
+        return Integer.parseInt(line.replaceAll(".*metrics are on port ([0-9]+).*", "$1"));
     }
 
     static Client metrics(Program agent) {

@@ -60,7 +60,7 @@ final class AgentSetClockIT {
                 assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
             }
             assertThat(home.succeed(home.sendingTo(backend.url()), "run", "--until-empty"))
-                    .contains("0 certificates wait in the outbox, 0 dead letters");
+                    .contains("0 certificates wait in the outbox, and 0 are dead letters");
             assertThat(home.deadLetters()).isEmpty();
             assertThat(LogFiles.inbox(directory.resolve("data/wal")).entries()).hasSize((int) taken);
         }

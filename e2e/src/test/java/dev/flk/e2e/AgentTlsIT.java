@@ -104,7 +104,9 @@ final class AgentTlsIT {
 
             AUTHORITY.issue("backend", "localhost").writeTo(etc, "backend");
             backend.program().onReloadSignal();
-            backend.program().awaitLine(line -> line.contains(" was read again: CN=backend"));
+            backend.program()
+                    .awaitLine(line -> line.contains("new connections use the certificate in TLS_CERT")
+                            && line.contains(": CN=backend"));
             configure(backend.tlsUrl());
             agent.onReloadSignal();
             Client.awaitUntil(() -> operators.metric("flk_accepted") == 3);

@@ -59,7 +59,7 @@ final class AnswersIT {
                 """.formatted(port, FreePort.choose(), Pcs.KEY, SEED));
         backend = BackendProcess.of(program("flk-backend", "--config", "backend.properties"));
         agent = program("flk-agent", "run", "--config", "agent.properties");
-        agent.awaitLine(line -> line.contains("metrics on port "));
+        agent.awaitLine(line -> line.contains("metrics are on port "));
         Client client = new Client(backend.url());
         client.submit(Pcs.number(1));
         client.submit(Pcs.number(2).with("D_hat", "1.18"));

@@ -59,8 +59,8 @@ final class ContractSubmissionIT {
             delimiter = '|',
             value = {
                 "r|0.7|signed fields differ",
-                "regime|\"sticky\"|the signed fields are the same, others differ",
-                "x_more|1|the signed fields are the same, others differ"
+                "regime|\"sticky\"|the signed fields are the same, but others differ",
+                "x_more|1|the signed fields are the same, but others differ"
             })
     void submit_otherContent_isAConflictAndTheFirstOutcomeStands(String field, String json, String warning)
             throws Exception {

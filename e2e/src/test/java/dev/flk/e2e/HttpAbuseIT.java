@@ -76,7 +76,7 @@ final class HttpAbuseIT {
                 assertThat(answer.error()).isEqualTo("overloaded");
                 assertThat(client.submit(backend.next()).status()).isEqualTo(200);
             }
-            small.program().awaitLine(line -> line.contains("not enough memory to read a body of"));
+            small.program().awaitLine(line -> line.contains("not enough memory to read a certificate of"));
         }
     }
 

@@ -147,7 +147,8 @@ final class KeysIT {
 
                 edit("first=active", "second=active");
                 backend.program()
-                        .awaitLine(line -> line.endsWith("keys 2 active, 0 retiring, 0 revoked; added second"));
+                        .awaitLine(line ->
+                                line.endsWith("has 2 active, 0 retiring, 0 revoked keys; key second was added"));
                 traffic.awaitMore(client);
 
                 configure(settings, "second");
@@ -155,13 +156,13 @@ final class KeysIT {
                 agent.awaitLine(line -> line.contains("configuration was read again"));
 
                 edit("first=retiring", "second=active");
-                backend.program().awaitLine(line -> line.endsWith("; first is retiring"));
+                backend.program().awaitLine(line -> line.endsWith("; key first is now retiring"));
                 traffic.awaitMore(client);
                 // all certificates that were signed with the first key before the change are answered by now
                 traffic.awaitMore(client);
 
                 edit("first=revoked", "second=active");
-                backend.program().awaitLine(line -> line.endsWith("; first is revoked"));
+                backend.program().awaitLine(line -> line.endsWith("; key first is now revoked"));
                 traffic.awaitMore(client);
 
                 long all = traffic.stop();

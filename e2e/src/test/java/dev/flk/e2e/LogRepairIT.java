@@ -70,7 +70,7 @@ final class LogRepairIT {
             assertThat(refused.awaitExit()).isEqualTo(1);
             assertThat(refused.allLines())
                     .contains("segment " + third.segment() + " is damaged at byte " + third.offset()
-                            + ": record 3 missing");
+                            + ": record 3 can't be read");
         }
         assertThat(log().resolve(third.segment())).hasBinaryContent(damaged);
 

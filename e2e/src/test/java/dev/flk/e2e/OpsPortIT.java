@@ -86,7 +86,7 @@ final class OpsPortIT {
             assertThat(crowd.get(64).isEnded()).isTrue();
             backend.program()
                     .awaitLine(line ->
-                            line.contains("too many connections to OPS_PORT: closed a new one, the limit is 64"));
+                            line.contains("too many connections to OPS_PORT: a new one was closed; the limit is 64"));
             assertThat(new Client(backend.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
         } finally {
             for (RawConnection one : crowd) {

@@ -170,7 +170,7 @@ final class SecretsIT {
 
         Map<String, String> agent = agent(url);
         Program running = start("agent", "flk-agent", and(agent, "METRICS_PORT=0"), "run");
-        running.awaitLine(text -> text.contains("metrics on port"));
+        running.awaitLine(text -> text.contains("metrics are on port"));
         Files.writeString(left.resolve("three.part"), lines(3, 5) + "no certificate\n" + hopeless());
         Files.move(left.resolve("three.part"), left.resolve("spool/three.ndjson"));
         Client.awaitUntil(() -> running.allLines().contains("to DLQ"));

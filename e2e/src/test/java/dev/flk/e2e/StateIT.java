@@ -95,7 +95,7 @@ class StateIT {
             String told = backend.program().awaitLine(text -> text.contains("the state of agents is down"));
             assertThat(told)
                     .contains(
-                            "certificates are still accepted",
+                            "does not prevent the backend from accepting certificates",
                             state.getFileName().toString());
 
             Client client = Client.comparing(backend.url());
@@ -159,7 +159,7 @@ class StateIT {
                     .isInstanceOf(StateCallException.class)
                     .hasMessageContaining("STATE_MIN_FREE_BYTES");
             assertThat(backend.program().awaitLine(text -> text.contains("the state of agents accepts no commits")))
-                    .contains("certificates are still accepted");
+                    .contains("does not prevent the backend from accepting certificates");
 
             Client http = Client.comparing(backend.url());
             assertThat(http.submit(Pcs.number(1)).status()).isEqualTo(200);

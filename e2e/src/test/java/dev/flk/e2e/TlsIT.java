@@ -142,13 +142,17 @@ final class TlsIT {
             assertThat(shown(backend)).isEqualTo("CN=first");
 
             AUTHORITY.issue("second", "localhost").writeTo(etc, "tls");
-            backend.program().awaitLine(line -> line.contains(" was read again: CN=second, valid from "));
+            backend.program()
+                    .awaitLine(line -> line.contains("new connections use the certificate in TLS_CERT")
+                            && line.contains(": CN=second, valid from "));
             assertThat(shown(backend)).isEqualTo("CN=second");
             traffic.awaitMore();
 
             AUTHORITY.issue("third", "localhost").writeTo(etc, "tls");
             backend.program().onReloadSignal();
-            backend.program().awaitLine(line -> line.contains(" was read again: CN=third, valid from "));
+            backend.program()
+                    .awaitLine(line -> line.contains("new connections use the certificate in TLS_CERT")
+                            && line.contains(": CN=third, valid from "));
             assertThat(shown(backend)).isEqualTo("CN=third");
             traffic.awaitMore();
 
@@ -156,8 +160,7 @@ final class TlsIT {
             Files.writeString(etc.resolve("tls.key"), other.keyPem());
             backend.program()
                     .awaitLine(line -> line.contains(" ERROR ")
-                            && line.contains(
-                                    "TLS can't be renewed, the certificate that was read before stays in force")
+                            && line.contains("TLS can't be renewed: the certificate that was read before stays in use")
                             && line.contains("is not the key of the first certificate of TLS_CERT (CN=third)"));
             Client.awaitUntil(() -> client.metric("flk_tls_files_bad") == 1);
             assertThat(shown(backend)).isEqualTo("CN=third");

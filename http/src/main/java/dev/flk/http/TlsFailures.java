@@ -47,7 +47,7 @@ final class TlsFailures {
         limit.say(
                 reason.label(),
                 leftOut -> LOG.warn(
-                        "TLS handshake failed with {}: {}: {}{}",
+                        "the TLS handshake with {} failed: {}: {}{}",
                         client.getAddress().getHostAddress(),
                         reason.label(),
                         what,

@@ -43,12 +43,12 @@ public record StartReport(
     public List<String> warnings() {
         List<String> warnings = new ArrayList<>();
         if (cutTail != null) {
-            warnings.add(
-                    "segment " + cutTail.segment() + " ended with " + cutTail.bytes()
-                            + " bytes of unfinished records: they were cut off at byte " + cutTail.offset()
-                            + " and kept as "
-                            + cutTail.keptAs() + "; the log continues with record " + cutTail.sequence()
-                            + ". This is normal after a crash. If somebody changed the file, answered records may be among them");
+            warnings.add("segment " + cutTail.segment() + " ended with " + cutTail.bytes()
+                    + " bytes of unfinished records, which were cut off at byte " + cutTail.offset()
+                    + " and copied to "
+                    + cutTail.keptAs() + "; the log continues with record " + cutTail.sequence()
+                    + ". This is normal after a crash. If somebody changed the segment, the copy may contain"
+                    + " answered records");
         }
         for (String segment : brokenHeaders) {
             warnings.add(describeBrokenHeader(segment));

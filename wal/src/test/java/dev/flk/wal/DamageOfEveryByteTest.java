@@ -462,7 +462,7 @@ final class DamageOfEveryByteTest {
 
         assertThatThrownBy(() -> SimulatedLog.open(disk))
                 .isInstanceOf(DamagedLogException.class)
-                .hasMessageContaining("segment " + junk + " is damaged at byte 0: record " + next + " missing");
+                .hasMessageContaining("segment " + junk + " is damaged at byte 0: record " + next + " can't be read");
         Repair repaired = new LogRepair(disk, DIRECTORY, SimulatedLog.PREFIX, "a test").run();
         assertThat(repaired.setAside()).extracting(SetAside::segment).containsExactly(junk);
         assertThat(repaired.lost()).extracting(Damage::segment).containsOnly(junk);

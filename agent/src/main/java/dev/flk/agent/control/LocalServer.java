@@ -232,7 +232,7 @@ public final class LocalServer implements Closeable {
                 address,
                 setting + " " + value,
                 setting,
-                "too many connections to " + setting + ": closed a new one, the limit is " + MAX_CONNECTIONS,
+                "too many connections to " + setting + ": a new one was closed; the limit is " + MAX_CONNECTIONS,
                 routes,
                 admission,
                 null));

@@ -60,7 +60,7 @@ public final class MetricsServer implements Closeable {
                 new InetSocketAddress(wanted),
                 "METRICS_PORT " + wanted,
                 "METRICS_PORT",
-                "too many connections to METRICS_PORT: closed a new one, the limit is " + MAX_CONNECTIONS,
+                "too many connections to METRICS_PORT: a new one was closed; the limit is " + MAX_CONNECTIONS,
                 new Routes(Endpoint.always(Refusal.notFound())).get("/metrics", metrics),
                 Admission.ALL,
                 null));

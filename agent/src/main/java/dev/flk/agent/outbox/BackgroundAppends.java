@@ -54,8 +54,9 @@ final class BackgroundAppends {
         limit.say(
                 "append",
                 leftOut -> LOG.error(
-                        "outbox append error: {}; the agent keeps trying to write which certificates were sent and settled;"
-                                + " if it crashes before that succeeds, some are sent twice{}",
+                        "outbox append error: {}; the agent tries again to save which certificates were sent and"
+                                + " settled; if the agent crashes before this is on disk, some certificates may be sent"
+                                + " twice{}",
                         failure.getMessage(),
                         leftOut));
     }

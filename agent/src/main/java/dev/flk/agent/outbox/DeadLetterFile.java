@@ -152,7 +152,11 @@ public final class DeadLetterFile {
     /** Logs how many lines were skipped because they are not letters. */
     void logOthers() {
         if (others > 0) {
-            LOG.warn("{}: skipped {} lines that are not dead letters; the first one: {}", path, others, firstFault);
+            LOG.warn(
+                    "{}: skipped {} lines that are not dead letters; problem of the first line: {}",
+                    path,
+                    others,
+                    firstFault);
         }
     }
 

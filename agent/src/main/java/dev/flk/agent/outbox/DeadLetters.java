@@ -110,7 +110,8 @@ public final class DeadLetters implements Closeable {
             throw new NotDeadLetters("last line", path);
         } else if (rest.length > 0) {
             LOG.warn(
-                    "{}: the last line was incomplete and was removed; if a crash cut it, its certificate is still in the outbox",
+                    "{}: the last line was incomplete and was removed; if a crash interrupted its writing, the outbox"
+                            + " still has the certificate",
                     path);
             opened.truncate(opened.size() - rest.length);
         }

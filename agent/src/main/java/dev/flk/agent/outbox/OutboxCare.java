@@ -105,7 +105,8 @@ final class OutboxCare implements Closeable {
         quota.refresh();
         if (report.removedSegments() > 0) {
             LOG.info(
-                    "outbox: removed {} segments to free space, after copying their {} pending entries to a newer one",
+                    "outbox: removed {} segments to free space, after copying their {} pending entries to a"
+                            + " newer segment",
                     report.removedSegments(),
                     report.movedEntries());
         }

@@ -187,8 +187,8 @@ public final class Agent implements Closeable {
         config.neededRestart(next)
                 .forEach(setting -> LOG.warn("{} was changed; restart the agent to apply it", setting));
         sender.reconfigure(next.sending());
-        LOG.info(
-                "the configuration was read again; what can change without a restart applies to waiting certificates, too");
+        LOG.info("the configuration was read again; settings that need no restart are in force, also for waiting"
+                + " certificates");
     }
 
     /**
@@ -298,11 +298,11 @@ public final class Agent implements Closeable {
 
     private void send(boolean untilEmpty) throws InterruptedException {
         LOG.info(
-                "{} certificates wait in the outbox, {} dead letters{}{}",
+                "{} certificates wait in the outbox, and {} are dead letters{}{}",
                 outbox.pendingEntries(),
                 deadLetters.count(),
-                metrics == null ? "" : ", metrics on port " + metrics.port(),
-                local.port() == 0 ? "" : ", certificates are accepted on loopback port " + local.port());
+                metrics == null ? "" : "; metrics are on port " + metrics.port(),
+                local.port() == 0 ? "" : "; certificates are accepted on loopback port " + local.port());
         logLosses(outbox.losses());
         Optional<SpoolIntake> spool = config.spoolDirectory()
                 .map(directory -> SpoolIntake.start(directory, outbox, clock, LineLimit.ofOutages(nanoTicker)));
@@ -314,7 +314,7 @@ public final class Agent implements Closeable {
         awaitLastAnswers();
         spool.ifPresent(SpoolIntake::close);
         leftBehind = spool.map(SpoolIntake::leftBehind).orElse(List.of());
-        LOG.info("stopped, {} certificates wait in the outbox", outbox.pendingEntries());
+        LOG.info("stopped; {} certificates wait in the outbox", outbox.pendingEntries());
     }
 
     private void sendUntil(boolean untilEmpty, Optional<SpoolIntake> spool) throws InterruptedException {
@@ -341,10 +341,10 @@ public final class Agent implements Closeable {
     private static void logLosses(List<String> losses) {
         losses.stream()
                 .limit(MOST_LOSSES_LOGGED)
-                .forEach(loss -> LOG.error("outbox: {}; the certificates there are lost", loss));
+                .forEach(loss -> LOG.error("outbox: {}; unsettled certificates in this part are lost", loss));
         if (losses.size() > MOST_LOSSES_LOGGED) {
             LOG.error(
-                    "outbox: {} more gaps like these; flk-agent fsck --dry-run lists them all",
+                    "outbox: {} further parts are missing or damaged; 'flk-agent fsck --dry-run' lists all of them",
                     losses.size() - MOST_LOSSES_LOGGED);
         }
     }

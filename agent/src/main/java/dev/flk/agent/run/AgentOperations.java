@@ -84,7 +84,7 @@ final class AgentOperations implements Operations {
         OutboxCompaction.Report report = outbox.compact(horizon, mode);
         if (mode == OutboxCompaction.Mode.RUN) {
             LOG.info(
-                    "compacted: {} segments removed, {} compressed, {} entries moved, {} bytes freed",
+                    "the outbox was compacted: {} segments removed, {} compressed, {} entries moved, {} bytes freed",
                     report.removedSegments(),
                     report.compressedSegments(),
                     report.movedEntries(),

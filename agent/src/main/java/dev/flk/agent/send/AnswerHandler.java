@@ -139,7 +139,8 @@ final class AnswerHandler {
             limit.say(
                     "dead letter",
                     leftOut -> LOG.error(
-                            "cannot write a dead letter, {} stays in the outbox: {}{}",
+                            "cannot write the dead letter of {}, which stays in the outbox, because of this error:"
+                                    + " {}{}",
                             idForLog(pcsId),
                             describe(e),
                             leftOut));
@@ -278,8 +279,9 @@ final class AnswerHandler {
         limit.say(
                 "401",
                 leftOut -> LOG.error(
-                        "Signature verification failed for {}: the backend does not know this key, or does not"
-                                + " accept it for this shard; the certificate waits; check PCS_SIGN_ALG and the key{}",
+                        "Signature verification failed for {}: perhaps the backend does not know this key, or does not"
+                                + " accept this key now or for this shard; the certificate waits; check PCS_SIGN_ALG"
+                                + " and the key{}",
                         idForLog(item.signed().pcsId()),
                         leftOut));
         meters.retried(outbox.shardName(item.queued().entry));

@@ -230,7 +230,8 @@ final class BackendLink {
             limit.say(
                     "open",
                     leftOut -> LOG.warn(
-                            "{} does not answer; sending to it stops until it does, nothing is lost{}",
+                            "no valid answer comes from {}; sending to this backend stops until a valid answer comes;"
+                                    + " nothing is lost{}",
                             client.base(),
                             leftOut));
         }

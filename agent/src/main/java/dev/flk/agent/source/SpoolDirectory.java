@@ -137,7 +137,9 @@ final class SpoolDirectory {
         } catch (NoSuchFileException e) {
             // ignored, because the file was removed in the meantime
         } catch (IOException | InvalidPathException e) {
-            report("spool: cannot rename " + taken + ": " + reason(e), "; it stays there and will be retried");
+            report(
+                    "spool: cannot rename " + taken + ": " + reason(e),
+                    "; the file stays in the spool directory and will be retried");
         }
     }
 
@@ -150,10 +152,11 @@ final class SpoolDirectory {
             BasicFileAttributes attributes =
                     Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
             if (attributes.isSymbolicLink()) {
-                throw new IOException("it is a link, which is not followed; put the file itself there");
+                throw new IOException(
+                        "the file is a link, and links are not followed; replace the link with the file itself");
             }
             if (Outbox.isLock(attributes.fileKey())) {
-                throw new IOException("it is a hard link to the lock of the outbox; remove the link");
+                throw new IOException("the file is a hard link to the lock of the outbox; remove the link");
             }
             if (attributes.isOther()) {
                 RegularFile.requireOrNothing(file, LinkOption.NOFOLLOW_LINKS);
@@ -175,7 +178,9 @@ final class SpoolDirectory {
         } catch (NoSuchFileException e) {
             begun.remove(file);
         } catch (IOException | InvalidPathException e) {
-            report("spool: cannot read or remove " + file + ": " + reason(e), "; it stays there and will be retried");
+            report(
+                    "spool: cannot read or remove " + file + ": " + reason(e),
+                    "; the file stays in the spool directory and will be retried");
         }
         round.remove();
     }
@@ -194,8 +199,8 @@ final class SpoolDirectory {
      */
     private static String reason(Exception e) {
         if (e instanceof InvalidPathException) {
-            return "its name has characters that the agent's locale can't represent; rename it, or run the agent with"
-                    + " LC_ALL=C.UTF-8";
+            return "the file's name has characters that the agent's locale can't represent; rename it, or run the"
+                    + " agent with LC_ALL=C.UTF-8";
         }
         if (e instanceof FileSystemException failed && failed.getOtherFile() != null) {
             return e.getClass().getSimpleName() + ": " + failed.getReason();

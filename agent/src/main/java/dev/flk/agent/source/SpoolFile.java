@@ -143,7 +143,7 @@ final class SpoolFile {
         if (hasMore(path) || !remove()) {
             return Progress.MORE;
         }
-        LOG.info("added {} certificates from {}, refused {}", added, name(path), refused);
+        LOG.info("added {} certificates from {} and refused {}", added, name(path), refused);
         return Progress.DONE;
     }
 

@@ -133,7 +133,7 @@ class OutboxCommandsTest extends CommandTest {
 
         assertThat(looked.exitCode()).isEqualTo(1);
         assertThat(unwrapped(looked.out()))
-                .containsPattern("(?m)^\\Q" + missing + "\\E\\d+: record 2 missing\n1 record is gone$")
+                .containsPattern("(?m)^\\Q" + missing + "\\E\\d+: record 2 can't be read\n1 record is gone$")
                 .doesNotContain("set aside");
         assertThat(mended.exitCode()).isEqualTo(1);
         assertThat(unwrapped(mended.out()))
@@ -164,7 +164,7 @@ class OutboxCommandsTest extends CommandTest {
 
         assertThat(ended.exitCode()).as(ended.err()).isEqualTo(1);
         assertThat(unwrapped(ended.out()))
-                .contains(": record 2 missing\n1 record is gone\n")
+                .contains(": record 2 can't be read\n1 record is gone\n")
                 .contains("is in use by process " + ProcessHandle.current().pid())
                 .endsWith("; nothing was repaired: the running agent itself skips the missing records\n");
         assertThat(cli.files()).isEqualTo(before);

@@ -271,7 +271,7 @@ class OutboxTest {
 
         try (Outbox outbox = open()) {
             assertThat(bodies(outbox)).containsExactly("certificate 1", "certificate 3", "certificate 4");
-            assertThat(outbox.losses()).singleElement().asString().contains("record 2 missing");
+            assertThat(outbox.losses()).singleElement().asString().contains("record 2 can't be read");
             assertThat(outbox.lostRecords()).isEqualTo(1);
         }
     }
@@ -314,7 +314,7 @@ class OutboxTest {
             assertThat(outbox.pendingEntries()).isZero();
             // the file that a clean end opens behind the others may have had a record, too
             assertThat(outbox.lostRecords()).isEqualTo(41);
-            assertThat(outbox.losses()).singleElement().asString().contains("records 1 to 41 missing");
+            assertThat(outbox.losses()).singleElement().asString().contains("records 1 to 41 can't be read");
         }
     }
 

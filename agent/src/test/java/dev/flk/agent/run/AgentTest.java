@@ -98,12 +98,14 @@ class AgentTest {
                 Agent agent = open()) {
             agent.runUntilEmpty();
 
-            assertThat(log.lines("; the certificates there are lost"))
+            assertThat(log.lines("; unsettled certificates in this part are lost"))
                     .hasSize(20)
-                    .allMatch(line ->
-                            line.matches("ERROR outbox: segment \\S+ is damaged at byte \\d+: record \\d+ missing;.*"));
-            assertThat(log.lines("more gaps like these"))
-                    .containsExactly("ERROR outbox: 30 more gaps like these; flk-agent fsck --dry-run lists them all");
+                    .allMatch(line -> line.matches(
+                            "ERROR outbox: segment \\S+ is damaged at byte \\d+: record \\d+ can't be read;.*"));
+            assertThat(log.lines("further parts are missing or damaged"))
+                    .containsExactly(
+                            "ERROR outbox: 30 further parts are missing or damaged; 'flk-agent fsck --dry-run' lists"
+                                    + " all of them");
             assertThat(log.lines("INFO PCS ")).hasSize(150);
         }
     }

@@ -34,7 +34,8 @@ class LogFloodTest {
         return Stream.of(
                 Arguments.of(
                         Said.error(401, "Signature verification failed"),
-                        "ERROR Signature verification failed for [0-9a-f]{64}: the backend does not know this key.*"),
+                        "ERROR Signature verification failed for [0-9a-f]{64}: perhaps the backend does not know"
+                                + " this key.*"),
                 Arguments.of(
                         Said.error(503, "overloaded\\n2026 ERROR forged\\u0085\\u2028"),
                         "WARN Backing off for [0-9]+\\.[0-9]s before retry \\(status 503: overloaded\\?2026 ERROR forged\\?\\?.*\\)"),

@@ -103,7 +103,7 @@ class SpoolDirectoryTest {
         try (LogCapture log = new LogCapture()) {
             step();
 
-            assertThat(log.lines("it is a link")).hasSize(2);
+            assertThat(log.lines("the file is a link")).hasSize(2);
         }
 
         assertThat(outbox.pendingEntries()).isEqualTo(1);
@@ -152,7 +152,7 @@ class SpoolDirectoryTest {
         try (LogCapture log = new LogCapture()) {
             step();
 
-            assertThat(log.lines("it is a hard link to the lock of the outbox; remove the link"))
+            assertThat(log.lines("the file is a hard link to the lock of the outbox; remove the link"))
                     .hasSize(1);
         }
         assertThat(outbox.pendingEntries()).isEqualTo(1);

@@ -96,7 +96,7 @@ public final class BackendServer implements AutoCloseable {
                 new InetSocketAddress(config.bindAddress(), config.port()),
                 config.bindAddress() + " port " + config.port(),
                 "BIND_ADDR or PORT",
-                "too many connections: closed a new one, MAX_CONNECTIONS is " + config.maxConnections(),
+                "too many connections: a new one was closed; MAX_CONNECTIONS is " + config.maxConnections(),
                 hasOps ? routes : record.addTo(ops.addTo(routes)),
                 Client.admission(limits, parts.nanoTicker()),
                 tls);
@@ -125,7 +125,7 @@ public final class BackendServer implements AutoCloseable {
                 new InetSocketAddress(ops.bindAddress(), ops.port()),
                 ops.bindAddress() + " port " + ops.port(),
                 "OPS_BIND_ADDR or OPS_PORT",
-                "too many connections to OPS_PORT: closed a new one, the limit is " + MAX_OPS_CONNECTIONS,
+                "too many connections to OPS_PORT: a new one was closed; the limit is " + MAX_OPS_CONNECTIONS,
                 debug == null ? routes : debug.addTo(routes),
                 Admission.ALL,
                 null);

@@ -35,7 +35,7 @@ record Client(Submitter sender, Limits limits, LineLimit lines) implements Visit
             lines.say(
                     "address",
                     leftOut -> LOG.warn(
-                            "too many connections from {}: closed a new one, see MAX_CONNECTIONS_PER_ADDRESS{}",
+                            "too many connections from {}: a new one was closed; see MAX_CONNECTIONS_PER_ADDRESS{}",
                             sender.address(),
                             leftOut));
             return null;
@@ -67,8 +67,8 @@ record Client(Submitter sender, Limits limits, LineLimit lines) implements Visit
     public void badRequest(Answer answer) {
         lines.say(
                 "400",
-                leftOut ->
-                        LOG.warn("request answered 400 {}, from {}{}", answer.bodyText(), sender.address(), leftOut));
+                leftOut -> LOG.warn(
+                        "answered 400 {} to a request from {}{}", answer.bodyText(), sender.address(), leftOut));
     }
 
     @Override

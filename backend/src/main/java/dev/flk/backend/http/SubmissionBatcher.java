@@ -120,7 +120,7 @@ final class SubmissionBatcher {
             lines.say(
                     "memory",
                     leftOut -> LOG.error(
-                            "not enough memory to read a body of {} bytes; raise -Xmx or lower MAX_BODY_BYTES{}",
+                            "not enough memory to read a certificate of {} bytes; raise -Xmx or lower MAX_BODY_BYTES{}",
                             longest,
                             leftOut));
             exchange.refuseEarly();

@@ -78,7 +78,10 @@ final class Checkpoint {
             FileOps files, Path directory, RandomGenerator random, Optional<String> knownId, long removed)
             throws IOException {
         if (files.list(directory).contains(FILE)) {
-            LOG.warn("{} is damaged: the entire log is decided again", directory.resolve(FILE));
+            LOG.warn(
+                    "{} is damaged and is replaced: the entire log is verified again; outcomes in the dedup store do"
+                            + " not change",
+                    directory.resolve(FILE));
         }
         String logId = knownId.orElseGet(() -> "%016x%016x".formatted(random.nextLong(), random.nextLong()));
         Checkpoint made = new Checkpoint(files, directory, new Line(logId, 0, 0, removed));

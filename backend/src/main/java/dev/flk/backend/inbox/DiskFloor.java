@@ -71,12 +71,13 @@ final class DiskFloor {
             boolean nowBelow = usable < minFreeBytes;
             if (nowBelow && !below) {
                 LOG.error(
-                        "disk full: {} bytes left for {}, WAL_MIN_FREE_BYTES is {}; submissions are rejected until space is freed",
+                        "disk full: {} bytes are left for {}, less than WAL_MIN_FREE_BYTES ({}); submissions are"
+                                + " refused until space is freed",
                         usable,
                         directory,
                         minFreeBytes);
             } else if (!nowBelow && below) {
-                LOG.info("{} bytes left for {}: submissions are accepted again", usable, directory);
+                LOG.info("{} bytes are left for {}: submissions are accepted again", usable, directory);
             }
             below = nowBelow;
         } catch (IOException e) {

@@ -104,7 +104,8 @@ public final class LogCare implements AutoCloseable {
         }
         Retention.Done done = retention.step(finished);
         if (done == Retention.Done.REMOVED) {
-            LOG.info("removed the oldest segment of the log: everything in it is decided and past its retention");
+            LOG.info("removed the oldest segment of the log: all its submissions are decided, and the retention time of"
+                    + " the segment is over");
         }
         return done;
     }

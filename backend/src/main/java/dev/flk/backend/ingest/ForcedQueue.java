@@ -171,7 +171,9 @@ public final class ForcedQueue implements LogListener {
 
     @Override
     public void lockLost(LockLostException cause) {
-        LOG.error("the lock of the log was lost; nothing more is logged or answered: {}", cause.getMessage());
+        LOG.error(
+                "the lock of the log was lost; new submissions are refused, and the backend exits in a few seconds: {}",
+                cause.getMessage());
         lockLost.complete(cause);
     }
 
@@ -187,6 +189,6 @@ public final class ForcedQueue implements LogListener {
 
     @Override
     public void opened(String segment) {
-        LOG.info("log segment {} opened", segment);
+        LOG.info("log segment {} was opened", segment);
     }
 }

@@ -102,7 +102,7 @@ final class OutcomeLog {
 
     void conflict(StoredOutcome refused, StoredOutcome existing, String keyId, Submitter sender) {
         String what = refused.signedDigest().equals(existing.signedDigest())
-                ? "the signed fields are the same, others differ"
+                ? "the signed fields are the same, but others differ"
                 : "signed fields differ";
         audit.conflict(sender.address(), what, keyId, existing.id().toString());
         many.say(
@@ -145,7 +145,7 @@ final class OutcomeLog {
         limit.say(
                 "memory",
                 leftOut -> LOG.error(
-                        "not enough memory to read a body of {} bytes; raise -Xmx or lower MAX_BODY_BYTES{}",
+                        "not enough memory to read a certificate of {} bytes; raise -Xmx or lower MAX_BODY_BYTES{}",
                         bodyBytes,
                         leftOut));
     }
@@ -179,7 +179,8 @@ final class OutcomeLog {
     void overruled(StoredOutcome ours, StoredOutcome existing) {
         if (ours.digest().equals(existing.digest())) {
             LOG.info(
-                    "PCS {} duplicate: it was logged again, because its outcome was not found in the dedup store before",
+                    "PCS {} duplicate: an outcome for the same content was recorded first; the log contains this"
+                            + " submission, too",
                     existing.id());
         } else {
             LOG.warn("PCS {} overruled: another outcome was recorded first, for different content", existing.id());

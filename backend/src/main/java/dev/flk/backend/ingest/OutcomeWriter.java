@@ -131,7 +131,9 @@ final class OutcomeWriter {
         queue.tell(() -> ending = true);
         join(FINISH_MILLIS);
         if (thread.isAlive()) { // the store does not answer: the next start decides the submissions in flight
-            store.giveUp(new StoreUnavailableException("the backend stops"));
+            store.giveUp(new StoreUnavailableException(
+                    "the store did not answer in time for the shutdown; the next start decides the"
+                            + " submissions in flight"));
             join(0);
         }
     }

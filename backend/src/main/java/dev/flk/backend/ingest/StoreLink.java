@@ -122,8 +122,8 @@ final class StoreLink {
         positionIsAhead = position.isPresent() && position.getAsLong() > last;
         if (positionIsAhead) {
             LOG.error(
-                    "the log ends at record {}, but the dedup store knows records up to {}: the end of the log is missing;"
-                            + " the outcomes remain in the store, but their records are gone",
+                    "the log ends at record {}, but the dedup store has outcomes up to record {}: the end of the log is"
+                            + " missing; the outcomes of the missing records remain in the store",
                     last,
                     position.orElseThrow());
         }
@@ -168,7 +168,8 @@ final class StoreLink {
         store.open();
         done.end();
         LOG.info(
-                "the dedup store is complete: {} records of the log after its position were read, and {} outcomes put into it",
+                "the dedup store is complete: {} records of the log were read to catch up, and {} outcomes were put"
+                        + " into the store",
                 done.records(),
                 done.asserted());
         rebuilding = false;

@@ -64,7 +64,8 @@ final class Examiner implements AutoCloseable {
                 consumer.because(SignatureRefusal.UNKNOWN_KEY, null);
             }
         } catch (RuntimeException e) {
-            LOG.error("the reason for a refused signature could not be found; flk_signature_refused_total lacks it", e);
+            LOG.error(
+                    "examining a refused signature failed; flk_signature_refused_total does not count this refusal", e);
         }
         rest(nanoTicker.getAsLong() - began);
     }

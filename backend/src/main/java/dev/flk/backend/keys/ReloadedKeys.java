@@ -114,8 +114,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             isBad = true;
             metrics.fileErrors.increment();
             LOG.error(
-                    "the keys file could not be checked; the keys that were read before stay in force, and it is"
-                            + " checked again",
+                    "checking the keys file failed and will be retried; the keys that were read before stay in force",
                     e);
         }
     }
@@ -130,7 +129,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             rates = rates.of(read.entries(), nanoTicker);
             loaded();
             String changes = changes(before, read.entries());
-            LOG.info("{} was read again: {}; {}", file, counts(read.entries()), changes);
+            LOG.info("{} was read again and has {} keys; {}", file, counts(read.entries()), changes);
             audit.operation("keys_changed", Map.of("file", file.toString(), "changes", changes));
         } catch (InvalidFileException e) {
             if (fingerprints.haveChanged() && !wasTorn) {
@@ -144,7 +143,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
                     "keys_refused",
                     Map.of("file", file.toString(), "problems", String.join("; ", named(e.problems()))));
             LOG.error(
-                    "{} can't be used, the keys that were read before stay in force: {}",
+                    "{} can't be used, so the keys that were read before stay in force. Problems: {}",
                     file,
                     String.join("; ", named(e.problems())));
         }
@@ -163,7 +162,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         for (KeyState state : KeyState.values()) {
             parts.add(counts.getOrDefault(state, 0L) + " " + state.label());
         }
-        return "keys " + String.join(", ", parts);
+        return String.join(", ", parts);
     }
 
     private static String changes(List<KeyEntry> before, List<KeyEntry> after) {
@@ -173,14 +172,14 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         for (KeyEntry key : after) {
             KeyEntry old = known.remove(key.id());
             if (old == null) {
-                changes.add("added " + key.id());
+                changes.add("key " + key.id() + " was added");
             } else if (old.state() != key.state()) {
-                changes.add(key.id() + " is " + key.state().label());
+                changes.add("key " + key.id() + " is now " + key.state().label());
             } else if (!old.equals(key)) {
-                changes.add("changed " + key.id());
+                changes.add("key " + key.id() + " was changed");
             }
         }
-        known.keySet().forEach(id -> changes.add("removed " + id));
+        known.keySet().forEach(id -> changes.add("key " + id + " was removed"));
         return changes.isEmpty() ? "no entry changed" : String.join(", ", named(changes));
     }
 

@@ -327,7 +327,11 @@ public final class Limits {
         lines.say(
                 limit.label(),
                 leftOut -> LOG.warn(
-                        "throttled ({}): {} exceeded; from {}{}", limit.label(), what, sender.address(), leftOut));
+                        "throttled ({}): the {} was exceeded by a request from {}{}",
+                        limit.label(),
+                        what,
+                        sender.address(),
+                        leftOut));
         return new Throttled(limit, waitNanos);
     }
 

@@ -64,7 +64,7 @@ final class IndexDatabase implements AutoCloseable {
             if (!isDamage(e)) {
                 throw e;
             }
-            LOG.warn("the index of the record in {} is damaged and is built again: {}", path, e.getMessage());
+            LOG.warn("the index of outcomes in {} is damaged and is built again: {}", path, e.getMessage());
             RocksDB.destroyDB(path, options);
             return RocksDB.open(options, path);
         }

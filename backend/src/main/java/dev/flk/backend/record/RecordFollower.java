@@ -179,7 +179,11 @@ public final class RecordFollower implements AutoCloseable {
                 forget();
                 restMillis = isOvertaken ? 0 : AFTER_FAILURE_MILLIS;
             } catch (RuntimeException | Error e) {
-                LOG.error("recording outcomes failed after log record {} and is retried every second", position, e);
+                LOG.error(
+                        "the record of outcomes has stopped after sequence {} of the log; the next step is tried every"
+                                + " second",
+                        position,
+                        e);
                 forget();
                 restMillis = AFTER_FAILURE_MILLIS;
             }
@@ -205,14 +209,17 @@ public final class RecordFollower implements AutoCloseable {
         if (message != null && !message.equals(toldFailure)) {
             if (failure instanceof IOException) {
                 LOG.error(
-                        "the record of outcomes has stopped after log record {} and is retried every second: {}",
+                        "the record of outcomes has stopped after sequence {} of the log; the next step is tried every"
+                                + " second: {}",
                         position,
                         message);
             } else {
-                LOG.warn("the record of outcomes waits, because the state can't be read or written: {}", message);
+                LOG.warn(
+                        "the record of outcomes is interrupted, because the state can't be read or written: {}",
+                        message);
             }
         } else if (message == null && toldFailure != null) {
-            LOG.info("the record of outcomes continues");
+            LOG.info("the record of outcomes continues after the interruption");
         }
         toldFailure = message;
     }
@@ -369,7 +376,10 @@ public final class RecordFollower implements AutoCloseable {
 
     private void tell(Missing gap) {
         metrics.missed.add(gap.last() - gap.first() + 1);
-        LOG.error("records {} to {} of the log were gone before they could be recorded", gap.first(), gap.last());
+        LOG.error(
+                "the record of outcomes has a gap: sequences {} to {} were missing when the log was read",
+                gap.first(),
+                gap.last());
     }
 
     private StateKey positionKey() {

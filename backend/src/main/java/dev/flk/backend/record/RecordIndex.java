@@ -141,8 +141,8 @@ public final class RecordIndex implements AutoCloseable {
             String message = String.valueOf(e.getMessage());
             if (!message.equals(toldFailure)) {
                 LOG.error(
-                        "the index of the record failed, and is opened again every second; until then, the record"
-                                + " can't be searched: {}",
+                        "the index of the record of outcomes has failed; outcomes can't be searched until opening the"
+                                + " index again succeeds: {}",
                         message);
                 toldFailure = message;
             }
@@ -166,7 +166,7 @@ public final class RecordIndex implements AutoCloseable {
             if (!isMore && !isComplete) {
                 isComplete = true;
                 if (built > 0) {
-                    LOG.info("the index of the record is complete; {} outcomes were indexed", built);
+                    LOG.info("the index of the record of outcomes is complete; {} outcomes were indexed", built);
                 }
             }
             if (!isMore && --stepsToSweep < 0) {
@@ -256,7 +256,7 @@ public final class RecordIndex implements AutoCloseable {
             batch.put(each, value);
         }
         if (!isComplete && ++built % TELL_EVERY == 0) {
-            LOG.info("the index of the record is being built: {} outcomes so far", built);
+            LOG.info("the index of the record of outcomes is being built: {} outcomes so far", built);
         }
     }
 
@@ -324,7 +324,7 @@ public final class RecordIndex implements AutoCloseable {
             return using(use);
         } catch (RocksDBException e) {
             hasFailed = true;
-            LOG.error("the index of the record can't be read, and is opened again: {}", e.getMessage());
+            LOG.error("the index of the record of outcomes can't be read and is opened again: {}", e.getMessage());
             throw Reason.STARTING.because("the index of the record can't be read; the backend's log has the problem");
         }
     }

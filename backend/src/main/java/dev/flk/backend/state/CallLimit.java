@@ -188,8 +188,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         refusals.report(
                 cause,
                 what,
-                leftOut ->
-                        LOG.warn("there are {} to the state{}; more are refused until some end{}", what, who, leftOut));
+                leftOut -> LOG.warn(
+                        "the state has {}{}; further calls are refused until others have ended{}", what, who, leftOut));
         return what;
     }
 

@@ -100,7 +100,7 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
                 refused(
                         "without_token",
                         "too many connections without a token",
-                        "the oldest ones are closed in favour of new ones");
+                        "the oldest of these are closed in favour of new ones");
                 closeNow(oldest);
             }
         } else if (!addKnown(address, connection)) {
@@ -194,7 +194,7 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
     }
 
     private void refused() {
-        refused("connections", "too many connections", "more are closed until some end");
+        refused("connections", "too many connections", "further connections are closed until others have ended");
     }
 
     /**
@@ -203,7 +203,7 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
      */
     private void refused(String cause, String what, String effect) {
         metrics.connectionsRefused.increment(cause);
-        refusals.report(cause, what, leftOut -> LOG.warn("there are {} to the state; {}{}", what, effect, leftOut));
+        refusals.report(cause, what, leftOut -> LOG.warn("the port of the state has {}; {}{}", what, effect, leftOut));
     }
 
     /** Stops the threads. Called after the server has been closed. */

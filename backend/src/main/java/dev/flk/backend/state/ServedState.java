@@ -229,8 +229,8 @@ public final class ServedState implements AutoCloseable {
         }
         engine.missing().filter(missing -> !missing.equals(toldMissing)).ifPresent(missing -> {
             LOG.error(
-                    "answered commits of the state of agents may be missing: {}; if they are needed, restore a backup"
-                            + " or a dump into an empty directory",
+                    "answered commits of the state of agents may be missing: {}. To recover missing commits, restore a"
+                            + " backup, or restore a dump into an empty directory or database",
                     missing);
             toldMissing = missing;
         });
@@ -242,11 +242,11 @@ public final class ServedState implements AutoCloseable {
         String now = refusal().map(StateException::getMessage).orElse(null);
         if (now != null && !now.equals(toldTrouble)) {
             LOG.error(
-                    "the state of agents {}, certificates are still accepted: {}",
+                    "the state of agents {}: {}; this alone does not prevent the backend from accepting certificates",
                     isDown ? "is down" : "accepts no commits",
                     now);
         } else if (now == null && toldTrouble != null) {
-            LOG.info("the state of agents can be used");
+            LOG.info("the state of agents can be used again");
         }
         port.setServing(now == null);
         toldTrouble = now;

@@ -61,7 +61,10 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
                 readAgain();
             }
         } catch (RuntimeException e) {
-            LOG.error("the tokens file could not be checked", e);
+            LOG.error(
+                    "checking the tokens file failed and will be retried; the tokens that were read before stay in"
+                            + " force",
+                    e);
         }
     }
 
@@ -70,7 +73,7 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
         try {
             TokensFile read = TokensFile.read(file, fingerprints);
             inForce = read;
-            LOG.info("{} was read again: {} tokens", file, read.size());
+            LOG.info("{} was read again and has {} tokens", file, read.size());
             audit.operation(
                     "state_tokens_changed",
                     Map.of(
@@ -78,7 +81,10 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
                             "tokens", Integer.toString(read.size())));
         } catch (InvalidFileException e) {
             audit.operation("state_tokens_refused", Map.of("file", file.toString(), "problems", e.getMessage()));
-            LOG.error("{} can't be used, the tokens that were read before stay in force: {}", file, e.getMessage());
+            LOG.error(
+                    "{} can't be used, so the tokens that were read before stay in force. Problems: {}",
+                    file,
+                    e.getMessage());
         }
     }
 

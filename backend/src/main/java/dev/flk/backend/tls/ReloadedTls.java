@@ -101,8 +101,8 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
             }
         } catch (RuntimeException e) {
             LOG.error(
-                    "the TLS files could not be checked; the certificate that was read before stays in force, and"
-                            + " they are checked again",
+                    "checking the TLS files failed and will be retried; the certificate that was read before stays in"
+                            + " use",
                     e);
         }
     }
@@ -128,7 +128,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         notNowValid = null;
         isBad = false;
         isDoubtful = false;
-        LOG.info("TLS_CERT, {}, was read again: {}", files.certificate(), read);
+        LOG.info("new connections use the certificate in TLS_CERT, {}: {}", files.certificate(), read);
         audit.operation("tls_changed", Map.of("file", files.certificate().toString(), "certificate", read.toString()));
     }
 
@@ -139,8 +139,8 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
             audit.operation(
                     "tls_refused", Map.of("file", files.certificate().toString(), "problem", String.valueOf(problem)));
             LOG.error(
-                    "TLS can't be renewed, the certificate that was read before stays in force until {}; fix the files,"
-                            + " which are read again every second: {}",
+                    "TLS can't be renewed: the certificate that was read before stays in use; its validity ends at {}."
+                            + " Fix the files, which are read again when they change. The problem is: {}",
                     inForce.notAfter(),
                     problem);
         }

@@ -252,7 +252,7 @@ public final class TlsIdentity {
                         chain.get(0).getSubjectX500Principal(),
                         notBefore(),
                         notAfter(),
-                        clientsShow ? ", clients must present a certificate signed by TLS_CLIENT_CA" : "");
+                        clientsShow ? "; clients must present a certificate signed by TLS_CLIENT_CA" : "");
     }
 
     /**

@@ -133,7 +133,7 @@ class PolicyTryCommandTest {
 
         assertThat(run("--set TOL_D=0.20")).isEqualTo(1);
         assertThat(cli.out()).contains("\n2 of 4 outcomes would change");
-        assertThat(cli.err()).contains("segment " + oldest + " is damaged at byte 8192: record 1 missing");
+        assertThat(cli.err()).contains("segment " + oldest + " is damaged at byte 8192: record 1 can't be read");
     }
 
     @Test

@@ -226,7 +226,7 @@ class WalCareCommandsTest {
         assertThat(run("wal replay --json")).isEqualTo(1);
 
         assertThat(cli.out()).contains("\"submission\":3");
-        assertThat(cli.err()).contains("segment " + FIRST + " is damaged at byte 8192: record 1 missing");
+        assertThat(cli.err()).contains("segment " + FIRST + " is damaged at byte 8192: record 1 can't be read");
     }
 
     private int run(String line) {

@@ -84,12 +84,14 @@ final class AnsweredFile implements AutoCloseable {
                     + ", the database to history " + head.historyId());
         }
         if (answered.revision() > head.revision()) {
-            return Optional.of("answered commits are missing in " + directory + ": revision " + answered.revision()
-                    + " was answered, the newest in the database is " + head.revision()
-                    + " (the end of the log, or a file of RocksDB, was removed or truncated)");
+            return Optional.of(
+                    "revision " + answered.revision() + " was answered, but the newest in " + directory + " is "
+                            + head.revision()
+                            + " (perhaps the end of the log or a file of RocksDB was removed or truncated)");
         }
         if (answered.inode() != inode(file)) {
-            return Optional.of(directory + " is a copy: commits that were answered after it was made are missing");
+            return Optional.of(
+                    directory + " is a copy, and may lack commits that were answered after the copy was made");
         }
         return Optional.empty();
     }

@@ -13,7 +13,8 @@ public final class LockLostException extends IOException {
     /** Creates an exception for a lock file. */
     public LockLostException(Path file) {
         super(file
-                + " or its directory was removed or replaced: another process may be writing this log, so this one"
-                + " stopped writing. Make sure that only one process uses the directory, then restart it");
+                + " or its directory was removed or replaced: another process may be writing this log, so this"
+                + " process has stopped writing. Make sure that only one process uses the directory, then restart"
+                + " this process");
     }
 }

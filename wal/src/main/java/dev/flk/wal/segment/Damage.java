@@ -60,7 +60,7 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
     /** Describes the damage in one line. */
     public String describe() {
         return switch (kind) {
-            case BROKEN -> "segment " + segment + " is damaged at byte " + offset + ": " + range() + " missing";
+            case BROKEN -> "segment " + segment + " is damaged at byte " + offset + ": " + range() + " can't be read";
             case ABSENT -> "segment " + segment + " is missing, with " + range();
         };
     }

@@ -199,11 +199,13 @@ final class RedisConnector implements AutoCloseable {
         }
         if (appendonly.equals("no")) {
             LOG.warn(
-                    "Redis at {} runs with appendonly no: a restart of the server loses answered outcomes; set appendonly yes",
+                    "Redis at {} runs with appendonly no: a restart of the server can lose answered outcomes;"
+                            + " set appendonly yes",
                     failures.where());
         } else if (appendfsync.equals("no")) {
             LOG.warn(
-                    "Redis at {} runs with appendfsync no: a power failure loses answered outcomes; set appendfsync always or everysec",
+                    "Redis at {} runs with appendfsync no: a power failure can lose answered outcomes; set"
+                            + " appendfsync always or everysec",
                     failures.where());
         }
     }
