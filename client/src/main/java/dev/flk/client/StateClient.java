@@ -5,14 +5,19 @@ import com.google.protobuf.Timestamp;
 import dev.flk.client.proto.ApplyRequest;
 import dev.flk.client.proto.At;
 import dev.flk.client.proto.CareGrpc;
+import dev.flk.client.proto.CheckSchemaRequest;
+import dev.flk.client.proto.CheckSchemaResponse;
 import dev.flk.client.proto.CommitResponse;
 import dev.flk.client.proto.DeleteAgentRequest;
 import dev.flk.client.proto.DeletePrefixRequest;
+import dev.flk.client.proto.DeleteSchemaRequest;
 import dev.flk.client.proto.Event;
 import dev.flk.client.proto.FindRequest;
 import dev.flk.client.proto.FindResponse;
 import dev.flk.client.proto.Found;
 import dev.flk.client.proto.GetRequest;
+import dev.flk.client.proto.GetSchemaRequest;
+import dev.flk.client.proto.GetSchemaResponse;
 import dev.flk.client.proto.HistoryRequest;
 import dev.flk.client.proto.HistoryResponse;
 import dev.flk.client.proto.InfoRequest;
@@ -24,6 +29,7 @@ import dev.flk.client.proto.ListKeysResponse;
 import dev.flk.client.proto.ListNamesResponse;
 import dev.flk.client.proto.ListNamespacesRequest;
 import dev.flk.client.proto.Operation;
+import dev.flk.client.proto.SetSchemaRequest;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.client.proto.StateGrpc.StateBlockingStub;
 import io.grpc.ChannelCredentials;
@@ -50,6 +56,7 @@ import java.util.UUID;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiFunction;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -371,6 +378,70 @@ public final class StateClient implements AutoCloseable {
             request.setPageToken(page.getNextPageToken());
         } while (!request.getPageToken().isEmpty());
         return all;
+    }
+
+    /** Returns the JSON Schema that values of the namespace must match; empty if it has none. */
+    public Optional<Versioned> schema() {
+        GetSchemaResponse response = call(timed -> timed.getSchema(
+                GetSchemaRequest.newBuilder().setNamespace(namespace).build()));
+        return response.hasSchema() ? Optional.of(versioned(response.getSchema())) : Optional.empty();
+    }
+
+    /**
+     * Sets the JSON Schema (draft 2020-12) of the namespace. Later writes that violate it fail with {@link
+     * StateCallException.Invalid}; {@link #checkSchema} finds existing values that violate it.
+     *
+     * @throws StateCallException.Invalid if the text is not a JSON Schema
+     */
+    public Commit setSchema(String json) {
+        SetSchemaRequest request = SetSchemaRequest.newBuilder()
+                .setNamespace(namespace)
+                .setJson(text("the schema", json))
+                .setRequestId(UUID.randomUUID().toString())
+                .build();
+        return committed(call(timed -> timed.setSchema(request)));
+    }
+
+    /** Removes the JSON Schema of the namespace; has no effect if it has none. */
+    public Commit deleteSchema() {
+        DeleteSchemaRequest request = DeleteSchemaRequest.newBuilder()
+                .setNamespace(namespace)
+                .setRequestId(UUID.randomUUID().toString())
+                .build();
+        return committed(call(timed -> timed.deleteSchema(request)));
+    }
+
+    /**
+     * A value that violates a schema.
+     *
+     * @param path a JSON Pointer to the part that violates it; empty for the whole value
+     * @param message what the part must be
+     */
+    public record Violation(String agentId, String key, long version, String path, String message) {}
+
+    /**
+     * Passes each newest value of the namespace that violates a schema to {@code violations}, in the order of keys.
+     *
+     * @param json the schema; empty for the one in force
+     * @return the number of values that were checked
+     */
+    public long checkSchema(String json, Consumer<Violation> violations) {
+        long checked = 0;
+        CheckSchemaRequest.Builder request =
+                CheckSchemaRequest.newBuilder().setNamespace(namespace).setJson(text("the schema", json));
+        do {
+            CheckSchemaResponse page = call(timed -> timed.checkSchema(request.build()));
+            checked += page.getChecked();
+            page.getViolationsList()
+                    .forEach(found -> violations.accept(new Violation(
+                            found.getKey().getAgentId(),
+                            found.getKey().getKey(),
+                            found.getVersion(),
+                            found.getPath(),
+                            found.getMessage())));
+            request.setPageToken(page.getNextPageToken());
+        } while (!request.getPageToken().isEmpty());
+        return checked;
     }
 
     /** Returns all retained versions of a key, newest first. */

@@ -5,10 +5,13 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonRawValue;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.files.ConfiguredFile;
+import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.backend.state.ServedState;
 import dev.flk.backend.state.StateConfig;
 import dev.flk.backend.state.StateDump;
 import dev.flk.backend.state.StoppedState;
+import dev.flk.client.Commit;
 import dev.flk.client.Replay;
 import dev.flk.client.Search;
 import dev.flk.client.StateCallException;
@@ -48,11 +51,13 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.event.Level;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
@@ -84,6 +89,7 @@ final class StateCommand {
     private static final char LOST = '\uFFFD';
 
     private static final String DEFAULT_NAMESPACE = "default";
+    private static final int MAX_SCHEMA_BYTES = 1 << 20;
 
     private final Map<String, String> environment;
     private final ConfigOption config;
@@ -110,7 +116,13 @@ final class StateCommand {
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    StateCommand(Map<String, String> environment, ConfigOption config) {
+    /** Returns the command with its subcommands. */
+    static CommandLine with(Map<String, String> environment, ConfigOption config) {
+        StateCommand state = new StateCommand(environment, config);
+        return new CommandLine(state).addSubcommand(state.new SchemaCommand());
+    }
+
+    private StateCommand(Map<String, String> environment, ConfigOption config) {
         this.environment = environment;
         this.config = config;
         this.connection = new StateConnection(environment, config);
@@ -363,6 +375,83 @@ final class StateCommand {
         key,
         newest,
         oldest
+    }
+
+    /** The commands about the JSON Schema of a namespace. */
+    @Command(
+            name = "schema",
+            description = {
+                "Commands about the JSON Schema (draft 2020-12) of the namespace.",
+                "",
+                "Writes that violate the schema of their namespace are rejected. Values that",
+                "existed before are not; 'check' finds those that violate it.",
+                ""
+            })
+    final class SchemaCommand {
+        @Command(name = "get", description = "Prints the schema; exit code 1 if the namespace has none.")
+        int get() throws IOException {
+            return with(client -> {
+                Optional<Versioned> schema = client.schema();
+                require(schema.isPresent(), "the namespace has no schema");
+                schema.map(StateDump.VersionLine::of)
+                        .ifPresent(line -> output().print(line, shown -> shown.value() + "\n"));
+            });
+        }
+
+        @Command(name = "set", description = "Sets the schema; - reads it from standard input.")
+        int set(@Parameters(paramLabel = "FILE") String file) throws IOException {
+            String json = schemaText(file);
+            return with(client -> print(client.setSchema(json)));
+        }
+
+        @Command(name = "delete", description = "Removes the schema.")
+        int delete() throws IOException {
+            return with(client -> print(client.deleteSchema()));
+        }
+
+        @Command(
+                name = "check",
+                description = "Prints existing values that violate the schema in FILE, or the one in force; exit code 1"
+                        + " if there are any.")
+        int check(@Parameters(paramLabel = "FILE", arity = "0..1") @Nullable String file) throws IOException {
+            String json = file == null ? "" : schemaText(file);
+            return with(client -> {
+                AtomicLong violations = new AtomicLong();
+                long checked = client.checkSchema(json, violation -> {
+                    violations.incrementAndGet();
+                    output().print(
+                                    violation,
+                                    found -> Printable.of(found.agentId() + " " + found.key() + "  "
+                                                    + (found.path().isEmpty() ? "the value" : found.path()) + " "
+                                                    + found.message())
+                                            + "\n");
+                });
+                require(
+                        violations.get() == 0,
+                        ErrorMessages.count(violations.get(), "value") + " of " + checked
+                                + (violations.get() == 1 ? " violates" : " violate") + " the schema");
+                output().note(ErrorMessages.count(checked, "value") + " checked, none violates the schema\n");
+            });
+        }
+
+        private void print(Commit committed) {
+            output().print(
+                            committed,
+                            commit -> commit.revision() == 0
+                                    ? "nothing to do\n"
+                                    : "version " + commit.versions().get(0) + ", revision " + commit.revision() + "\n");
+        }
+    }
+
+    private String schemaText(String file) throws IOException {
+        if (file.equals("-")) {
+            return standardInput();
+        }
+        try {
+            return new String(ConfiguredFile.bytes(Path.of(file), MAX_SCHEMA_BYTES), StandardCharsets.UTF_8);
+        } catch (Unusable e) {
+            throw new IOException(file + " " + e.getMessage(), e);
+        }
     }
 
     private record FoundLine(

@@ -111,7 +111,7 @@ final class Messages {
         return new dev.flk.state.Operation.Check(key(check.getKey()), version(true, check.getIfVersion()));
     }
 
-    private static long version(boolean isGiven, long ifVersion) {
+    static long version(boolean isGiven, long ifVersion) {
         if (isGiven && ifVersion < 0) {
             throw Reason.INVALID.because("if_version is negative: " + ifVersion);
         }

@@ -7,16 +7,21 @@ import dev.flk.client.proto.ApplyRequest;
 import dev.flk.client.proto.BeginRequest;
 import dev.flk.client.proto.BeginResponse;
 import dev.flk.client.proto.CheckRequest;
+import dev.flk.client.proto.CheckSchemaRequest;
+import dev.flk.client.proto.CheckSchemaResponse;
 import dev.flk.client.proto.CommitRequest;
 import dev.flk.client.proto.CommitResponse;
 import dev.flk.client.proto.DeleteAgentRequest;
 import dev.flk.client.proto.DeletePrefixRequest;
 import dev.flk.client.proto.DeleteRequest;
+import dev.flk.client.proto.DeleteSchemaRequest;
 import dev.flk.client.proto.Event;
 import dev.flk.client.proto.FindRequest;
 import dev.flk.client.proto.FindResponse;
 import dev.flk.client.proto.GetRequest;
 import dev.flk.client.proto.GetResponse;
+import dev.flk.client.proto.GetSchemaRequest;
+import dev.flk.client.proto.GetSchemaResponse;
 import dev.flk.client.proto.HistoryRequest;
 import dev.flk.client.proto.HistoryResponse;
 import dev.flk.client.proto.InfoRequest;
@@ -27,6 +32,7 @@ import dev.flk.client.proto.ListKeysResponse;
 import dev.flk.client.proto.ListNamesResponse;
 import dev.flk.client.proto.ListNamespacesRequest;
 import dev.flk.client.proto.ReplayRequest;
+import dev.flk.client.proto.SetSchemaRequest;
 import dev.flk.client.proto.StageResponse;
 import dev.flk.client.proto.StateGrpc.StateImplBase;
 import dev.flk.client.proto.WriteRequest;
@@ -34,6 +40,7 @@ import dev.flk.program.logging.LineLimit;
 import dev.flk.state.Committed;
 import dev.flk.state.History.At;
 import dev.flk.state.Operation;
+import dev.flk.state.Schemas.Checked;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.Info;
 import dev.flk.state.StateException;
@@ -413,6 +420,73 @@ final class StateService extends StateImplBase {
             case OLDEST_FIRST -> Search.Order.OLDEST_FIRST;
             case UNRECOGNIZED -> throw Reason.INVALID.because("order " + request.getOrderValue() + " is not known");
         };
+    }
+
+    @Override
+    public void getSchema(GetSchemaRequest request, StreamObserver<GetSchemaResponse> answer) {
+        answer(answer, () -> {
+            String namespace = Messages.namespace(request.getNamespace());
+            caller().requireSight(namespace);
+            GetSchemaResponse.Builder response = GetSchemaResponse.newBuilder();
+            engine.schemas().get(namespace).ifPresent(schema -> response.setSchema(Messages.version(schema)));
+            return response.build();
+        });
+    }
+
+    @Override
+    public void setSchema(SetSchemaRequest request, StreamObserver<CommitResponse> answer) {
+        committing(answer, () -> {
+            String namespace = Messages.namespace(request.getNamespace());
+            caller().requireWrite(namespace, "");
+            long ifVersion = Messages.version(request.hasIfVersion(), request.getIfVersion());
+            return engine.apply(
+                    caller().name(),
+                    List.of(engine.schemas().set(namespace, request.getJson(), ifVersion)),
+                    request.getRequestId());
+        });
+    }
+
+    @Override
+    public void deleteSchema(DeleteSchemaRequest request, StreamObserver<CommitResponse> answer) {
+        committing(answer, () -> {
+            String namespace = Messages.namespace(request.getNamespace());
+            caller().requireWrite(namespace, "");
+            long ifVersion = Messages.version(request.hasIfVersion(), request.getIfVersion());
+            return engine.apply(
+                    caller().name(), List.of(engine.schemas().delete(namespace, ifVersion)), request.getRequestId());
+        });
+    }
+
+    @Override
+    public void checkSchema(CheckSchemaRequest request, StreamObserver<CheckSchemaResponse> answer) {
+        answer(answer, () -> {
+            String namespace = Messages.namespace(request.getNamespace());
+            caller().requireRead(namespace, "");
+            String[] last = request.getPageToken().isEmpty()
+                    ? new String[0]
+                    : Messages.after(request.getPageToken()).split("\n", -1);
+            if (last.length == 1 || last.length > 2) {
+                throw Reason.INVALID.because("page_token was not returned by CheckSchema");
+            }
+            Checked checked = engine.schemas()
+                    .check(
+                            namespace,
+                            request.getJson(),
+                            last.length == 0 ? null : new StateKey(namespace, last[0], last[1]));
+            CheckSchemaResponse.Builder response =
+                    CheckSchemaResponse.newBuilder().setChecked(checked.checked());
+            checked.violating()
+                    .forEach(violating -> response.addViolationsBuilder()
+                            .setKey(Messages.key(violating.key()))
+                            .setVersion(violating.version())
+                            .setPath(violating.violation().path())
+                            .setMessage(violating.violation().message()));
+            StateKey next = checked.next();
+            if (next != null) {
+                response.setNextPageToken(Messages.pageToken(next.agentId() + "\n" + next.name()));
+            }
+            return response.build();
+        });
     }
 
     @Override

@@ -82,6 +82,48 @@ class StateCommandTest {
     }
 
     @Test
+    void schema_isSetCheckedAndRemoved_andPrefixesAreDeletedAtOnce(@TempDir Path directory) throws Exception {
+        Path schema = Files.writeString(
+                directory.resolve("schema.json"),
+                "{\"properties\":{\"score\":{\"type\":\"integer\",\"maximum\":100}}}");
+        try (MemoryEngine.Served served = new MemoryEngine.Served()) {
+            String url = "--url=" + served.url();
+            run(0, Map.of(), "set", "a", "x/1", "{\"score\":200}", url);
+            run(0, Map.of(), "set", "a", "x/2", "{\"score\":7}", url);
+            run(0, Map.of(), "set", "a", "y", "1", url);
+
+            assertThat(run(1, Map.of(), "schema", "get", url)).isEqualTo("flk-backend: the namespace has no schema");
+            assertThat(run(1, Map.of(), "schema", "check", schema.toString(), url))
+                    .isEqualTo("a x/1  /score must have a maximum value of 100\n"
+                            + "flk-backend: 1 value of 3 violates the schema");
+            assertThat(run(0, Map.of(), "schema", "set", schema.toString(), url))
+                    .isEqualTo("version 1, revision 4");
+            assertThat(run(1, Map.of(), "set", "a", "x/1", "{\"score\":101}", url))
+                    .contains(
+                            "default/a/x/1: the value violates the schema of the namespace: /score must have a maximum");
+            assertThat(run(0, Map.of(), "schema", "get", url)).startsWith("{\"properties\"");
+            assertThat(run(
+                            1,
+                            Map.of(),
+                            "schema",
+                            "set",
+                            directory.resolve("none").toString(),
+                            url))
+                    .contains("none ");
+            assertThat(run(0, Map.of(), "schema", "delete", url)).isEqualTo("version 2, revision 5");
+
+            assertThat(run(1, Map.of(), "delete", "a", "--prefix", "x/", "--if-revision", "1", url))
+                    .contains("default/a/x/2 was written at revision 2, after if_revision 1");
+            assertThat(run(0, Map.of(), "delete", "a", "--prefix", "x/", url)).isEqualTo("2 keys deleted, revision 6");
+            assertThat(run(0, Map.of(), "delete", "a", "--all", url)).isEqualTo("1 key deleted, revision 7");
+            assertThat(run(0, Map.of(), "delete", "a", "--all", url)).isEqualTo("nothing to do");
+            assertThat(run(2, Map.of(), "delete", "a", url)).contains("give one of KEY, --prefix and --all");
+            assertThat(run(2, Map.of(), "delete", "a", "k", "--if-revision", "1", url))
+                    .contains("--if-revision needs --prefix or --all");
+        }
+    }
+
+    @Test
     void nothingListens_saysWhere() {
         String address = "127.0.0.1:" + FreePort.choose();
 
