@@ -316,10 +316,10 @@ class SpoolDirectoryTest {
 
         assertThat(lines).filteredOn(line -> line.contains("appended")).hasSize(2);
         assertThat(lines)
-                .filteredOn(line -> line.matches(".*/b-gr.+e\\.ndjson: its name has .*"))
+                .filteredOn(line -> line.matches(".*/b-gr.+e\\.ndjson: the file.s name has .*"))
                 .hasSize(1);
         assertThat(lines)
-                .filteredOn(line -> line.matches(".*/\\.taken-gr.+e\\.json: its name has .*"))
+                .filteredOn(line -> line.matches(".*/\\.taken-gr.+e\\.json: the file.s name has .*"))
                 .hasSize(1);
         assertThat(lines).as("nothing else").hasSize(6);
         assertThat(files()).containsExactly(".taken-gr\u00f6\u00dfe.json", "b-gr\u00f6\u00dfe.ndjson");

@@ -4,10 +4,12 @@ package dev.flk.backend.cli;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.BackendConfig.InPostgres;
+import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.postgres.PostgresCheck;
 import dev.flk.backend.postgres.PostgresCheck.Finding;
 import dev.flk.backend.postgres.PostgresCheck.Grade;
 import dev.flk.backend.postgres.PostgresCheck.Limits;
+import dev.flk.backend.postgres.Schema;
 import dev.flk.program.cli.IoMessages;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Paragraph;
@@ -94,9 +96,7 @@ final class PostgresCommand {
                 usual.lockWait(),
                 usual.idleTransaction());
         BackendConfig read = BackendConfig.load(environment, config.file);
-        InPostgres used = read.inPostgres()
-                .orElseThrow(() -> new InvalidConfig(
-                        List.of("DEDUP_BACKEND, STATE_ENGINE: neither is postgres, so there is no server to check")));
+        InPostgres used = inPostgres(read);
         LogOutput.configure(new LogConfig(Level.ERROR, read.log().format()), CommandLineProgram.LOG_STYLE);
         List<Finding> findings;
         try {
@@ -113,6 +113,34 @@ final class PostgresCommand {
         return has(findings, Grade.BAD)
                 ? ExitCode.SOFTWARE
                 : has(findings, Grade.UNKNOWN) ? ExitCode.USAGE : ExitCode.OK;
+    }
+
+    @Command(
+            name = "migrate",
+            description = {
+                "Creates the tables, or brings them up to date.",
+                "",
+                "A backend does this itself when it connects. The command is for a login that",
+                "owns the tables, if the backend's own login may not create any.",
+                ""
+            })
+    int migrate() throws IOException {
+        BackendConfig read = BackendConfig.load(environment, config.file);
+        InPostgres used = inPostgres(read);
+        LogOutput.configure(new LogConfig(Level.ERROR, read.log().format()), CommandLineProgram.LOG_STYLE);
+        for (Pool pool : used.pools()) {
+            String version = Schema.of(pool).migrate(used.server());
+            spec.commandLine()
+                    .getOut()
+                    .println("the tables of the " + pool.label() + " pool are at version " + version);
+        }
+        return ExitCode.OK;
+    }
+
+    private static InPostgres inPostgres(BackendConfig config) {
+        return config.inPostgres()
+                .orElseThrow(() -> new InvalidConfig(
+                        List.of("DEDUP_BACKEND, STATE_ENGINE: neither is postgres, so there is no server to use")));
     }
 
     private static boolean has(List<Finding> findings, Grade grade) {

@@ -3,6 +3,7 @@ package dev.flk.backend.postgres;
 
 import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.state.postgres.StateDatabase;
+import java.io.IOException;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -38,7 +39,8 @@ public record Schema(String history, String migrations, long turn) {
      */
     record Progress(String version, int pending) {}
 
-    static Schema of(Pool pool) {
+    /** Returns the tables that a pool uses. */
+    public static Schema of(Pool pool) {
         return switch (pool) {
             case DEDUP -> DEDUP;
             case STATE -> STATE;
@@ -84,6 +86,23 @@ public record Schema(String history, String migrations, long turn) {
                 Statement statement = inTurn.createStatement()) {
             statement.execute("SELECT pg_advisory_lock(" + turn + ")");
             flyway(connector).migrate();
+        }
+    }
+
+    /**
+     * Migrates the tables at the request of an operator, as {@link #migrate(PostgresConnector)} does.
+     *
+     * @return the version of the tables
+     * @throws IOException if that fails; the message says what to do
+     */
+    public String migrate(PostgresConfig config) throws IOException {
+        PostgresConnector connector = new PostgresConnector(config, PoolMetrics.unobserved(Pool.STATE));
+        try (Connection connection = connector.connect()) {
+            requireRights(connection);
+            migrate(connector);
+            return progress(connector).version();
+        } catch (SQLException | FlywayException e) {
+            throw new IOException(PostgresFailures.of(config).of(e), e);
         }
     }
 
