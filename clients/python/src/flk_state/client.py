@@ -352,7 +352,10 @@ class Transaction:
 
     def _add(self, operation: pb.Operation) -> Transaction:
         if self._sent_at is not None:
-            raise RuntimeError("the transaction was sent: call commit again, or begin another one")
+            raise RuntimeError(
+                "commit was already called, so no operation can be added: call commit again to learn its result, or"
+                " begin another transaction"
+            )
         self._operations.append(operation)
         return self
 

@@ -94,7 +94,9 @@ public final class Transaction implements AutoCloseable {
     private Transaction add(Operation.Builder operation) {
         requireOpen();
         if (shared.isSent) {
-            throw new IllegalStateException("the transaction was sent: call commit again, or begin another one");
+            throw new IllegalStateException(
+                    "commit was already called, so no operation can be added: call commit again to learn its result, or"
+                            + " begin another transaction");
         }
         shared.operations.add(operation.build());
         return this;

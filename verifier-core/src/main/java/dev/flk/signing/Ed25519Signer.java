@@ -14,6 +14,8 @@ public final class Ed25519Signer implements Signer {
     /** The number of bytes in a private key, which Ed25519 calls its seed. */
     public static final int SEED_BYTES = Ed25519.SECRET_KEY_SIZE;
 
+    private static final int BASE64_CHARS = 44;
+
     private final Ed25519PrivateKeyParameters key;
 
     /**
@@ -38,8 +40,10 @@ public final class Ed25519Signer implements Signer {
     public static Ed25519Signer ofBase64(String seed) {
         return new Ed25519Signer(StrictBase64.decode(seed, SEED_BYTES)
                 .orElseThrow(() -> new IllegalArgumentException("an Ed25519 private key must be a seed of " + SEED_BYTES
-                        + " raw bytes in padded standard base64 (44 characters), but this one has " + seed.length()
-                        + " characters")));
+                        + " raw bytes in padded standard base64 (44 characters), but "
+                        + (seed.length() == BASE64_CHARS
+                                ? "this text of 44 characters is not that"
+                                : "this one has " + seed.length() + " characters"))));
     }
 
     @Override

@@ -153,7 +153,7 @@ public final class DeadLetterFile {
     void logOthers() {
         if (others > 0) {
             LOG.warn(
-                    "{}: skipped {} lines that are not dead letters; problem of the first line: {}",
+                    "{}: skipped {} lines that are not dead letters; the problem of the first skipped line: {}",
                     path,
                     others,
                     firstFault);

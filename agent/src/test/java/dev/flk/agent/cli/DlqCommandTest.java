@@ -258,7 +258,7 @@ class DlqCommandTest extends CommandTest {
             assertThat(done("dlq", "list")).endsWith("\n3 dead letters\n");
             assertThat(log.lines(""))
                     .containsExactly("WARN " + cli.deadLetters()
-                            + ": skipped 3 lines that are not dead letters; problem of the first line: not a"
+                            + ": skipped 3 lines that are not dead letters; the problem of the first skipped line: not a"
                             + " JSON object");
         }
         assertThat(done("status")).contains("given up  3 in ");

@@ -144,7 +144,8 @@ final class SubmissionBatcher {
             ingest.submit(turn);
         } catch (RuntimeException | Error e) {
             LOG.error(
-                    "{} submissions failed because of a bug; those without an answer get 500 internal error",
+                    "an unexpected exception ended the processing of {} submissions; those that were not answered before are"
+                            + " answered 500 internal error",
                     turn.size(),
                     e);
             for (Submission submission : turn) {

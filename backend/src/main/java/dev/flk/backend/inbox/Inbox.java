@@ -226,8 +226,8 @@ public final class Inbox implements AutoCloseable {
     private static IOException movedAway(long beginning, long from) {
         return new IOException("the log is too short for the dedup store: it begins with record " + beginning
                 + ", and the store lacks " + range(from, beginning - 1)
-                + "; put the segments back that were moved away; if they are gone for good, remove " + Checkpoint.FILE
-                + " from the log's directory and start again to continue with the remaining records");
+                + ". Put back the segments that were moved away. If they are lost for good, remove " + Checkpoint.FILE
+                + " from the log's directory and start again; the backend then continues with the remaining records");
     }
 
     /**

@@ -152,7 +152,13 @@ final class OutcomeLog {
 
     /** Logs a bug: an exception that should not occur. */
     void broken(Throwable e) {
-        limit.say("fault", leftOut -> LOG.error("verification error{}", leftOut, e));
+        limit.say(
+                "fault",
+                leftOut -> LOG.error(
+                        "verification error: an unexpected exception while submissions were checked, recorded or"
+                                + " answered{}",
+                        leftOut,
+                        e));
     }
 
     /** Logs that the store lost an outcome, with which its sender may have been answered, and now has another outcome for
@@ -179,8 +185,9 @@ final class OutcomeLog {
     void overruled(StoredOutcome ours, StoredOutcome existing) {
         if (ours.digest().equals(existing.digest())) {
             LOG.info(
-                    "PCS {} duplicate: an outcome for the same content was recorded first; the log contains this"
-                            + " submission, too",
+                    "PCS {} duplicate: the dedup store already had an outcome for the same content when the outcome of this"
+                            + " submission was to be recorded; the earlier outcome is the answer, and this submission stays"
+                            + " in the log",
                     existing.id());
         } else {
             LOG.warn("PCS {} overruled: another outcome was recorded first, for different content", existing.id());

@@ -60,7 +60,7 @@ final class MovedSegmentTest {
         simulation.kill();
         String oldest = simulation.segments().get(0);
         simulation.disk.moveAway(oldest, "moved");
-        assertThatThrownBy(simulation::start).hasMessageContaining("put the segments back that were moved away");
+        assertThatThrownBy(simulation::start).hasMessageContaining("Put back the segments that were moved away");
 
         simulation.kill();
         simulation.disk.moveAway("moved", oldest);

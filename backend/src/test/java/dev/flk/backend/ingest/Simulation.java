@@ -464,7 +464,7 @@ final class Simulation {
             start();
         } catch (IOException e) {
             if (!(e instanceof DamagedLogException)
-                    && !String.valueOf(e.getMessage()).contains("put the segments back that were moved away")) {
+                    && !String.valueOf(e.getMessage()).contains("Put back the segments that were moved away")) {
                 throw e;
             }
             // records torn by a failed force are damage where the segments that repeat them are away, whoever needs

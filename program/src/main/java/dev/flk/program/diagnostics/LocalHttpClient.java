@@ -71,7 +71,7 @@ public final class LocalHttpClient {
         } catch (ExecutionException e) {
             if (e.getCause() instanceof ConnectException) {
                 throw new ConnectException(
-                        "nothing listens at " + url + ": the program is not running, or not on this machine");
+                        "nothing listens at " + url + ": the program is not running, or the URL is wrong");
             }
             throw new IOException(url + " does not answer: " + e.getCause(), e);
         } catch (TimeoutException e) {
