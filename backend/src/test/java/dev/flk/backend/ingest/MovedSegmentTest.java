@@ -86,7 +86,7 @@ final class MovedSegmentTest {
         for (String gone : simulation.segments().subList(0, 2)) {
             simulation.disk.remove(gone);
         }
-        assertThatThrownBy(simulation::start).hasMessageContaining("if they are gone for good, remove inbox.mark");
+        assertThatThrownBy(simulation::start).hasMessageContaining("If they are lost for good, remove inbox.mark");
 
         simulation.kill();
         simulation.disk.remove("inbox.mark");

@@ -192,7 +192,7 @@ class StateClientTest {
             proxy.cut();
 
             assertThatThrownBy(commit::join).hasCauseInstanceOf(Unreachable.class);
-            assertThatThrownBy(() -> tx.write("a", "k", "2")).hasMessageContaining("the transaction was sent");
+            assertThatThrownBy(() -> tx.write("a", "k", "2")).hasMessageContaining("commit was already called");
             proxy.pass();
 
             assertThat(tx.commit().revision()).isEqualTo(1);

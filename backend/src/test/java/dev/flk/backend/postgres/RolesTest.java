@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.postgres;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.flk.backend.dedup.PostgresStores;
+import dev.flk.backend.testing.PostgresServer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+
+/** The script deploy/postgres/roles.sql: the owner migrates, and the backend's role reads and writes, but owns nothing. */
+class RolesTest {
+    private final PostgresServer server = PostgresServer.shared();
+    private final String database = server.newDatabase();
+
+    @Test
+    void roles_haveLeastPrivileges() throws IOException, SQLException {
+        String script = Files.readString(Path.of("../deploy/postgres/roles.sql"));
+        server.execute(
+                database,
+                Arrays.stream(script.split("\n"))
+                        .filter(line -> !line.startsWith("\\"))
+                        .collect(Collectors.joining("\n"))
+                        .replace(":'owner_password'", "'o'")
+                        .replace(":'backend_password'", "'b'"));
+        PostgresConfig owner = config("flk_owner", "o");
+        PostgresConfig backend = config("flk_backend", "b");
+
+        assertThatThrownBy(() -> Schema.STATE.migrate(backend)).hasMessageContaining("CREATE on schema flk");
+        assertThat(Schema.STATE.migrate(owner)).isEqualTo("3");
+        assertThat(Schema.DEDUP.migrate(owner)).isEqualTo("1");
+        assertThat(Schema.STATE.migrate(backend)).as("nothing is left to do").isEqualTo("3");
+
+        try (Connection connection = DriverManager.getConnection(backend.jdbcUrl(), "flk_backend", "b");
+                Statement statement = connection.createStatement()) {
+            assertThat(statement.executeUpdate("INSERT INTO flk_positions VALUES ('log', 1, 't')"))
+                    .isOne();
+            assertThat(statement.executeUpdate("DELETE FROM flk_positions")).isOne();
+            for (String forbidden : new String[] {
+                "DROP TABLE flk_positions", "TRUNCATE flk_positions", "CREATE TABLE other (a int)", "CREATE ROLE more"
+            }) {
+                assertThatThrownBy(() -> statement.execute(forbidden))
+                        .as(forbidden)
+                        .isInstanceOfSatisfying(
+                                SQLException.class,
+                                e -> assertThat(e.getSQLState()).isEqualTo("42501"));
+            }
+        }
+    }
+
+    private PostgresConfig config(String user, String password) {
+        return PostgresStores.config(
+                "jdbc:postgresql://127.0.0.1:" + server.port() + "/" + database,
+                user,
+                password,
+                2,
+                Duration.ofSeconds(5));
+    }
+}
