@@ -105,8 +105,8 @@ final class SpoolDirectory {
     }
 
     /**
-     * Returns a sentence for each problem because of which files have stayed in the directory since the beginning of
-     * the last round; empty if there was no such problem.
+     * Returns a sentence for each problem that has kept files in the directory since the last round began; empty if
+     * there was no such problem.
      */
     List<String> leftBehind() {
         return Stream.concat(problems.stream(), full.stream())
@@ -172,7 +172,7 @@ final class SpoolDirectory {
                     begun.put(file, begunFile);
                 }
                 switch (begunFile.step()) {
-                    case MORE -> more = true; // the next portion is added in the next round, after a portion of each other file
+                    case MORE -> more = true; // its next portion is added in the next round
                     case DONE -> begun.remove(file);
                     case NOT_YET -> {}
                 }

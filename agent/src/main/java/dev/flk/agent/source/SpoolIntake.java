@@ -115,8 +115,8 @@ public final class SpoolIntake implements Closeable {
     }
 
     /**
-     * Returns a sentence for each problem because of which files have stayed in the directory, as of the last step; see
-     * {@link SpoolDirectory#leftBehind}.
+     * Returns a sentence for each problem that kept files in the directory at the end of the last step; see {@link
+     * SpoolDirectory#leftBehind}.
      */
     public List<String> leftBehind() {
         return leftBehind;
