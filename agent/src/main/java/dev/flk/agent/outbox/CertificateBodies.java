@@ -26,8 +26,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class CertificateBodies implements Closeable {
     /**
-     * The smallest distance from the read position to a wanted record, in sequences, for which the record is searched
-     * for. For a shorter distance, it is cheaper to read all records up to the wanted record.
+     * The smallest distance from the read position to a wanted record, in sequences, at which a new search for the
+     * record begins. For a shorter distance, it is cheaper to read all records up to the wanted record.
      */
     private static final long READ_ON = 4096;
 

@@ -24,8 +24,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A reader that reads the file of dead letters line by line, even while an agent writes the file. If the first line is
- * neither a dead letter nor what a crash may have left of a dead letter, the file was not written by an agent: the
- * reader throws {@link NotDeadLetters}, and the agent does not change the file. For one thread.
+ * neither a dead letter nor what a crash may have left of a dead letter, the reader throws {@link NotDeadLetters},
+ * because no agent has written the file; the agent then does not change the file. For one thread.
  */
 public final class DeadLetterFile {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetterFile.class);
@@ -216,9 +216,9 @@ public final class DeadLetterFile {
     }
 
     /**
-     * Returns whether a crash may have left this line of a dead letter, by truncating the line or by overwriting some
-     * or all of its bytes with zeros. The text before the first zero must be the beginning of a dead letter. Also
-     * returns true for an empty line.
+     * Returns whether this line may be what a crash has left of a dead letter: a crash may have truncated the line, or
+     * replaced some or all of its bytes by zeros. The text before the first zero must be the beginning of a dead
+     * letter. Also returns true for an empty line.
      */
     static boolean mayBeCut(byte[] line) {
         String text = new String(line, StandardCharsets.ISO_8859_1);

@@ -100,8 +100,8 @@ public final class DeadLetters implements Closeable {
 
     /**
      * Repairs the end of a file after a crash or an edit by hand, and forces the file to disk. Removes an incomplete
-     * dead letter at the end, whose certificate is still in the outbox because the entry was not settled yet. Adds the
-     * line end to a complete dead letter that lacks it.
+     * dead letter at the end; its certificate is still in the outbox, because the entry of the certificate was not
+     * settled yet. Adds the line end to a complete dead letter that lacks it.
      */
     private Known completed(OpenFile opened) throws IOException {
         DeadLetterFile lines = new DeadLetterFile(path, opened);

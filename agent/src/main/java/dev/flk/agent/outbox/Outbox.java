@@ -46,8 +46,8 @@ import org.slf4j.LoggerFactory;
  * The certificates that wait until a backend has answered them, in a log that one process owns. Safe for several
  * threads; concurrent additions share an fsync. The future of {@link #add} completes only when the certificates are on
  * disk. {@link #settle} does not wait for the disk: if a crash loses the record of a settlement, the next start sends
- * the certificates again, and the backend answers them as duplicates. Damaged parts of the log are skipped and reported
- * by {@link #losses}; all other entries remain usable.
+ * the certificates again, and the backend answers the repeated certificates as duplicates. Damaged parts of the log are
+ * skipped and reported by {@link #losses}; all other entries remain usable.
  */
 public final class Outbox implements CertificateSink, Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
@@ -409,9 +409,9 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns the time of the first sending of an entry that may have reached the backend's log, in milliseconds since
-     * 1970, on the clock that measures {@code MAX_AGE}. Returns -1 if the entry was not sent, or if it is known that
-     * none of its sendings has arrived.
+     * Returns the time of the earliest sending that may have brought an entry into the backend's log, in milliseconds
+     * since 1970, on the clock that measures {@code MAX_AGE}. Returns -1 if the entry was not sent, or if it is known
+     * that no sending of the entry has arrived.
      */
     public long unansweredSinceMillis(OutboxEntry entry) {
         return contents.pending().unansweredSinceMillis(entry.sequence());
@@ -431,8 +431,8 @@ public final class Outbox implements CertificateSink, Closeable {
 
     /**
      * Settles entries. Returns before the record is on disk. The settlement {@link SettledAs#LOST} is kept only in
-     * memory: the next start tries to read a lost entry again, and if the disk can then read the entry, it is pending
-     * again.
+     * memory: the next start tries to read a lost entry again, and if the disk can then read the entry, the entry is
+     * pending again.
      */
     public void settle(SettledAs how, List<OutboxEntry> entries) {
         if (entries.isEmpty()) {

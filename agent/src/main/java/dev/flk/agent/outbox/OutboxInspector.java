@@ -141,8 +141,8 @@ public final class OutboxInspector {
      * @param isCountKnown whether {@code missingRecords} counts all records in the missing ranges; false if the length
      *     of a range is unknown
      * @param givenUp a sentence for each range of records that an earlier repair has declared lost
-     * @param tornBytes the number of bytes after the last complete record of the log, which a crash may have left
-     *     there; the next start moves these bytes to another file
+     * @param tornBytes the number of bytes that follow the last complete record of the log, for example after a crash;
+     *     the next start moves these bytes to another file
      * @param brokenHeaders a sentence for each file with a damaged header and readable records
      * @param foreign a sentence for each file that belongs to another outbox
      */

@@ -26,8 +26,8 @@ final class Pending {
     /** The sequence of the record that contains the certificate of a moved entry, by the sequence of the entry. */
     private final Map<Long, Long> moved = new HashMap<>();
     /**
-     * The time of the first sending of an entry that may have reached the backend's log, in milliseconds since 1970, by
-     * the sequence of the entry.
+     * The time of the earliest sending that may have brought an entry into the backend's log, in milliseconds since
+     * 1970, by the sequence of the entry.
      */
     private final Map<Long, Long> unanswered = new HashMap<>();
 
@@ -227,7 +227,8 @@ final class Pending {
 
     /**
      * Returns the entries whose certificates are in the records up to {@code location}, inclusive. The entries are in
-     * the order of these records; if there are more than {@code most}, returns only the first {@code most}.
+     * the order of these records; if there are more than {@code most} entries, returns only the first {@code most}
+     * entries.
      */
     synchronized List<Located> locatedUpTo(long location, int most) {
         List<Located> found = new ArrayList<>();
@@ -317,7 +318,7 @@ final class Pending {
 
         void add(OutboxEntry entry, short shard) {
             if (used > 0 && lastSequence() == entry.sequence()) {
-                used--; // the entry was removed from the chunk earlier; it replaces the hole that it left
+                used--; // the entry left this hole when it was removed earlier, and now fills the hole again
             }
             if (used == sequences.length) {
                 resize(2 * used);

@@ -148,8 +148,8 @@ final class SpoolDirectory {
     }
 
     /**
-     * Adds one portion of the first file of the round, and removes the file from the round; its next portion is added
-     * in the next round. If the outbox is full, the file remains the first file of the round.
+     * Adds one portion of the first file of the round, and removes the file from the round; the next portion of the
+     * file is added in the next round. If the outbox is full, the file remains the first file of the round.
      */
     private void addPortion(Path file) throws OutboxFull {
         try {
@@ -172,7 +172,7 @@ final class SpoolDirectory {
                     begun.put(file, begunFile);
                 }
                 switch (begunFile.step()) {
-                    case MORE -> more = true; // its next portion is added in the next round
+                    case MORE -> more = true; // the file's next portion is added in the next round
                     case DONE -> begun.remove(file);
                     case NOT_YET -> {}
                 }

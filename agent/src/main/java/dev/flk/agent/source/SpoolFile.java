@@ -53,8 +53,8 @@ final class SpoolFile {
     private static final String TAKEN = ".taken-";
     /**
      * The maximum number of code points that a new, unique name of a file keeps from the beginning of the old name.
-     * With this limit, the new name, which also contains a UUID, has fewer than 255 bytes, the usual maximum of a file
-     * system.
+     * With this limit, the new name has fewer than 255 bytes, including a UUID; 255 bytes are the usual maximum of a
+     * file system.
      */
     private static final int KEPT = 50;
     /**
@@ -314,7 +314,7 @@ final class SpoolFile {
 
     /**
      * Appends a line for each rejected certificate to the error file: {@code line N: reason}, a tab, and the rejected
-     * text on one line (no text if it is too long). The lines are on disk when this method returns.
+     * text on one line (omitted if the text is too long). The lines are on disk when this method returns.
      */
     private void setAside() throws IOException {
         if (bad.isEmpty()) {
