@@ -29,18 +29,18 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The agent's configuration, composed of the configurations of its features. All values are checked here, before
- * anything starts. All problems are reported together, including missing settings that a command needs.
+ * The agent's configuration, composed of the configurations of its features. All values are checked before any part of
+ * the agent starts. All problems are reported together, including missing settings that a command needs.
  *
- * @param sending the configuration of the sender; it has a signer only if {@link Need#SIGNING} was requested
- * @param signing the signing key; present only if {@link Need#SIGNING} was requested
+ * @param sending the configuration of the sender; contains a signer only if {@link Need#SIGNING} was requested
+ * @param signing the signing key and its algorithm; present only if {@link Need#SIGNING} was requested
  * @param shardId the shard that {@code certify} writes into certificates
  * @param deadLetters the file of the dead letters
  * @param spoolDirectory the directory whose files are added to the outbox while the agent runs
  * @param local the addresses for operators and programs on the same machine
- * @param metricsPort the port for metrics, or 0 for any free port; empty if no metrics are served
- * @param warnings sentences about settings without effect and about suspicious secrets; each says what to do, and none
- *     quotes a secret
+ * @param metricsPort the port for metrics; 0 for any free port; empty if metrics are not served
+ * @param warnings sentences about settings without effect and about suspicious secrets; each sentence says what to do,
+ *     and no sentence quotes a secret
  */
 public record AgentConfig(
         SenderConfig sending,
@@ -53,7 +53,7 @@ public record AgentConfig(
         Optional<Integer> metricsPort,
         LogConfig log,
         List<String> warnings) {
-    /** All settings, in the order of the docs. */
+    /** The keys of all settings, in the order of the documentation. */
     public static final List<Key<?>> KEYS = Stream.of(
                     List.of(SenderConfig.ENDPOINT),
                     ClientTls.KEYS,
@@ -86,7 +86,7 @@ public record AgentConfig(
 
     /**
      * Reads the configuration of an application that embeds the agent. The keys of the map are the names in {@code
-     * docs/configuration.md}, such as {@code ENDPOINT}; endpoint and key are required.
+     * docs/configuration.md}, such as {@code ENDPOINT}. The endpoint and the signing settings are required.
      *
      * @throws InvalidConfig if the configuration is invalid; lists all problems
      */
@@ -132,7 +132,8 @@ public record AgentConfig(
     }
 
     /**
-     * Returns whether a path is inside a directory, at any depth. Links in the existing part of each path are followed.
+     * Returns whether a path is inside a directory, at any depth. Returns false for the directory itself. Links in the
+     * existing parts of both paths are followed.
      */
     private static boolean isInside(Path file, Path directory) {
         Path realDirectory = real(directory.toAbsolutePath());
@@ -168,7 +169,7 @@ public record AgentConfig(
         });
     }
 
-    /** Requires that no file that the agent creates would be submitted by the intake of the spool directory. */
+    /** Requires that the intake of the spool directory would not submit any of the files that the agent creates. */
     private void requireNotSpooled(Settings settings) {
         spoolDirectory.ifPresent(spool -> createdFiles()
                 .forEach((setting, path) -> settings.require(
@@ -177,7 +178,10 @@ public record AgentConfig(
                                 + " name a file in another directory")));
     }
 
-    /** Returns the files that the agent creates, by the name of their setting. */
+    /**
+     * Returns the paths of the files and sockets that the agent creates, each by the name of the setting that contains
+     * the path.
+     */
     private Map<String, Path> createdFiles() {
         Map<String, Path> files = new LinkedHashMap<>();
         files.put("DLQ_PATH", deadLetters);
@@ -195,8 +199,8 @@ public record AgentConfig(
     }
 
     /**
-     * Returns the settings that differ in another configuration and take effect only after a restart. Each text names
-     * one setting, or several settings of which at least one differs.
+     * Returns the names of settings that have other values in another configuration and take effect only after a
+     * restart. Each text names either one setting, or several settings of which at least one has another value.
      */
     public List<String> neededRestart(AgentConfig other) {
         List<String> changed = new ArrayList<>();

@@ -1,6 +1,7 @@
 /**
  * The agent's complete configuration. Each feature reads its own part from the environment and a properties file. All
- * problems are reported together. The command line, the doctor and the running agent use {@code AgentConfig}.
+ * problems are reported together. The command line, the package {@code doctor} and the running agent use the class
+ * {@code AgentConfig}.
  */
 @NullMarked
 package dev.flk.agent.config;

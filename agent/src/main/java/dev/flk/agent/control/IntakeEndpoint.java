@@ -22,8 +22,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The endpoint {@code POST /v1/pcs}. The body is one certificate or, with the content type {@code
  * application/x-ndjson}, one certificate on each line. The answer is 202 once all valid certificates are on disk, 400
- * if no certificate is valid, 503 if the outbox has no room now, and 500 if writing to the outbox failed. After a 500,
- * the client must send the certificates again, although they may already be on disk. Safe for any thread.
+ * if no certificate is valid, 503 if the outbox accepts no certificates now, and 500 if writing to the outbox failed.
+ * After a 500, the client must send the certificates again, although they may already be on disk. Safe for any thread.
  */
 final class IntakeEndpoint {
     private final Outbox outbox;
@@ -35,8 +35,8 @@ final class IntakeEndpoint {
     }
 
     /**
-     * Adds the certificates of a request to the outbox. Returns immediately; the request is answered once the
-     * certificates are on disk.
+     * Adds the certificates of a request to the outbox, and answers the request once the certificates are on disk.
+     * Returns without waiting for the disk.
      */
     void take(Request request, Exchange exchange) {
         byte[] body = request.body().exact();
@@ -80,7 +80,7 @@ final class IntakeEndpoint {
     /**
      * The body of an answer.
      *
-     * @param error why no line was added; null if a line was added
+     * @param error the reason why no line was added; null if at least one line was added
      * @param added the number of added lines
      * @param refused the rejected lines; null if no line was rejected
      */

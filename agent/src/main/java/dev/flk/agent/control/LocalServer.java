@@ -44,14 +44,14 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The HTTP server for operators and for programs on the same machine. A Unix socket, by default in the outbox's
- * directory and accessible only to its owner, accepts certificates and operators' commands. A second socket, which is
- * also accessible to its group, and a loopback port accept only certificates; both are optional. One event loop serves
- * all addresses.
+ * directory and accessible only to its owner, accepts certificates and operators' commands. Two optional addresses
+ * accept only certificates: a second Unix socket, which is also accessible to the group of its file, and a loopback
+ * port. One event loop serves all addresses.
  */
 public final class LocalServer implements Closeable {
     static final int MAX_BODY_BYTES = 8 << 20;
     private static final long MAX_BODIES_BYTES = 4L * MAX_BODY_BYTES;
-    /** The maximum length of the path of a Unix socket on Linux, in bytes. */
+    /** The maximum length of the path of a Unix socket in bytes; this is the limit of Linux. */
     private static final int LONGEST_SOCKET_PATH_BYTES = 107;
 
     static final int MAX_CONNECTIONS = 256;
@@ -89,9 +89,9 @@ public final class LocalServer implements Closeable {
     /**
      * The addresses of the server.
      *
-     * @param control the operators' socket
-     * @param intake the programs' socket, if configured
-     * @param intakePort the programs' loopback port, if configured; 0 for any free port
+     * @param control the path of the operators' socket
+     * @param intake the path of the programs' socket; empty if it is not configured
+     * @param intakePort the programs' loopback port; 0 for any free port; empty if it is not configured
      */
     public record Addresses(Path control, Optional<Path> intake, Optional<Integer> intakePort) {
         private static final Key<Path> CONTROL_SOCKET = Key.of(
@@ -109,7 +109,10 @@ public final class LocalServer implements Closeable {
         /** The settings of the addresses. */
         public static final List<Key<?>> KEYS = List.of(CONTROL_SOCKET, INTAKE_SOCKET, INTAKE_PORT);
 
-        /** Reads the addresses from settings; the operators' socket is by default in the outbox's directory. */
+        /**
+         * Reads the addresses from settings. By default, the operators' socket is in the outbox's directory, which is
+         * {@code outbox}.
+         */
         public static Addresses read(Settings settings, Path outbox) {
             return new Addresses(
                     settings.find(CONTROL_SOCKET).orElseGet(() -> outbox.resolve("control.sock")),
@@ -124,7 +127,8 @@ public final class LocalServer implements Closeable {
     }
 
     /**
-     * Starts listening on all addresses. Replaces a socket file if no process listens on it.
+     * Starts a server that listens on all addresses. Replaces an existing socket file if no process listens on the
+     * socket.
      *
      * @throws InvalidConfig if another process listens on the path of a socket, or if the file with that path is not a
      *     socket
@@ -163,7 +167,7 @@ public final class LocalServer implements Closeable {
         }
     }
 
-    /** Returns the loopback port; 0 if none is open. */
+    /** Returns the loopback port; 0 if no loopback port is open. */
     public int port() {
         return port;
     }
@@ -187,8 +191,9 @@ public final class LocalServer implements Closeable {
     }
 
     /**
-     * Removes the socket file that a killed agent has left. Throws an {@link InvalidConfig} if a process listens on the
-     * socket, or if the file is not a socket and therefore was not created by an agent.
+     * Removes the socket file that a killed agent has left; does nothing if no file exists at the path. Throws an
+     * {@link InvalidConfig} if a process listens on the socket, or if the file is not a socket and therefore was not
+     * created by an agent.
      */
     private static void removeOld(String setting, Path socket) throws IOException {
         if (!Files.exists(socket, LinkOption.NOFOLLOW_LINKS)) {
@@ -199,7 +204,7 @@ public final class LocalServer implements Closeable {
             throw new InvalidConfig(
                     List.of(setting + ": " + socket + " is " + kind + ", not a socket; name another path"));
         }
-        // the socket of a killed agent may accept connections for a moment after its lock is released
+        // the socket of a killed agent may accept connections for a moment after the lock of the outbox is released
         for (int look = 0; isListening(socket); look++) {
             if (look == MOST_LOOKS) {
                 throw new InvalidConfig(List.of(setting + ": " + socket
@@ -247,8 +252,9 @@ public final class LocalServer implements Closeable {
     }
 
     /**
-     * Accepts a connection to the loopback port. Requests that a web page may have sent are rejected, because a page in
-     * a local browser can reach this port.
+     * Returns the visitor for a connection to the loopback port; null, which closes the connection, if only connections
+     * for operators are left. The visitor rejects requests that a web page may have sent, because a page in a local
+     * browser can reach this port.
      */
     private @Nullable Visitor connectByPort(@Nullable SocketAddress remote) {
         return !hasRoomForPrograms()
@@ -266,8 +272,8 @@ public final class LocalServer implements Closeable {
     }
 
     /**
-     * Waits for the operation that an operator has requested, if one is running; then closes all sockets and
-     * connections.
+     * If an operation that an operator has requested is running, waits until the operation has ended. Then closes all
+     * sockets and connections.
      */
     @Override
     public void close() {
@@ -276,20 +282,26 @@ public final class LocalServer implements Closeable {
     }
 
     /**
-     * The operations of a running agent that operators request. The server calls them one at a time, on a separate
-     * thread; they may block.
+     * The operations of a running agent that operators request. The server calls one operation at a time, on a separate
+     * thread; an operation may block.
      */
     public interface Operations {
         /** Returns the state of the agent. */
         StatusReport status() throws IOException;
 
-        /** Frees the disk space of settled certificates in segments that were closed longer ago than the horizon. */
+        /**
+         * Frees the disk space of settled certificates in segments that were closed longer ago than {@code horizon}, or
+         * only returns what would be freed, depending on {@code mode}.
+         */
         OutboxCompaction.Report compact(Duration horizon, OutboxCompaction.Mode mode) throws IOException;
 
-        /** Moves the selected dead letters back to the outbox to be sent again; returns their number. */
+        /**
+         * Moves the selected dead letters back to the outbox, so that their certificates are sent again. Returns the
+         * number of moved dead letters.
+         */
         int requeue(DeadLetterFilter which) throws IOException;
 
-        /** Removes the selected dead letters permanently; returns their number. */
+        /** Removes the selected dead letters permanently, and returns the number of removed dead letters. */
         int purge(DeadLetterFilter which) throws IOException;
     }
 }

@@ -29,9 +29,9 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * The HTTP endpoints for operators: {@code GET /v1/status}, {@code POST /v1/compact?horizon_days=14&dry_run=true}, and
- * {@code POST /v1/dlq/requeue} and {@code /v1/dlq/purge} with {@code reason}, {@code since} and {@code id} (which may
- * be repeated) or with {@code all=true}. One operation runs at a time, and up to {@value #WAITING} requests wait;
- * further requests are answered with 503.
+ * {@code POST /v1/dlq/requeue} and {@code POST /v1/dlq/purge}. The last two need at least one of the parameters {@code
+ * reason}, {@code since} and {@code id} (which may be repeated), or only {@code all=true}. One operation runs at a
+ * time, and at most {@value #WAITING} requests wait; further requests are answered with 503.
  */
 final class OperatorEndpoint implements Closeable {
     private static final int WAITING = 16;
@@ -47,7 +47,7 @@ final class OperatorEndpoint implements Closeable {
 
     /** An operation that a request starts. */
     private interface Operation {
-        /** Runs the operation; returns the result, which becomes the JSON body of the answer. */
+        /** Runs the operation. Returns the result, which becomes the JSON body of the answer. */
         Object run(QueryStringDecoder query) throws IOException;
     }
 
@@ -123,7 +123,7 @@ final class OperatorEndpoint implements Closeable {
         return query.parameters().getOrDefault(name, List.of()).stream().findFirst();
     }
 
-    /** Drops waiting requests without an answer, and waits for the operation in progress. */
+    /** Drops waiting requests without an answer, and waits until the operation in progress has ended. */
     @Override
     public void close() {
         executor.getQueue().clear();

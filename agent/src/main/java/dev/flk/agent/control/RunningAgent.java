@@ -31,8 +31,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * A client of an agent that runs in another process on the same machine. It connects to the socket for operators, once
- * for each request. Safe for any thread.
+ * A client of an agent that runs in another process on the same machine. The client makes a new connection to the
+ * socket for operators for each request. Safe for any thread.
  */
 public final class RunningAgent implements CertificateSink, Operations {
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -43,7 +43,7 @@ public final class RunningAgent implements CertificateSink, Operations {
     private static final Pattern HEAD = Pattern.compile(
             "HTTP/1\\.1 (\\d{3}) .*?\r\ncontent-length: (\\d+)\r\n.*", Pattern.DOTALL | Pattern.CASE_INSENSITIVE);
     private static final Duration SOON = Duration.ofSeconds(10);
-    /** The timeout of operations that may read or write large amounts of data. */
+    /** The timeout of operations that may have to read or write large amounts of data. */
     private static final Duration PATIENCE = Duration.ofMinutes(30);
 
     private final Path socket;
@@ -90,7 +90,10 @@ public final class RunningAgent implements CertificateSink, Operations {
         }
     }
 
-    /** Returns a size that fits into one request; the running agent checks whether the outbox has room. */
+    /**
+     * Returns a size that fits into one request. The running agent checks whether the outbox has room for the
+     * certificates.
+     */
     @Override
     public long maxBytes() {
         return LocalServer.MAX_BODY_BYTES / 2;
@@ -158,7 +161,7 @@ public final class RunningAgent implements CertificateSink, Operations {
     /**
      * Sends a request and waits for the answer.
      *
-     * @throws NotThere if no connection to the socket can be made
+     * @throws NotThere if the client can't connect to the socket, for example because no process listens on the socket
      * @throws IOException if the connection fails, or no complete answer arrives within the timeout
      */
     static Answer ask(Path socket, String method, String uri, String contentType, byte[] body, Duration timeout)
@@ -210,7 +213,7 @@ public final class RunningAgent implements CertificateSink, Operations {
                 }
             }
         } catch (IOException e) {
-            // ignored, because the agent may have answered and closed the connection before it read everything
+            // ignored, because the agent may have answered and closed the connection before it read the entire request
         }
     }
 

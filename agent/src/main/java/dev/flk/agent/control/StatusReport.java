@@ -5,22 +5,22 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The state of an agent. In JSON it is an object whose members have these names in snake case; null values are omitted.
- * Times are texts in RFC 3339.
+ * The state of an agent and its outbox. The JSON form of this record is an object whose members have the names below in
+ * snake case; members with the value null are omitted. Times are texts in the format of RFC 3339.
  *
- * @param pid the process id of the running agent. If no agent runs, this value is null, and so is every other value
- *     that only a running agent knows
+ * @param pid the process id of the running agent. If no agent runs, this value and all other values that only a running
+ *     agent knows are null
  * @param pending the number of waiting certificates
- * @param oldestAdded the time at which the oldest waiting certificate was added; null if none waits
- * @param settledPerSecond the rate at which certificates were settled within the last minute
- * @param drainSeconds the seconds after which, at that rate, no certificate would wait any more; null if certificates
- *     wait and the rate is 0
- * @param heldShards the number of shards that are held because the backend rejected a signature
+ * @param oldestAdded the time at which the oldest waiting certificate was added; null if no certificate waits
+ * @param settledPerSecond the average number of certificates settled per second within the last minute
+ * @param drainSeconds the seconds after which no certificate would wait any more, if certificates continue to be
+ *     settled at the rate {@code settledPerSecond}; null if certificates wait and the rate is 0
+ * @param heldShards the number of shards whose certificates are held back because the backend rejected a signature
  * @param lostRecords the number of records lost to disk damage
- * @param outboxBytes the size of the outbox's files; certificates that would raise this size above {@code
- *     outboxMaxBytes} are rejected
- * @param diskFreeBytes the free space of the file system; if it is below {@code diskMinFreeBytes}, the outbox accepts
- *     no certificates
+ * @param outboxBytes the total size of the outbox's files; a certificate that would raise this size above {@code
+ *     outboxMaxBytes} is rejected
+ * @param diskFreeBytes the free space of the outbox's file system; if the free space is below {@code diskMinFreeBytes},
+ *     the outbox accepts no certificates
  */
 public record StatusReport(
         @Nullable Long pid,
@@ -44,12 +44,12 @@ public record StatusReport(
     /**
      * A backend as the agent sees it.
      *
-     * @param answering false during an outage. The agent then only probes whether the backend answers, and only while
-     *     certificates wait
+     * @param answering false during an outage of the backend. As long as certificates wait during an outage, the agent
+     *     only probes whether the backend answers
      * @param lastAnsweredAt the time of the backend's last answer; null if the backend has not answered since the
      *     agent's start or the last reload
      * @param pausedSeconds the remaining seconds of a pause in sending to the backend; 0 if there is no pause
-     * @param window the number of certificates that may be in flight to the backend
+     * @param window the maximum number of certificates that may now be in flight to the backend
      * @param clockAheadMs the offset of the backend's clock from the agent's; negative if the backend's clock is behind
      */
     public record Backend(

@@ -28,17 +28,21 @@ import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** The checks of one backend: whether it is reachable, trusted and ready, has the right time, and knows the key. */
+/**
+ * The checks of one backend: whether the backend is reachable, trusted and ready, whether its clock is right, and
+ * whether it accepts the agent's key.
+ */
 final class BackendChecks {
     /**
-     * The clock difference above which the clock is reported as doubtful. It is lower than the tolerance of each of the
-     * backend's rules about time.
+     * The difference of the two clocks above which the backend's clock is reported as doubtful. The difference is lower
+     * than the tolerance of each of the backend's rules about time.
      */
     private static final Duration NOTEWORTHY = Duration.ofSeconds(5);
 
     /**
-     * A certificate with all signed fields and an invalid schema. A backend that knows the key answers 400 because of
-     * the schema; a backend that does not know the key answers 401. Neither backend stores anything.
+     * A certificate with all signed fields and an invalid schema. A backend that accepts the key for the shard answers
+     * 400 because of the schema; a backend that rejects the key answers 401. With either answer, the backend stores
+     * nothing.
      */
     private static final String PROBE =
             "{\"pcs_id\":\"doctor\",\"schema\":\"doctor\",\"version\":\"0.1\",\"shard_id\":\"%s\","
@@ -174,8 +178,8 @@ final class BackendChecks {
     }
 
     /**
-     * Returns whether a request failed because the host name could not be resolved. The HTTP client wraps that
-     * exception several times.
+     * Returns whether a request failed because the host name could not be resolved. The HTTP client wraps the exception
+     * of the name service in other exceptions.
      */
     private static boolean isUnresolved(@Nullable Throwable failure) {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {

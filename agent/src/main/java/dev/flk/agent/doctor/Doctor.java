@@ -18,13 +18,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** The checks of an agent's files, disk and backends; the configuration must be valid. */
+/** The checks of an agent's settings, files, disk and backends. The configuration must be valid. */
 public final class Doctor {
     private Doctor() {}
 
     /**
-     * Runs all checks, and returns their results in order. Blocks for up to several request timeouts. The configuration
-     * must have been read with {@link AgentConfig.Need#ENDPOINT} and {@link AgentConfig.Need#SIGNING}.
+     * Runs all checks, and returns the results in the order of the checks. May block for several request timeouts per
+     * backend. The configuration must have been read with {@link AgentConfig.Need#ENDPOINT} and {@link
+     * AgentConfig.Need#SIGNING}.
      */
     public static List<Finding> look(AgentConfig config, InstantSource clock) throws InterruptedException {
         List<Finding> found = new ArrayList<>();
@@ -46,7 +47,7 @@ public final class Doctor {
      * The result of a check.
      *
      * @param subject the checked object
-     * @param text the result of the check; unless the grade is good, also what to do
+     * @param text the result of the check; usually also what to do, unless the grade is {@link Grade#GOOD}
      */
     public record Finding(Grade grade, String subject, String text) {
         /** The grade of a finding. */
@@ -176,7 +177,7 @@ public final class Doctor {
         return Optional.ofNullable(file.getParent()).orElse(Path.of("."));
     }
 
-    /** Returns the directory if it exists, otherwise its nearest existing ancestor. */
+    /** Returns the directory if it exists; otherwise, returns the nearest ancestor of the directory that exists. */
     private static Path existing(Path directory) {
         Path there = directory.toAbsolutePath().normalize();
         while (!Files.exists(there) && there.getParent() != null) {

@@ -1,6 +1,7 @@
 /**
  * The checks for problems that may prevent an agent from working: configuration, key, files, disk, backends. The checks
- * change no data, neither on this machine nor at a backend. A backend gets only read requests, and one certificate that
+ * change no data on this machine, except that a check may write the name of this process into a lock file that no
+ * process holds. The checks change no data at a backend, which gets only read requests and at most one certificate that
  * it rejects.
  */
 @NullMarked

@@ -12,7 +12,9 @@ import java.util.Map;
 import java.util.function.DoubleSupplier;
 import java.util.function.Supplier;
 
-/** The agent's metrics. Counters are exposed from the start, with the value 0. Safe for several threads. */
+/**
+ * The agent's metrics. Counters are exposed even before their first event, with the value 0. Safe for several threads.
+ */
 public final class AgentMeters {
     private static final List<String> STATUSES =
             List.of("200", "202", "400", "401", "408", "413", "429", "500", "503", "outage");
@@ -23,7 +25,7 @@ public final class AgentMeters {
     private final Counter damaged;
     private final ShardMeters shards = new ShardMeters().register(registry);
 
-    /** Registers these metrics and those of the JVM. */
+    /** Registers the agent's counters and the metrics of the JVM. */
     public AgentMeters() {
         submitted = Counter.build("flk_agent_submitted", "Answers to submitted certificates, by status.")
                 .labelNames("status")
@@ -41,7 +43,10 @@ public final class AgentMeters {
         register(() -> new GaugeMetricFamily(name, help, value.getAsDouble()));
     }
 
-    /** Registers a gauge with several values, one for each value of a label. */
+    /**
+     * Registers a gauge with one sample for each value of a label. {@code values} contains the suppliers of the
+     * samples, by the value of the label.
+     */
     public void gauge(String name, String help, String label, Map<String, DoubleSupplier> values) {
         register(() -> {
             GaugeMetricFamily family = new GaugeMetricFamily(name, help, List.of(label));
@@ -65,16 +70,16 @@ public final class AgentMeters {
     }
 
     /**
-     * Sets the supplier of the waiting certificates by shard. The supplier is called at each scrape. Every shard in its
-     * result gets a sample of each metric with the label {@code shard}, even if the value is 0.
+     * Sets the supplier of the waiting certificates by shard. The supplier is called at each scrape. Each metric with
+     * the label {@code shard} gets a sample for every shard in the supplier's result, even if the value is 0.
      */
     public void shards(Supplier<Map<String, ShardWaiting>> waiting) {
         shards.show(waiting);
     }
 
     /**
-     * Counts a retry of a certificate of this shard. {@code shard} must be a name from {@code Outbox.shardName}, which
-     * limits the number of names.
+     * Counts a retry of a certificate of this shard. {@code shard} must be a name that the method {@code
+     * Outbox.shardName} has returned, because that method limits the number of names.
      */
     public void retried(String shard) {
         retries.inc();
@@ -82,8 +87,8 @@ public final class AgentMeters {
     }
 
     /**
-     * Counts a certificate of this shard that became a dead letter. The rule of {@link #retried} for {@code shard}
-     * applies here, too.
+     * Counts a certificate of this shard that became a dead letter. As for {@link #retried}, {@code shard} must be a
+     * name that the method {@code Outbox.shardName} has returned.
      */
     public void givenUp(String shard) {
         shards.givenUp(shard);
@@ -99,8 +104,9 @@ public final class AgentMeters {
     }
 
     /**
-     * The metrics by shard. The caller must limit the number of names. Each shard has a sample of every metric, even if
-     * a counter is 0; the first event of a counter is therefore visible as an increase. Safe for several threads.
+     * The metrics by shard. The caller must limit the number of shard names. Each shard has a sample of every metric,
+     * even if a counter is 0; a monitoring system can therefore see the first event of a counter as an increase. Safe
+     * for several threads.
      */
     private static final class ShardMeters extends Collector {
         private static final List<String> LABEL = List.of("shard");
@@ -154,7 +160,7 @@ public final class AgentMeters {
      * The waiting certificates of a shard.
      *
      * @param entries the number of certificates
-     * @param oldestSeconds the seconds for which the oldest certificate has waited; 0 if none waits
+     * @param oldestSeconds the seconds for which the oldest certificate has waited; 0 if no certificate waits
      */
     public record ShardWaiting(int entries, double oldestSeconds) {}
 }

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The HTTP server of {@code GET /metrics}, with its own port and one thread. */
 public final class MetricsServer implements Closeable {
-    /** The setting of the port. */
+    /** The setting of the port for metrics. */
     public static final Key<Integer> PORT = Key.of(
             "METRICS_PORT",
             Quantities::port,
@@ -66,7 +66,7 @@ public final class MetricsServer implements Closeable {
                 null));
     }
 
-    /** Starts a server on all addresses of the machine; port 0 stands for any free port. */
+    /** Starts a server on all addresses of the machine. If {@code port} is 0, the server uses any free port. */
     public static MetricsServer start(int port, AgentMeters meters) throws IOException {
         return new MetricsServer(port, meters);
     }

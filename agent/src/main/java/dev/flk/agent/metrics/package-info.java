@@ -1,6 +1,6 @@
 /**
- * The agent's metrics, under the names that dashboards use, and the HTTP server that exposes them. Every package of the
- * agent may update metrics; no decision depends on them.
+ * The agent's metrics, under the names that dashboards use, and the HTTP server that exposes them. Other packages of
+ * the agent update the metrics, but no decision of the agent depends on them.
  */
 @NullMarked
 package dev.flk.agent.metrics;

@@ -33,7 +33,7 @@ final class BackgroundAppends {
         this.limit = limit;
     }
 
-    /** Appends a record; returns before it is on disk. */
+    /** Appends a record. Returns before the record is on disk. */
     void add(Entry note) {
         ForcedAppend.to(log, List.of(note), sequence -> {}).exceptionally(failure -> {
             keep(note, failure);
@@ -76,13 +76,13 @@ final class BackgroundAppends {
      *
      * @param onDisk a callback that receives the sequence of the first record once all records are on disk; it runs on
      *     the log's thread, before {@code ended} completes
-     * @param ended a future that completes once all records are on disk, or fails if they could not be written
+     * @param ended a future that completes once all records are on disk, and fails if the records could not be written
      */
     record ForcedAppend(List<Entry> entries, LongConsumer onDisk, CompletableFuture<Void> ended) implements Append {
 
         /**
-         * Appends all records to a log or none. If the log's queue is full or the log is closed, returns a future that
-         * has already failed.
+         * Appends all of the records to a log, or none of them. If the log's queue is full or the log is closed,
+         * returns a future that has already failed.
          */
         static CompletableFuture<Void> to(Log log, List<Entry> entries, LongConsumer onDisk) {
             ForcedAppend append = new ForcedAppend(entries, onDisk);

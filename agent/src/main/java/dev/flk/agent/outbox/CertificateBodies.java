@@ -20,14 +20,14 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The certificates of entries. Some are kept in memory, up to a limit; the others are read from the log. Each read
- * continues where the previous read ended; a backlog that is sent in order is therefore read only once. Safe for
- * several threads; a lookup in memory never waits for the disk.
+ * The certificates of the outbox's entries. New certificates are kept in memory, up to a limit; the other certificates
+ * are read from the log. Each read continues where the previous read ended; a backlog that is sent in order is
+ * therefore read only once. Safe for several threads; a lookup in memory never waits for the disk.
  */
 final class CertificateBodies implements Closeable {
     /**
-     * The smallest distance to a wanted record, in sequences, for which a new search is used. For shorter distances, it
-     * is cheaper to read all records up to the wanted one.
+     * The smallest distance from the read position to a wanted record, in sequences, at which a new search for the
+     * record begins. For a shorter distance, it is cheaper to read all records up to the wanted record.
      */
     private static final long READ_ON = 4096;
 
@@ -40,7 +40,7 @@ final class CertificateBodies implements Closeable {
 
     private final AtomicLong keptBytes = new AtomicLong();
     private @Nullable LogWalk walk;
-    /** The sequence of the record that the walk returns next. */
+    /** The sequence of the record that {@link #walk} is expected to return next. */
     private long next;
 
     CertificateBodies(FileOps files, Path directory, Pending pending) {
@@ -48,7 +48,7 @@ final class CertificateBodies implements Closeable {
         log = new LogInspector(files, directory, OutboxRecords.PREFIX);
     }
 
-    /** Keeps a certificate in memory if there is room. */
+    /** Keeps a certificate in memory, unless the kept certificates would exceed {@link #MAX_KEPT_BYTES}. */
     void keep(long sequence, byte[] body) {
         if (keptBytes.get() + body.length <= MAX_KEPT_BYTES && kept.putIfAbsent(sequence, body) == null) {
             keptBytes.addAndGet(body.length);
@@ -81,13 +81,13 @@ final class CertificateBodies implements Closeable {
         Map<Long, Long> wanted = locate(missing);
         while (!wanted.isEmpty() && !wanted.equals(before)) {
             read(wanted, found);
-            // looks for the missing certificates again: compaction may have moved them while their old locations were
-            // read
+            // looks for the missing certificates again: compaction may have moved these certificates while their old
+            // locations were read
             missing.removeIf(entry -> found.containsKey(entry.sequence()));
             before = wanted;
             wanted = locate(missing);
             if (wanted.equals(before) && !wanted.isEmpty()) {
-                close(); // reads again from a new listing of the directory, because the old one may lack a renamed file
+                close(); // reads again from a new listing of the directory: the old listing may lack a renamed file
                 read(wanted, found);
             }
         }
@@ -138,7 +138,7 @@ final class CertificateBodies implements Closeable {
                 return;
             }
             next = record.sequence() + 1;
-            wanted.headSet(record.sequence()).clear(); // lost, because the log has skipped these records
+            wanted.headSet(record.sequence()).clear(); // the log has skipped these records because they are lost
             if (wanted.remove(record.sequence()) && OutboxRecords.holdsCertificate(record.kind())) {
                 found.put(record.sequence(), OutboxRecords.certificate(record));
             }

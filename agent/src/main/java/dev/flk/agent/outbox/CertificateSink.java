@@ -4,14 +4,17 @@ package dev.flk.agent.outbox;
 import java.io.IOException;
 import java.util.List;
 
-/** A destination for certificates to be sent: the outbox of this process, or that of a running agent. */
+/**
+ * A destination for certificates that are to be sent: an outbox of this process, or the outbox of an agent that runs in
+ * another process.
+ */
 public interface CertificateSink {
     /**
-     * Adds all of the certificates or none, and blocks until they are on disk.
+     * Adds all of the certificates or none of them, and blocks until the certificates are on disk.
      *
      * @throws OutboxFull if the outbox is full, its disk can't keep up, or it is closing; nothing was added
-     * @throws IOException if the disk failed, or the result is unknown. The caller must add the certificates again,
-     *     although they may already be in the outbox
+     * @throws IOException if the disk failed, or if the result is unknown. The caller must add the certificates again,
+     *     although the outbox may already contain them
      */
     void append(List<byte[]> certificates) throws IOException;
 
@@ -25,13 +28,13 @@ public interface CertificateSink {
     String name();
 
     /**
-     * The error that the outbox accepts no certificates now; the certificates in it are safe. The message says why, and
-     * what to do.
+     * The error that the outbox accepts no certificates now. The certificates in the outbox are safe. The message says
+     * why no certificates are accepted, and what to do.
      */
     final class OutboxFull extends IOException {
         private static final long serialVersionUID = 1;
 
-        /** Creates an exception; the message says why nothing is accepted, and what to do. */
+        /** Creates an exception. The message must say why no certificates are accepted, and what to do. */
         public OutboxFull(String message) {
             super(message);
         }

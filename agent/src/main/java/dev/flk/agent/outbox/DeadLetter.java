@@ -18,12 +18,12 @@ import java.util.function.Predicate;
  *  "attempts":1,"certificate":{…}}
  * </pre>
  *
- * <p>{@code outbox_seq} and {@code added} identify the former entry of the outbox. {@code status} is present only if
- * the certificate was given up because of an answer. The certificate has its original bytes, except that spaces replace
- * line breaks.
+ * <p>The members {@code outbox_seq} and {@code added} identify the former entry of the outbox. The member {@code
+ * status} is present only if the certificate was given up because of an answer. The certificate has its original bytes,
+ * except that spaces replace line breaks.
  *
  * @param when the time at which the agent gave the certificate up
- * @param sequence the sequence of the former entry; together with {@code addedMillis} it identifies the entry
+ * @param sequence the sequence of the former entry; the sequence and {@code addedMillis} together identify the entry
  * @param pcsId the certificate's {@code pcs_id}; empty if it has none
  * @param status the HTTP status of the answer that made the agent give up; 0 if there was no such answer
  * @param attempts the number of times the certificate was sent between the agent's start and {@code when}
@@ -43,7 +43,7 @@ public record DeadLetter(
         return new Name(sequence, addedMillis);
     }
 
-    /** Returns the letter for an entry. {@code certificate} is JSON in UTF-8, exactly as the agent accepted it. */
+    /** Returns the dead letter for an entry. {@code certificate} is JSON in UTF-8, exactly as the agent accepted it. */
     public static DeadLetter of(
             Instant when,
             OutboxEntry entry,
@@ -76,7 +76,7 @@ public record DeadLetter(
     }
 
     /**
-     * Reads a line of the file.
+     * Decodes a line of the file of dead letters.
      *
      * @throws IOException if the line is not a dead letter
      */
@@ -103,11 +103,14 @@ public record DeadLetter(
     }
 
     /**
-     * A filter of dead letters. It selects the letters that fulfil all of its conditions.
+     * A filter of dead letters. The filter selects the dead letters that satisfy all of the conditions below.
      *
-     * @param reason a text that the letter's reason must contain; case is ignored
-     * @param since the earliest time at which a letter was given up
-     * @param ids {@code pcs_id}s or outbox sequences; a letter must match one of them; if empty, every letter matches
+     * @param reason a text that the dead letter's reason must contain; case is ignored; if empty, every reason
+     *     satisfies the condition
+     * @param since the certificate must have been given up at this time or later; if empty, every time satisfies the
+     *     condition
+     * @param ids {@code pcs_id}s and outbox sequences; one of these must belong to the dead letter; if the list is
+     *     empty, every dead letter satisfies the condition
      */
     public record DeadLetterFilter(Optional<String> reason, Optional<Instant> since, List<String> ids)
             implements Predicate<DeadLetter> {
@@ -116,7 +119,7 @@ public record DeadLetter(
             ids = List.copyOf(ids);
         }
 
-        /** Returns whether the filter selects every letter. */
+        /** Returns whether the filter has no condition and therefore selects every dead letter. */
         public boolean isAll() {
             return reason.isEmpty() && since.isEmpty() && ids.isEmpty();
         }

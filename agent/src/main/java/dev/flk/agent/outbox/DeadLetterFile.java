@@ -23,26 +23,26 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A reader of the file of dead letters, line by line. It also works while an agent writes the file. A file whose first
- * line is neither a dead letter nor a damaged one was not written by an agent; it is neither read further nor changed.
- * For one thread.
+ * A reader that reads the file of dead letters line by line, even while an agent writes the file. If the first line is
+ * neither a dead letter nor what a crash may have left of a dead letter, the reader throws {@link NotDeadLetters},
+ * because no agent has written the file; the agent then does not change the file. For one thread.
  */
 public final class DeadLetterFile {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetterFile.class);
-    /** The setting of the file. */
+    /** The setting that names the file of dead letters. */
     public static final Key<Path> PATH = Key.of("DLQ_PATH", Quantities::path, "The file of the dead letters.")
             .or("data/dlq.jsonl");
 
     private static final int BLOCK_BYTES = 1 << 16;
-    /** The beginning of every letter that an agent writes. */
+    /** The beginning of every dead letter that an agent writes. */
     private static final Pattern BEGINNING = Pattern.compile("\\{\"when\":\"[0-9TZ:.+-]{0,35}\",\"outbox_seq\":.*");
 
     /**
-     * The maximum length of a line of zeros that counts as a letter damaged by a crash. A crash does not leave longer
-     * lines of zeros.
+     * The maximum length, in bytes, of a line of zeros that counts as a dead letter damaged by a crash. A crash does
+     * not leave longer lines of zeros.
      */
     private static final int MAX_ZEROS = 1 << 16;
-    /** The maximum length of a letter, well above the length of a certificate. */
+    /** The maximum length of a dead letter in bytes, well above the maximum length of a certificate. */
     private static final int MAX_LETTER_BYTES = 16 << 20;
 
     private final Path path;
@@ -69,14 +69,14 @@ public final class DeadLetterFile {
         }
     }
 
-    /** Returns the number of letters in a file; 0 if the file does not exist. */
+    /** Returns the number of dead letters in a file; 0 if the file does not exist. */
     public static int count(Path path) throws IOException {
         return read(path, letter -> {}).map(DeadLetterFile::letters).orElse(0);
     }
 
     /**
-     * Passes all letters of a file to a consumer, in order; does nothing if the file does not exist. Skips lines that
-     * are not letters, and logs their number.
+     * Passes all dead letters of a file to a consumer, in order; does nothing if the file does not exist. Skips lines
+     * that are not dead letters, and logs the number of skipped lines.
      */
     public static void letters(Path path, Consumer<DeadLetter> letters) throws IOException {
         read(path, letters).ifPresent(DeadLetterFile::logOthers);
@@ -95,8 +95,8 @@ public final class DeadLetterFile {
     }
 
     /**
-     * Returns why a path can't be used for dead letters. Returns empty if the file contains dead letters, is empty or
-     * does not exist.
+     * Returns why a path can't be used for dead letters. Returns empty if the first line of the file is a dead letter,
+     * perhaps damaged, or if the file is empty or does not exist. Does not check later lines.
      */
     public static Optional<String> objection(Path path) throws IOException {
         Optional<String> kind = RegularFile.otherKind(path);
@@ -114,7 +114,7 @@ public final class DeadLetterFile {
         }
     }
 
-    /** Throws an {@link InvalidConfig} if {@link #objection} returns an objection to the path. */
+    /** Throws an {@link InvalidConfig} with the result of {@link #objection} if the result is not empty. */
     static void requireFile(Path path) throws IOException {
         Optional<String> objection = objection(path);
         if (objection.isPresent()) {
@@ -122,14 +122,14 @@ public final class DeadLetterFile {
         }
     }
 
-    /** Passes the remaining letters of the file to a consumer. Skips lines that are not letters. */
+    /** Passes the remaining dead letters of the file to a consumer. Skips lines that are not dead letters. */
     void forEach(Consumer<DeadLetter> consumer) throws IOException {
         for (DeadLetter letter = next(); letter != null; letter = next()) {
             consumer.accept(letter);
         }
     }
 
-    /** Returns the next letter; null at the end of the file. Skips lines that are not letters. */
+    /** Returns the next dead letter; null at the end of the file. Skips lines that are not dead letters. */
     @Nullable
     DeadLetter next() throws IOException {
         for (byte[] next = nextLine(); next != null; next = nextLine()) {
@@ -144,12 +144,12 @@ public final class DeadLetterFile {
         return null;
     }
 
-    /** Returns the number of letters read so far. */
+    /** Returns the number of dead letters read so far. */
     int letters() {
         return letters;
     }
 
-    /** Logs how many lines were skipped because they are not letters. */
+    /** Logs how many lines were skipped because they are not dead letters. If no line was skipped, logs nothing. */
     void logOthers() {
         if (others > 0) {
             LOG.warn(
@@ -161,11 +161,11 @@ public final class DeadLetterFile {
     }
 
     /**
-     * Returns the next complete line that is not blank, without leading spaces and without its line end; null at the
-     * end of the file.
+     * Returns the next complete line that is not blank, without its leading white space and without its line end; null
+     * if the file has no further complete line.
      *
-     * @throws NotDeadLetters if the first line is not a letter, not even one that a crash may have truncated or
-     *     damaged, or if any line is longer than a letter can be
+     * @throws NotDeadLetters if the first line is neither a dead letter nor what a crash may have left of a dead
+     *     letter, or if the line to return is longer than any dead letter
      */
     byte @Nullable [] nextLine() throws IOException {
         line.reset();
@@ -173,7 +173,8 @@ public final class DeadLetterFile {
             byte b = block.get();
             if (b == '\n' && line.size() > 0) {
                 byte[] complete = line.toByteArray();
-                // also accepts a damaged letter as the first line; it begins like a letter and ends with a brace
+                // also accepts a damaged dead letter as the first line, if the line begins like a dead letter and ends
+                // with a brace
                 requireFirst(complete, mayBeCut(complete) && complete[complete.length - 1] == '}');
                 return complete;
             }
@@ -206,14 +207,18 @@ public final class DeadLetterFile {
         checked = true;
     }
 
-    /** Returns the text after the last line end; valid only after {@link #nextLine} has returned null. */
+    /**
+     * Returns the text after the last line end of the file. May be called only after {@link #nextLine} has returned
+     * null.
+     */
     byte[] rest() {
         return line.toByteArray();
     }
 
     /**
-     * Returns whether a line may be a letter that a crash has truncated or overwritten with zeros, in part or entirely.
-     * The text before the first zero must be the beginning of a letter.
+     * Returns whether this line may be what a crash has left of a dead letter: a crash may have truncated the line, or
+     * replaced some or all of its bytes by zeros. The text before the first zero must be the beginning of a dead
+     * letter. Also returns true for an empty line.
      */
     static boolean mayBeCut(byte[] line) {
         String text = new String(line, StandardCharsets.ISO_8859_1);

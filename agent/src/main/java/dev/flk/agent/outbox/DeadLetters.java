@@ -28,9 +28,10 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The file of the certificates that the agent has given up. Each line is a {@link DeadLetter}; the lines are in the
- * order in which the certificates were given up. When {@link #add} returns, the line is on disk; only then may the
- * entry of the outbox be settled. The process that owns the outbox also owns this file. Safe for several threads; while
- * letters are requeued or purged, all calls wait except {@link #count} and {@link #countInFile}.
+ * order in which the certificates were given up. When {@link #add} returns, the new line is on disk; the caller must
+ * not settle the entry of the outbox before that. The process that owns the outbox also owns this file. Safe for
+ * several threads; while dead letters are requeued or purged, all calls except {@link #count} and {@link #countInFile}
+ * wait.
  */
 public final class DeadLetters implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetters.class);
@@ -57,7 +58,8 @@ public final class DeadLetters implements Closeable {
 
     private DeadLetters(FileOps files, Path path, Outbox outbox) throws IOException {
         this.files = files;
-        this.path = Files.isSymbolicLink(path) ? path.toRealPath() : path; // because a rewrite would replace the link
+        // uses the target of a link, because a rewrite would replace the link itself
+        this.path = Files.isSymbolicLink(path) ? path.toRealPath() : path;
         this.directory = Objects.requireNonNullElse(path.getParent(), Path.of("."));
         this.outbox = outbox;
         files.createDirectories(directory);
@@ -73,9 +75,10 @@ public final class DeadLetters implements Closeable {
 
     /**
      * Opens the file, or creates it. Finishes operations that a crash has interrupted: removes an incomplete last line,
-     * settles the entries whose letters are in the file, and removes letters that were requeued.
+     * settles the pending entries whose dead letters are in the file, and removes the dead letters that were requeued.
      *
-     * @throws InvalidConfig if the file exists and contains something other than dead letters; it is left unchanged
+     * @throws InvalidConfig if the first line, an unterminated last line or the length of a line shows that the file
+     *     does not contain dead letters; the file is left unchanged
      */
     public static DeadLetters open(Path path, Outbox outbox) throws IOException {
         return open(path, outbox, new DiskFiles());
@@ -96,8 +99,9 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Repairs the end of a file after a crash or an edit by hand, and forces the file to disk. An incomplete letter is
-     * removed, because its entry was not settled yet. A complete letter without a line end gets one.
+     * Repairs the end of a file after a crash or an edit by hand, and forces the file to disk. Removes an incomplete
+     * dead letter at the end; its certificate is still in the outbox, because the entry of the certificate was not
+     * settled yet. Adds the line end to a complete dead letter that lacks it.
      */
     private Known completed(OpenFile opened) throws IOException {
         DeadLetterFile lines = new DeadLetterFile(path, opened);
@@ -126,8 +130,8 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Appends a letter and blocks until it is on disk. On failure, removes the incomplete line; if that fails as well,
-     * the next operation removes it.
+     * Appends a dead letter and blocks until it is on disk. If the disk fails, removes the incomplete line; if the
+     * removal fails as well, the next operation removes the incomplete line.
      */
     public synchronized void add(DeadLetter letter) throws IOException {
         followChanges();
@@ -149,7 +153,8 @@ public final class DeadLetters implements Closeable {
 
     /**
      * Follows changes by other programs. If the file was moved away, for example by logrotate, opens the new file at
-     * the path, or creates one. If only the length of the file has changed, checks and repairs the file again.
+     * the path, or creates a new file. Otherwise, removes an incomplete line of a failed write, and if the length of
+     * the file has changed, checks and repairs the file again.
      */
     private void followChanges() throws IOException {
         if (!known.isSameFile(files.status(path))) {
@@ -189,14 +194,16 @@ public final class DeadLetters implements Closeable {
         }
     }
 
-    /** Returns the number of letters in the file after the last operation; does not access the disk. */
+    /**
+     * Returns the number of dead letters in the file after the last operation of this object. Does not access the disk.
+     */
     public int count() {
         return known.letters();
     }
 
     /**
-     * Returns the number of letters in the file. Reads the file again if another program has replaced it or changed its
-     * length.
+     * Returns the number of dead letters in the file. Reads the file again if another program has replaced the file or
+     * changed its length.
      */
     public int countInFile() throws IOException {
         Known last = known;
@@ -207,12 +214,13 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Adds the selected letters to the outbox again, and removes them from the file. Letters that were requeued before,
-     * but are still in the file, are only removed.
+     * Adds the certificates of the selected dead letters to the outbox again, and removes these dead letters from the
+     * file. Dead letters that were requeued before, but are still in the file, are only removed from the file, whether
+     * or not they are selected.
      *
-     * @return the number of requeued letters
-     * @throws OutboxFull if the outbox has no room for all selected letters; those for which it had room are requeued
-     *     and removed
+     * @return the number of requeued dead letters
+     * @throws OutboxFull if the outbox has no room for all selected dead letters. The dead letters for which the outbox
+     *     had room are requeued and removed from the file
      */
     public synchronized int requeue(Predicate<DeadLetter> which) throws IOException {
         Set<Name> done = new HashSet<>();
@@ -253,7 +261,7 @@ public final class DeadLetters implements Closeable {
         outbox.forgetRequeued();
     }
 
-    /** Removes the selected letters permanently and returns their number. */
+    /** Removes the selected dead letters permanently, and returns the number of removed dead letters. */
     public synchronized int purge(Predicate<DeadLetter> which) throws IOException {
         Set<Name> names = new HashSet<>();
         DeadLetterFile lines = lines();
@@ -267,7 +275,9 @@ public final class DeadLetters implements Closeable {
         return names.size();
     }
 
-    /** Settles the pending entries whose letters are in the file, and removes the letters that were requeued. */
+    /**
+     * Settles the pending entries whose dead letters are in the file, and removes the dead letters that were requeued.
+     */
     private void settleKnown() throws IOException {
         boolean requeued = false;
         DeadLetterFile lines = lines();
@@ -283,8 +293,8 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Replaces the file with a copy that lacks these letters. The copy is complete and on disk before it gets the name
-     * of the file.
+     * Replaces the file with a copy without the dead letters whose names satisfy {@code gone}. The copy is complete and
+     * on disk before it gets the name of the file.
      */
     private void rewriteWithout(Predicate<Name> gone) throws IOException {
         Path next = directory.resolve(path.getFileName() + ".next");
@@ -293,7 +303,7 @@ public final class DeadLetters implements Closeable {
             try (OpenFile left = files.openForReading(next)) {
                 byte[] unused = new DeadLetterFile(next, left).nextLine();
             }
-            files.delete(next); // left by a crash
+            files.delete(next); // the copy that an earlier rewrite did not finish
         }
         OpenFile target = files.create(next);
         int kept = 0;
@@ -301,7 +311,8 @@ public final class DeadLetters implements Closeable {
             long end = 0;
             DeadLetterFile lines = new DeadLetterFile(path, file);
             for (byte[] line = lines.nextLine(); line != null; line = lines.nextLine()) {
-                // keeps lines that are not letters, because no agent wrote them
+                // keeps lines that can't be read as dead letters, because they may be damaged dead letters or lines
+                // that a person added
                 Optional<DeadLetter> letter = DeadLetterFile.letterIn(line);
                 if (letter.filter(one -> gone.test(one.name())).isEmpty()) {
                     target.write(withEnd(line), end);

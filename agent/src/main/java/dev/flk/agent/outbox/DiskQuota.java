@@ -13,8 +13,9 @@ import java.util.function.LongSupplier;
 
 /**
  * The two limits on new certificates: the outbox's files, without the {@link Reserve}, may have at most {@code
- * OUTBOX_MAX_BYTES}, and at least {@code OUTBOX_MIN_FREE_BYTES} of the disk must stay free. The sizes are read from the
- * file system at most once a second; bytes that are added in between are counted. Safe for several threads.
+ * OUTBOX_MAX_BYTES}, and at least {@code OUTBOX_MIN_FREE_BYTES} of the disk must stay free. Sizes that are older than
+ * one second are read from the file system again; between two readings, the bytes of new certificates are added to the
+ * sizes. Safe for several threads.
  */
 final class DiskQuota {
     /**
@@ -43,7 +44,7 @@ final class DiskQuota {
     /**
      * Reserves space for certificates.
      *
-     * @param bytes the total length of the certificates' records, without headers
+     * @param bytes the total length of the bodies of the certificates' records
      * @param waitingBytes the bytes of all certificates that wait to be sent; used only in the message of the exception
      * @return the number of reserved bytes; the caller must pass it to {@link #arrived} once the certificates are on
      *     disk or were rejected
@@ -69,7 +70,7 @@ final class DiskQuota {
         return needed;
     }
 
-    /** Ends a reservation, after its certificates are on disk or were rejected. */
+    /** Ends a reservation of {@code taken} bytes, after its certificates are on disk or were rejected. */
     synchronized void arrived(long taken) {
         arrivingBytes -= taken;
     }
@@ -79,7 +80,10 @@ final class DiskQuota {
         return arrivingBytes;
     }
 
-    /** Returns whether space is so scarce that settled segments should be removed regardless of their age. */
+    /**
+     * Returns whether the outbox should be compacted regardless of the age of its segments: more than seven eighths of
+     * {@code OUTBOX_MAX_BYTES} are used, or less than {@code OUTBOX_MIN_FREE_BYTES} are free.
+     */
     synchronized boolean isTight() throws IOException {
         refreshIfOld();
         return usedBytes > options.maxBytes() - options.maxBytes() / 8 || freeBytes < options.minFreeBytes();
@@ -91,8 +95,8 @@ final class DiskQuota {
     }
 
     /**
-     * Returns the space as last read from the file system, adjusted for certificates added since then. Does not access
-     * the file system.
+     * Returns the space as last read from the file system, adjusted for the certificates that were added after that
+     * reading. Does not access the file system.
      */
     synchronized Space lastSpace() {
         return new Space(usedBytes, freeBytes);
@@ -113,7 +117,7 @@ final class DiskQuota {
         isRead = true;
     }
 
-    /** Returns the bytes of the files in a directory, without the reserve. */
+    /** Returns the total size of the files in a directory in bytes, without the {@link Reserve}. */
     static long used(FileOps files, Path directory) throws IOException {
         long used = 0;
         for (String name : files.list(directory)) {
@@ -127,8 +131,9 @@ final class DiskQuota {
     }
 
     /**
-     * A file of one mebibyte of zeros, which reserves space. If the disk is full, compaction deletes it and uses the
-     * space to move entries; then their old segments can be removed. For one thread at a time.
+     * A file of one mebibyte of zeros, which reserves space. If the disk is full, compaction deletes the file and uses
+     * the freed space to move entries; then the old segments of the moved entries can be removed. For one thread at a
+     * time.
      */
     static final class Reserve {
         /** The name of the file in the outbox's directory. */
@@ -157,8 +162,8 @@ final class DiskQuota {
         }
 
         /**
-         * Creates the file if it is missing or has another size. Returns false without creating it if less than twice
-         * its size is free on the disk.
+         * Creates the file if it is missing or has another size than {@link #BYTES}. If less than twice this size is
+         * free on the disk, returns false without creating the file.
          */
         boolean restore() throws IOException {
             if (files.status(file).map(FileOps.FileStatus::bytes).orElse(0L) == BYTES) {

@@ -17,13 +17,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The members of one JSON object, each with the original bytes of its value. Values that are not replaced, for example
- * those of unknown fields, therefore keep their exact bytes, including the spelling of numbers. Not safe for several
- * threads.
+ * the values of unknown fields, therefore keep their exact bytes, including the spelling of numbers. Not safe for
+ * several threads.
  */
 public final class JsonMembers {
     /**
-     * A factory of parsers that accept tokens of any length; the caller must limit the length of the input. Safe for
-     * several threads.
+     * A factory of parsers that accept tokens of any length. The caller must therefore limit the length of the input.
+     * Safe for several threads.
      */
     static final JsonFactory UNBOUNDED = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()
@@ -39,7 +39,7 @@ public final class JsonMembers {
     /**
      * Reads an object.
      *
-     * @throws IOException if the text is not exactly one JSON object; the message does not quote it
+     * @throws IOException if the text is not exactly one JSON object. The message does not quote the text
      */
     public static JsonMembers parse(byte[] object) throws IOException {
         JsonMembers members = new JsonMembers();
@@ -69,8 +69,8 @@ public final class JsonMembers {
     }
 
     /**
-     * Returns the value of a string, number or literal as text; returns {@code missing} if the member is missing, or is
-     * an object or array.
+     * Returns the value of a member as text if the value is a string, number or literal. Returns {@code missing} if the
+     * member is missing, or if its value is an object or array.
      */
     String text(String name, String missing) throws IOException {
         try (JsonParser parser = UNBOUNDED.createParser(values.getOrDefault(name, new byte[0]))) {
@@ -79,7 +79,7 @@ public final class JsonMembers {
         }
     }
 
-    /** Replaces the value of a member in place; adds the member at the end if it is missing. */
+    /** Replaces the value of a member; the member keeps its position. If the member is missing, adds it at the end. */
     public JsonMembers set(String name, byte[] json) {
         values.put(name, json);
         return this;
@@ -103,7 +103,7 @@ public final class JsonMembers {
         return out.toByteArray();
     }
 
-    /** Returns the object on one line; line breaks, which occur only between tokens in JSON, become spaces. */
+    /** Returns the object as one line of JSON, without a line end; line breaks between tokens become spaces. */
     public byte[] toLine() {
         var out = new ByteArrayOutputStream(2048);
         char before = '{';
@@ -121,7 +121,7 @@ public final class JsonMembers {
         return out.toByteArray();
     }
 
-    /** Returns a JSON text with spaces in place of its line breaks, which occur only between tokens. */
+    /** Returns a JSON text with spaces in place of its line breaks. Valid JSON has line breaks only between tokens. */
     public static byte[] onOneLine(byte[] json) {
         byte[] line = json.clone();
         for (int i = 0; i < line.length; i++) {

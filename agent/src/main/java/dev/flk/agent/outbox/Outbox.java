@@ -43,11 +43,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The certificates that wait to be sent, in a log that one process owns. Safe for several threads; concurrent additions
- * share an fsync. The future of {@link #add} completes only when the certificates are on disk. {@link #settle} does not
- * wait for the disk: if a crash loses the record of a settlement, the next start sends the certificates again, and the
- * backend answers them as duplicates. Damaged parts of the log are skipped and reported by {@link #losses}; all other
- * entries remain usable.
+ * The certificates that wait until a backend has answered them, in a log that one process owns. Safe for several
+ * threads; concurrent additions share an fsync. The future of {@link #add} completes only when the certificates are on
+ * disk. {@link #settle} does not wait for the disk: if a crash loses the record of a settlement, the next start sends
+ * the certificates again, and the backend answers the repeated certificates as duplicates. Damaged parts of the log are
+ * skipped and reported by {@link #losses}; all other entries remain usable.
  */
 public final class Outbox implements CertificateSink, Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
@@ -68,7 +68,10 @@ public final class Outbox implements CertificateSink, Closeable {
     private final Losses losses;
     private final UnreadableBlocks unreadable;
     private final LogRange range;
-    /** The entries that this process has settled as lost, by sequence, with the locations of their certificates. */
+    /**
+     * The entries that this process has settled as lost, with the locations of their certificates, by the sequence of
+     * the entry.
+     */
     private final NavigableMap<Long, Located> lost = new ConcurrentSkipListMap<>();
 
     private final DiskQuota quota;
@@ -202,12 +205,12 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Adds all of the certificates or none, and blocks until they are on disk. If the outbox is full, frees the space
-     * of settled certificates and tries once more.
+     * Adds all of the certificates or none of them, and blocks until the certificates are on disk. If the outbox
+     * accepts no certificates, first tries to free the space of settled certificates, and then tries once more to add.
      *
      * @throws OutboxFull if the outbox is full, its disk can't keep up, or it is closing; nothing was added
-     * @throws IOException if the disk failed. The certificates are not pending then, but if the process crashes, the
-     *     next start may find them on disk and send them. The caller must add them again
+     * @throws IOException if the disk failed. The certificates are then not pending, and the caller must add them
+     *     again. If the process crashes, the next start may find the certificates on disk and send them
      */
     @Override
     public void append(List<byte[]> added) throws IOException {
@@ -215,8 +218,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Adds certificates as {@link #append(List)} does. Before any of them can be sent, passes the sequence of the first
-     * certificate to {@code onFirst}, on the log's thread.
+     * Adds certificates as {@link #append(List)} does. Before any of the certificates can be sent, passes the sequence
+     * of the first certificate to {@code onFirst}, on the log's thread.
      */
     public void append(List<byte[]> added, LongConsumer onFirst) throws IOException {
         try {
@@ -228,8 +231,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Adds certificates without waiting until they are on disk. The future completes on the log's thread once they are
-     * on disk; it fails with an {@link IOException} if the disk failed.
+     * Adds certificates without waiting until they are on disk. The future completes on the log's thread once the
+     * certificates are on disk. If the disk failed, the future fails with an {@link IOException}.
      *
      * @throws OutboxFull if the outbox is full, its disk can't keep up, or it is closing; nothing was added
      */
@@ -238,9 +241,9 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Adds dead letters as new entries. After the future completes, the caller must remove the letters from the file of
-     * dead letters. If a crash prevents the removal, the next start finds the names of the former entries in the new
-     * records, and removes the letters.
+     * Adds dead letters as new entries. After the future has completed, the caller must remove these dead letters from
+     * their file. If a crash prevents the removal, the next start finds the names of the former entries in the new
+     * records of the log, and removes the dead letters.
      */
     CompletableFuture<Void> requeue(List<DeadLetter> letters) throws IOException {
         List<byte[]> plain = letters.stream().map(DeadLetter::certificate).toList();
@@ -252,28 +255,30 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns whether the dead letter of this former entry was requeued, by this process or an earlier one. Letters
-     * that were requeued before the last call of {@link #forgetRequeued} in this process do not count.
+     * Returns whether the dead letter of this former entry was requeued, by this process or an earlier one. Returns
+     * false for a dead letter that was requeued before the last call of {@link #forgetRequeued} in this process.
      */
     boolean wasRequeued(Name name) {
         return contents.wasRequeued(name);
     }
 
-    /** Returns whether requeued letters may still be in the file of dead letters. */
+    /** Returns whether requeued dead letters may still be in the file of dead letters. */
     boolean hasRequeued() {
         return !contents.requeued().isEmpty();
     }
 
     /**
-     * Forgets which letters were requeued. The caller must have removed these letters from the file of dead letters.
+     * Forgets which dead letters were requeued. Before the call, the caller must have removed these dead letters from
+     * their file.
      */
     void forgetRequeued() {
         contents.requeued().clear();
     }
 
     /**
-     * Appends a record that names the requeued letters that may still be in the file of dead letters. Once the future
-     * completes, older segments that contain these names can be removed. Appends nothing if there are no such letters.
+     * Appends a record with the names of the requeued dead letters that may still be in the file of dead letters. Once
+     * the future has completed, older segments that contain these names can be removed. If there are no such dead
+     * letters, appends nothing and returns a completed future.
      */
     CompletableFuture<Void> repeatRequeued() {
         List<Name> names = List.copyOf(contents.requeued());
@@ -315,7 +320,9 @@ public final class Outbox implements CertificateSink, Closeable {
         return append.ended();
     }
 
-    /** Blocks until the future completes. If the outbox has no threads, runs the steps of the log itself. */
+    /**
+     * Blocks until the future completes. If the outbox has no threads, this method itself runs the steps of the log.
+     */
     void await(CompletableFuture<Void> future) throws IOException {
         while (!started && !future.isDone() && log.step()) {
             // the condition does the work
@@ -344,7 +351,10 @@ public final class Outbox implements CertificateSink, Closeable {
         arrival = listener;
     }
 
-    /** Returns the first pending entries after a sequence, in the order of their sequences; at most {@code most}. */
+    /**
+     * Returns the pending entries that follow a sequence, in the order of their sequences, but at most {@code most}
+     * entries.
+     */
     public List<OutboxEntry> pendingAfter(long sequence, int most) {
         return contents.pending().after(sequence, most);
     }
@@ -358,8 +368,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Records that entries are about to be sent. After a crash, the record shows since when a certificate may have been
-     * at the backend. If an earlier sending of an entry is unanswered, the entry keeps the time of that sending.
+     * Records that entries are about to be sent. After a crash, the record shows since when the backend may have a
+     * certificate. If an earlier sending of an entry is unanswered, the entry keeps the time of the earlier sending.
      *
      * @param now the current time on the agent's clock and on the clock that measures {@code MAX_AGE}
      * @param then a callback that runs on any thread: immediately if no record is needed, otherwise once the record is
@@ -391,23 +401,23 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns the last sending that was recorded, by this process or an earlier one; empty if the log had no such
-     * record at the start, and nothing has been sent since.
+     * Returns the time of the last sending that this process or an earlier process recorded. Returns empty if the log
+     * had no record of a sending at the start, and this process has not sent anything.
      */
     public Optional<LastSending> lastSending() {
         return contents.lastSending();
     }
 
     /**
-     * Returns the time of the first sending with which an entry may have reached the backend's log, in milliseconds
-     * since 1970, on the clock that measures {@code MAX_AGE}. Returns -1 if the entry has not been sent or is known not
-     * to have arrived.
+     * Returns the time of the earliest sending that may have brought an entry into the backend's log, in milliseconds
+     * since 1970, on the clock that measures {@code MAX_AGE}. Returns -1 if the entry was not sent, or if it is known
+     * that no sending of the entry has arrived.
      */
     public long unansweredSinceMillis(OutboxEntry entry) {
         return contents.pending().unansweredSinceMillis(entry.sequence());
     }
 
-    /** Records that entries were sent, but are known not to have arrived. Returns before the record is on disk. */
+    /** Records that entries were sent but have not arrived at a backend. Returns before the record is on disk. */
     public void notArrived(List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
@@ -421,7 +431,7 @@ public final class Outbox implements CertificateSink, Closeable {
 
     /**
      * Settles entries. Returns before the record is on disk. The settlement {@link SettledAs#LOST} is kept only in
-     * memory: the next start tries to read a lost entry again, and if the disk can read it by then, the entry is
+     * memory: the next start tries to read a lost entry again, and if the disk can then read the entry, the entry is
      * pending again.
      */
     public void settle(SettledAs how, List<OutboxEntry> entries) {
@@ -430,7 +440,7 @@ public final class Outbox implements CertificateSink, Closeable {
         }
         entries.forEach(entry -> bodies.forget(entry.sequence()));
         // compaction moves entries under the same lock; otherwise a record that moves an entry could follow the record
-        // that settles it, and the next start would take the entry for pending
+        // that settles the entry, and the next start would treat the entry as pending
         synchronized (this) {
             if (how == SettledAs.LOST) {
                 for (OutboxEntry entry : entries) {
@@ -448,7 +458,7 @@ public final class Outbox implements CertificateSink, Closeable {
 
     /**
      * Settles the entry with this name as dead if it is pending. Does nothing if the pending entry with this sequence
-     * was added at another time, and is therefore a different entry.
+     * was added at another time, because it is then a different entry.
      */
     void settleIfPending(Name name) {
         List<OutboxEntry> found = contents.pending().after(name.sequence() - 1, 1);
@@ -465,8 +475,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Appends the given entries again; leaves out entries that are neither pending nor lost. The future completes once
-     * the records are on disk.
+     * Appends again each of the given entries that is pending or settled as lost. The future completes once the new
+     * records are on disk.
      */
     CompletableFuture<Void> move(Map<OutboxEntry, byte[]> entries) {
         synchronized (this) {
@@ -484,7 +494,7 @@ public final class Outbox implements CertificateSink, Closeable {
             if (moved.isEmpty()) {
                 return CompletableFuture.completedFuture(null);
             }
-            // repeats the record of the last sending, which may be in a segment that compaction is about to remove
+            // repeats the record of the last sending, because its segment may be one that compaction is about to remove
             contents.lastSending().ifPresent(last -> records.add(OutboxRecords.beingSent(last, List.of())));
             return ForcedAppend.to(log, records, first -> {
                 long location = first;
@@ -539,8 +549,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns the used and the free bytes as last read from the file system, adjusted for certificates added since
-     * then. Does not access the file system.
+     * Returns the used and the free bytes as last read from the file system, adjusted for the certificates that were
+     * added after that reading. Does not access the file system.
      */
     public Space lastSpace() {
         return quota.lastSpace();
@@ -562,9 +572,9 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Returns the backlog of each shard, by the name of the shard. At most 64 shards have names of their own: first
-     * those with pending entries at the start, then those whose certificates arrive first. The name {@code (others)},
-     * which is always present, stands for all other shards.
+     * Returns the backlog of each shard, by the name of the shard. At most 64 shards have their own names in the map:
+     * first the shards with pending entries at the start, then the shards whose certificates arrive next. The name
+     * {@code (others)}, which is always present, combines all other shards.
      */
     public Map<String, ShardBacklog> byShard() {
         return contents.pending().byShard();
@@ -590,7 +600,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return Math.max(losses.records() + lost.size(), unreadable.describe().isEmpty() ? 0 : 1);
     }
 
-    /** Rejects further appends, finishes those in flight and unlocks the outbox. */
+    /** Rejects further appends, finishes the appends in progress, and unlocks the outbox. */
     @Override
     public void close() throws IOException {
         care.close();
@@ -610,7 +620,7 @@ public final class Outbox implements CertificateSink, Closeable {
      *
      * @param entries the number of pending entries
      * @param oldestAddedMillis the time at which the oldest of these entries was added, in milliseconds since 1970; -1
-     *     if there are no entries
+     *     if the shard has no pending entries
      */
     public record ShardBacklog(int entries, long oldestAddedMillis) {}
 
@@ -622,7 +632,7 @@ public final class Outbox implements CertificateSink, Closeable {
      */
     public record LastSending(Instant own, Instant age) {}
 
-    /** The error that another process owns the outbox; the message names that process. */
+    /** The error that another process owns the outbox. The message names the other process. */
     public static final class OutboxLocked extends IOException {
         private static final long serialVersionUID = 1;
 

@@ -13,16 +13,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The housekeeping of a running outbox, which takes place once a second on its own thread. It repeats the background
- * appends that the disk has failed to write. When the size of the outbox approaches {@code OUTBOX_MAX_BYTES}, or the
- * free space of the disk is below {@code OUTBOX_MIN_FREE_BYTES}, it also removes settled segments, regardless of their
- * age; otherwise it restores the reserve for a full disk.
+ * The housekeeping of a running outbox, which takes place once a second on its own thread. The housekeeping repeats the
+ * background appends that the disk has failed to write. When the size of the outbox approaches {@code
+ * OUTBOX_MAX_BYTES}, or the free space of the disk is below {@code OUTBOX_MIN_FREE_BYTES}, the housekeeping also frees
+ * the space of settled entries, regardless of the age of their segments. Otherwise, it restores the reserve for a full
+ * disk if the reserve is missing.
  */
 final class OutboxCare implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
     /**
-     * The wait after a compaction that removed nothing. The next compaction runs earlier if many more entries are
-     * settled meanwhile.
+     * The wait after a compaction that removed nothing. The next compaction does not wait that long if many more
+     * entries are settled in the meantime.
      */
     private static final long FRUITLESS_NANOS = Duration.ofMinutes(1).toNanos();
 
@@ -86,8 +87,9 @@ final class OutboxCare implements Closeable {
     }
 
     /**
-     * Removes settled segments if more than an eighth of the outbox's bytes belong to settled entries. Concurrent
-     * callers run one after the other; a caller that had to wait usually finds nothing to remove.
+     * Compacts the outbox if more than an eighth of its bytes belong to settled entries. After a compaction that
+     * removed nothing, waits as described at {@link #FRUITLESS_NANOS} before the next compaction. Concurrent calls run
+     * one after the other; a call that had to wait usually finds nothing to remove.
      */
     synchronized void makeRoom() throws IOException {
         long used = quota.space().usedBytes();
@@ -112,7 +114,7 @@ final class OutboxCare implements Closeable {
         }
     }
 
-    /** Ends the thread after its current step, and waits for the thread. */
+    /** Makes the thread end after its current step, and waits until the thread has ended. */
     @Override
     public void close() {
         closing = true;

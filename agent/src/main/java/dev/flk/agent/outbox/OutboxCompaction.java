@@ -25,21 +25,21 @@ import java.util.OptionalLong;
  * The compaction of the outbox, which frees the space of settled entries. A run closes the active segment, removes
  * entire segments, oldest first, and compresses segments that were closed at least a day ago. If the oldest segments
  * contain only a few pending entries, the run first appends these entries again and waits until they are on disk; no
- * pending entry is lost. It also appends entries that were settled as lost and have become readable. A crash at any
- * point loses nothing. Senders and producers continue during a run. Only one run takes place at a time.
+ * pending entry is lost. In the same way, the run appends entries that were settled as lost but have become readable. A
+ * crash at any point loses nothing. Senders and producers continue during a run. Only one run takes place at a time.
  */
 public final class OutboxCompaction {
     private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
     private static final int PORTION_BYTES = 1 << 20;
     /**
-     * The bytes of certificates to move at once on a full disk: a quarter of the released reserve. The other three
-     * quarters are left for the other writes of a compaction.
+     * The size of a portion of moved certificates on a full disk: a quarter of the released reserve. The other three
+     * quarters of the reserve are left for the other writes of a compaction.
      */
     private static final int PORTION_OF_RESERVE_BYTES = Reserve.BYTES / 4;
 
     /**
-     * The maximum number of pending entries that compaction has moved. It is limited because each moved entry takes
-     * extra memory. Segments are kept if their removal would exceed this number.
+     * The maximum number of moved entries that are pending at the same time. The number is limited because each moved
+     * entry takes extra memory. Segments are kept if their removal would exceed this number.
      */
     static final int MOST_MOVED = 100_000;
 
@@ -63,7 +63,7 @@ public final class OutboxCompaction {
      * The result of a run, or the expected result of a dry run.
      *
      * @param removedSegments the number of removed segments
-     * @param freedBytes the number of bytes by which all files together became smaller
+     * @param freedBytes the number of bytes by which the total size of the files decreased
      * @param movedEntries the number of entries that were appended again
      * @param compressedSegments the number of compressed segments
      * @param pending the number of pending entries, which a run does not change
@@ -74,7 +74,7 @@ public final class OutboxCompaction {
      * A plan to remove the oldest segments after moving the pending entries in them.
      *
      * @param segments the number of segments
-     * @param bytes the size of their files
+     * @param bytes the total size of the segments' files
      * @param lastLocation the sequence of the last record in these segments
      * @param moved the entries to move
      */
@@ -149,8 +149,8 @@ public final class OutboxCompaction {
     private Report run(Duration horizon, int portionBytes) throws IOException {
         log.requireOwned();
         List<SegmentSummary> before = segments();
-        // first removes the segments that can be removed without a write, because the writes that follow may need their
-        // space
+        // first removes the segments that can be removed without a write, because the writes that follow may need the
+        // freed space
         boolean isWriteNeeded =
                 outbox.hasRequeued() || !outbox.lostUpTo(Long.MAX_VALUE).isEmpty();
         int removed = isWriteNeeded ? 0 : remove(horizon, Math.min(pending.firstLocation(), closedEnd(before)) - 1);
@@ -170,8 +170,9 @@ public final class OutboxCompaction {
     }
 
     /**
-     * Returns the segments as they would be if a run had closed the active segment and begun an empty one. Returns them
-     * unchanged if the active segment has no records, because a run does not close such a segment.
+     * Returns the segments as they would be after a run has closed the active segment and begun an empty segment. If
+     * the active segment has no records, returns the segments unchanged, because a run does not close an active segment
+     * without records.
      */
     private List<SegmentSummary> asSealed(List<SegmentSummary> segments) {
         SegmentSummary newest = segments.get(segments.size() - 1);
@@ -211,9 +212,9 @@ public final class OutboxCompaction {
     }
 
     /**
-     * Plans the removal of as many of the oldest segments as possible, among those that were closed longer ago than
-     * {@code horizon}. The certificates to move may have at most half of the segments' bytes; three quarters if the
-     * horizon is zero, because producers may then be waiting for space.
+     * Plans the removal of as many of the oldest segments as possible; all of these segments must have been closed
+     * longer ago than {@code horizon}. The certificates to move must not make up more than half of the segments' bytes.
+     * If the horizon is zero, three quarters are allowed, because producers may then be waiting for space.
      */
     private Removal removal(Duration horizon, List<SegmentSummary> segments) {
         Removal best = new Removal(0, 0, 0, List.of());
@@ -252,7 +253,7 @@ public final class OutboxCompaction {
         long bytes = 0;
         for (Located located : entries) {
             byte[] body = bodies.read(List.of(located.location())).get(located.location());
-            if (body != null) { // null if the disk can't read it; a lost certificate may be readable again
+            if (body != null) { // null if the disk can't read the certificate
                 portion.put(located.entry(), body);
                 bytes += body.length;
             }

@@ -84,14 +84,14 @@ final class OutboxContents {
         lastSending = now;
     }
 
-    /** Returns the time of the last sending; empty if the time is unknown. */
+    /** Returns the time at which certificates were last sent; empty if no sending is recorded. */
     Optional<LastSending> lastSending() {
         return Optional.ofNullable(lastSending);
     }
 
     /**
-     * Returns the names of the former entries of those requeued dead letters that may still be in the file of dead
-     * letters. The caller may change the set.
+     * Returns the names of former entries whose dead letters were requeued but may still be in the file of dead
+     * letters. A change to the returned set changes this state.
      */
     Set<Name> requeued() {
         return requeued;
@@ -103,8 +103,8 @@ final class OutboxContents {
     }
 
     /**
-     * The gaps in the log, that is, the records that the disk has lost. The log may report the same missing records for
-     * several segments; here they are counted once.
+     * The gaps in the log, that is, the ranges of records that the disk has lost. The log may report the same missing
+     * record for several segments; each missing record is counted once here.
      */
     record Losses(List<Damage> gaps) {
 

@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A tool that reads, checks and repairs an outbox on disk. All methods except {@link #repair} also work while an agent
- * runs. They change nothing, except that {@link #requireFree} writes the name of this process into a lock file that no
- * process holds. A missing directory counts as an empty outbox.
+ * runs, and change nothing, with one exception: if no process holds the lock file of the outbox, {@link #requireFree}
+ * writes the name of this process into it. A missing directory counts as an empty outbox.
  */
 public final class OutboxInspector {
     private static final int PAGE = 4096;
@@ -54,8 +54,8 @@ public final class OutboxInspector {
      *
      * @param pendingEntries the number of pending certificates
      * @param pendingBytes the size of the pending certificates in bytes
-     * @param oldest the pending entry with the lowest sequence; empty if none exists
-     * @param lostRecords the number of records that the disk has lost
+     * @param oldest the pending entry with the lowest sequence; empty if no entry is pending
+     * @param lostRecords the number of records that are known to be lost
      * @param usedBytes the bytes of the outbox's files, without the {@link DiskQuota.Reserve}
      */
     public record Summary(
@@ -80,19 +80,20 @@ public final class OutboxInspector {
     /**
      * An entry with its settlement.
      *
-     * @param settlement the way in which the entry was settled; empty while it is pending
+     * @param settlement the way in which the entry was settled; empty if the log does not record a settlement of the
+     *     entry
      * @param certificate the certificate as the agent accepted it
      */
     public record HistoryEntry(OutboxEntry entry, Optional<SettledAs> settlement, byte[] certificate) {}
 
     /**
-     * Passes all entries that are still in the log, pending and settled, to a consumer, in the order of the log. An
-     * entry that compaction has moved is passed at its new place in the log; entries may therefore not be in the order
-     * of their sequences. Needs about four bytes of memory per entry, and more for each entry that compaction has
-     * moved.
+     * Passes all pending and settled entries that are still in the log to a consumer, in the order of the log. An entry
+     * that compaction has moved is passed where its last record is in the log; the entries are therefore not always in
+     * the order of their sequences. Needs about four bytes of memory per entry, and more memory for each entry that
+     * compaction has moved.
      */
     public void history(Consumer<HistoryEntry> consumer) throws IOException {
-        // the settlements by sequence, in pages of PAGE entries; null for a pending entry
+        // the settlements by sequence, in pages of PAGE entries; null for an entry without a settlement
         Map<Long, @Nullable SettledAs[]> settled = new HashMap<>();
         Map<Long, Long> movedTo = new HashMap<>();
         forEach(record -> {
@@ -109,7 +110,8 @@ public final class OutboxInspector {
         forEach(record -> {
             if (OutboxRecords.holdsCertificate(record.kind())) {
                 OutboxEntry entry = OutboxRecords.entry(record);
-                // while its old segment exists, a moved entry is in the log more than once; only its last record counts
+                // as long as the old segment of a moved entry exists, the log has more than one record of the entry;
+                // only the last record counts
                 if (movedTo.getOrDefault(entry.sequence(), record.sequence()) == record.sequence()) {
                     Optional<SettledAs> settlement = Optional.ofNullable(settled.get(entry.sequence() / PAGE))
                             .map(page -> page[(int) (entry.sequence() % PAGE)]);
@@ -133,12 +135,14 @@ public final class OutboxInspector {
      * The result of a check.
      *
      * @param records the number of readable records
-     * @param missing a sentence for each range of missing records, and for each file that the disk failed to read
-     * @param missingRecords the number of missing records, as far as it is known
-     * @param isCountKnown whether {@code missingRecords} counts all missing records; false if more may be missing
+     * @param missing a sentence for each range of missing records, and for each file of which the disk failed to read a
+     *     part
+     * @param missingRecords the number of missing records that are known
+     * @param isCountKnown whether {@code missingRecords} counts all records in the missing ranges; false if the length
+     *     of a range is unknown
      * @param givenUp a sentence for each range of records that an earlier repair has declared lost
-     * @param tornBytes the number of bytes after the last complete record, perhaps left by a crash; the next start
-     *     moves these bytes to another file
+     * @param tornBytes the number of bytes that follow the last complete record of the log, for example after a crash;
+     *     the next start moves these bytes to another file
      * @param brokenHeaders a sentence for each file with a damaged header and readable records
      * @param foreign a sentence for each file that belongs to another outbox
      */
@@ -151,7 +155,9 @@ public final class OutboxInspector {
             long tornBytes,
             List<String> brokenHeaders,
             List<String> foreign) {
-        /** Returns whether no records are missing, apart from those declared lost. */
+        /**
+         * Returns whether {@code missing} is empty. Records that a repair has declared lost do not count as missing.
+         */
         public boolean isComplete() {
             return missing.isEmpty();
         }
@@ -192,7 +198,7 @@ public final class OutboxInspector {
      * Copies every damaged file to {@code <file>.broken}, keeps all complete records, and declares the other records
      * lost. Later starts do not report the lost records again.
      *
-     * @return the damaged files, each with the name of its copy
+     * @return a text for each damaged file, with the names of the file and of its copy
      * @throws OutboxLocked if another process owns the outbox
      */
     public List<String> repair() throws IOException {
@@ -213,7 +219,7 @@ public final class OutboxInspector {
     }
 
     /**
-     * Checks that no other process owns the outbox.
+     * Makes sure that no other process owns the outbox.
      *
      * @throws OutboxLocked if another process owns the outbox; the message names that process
      */

@@ -12,9 +12,9 @@ import java.util.List;
  *
  * @param directory the directory of the log's segments
  * @param maxBytes the maximum total size of the outbox's files in bytes, without the {@link DiskQuota.Reserve}; a
- *     certificate that no longer fits is rejected
- * @param minFreeBytes the bytes to keep free on the file system, for example for records of settlements; a certificate
- *     that would leave fewer bytes free is rejected
+ *     certificate that would exceed this size is rejected
+ * @param minFreeBytes the bytes that must stay free on the file system, for example for records of settlements; a
+ *     certificate that would leave fewer bytes free is rejected
  */
 public record OutboxOptions(Path directory, long maxBytes, long minFreeBytes) {
     private static final Key<Path> PATH = Key.of("OUTBOX_PATH", Quantities::path, "The directory of the outbox.")

@@ -18,19 +18,20 @@ import java.util.stream.Stream;
  *
  * <pre>
  * kind   body
- * c      a certificate as the agent accepted it, JSON in UTF-8; the sequence of the record is that of the entry
+ * c      a certificate as the agent accepted it, JSON in UTF-8; the entry has the sequence of this record
  * r      a requeued dead letter: sequence and time of the former entry, a line feed, the certificate;
- *        the sequence of the record is that of the new entry
- * m      a pending or lost entry, appended again so that its old segment can be removed: its sequence, the time when
- *        it was added, the time of its first unanswered sending (or -1), a line feed, the certificate
- * s      settled entries: the settlement (200, 202 or dead; lost in old logs), and their sequences
+ *        the new entry has the sequence of this record
+ * m      a pending or lost entry, appended again so that its old segment can be removed: the sequence of the entry,
+ *        the time when it was added, the time of its first unanswered sending (-1 if no sending is unanswered), a
+ *        line feed, the certificate
+ * s      settled entries: the settlement (200, 202 or dead; in old logs also lost), and the sequences of the entries
  * b      entries about to be sent: the time on the clock that measures MAX_AGE (the record itself has the time of
- *        the agent's clock), and their sequences; an entry counts as possibly arrived until a later record s or n
- *        names it. A record without sequences repeats the time of the last sending; it is written before the
- *        segment with the earlier record is removed
- * n      entries that were sent and are known not to have arrived: their sequences
- * q      requeued dead letters that may still be in their file: sequence and time of each former entry; written
- *        before the segments with the records r of these letters, or with an earlier record q, are removed
+ *        the agent's clock), and the sequences of the entries. An entry may have arrived at the backend until a later
+ *        record s or n contains its sequence. A record without sequences repeats the time of the last sending; it is
+ *        written before the segment with the earlier record is removed
+ * n      entries that were sent but have not arrived: the sequences of the entries
+ * q      requeued dead letters that may still be in the file of dead letters: sequence and time of each former entry.
+ *        The record is written before the segments with earlier records r or q of these dead letters are removed
  * </pre>
  */
 final class OutboxRecords {
@@ -43,14 +44,13 @@ final class OutboxRecords {
     static final char STILL_IN_FILE = 'q';
     static final String PREFIX = "outbox";
     /**
-     * The key id in every record. It means that there is no key, because certificates are signed only when they are
-     * sent.
+     * The key id in every record. It means that the record has no key: a certificate is signed only when it is sent.
      */
     private static final String NO_KEY = "-";
 
     private OutboxRecords() {}
 
-    /** Returns a new record, to be appended to the log. */
+    /** Returns a new record that can be appended to the log. */
     static Entry record(char kind, long millis, byte[] body) {
         return new Entry(kind, NO_KEY, Math.max(0, millis), body);
     }
@@ -60,8 +60,8 @@ final class OutboxRecords {
     }
 
     /**
-     * Returns a record that says which certificates are about to be sent. Without sequences, it only repeats the time
-     * of the last sending.
+     * Returns a record of the kind {@link #BEING_SENT}: the entries with these sequences are about to be sent. If there
+     * are no sequences, the record only repeats the time of the last sending.
      */
     static Entry beingSent(LastSending when, List<Long> sequences) {
         List<Long> numbers = new ArrayList<>(List.of(when.age().toEpochMilli()));
@@ -133,7 +133,7 @@ final class OutboxRecords {
         return kind == CERTIFICATE || kind == REQUEUED || kind == MOVED;
     }
 
-    /** Returns the certificate of a record that contains one. */
+    /** Returns the certificate in a record. The record must contain a certificate. */
     static byte[] certificate(LogRecord record) {
         byte[] body = record.body();
         int from = headBytes(record);

@@ -16,17 +16,18 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The entries that are not settled, in the order of their sequences, without their certificates. An entry needs 14 to
- * 18 bytes of memory if most of its neighbours are pending, and about 220 bytes if they are settled. It needs about 80
- * bytes more if compaction has moved it, and another 80 if it was sent and is not answered. Safe for several threads.
+ * 18 bytes of memory if most of the neighbouring entries are pending, and about 220 bytes if most of them are settled.
+ * An entry that compaction has moved needs about 80 bytes more. An entry that was sent and is not answered also needs
+ * about 80 bytes more. Safe for several threads.
  */
 final class Pending {
-    /** The chunks, each under the first sequence of its range. The ranges do not overlap. */
+    /** The chunks, by the first sequence of their ranges. The ranges do not overlap. */
     private final TreeMap<Long, Chunk> chunks = new TreeMap<>();
-    /** The locations of the certificates of moved entries: the sequence of the record, by the sequence of the entry. */
+    /** The sequence of the record that contains the certificate of a moved entry, by the sequence of the entry. */
     private final Map<Long, Long> moved = new HashMap<>();
     /**
-     * The time of the first sending with which an entry may have reached the backend's log, in milliseconds since 1970,
-     * by the sequence of the entry.
+     * The time of the earliest sending that may have brought an entry into the backend's log, in milliseconds since
+     * 1970, by the sequence of the entry.
      */
     private final Map<Long, Long> unanswered = new HashMap<>();
 
@@ -34,11 +35,13 @@ final class Pending {
     private int size;
     private long bytes;
 
-    /** An entry with the location of its certificate: the sequence of the record that contains it. */
+    /**
+     * An entry with the location of its certificate, that is, the sequence of the record that contains the certificate.
+     */
     record Located(OutboxEntry entry, long location) {}
 
     private interface Visitor {
-        /** Visits an entry; returns whether to continue with the next one. */
+        /** Visits an entry. Returns whether to continue with the next entry. */
         boolean wantsMoreAfter(Chunk chunk, int index);
     }
 
@@ -46,8 +49,8 @@ final class Pending {
     synchronized void add(OutboxEntry entry, String shard) {
         Chunk before = chunkOf(entry.sequence());
         if (before != null && before.lastSequence() > entry.sequence()) {
-            // the sequence is lower than the last one in the chunk if the disk has lost the entry's original record: a
-            // start then reads the entry from the record to which compaction has moved it
+            // the new sequence is lower than the last sequence in the chunk if the disk has lost the original record of
+            // the entry: a start then reads the entry from the later record to which compaction has moved the entry
             Chunk tail = before.splitAfter(entry.sequence());
             if (tail.live > 0) {
                 chunks.put(tail.from, tail);
@@ -107,8 +110,8 @@ final class Pending {
     }
 
     /**
-     * Records that an entry is being sent at {@code millis}, without an answer so far. If an earlier sending is
-     * unanswered, its time is kept.
+     * Records that an entry is being sent at {@code millis}. If an earlier sending of the entry is unanswered, keeps
+     * the time of the earlier sending. Does nothing if the entry is not pending.
      */
     synchronized void beingSent(long sequence, long millis) {
         if (contains(sequence)) {
@@ -150,8 +153,8 @@ final class Pending {
     }
 
     /**
-     * Returns the backlog of each shard that has a name, and one backlog of all other shards. Visits every entry in the
-     * worst case.
+     * Returns the backlog of each shard that has a number of its own in {@link Shards}, and one backlog under {@link
+     * Shards#OTHERS} for all other shards. Visits every entry in the worst case.
      */
     synchronized Map<String, ShardBacklog> byShard() {
         long[] oldest = new long[Shards.MOST_NAMED + 1];
@@ -191,7 +194,10 @@ final class Pending {
         return after(-1, 1).stream().findFirst();
     }
 
-    /** Returns the entries with the lowest sequences above {@code sequence}, in order; at most {@code most}. */
+    /**
+     * Returns the entries that follow {@code sequence}, in the order of their sequences, but at most {@code most}
+     * entries.
+     */
     synchronized List<OutboxEntry> after(long sequence, int most) {
         List<OutboxEntry> found = new ArrayList<>();
         visit(sequence + 1, (chunk, index) -> {
@@ -220,8 +226,9 @@ final class Pending {
     }
 
     /**
-     * Returns the entries whose certificates are in the records up to {@code location}, inclusive, in the order of
-     * these records; at most {@code most} entries.
+     * Returns the entries whose certificates are in the records up to {@code location}, inclusive. The entries are in
+     * the order of these records; if there are more than {@code most} entries, returns only the first {@code most}
+     * entries.
      */
     synchronized List<Located> locatedUpTo(long location, int most) {
         List<Located> found = new ArrayList<>();
@@ -268,8 +275,9 @@ final class Pending {
 
     /**
      * A range of entries in the order of their sequences. Each entry takes 14 bytes: its sequence and its time, both
-     * relative to base values of the chunk, its length, and the number of its shard. A removed entry leaves a hole;
-     * once three quarters of the chunk are holes, the chunk is rewritten without them. Not safe for several threads.
+     * relative to base values of the chunk, the length of its certificate, and the number of its shard. A removed entry
+     * leaves a hole; once at least three quarters of the chunk are holes, the chunk is rewritten without the holes. Not
+     * safe for several threads.
      */
     private static final class Chunk {
         private static final int CAPACITY = 512;
@@ -299,7 +307,8 @@ final class Pending {
 
         /**
          * Returns whether an entry can be added: the chunk has room, and the entry's sequence and time are close enough
-         * to the base values. The sequence must be higher than those of all entries in the chunk.
+         * to the base values. The entry's sequence must be higher than the sequence of every entry that the chunk
+         * contains.
          */
         boolean accepts(OutboxEntry entry) {
             return used < CAPACITY
@@ -309,7 +318,7 @@ final class Pending {
 
         void add(OutboxEntry entry, short shard) {
             if (used > 0 && lastSequence() == entry.sequence()) {
-                used--; // removes the hole of this entry, which was in the chunk before
+                used--; // the entry left this hole when it was removed earlier, and now fills the hole again
             }
             if (used == sequences.length) {
                 resize(2 * used);
@@ -323,8 +332,8 @@ final class Pending {
         }
 
         /**
-         * Moves the entries with sequences above {@code sequence} to a new chunk. This chunk must contain such a
-         * sequence, of an entry or a hole.
+         * Moves the entries with sequences above {@code sequence} to a new chunk, and returns the new chunk. Before the
+         * call, this chunk must contain an entry or a hole with a sequence above {@code sequence}.
          */
         Chunk splitAfter(long sequence) {
             int kept = 0;
@@ -358,12 +367,15 @@ final class Pending {
             return used == 0 ? from : sequence(used - 1);
         }
 
-        /** Returns the entry at an index, always with -1 as the time of an unanswered sending. */
+        /**
+         * Returns the entry at an index, always with -1 as its {@code unansweredSinceMillis}, which the chunk does not
+         * know.
+         */
         OutboxEntry entry(int index) {
             return new OutboxEntry(sequence(index), baseMillis + millis[index], bytes[index], -1);
         }
 
-        /** Returns the index of an entry; negative if the chunk does not contain it. */
+        /** Returns the index of an entry; negative if the chunk does not contain the entry. */
         int find(long sequence) {
             long difference = sequence - baseSequence;
             if (difference > Integer.MAX_VALUE) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-/** The ways in which an entry can be settled, each with the word for it in the records of the log. */
+/** The ways in which an entry can be settled, each with the word that the records of the log use for it. */
 public enum SettledAs {
     /** Accepted: the answer was 200. */
     ACCEPTED("200"),
-    /** Escalated, or rejected by verification: the answer was 202. */
+    /** Escalated or rejected by the backend's verification: the answer was 202. */
     ESCALATED("202"),
-    /** Given up: the certificate is among the dead letters. */
+    /** Given up: the certificate became a dead letter. */
     DEAD("dead"),
     /** Lost: the disk can no longer read the certificate. The outbox keeps this settlement only in memory. */
     LOST("lost");
@@ -18,7 +18,7 @@ public enum SettledAs {
         this.word = word;
     }
 
-    /** Returns the word that stands for this value in the log. */
+    /** Returns the word that the records of the log use for this value. */
     public String word() {
         return word;
     }

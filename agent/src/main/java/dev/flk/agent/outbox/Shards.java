@@ -12,16 +12,16 @@ import org.jspecify.annotations.Nullable;
 /**
  * A table that gives each shard name a number of two bytes, and counts the pending entries under each number. Because
  * names come from untrusted certificates, only the first 64 names have their own numbers; all later names share the
- * number of {@link #OTHERS}. While the outbox is read at a start, a new name may replace a name without pending
- * entries. After the start, no name is replaced; otherwise certificates could create an unlimited number of names in a
- * monitoring system. Not safe for several threads.
+ * number of the name {@link #OTHERS}. While the outbox is read at a start, a new name may replace a name without
+ * pending entries. After the start, names are no longer replaced, so that certificates can't create an unlimited number
+ * of names in a monitoring system. Not safe for several threads.
  */
 final class Shards {
-    /** The name under which all shards without a number of their own are counted. */
+    /** The name under which the entries of all shards without a number of their own are counted. */
     static final String OTHERS = "(others)";
 
     static final int MOST_NAMED = 64;
-    /** The maximum length of a shard's name in code points; no backend accepts a longer one. */
+    /** The maximum length of a shard's name in code points; no backend accepts a longer name. */
     private static final int LONGEST = 256;
 
     private static final short NUMBER_OF_OTHERS = 0;
@@ -37,7 +37,7 @@ final class Shards {
     }
 
     /**
-     * Returns the number of a name. A new name gets a free number; if none is free, returns the number of {@link
+     * Returns the number of a name. A new name gets a free number; if no number is free, returns the number of {@link
      * #OTHERS}.
      */
     short number(String name) {
@@ -105,7 +105,7 @@ final class Shards {
         return waiting[number];
     }
 
-    /** Returns the names by their numbers, in the order of the numbers; always contains {@link #OTHERS}. */
+    /** Returns a map from numbers to names, in the order of the numbers. The map always contains {@link #OTHERS}. */
     Map<Short, String> all() {
         Map<Short, String> all = new LinkedHashMap<>();
         for (short number = 0; number < names.length; number++) {
@@ -135,7 +135,8 @@ final class Shards {
             }
             return OTHERS;
         } catch (IOException e) {
-            // not reported here, because the sender finds the malformed certificate, too, and gives it up with a reason
+            // not reported here, because the sender also finds out that the certificate is malformed, and gives it up
+            // with a reason
             return OTHERS;
         }
     }

@@ -12,11 +12,11 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentSkipListMap;
 
 /**
- * File operations that survive unreadable blocks. If the disk fails to read a block, they return bytes that belong to
- * no record; the log then counts the records in the block as damaged and continues after the block. The first block of
- * a file is not replaced, because it contains the header, without which no record can be checked. Blocks are replaced
- * only in files that are open just for reading. In a file that is open for writing, a failed read stays a failure;
- * otherwise a start could cut off an end of the log that the disk failed to read. Safe for several threads.
+ * File operations that survive unreadable blocks. If the disk fails to read a block, these operations return bytes that
+ * can't belong to a record; the log then counts the records in the block as damaged and continues after the block. The
+ * first block of a file is not replaced, because it contains the header, which is needed to check the records. Blocks
+ * are replaced only in files that are open just for reading. In a file that is open for writing, a failed read stays a
+ * failure; otherwise a start could cut off an end of the log that the disk failed to read. Safe for several threads.
  */
 final class UnreadableBlocks extends ForwardingFiles {
     private static final int BLOCK_BYTES = 4096;
@@ -33,7 +33,7 @@ final class UnreadableBlocks extends ForwardingFiles {
         super(disk);
     }
 
-    /** Returns a sentence for each file with blocks that could not be read. */
+    /** Returns a sentence for each file of which a block could not be read. */
     List<String> describe() {
         return List.copyOf(found.values());
     }
@@ -65,8 +65,9 @@ final class UnreadableBlocks extends ForwardingFiles {
 
         /**
          * Reads bytes of the block that contains {@code position}, but not of later blocks. If the disk fails to read
-         * the block, puts {@link #FILL} in place of each byte; if it is the first block of the file, throws an
-         * exception.
+         * the block, puts {@link #FILL} in place of each byte.
+         *
+         * @throws IOException if the disk fails to read the block, and the block is the first of the file
          */
         private int readBlock(ByteBuffer target, long position) throws IOException {
             long block = position / BLOCK_BYTES * BLOCK_BYTES;

@@ -41,15 +41,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The agent, which owns the outbox and sends its certificates. One thread sends: the caller of {@link #run}, or the
- * agent's own thread if an application has called {@link #open(AgentConfig)}. The spool directory, requests to
- * backends, the local servers and the log have threads of their own. Any thread may call the methods; a call of {@link
- * #run} waits until no other thread is in {@link #run}.
+ * The agent, which owns the outbox and sends its certificates. One thread sends: the thread that calls {@link #run} or,
+ * if an application has called {@link #open(AgentConfig)}, the agent's own thread. The spool directory, requests to
+ * backends, the local servers and the log have threads of their own. Any thread may call the methods. A call of {@link
+ * #run} waits until no other thread is in {@link #run}; if the agent has its own sending thread, the call throws an
+ * {@link IllegalStateException}.
  */
 public final class Agent implements Closeable {
     private static final long CHECK_LOCK_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
-    /** The maximum number of logged losses; a badly damaged outbox may have thousands of gaps. */
+    /** The maximum number of losses that are logged one by one; a badly damaged outbox may have thousands of gaps. */
     private static final int MOST_LOSSES_LOGGED = 20;
 
     /** The maximum time for which {@link #run} waits, after {@link #stop}, for answers to certificates in flight. */
@@ -66,7 +67,7 @@ public final class Agent implements Closeable {
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final AgentConfig config;
-    /** The lock that the sending thread holds while it sends; {@link #close} waits for it. */
+    /** The lock that the sending thread holds while it sends; {@link #close} waits until the lock is free. */
     private final ReentrantLock sending = new ReentrantLock();
 
     private @Nullable Thread own;
@@ -74,9 +75,9 @@ public final class Agent implements Closeable {
     private volatile List<String> leftBehind = List.of();
 
     /**
-     * Opens the outbox, and sends its certificates on a new daemon thread until {@link #close}. This method is for
-     * applications; they may {@link #submit} certificates meanwhile. Log lines go to the application's SLF4J provider;
-     * without a provider they are discarded.
+     * Opens the outbox, starts a daemon thread that sends the certificates in the outbox until {@link #close} is
+     * called, and returns the agent. This method is for applications, which can then {@link #submit} certificates. Log
+     * lines go to the application's SLF4J provider; without a provider, they are discarded.
      *
      * @throws dev.flk.agent.outbox.Outbox.OutboxLocked if another process owns the outbox; the message names that
      *     process
@@ -90,7 +91,8 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Opens the outbox and all other parts of the agent; sends nothing before {@link #run}.
+     * Opens the outbox and all other parts of the agent. The agent sends nothing until {@link #run} or {@link
+     * #runUntilEmpty} is called.
      *
      * @throws dev.flk.agent.outbox.Outbox.OutboxLocked if another process owns the outbox; the message names that
      *     process
@@ -180,8 +182,8 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Applies those settings of another configuration that need no restart. Logs the names of the changed settings that
-     * need a restart.
+     * Applies the settings of another configuration, except settings that need a restart. Logs the names of changed
+     * settings that need a restart.
      */
     public void reload(AgentConfig next) {
         config.neededRestart(next)
@@ -192,18 +194,19 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Adds a certificate (JSON in UTF-8) to the outbox, to be sent. The certificate is on disk when this method
-     * returns.
+     * Adds a certificate (JSON in UTF-8) to the outbox, from which the agent sends it. The certificate is on disk when
+     * this method returns.
      *
      * @return a future that completes with the settlement of the certificate, on a thread of the common pool. If the
-     *     agent is closed first, the future fails with an {@link IOException}: the certificate remains in the outbox,
-     *     and is sent after the outbox is opened again
-     * @throws IllegalArgumentException if the certificate is invalid; it was not added, and the message says what is
-     *     wrong
+     *     agent is closed or an unexpected error ends its sending thread before the certificate is settled, the future
+     *     fails with an {@link IOException}; the certificate then remains in the outbox, and is sent after the outbox
+     *     is opened again
+     * @throws IllegalArgumentException if the certificate is invalid; the certificate was not added, and the message
+     *     says what is wrong with it
      * @throws dev.flk.agent.outbox.CertificateSink.OutboxFull if the outbox accepts no certificate now, because it is
      *     full, its disk can't keep up, or it is closing; the certificate was not added
-     * @throws IOException if the disk failed, or the agent is closed; treat the certificate as not added. After a disk
-     *     failure, the next start may still find it in the outbox and send it
+     * @throws IOException if the disk failed, or if the agent is closed; treat the certificate as not added. After a
+     *     disk failure, the next start may nevertheless find the certificate in the outbox and send it
      */
     public CompletionStage<Settlement> submit(byte[] certificate) throws IOException {
         Optional<String> objection = new Intake(outbox).objection(certificate);
@@ -216,8 +219,8 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Returns the description of a problem that may prevent certificates from being settled now; empty if no problem is
-     * known.
+     * Returns the description of a problem that may prevent the agent from settling certificates now; empty if no such
+     * problem is known.
      */
     public Optional<String> problem() {
         if (lockLost().isPresent()) {
@@ -266,19 +269,22 @@ public final class Agent implements Closeable {
         sender.awaited().abandon(new IOException(why + "; the certificate waits in the outbox " + outbox.name()));
     }
 
-    /** Sends until {@link #stop} or {@link #close} is called. */
+    /** Sends until {@link #stop} or {@link #close} is called, or until this agent no longer owns the outbox. */
     public void run() throws InterruptedException {
         loop(false);
     }
 
-    /** Sends until no certificate is pending any more, or until {@link #stop} or {@link #close} is called. */
+    /**
+     * Sends until the outbox and the spool directory have no more certificates to send, or until {@link #stop} or
+     * {@link #close} is called, or until this agent no longer owns the outbox.
+     */
     public void runUntilEmpty() throws InterruptedException {
         loop(true);
     }
 
     /**
-     * Returns a sentence for each problem that has left files in the spool directory; valid after {@link #run} or
-     * {@link #runUntilEmpty} has returned.
+     * Returns a sentence for each problem that keeps files in the spool directory. The result is valid after {@link
+     * #run} or {@link #runUntilEmpty} has returned.
      */
     public List<String> leftBehind() {
         return leftBehind;
@@ -327,8 +333,8 @@ public final class Agent implements Closeable {
                     break;
                 }
                 if (lastFiles == null || lastFiles.isDone()) {
-                    // requests one more pass, for files that have arrived since the last pass, or did not fit into the
-                    // outbox during that pass
+                    // requests one more pass over the spool directory, for files that arrived after the last pass or
+                    // did not fit into the outbox during the last pass
                     lastFiles = spool.map(SpoolIntake::pass).orElse(CompletableFuture.completedFuture(false));
                     lastFiles.thenRun(sender::wake);
                 }
@@ -360,15 +366,16 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Makes {@link #run} return once the certificates in flight are answered, or after eight seconds at the latest.
-     * Does not block.
+     * Makes {@link #run} stop sending and return. Before it returns, {@link #run} waits at most eight seconds for
+     * answers to certificates in flight, and then at most one second for the intake of the spool directory. This method
+     * does not block.
      */
     public void stop() {
         stopping = true;
         sender.stop();
     }
 
-    /** Returns the port of the metrics; empty if metrics are not served. */
+    /** Returns the port on which metrics are served; empty if metrics are not served. */
     public Optional<Integer> metricsPort() {
         return Optional.ofNullable(metrics).map(MetricsServer::port);
     }
@@ -379,11 +386,11 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Ends {@link #run}, waits for answers to certificates in flight, and closes the outbox. Returns within twelve
-     * seconds, even if the disk or a backend hangs.
+     * Makes {@link #run} return, which may first wait for answers to certificates in flight, and then closes all parts
+     * of the agent. Returns or throws within twelve seconds, even if the disk or a backend hangs.
      *
-     * @throws IOException if a part could not be closed, or closing took too long; pending certificates remain on disk
-     *     in any case
+     * @throws IOException if a part of the agent could not be closed, or if closing took too long; in either case,
+     *     pending certificates remain on disk
      */
     @Override
     public void close() throws IOException {

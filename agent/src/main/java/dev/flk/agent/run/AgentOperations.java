@@ -19,8 +19,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The operations that operators request from a running agent. The local server calls them on its thread for operators'
- * requests.
+ * The operations that operators request from a running agent. The local server calls these operations on its thread for
+ * operators' requests.
  */
 final class AgentOperations implements Operations {
     private static final Logger LOG = LoggerFactory.getLogger(AgentOperations.class);

@@ -16,9 +16,9 @@ import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 
 /**
- * The intake of certificates into the outbox. It checks only what signing needs: that a certificate is JSON and has the
- * eight signed fields. A certificate with any other fault is accepted here; when it is sent, the backend rejects it,
- * and it becomes a dead letter. For one thread.
+ * The intake of certificates into the outbox. The intake checks only the length of a certificate and what signing
+ * needs: that the certificate is JSON and has the eight signed fields. A certificate with any other fault is accepted
+ * here; when the certificate is sent, the backend rejects it, and it becomes a dead letter. For one thread.
  */
 public final class Intake {
     /** The maximum length of a certificate; no backend accepts a longer certificate, even in a batch. */
@@ -46,25 +46,28 @@ public final class Intake {
     /** A rejected certificate: the number of its line, from 1, and the reason. */
     public record Refused(long line, String reason) {}
 
-    /** Returns the number of certificates added so far, all of them on disk; also valid after a failure. */
+    /**
+     * Returns the number of certificates that this intake has added so far; all of these are on disk. The number is
+     * also correct after a failure.
+     */
     public long added() {
         return added;
     }
 
     /**
-     * Adds certificates without checking them, in several appends if there are many. All are on disk when this method
-     * returns.
+     * Adds certificates without checking them, in several appends if there are many certificates. All certificates are
+     * on disk when this method returns.
      */
     public void add(Collection<byte[]> certificates) throws IOException {
         addFrom(new ArrayDeque<>(certificates));
     }
 
     /**
-     * Adds certificates as {@link #add} does, and removes each from the queue once it is on disk. After a failure, the
-     * caller can retry with the same queue.
+     * Adds certificates as {@link #add} does, and removes each certificate from the queue once it is on disk. After a
+     * failure, the caller can retry with the same queue.
      */
     void addFrom(Deque<byte[]> certificates) throws IOException {
-        // limited also by the outbox's capacity, because a small outbox accepts many certificates only in small
+        // also limited by the capacity of the outbox, because a small outbox accepts many certificates only in small
         // portions
         long maxBytes = Math.min(MAX_APPEND_BYTES, outbox.maxBytes() / 8);
         while (!certificates.isEmpty()) {
@@ -85,8 +88,8 @@ public final class Intake {
     }
 
     /**
-     * Adds the certificate of a source that contains just one, on any number of lines. Passes an invalid certificate to
-     * {@code refused} instead.
+     * Adds the certificate of a source that contains just one certificate, on any number of lines. If the certificate
+     * is invalid, adds nothing and passes a {@link Refused} to {@code refused}.
      */
     public void addOne(InputStream in, Consumer<Refused> refused) throws IOException {
         byte[] certificate = in.readNBytes(MAX_CERTIFICATE_BYTES + 1);
@@ -99,8 +102,8 @@ public final class Intake {
     }
 
     /**
-     * Returns the lines of a source that are valid certificates. Skips blank lines, and passes all other lines to
-     * {@code refused}. Adds nothing to the outbox.
+     * Returns the lines of a source that are valid certificates. Skips blank lines, and passes a {@link Refused} for
+     * each other line to {@code refused}. Adds nothing to the outbox.
      */
     public List<byte[]> goodLines(InputStream in, Consumer<Refused> refused) throws IOException {
         List<byte[]> good = new ArrayList<>();
@@ -127,8 +130,8 @@ public final class Intake {
     }
 
     /**
-     * Adds the certificates of a source with one certificate on each line. Skips blank lines. Passes each invalid line
-     * to {@code refused}, and continues with the next line.
+     * Adds the certificates of a source with one certificate on each line. Skips blank lines. For each invalid line,
+     * passes a {@link Refused} to {@code refused} and continues with the next line.
      */
     public void addLines(InputStream in, Consumer<Refused> refused) throws IOException {
         Lines lines = new Lines(in, MAX_CERTIFICATE_BYTES);
@@ -150,7 +153,7 @@ public final class Intake {
         addFrom(good);
     }
 
-    /** Returns why a certificate cannot be added; empty if it can. */
+    /** Returns why a certificate cannot be added; empty if the certificate can be added. */
     public Optional<String> objection(byte[] certificate) {
         if (certificate.length > longest()) {
             return Optional.of("longer than " + longest() + " bytes");
@@ -164,8 +167,8 @@ public final class Intake {
     }
 
     /**
-     * Returns the maximum length of a certificate in bytes. It is at most the outbox's capacity, because a longer
-     * certificate would never fit.
+     * Returns the maximum length of a certificate in bytes: {@link #MAX_CERTIFICATE_BYTES}, or the capacity of the
+     * outbox if the capacity is smaller, because a longer certificate would never fit.
      */
     long longest() {
         return Math.min(MAX_CERTIFICATE_BYTES, outbox.maxBytes());

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The lines of a stream as bytes, without line ends. A line that is longer than the maximum is truncated to the maximum
- * plus one byte; the caller recognises it by that length.
+ * plus one byte; by this length, the caller recognises a line that is too long.
  */
 final class Lines {
     private final InputStream in;
@@ -26,8 +26,8 @@ final class Lines {
     }
 
     /**
-     * Creates a reader of an untrusted source. The reader ends after the first line that is too long, and after the
-     * line in which the number of bytes read reaches {@code stopsBehind}.
+     * Creates a reader of an untrusted source. The reader ends after the first line that is too long, or after the line
+     * in which the number of bytes read reaches {@code stopsBehind}, whichever line comes first.
      */
     Lines(InputStream stream, int maxBytes, long stopsBehind) {
         this.stopsBehind = stopsBehind;
@@ -75,7 +75,7 @@ final class Lines {
         return b;
     }
 
-    /** Returns whether reading has ended early because the last line was too long. */
+    /** Returns whether this reader of an untrusted source has ended within a line that is too long. */
     boolean isCut() {
         return cut;
     }
@@ -85,12 +85,15 @@ final class Lines {
         return number;
     }
 
-    /** Returns the number of bytes up to the end of the last line that was read, including its line end. */
+    /**
+     * Returns the number of bytes up to the end of the last line that was read, including its line end; if that line is
+     * {@link #isCut cut}, the number of bytes read from the source so far.
+     */
     long bytesRead() {
         return bytesRead;
     }
 
-    /** Returns whether the last line that was read had a line end; false if the stream ended first. */
+    /** Returns whether the last line that was read had a line end; false if the stream ended without a line end. */
     boolean ended() {
         return ended;
     }

@@ -31,19 +31,20 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A directory in which other programs put certificates: one in each {@code *.json} file, and one on each line of a
- * {@code *.ndjson} file. A producer must write a file under another name and then rename it, so that every file with
- * such an ending is complete. A file is removed only after all of its valid certificates are on disk in the outbox, and
- * all rejected ones, with reasons, are on disk in {@code <file>.error}. If a crash prevents the removal, the file is
+ * A directory in which other programs put certificates: one certificate in each {@code *.json} file, and one
+ * certificate on each line of a {@code *.ndjson} file. A producer must write a file under another name and then rename
+ * it, so that every file with such an ending is complete. A file is removed only after all of its valid certificates
+ * are on disk in the outbox, and all of its rejected certificates, with reasons, are on disk in {@code <file>.error}. A
+ * file with a certificate that is too long is renamed instead of removed. If a crash prevents the removal, the file is
  * read again, and the backend answers its certificates as duplicates. Links are not followed: through a link, a
  * producer could make the agent sign or copy a file that the producer must not read. A file that can't be read or
- * removed is logged once and does not delay others. Owned by one thread.
+ * removed is logged once and does not delay other files. Owned by one thread.
  */
 final class SpoolDirectory {
     private static final Logger LOG = LoggerFactory.getLogger(SpoolDirectory.class);
     /**
-     * The maximum number of portions in a step, each with its own fsync. It is low because a stop waits for the end of
-     * a step.
+     * The maximum number of portions in a step, each with its own fsync. The number is low because a stop waits for the
+     * end of a step.
      */
     private static final int PORTIONS = 16;
 
@@ -53,18 +54,21 @@ final class SpoolDirectory {
     private final LineLimit limit;
     /** The files of the current round that are still to be read. */
     private final ArrayDeque<Path> round = new ArrayDeque<>();
-    /** Whether a file of this round has a further portion, which is added in the next round. */
+    /** Whether a file that was read in the current step has a further portion, which is added in the next round. */
     private boolean more;
 
-    /** The files that were read in part, or could not be removed, with their positions. */
+    /** The read positions of the files that were read in part or could not be removed, by the path of the file. */
     private final Map<Path, SpoolFile> begun = new HashMap<>();
 
     private final Set<String> reported = new HashSet<>();
     private final Set<String> problems = new TreeSet<>();
-    /** The reason why the outbox accepts nothing now; empty while the outbox has room. */
+    /** The reason why the outbox accepts no certificates now; empty while the outbox has room. */
     private Optional<String> full = Optional.empty();
 
-    /** Creates an intake of an existing directory. The modification times of the files are compared with the clock. */
+    /**
+     * Creates an intake of an existing directory. The intake compares the modification times of the files with the
+     * clock.
+     */
     SpoolDirectory(Path directory, Intake intake, InstantSource clock, LineLimit limit) {
         this.limit = limit;
         this.directory = directory;
@@ -73,8 +77,8 @@ final class SpoolDirectory {
     }
 
     /**
-     * Adds portions of the files to the outbox, at most {@link #PORTIONS}, in the order of the files' names. Stops when
-     * the outbox is full; a later step continues with the same file.
+     * Adds at most {@link #PORTIONS} portions to the outbox, one portion per file and round, in the order of the files'
+     * names. Stops when the outbox is full; a later step continues with the same file.
      *
      * @return whether another step can add more immediately
      */
@@ -101,8 +105,8 @@ final class SpoolDirectory {
     }
 
     /**
-     * Returns a sentence for each problem that has left files in the directory in the last round; empty if there was no
-     * such problem.
+     * Returns a sentence for each problem that has kept files in the directory since the last round began; empty if
+     * there was no such problem.
      */
     List<String> leftBehind() {
         return Stream.concat(problems.stream(), full.stream())
@@ -135,7 +139,7 @@ final class SpoolDirectory {
         try {
             SpoolFile.giveBack(taken);
         } catch (NoSuchFileException e) {
-            // ignored, because the file was removed in the meantime
+            // ignored: another program has removed the file in the meantime
         } catch (IOException | InvalidPathException e) {
             report(
                     "spool: cannot rename " + taken + ": " + reason(e),
@@ -144,8 +148,8 @@ final class SpoolDirectory {
     }
 
     /**
-     * Adds one portion of the first file of the round, and removes the file from the round; its next portion is added
-     * in the next round. If the outbox is full, the file remains the first of the round.
+     * Adds one portion of the first file of the round, and removes the file from the round; the next portion of the
+     * file is added in the next round. If the outbox is full, the file remains the first file of the round.
      */
     private void addPortion(Path file) throws OutboxFull {
         try {
@@ -168,7 +172,7 @@ final class SpoolDirectory {
                     begun.put(file, begunFile);
                 }
                 switch (begunFile.step()) {
-                    case MORE -> more = true; // added in the next round, after a portion of each other file
+                    case MORE -> more = true; // the file's next portion is added in the next round
                     case DONE -> begun.remove(file);
                     case NOT_YET -> {}
                 }
@@ -185,7 +189,7 @@ final class SpoolDirectory {
         round.remove();
     }
 
-    /** Logs a problem once. Logs it again only after a round without the problem. */
+    /** Logs a problem if the problem has not been logged yet, or if it did not occur in the previous round. */
     private void report(String problem, String outlook) {
         problems.add(problem);
         if (reported.add(problem)) {
@@ -194,8 +198,9 @@ final class SpoolDirectory {
     }
 
     /**
-     * Returns the reason of a failure as a text that is the same in each round. For a failed rename, leaves out the
-     * message of the exception, because the new name in it may contain a UUID that differs in each round.
+     * Returns the reason of a failure as a text that is the same in each round. For a failed rename, the text does not
+     * contain the message of the exception, because the message contains the new name, which may have a different UUID
+     * in each round.
      */
     private static String reason(Exception e) {
         if (e instanceof InvalidPathException) {

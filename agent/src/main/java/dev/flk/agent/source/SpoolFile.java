@@ -32,9 +32,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A file of the spool directory with its read position. Each {@link #step} adds a portion of the file to the outbox.
- * After a failed step, the next one adds only the certificates that are not on disk yet. The position is kept only in
- * memory: after a restart, the file is read from its beginning, and its certificates are sent again. The backend
- * answers them as duplicates. For one thread.
+ * After a failed step, the next step adds only the certificates that are not on disk yet. The read position is kept
+ * only in memory: after a restart, the file is read from its beginning, and its certificates are sent again. The
+ * backend answers the repeated certificates as duplicates. For one thread.
  */
 final class SpoolFile {
     /** The progress of a file after a step. */
@@ -52,18 +52,19 @@ final class SpoolFile {
     /** The prefix of the names of files that are being removed. Producers must not use it. */
     private static final String TAKEN = ".taken-";
     /**
-     * The number of code points of the old name that remain when a file gets a new, unique name. The new name, which
-     * also contains a UUID, has less than 255 bytes.
+     * The maximum number of code points that a new, unique name of a file keeps from the beginning of the old name.
+     * With this limit, the new name has fewer than 255 bytes, including a UUID; 255 bytes are the usual maximum of a
+     * file system.
      */
     private static final int KEPT = 50;
     /**
-     * The number of bytes at the beginning of a file that are compared, so that a later file with the same inode is
-     * recognised as another file.
+     * The maximum number of bytes at the beginning of a file that are compared, so that a later file with the same
+     * inode is recognised as another file.
      */
     private static final int BEGINNING_BYTES = 4096;
     /**
-     * The time after the last change of a file during which a producer may still be writing the file. An invalid end is
-     * rejected only after that time.
+     * The time after the last change of a file during which a producer may still be writing the file. Before this time
+     * has passed, an invalid text at the end of the file is not rejected.
      */
     private static final Duration STILL_WRITTEN = Duration.ofSeconds(5);
 
@@ -71,7 +72,7 @@ final class SpoolFile {
     private static final LinkOption NO_LINKS = LinkOption.NOFOLLOW_LINKS;
 
     private final Path path;
-    /** The name of the file during its removal. */
+    /** The path of the file during its removal. */
     private final Path taken;
 
     private final Intake intake;
@@ -86,7 +87,7 @@ final class SpoolFile {
     private long added;
     private long refused;
     private boolean tooLong;
-    /** Whether reading has stopped after a line that is too long; the rest of the file is not read. */
+    /** Whether reading has ended at a line that is too long; the rest of the file is not read. */
     private boolean givenUp;
 
     /** @throws java.nio.file.InvalidPathException if the locale of this process cannot express the name of the file */
@@ -99,7 +100,10 @@ final class SpoolFile {
         this.identity = identity(found);
     }
 
-    /** Returns whether a path leads to the file that this object reads: the same inode with the same beginning. */
+    /**
+     * Returns whether a path leads to the file that this object reads: the inode and the beginning are the same, and
+     * the file is not shorter than the read position.
+     */
     boolean is(Path found) throws IOException {
         BasicFileAttributes now = Files.readAttributes(found, BasicFileAttributes.class, NO_LINKS);
         return now.isRegularFile()
@@ -114,7 +118,9 @@ final class SpoolFile {
         }
     }
 
-    /** Returns the size of a file. If the file is a link, returns its own size and not that of its target. */
+    /**
+     * Returns the size of a file. If the file is a link, returns the size of the link and not the size of its target.
+     */
     private static long size(Path file) throws IOException {
         return Files.readAttributes(file, BasicFileAttributes.class, NO_LINKS).size();
     }
@@ -124,7 +130,7 @@ final class SpoolFile {
     }
 
     /**
-     * Adds the next portion to the outbox.
+     * Adds the next portion of the file to the outbox. If the file has no further portion, removes or renames the file.
      *
      * @throws dev.flk.agent.outbox.CertificateSink.OutboxFull if the outbox has no room for the portion now
      */
@@ -148,9 +154,10 @@ final class SpoolFile {
     }
 
     /**
-     * Removes the file and returns true; a file with a text that is too long is renamed instead. Returns false, without
-     * removing the file, if another file has taken its name, or if the file has more to read. The file first gets a
-     * temporary name, because another file could get the original name between these checks and the removal.
+     * Removes the file and returns true. If a text in the file is too long, renames the file instead of removing it.
+     * Returns false if the path now leads to another file, or if the file has more to read; the file at the path then
+     * gets a unique name under which it is read later. During the checks and the removal, the file has a temporary
+     * name, because another file could get the original name at any time.
      */
     private boolean remove() throws IOException {
         Files.move(path, taken, StandardCopyOption.ATOMIC_MOVE);
@@ -189,8 +196,8 @@ final class SpoolFile {
     }
 
     /**
-     * Gives the file its original name again after a failed removal. A later step then only removes the file; it does
-     * not add the certificates again.
+     * Gives the file its original name again after a failed removal. A later step then only removes the file, and does
+     * not add its certificates again.
      */
     private void putBack(IOException why) {
         try {
@@ -201,8 +208,8 @@ final class SpoolFile {
     }
 
     /**
-     * Returns whether a file has the name of a file that is being removed. Such a file is left over if, for example,
-     * the process ended before the removal.
+     * Returns whether a file has the temporary name of a file that is being removed. A file with such a name is left
+     * over if, for example, the process ended before the removal.
      */
     static boolean isTaken(Path file) {
         return file.getFileName().toString().startsWith(TAKEN);
@@ -223,7 +230,8 @@ final class SpoolFile {
     }
 
     /**
-     * Reads a portion. Returns false if the last text of the file is invalid, but a producer may still be writing it.
+     * Reads the next portion. Returns false if the last text of the file is invalid, but a producer may still be
+     * writing this text.
      */
     private boolean read() throws IOException {
         if (beginning.length < BEGINNING_BYTES) {
@@ -306,7 +314,7 @@ final class SpoolFile {
 
     /**
      * Appends a line for each rejected certificate to the error file: {@code line N: reason}, a tab, and the rejected
-     * text on one line (nothing if it is too long). The lines are on disk when this method returns.
+     * text on one line (omitted if the text is too long). The lines are on disk when this method returns.
      */
     private void setAside() throws IOException {
         if (bad.isEmpty()) {

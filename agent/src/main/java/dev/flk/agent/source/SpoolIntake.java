@@ -17,11 +17,11 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The intake of a spool directory on its own thread. No other thread uses the directory; if its file system hangs,
- * sending continues, and the process can still end.
+ * The intake of a spool directory on its own thread. No other thread uses the directory. If the file system of the
+ * directory hangs, sending therefore continues, and the process can still end.
  */
 public final class SpoolIntake implements Closeable {
-    /** The setting of the directory. */
+    /** The setting that names the spool directory. */
     public static final Key<Path> DIRECTORY = Key.of(
             "SPOOL_DIR",
             Quantities::path,
@@ -47,8 +47,8 @@ public final class SpoolIntake implements Closeable {
     }
 
     /**
-     * Starts an intake of the files in a directory. The intake runs until it is stopped. The modification times of the
-     * files are compared with the clock.
+     * Starts an intake of the files in a directory. The intake runs until it is stopped, and compares the modification
+     * times of the files with the clock.
      */
     public static SpoolIntake start(Path directory, CertificateSink outbox, InstantSource clock, LineLimit limit) {
         Intake intake = new Intake(outbox);
@@ -58,8 +58,9 @@ public final class SpoolIntake implements Closeable {
     }
 
     /**
-     * Returns why a path can't be the spool directory; empty if it is a directory. The agent does not create the
-     * directory, because producers might not be able to write to it, and because a mistyped name would go unnoticed.
+     * Returns why a path can't be the spool directory; empty if the path leads to a directory. The agent does not
+     * create the directory, because producers might not be able to write to it, and because a mistyped name would go
+     * unnoticed.
      */
     public static Optional<String> objection(Path directory) {
         return Files.isDirectory(directory)
@@ -96,8 +97,8 @@ public final class SpoolIntake implements Closeable {
     }
 
     /**
-     * Requests another pass over the directory. The future completes on the thread of the intake; its value is true if
-     * the pass added a certificate.
+     * Requests another pass over the directory. The future completes on the thread of the intake, with true if the pass
+     * added a certificate. If the intake is stopped before the pass begins, the future never completes.
      */
     public CompletableFuture<Boolean> pass() {
         CompletableFuture<Boolean> pass = new CompletableFuture<>();
@@ -105,7 +106,7 @@ public final class SpoolIntake implements Closeable {
         return pass;
     }
 
-    /** Throws an exception if an unexpected error has ended the intake. */
+    /** Throws an {@link IllegalStateException} if an unexpected error has ended the intake. */
     public void requireNoFailure() {
         Throwable found = failure;
         if (found != null) {
@@ -114,19 +115,20 @@ public final class SpoolIntake implements Closeable {
     }
 
     /**
-     * Returns a sentence for each problem that has left files in the directory; see {@link SpoolDirectory#leftBehind}.
+     * Returns a sentence for each problem that kept files in the directory at the end of the last step; see {@link
+     * SpoolDirectory#leftBehind}.
      */
     public List<String> leftBehind() {
         return leftBehind;
     }
 
-    /** Stops the intake without waiting for it. */
+    /** Makes the intake end after its current step. Does not wait for the end. */
     public void stop() {
         stopping = true;
         passes.add(new CompletableFuture<>()); // wakes the thread
     }
 
-    /** Stops the intake, and waits at most a second for the current step. */
+    /** Stops the intake, and waits at most one second for the end of the current step. */
     @Override
     public void close() {
         stop();
