@@ -48,8 +48,8 @@ public record Settlement(Kind kind, String pcsId, String reason) {
     }
 
     /**
-     * The futures with which callers in this process await the settlement of certificates, by the sequence of the
-     * certificate in the outbox. Any thread.
+     * The futures with which callers in this process await the settlement of certificates, by the outbox sequence of
+     * the certificate. Safe for any thread.
      */
     public static final class Awaited {
         private final Map<Long, CompletableFuture<Settlement>> stages = new ConcurrentHashMap<>();
@@ -78,7 +78,10 @@ public record Settlement(Kind kind, String pcsId, String reason) {
             }
         }
 
-        /** Fails all futures, including those that are added later. The certificates remain in the outbox. */
+        /**
+         * Fails all futures that were added so far, and every future that is added later. The certificates remain in
+         * the outbox.
+         */
         public void abandon(IOException cause) {
             abandoned = cause;
             stages.values().removeIf(stage -> {
