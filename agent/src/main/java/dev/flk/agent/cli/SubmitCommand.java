@@ -111,8 +111,8 @@ final class SubmitCommand implements Callable<Integer> {
     }
 
     /**
-     * Returns the number of certificates in all files, for the progress line. Returns empty if no progress is shown, or
-     * if an input can be read only once.
+     * Returns the total number of certificates in the files, for the progress line. Returns empty if no progress is
+     * shown, or if a file can be read only once.
      */
     private OptionalLong all() throws IOException {
         if (context.terminal().isEmpty() || files.stream().anyMatch(SubmitCommand::isReadOnce)) {

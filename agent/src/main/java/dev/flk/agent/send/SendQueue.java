@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
 final class SendQueue {
     private static final int PAGE = 256;
     /**
-     * The limit of waiting retries, each of which takes memory. While this number of retries waits, no new entries are
-     * read from the outbox.
+     * The limit on the number of waiting retries, each of which takes memory. While this limit is reached, no new
+     * entries are read from the outbox.
      */
     static final int MAX_RETRIES = 50_000;
 

@@ -269,7 +269,8 @@ public final class Sender {
 
     /**
      * Takes due entries from the queue, and sends them in one request to the first backend that is ready. Returns false
-     * if no entry is due or no backend is ready; returns true even if none of the taken entries could be sent.
+     * if no entry is due, too many bytes are in flight, or no backend is ready; returns true even if none of the taken
+     * entries could be sent.
      */
     private boolean sendOne() {
         long now = nanoTicker.getAsLong();
