@@ -108,7 +108,7 @@ final class AgentSuite {
             return Integer.parseInt(rest.split("\\D", 2)[0]);
         }
 
-        /** Blocks until at most {@code max} certificates are pending; returns their number. */
+        /** Blocks until at most {@code max} certificates are pending; returns the number of pending certificates. */
         long awaitPending(long max) throws IOException, InterruptedException {
             return Program.awaitMetric(metricsPort, "flk_agent_outbox_pending", max);
         }

@@ -332,7 +332,7 @@ public final class CsvRows {
         }
     }
 
-    /** Returns whether the file has times. If not, row numbers replace them. */
+    /** Returns whether the file has times. If not, row numbers replace the times. */
     boolean hasTimes() {
         return timeColumn >= 0;
     }
@@ -472,7 +472,7 @@ public final class CsvRows {
 
     /**
      * Returns the name of the time column, as shown to users; empty if the file has no times, in which case row numbers
-     * replace them.
+     * replace the times.
      */
     public Optional<String> timeName() {
         return timeColumn < 0 ? Optional.empty() : Optional.of(shown(header.get(timeColumn)));
@@ -542,8 +542,8 @@ public final class CsvRows {
     }
 
     /**
-     * The error for a file that is not a valid CSV of measurements. The message names the line, the column if it is
-     * known, and what to do.
+     * The error for a file that is not a valid CSV of measurements. The message says what is wrong and what to do, and
+     * names the line and the column if they are known.
      */
     public static final class MalformedCsv extends Exception {
 

@@ -31,7 +31,7 @@ import java.util.concurrent.TimeUnit;
  * The follower of a growing CSV. It adds a certificate to the outbox for every complete window. The number of certified
  * windows is stored durably in a file next to the CSV, and a restart skips these windows. If a crash comes between
  * adding a certificate and storing the number, the certificate is added twice with the same {@code pcs_id}, and the
- * backend records it once. Following ends when it is stopped, or when the CSV is replaced or removed.
+ * backend records it once. Following ends when {@link #stop} is called, or when the CSV is replaced or removed.
  */
 final class CsvFollower {
     private static final long LOOK_EVERY_MILLIS = 500;
@@ -137,8 +137,8 @@ final class CsvFollower {
     }
 
     /**
-     * Waits at most half a second for following to be stopped, and returns whether it was stopped. If not, the caller
-     * looks at the file or the outbox again.
+     * Waits at most half a second for a call of {@link #stop}, and returns whether {@link #stop} was called. If not,
+     * the caller looks at the file or the outbox again.
      */
     private boolean isStopped() {
         try {
@@ -171,7 +171,7 @@ final class CsvFollower {
     }
 
     /**
-     * Requests the end of following. Following ends once the certificates of all complete windows in the file are in
+     * Requests the end of following. Following ends when the certificates of all complete windows in the file are in
      * the outbox, or the outbox is full. Does not block. Any thread.
      */
     void stop() {

@@ -100,7 +100,7 @@ final class SubmitCommand implements Callable<Integer> {
         }
     }
 
-    /** Returns whether an input can be read only once, like standard input or a pipe. */
+    /** Returns whether an input can be read only once, such as standard input or a pipe. */
     private static boolean isReadOnce(String file) {
         Path path = Path.of(file);
         return file.equals("-") || (Files.exists(path) && !Files.isRegularFile(path) && !Files.isDirectory(path));

@@ -72,7 +72,8 @@ final class AgeClock {
     }
 
     /**
-     * @param lastSending the last sending that the outbox recorded before this process started; empty if there was none
+     * @param lastSending the last sending that the outbox recorded before this process started; empty if the outbox had
+     *     recorded no sending
      */
     AgeClock(InstantSource clock, LongSupplier nanoTicker, Optional<LastSending> lastSending) {
         this.clock = clock;

@@ -64,8 +64,8 @@ public final class BackendClient {
     }
 
     /**
-     * Returns the earliest expiry of a certificate in the chain that the backend presented with its last answer; empty
-     * without TLS or before the first answer.
+     * Returns the earliest expiry of a certificate in the chain that the backend presented for its last answer; empty
+     * before the first answer, and for a backend without TLS.
      */
     Optional<Instant> certificateEnd() {
         return certificateEnd;
@@ -94,8 +94,8 @@ public final class BackendClient {
     }
 
     /**
-     * Requests {@code /health}. The answer shows whether the backend serves, and its {@code Date} is the backend's
-     * time.
+     * Requests {@code /health}. The answer shows whether the backend serves, and contains the backend's time as {@code
+     * Date}.
      */
     public void health(BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
         exchange(request("/health", "text/plain").GET(), MAX_SINGLE_BYTES, ended);

@@ -17,8 +17,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The sender's view of one backend: its connections, its circuit breaker, the offset of its clock, and the number of
- * certificates that may be in flight to it. Owned by the sender's thread.
+ * The sender's view of one backend: the connections, the circuit breaker, the clock offset, and the number of
+ * certificates that may be in flight to the backend. Owned by the sender's thread.
  */
 final class BackendLink {
     private static final int OUTAGES_TO_OPEN = 4;

@@ -127,7 +127,8 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
     }
 
     /**
-     * Returns the earliest time at which a certificate in the peer's chain expires; empty if the peer presented none.
+     * Returns the earliest time at which a certificate in the peer's chain expires; empty if the peer presented no
+     * certificate.
      */
     static Optional<Instant> endOfPeer(SSLSession session) {
         try {

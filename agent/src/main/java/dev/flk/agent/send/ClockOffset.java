@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A {@code Date} that agrees with the last measurement is accepted at once. It agrees if the offset is nearly the
  * same, or if the backend's clock has advanced by the elapsed time. Any other {@code Date} may be wrong, for example
- * because a proxy has set it; it is accepted once {@value #AGREEING} consecutive answers agree with each other. Before
- * the first measurement, the agent's clock is assumed to be right.
+ * because a proxy has set it; it is accepted only when {@value #AGREEING} consecutive answers agree with each other.
+ * Before the first measurement, the agent's clock is assumed to be right.
  *
  * <p>{@code Date} has whole seconds, and is therefore half a second behind the backend's clock on average. An offset
  * that may be due only to this rounding and to the duration of the request counts as zero. The duration of a request is
@@ -74,7 +74,7 @@ final class ClockOffset {
 
     /**
      * Measures the offset from the {@code Date} of an answer. The answer has just arrived, {@code roundTripNanos} after
-     * its request was sent.
+     * the request was sent.
      *
      * @return empty if the measurement was accepted; otherwise the measured offset, which is not used
      */
@@ -98,7 +98,7 @@ final class ClockOffset {
 
     /**
      * Returns the offset at {@code now} on the assumption that the backend's clock has advanced by the elapsed time
-     * since the last measurement. This differs from the last offset if the agent's clock was changed since then.
+     * since the last measurement. The result differs from the last offset if the agent's clock was changed since then.
      */
     private Duration byElapsedTime(Instant now) {
         return Duration.between(now, measuredAt.plusNanos(nanoTicker.getAsLong() - measuredAtNanos))

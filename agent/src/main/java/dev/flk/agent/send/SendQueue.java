@@ -93,7 +93,7 @@ final class SendQueue {
         }
     }
 
-    /** Adds an entry to be sent once it is due. Usually the entry was sent before. */
+    /** Adds an entry, which will be sent when it is due. Usually the entry was sent before. */
     void retry(Queued queued) {
         retries.add(queued);
     }

@@ -37,9 +37,9 @@ import org.slf4j.LoggerFactory;
 /**
  * The sender of the certificates in the outbox. One thread, the sender's thread, calls {@link #step} and {@link #await}
  * in a loop and does all the work; other threads only add tasks for that thread. Up to {@code maxInFlight} certificates
- * wait for an answer at the same time; the others wait in the outbox. Before a certificate is sent, the outbox records
- * the sending on disk, because the certificate may have arrived even if no answer comes. Durations are measured on a
- * ticker that starts near 0.
+ * wait for an answer at the same time; all other certificates wait in the outbox. Before a certificate is sent, the
+ * outbox records the sending on disk, because the certificate may have arrived even if no answer comes. Durations are
+ * measured on a ticker that starts near 0.
  */
 public final class Sender {
     private static final Logger LOG = LoggerFactory.getLogger(Sender.class);
@@ -115,7 +115,7 @@ public final class Sender {
      */
     public record CertificateEnds(Optional<Instant> client, Optional<Instant> endpoint) {}
 
-    /** The objects that depend on the configuration, and are replaced when it changes. */
+    /** The objects that depend on the configuration. They are replaced when the configuration changes. */
     private final class Configured {
         private final SendOptions options;
         private final Backoff backoff;
@@ -324,8 +324,8 @@ public final class Sender {
     }
 
     /**
-     * Records in the outbox that the batch is being sent. Sends the batch once the record is on disk or the disk has
-     * failed.
+     * Records in the outbox that the batch is being sent. Sends the batch as soon as the record is on disk or the disk
+     * has failed.
      */
     private void send(Batch batch, BackendLink link, Age age) {
         AnswerHandler handler = configured.handler;
@@ -361,7 +361,10 @@ public final class Sender {
         link.ended(batch.size());
     }
 
-    /** Requests the health and the time of a backend. Until the answer, no other request is sent to that backend. */
+    /**
+     * Requests the health and the time of a backend. Until the answer arrives, no other request is sent to that
+     * backend.
+     */
     private void requestClock(BackendLink link) {
         long sentNanos = nanoTicker.getAsLong();
         link.clockRequested();

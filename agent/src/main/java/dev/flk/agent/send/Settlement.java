@@ -56,8 +56,8 @@ public record Settlement(Kind kind, String pcsId, String reason) {
         private volatile @Nullable IOException abandoned;
 
         /**
-         * Adds a future for a certificate. The future completes on a thread of the common pool once the certificate is
-         * settled. It fails if this process will no longer settle the certificate.
+         * Adds a future for a certificate. The future completes on a thread of the common pool when the certificate is
+         * settled. The future fails if this process will no longer settle the certificate.
          */
         public void add(long sequence, CompletableFuture<Settlement> stage) {
             stages.put(sequence, stage);

@@ -14,9 +14,9 @@ import org.jspecify.annotations.Nullable;
  * The hold on shards with rejected signatures; it distinguishes a bad certificate from a wrong key. After a 401, the
  * entries of the shard are held back, because perhaps the backend does not know the key yet, or does not accept the key
  * for this shard. Meanwhile one entry at a time is sent as a probe, with backoff. An entry counts as bad only after
- * three events in this order. First, its signature is rejected. Then, another entry of the shard is sent and accepted.
- * Finally, the first entry is sent again and rejected again. The order matters because a slow answer may concern a key
- * that the backend no longer uses. Owned by the sender's thread.
+ * three events in this order. First, the signature of the entry is rejected. Then, another entry of the shard is sent
+ * and accepted. Finally, the first entry is sent again and rejected again. The order matters because a slow answer may
+ * concern a key that the backend no longer uses. Owned by the sender's thread.
  */
 final class SignatureHold {
     private final SendQueue queue;
@@ -31,8 +31,8 @@ final class SignatureHold {
     private long mark;
 
     /**
-     * The value of {@link #mark} at the last change of the key. Entries sent at this mark or a lower one were signed
-     * with an old key.
+     * The value of {@link #mark} at the last change of the key. Entries that were sent at this value or a lower value
+     * were signed with an old key.
      */
     private long resetAt = -1;
 
