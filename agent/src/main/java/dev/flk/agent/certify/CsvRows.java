@@ -90,8 +90,9 @@ public final class CsvRows {
      * @param time the column of the times. If empty, the times are in the column named {@code timestamp}; in a file
      *     without a header, in the first of several columns
      * @param values one to three columns of values; a text may name several columns, separated by commas. If the list
-     *     is empty, the values are in those of the columns {@code x}, {@code y} and {@code z} that exist; in a file
-     *     without a header, in the first three columns apart from the time; in a file without times, in its only column
+     *     is empty, the values are in the columns {@code x}, {@code y} and {@code z}, of which at least one must exist;
+     *     in a file without a header, in the first three columns apart from the time; in a file without times, in its
+     *     only column
      */
     public record Columns(Optional<String> time, List<String> values) {
         /** The default columns. */
