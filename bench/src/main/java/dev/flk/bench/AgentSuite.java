@@ -15,8 +15,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The suite of the agent, which has 64 MiB of heap. Certificates are posted to the agent, which confirms them after a
- * disk force; and the agent sends a backlog to a backend on the same machine.
+ * The suite that measures an agent with 64 MiB of heap. One subject posts certificates to the agent, which confirms
+ * them after a disk force. In the other subject, the agent sends a backlog to a backend on the same machine.
  */
 final class AgentSuite {
     private static final String APPEND = "append, 16 producers";
@@ -108,7 +108,7 @@ final class AgentSuite {
             return Integer.parseInt(rest.split("\\D", 2)[0]);
         }
 
-        /** Blocks until at most {@code max} certificates are pending; returns their number. */
+        /** Blocks until at most {@code max} certificates are pending; returns the number of pending certificates. */
         long awaitPending(long max) throws IOException, InterruptedException {
             return Program.awaitMetric(metricsPort, "flk_agent_outbox_pending", max);
         }

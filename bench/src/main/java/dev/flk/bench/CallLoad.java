@@ -14,7 +14,7 @@ import java.util.concurrent.TimeUnit;
 import org.HdrHistogram.Histogram;
 import org.jspecify.annotations.Nullable;
 
-/** Clients of a gRPC server on this machine. Each makes its next call as soon as the previous one completes. */
+/** Clients of a gRPC server on this machine. Each client makes its next call as soon as its previous call completes. */
 final class CallLoad implements Closeable {
     private static final int MAX_CHANNELS = 4;
 

@@ -22,8 +22,8 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 
 /**
- * The pure steps from the body of a submission to its response. Each invocation uses the next of many bodies; with a
- * single body, the processor would predict all branches.
+ * Benchmarks of the pure steps between the body of a submission and the response. Each invocation uses the next of many
+ * bodies; with a single body, the processor would predict all branches.
  */
 @State(Scope.Thread)
 public class CertificateSteps {
@@ -66,7 +66,7 @@ public class CertificateSteps {
         return next;
     }
 
-    /** Runs the step parse. */
+    /** Runs the step <i>parse</i>. */
     @Benchmark
     public ParsedCertificate parse() throws MalformedCertificate {
         return CertificateReader.parse(bodies[next()]);
@@ -89,13 +89,15 @@ public class CertificateSteps {
         return ed25519.verify(one.canonicalForm(), one.sig());
     }
 
-    /** Runs the step format, which also computes the id and both digests. */
+    /** Runs the step <i>format</i>, which also computes the id and both digests. */
     @Benchmark
     public Certificate check() throws MalformedCertificate {
         return parsed[next()].check(NOW, SKEW);
     }
 
-    /** Runs the step decide, without rendering the body: recomputes D̂, regime and budget, and applies the rules. */
+    /**
+     * Runs the step <i>decide</i>, without rendering the body: recomputes D̂, regime and budget, and applies the rules.
+     */
     @Benchmark
     public Verdict verify() {
         return verifier.verify(certificates[next()]);
@@ -112,7 +114,10 @@ public class CertificateSteps {
         return Sha256.of(bodies[next()]);
     }
 
-    /** Runs the steps from parse to decide with an HMAC: the work of an event loop between request and look-up. */
+    /**
+     * Runs all steps from <i>parse</i> to <i>decide</i>, with an HMAC. This is the work of an event loop between the
+     * request and the look-up of the id.
+     */
     @Benchmark
     public byte[] wholeWay() throws MalformedCertificate {
         ParsedCertificate one = CertificateReader.parse(bodies[next()]);

@@ -29,7 +29,7 @@ final class Certificates {
     /**
      * Creates a source of certificates of about 500 bytes.
      *
-     * @param merkleRoot 64 hexadecimal digits that no other source of this run has
+     * @param merkleRoot 64 hexadecimal digits that no other source of certificates for the same backend uses
      */
     public Certificates(Signer signer, String merkleRoot) {
         this(signer, merkleRoot, DEFAULT_ELEMENTS);

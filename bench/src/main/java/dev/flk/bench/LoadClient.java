@@ -256,7 +256,10 @@ final class LoadClient implements AutoCloseable {
             return in.position() >= end;
         }
 
-        /** Checks the status, and the status of each line in the response to a batch. */
+        /**
+         * Checks the response. For a single certificate, checks the status; for a batch, checks the number of lines and
+         * the status of each line.
+         */
         void require(String status, int lines) throws IOException {
             if (lines == 1) {
                 require(startsWith(STATUS_AT, status));

@@ -19,7 +19,7 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** Benchmarks of appends to a log on disk. Each append waits until its records are forced. */
+/** Benchmarks of appends to a log on disk. Each append waits until its records are forced to disk. */
 @State(Scope.Thread)
 public class LogSteps {
     /** The system property with the directory of the log. */

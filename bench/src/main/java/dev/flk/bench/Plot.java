@@ -150,7 +150,7 @@ final class Plot {
         return top + PANEL_HEIGHT - BOTTOM - (PANEL_HEIGHT - BOTTOM - TOP) * value / axisLimit;
     }
 
-    /** Returns the least of 1, 2, 5, 10, 20, … that is not below {@code largest}. */
+    /** Returns the smallest number that is 1, 2 or 5 times a power of ten and not below {@code largest}. */
     static double axisLimit(double largest) {
         double power = Math.pow(10, Math.floor(Math.log10(largest)));
         for (double factor : new double[] {1, 2, 5, 10}) {

@@ -111,6 +111,8 @@ final class Program implements Closeable {
     /**
      * Blocks until the program has printed a matching line, and returns the first such line. The line may have been
      * printed before the call.
+     *
+     * @throws IOException if the program ends without printing such a line, or does not print it within two minutes
      */
     String awaitLine(Predicate<String> condition) throws IOException, InterruptedException {
         long deadline = System.nanoTime() + TIMEOUT.toNanos();
@@ -147,8 +149,8 @@ final class Program implements Closeable {
     }
 
     /**
-     * A meter of processor time. It must be run at the start and at the end of a measurement; it then contains the
-     * processor time that the program used between these two runs.
+     * A meter of processor time. The meter must be run at the start and at the end of a measurement; afterwards, it
+     * contains the processor time that the program used between these two runs.
      */
     final class CpuTime implements Runnable {
         private long readNanos;
@@ -189,8 +191,8 @@ final class Program implements Closeable {
     }
 
     /**
-     * Blocks until a metric is at most {@code max}; returns its value. Each read makes the program render its metrics,
-     * which counts towards the program's processor time.
+     * Blocks until a metric is at most {@code max}, and returns the value of the metric. Each read makes the program
+     * render its metrics, which counts towards the program's processor time.
      *
      * @param port the port that serves {@code /metrics}
      * @throws IOException if the metric does not exist, or is still above {@code max} after five minutes

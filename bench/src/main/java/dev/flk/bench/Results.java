@@ -61,7 +61,7 @@ record Results(
         return new Results(suite, unit, base, figures, List.of(targets));
     }
 
-    /** The rounds of one subject. */
+    /** The samples of one subject, one for each round. */
     public record Figures(
             @JsonProperty("name") String subject,
             @JsonProperty("rounds") List<Sample> samples) {
@@ -89,7 +89,7 @@ record Results(
      *
      * @param perSecond certificates, records, operations or forces per second
      * @param p50Millis the median latency
-     * @param cpuMicros the server's processor time per certificate or operation
+     * @param cpuMicros the server's processor time per certificate or operation; for a single step, its duration
      * @param residentMebibytes the server's resident memory
      * @param allocatedBytes the heap allocated per operation of a single step
      */

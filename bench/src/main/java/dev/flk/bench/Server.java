@@ -51,14 +51,14 @@ record Server(Program program, int port) implements Closeable {
     /** The HMAC secret of all measured backends. */
     static final String SECRET = "bench-key";
 
-    /** Starts the bare Netty server. */
+    /** Starts a {@link BareServer}. */
     static Server bare(Path directory) throws IOException, InterruptedException {
         return own(BareServer.class, directory);
     }
 
     /**
      * Starts a backend with its data in {@code directory}. Apart from {@code settings}, its configuration differs from
-     * the default only in the address, the key, a raised {@code TOKEN_RATE}, and the state, which is off.
+     * the default only in the address, the key, a raised {@code TOKEN_RATE}, and the state service, which is off.
      */
     static Server backend(Path directory, List<String> jvmOptions, Map<String, String> settings)
             throws IOException, InterruptedException {
@@ -76,7 +76,7 @@ record Server(Program program, int port) implements Closeable {
         return new Server(program, port);
     }
 
-    /** Starts a backend with the state on. The port of the returned server is the port of the state. */
+    /** Starts a backend with the state service on. The port of the returned server is the port of the state service. */
     static Server state(Path directory, List<String> jvmOptions) throws IOException, InterruptedException {
         Program program =
                 backend(directory, jvmOptions, Map.of("STATE_PORT", "0")).program();
@@ -85,7 +85,8 @@ record Server(Program program, int port) implements Closeable {
     }
 
     /**
-     * Starts a gRPC server with default settings, which only returns responses of the size of the state's responses.
+     * Starts a gRPC server with default settings that answers every call with a fixed response, of the size of the
+     * responses of the state service.
      */
     static Server bareGrpc(Path directory) throws IOException, InterruptedException {
         return own(BareGrpcServer.class, directory);
@@ -158,8 +159,9 @@ record Server(Program program, int port) implements Closeable {
     }
 
     /**
-     * A server as an upper bound: plain Netty with as many event loops as the backend. It reads every request and
-     * returns a response of the size of an outcome. It runs in a process of its own and prints its port.
+     * A server whose throughput is an upper bound for the backend: plain Netty with as many event loops as the backend.
+     * It reads every request and returns a response of the size of an outcome. It runs in a process of its own and
+     * prints its port.
      */
     public static final class BareServer {
         private static final byte[] BODY = ("{\"accepted\":true,\"recomputed_D_hat\":1.0,\"recomputed_budget\":0.26,"

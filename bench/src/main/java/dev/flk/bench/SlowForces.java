@@ -16,7 +16,7 @@ import org.objectweb.asm.Type;
 
 /**
  * A Java agent that simulates a slow disk for the log of one program: after each force of a log file, the thread waits.
- * Forces by RocksDB are not delayed, because no request waits for them.
+ * Forces by RocksDB are not delayed; no request waits for these forces.
  */
 public final class SlowForces implements ClassFileTransformer {
     private static final String FORCING_CLASS = "dev/flk/wal/files/DiskFiles$Channel";

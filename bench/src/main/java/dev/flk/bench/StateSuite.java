@@ -34,7 +34,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * The suite that compares the state of agents with a bare gRPC server and etcd. Each of up to 64 clients has its own
+ * The suite that compares the state service with a bare gRPC server and etcd. Each of up to 64 clients has its own
  * keys, with values of about 250 bytes.
  */
 final class StateSuite {
@@ -141,9 +141,10 @@ final class StateSuite {
     }
 
     /**
-     * Measures the rate at which the record catches up with the backlog that the previous load has left. Only the
-     * middle part counts, because the record pauses at first and slows down at the end. This subject must directly
-     * follow that load, without any other load in parallel; it waits until the backlog is empty.
+     * Measures the rate at which the record of outcomes catches up with the backlog that the previous load has left.
+     * Only the time in which the backlog shrinks from 90 to 10 percent counts, because the record pauses at first and
+     * slows down at the end. This subject must directly follow that load, without any other load in parallel; it waits
+     * until the backlog is empty.
      */
     private static Sample catchUp(Server server) throws IOException, InterruptedException {
         long backlog = awaitLag(server, Long.MAX_VALUE);

@@ -24,12 +24,12 @@ final class Stock {
         this.repeats = repeats;
     }
 
-    /** Creates a stock of requests with one certificate each. */
+    /** Creates an empty stock for requests with one certificate each. */
     public static Stock ofSingles(String path, Certificates certificates) {
         return new Stock(() -> request(path, "application/json", certificates.next()), 1, false);
     }
 
-    /** Creates a stock of requests with several certificates each. */
+    /** Creates an empty stock for requests with {@code lines} certificates each. */
     public static Stock ofBatches(String path, Certificates certificates, int lines) {
         return new Stock(
                 () -> {
@@ -44,7 +44,7 @@ final class Stock {
                 false);
     }
 
-    /** Returns an empty stock of the same kind that repeats its requests in turn. */
+    /** Returns an empty stock for requests of the same kind. Once filled, the stock repeats its requests in turn. */
     public Stock repeating() {
         return new Stock(maker, itemsPerRequest, true);
     }
@@ -58,7 +58,7 @@ final class Stock {
         return request.toByteArray();
     }
 
-    /** Makes requests until the stock has {@code count}. */
+    /** Makes requests until the stock contains at least {@code count} requests. */
     public void fill(long count) {
         while (requests.size() < count) {
             requests.add(maker.get());

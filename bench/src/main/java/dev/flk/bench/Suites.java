@@ -67,7 +67,7 @@ final class Suites {
         Results run(Workbench bench) throws IOException, InterruptedException;
     }
 
-    /** Returns all suites by name; those that run by default are first. */
+    /** Returns all suites by name; the suites that run by default come first. */
     static Map<String, Suite> all() {
         Map<String, Suite> all = new LinkedHashMap<>();
         DEFAULT.forEach(suite -> all.put(suite.name(), suite));

@@ -77,8 +77,8 @@ final class Workbench implements Closeable {
     }
 
     /**
-     * Warms up subjects whose rates will be compared to within a tenth. This is necessary because a backend gets faster
-     * over its first 100,000 requests.
+     * Warms up subjects whose rates will be compared with a precision of a tenth. The warm-up is necessary because a
+     * backend gets faster over its first 100,000 requests.
      */
     void warmUp(List<Subject> subjects) throws IOException, InterruptedException {
         for (int round = 1; round <= WARM_UPS; round++) {
@@ -251,7 +251,7 @@ final class Workbench implements Closeable {
         return keep(Server.backend(directory(name), all, Map.of()));
     }
 
-    /** Starts a backend in a directory that may contain data; the caller closes it. */
+    /** Starts a backend in a directory that may contain data. The caller closes the returned server. */
     Server start(Path directory) throws IOException, InterruptedException {
         return Server.backend(directory, backendJvm, Map.of());
     }
@@ -283,7 +283,7 @@ final class Workbench implements Closeable {
             try {
                 open.pop().close();
             } catch (IOException e) {
-                failure = e; // Close the others nevertheless.
+                failure = e; // Close the remaining parts nevertheless.
             }
         }
         if (failure != null) {
@@ -313,7 +313,7 @@ final class Workbench implements Closeable {
         /**
          * The number and duration of the rounds.
          *
-         * @param rounds the number of rounds, whose median is reported
+         * @param rounds the number of rounds that count; the median over these rounds is reported
          * @param warmUp the duration of the warm-up in each round, which is not counted
          * @param measured the duration of each round after its warm-up
          */

@@ -8,8 +8,9 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * A builder of a certificate from measurements in memory. The certificate is identical, byte for byte, to the one that
- * {@code flk agent certify} computes from a CSV file with the same numbers. For one thread.
+ * A builder of a certificate from measurements in memory. The certificate is identical, byte for byte, to the
+ * certificate that {@code flk agent certify} computes if the same numbers are a complete window of a CSV file. For one
+ * thread.
  */
 public final class CertificateBuilder {
     private final String shardId;
@@ -63,7 +64,7 @@ public final class CertificateBuilder {
         return new IllegalArgumentException("row " + (rows.size() + 1) + " " + what);
     }
 
-    /** Returns the certificate as JSON in UTF-8, unsigned; the agent signs it before it sends it. */
+    /** Returns the unsigned certificate as JSON in UTF-8. The agent signs a certificate when sending it. */
     public byte[] build() {
         return Certifier.certificate(new Window(epoch, rows, true, false), shardId);
     }

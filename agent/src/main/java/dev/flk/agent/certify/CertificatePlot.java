@@ -17,8 +17,8 @@ import java.util.stream.IntStream;
 import org.apache.commons.math3.stat.StatUtils;
 
 /**
- * An SVG plot of the claims of certificates: the fit of D̂ in one window, and D̂ and coh★ of all windows. The
- * background colour of a window shows its regime. Pure.
+ * An SVG plot of the claims of certificates: the fit of D̂ in the window with the median D̂, and the values of D̂ and
+ * coh★ for all windows. The background colour of a window shows its regime. Pure.
  */
 public final class CertificatePlot {
     private static final int WIDTH = 760;
@@ -119,8 +119,8 @@ public final class CertificatePlot {
     }
 
     /**
-     * Draws log2 of the number of occupied boxes over log2 of the scale, and a line with slope D̂. The intercept of the
-     * line is the median of y − D̂·x over all drawn points.
+     * Draws y, the log2 of the number of occupied boxes, over x, the log2 of the scale, and a line with slope D̂. The
+     * intercept of the line is the median of y − D̂·x over all drawn points.
      */
     private void drawSlope(Claim one) {
         double[] x = one.scales().stream().mapToDouble(CertificatePlot::log2).toArray();

@@ -37,8 +37,8 @@ import java.util.function.Consumer;
 
 /**
  * The computation of an unsigned certificate for each window. D̂, regime and budget are computed by the verifier's
- * functions with the default policy. The backend uses the same functions and therefore gets the same results. The
- * {@code pcs_id} depends only on the rows, the epoch and the shard. Not safe for several threads.
+ * functions with the default policy. A backend with the default policy uses the same functions and therefore gets the
+ * same results. The {@code pcs_id} depends only on the rows, the epoch and the shard. Not safe for several threads.
  */
 public final class Certifier {
     /** The setting of the shard. */
@@ -55,7 +55,7 @@ public final class Certifier {
 
     /**
      * The character that Java substitutes for bytes of the command line that the locale cannot decode. A shard id with
-     * this character is rejected, because different ids would become equal.
+     * this character is rejected, because different ids on the command line could become the same text.
      */
     private static final char UNREADABLE = '\uFFFD';
 
@@ -63,7 +63,7 @@ public final class Certifier {
     private static final int LONGEST_SHARD_ID = 256;
     private static final String BEGINNING = "{\"pcs_id\":\"";
     private static final int LONGEST_CERTIFICATE_BYTES = 1 << 16;
-    // certificates contain only times in the years 1 to 9999, because RFC 3339 can express only these
+    // times outside the years 1 to 9999 are left out of certificates, because RFC 3339 requires a year of four digits
     private static final double FIRST_SECOND =
             Instant.parse("0001-01-01T00:00:00Z").getEpochSecond();
     private static final double LAST_SECOND =
@@ -97,7 +97,8 @@ public final class Certifier {
      * Returns the certificates of all windows of a CSV file, in order, as JSON in UTF-8. If any line of the file has a
      * mistake, the entire call fails.
      *
-     * @throws MalformedCsv if a line has a mistake, which the message locates; or if the file has no rows
+     * @throws MalformedCsv if a line has a mistake, or if the file has no rows. For a mistake, the message names the
+     *     line
      */
     public List<byte[]> certify(CsvRows csv, Windows windows) throws IOException, MalformedCsv {
         List<byte[]> certificates = new ArrayList<>();
@@ -109,8 +110,8 @@ public final class Certifier {
     }
 
     /**
-     * Certifies each window of a growing CSV as soon as it is complete, until the stream ends. Rows after the last
-     * complete window are not certified.
+     * Certifies each window of a growing CSV as soon as the window is complete, until the stream ends. Rows after the
+     * last complete window are not certified.
      *
      * @param each a consumer of the certificates, in order
      * @throws MalformedCsv if a line has a mistake; the message names the line. Windows that were complete before that
@@ -274,7 +275,7 @@ public final class Certifier {
 
     /**
      * Returns the content of the certificate's {@code ft.fallbacks}: the reasons why the claims of this window are
-     * unreliable. Most windows have none.
+     * unreliable. Returns an empty list for most windows.
      */
     private static List<String> fallbacks(Window window, long[] boxes) {
         List<String> fallbacks = new ArrayList<>();

@@ -33,9 +33,9 @@ import java.util.zip.GZIPInputStream;
  * @param decimal the decimal separator, a point or a comma; if empty, both are accepted, but a comma only if commas do
  *     not separate the cells
  * @param missing the texts that mean that a cell is empty, besides blank text
- * @param timeFormat the format of times; empty if they are numbers or in ISO 8601
+ * @param timeFormat the format of times; empty if times are numbers or in ISO 8601
  * @param zone the zone that applies to times without a zone
- * @param isSorted whether to sort the rows by time, which requires all of them in memory
+ * @param isSorted whether to sort the rows by time, for which all rows must be in memory
  */
 public record CsvFormat(
         boolean hasHeader,
@@ -70,8 +70,8 @@ public record CsvFormat(
     }
 
     /**
-     * Returns the formatter for a pattern of {@link DateTimeFormatter}. It accepts English names of months and days, in
-     * upper or lower case.
+     * Returns the formatter for a pattern of {@link DateTimeFormatter}. The formatter accepts English names of months
+     * and days, in upper or lower case.
      */
     public static DateTimeFormatter timeFormat(String pattern) {
         return new DateTimeFormatterBuilder()
@@ -85,7 +85,10 @@ public record CsvFormat(
         return Arrays.equals(firstTwo(stream), GZIP);
     }
 
-    /** Returns the text of a stream, decompressed, without a byte order mark. */
+    /**
+     * Returns a reader of the text of a stream. If the stream is compressed with gzip, the reader decompresses it. The
+     * text does not include a byte order mark.
+     */
     BufferedReader text(InputStream stream) throws IOException {
         InputStream bytes = new BufferedInputStream(stream);
         if (isGzip(bytes)) {

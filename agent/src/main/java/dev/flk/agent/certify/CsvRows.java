@@ -32,15 +32,16 @@ import org.jspecify.annotations.Nullable;
  * 1517363399.650,-122.197,46.2035,3.28
  * </pre>
  *
- * The separator is a comma, a semicolon or a tab, whichever is most frequent in the first line; a line like {@code
- * sep=;} before it, as Excel writes it, takes precedence. By default, numbers may
- * have a decimal comma if the separator is a semicolon or a tab. A time is a number or a text in ISO 8601 (in UTC if it
- * has no zone). A number with an absolute value below 1e11 is in seconds since 1970, one below 1e14 is in milliseconds,
- * and any other is an error. Times must increase, unless the format sorts the rows. A file with one column has no times;
- * row numbers replace them. Rows in which the time or a value is empty are skipped and counted. {@code NaN}, {@code Infinity} and numbers that overflow a double are
- * errors: replacing them would put invented values into a certificate. Quotes, spaces around a number, blank lines,
- * CRLF line ends, a byte order mark and further columns are allowed. A file may be compressed with gzip.
- * {@link CsvFormat} contains the properties that a file does not show.
+ * The separator is a comma, a semicolon or a tab, whichever is most frequent in the first line. If the file begins with
+ * a line such as {@code sep=;}, as Excel writes it, that line determines the separator instead. By default, numbers may
+ * have a decimal comma if the separator is a semicolon or a tab. A time is a number or a text in ISO 8601 (in UTC if
+ * the text has no zone). A time whose absolute value is below 1e11 is in seconds since 1970; a time whose absolute
+ * value is below 1e14 is in milliseconds; any larger number is an error. Times must increase, unless the format sorts
+ * the rows. A file with one column has no times; row numbers replace them. Rows in which the time or a value is empty
+ * are skipped and counted. {@code NaN}, {@code Infinity} and numbers that overflow a double are errors: replacing them
+ * would put invented values into a certificate. Quotes, spaces around a number, blank lines, CRLF line ends, a byte
+ * order mark and further columns are allowed. A file may be compressed with gzip. {@link CsvFormat} contains the
+ * properties that a file does not show.
  */
 public final class CsvRows {
     private static final int MOST_VALUES = 3;
@@ -55,26 +56,26 @@ public final class CsvRows {
 
     private static final double MOST_MILLIS = 1e14;
     private static final int MAX_CHARS = 1 << 16;
-    /** The largest number of rows to sort; they take about 60 bytes each. */
+    /** The largest number of rows to sort. All rows are then in memory; each row takes about 60 bytes. */
     private static final int MOST_SORTED = 5_000_000;
 
     private static final Pattern EXCEL_SEPARATOR = Pattern.compile("(?i)sep=([,;\t])\\s*");
 
     private final CsvFormat format;
     private final Iterator<CsvRecord> records;
-    /** The number of lines before those that {@link #records} reads. */
+    /** The number of lines of the file before the first line that {@link #records} reads. */
     private final long linesBefore;
 
     private final char separator;
     private final List<String> header;
-    /** The index of the time column; -1 if the file has none. */
+    /** The index of the time column; -1 if the file has no time column. */
     private final int timeColumn;
 
     private final List<Integer> valueColumns;
     /** The first record, if the file has no header and the record was not returned yet; otherwise null. */
     private @Nullable CsvRecord first;
 
-    /** The rows in the order of time; null if the rows are not sorted, or not read yet. */
+    /** The rows in the order of time; null if the format does not sort the rows, or if the rows were not read yet. */
     private @Nullable Iterator<Row> sorted;
 
     private long line;
@@ -86,11 +87,12 @@ public final class CsvRows {
     /**
      * The columns to read. A column is given by its name or, if no column has that name, by its number, from 1.
      *
-     * @param time the column of the times; if empty, the column named {@code timestamp}; in a file without a header,
-     *     the first column
-     * @param values one to three columns of values, as one text per column or as a text with several columns, separated
-     *     by commas; if empty, the existing columns among {@code x}, {@code y} and {@code z}; in a file without a
-     *     header, the first three columns apart from the time
+     * @param time the column of the times. If empty, the times are in the column named {@code timestamp}; in a file
+     *     without a header, in the first of several columns
+     * @param values one to three columns of values; a text may name several columns, separated by commas. If the list
+     *     is empty, the values are in the columns {@code x}, {@code y} and {@code z}, of which at least one must exist;
+     *     in a file without a header, in the first three columns apart from the time; in a file without times, in its
+     *     only column
      */
     public record Columns(Optional<String> time, List<String> values) {
         /** The default columns. */
@@ -331,7 +333,7 @@ public final class CsvRows {
         }
     }
 
-    /** Returns whether the file has times. If not, row numbers replace them. */
+    /** Returns whether the file has times. If not, row numbers replace the times. */
     boolean hasTimes() {
         return timeColumn >= 0;
     }
@@ -433,8 +435,8 @@ public final class CsvRows {
     }
 
     /**
-     * Replaces a decimal comma with a point. Returns the text unchanged if numbers have no decimal comma, or if the
-     * text contains a point.
+     * Replaces a decimal comma with a point. Returns the text unchanged if numbers of this file can't have a decimal
+     * comma, or if the text contains a point.
      */
     private String withPoint(String text) {
         boolean hasComma = format.decimal().map(decimal -> decimal == ',').orElse(separator != ',');
@@ -471,7 +473,7 @@ public final class CsvRows {
 
     /**
      * Returns the name of the time column, as shown to users; empty if the file has no times, in which case row numbers
-     * replace them.
+     * replace the times.
      */
     public Optional<String> timeName() {
         return timeColumn < 0 ? Optional.empty() : Optional.of(shown(header.get(timeColumn)));
@@ -508,7 +510,7 @@ public final class CsvRows {
      *
      * @param timestampSeconds the time in seconds since 1970, with a fraction; the number of the row if the file has no
      *     times
-     * @param values the number of values, 1 to 3; missing values of y and z are 0
+     * @param values the number of values, 1 to 3. If there is no second or third value, {@code y} or {@code z} is 0
      */
     record Row(double timestampSeconds, int values, double x, double y, double z) {
 
@@ -526,9 +528,9 @@ public final class CsvRows {
         }
 
         /**
-         * Returns the row as {@code timestamp,x,y,z}, without missing values. Each number is the shortest text that
-         * parses to the same value. The certificate is computed from this text, not from the text in the file, because
-         * {@code 1.50} and {@code 1.5} are the same measurement.
+         * Returns the row as {@code timestamp,x,y,z}, or with fewer values if the row has fewer. Each number is the
+         * shortest text that parses to the same value. The certificate is computed from this text, not from the text in
+         * the file, because {@code 1.50} and {@code 1.5} are the same measurement.
          */
         String text() {
             StringBuilder text = new StringBuilder(CanonicalDouble.print(timestampSeconds));
@@ -541,8 +543,8 @@ public final class CsvRows {
     }
 
     /**
-     * The error for a file that is not a valid CSV of measurements. The message names the line, the column if it is
-     * known, and what to do.
+     * The error for a file that is not a valid CSV of measurements. The message says what is wrong and what to do, and
+     * names the line and the column if they are known.
      */
     public static final class MalformedCsv extends Exception {
 

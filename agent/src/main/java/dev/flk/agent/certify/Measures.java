@@ -17,8 +17,8 @@ final class Measures {
     private Measures() {}
 
     /**
-     * Divides the unit cube into {@code scale³} boxes, for each of {@link #SCALES}, and returns the number of boxes
-     * that contain a point. Each number is at least 1 and at most the number of points.
+     * For each of {@link #SCALES}, divides the unit cube into {@code scale³} boxes and counts the boxes that contain a
+     * point. Returns the counts in the order of the scales. Each count is at least 1 and at most the number of points.
      */
     static long[] boxCounts(UnitCube points) {
         long[] counts = new long[SCALES.length];
@@ -43,8 +43,9 @@ final class Measures {
 
     /**
      * Returns the size of bytes compressed with zlib at level {@value #ZLIB_LEVEL}, divided by their original size. The
-     * result is at most 1: exactly 1 if there are no bytes or they do not compress. This is the only value of a
-     * certificate that may differ slightly between builds of zlib; the {@code pcs_id} does not depend on it.
+     * result is at most 1; it is exactly 1 if there are no bytes, or if compression does not make the bytes fewer. The
+     * values {@code r} and {@code budget} of a certificate depend on this result, and may therefore differ slightly
+     * between builds of zlib; the {@code pcs_id} does not depend on it.
      */
     static double compressibility(byte[] bytes) {
         if (bytes.length == 0) {
@@ -66,13 +67,13 @@ final class Measures {
 
     /**
      * The concentration of the points of a window. For each of {@value #DIRECTIONS} directions, the points are
-     * projected onto the direction and counted in {@value #BINS} equal bins; coh★ is the largest share of the points in
-     * a bin. The bins divide the projection of the entire unit cube, not only the projection of the points; a tight
-     * cluster therefore falls into a single bin or few.
+     * projected onto the direction and counted in {@value #BINS} equal bins; coh★ is the largest share of the points
+     * that a single bin contains. The bins divide the projection of the entire unit cube, not only the projection of
+     * the points; a tight cluster therefore falls into one bin or a few bins.
      *
      * @param share coh★, above 0 and at most 1
-     * @param direction the unit vector of the direction with the largest share; the first of them if several directions
-     *     have the same share
+     * @param direction the unit vector of the direction with the largest share; if several directions have this share,
+     *     the first of these directions
      */
     record Coherence(double share, double[] direction) {
         static final int BINS = 16;
@@ -129,7 +130,7 @@ final class Measures {
 
     /**
      * The points of a window. Each axis is scaled to [0, 1] independently, because the axes may have different units.
-     * If all values on an axis are equal, its coordinates are 0.
+     * If all values on an axis are equal, all coordinates on that axis are 0.
      */
     static final class UnitCube {
         private final double[][] axes;
@@ -139,8 +140,9 @@ final class Measures {
         }
 
         /**
-         * Returns the points of rows. If rows have three values, these are the coordinates; if two, the third
-         * coordinate is 0; if one, the time is the first coordinate, the value the second, and the third is 0.
+         * Returns one point for each row. If the rows have three values, the values are the coordinates. If the rows
+         * have two values, the third coordinate is 0. If the rows have one value, the coordinates are the time, the
+         * value and 0.
          */
         static UnitCube of(List<Row> rows) {
             return rows.get(0).values() == 1
@@ -177,8 +179,8 @@ final class Measures {
                 min = StrictMath.min(min, value);
                 max = StrictMath.max(max, value);
             }
-            // first scales the values down if the difference overflows, because the values may be near the largest
-            // double, with opposite signs
+            // first scales the values down if the difference between the largest and the smallest value overflows a
+            // double
             double shrink = Double.isFinite(max - min) ? 1.0 : 0.25;
             double extent = max * shrink - min * shrink;
             for (int i = 0; i < values.length; i++) {

@@ -36,7 +36,9 @@ public sealed interface Windows {
 
     /** The rule of {@link Windows#byCount}. */
     record ByCount(int rowsPerWindow, long firstNumber) implements Windows {
-        /** The maximum number of rows of a window. They are in memory and take about 60 bytes each. */
+        /**
+         * The maximum number of rows of a window. All rows of a window are in memory; each row takes about 60 bytes.
+         */
         static final int MOST_ROWS = 10_000_000;
 
         public ByCount {
@@ -88,8 +90,8 @@ public sealed interface Windows {
                 open.add(row);
             }
             if (!open.isEmpty()) {
-                // does not mark the window as cut, because it is unknown whether more rows of the window would follow.
-                // Only the number of rows decides whether the window is short
+                // does not mark the last window as cut, because it is unknown whether more rows of this window would
+                // follow. Whether this window is short depends only on its number of rows
                 each.accept(new Window(number, open, rows.hasTimes(), false));
             }
         }
@@ -108,7 +110,7 @@ public sealed interface Windows {
      * The rows of one certificate.
      *
      * @param number the number of the window, which becomes the epoch of the certificate
-     * @param hasTimes whether the rows have times; otherwise, row numbers replace them
+     * @param hasTimes whether the rows have times; if not, row numbers replace the times
      * @param cut whether the data ended before the window had the requested number of rows; always false if the rows
      *     are divided by time
      */

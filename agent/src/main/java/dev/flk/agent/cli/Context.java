@@ -115,7 +115,10 @@ final class Context {
         return AgentConfig.diagnose(environment, configFile);
     }
 
-    /** Returns another instance of the program with the same settings. It prints everything to one stream. */
+    /**
+     * Returns another instance of the program with the same settings. The instance prints its output and its errors to
+     * {@code otherOut}.
+     */
     FlkAgent again(InputStream otherIn, PrintStream otherOut) {
         FlkAgent agent = new FlkAgent(environment, otherIn, otherOut, otherOut);
         if (configFile != null) {

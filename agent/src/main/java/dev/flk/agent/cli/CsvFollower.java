@@ -30,8 +30,8 @@ import java.util.concurrent.TimeUnit;
 /**
  * The follower of a growing CSV. It adds a certificate to the outbox for every complete window. The number of certified
  * windows is stored durably in a file next to the CSV, and a restart skips these windows. If a crash comes between
- * adding a window and storing the number, the window is added twice with the same {@code pcs_id}, and the backend
- * records it once. Following ends when it is stopped, or when the CSV is replaced or removed.
+ * adding a certificate and storing the number, the certificate is added twice with the same {@code pcs_id}, and the
+ * backend records it once. Following ends when {@link #stop} is called, or when the CSV is replaced or removed.
  */
 final class CsvFollower {
     private static final long LOOK_EVERY_MILLIS = 500;
@@ -53,7 +53,10 @@ final class CsvFollower {
         this.context = context;
     }
 
-    /** Follows the file; returns the number of its windows that were added to the outbox, in this and earlier runs. */
+    /**
+     * Follows the file until following ends. Returns the number of windows of the file whose certificates were added to
+     * the outbox, in this run and earlier runs.
+     */
     long run(Certifier certifier, Columns columns, CsvFormat format, Windows windows) throws IOException, MalformedCsv {
         identity = identity();
         certified = certifiedBefore();
@@ -134,8 +137,8 @@ final class CsvFollower {
     }
 
     /**
-     * Waits at most half a second for following to be stopped, and returns whether it was stopped. If not, the caller
-     * looks at the file or the outbox again.
+     * Waits at most half a second for a call of {@link #stop}, and returns whether {@link #stop} was called. If not,
+     * the caller looks at the file or the outbox again.
      */
     private boolean isStopped() {
         try {
@@ -168,8 +171,8 @@ final class CsvFollower {
     }
 
     /**
-     * Requests the end of following, which comes once all complete windows in the file are in the outbox. Does not
-     * block. Any thread.
+     * Requests the end of following. Following ends when the certificates of all complete windows in the file are in
+     * the outbox, or the outbox is full. Does not block. Any thread.
      */
     void stop() {
         stop.countDown();

@@ -50,7 +50,10 @@ final class DlqCommand implements Runnable {
         throw new UsageError("name a subcommand: list, show, requeue or purge");
     }
 
-    /** The options that select letters. A letter is selected if it fulfils all given conditions. */
+    /**
+     * The options that select dead letters. A dead letter is selected if it meets every given option; for {@code --id},
+     * it is sufficient to match one of the given ids.
+     */
     static final class Which {
 
         @Option(names = "--reason", paramLabel = "TEXT", description = "Only letters whose reason contains this text.")
@@ -149,7 +152,7 @@ final class DlqCommand implements Runnable {
         return change(which, change, "purged");
     }
 
-    /** The options of {@code requeue} and {@code purge}, in addition to those of {@link Which}. */
+    /** The options of {@code requeue} and {@code purge}, in addition to the options of {@link Which}. */
     static final class Change {
         @Option(names = "--all", description = "All dead letters.")
         private boolean all;
@@ -208,7 +211,7 @@ final class DlqCommand implements Runnable {
         DeadLetterFile.letters(context.config().deadLetters(), letters);
     }
 
-    /** Formats a letter on two lines of at most 80 columns; the id and the reason are truncated if necessary. */
+    /** Formats a dead letter on two lines of at most 80 columns. Truncates the id and the reason if necessary. */
     private static String inOneLine(DeadLetter letter) {
         String id = letter.pcsId().isEmpty() ? "(no id)" : shorten(Printable.of(letter.pcsId()), 16);
         return String.format(
@@ -241,21 +244,24 @@ final class DlqCommand implements Runnable {
         return new String(utf8, StandardCharsets.UTF_8);
     }
 
-    /** The completion of ids. Users may give only the beginning of an id. */
+    /** The completion of ids of dead letters, of which users may give only the beginning. */
     private static final class LetterIds {
-        /** The minimum length of a beginning in characters; a shorter beginning would often be ambiguous. */
+        /**
+         * The minimum length of the beginning of an id, in characters; a shorter beginning would often be ambiguous.
+         */
         static final int MIN_BEGINNING = 8;
 
         private static final int ID_LENGTH = 64;
         private static final int MOST_NAMED = 5;
-        /** The mark at the end of an id that {@code dlq list} has truncated. */
+        /** The character that {@code dlq list} prints at the end of a truncated id. */
         private static final String CUT = "…";
 
         private LetterIds() {}
 
         /**
-         * Replaces each beginning of an id by the complete id, and returns all ids in the given order. Complete ids,
-         * outbox sequences of letters in the file, and texts that match no id are returned unchanged.
+         * Replaces each beginning of an id by the complete id, and returns the results in the given order. Complete
+         * ids, outbox sequences of dead letters in the file, and texts that match no id are not replaced. A {@link
+         * #CUT} at the end of a beginning is ignored.
          *
          * @throws IOException if a beginning matches several ids; the message names some of these ids
          */

@@ -99,7 +99,7 @@ public final class FlkAgent implements Runnable {
                 .toArray(String[]::new);
     }
 
-    /** Returns the commands, for their man pages and completion. */
+    /** Returns the model of all commands, from which man pages and the completion of shells are generated. */
     public CommandLine commandLine() {
         return commandLine;
     }

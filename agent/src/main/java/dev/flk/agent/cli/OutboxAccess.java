@@ -24,7 +24,7 @@ final class OutboxAccess {
         T apply(S outbox) throws IOException;
     }
 
-    /** A step that needs the outbox. */
+    /** A step that needs the outbox. It throws {@link OutboxLocked} if another process keeps it from the outbox. */
     interface Attempt<T> {
         T get() throws IOException;
     }
@@ -59,13 +59,14 @@ final class OutboxAccess {
 
     /**
      * Runs {@code alone} on the outbox if no other process owns the outbox. Otherwise runs {@code beside} on the agent
-     * that owns the outbox; if that agent is still starting, waits for it first, for up to five seconds.
+     * that owns the outbox. If that agent is still starting, first waits up to five seconds for the agent.
      *
-     * @throws OutboxLocked if another process owns the outbox, and no agent answers at CONTROL_SOCKET
+     * @throws OutboxLocked if, after five seconds, another process still owns the outbox, and no agent answers at
+     *     CONTROL_SOCKET
      */
     static <T> T either(AgentConfig config, Operation<Outbox, T> alone, Operation<RunningAgent, T> beside)
             throws IOException {
-        // the operation runs once, because it may read standard input
+        // repeats only the access: the operation runs once, because it may read standard input
         Access access = patiently(() -> access(config));
         Outbox outbox = access.outbox();
         if (outbox == null) {
@@ -77,9 +78,10 @@ final class OutboxAccess {
     }
 
     /**
-     * A way to the outbox.
+     * The outbox, or the running agent that owns the outbox.
      *
      * @param outbox the outbox; null if {@code agent} owns it
+     * @param agent the agent at CONTROL_SOCKET; if {@code outbox} is not null, no agent answers there
      */
     private record Access(@Nullable Outbox outbox, RunningAgent agent) {}
 

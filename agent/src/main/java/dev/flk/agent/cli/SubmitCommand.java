@@ -100,7 +100,7 @@ final class SubmitCommand implements Callable<Integer> {
         }
     }
 
-    /** Returns whether an input can be read only once, like standard input or a pipe. */
+    /** Returns whether an input can be read only once, such as standard input or a pipe. */
     private static boolean isReadOnce(String file) {
         Path path = Path.of(file);
         return file.equals("-") || (Files.exists(path) && !Files.isRegularFile(path) && !Files.isDirectory(path));
@@ -111,8 +111,8 @@ final class SubmitCommand implements Callable<Integer> {
     }
 
     /**
-     * Returns the number of certificates in all files, for the progress line. Returns empty if no progress is shown, or
-     * if an input can be read only once.
+     * Returns the total number of certificates in the files, for the progress line. Returns empty if no progress is
+     * shown, or if a file can be read only once.
      */
     private OptionalLong all() throws IOException {
         if (context.terminal().isEmpty() || files.stream().anyMatch(SubmitCommand::isReadOnce)) {

@@ -10,19 +10,21 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The clock on which {@code MAX_AGE} is measured. It starts with the backend's time and advances with elapsed time.
- * Elapsed time does not include the time during which the machine slept or the agent did not run. That time is added
- * only after both the agent's clock and the backend's clock have shown it for {@link #CONFIRMED_AFTER}. A jump of one
- * clock, or a temporary jump of both, therefore does not make a certificate old. If the backend's clock was never
- * measured, only elapsed time counts. Owned by the sender's thread.
+ * The clock on which {@code MAX_AGE} is measured. It continues from the last reading that the outbox has recorded;
+ * without such a reading, the clock starts with the backend's time or, if that time is unknown, with the agent's time.
+ * The clock advances with elapsed time, which does not include the time during which the machine slept or the agent did
+ * not run. If the agent's clock and the backend's clock are both ahead of elapsed time, the difference is added: a
+ * difference of up to a minute at once, a larger difference only after both clocks have stayed ahead for {@link
+ * #CONFIRMED_AFTER}. A jump of one clock, or a temporary jump of both clocks, therefore does not make a certificate
+ * old. If the backend's clock was never measured, only elapsed time counts. Owned by the sender's thread.
  */
 final class AgeClock {
     /** The duration for which both clocks must stay ahead of elapsed time before the difference is added. */
     static final Duration CONFIRMED_AFTER = Duration.ofMinutes(10);
 
     /**
-     * The largest difference between the clocks and elapsed time that is added without confirmation. Clocks drift less
-     * than this in hours.
+     * The largest difference between the clocks and elapsed time that is added without confirmation. Clocks drift by
+     * less than this difference even in several hours.
      */
     private static final Duration TOLERANCE = Duration.ofMinutes(1);
 
@@ -32,15 +34,19 @@ final class AgeClock {
     /** Whether the backend's clock was measured in this process. */
     private boolean measured;
 
-    /** The time on the ticker at which both clocks began to be ahead of elapsed time; null while they are not. */
+    /**
+     * The time on the ticker at which both clocks began to be ahead of elapsed time by more than {@link #TOLERANCE};
+     * null while they are not that far ahead.
+     */
     private @Nullable Long aheadSinceNanos;
 
     /**
      * A reading of this clock.
      *
      * @param certain the time if an unconfirmed jump of both clocks is not counted
-     * @param possible the time if that jump is counted; equal to {@code certain} if there is no unconfirmed jump
-     * @param own the time on the agent's clock, without the unconfirmed jump
+     * @param possible the time if an unconfirmed jump of both clocks is counted; equal to {@code certain} if there is
+     *     no unconfirmed jump
+     * @param own the time on the agent's clock, minus an unconfirmed jump
      */
     record Age(Instant certain, Instant possible, Instant own) {
         LastSending asSending() {
@@ -49,8 +55,8 @@ final class AgeClock {
     }
 
     /**
-     * The readings of all clocks at one moment: the agent's own, the backend's (empty if it was never measured), this
-     * clock and the ticker.
+     * The readings of all clocks at one moment: the agent's clock, the backend's clock (empty if that clock was never
+     * measured), this clock and the ticker.
      */
     private record Start(Instant own, Optional<Instant> backend, Instant age, long nanos) {
         Instant byElapsedTime(long nowNanos) {
@@ -66,7 +72,8 @@ final class AgeClock {
     }
 
     /**
-     * @param lastSending the last sending that the outbox recorded before this process started; empty if there was none
+     * @param lastSending the last sending that the outbox recorded before this process started; empty if the outbox had
+     *     recorded no sending
      */
     AgeClock(InstantSource clock, LongSupplier nanoTicker, Optional<LastSending> lastSending) {
         this.clock = clock;

@@ -37,9 +37,10 @@ final class AnswerHandler {
     private static final long AGE_CHECK_NANOS = Duration.ofMinutes(1).toNanos();
     private static final int LONGEST_REASON = 300;
     /**
-     * The error text of the 503 that the backend returns for a certificate that is already in its log. The backend will
-     * decide this certificate even if it is not sent again. After a 500, too, the certificate may be in the log; after
-     * a 503 with any other text, it is not.
+     * The error text of a 503 that means that the certificate is in the log of the backend but not decided yet. The
+     * backend will decide the certificate even if the agent does not send the certificate again. After a 500, the
+     * certificate may be in the log, too; after a 408, a 429, or a 503 with any other text, the certificate is not in
+     * the log.
      */
     private static final String IN_LOG_BUT_UNDECIDED = "dedup store unavailable";
 
@@ -94,8 +95,9 @@ final class AnswerHandler {
     }
 
     /**
-     * Settles the entries that have received a final result since the last call. Logs the longest wait among the
-     * entries that will be retried.
+     * Settles the entries that have received a final result since the last call, completes the futures of their
+     * certificates, and records the entries that did not arrive at the backend. Logs the longest wait among the entries
+     * that will be retried.
      */
     void finish() {
         done.forEach((how, entries) -> {
@@ -127,8 +129,8 @@ final class AnswerHandler {
     }
 
     /**
-     * Gives up an entry: writes a dead letter, and settles the entry. If the dead letter can't be written, the entry
-     * stays in the outbox and is retried later.
+     * Gives up an entry: writes a dead letter to disk, and then has the entry settled by the next {@link #finish}. If
+     * the dead letter can't be written, the entry stays in the outbox and is retried later.
      */
     void deadLetter(Queued queued, String pcsId, byte[] certificate, int status, String reason) {
         String shown = printable(reason);
@@ -162,7 +164,10 @@ final class AnswerHandler {
         unread.forEach(queued -> retry(queued, "outbox", 0, why));
     }
 
-    /** Settles an entry as lost, because its certificate can't be read from the disk any more. */
+    /**
+     * Has an entry settled as lost by the next {@link #finish}, because its certificate can't be read from the disk any
+     * more.
+     */
     void lost(Queued queued) {
         limit.say(
                 "lost",
@@ -177,8 +182,8 @@ final class AnswerHandler {
     }
 
     /**
-     * Defers an entry for a minute, because its age is not certain: the entry is older than {@code MAX_AGE} if a recent
-     * jump of both clocks is real, and younger otherwise.
+     * Defers an entry for a minute, because the age of the entry is uncertain: if a recent jump of the agent's clock
+     * and the backend's clock is real, the entry is older than {@code MAX_AGE}; otherwise, the entry is younger.
      */
     void ageNotCertain(Queued queued) {
         limit.say(
@@ -194,8 +199,8 @@ final class AnswerHandler {
     }
 
     /**
-     * Queues an entry for a retry after {@code atLeastSeconds} plus the backoff. {@code kind} is a status or a word;
-     * log lines of the same kind share a limit.
+     * Queues an entry for a retry after {@code atLeastSeconds} plus the backoff. {@code kind} names the kind of
+     * failure, such as a status or {@code outage}; log lines of the same kind share a rate limit.
      */
     private void retry(Queued queued, String kind, long atLeastSeconds, String why) {
         long wait = Duration.ofSeconds(atLeastSeconds).toNanos() + backoff.afterNanos(queued.failures++);
@@ -211,7 +216,7 @@ final class AnswerHandler {
 
     /**
      * Notes that the last sending of an entry did not arrive in the backend's log. If no earlier sending can have
-     * arrived either, the entry is recorded as not arrived.
+     * arrived either, the next {@link #finish} records the entry as not arrived.
      */
     void noteNotArrived(Queued queued) {
         if (queued.neverArrivedBefore) {
@@ -220,7 +225,8 @@ final class AnswerHandler {
     }
 
     /**
-     * Returns the id for a log line. Only a well-formed id is printed, because the certificate may contain any text.
+     * Returns an id as it is shown in log lines. A malformed id is replaced with a fixed text, because a certificate
+     * may contain any text as its id.
      */
     private static String idForLog(String pcsId) {
         return PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";

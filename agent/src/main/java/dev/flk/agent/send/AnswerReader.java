@@ -35,7 +35,10 @@ final class AnswerReader {
             .build();
     private static final String BAD_SIGNATURE = "Signature verification failed";
     private static final String IN_FUTURE = "timestamp in future";
-    /** The limit for {@code Retry-After}; without a limit, a wrong header could stop an agent for years. */
+    /**
+     * The longest time that {@code Retry-After} can request. Without a limit, a wrong header could stop an agent for
+     * years.
+     */
     private static final long LONGEST_RETRY_AFTER_SECONDS = 3600;
 
     private AnswerReader() {}
@@ -96,7 +99,7 @@ final class AnswerReader {
         return message == null ? "no answer" : "no answer: " + message;
     }
 
-    /** Returns the result of the certificate with this id. */
+    /** Returns the result that a reply contains for the certificate with this id. */
     static SubmitResult read(Reply reply, String pcsId) {
         JsonNode body = parse(reply.body());
         if (reply.status() == 200 || reply.status() == 202) {
@@ -118,7 +121,10 @@ final class AnswerReader {
         };
     }
 
-    /** Returns the results of a batch from the lines of its answer, in the order of its certificates. */
+    /**
+     * Returns the result of each certificate of a batch, in the order of the batch. If the answer does not have one
+     * line for each certificate, every result is NO_ANSWER.
+     */
     private static List<SubmitResult> readBatch(Reply reply, List<String> pcsIds) {
         List<String> lines =
                 new String(reply.body(), StandardCharsets.UTF_8).lines().toList();

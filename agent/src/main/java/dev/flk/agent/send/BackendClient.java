@@ -26,9 +26,9 @@ import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A client of the backend's HTTP API, with kept-alive HTTP/1.1 connections. It follows no redirects. Each request
- * method returns at once. It later calls {@code ended} exactly once, on any thread: with a complete reply and null, or
- * with null and the failure. Thread-safe.
+ * A client of the backend's HTTP API, with kept-alive HTTP/1.1 connections. It follows no redirects. Each method that
+ * sends a request returns at once, and later calls {@code ended} exactly once, on any thread: with a complete reply and
+ * null, or with null and the failure. Thread-safe.
  */
 public final class BackendClient {
     private static final int MAX_SINGLE_BYTES = 64 << 10;
@@ -64,8 +64,8 @@ public final class BackendClient {
     }
 
     /**
-     * Returns the earliest expiry of a certificate in the chain that the backend presented with its last answer; empty
-     * without TLS or before the first answer.
+     * Returns the earliest expiry of a certificate in the chain that the backend presented for its last answer; empty
+     * before the first answer, and for a backend without TLS.
      */
     Optional<Instant> certificateEnd() {
         return certificateEnd;
@@ -94,8 +94,8 @@ public final class BackendClient {
     }
 
     /**
-     * Requests {@code /health}. The answer shows whether the backend serves, and its {@code Date} is the backend's
-     * time.
+     * Requests {@code /health}. The answer shows whether the backend serves, and contains the backend's time as {@code
+     * Date}.
      */
     public void health(BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
         exchange(request("/health", "text/plain").GET(), MAX_SINGLE_BYTES, ended);
@@ -116,7 +116,8 @@ public final class BackendClient {
             HttpRequest.Builder request, int maxBytes, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
         CompletableFuture<HttpResponse<byte[]>> exchange =
                 http.sendAsync(request.build(), info -> new BoundedBody(maxBytes));
-        // the time-out of an HttpRequest covers only the headers, and JDK 17 measures it with the wall clock
+        // does not use the time-out of an HttpRequest, because that time-out covers only the headers, and because JDK
+        // 17 measures it with the wall clock
         exchange.thenApply(this::reply)
                 .orTimeout(requestTimeout.toMillis(), TimeUnit.MILLISECONDS)
                 .whenComplete((reply, failure) -> {
@@ -204,9 +205,9 @@ public final class BackendClient {
      * the batch.
      *
      * @param conflict whether other content was recorded under the id of the certificate
-     * @param retryAfter the text of {@code Retry-After}
-     * @param date the {@code Date} of the answer, in whole seconds
-     * @param body the body; the client limits its length
+     * @param retryAfter the text of {@code Retry-After}; empty if the answer has none
+     * @param date the {@code Date} of the answer, in whole seconds; empty if the answer has no valid {@code Date}
+     * @param body the body, whose length the client limits
      */
     public record Reply(
             int status, boolean conflict, Optional<String> retryAfter, Optional<Instant> date, byte[] body) {}

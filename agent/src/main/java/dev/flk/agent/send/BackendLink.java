@@ -17,8 +17,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The sender's view of one backend: its connections, its circuit breaker, the offset of its clock, and the number of
- * certificates that may be in flight to it. Owned by the sender's thread.
+ * The sender's view of one backend: the connections, the circuit breaker, the clock offset, and the number of
+ * certificates that may be in flight to the backend. Owned by the sender's thread.
  */
 final class BackendLink {
     private static final int OUTAGES_TO_OPEN = 4;
@@ -31,9 +31,10 @@ final class BackendLink {
     private final ClockOffset offset;
     private final int maxInFlight;
     /**
-     * The number of certificates that may be in flight: one batch at first, one certificate after an outage. The number
-     * doubles with each answer that records a certificate, and halves with each answer of 429 or 503. Agents that
-     * resume at the same time after an outage therefore do not overload their backend.
+     * The number of certificates that may be in flight, from 1 to {@code maxInFlight}. The window begins with one
+     * batch, and shrinks to 1 after an outage. Each answer that records a certificate doubles the window; each answer
+     * with a 429 or 503 halves the window. Agents that resume at the same time after an outage therefore do not
+     * overload their backend.
      */
     private int window;
 
@@ -54,13 +55,17 @@ final class BackendLink {
     enum Readiness {
         /** Certificates may be sent. */
         READY,
-        /** Only a health request may be sent: the backend's time is unknown, or its outage may be over. */
+        /**
+         * Only a health request may be sent, because the backend's time is unknown, or because an outage of the backend
+         * may be over.
+         */
         ASK,
         /**
-         * Nothing may be sent before the next answer: the window is full, or the answer may contain the backend's time.
+         * Nothing may be sent before the next answer arrives, because the window is full, or because that answer may
+         * contain the backend's time.
          */
         FULL,
-        /** Nothing may be sent for some time: sending is paused, or the backend does not answer. */
+        /** Nothing may be sent for some time, because sending is paused, or because the backend does not answer. */
         WAIT
     }
 
@@ -108,7 +113,8 @@ final class BackendLink {
     }
 
     /**
-     * Returns the readiness now. If it is READY or ASK, the caller must send a request or call {@link #nothingSent}.
+     * Returns the action that is possible now. If the result is READY or ASK, the caller must send a request or call
+     * {@link #nothingSent}.
      */
     Readiness readiness(long nowNanos) {
         if (pausedUntilNanos > nowNanos) {
@@ -122,7 +128,7 @@ final class BackendLink {
         if (!permitted) {
             ask |= breaker.isOpen();
             if (ask && inFlight > 0) {
-                return whileItAnswers(); // an answer to a request in flight may have a Date
+                return whileItAnswers(); // the answer to a request in flight may have a Date
             }
             if (!ask && inFlight >= window) {
                 return Readiness.FULL;
@@ -136,8 +142,8 @@ final class BackendLink {
     }
 
     /**
-     * Returns the readiness while an answer is awaited. It is WAIT if the breaker is open; the sender then tries the
-     * next backend. Otherwise it is FULL, and the sender waits for the answer.
+     * Returns the readiness while an answer is awaited. If the breaker is open, the result is WAIT, and the sender
+     * tries the next backend. If the breaker is closed, the result is FULL, and the sender waits for the answer.
      */
     private Readiness whileItAnswers() {
         return breaker.isOpen() ? Readiness.WAIT : Readiness.FULL;
@@ -172,8 +178,8 @@ final class BackendLink {
     }
 
     /**
-     * Notes that the backend has answered the request for its time, and that it serves. The next request may use the
-     * permission of the breaker, which this request has not used up.
+     * Notes that the backend serves, and has answered the request for its time. This request does not use up the
+     * permission of the breaker; the next request may use the permission.
      */
     void serves(Reply reply, long sentNanos) {
         measuring = false;
@@ -187,14 +193,17 @@ final class BackendLink {
         }
     }
 
-    /** Notes that a request for the backend's time failed, or that its answer does not come from a serving backend. */
+    /**
+     * Notes that a request for the backend's time failed, or that the answer to the request does not come from a
+     * serving backend.
+     */
     void doesNotServe(String what) {
         measuring = false;
         permitted = false;
         outage(what);
     }
 
-    /** Notes that the backend has answered a request, whatever the result. */
+    /** Notes that the backend has answered a request with certificates, whatever the results. */
     void answered(Reply reply, long sentNanos) {
         boolean open = breaker.isOpen();
         lastAnswerAt = Optional.of(clock.instant());
@@ -219,7 +228,7 @@ final class BackendLink {
                                 leftOut)));
     }
 
-    /** Notes that no answer came, or that the answer was not the backend's. */
+    /** Notes that a request got no answer, or an answer that does not come from a backend. */
     void outage(String what) {
         boolean open = breaker.isOpen();
         breaker.failed();
@@ -238,8 +247,8 @@ final class BackendLink {
     }
 
     /**
-     * Applies the results of a request to the state of the backend: its clock, its last error, its pause and its
-     * window.
+     * Applies the results of a request to the state of the backend: to the clock offset, the last error, the pause and
+     * the window.
      */
     void applyToBackend(List<SubmitResult> results) {
         long atLeastSeconds = -1;
@@ -277,7 +286,7 @@ final class BackendLink {
 
     /**
      * Returns the time on the ticker at which the backend may be ready again. If neither a pause nor the breaker delays
-     * the backend, only an answer can make it ready; the result is then {@code idleNanos} from now.
+     * the backend, only an answer can make the backend ready; the method then returns {@code nowNanos + idleNanos}.
      */
     long nextNanos(long nowNanos, long idleNanos) {
         long breakerNanos = breaker.remainingNanos();

@@ -29,8 +29,9 @@ final class Backoff {
     }
 
     /**
-     * Returns a random wait in nanoseconds: at least half of {@code min(maxDelay, baseDelay·2ⁿ)} and at most all of it,
-     * where {@code n} is {@code failures}. It is for waits that must not be close to 0, such as the wait of a breaker.
+     * Returns a random wait in nanoseconds, between half of {@code min(maxDelay, baseDelay·2ⁿ)} and the full value,
+     * where {@code n} is {@code failures}. Used for waits that must not be close to 0, for example while a breaker is
+     * open.
      */
     long atLeastHalfNanos(int failures) {
         long half = ceilingNanos(failures) / 2;

@@ -16,7 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** The certificates of one request; empty if no certificate can be sent. */
+/** The certificates to send in one request. The list of items is empty if no certificate can be sent. */
 record Batch(List<Item> items) {
     /**
      * One certificate of a batch.
@@ -30,7 +30,7 @@ record Batch(List<Item> items) {
         return items.size();
     }
 
-    /** Returns the number of bytes of all lines. The request keeps them in memory. */
+    /** Returns the total length of the lines in bytes. The lines stay in memory while the request is in flight. */
     long bytes() {
         return items.stream().mapToLong(item -> item.line().length).sum();
     }
@@ -48,8 +48,9 @@ record Batch(List<Item> items) {
     }
 
     /**
-     * A builder of batches. It reads, stamps and signs due entries. It leaves out entries that must not be sent now, or
-     * never again, and passes them to {@link AnswerHandler} or {@link SignatureHold}. Owned by the sender's thread.
+     * A builder of batches. It reads, stamps and signs due entries. Entries that must not be sent now, and entries that
+     * must never be sent again, are left out of the batch and passed to {@link AnswerHandler} or {@link SignatureHold}.
+     * Owned by the sender's thread.
      */
     static final class Builder {
         private final Outbox outbox;
@@ -67,12 +68,12 @@ record Batch(List<Item> items) {
         }
 
         /**
-         * Returns a batch of the entries that can be sent; may be empty.
+         * Returns a batch of the due entries that can be sent. The batch may be empty.
          *
          * @param sentAt the current time of the backend's clock
          * @param offset the offset of the backend's clock from the agent's
          * @param age the current reading of the {@link AgeClock}
-         * @throws IOException if the outbox can't be read now; all entries are left as they were
+         * @throws IOException if the outbox can't be read now; no entry has been changed in this case
          */
         Batch build(List<Queued> due, Instant sentAt, Duration offset, Age age) throws IOException {
             Map<Long, byte[]> bodies =

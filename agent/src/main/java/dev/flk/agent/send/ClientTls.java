@@ -28,7 +28,8 @@ import javax.net.ssl.SSLSession;
  * The TLS configuration of connections to the backend, in place of the JDK's default.
  *
  * @param context the context with the trusted authorities and the client certificate
- * @param ownEnd the earliest expiry of a certificate in the client's chain; empty without a client certificate
+ * @param ownEnd the earliest expiry of a certificate in the chain of the client certificate; empty if there is no
+ *     client certificate
  */
 public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
     private static final Key<String> CA = Key.of(
@@ -41,7 +42,7 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
                     "TLS_KEY", Quantities::text, "A PEM file with the key of TLS_CERT, PKCS#8 without a password.")
             .secret();
 
-    /** The settings of TLS to the backend, all of them PEM text. */
+    /** The settings of TLS connections to the backend. The value of each setting is PEM text. */
     public static final List<Key<?>> KEYS = List.of(CA, CERT, KEY);
 
     /**
@@ -59,7 +60,7 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
             return Optional.empty();
         }
         if (certificate.isPresent() != key.isPresent()) {
-            return Optional.empty(); // one of the two can't be read; that is already reported
+            return Optional.empty(); // one of the two can't be read; the problem is already reported
         }
         if (authorities.isEmpty() && certificate.isEmpty()) {
             return Optional.empty();
@@ -85,7 +86,7 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
             builder.keyManager(pem(certificate), pem(key));
             return true;
         } catch (IllegalArgumentException e) {
-            // leaves out the message of the exception, because it may quote the key
+            // leaves out the message of the exception, which may quote the key
             settings.problem("TLS_CERT, TLS_KEY: can't be used; they must be a certificate and its PKCS#8 key without a"
                     + " password, both in PEM");
             return false;
@@ -126,7 +127,8 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
     }
 
     /**
-     * Returns the earliest time at which a certificate in the peer's chain expires; empty if the peer presented none.
+     * Returns the earliest time at which a certificate in the peer's chain expires; empty if the peer presented no
+     * certificate.
      */
     static Optional<Instant> endOfPeer(SSLSession session) {
         try {

@@ -10,31 +10,31 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The offset of the backend's clock from the agent's (positive if the backend is ahead), measured from the {@code Date}
- * of its answers. Owned by the sender's thread.
+ * of the backend's answers. Owned by the sender's thread.
  *
  * <p>A {@code Date} that agrees with the last measurement is accepted at once. It agrees if the offset is nearly the
  * same, or if the backend's clock has advanced by the elapsed time. Any other {@code Date} may be wrong, for example
- * because a proxy has set it; it is accepted once {@value #AGREEING} consecutive answers agree with each other. Before
- * the first measurement, the agent's clock is assumed to be right.
+ * because a proxy has set it; it is accepted only when {@value #AGREEING} consecutive answers agree with each other.
+ * Before the first measurement, the agent's clock is assumed to be right.
  *
  * <p>{@code Date} has whole seconds, and is therefore half a second behind the backend's clock on average. An offset
- * that may be due to this rounding alone counts as zero. The duration of a request is measured on the ticker, because
- * the agent's clock may be changed during the request.
+ * that may be due only to this rounding and to the duration of the request counts as zero. The duration of a request is
+ * measured on the ticker, because the agent's clock may be changed during the request.
  */
 final class ClockOffset {
     private static final Duration HALF_A_DATE = Duration.ofMillis(500);
     private static final Duration RESOLUTION = Duration.ofSeconds(1);
 
     /**
-     * The difference above which a clock counts as having jumped. It is more than a clock drifts between two answers,
-     * and less than the tolerance of each of the backend's rules about time.
+     * The difference above which a clock counts as having jumped. The difference is larger than the drift of a clock
+     * between two answers, and smaller than the tolerance of each of the backend's rules about time.
      */
     private static final Duration JUMP = Duration.ofSeconds(5);
 
     private static final int AGREEING = 3;
     /**
-     * The number of doubtful answers after which the last measurement is used again, if the offset is unknown. A
-     * doubtful answer does not agree with that measurement, and not enough consecutive answers agree with it.
+     * The number of measurements that must be refused before, if the offset is unknown, the last accepted measurement
+     * is used again; see {@link #keep}.
      */
     private static final int MOST_DOUBTED = 6;
 
@@ -52,7 +52,7 @@ final class ClockOffset {
 
     /**
      * A measurement that is not accepted yet: the backend's time, the time on the ticker at that moment, and the number
-     * of consecutive answers that agree with it.
+     * of consecutive answers, including this one, that agree with each other.
      */
     private record Doubted(Instant date, long atNanos, int agreeing) {
         boolean agreesWith(Instant later, long nanos, Duration tolerance) {
@@ -74,7 +74,7 @@ final class ClockOffset {
 
     /**
      * Measures the offset from the {@code Date} of an answer. The answer has just arrived, {@code roundTripNanos} after
-     * its request was sent.
+     * the request was sent.
      *
      * @return empty if the measurement was accepted; otherwise the measured offset, which is not used
      */
@@ -98,7 +98,7 @@ final class ClockOffset {
 
     /**
      * Returns the offset at {@code now} on the assumption that the backend's clock has advanced by the elapsed time
-     * since the last measurement. This differs from the last offset if the agent's clock was changed since then.
+     * since the last measurement. The result differs from the last offset if the agent's clock was changed since then.
      */
     private Duration byElapsedTime(Instant now) {
         return Duration.between(now, measuredAt.plusNanos(nanoTicker.getAsLong() - measuredAtNanos))
@@ -119,8 +119,9 @@ final class ClockOffset {
     }
 
     /**
-     * Uses the last measurement again, advanced by the elapsed time. If there is none, assumes that the agent's clock
-     * is right. Called for answers without a {@code Date}, and after too many doubtful answers.
+     * Uses the last accepted measurement again, advanced by the elapsed time. If no measurement was accepted yet,
+     * assumes that the agent's clock is right. Called for answers without a {@code Date}, and after too many refused
+     * measurements.
      */
     void keep() {
         set(measured ? byElapsedTime(clock.instant()) : Duration.ZERO);
@@ -163,7 +164,7 @@ final class ClockOffset {
         }
     }
 
-    /** Returns the offset to add to the agent's clock; while the offset is unknown, the last known offset. */
+    /** Returns the offset to add to the agent's clock; while the offset is unknown, returns the last known offset. */
     Duration get() {
         return offset;
     }

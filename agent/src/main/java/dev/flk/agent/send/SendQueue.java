@@ -14,15 +14,15 @@ import java.util.PriorityQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The queue of entries to send. Retries alternate with new entries, which this process has not sent yet; therefore
- * neither kind can hold up the other. New entries are read from the outbox in its order, a page at a time. Entries that
- * are not read yet take no memory here. For one thread.
+ * The queue of entries to send. It alternates between retries and new entries, which this process has not sent yet, so
+ * that neither kind can hold up the other. New entries are read from the outbox in the order of their sequences, a page
+ * at a time; an entry that is not read yet takes no memory in this queue. For one thread.
  */
 final class SendQueue {
     private static final int PAGE = 256;
     /**
-     * The number of waiting retries at which no more new entries are read from the outbox. It is limited because each
-     * retry takes memory.
+     * The limit on the number of waiting retries, each of which takes memory. While this limit is reached, no new
+     * entries are read from the outbox.
      */
     static final int MAX_RETRIES = 50_000;
 
@@ -43,14 +43,16 @@ final class SendQueue {
         this.outbox = outbox;
     }
 
-    /** An entry to send, with the results of its sendings since the agent's start. Owned by the sender's thread. */
+    /**
+     * An outbox entry to send, with the history of its sendings since the agent's start. Owned by the sender's thread.
+     */
     static final class Queued {
         final OutboxEntry entry;
-        /** The time from which on the entry may be sent, in nanoseconds on the ticker. */
+        /** The earliest time at which the entry may be sent, in nanoseconds on the ticker. */
         long dueNanos;
         /**
-         * The number of times the entry was sent, with or without an answer. A sent certificate contains this number as
-         * {@code attempt}.
+         * The number of times the entry was sent, whether or not an answer came. Each sent certificate contains this
+         * number, which includes the current sending, as {@code attempt}.
          */
         int sent;
         /** The number of failures so far, for the backoff. */
@@ -58,24 +60,30 @@ final class SendQueue {
         /** The number of answers of 408 and 500; only these answers count towards {@code MAX_ATTEMPTS}. */
         int attemptsSpent;
         /**
-         * Whether every sending before the last one is known not to have arrived. If the last sending did not arrive
+         * Whether it is known that no sending before the last one has arrived. If the last sending did not arrive
          * either, the certificate is not at the backend.
          */
         boolean neverArrivedBefore;
-        /** The mark at which the entry's signature was last rejected; -1 if it never was. See {@link SignatureHold}. */
+        /**
+         * The value of the counter {@code SignatureHold.mark} when the entry's signature was last rejected; -1 if the
+         * signature was never rejected.
+         */
         long refusedAt = -1;
-        /** The mark at which the entry was last sent; see {@link SignatureHold}. */
+        /** The value of the counter {@code SignatureHold.mark} when the entry was last sent. */
         long sentAtMark;
         /**
-         * Whether the key was known to be good when the entry was last sent: by then, the backend had accepted another
-         * entry of the shard, which was sent after the last rejection of this entry.
+         * Whether the key was known to be good when this entry was last sent: after the last rejection of this entry,
+         * another entry of the shard had been sent and accepted.
          */
         boolean keyKnownGood;
-        /** Whether the entry is a probe: its answer shows whether signatures of its shard are accepted again. */
+        /**
+         * Whether the entry is sent as a probe, to find out whether the backend accepts signatures of the entry's shard
+         * again.
+         */
         boolean probe;
         /**
-         * The largest number of entries in a request that contains this entry. It is reduced after a batch with this
-         * entry was rejected as a whole or not answered.
+         * The largest number of entries in a request that contains this entry. The number is reduced after a batch with
+         * this entry was rejected as a whole or not answered; for a probe, it is 1.
          */
         int maxTogether = Integer.MAX_VALUE;
 
@@ -85,7 +93,7 @@ final class SendQueue {
         }
     }
 
-    /** Adds an entry to be sent once it is due. Usually the entry was sent before. */
+    /** Adds an entry, which will be sent when it is due. Usually the entry was sent before. */
     void retry(Queued queued) {
         retries.add(queued);
     }
@@ -97,7 +105,10 @@ final class SendQueue {
         released.add(sequence);
     }
 
-    /** Returns the time on the ticker at which the next entry is due; empty if no entry waits here. */
+    /**
+     * Returns the time on the ticker at which the next entry is due: {@code nowNanos} if a new entry can be sent.
+     * Returns empty if neither a new entry nor a retry waits.
+     */
     OptionalLong firstDueNanos(long nowNanos) {
         if (hasFresh(nowNanos)) {
             return OptionalLong.of(nowNanos);
@@ -129,7 +140,7 @@ final class SendQueue {
         return taken;
     }
 
-    /** Returns the next entry without removing it; null if no entry is due. */
+    /** Returns the next due entry without removing the entry from the queue; null if no entry is due. */
     private @Nullable Queued peek(long nowNanos) {
         Queued retry = retries.peek();
         boolean due = retry != null && retry.dueNanos <= nowNanos;
@@ -145,7 +156,9 @@ final class SendQueue {
         return isFresh ? fresh.removeFirst() : retries.remove();
     }
 
-    /** Reads an entry from the outbox; returns empty if it is no longer pending. */
+    /**
+     * Reads an entry from the outbox, to be sent at {@code nowNanos}. Returns empty if the entry is no longer pending.
+     */
     Optional<Queued> read(long sequence, long nowNanos) {
         return outbox.pendingAfter(sequence - 1, 1).stream()
                 .filter(entry -> entry.sequence() == sequence)
@@ -154,8 +167,8 @@ final class SendQueue {
     }
 
     /**
-     * Returns whether a new entry waits in memory. If all entries of the last page were taken, first reads another page
-     * from the outbox, except while too many retries wait.
+     * Returns whether a new entry is in memory. If no new entry is left in memory, first reads another page from the
+     * outbox, except while too many retries wait.
      */
     private boolean hasFresh(long nowNanos) {
         if (fresh.isEmpty() && retries.size() < MAX_RETRIES) {
@@ -171,8 +184,8 @@ final class SendQueue {
     }
 
     /**
-     * A FIFO queue of numbers in an array of eight bytes per number, because it may contain a million numbers. For one
-     * thread.
+     * A FIFO queue of numbers in an array, which takes much less memory than a collection of objects; the queue may
+     * contain a million numbers. For one thread.
      */
     static final class LongQueue {
         private long[] numbers = new long[16];

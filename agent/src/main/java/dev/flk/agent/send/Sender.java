@@ -37,20 +37,20 @@ import org.slf4j.LoggerFactory;
 /**
  * The sender of the certificates in the outbox. One thread, the sender's thread, calls {@link #step} and {@link #await}
  * in a loop and does all the work; other threads only add tasks for that thread. Up to {@code maxInFlight} certificates
- * wait for an answer at the same time; the others wait in the outbox. Before a certificate is sent, the outbox records
- * the sending on disk: if no answer comes, the certificate may have arrived. Durations are measured on a ticker that
- * starts near 0.
+ * wait for an answer at the same time; all other certificates wait in the outbox. Before a certificate is sent, the
+ * outbox records the sending on disk, because the certificate may have arrived even if no answer comes. Durations are
+ * measured on a ticker that starts near 0.
  */
 public final class Sender {
     private static final Logger LOG = LoggerFactory.getLogger(Sender.class);
     /**
-     * The largest size of the stored certificates of a batch. It is half of the backend's default limit, because stamps
-     * and signatures make the certificates longer.
+     * The largest total size in bytes of the stored certificates of a batch. The limit is half of the backend's default
+     * limit, because stamps and signatures make the certificates longer.
      */
     private static final long MAX_BATCH_BYTES = 4 << 20;
     /**
-     * The number of bytes in flight at which the sender sends no further requests; the last request may exceed this
-     * number.
+     * The number of bytes in flight at which the sender sends no further requests. With the last request, the number of
+     * bytes may exceed this limit.
      */
     private static final long MAX_IN_FLIGHT_BYTES = 8 << 20;
 
@@ -108,13 +108,14 @@ public final class Sender {
     /**
      * The times at which TLS certificates expire.
      *
-     * @param client the expiry of the agent's own certificate; empty if it has none
+     * @param client the earliest expiry in the chain of the agent's own certificate; empty if the agent has no
+     *     certificate
      * @param endpoint the earliest expiry of the certificates that the endpoints last presented; empty if no endpoint
      *     has answered over TLS yet
      */
     public record CertificateEnds(Optional<Instant> client, Optional<Instant> endpoint) {}
 
-    /** The objects that depend on the configuration, and are replaced when it changes. */
+    /** The objects that depend on the configuration. They are replaced when the configuration changes. */
     private final class Configured {
         private final SendOptions options;
         private final Backoff backoff;
@@ -159,16 +160,16 @@ public final class Sender {
     }
 
     /**
-     * Handles the answers that have arrived, and sends entries that are due. Returns the longest wait in nanoseconds
-     * before the next step; the caller passes it to {@link #await}.
+     * Handles the answers that have arrived, and sends entries that are due. Returns the longest time in nanoseconds
+     * that the caller may wait before the next step; the caller passes this time to {@link #await}.
      */
     public long step() {
         woken.set(false);
         runTasks();
         int requests = 0;
         while (!stopping && inFlight.get() < configured.options.maxInFlight() && sendOne()) {
-            // handles answers between the attempts to send, because many attempts may only take entries of held shards
-            // and send no request
+            // handles answers between the attempts to send, because an attempt may only take entries of held shards
+            // from the queue and send no request
             runTasks();
             if (++requests >= MOST_REQUESTS_A_STEP) {
                 return 0;
@@ -185,7 +186,10 @@ public final class Sender {
         all.forEach(Runnable::run);
     }
 
-    /** Waits at most {@code nanos} nanoseconds for a task, and runs it. The sender's thread. */
+    /**
+     * Waits at most {@code nanos} nanoseconds for a task from another thread. If a task comes, runs the task. Called by
+     * the sender's thread.
+     */
     public void await(long nanos) throws InterruptedException {
         Runnable first = tasks.poll(nanos, TimeUnit.NANOSECONDS);
         if (first != null) {
@@ -217,7 +221,8 @@ public final class Sender {
     }
 
     /**
-     * Returns whether a request with certificates, or for a backend's time, is still unanswered. The sender's thread.
+     * Returns whether the answer to a request with certificates, or to a request for a backend's time, is still
+     * awaited. Called by the sender's thread.
      */
     boolean awaitsAnswer() {
         return inFlight.get() > 0 || configured.links.stream().anyMatch(BackendLink::isClockRequested);
@@ -234,9 +239,10 @@ public final class Sender {
     }
 
     /**
-     * Waits for the next step, and returns the state of sending during that step. Any thread except the sender's.
+     * Waits until the sender's thread runs its tasks, and returns the state of sending at that moment. Called by any
+     * thread except the sender's.
      *
-     * @throws IOException if no step begins within five seconds
+     * @throws IOException if the sender's thread does not run its tasks within five seconds
      */
     public SendingState state() throws IOException {
         CompletableFuture<SendingState> state = new CompletableFuture<>();
@@ -262,7 +268,9 @@ public final class Sender {
     }
 
     /**
-     * Sends one request with due entries to the first backend that is ready; returns false if no entry can be sent now.
+     * Takes due entries from the queue, and sends them in one request to the first backend that is ready. Returns false
+     * if no entry is due, too many bytes are in flight, or no backend is ready; returns true even if none of the taken
+     * entries could be sent.
      */
     private boolean sendOne() {
         long now = nanoTicker.getAsLong();
@@ -307,7 +315,7 @@ public final class Sender {
                 send(batch, link, age);
             }
         } catch (IOException e) {
-            // the disk may be readable again later
+            // retries the entries later, because the disk may then be readable again
             link.nothingSent();
             configured.handler.unreadable(taken, AnswerHandler.describe(e));
             link.pause(configured.backoff.afterNanos(0));
@@ -316,8 +324,8 @@ public final class Sender {
     }
 
     /**
-     * Records in the outbox that the batch is being sent. Sends the batch once the record is on disk or the disk has
-     * failed.
+     * Records in the outbox that the batch is being sent. Sends the batch as soon as the record is on disk or the disk
+     * has failed.
      */
     private void send(Batch batch, BackendLink link, Age age) {
         AnswerHandler handler = configured.handler;
@@ -353,7 +361,10 @@ public final class Sender {
         link.ended(batch.size());
     }
 
-    /** Requests the health and the time of a backend. Until the answer, no other request is sent to that backend. */
+    /**
+     * Requests the health and the time of a backend. Until the answer arrives, no other request is sent to that
+     * backend.
+     */
     private void requestClock(BackendLink link) {
         long sentNanos = nanoTicker.getAsLong();
         link.clockRequested();
@@ -428,8 +439,8 @@ public final class Sender {
     }
 
     /**
-     * If an entry got no answer, limits its next batch to half the size of this batch, which may have been too large or
-     * contain a certificate that makes the backend fail.
+     * If an entry got no answer, limits the next batch with this entry to half the size of the current batch. The
+     * current batch may have been too large, or may have contained a certificate that makes the backend fail.
      */
     private static void sendFewerTogether(Queued queued, int together, SubmitResult result) {
         if (together > 1 && result.kind() == SubmitResult.Kind.NO_ANSWER) {
@@ -486,13 +497,14 @@ public final class Sender {
          * The state of one backend.
          *
          * @param url the base URL
-         * @param answering false while its breaker is open; true otherwise, for example if it was not contacted yet
-         * @param lastAnswerAt the time of its last answer; empty before its first answer since the start or the last
-         *     reload
-         * @param pausedSeconds the remaining seconds of a pause in sending to it; 0 if there is no pause
-         * @param window the number of certificates that may be in flight to it
-         * @param clockAheadMillis the last measured offset of its clock from the agent's; negative if its clock is
-         *     behind
+         * @param answering false while the breaker of the backend is open; otherwise true, even if the backend was not
+         *     contacted yet
+         * @param lastAnswerAt the time of the last answer since the start of the agent or the last reload; empty if no
+         *     answer came
+         * @param pausedSeconds the remaining seconds of a pause in sending to the backend; 0 if there is no pause
+         * @param window the number of certificates that may be in flight to the backend
+         * @param clockAheadMillis the last measured offset of the backend's clock from the agent's clock; negative if
+         *     the backend's clock is behind
          */
         public record Backend(
                 String url,

@@ -65,7 +65,7 @@ public record SenderConfig(
     public static final List<Key<?>> OPTIONS =
             List.of(BASE_DELAY, MAX_DELAY, MAX_ATTEMPTS, MAX_AGE, REQUEST_TIMEOUT, MAX_IN_FLIGHT, BATCH_SIZE);
 
-    /** Copies the list. */
+    /** Copies the list of endpoints. */
     public SenderConfig {
         endpoints = List.copyOf(endpoints);
     }
@@ -108,7 +108,7 @@ public record SenderConfig(
 
     private static URI baseUrl(String text) {
         String advice = "; write it like http://localhost:8080";
-        // a text that contains an @ is not quoted, because it may contain a password
+        // does not quote a text that contains an @, because the text may be a URL with a password
         String mistake = (text.indexOf('@') < 0 ? "'" + text + "', which is " : "") + "not a base URL" + advice;
         try {
             URI uri = new URI(text);
@@ -129,16 +129,16 @@ public record SenderConfig(
      * The options of the sender; see the agent's settings in {@code docs/configuration.md}.
      *
      * @param maxAttempts the number of answers with status 408 or 500 after which an entry is given up; 0 for no limit
-     * @param maxAge the maximum time between the first unanswered sending of an entry and its last retry. It must be
-     *     shorter than {@code DEDUP_TTL}, the time for which the backend remembers outcomes; after that time, the
-     *     backend would decide the certificate a second time
+     * @param maxAge the age at which an entry is given up, counted from the first sending that may have reached the
+     *     backend. The age must be shorter than the backend's {@code DEDUP_TTL}: a backend that has forgotten the
+     *     outcome of a certificate would decide the certificate a second time
      * @param maxInFlight the largest number of certificates that wait for an answer at the same time
      * @param batchSize the largest number of certificates in one request; 1 for single requests
      */
     public record SendOptions(
             Duration baseDelay, Duration maxDelay, int maxAttempts, Duration maxAge, int maxInFlight, int batchSize) {
 
-        /** Validates the fields. */
+        /** Validates all fields except the delays, which {@link Backoff} validates. */
         public SendOptions {
             if (maxAttempts < 0 || maxInFlight < 1 || batchSize < 1 || maxAge.isNegative()) {
                 throw new IllegalArgumentException(

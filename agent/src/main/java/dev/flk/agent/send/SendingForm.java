@@ -15,9 +15,9 @@ import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
- * A certificate as it is sent. It is signed and stamped only at the time of sending: a new key therefore applies to
- * waiting certificates, too, and the stamp contains values that are known only then. All members other than the stamp
- * and the signature keep their bytes. Pure.
+ * A certificate as it is sent. An agent signs and stamps a certificate only when sending it: a new key therefore
+ * applies to waiting certificates, too, and the stamp contains values that are known only at that time. All members
+ * other than the stamp and the signature keep their bytes. Pure.
  *
  * @param signed the signed fields
  * @param line the complete certificate in UTF-8, without a line break
@@ -53,7 +53,7 @@ public record SendingForm(SignedFields signed, byte[] line) {
             members.set("attempt", Integer.toString(stamp.attempt()));
             members.set(SENT_AT, time(stamp.sentAt()));
             byte[] given = members.get("ft");
-            // an ft that is not an object is left unchanged, and the backend rejects it
+            // leaves an ft that is not an object unchanged; the backend rejects such a certificate
             if (given == null || given[0] == '{') {
                 JsonMembers ft = members(given == null ? new byte[] {'{', '}'} : given);
                 ft.set("outbox_seq", Long.toString(stamp.outboxSequence()));

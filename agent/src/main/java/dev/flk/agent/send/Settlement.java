@@ -48,16 +48,16 @@ public record Settlement(Kind kind, String pcsId, String reason) {
     }
 
     /**
-     * The futures with which callers in this process await the settlement of certificates, by the sequence of the
-     * certificate in the outbox. Any thread.
+     * The futures with which callers in this process await the settlement of certificates, by the outbox sequence of
+     * the certificate. Safe for any thread.
      */
     public static final class Awaited {
         private final Map<Long, CompletableFuture<Settlement>> stages = new ConcurrentHashMap<>();
         private volatile @Nullable IOException abandoned;
 
         /**
-         * Adds a future for a certificate. The future completes on a thread of the common pool once the certificate is
-         * settled. It fails if this process will no longer settle the certificate.
+         * Adds a future for a certificate. The future completes on a thread of the common pool when the certificate is
+         * settled. The future fails if this process will no longer settle the certificate.
          */
         public void add(long sequence, CompletableFuture<Settlement> stage) {
             stages.put(sequence, stage);
@@ -78,7 +78,10 @@ public record Settlement(Kind kind, String pcsId, String reason) {
             }
         }
 
-        /** Fails all futures, including those that are added later. The certificates remain in the outbox. */
+        /**
+         * Fails all futures that were added so far, and every future that is added later. The certificates remain in
+         * the outbox.
+         */
         public void abandon(IOException cause) {
             abandoned = cause;
             stages.values().removeIf(stage -> {

@@ -12,16 +12,16 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The hold on shards with rejected signatures; it distinguishes a bad certificate from a wrong key. After a 401, the
- * entries of the shard are held back, because the backend may not know the key yet, or not accept it for this shard.
- * Meanwhile one entry at a time is sent as a probe, with backoff. An entry counts as bad only after three events in
- * this order. First, its signature is rejected. Then, another entry of the shard is sent and accepted. Finally, the
- * first entry is sent again and rejected again. The order matters because a slow answer may concern a key that the
- * backend no longer uses. Owned by the sender's thread.
+ * entries of the shard are held back, because perhaps the backend does not know the key yet, or does not accept the key
+ * for this shard. Meanwhile one entry at a time is sent as a probe, with backoff. An entry counts as bad only after
+ * three events in this order. First, the signature of the entry is rejected. Then, another entry of the shard is sent
+ * and accepted. Finally, the first entry is sent again and rejected again. The order matters because a slow answer may
+ * concern a key that the backend no longer uses. Owned by the sender's thread.
  */
 final class SignatureHold {
     private final SendQueue queue;
     private Backoff backoff;
-    /** The shards with at least one rejected signature. */
+    /** The shards with at least one rejected signature since the last change of the key, by shard id. */
     private final Map<String, Shard> shards = new HashMap<>();
 
     /**
@@ -31,25 +31,26 @@ final class SignatureHold {
     private long mark;
 
     /**
-     * The value of {@link #mark} at the last change of the key. Entries sent at this mark or a lower one were signed
-     * with an old key.
+     * The value of {@link #mark} at the last change of the key. Entries that were sent at this value or a lower value
+     * were signed with an old key.
      */
     private long resetAt = -1;
 
     private static final class Shard {
         /**
-         * The highest mark at which an accepted entry was sent; -1 if no entry was accepted since the first rejection.
+         * The highest value of {@link SignatureHold#mark} at which an entry was sent that the backend accepted; -1 if
+         * no entry was accepted since the first rejection.
          */
         private long acceptedOfMark = -1;
 
         private boolean held;
         private int failures;
         private long nextProbeNanos;
-        /** The entry that is being sent as a probe; null if none is. */
+        /** The entry that is being sent as a probe; null if no probe is being sent. */
         private @Nullable Queued probe;
 
         private final Deque<Queued> refused = new ArrayDeque<>();
-        /** The sequences of held entries that were never sent. */
+        /** The outbox sequences of held entries that this process has not sent yet. */
         private final LongQueue unsent = new LongQueue();
 
         private boolean isEmpty() {
@@ -63,8 +64,8 @@ final class SignatureHold {
     }
 
     /**
-     * Returns whether an entry of this shard may be sent now. If not, keeps the entry. The entry returns to the queue
-     * when the shard is released, or when the entry becomes the probe.
+     * Returns whether an entry of this shard may be sent now. If the entry may not be sent, keeps the entry until the
+     * shard is released or the entry becomes the probe; then the entry returns to the queue.
      */
     boolean admits(Queued queued, String shardId) {
         Shard shard = shards.get(shardId);
@@ -110,14 +111,15 @@ final class SignatureHold {
     /**
      * Notes that the signature of an entry was rejected.
      *
-     * @return true if the key is known to be good: the entry itself is then bad, and the caller must give it up. False
-     *     if the entry will be sent again: it is then kept here or in the queue
+     * @return true if the key was known to be good when the entry was sent: the entry itself is then bad, and the
+     *     caller must give up the entry. False if the entry will be sent again: the entry is then kept here or in the
+     *     queue
      */
     boolean refused(Queued queued, String shardId, long nowNanos) {
         boolean wasProbe = queued.probe;
         queued.probe = false;
         if (queued.sentAtMark <= resetAt) {
-            // the entry was signed with an old key; its rejection says nothing about the new key
+            // the entry was signed with an old key; the rejection says nothing about the new key
             queued.dueNanos = nowNanos;
             queue.retry(queued);
             return false;
@@ -142,7 +144,7 @@ final class SignatureHold {
     }
 
     /**
-     * Notes that the result of sending an entry says nothing about its signature. If the entry was the probe, another
+     * Notes that the result of sending an entry says nothing about the signature. If the entry was the probe, another
      * probe may be sent.
      */
     void unanswered(Queued queued, String shardId) {
@@ -194,7 +196,7 @@ final class SignatureHold {
 
     /**
      * Releases all shards after a change of the configuration, because earlier answers say nothing about the new key.
-     * From now on, probes use the given backoff.
+     * From now on, probes use the backoff {@code next}.
      */
     void reset(Backoff next) {
         backoff = next;

@@ -19,7 +19,7 @@ import java.util.function.Function;
  * The configured key, which is never printed.
  *
  * @param signer the signer; empty for {@code PCS_SIGN_ALG=none}
- * @param check the check with which signatures of this signer are verified
+ * @param check the check that accepts the signatures of this signer
  */
 public record Signing(Optional<Signer> signer, SignatureCheck check) {
     private static final Key<Algorithm> ALGORITHM =

@@ -4,10 +4,11 @@ package dev.flk.agent.send;
 /**
  * The result of submitting one certificate, with the parts of the answer that determine the agent's next action.
  *
- * @param status the status of the backend's answer; 0 if the backend did not answer
- * @param text the backend's error, or what happened instead of an answer; for a recorded certificate, the reason of its
- *     outcome
- * @param retryAfterSeconds the {@code Retry-After} of the answer if the kind is {@link Kind#LATER}, otherwise 0
+ * @param status the status of the backend's answer; 0 if no answer came, or an answer that is not the backend's
+ * @param text the backend's error, or what happened instead of an answer; for a recorded certificate, the reason of the
+ *     outcome; empty for a conflict and for a rejected signature
+ * @param retryAfterSeconds the {@code Retry-After} of the answer, at most an hour; 0 if the kind is not {@link
+ *     Kind#LATER}, or the answer has no valid {@code Retry-After}
  */
 record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) {
     /** The kind of a result, which determines the agent's next action. */

@@ -14,8 +14,8 @@ public final class TlsMessages {
     private static final int LONGEST_QUOTE = 160;
 
     /**
-     * Fragments of the JDK's messages and of the peer's alerts, with their meaning. The first constant that matches is
-     * used.
+     * The known causes of TLS failures: for each cause, an explanation and the fragments of the JDK's messages and of
+     * the peer's alerts that show the cause. If several constants match a message, the first of them is used.
      */
     private enum Sign {
         UNTRUSTED(
