@@ -154,7 +154,8 @@ public final class SteadyClock implements InstantSource {
         }
         lowestSinceStep = Math.min(lowestSinceStep, believedOffset);
         if (nanos - lowestUntilNanos >= 0) {
-            // what arrived before the step has expired, but not yet what arrived between this step and a second one
+            // outcomes from before this step have expired; outcomes from between this step and a second step may still
+            // be valid
             lowestOffset = lowestSinceStep;
             lowestUntilNanos = nanos + lifeNanos;
             lowestSinceStep = Long.MAX_VALUE;

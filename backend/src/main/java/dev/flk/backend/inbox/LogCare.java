@@ -53,7 +53,8 @@ public final class LogCare implements AutoCloseable {
     }
 
     /**
-     * Sets a limit: records after it are kept while the disk has room, because another reader still needs them.
+     * Sets a limit for the removal: while the disk has room, records after the limit are kept, because another reader
+     * still needs them.
      *
      * @param upTo a supplier of the last sequence that the reader no longer needs
      */

@@ -23,8 +23,8 @@ final class Keys {
     private Keys() {}
 
     /**
-     * Returns a key and two keys that are never written. A Redis Cluster refuses to read them together, because they
-     * belong to different slots.
+     * Returns {@code key} and two other keys, which are never written. A Redis Cluster refuses to read these keys
+     * together, because they belong to different slots.
      */
     static String[] withProbes(String key) {
         return new String[] {key, "flk:outcome:a", "flk:outcome:b"};
