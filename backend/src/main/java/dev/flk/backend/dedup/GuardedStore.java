@@ -143,8 +143,8 @@ public final class GuardedStore implements DedupStore {
 
     /**
      * Ends the connection for a reason that no failed call has reported, such as a damaged log, or a store that does
-     * not answer in time for the shutdown. Outstanding calls fail as after any failure, but the callback of {@link
-     * #whenLost} is not run.
+     * not answer in time for the shutdown. Outstanding calls fail as after any failure, but the callback of
+     * {@link #whenLost} is not run.
      */
     public void giveUp(Throwable cause) {
         fail(connection(), cause, " can't be used: ");

@@ -101,7 +101,7 @@ final class Completion {
 
     /**
      * Answers the submissions of an id with {@code error}. One of these submissions is in the log, and the id stays in
-     * flight until an outcome is recorded.
+     * flight until it is settled.
      */
     void leftWaiting(InFlight inFlight, Outcome error) {
         inFlightIds.leaveWaiting(inFlight).forEach(candidate -> answerWaiting(candidate, inFlight, error));

@@ -73,8 +73,8 @@ public final class ForcedQueue implements LogListener {
     }
 
     /**
-     * Returns a callback to run on the thread of the log's writer. The callback makes the recorder's thread run {@code
-     * then} with the value that the callback received.
+     * Returns a callback to run on the thread of the log's writer. The callback makes the recorder's thread run
+     * {@code then} with the value that the callback received.
      */
     <T> Consumer<T> later(Consumer<T> then) {
         return value -> together.others().add(() -> then.accept(value));

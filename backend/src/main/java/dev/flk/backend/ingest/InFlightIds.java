@@ -66,8 +66,8 @@ final class InFlightIds {
     }
 
     /**
-     * Ends an entry: its id is no longer in flight. Returns the submissions to answer; none if the entry was ended
-     * before.
+     * Ends an entry: its id is no longer in flight. Returns the submissions to answer; an empty list if the entry was
+     * ended before.
      */
     List<Candidate> end(InFlight inFlight) {
         return dismiss(inFlight, null);

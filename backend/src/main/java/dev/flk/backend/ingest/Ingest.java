@@ -177,7 +177,7 @@ public interface Ingest {
      *
      * @param bodyBytes the length of the body
      * @param body a supplier of the raw bytes, which must not change later; called at most once, before {@code submit}
-     *     returns; not called if a limit of the sender is exceeded
+     *     returns; not called if the limit of the sender's address or of all senders is exceeded
      * @param answer called exactly once, on any thread; must pass the outcome on without blocking, and must not throw
      */
     record Submission(int bodyBytes, Supplier<byte[]> body, Submitter sender, Consumer<Outcome> answer) {

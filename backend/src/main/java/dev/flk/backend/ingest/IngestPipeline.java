@@ -228,7 +228,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             metrics.refused.internalErrors.increment();
             submission.answer().accept(Refused.BROKEN);
         } catch (OutOfMemoryError e) {
-            // parsing a long body of only JSON keys takes many times the body's length; this memory is free again by now
+            // parsing a long body of only JSON keys takes many times its length; this memory is free again by now
             log.noMemory(submission.bodyBytes());
             metrics.refused.unavailable.increment(Refused.OVERLOADED.error());
             submission.answer().accept(Refused.OVERLOADED);

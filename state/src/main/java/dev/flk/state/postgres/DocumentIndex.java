@@ -35,7 +35,7 @@ final class DocumentIndex implements AutoCloseable {
     }
 
     /**
-     * Adds the size of committed documents to a total, which makes the thread move entries when it is large enough.
+     * Adds the size of committed documents to a total. Once the total is large enough, the thread moves entries.
      * Returns at once.
      */
     synchronized void added(long bytes) {
@@ -53,7 +53,7 @@ final class DocumentIndex implements AutoCloseable {
                 connection.setNetworkTimeout(Runnable::run, MOST_MILLIS);
                 Jdbc.execute(connection, Sql.MOVE_PENDING);
             } catch (SQLException | RuntimeException e) {
-                break; // retried after more commits, if autovacuum or a full list has not moved the entries before
+                break; // retried after more commits, unless autovacuum or a commit has moved the entries by then
             } finally {
                 begin(null);
             }

@@ -10,7 +10,7 @@ import java.sql.Types;
 import java.util.List;
 import java.util.Optional;
 
-/** Executes single statements on a connection: binds parameters in order and maps rows. */
+/** Functions that execute single statements on a connection: they bind parameters in order and map rows. */
 final class Jdbc {
     private static final int ROWS_AT_ONCE = 128;
     private static final int LARGE_ROWS_AT_ONCE = 4;

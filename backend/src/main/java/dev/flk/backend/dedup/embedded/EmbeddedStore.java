@@ -48,8 +48,8 @@ import org.slf4j.LoggerFactory;
  * data is therefore complete up to the stored position, and a start decides the rest again from the inbox log.
  *
  * <p>After any failure, every call fails until {@link #connect}, which opens the files again. If the store is damaged,
- * if reading it failed twice within a minute, or if it belongs to another log, {@code connect} sets it aside ({@link
- * StoreDirectory}) and opens an empty store, which is rebuilt from the log.
+ * if reading it failed twice within a minute, or if it belongs to another log, {@code connect} sets it aside
+ * ({@link StoreDirectory}) and opens an empty store, which is rebuilt from the log.
  *
  * <p>An expired outcome is ignored when it is read; {@link #sweep} removes it. Reads may run on any thread; writes
  * exclude each other.

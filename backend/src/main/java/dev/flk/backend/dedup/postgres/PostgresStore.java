@@ -134,7 +134,7 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
             }
             before = session;
             if (before != null) {
-                // fails now: after this call, no result of the earlier session must be delivered
+                // fails now: results of the earlier session must not be delivered after this call
                 before.failed(failures.unavailable(CONNECTED_AGAIN));
             }
             session = null;
@@ -191,7 +191,7 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
         return use(
                 writer, current, (using, since) -> using.put(since, decisions, completeUpTo, clock.millis()), full -> {
                     if (current != null) {
-                        current.failed(full); // later outcomes must not be recorded while the outcomes of this put are missing
+                        current.failed(full); // without these outcomes, later outcomes must not be recorded
                     }
                 });
     }
