@@ -23,11 +23,11 @@ public interface DedupStore extends AutoCloseable {
     CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids);
 
     /**
-     * Records each outcome unless its id already has one.
+     * Records each outcome, unless its id already has an outcome that has not expired.
      *
      * @param decisions outcomes with distinct ids
      * @param completeUpTo the low-water mark: everything in the log up to this sequence is decided and recorded here.
-     *     The mark is stored atomically with the outcomes, even if it is lower than the previous one
+     *     The mark is stored atomically with the outcomes, even if it is lower than the previous mark
      * @return for each decision, in order, the outcome that is now stored under its id: the decision itself, or an
      *     outcome that was recorded earlier
      */

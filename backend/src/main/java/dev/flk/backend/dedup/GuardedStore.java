@@ -29,9 +29,9 @@ import org.slf4j.LoggerFactory;
 /**
  * A store with a circuit breaker. The first failure of any call also fails all outstanding calls, whatever their later
  * results. From then on, every call fails immediately until the store has been connected again ({@link #connect}), has
- * received the outcomes of the log that it may lack ({@link #assertAgain}), and has been opened ({@link #open}). Logs a
- * line for each new problem and one when the store is back. Safe for any thread, but only one thread at a time may
- * write.
+ * received the outcomes of the log that it may lack ({@link #assertAgain}), and has been opened ({@link #open}). Logs
+ * one line for each new problem, and one line when the store is open again. Safe for any thread, but only one thread at
+ * a time may write.
  */
 public final class GuardedStore implements DedupStore {
     private static final long FIRST_WAIT_MILLIS = 100;
@@ -261,7 +261,7 @@ public final class GuardedStore implements DedupStore {
 
     /**
      * Ends the connection with this number. Does nothing and returns false if that connection has already ended: a late
-     * failure of an earlier connection must not end the current one.
+     * failure of an earlier connection must not end the current connection.
      */
     private boolean fail(long failedConnection, Throwable failure, String otherReason) {
         Throwable cause = cause(failure);

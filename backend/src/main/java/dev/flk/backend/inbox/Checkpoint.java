@@ -161,8 +161,8 @@ final class Checkpoint {
     }
 
     /**
-     * Saves the current low-water mark, which may be lower or higher than the saved one; it is durable when this method
-     * returns.
+     * Saves the current low-water mark, which may be lower or higher than the mark saved before. The change is durable
+     * when this method returns.
      *
      * @throws IOException if that fails; either the old or the new mark is on disk then
      */

@@ -64,8 +64,8 @@ public final class Inbox implements AutoCloseable {
     private final long lastAtStart;
 
     /**
-     * The records after the low-water mark that were in the log at startup, as one group; null if there were none, or
-     * once all of them are decided.
+     * The records after the low-water mark that were in the log at startup, as one group; null if there were no such
+     * records, or once all these records are decided.
      */
     private LowWater.@Nullable Group before;
 
@@ -282,8 +282,8 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Saves the low-water mark, which may be lower or higher than the saved one. It is durable when this method
-     * returns.
+     * Saves the low-water mark, which may be lower or higher than the mark saved before. The change is durable when
+     * this method returns.
      *
      * @throws IOException if that fails
      */
@@ -365,7 +365,7 @@ public final class Inbox implements AutoCloseable {
     /**
      * Returns a reader of the records that a store lacks, from a sequence on. The reader skips a missing segment only
      * if all outcomes in that segment have expired, or if the retention removed it (an older segment that was put back
-     * may come before the gap). Any other missing segment is an error, even if it was decided.
+     * may come before the gap). Any other missing segment is an error, even if its records were decided.
      */
     public LogReader readToAssert(long from, long nowMillis) throws IOException {
         return log.read(from, OnDamage.STOP, Math.max(from - 1, needlessUpTo(nowMillis)));

@@ -91,7 +91,7 @@ public final class LogCare implements AutoCloseable {
         }
     }
 
-    /** Compresses or removes one segment, if one is due. */
+    /** Compresses or removes one segment, if a segment is due. Returns what was done. */
     public Retention.Done step() throws IOException {
         if (clock.isInDoubt()) {
             return Retention.Done.NOTHING;

@@ -166,7 +166,7 @@ final class Completion {
 
     /**
      * Notes the submission as finished, which may advance the low-water mark. Called before the answers, and after the
-     * id was removed from those in flight, so that no id is in flight when nothing is pending.
+     * id was removed from the ids in flight, so that no id is in flight when nothing is pending.
      */
     private void finished(InFlight inFlight) {
         LowWater.Group group = inFlight.group();

@@ -33,7 +33,7 @@ final class InFlightIds {
         OPENED,
         /** The submission is answered together with the submission in flight. */
         SHARES,
-        /** The submission in flight is in the log and waits for the store; the caller answers the new one. */
+        /** The submission in flight is in the log and waits for the store; the caller answers the new submission. */
         LEFT_WAITING,
         /** There is no room for another id. */
         FULL

@@ -99,8 +99,8 @@ public interface Ingest {
         /** The reason for a refusal, with the error text of the contract. */
         enum Refusal {
             /**
-             * The body breaks a rule, or its time is too far in the future (400). Each rule has an error text of its
-             * own instead of this one.
+             * The body breaks a rule, or its time is too far in the future (400). Each rule has its own error text
+             * instead of {@code malformed}.
              */
             MALFORMED("malformed"),
             /** The signature is missing or wrong (401). */

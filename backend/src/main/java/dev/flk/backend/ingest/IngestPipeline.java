@@ -344,7 +344,10 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         }
     }
 
-    /** Takes a token from the limit of the key, or of the shard if the key has none; returns empty on success. */
+    /**
+     * Takes a token from the limit of the key, or from the limit of the shard if the key has no limit. Returns empty on
+     * success.
+     */
     private Optional<Throttled> takeNew(InFlight inFlight) {
         String keyId = inFlight.keyId();
         return limits.takeNew(

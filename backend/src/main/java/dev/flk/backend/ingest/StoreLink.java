@@ -91,7 +91,7 @@ final class StoreLink {
 
     /**
      * Does what is due. Connects a lost store if a retry is allowed. Writes the low-water mark into an idle store if
-     * the mark has changed or if nothing was written for a second, which also detects that the store is lost.
+     * the mark has changed or if nothing was written for a second; this write also detects that the store is lost.
      */
     void step() {
         switch (state) {

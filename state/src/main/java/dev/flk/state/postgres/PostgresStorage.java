@@ -555,8 +555,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
             Jdbc.each(connection, Sql.EVENTS, reading::add, from, from + REVISIONS_AT_ONCE);
             List<Event> page = reading.end();
             long missing = from + page.size();
-            // a gap is no damage if a removal has raised the floor since the caller read the floor; the caller then reads
-            // the floor again
+            // a gap is no damage if a removal has raised the floor since the caller read the floor; the caller then
+            // reads the floor again
             if (reading.isGap && missing > head(connection, Sql.HEAD).floor()) {
                 throw Reason.STORE_DOWN.because("the state in Postgres is damaged: revision " + missing
                         + " is missing; restore a dump into an empty database");

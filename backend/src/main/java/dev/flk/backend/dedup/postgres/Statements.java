@@ -54,7 +54,7 @@ final class Statements {
             LEFT JOIN (SELECT %s FROM flk_outcomes) AS outcome
                 ON outcome.pcs_id = ANY (?) AND outcome.expires_at_millis > ?""".formatted(COLUMNS);
 
-    /** The maximum number of rows in one statement; a put seldom has more. */
+    /** The maximum number of rows in one statement; a put seldom has more rows. */
     private static final int ROWS_AT_ONCE = 1_000;
 
     /**

@@ -70,7 +70,8 @@ final class Keys {
      *
      * @param completeUpTo the sequence in the log up to which every outcome is recorded; empty if it is unknown
      * @param incarnation 16 hex digits, drawn at each connect
-     * @param counter the number of writing calls within one incarnation
+     * @param counter the number of puts that the incarnation has sent, including the put that writes this entry; 0 for
+     *     the entry that the connect writes
      */
     record Position(OptionalLong completeUpTo, String incarnation, long counter) {
         private static final Pattern TEXT = Pattern.compile("([0-9]{1,18}|-) ([0-9a-f]{16}) ([0-9]{1,18})");

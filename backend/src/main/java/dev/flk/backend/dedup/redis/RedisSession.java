@@ -93,7 +93,7 @@ final class RedisSession {
     }
 
     /**
-     * Makes a call, and reads its reply on the thread of the answers. The first failure also fails all other calls,
+     * Makes a call, and reads its reply on the thread of {@code answers}. The first failure also fails all other calls,
      * because they may depend on the failed call, whose effect is unknown. An {@link IllegalArgumentException} that
      * {@code read} throws fails only this call.
      */
