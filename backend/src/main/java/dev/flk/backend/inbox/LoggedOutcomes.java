@@ -153,8 +153,8 @@ public final class LoggedOutcomes {
     }
 
     /**
-     * A cache of rules, which decides records of the log again, each by the rules that it was logged with. Safe for any
-     * thread.
+     * A cache of decision rules. It decides records of the log again, each by the rules with which the record was
+     * logged. Safe for any thread.
      */
     public static final class ReplayedRules {
         private final Map<String, DecisionRules> byContext = new ConcurrentHashMap<>();

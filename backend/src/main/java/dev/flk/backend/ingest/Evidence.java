@@ -27,8 +27,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The evidence of conflicts: content that arrives under a known id but differs from the content that was decided. Each
  * different content is logged once, and never decided. A bounded index in memory and, across restarts, notes in the
- * store show which content was logged. Their only purpose is that no content is logged twice; an index entry or a note
- * is dropped once it has expired. Safe for any thread.
+ * store show which content was logged. The index and the notes only ensure that no content is logged twice; an index
+ * entry or a note is dropped once it has expired. Safe for any thread.
  */
 final class Evidence {
     private final Inbox inbox;

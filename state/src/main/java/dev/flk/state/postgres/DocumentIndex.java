@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A thread that moves new entries of the document index from their pending list into the index itself, on a connection
- * of its own. Otherwise, Postgres would do this within a commit, which takes seconds for large arrays and blocks all
- * other commits.
+ * of its own. Otherwise, Postgres would move the entries within a commit; for large arrays, this takes seconds and
+ * blocks all other commits.
  */
 final class DocumentIndex implements AutoCloseable {
     private static final long MOVE_AFTER_BYTES = 1 << 20;

@@ -68,7 +68,7 @@ final class Jdbc {
 
     /**
      * Passes each row to a function until the function returns false. Within a transaction, the driver fetches a
-     * limited number of rows at a time, and fewer rows if the text in their last column is long.
+     * limited number of rows at a time, and fewer rows if the text in the last column is long.
      */
     static void each(Connection connection, String sql, Row<Boolean> row, Object... values) throws SQLException {
         try (PreparedStatement statement = connection.prepareStatement(sql)) {

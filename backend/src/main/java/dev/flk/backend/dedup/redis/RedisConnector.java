@@ -108,7 +108,7 @@ final class RedisConnector implements AutoCloseable {
 
     /**
      * Returns the key store that the JVM is configured with; empty if there is none. Must be called before Lettuce's
-     * classes are loaded, because they fail with stack traces if the file is missing.
+     * classes are loaded, because these classes fail with stack traces if the file is missing.
      */
     private static Optional<File> keyStore() {
         String name = System.getProperty("javax.net.ssl.keyStore", "");

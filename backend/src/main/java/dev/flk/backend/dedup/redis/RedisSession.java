@@ -27,7 +27,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One connection to the server, which ends with its first failure.
+ * One connection to the server. The connection ends with its first failure.
  *
  * <p>Calls are pipelined. Each put expects the position entry that the previous put writes. Therefore, puts are sent
  * under the lock of this object, and the server receives them in the order of their positions. This order holds only
