@@ -65,9 +65,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The running backend. Its parts are created in the order of their dependencies and closed in reverse order, except for
- * the HTTP servers. These are created first, so that they can answer {@code starting} while the log is read, and are
- * closed first.
+ * The running backend. Its parts are created in the order of their dependencies and closed in reverse order. The HTTP
+ * servers are an exception: they are created first, so that they can answer {@code starting} while the log is read, and
+ * they are also closed first.
  */
 public final class Backend implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
@@ -216,7 +216,10 @@ public final class Backend implements AutoCloseable {
         started = ingest;
     }
 
-    /** Applies the reloadable settings of the configuration; a configuration with a mistake changes nothing. */
+    /**
+     * Reads the configuration again and applies its reloadable settings. If the configuration has a mistake, nothing
+     * changes.
+     */
     private synchronized void takeAgain(Supplier<BackendConfig> again, Limits limits) {
         BackendConfig before = Objects.requireNonNull(inForce);
         try {
@@ -238,8 +241,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Starts to accept submissions. {@code /readyz} and a log line report readiness once the store is complete, which
-     * may be later. Must be called once, by the thread that started the backend.
+     * Starts to accept submissions. {@code /readyz} and a log line report that the backend is ready once the store is
+     * complete as well; this may happen later. Must be called once, by the thread that started the backend.
      */
     public void serve() {
         IngestPipeline ready = Objects.requireNonNull(started, "did not start");
@@ -261,8 +264,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Blocks until this process no longer owns its log, and then for a few more seconds, during which probes still
-     * report this reason.
+     * Blocks until this process no longer owns its log, and then for a few more seconds, in which probes can still read
+     * why the process ends.
      *
      * @return the reason why the process must end
      */
@@ -367,9 +370,9 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Returns the embedded store, which the first call opens; empty if another kind of store is configured. The first
-     * call may come while the log is being opened: if the file with the id of the log is missing or damaged, the id is
-     * read from the store.
+     * Returns the embedded store; the first call opens it. Returns empty if another kind of store is configured. The
+     * first call may come while the log is being opened: if the file with the id of the log is missing or damaged, the
+     * id is read from the store.
      */
     private Optional<EmbeddedStore> embedded(BackendConfig config) {
         if (embedded == null && config.store() instanceof StoreConfig.Embedded configured) {
@@ -428,7 +431,7 @@ public final class Backend implements AutoCloseable {
         return port;
     }
 
-    /** Returns the port for metrics and probes; 0 if they are on {@link #port}. */
+    /** Returns the port for metrics and probes; 0 if metrics and probes are served on {@link #port}. */
     public int opsPort() {
         return opsPort;
     }
@@ -438,8 +441,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Stops accepting submissions, finishes those in flight and closes the other parts in reverse order, even if
-     * closing one of them fails.
+     * Stops accepting submissions, finishes the submissions in flight and closes all parts in reverse order. If closing
+     * a part fails, logs the failure and closes the remaining parts.
      */
     @Override
     public void close() {

@@ -70,10 +70,10 @@ public final class Main {
     }
 
     /**
-     * A thread that ends the process if stopping does not finish, for example because a thread hangs or because the jar
-     * was overwritten and classes can't be loaded. All answered submissions are on disk by then. The classes that the
-     * watchdog itself needs are loaded when it is created. The watchdog can't end a process that waits in the kernel
-     * for a disk.
+     * A thread that ends the process if the backend does not stop in time, for example because a thread hangs or
+     * because the jar was overwritten and classes can't be loaded. All answered submissions are on disk by then. The
+     * classes that the watchdog itself needs are loaded when it is created. The watchdog can't end a process that waits
+     * in the kernel for a disk.
      */
     private static final class StopWatchdog extends Thread {
         /** The time limit for stopping: 10 s for submissions in flight, and the rest to close the store and the log. */

@@ -19,23 +19,23 @@ import java.util.concurrent.CompletionStage;
  */
 public interface DedupStore extends AutoCloseable {
 
-    /** Returns the stored outcome for each of the ids, in their order; empty for an id without one. */
+    /** Returns the stored outcome of each id, in the order of {@code ids}; empty for an id without an outcome. */
     CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids);
 
     /**
-     * Records each outcome unless its id already has one.
+     * Records each outcome, unless its id already has an outcome that has not expired.
      *
      * @param decisions outcomes with distinct ids
      * @param completeUpTo the low-water mark: everything in the log up to this sequence is decided and recorded here.
-     *     The mark is stored atomically with the outcomes, even if it is lower than the previous one
-     * @return the stored outcome for each decision, in their order: the decision itself, or the outcome that was
-     *     recorded before it
+     *     The mark is stored atomically with the outcomes, even if it is lower than the previous mark
+     * @return for each decision, in order, the outcome that is now stored under its id: the decision itself, or an
+     *     outcome that was recorded earlier
      */
     CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo);
 
     /**
-     * Returns whether {@link #noteEvidence} has noted that the log contains content with this digest as evidence for
-     * this id, and the note has not expired.
+     * Returns whether the store has a note of {@link #noteEvidence} that the log contains content with this digest as
+     * evidence for this id. A note that has expired does not count.
      */
     default CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
         return CompletableFuture.completedFuture(false);
@@ -55,10 +55,10 @@ public interface DedupStore extends AutoCloseable {
      * an earlier connection fail, now or at their own time-outs ({@link GuardedStore} does not wait for them).
      *
      * <p>A store that other processes can change keeps a position for this log: the sequence up to which the store is
-     * complete, with a value that no other write has. This call reads the position. From now on, each put fails without
-     * writing unless the position is still the one that this connection read or wrote last. This detects a store that
-     * was emptied or restored from an older copy. If a put of an earlier connection arrives late, either that put or
-     * the next put of this connection is refused.
+     * complete, with a value that is different for each write. This call reads the position. From now on, each put
+     * fails without writing unless the position is still the one that this connection read or wrote last. This detects
+     * a store that was emptied or restored from an older copy. If a put of an earlier connection arrives late, either
+     * that put or the next put of this connection is refused.
      *
      * @return the sequence up to which the store is complete for this log; empty if the store knows no such sequence,
      *     for example because it is new
@@ -77,13 +77,13 @@ public interface DedupStore extends AutoCloseable {
         return true;
     }
 
-    /** Makes everything that was recorded durable, with the position, and releases all resources. Idempotent. */
+    /** Makes all recorded outcomes and the position durable, and releases all resources. Idempotent. */
     @Override
     void close();
 
     /**
-     * The outcome of an id, with the time at which it expires. The log and the stores that keep bytes encode an outcome
-     * as follows:
+     * The outcome of an id, with the time at which it expires. The log (in overruled records), the embedded store and
+     * Redis encode an outcome as follows:
      *
      * <pre>
      * pcs_id status expires_at_millis content_digest signed_digest   ASCII with single spaces, ended by a line feed

@@ -29,9 +29,9 @@ import org.slf4j.LoggerFactory;
 /**
  * A store with a circuit breaker. The first failure of any call also fails all outstanding calls, whatever their later
  * results. From then on, every call fails immediately until the store has been connected again ({@link #connect}), has
- * received the outcomes of the log that it may lack ({@link #assertAgain}), and has been opened ({@link #open}). Logs a
- * line for each new problem and one when the store is back. Safe for any thread, but only one thread at a time may
- * write.
+ * received the outcomes of the log that it may lack ({@link #assertAgain}), and has been opened ({@link #open}). Logs
+ * one line for each new problem, and one line when the store is open again. Safe for any thread, but only one thread at
+ * a time may write.
  */
 public final class GuardedStore implements DedupStore {
     private static final long FIRST_WAIT_MILLIS = 100;
@@ -142,8 +142,9 @@ public final class GuardedStore implements DedupStore {
     }
 
     /**
-     * Ends the connection of a store that answers but can't be used for a reason outside the store, such as a damaged
-     * log. Acts like a failure, but does not run the callback of {@link #whenLost}.
+     * Ends the connection for a reason that no failed call has reported, such as a damaged log, or a store that does
+     * not answer in time for the shutdown. Outstanding calls fail as after any failure, but the callback of
+     * {@link #whenLost} is not run.
      */
     public void giveUp(Throwable cause) {
         fail(connection(), cause, " can't be used: ");
@@ -184,7 +185,10 @@ public final class GuardedStore implements DedupStore {
         return state == State.OPEN;
     }
 
-    /** Returns the nanoseconds until the next attempt is allowed; 0 during an attempt or if one is allowed now. */
+    /**
+     * Returns the nanoseconds until the next connection attempt is allowed; 0 if an attempt is allowed now or is in
+     * progress.
+     */
     public long untilNextTryNanos() {
         return breaker.remainingNanos();
     }
@@ -219,7 +223,7 @@ public final class GuardedStore implements DedupStore {
                 if (fail(usedConnection, failure, "")) {
                     whenLost.accept(usedConnection);
                 }
-            } else if (isOutstanding(number)) { // otherwise it failed earlier, together with all others
+            } else if (isOutstanding(number)) { // otherwise, the result has already failed
                 result.complete(value);
             }
         });
@@ -257,7 +261,7 @@ public final class GuardedStore implements DedupStore {
 
     /**
      * Ends the connection with this number. Does nothing and returns false if that connection has already ended: a late
-     * failure of an earlier connection must not end the current one.
+     * failure of an earlier connection must not end the current connection.
      */
     private boolean fail(long failedConnection, Throwable failure, String otherReason) {
         Throwable cause = cause(failure);
@@ -286,7 +290,8 @@ public final class GuardedStore implements DedupStore {
     }
 
     /**
-     * Logs a problem, unless it equals the last one that was logged, so that repeated attempts do not repeat the line.
+     * Logs a problem, unless it equals the problem that was logged last, so that repeated attempts do not repeat the
+     * line.
      */
     private void tell(Throwable cause, String otherReason) {
         String what = String.valueOf(cause.getMessage());

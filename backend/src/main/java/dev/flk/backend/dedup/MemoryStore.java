@@ -18,7 +18,7 @@ import java.util.concurrent.CompletionStage;
 /**
  * Outcomes in a bounded map. The store has no position: a start rebuilds it from the entire log. When the map is full,
  * ingest rejects new submissions. Submissions that are already in the log are still recorded; the map may therefore
- * exceed its bound by the number in flight.
+ * exceed its bound by the number of submissions in flight.
  */
 public final class MemoryStore implements DedupStore {
     private final long maxEntries;
@@ -29,7 +29,7 @@ public final class MemoryStore implements DedupStore {
     private final PriorityQueue<StoredOutcome> byExpiry =
             new PriorityQueue<>(Comparator.comparingLong(StoredOutcome::expiresAtMillis));
 
-    /** Creates a store for {@code maxEntries} outcomes. */
+    /** Creates a store for at most {@code maxEntries} outcomes. */
     public MemoryStore(long maxEntries, InstantSource clock) {
         this.maxEntries = maxEntries;
         this.clock = clock;

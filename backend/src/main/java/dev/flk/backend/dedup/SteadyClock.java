@@ -36,7 +36,7 @@ public final class SteadyClock implements InstantSource {
 
     /**
      * The offset of the wall clock after its last jump, or at the start. The wall clock keeps pace while its offset
-     * stays close to this one.
+     * stays close to {@code stepOffset}.
      */
     private long stepOffset;
 
@@ -61,7 +61,8 @@ public final class SteadyClock implements InstantSource {
      * Creates a clock that trusts the current wall time.
      *
      * @param nanoTicker monotonic time
-     * @param maxStep how far the wall clock may deviate from elapsed time without being doubted; see {@link #maxStep}
+     * @param maxStep the largest deviation from elapsed time at which the wall clock is still trusted; see
+     *     {@link #maxStep}
      * @param life the longest life of an outcome
      */
     public SteadyClock(InstantSource wall, LongSupplier nanoTicker, Duration maxStep, Duration life) {
@@ -78,7 +79,7 @@ public final class SteadyClock implements InstantSource {
 
     /**
      * Returns the largest step of the wall clock to trust: five minutes, or an eighth of {@code life} if that is less.
-     * A trusted step may shorten the life of an outcome, so it must be small.
+     * A trusted step can shorten the life of an outcome, so trusted steps must be small.
      */
     public static Duration maxStep(Duration life) {
         Duration part = life.dividedBy(LIFE_IN_STEPS);
@@ -154,7 +155,8 @@ public final class SteadyClock implements InstantSource {
         }
         lowestSinceStep = Math.min(lowestSinceStep, believedOffset);
         if (nanos - lowestUntilNanos >= 0) {
-            // what arrived before the step has expired, but not yet what arrived between this step and a second one
+            // outcomes from before this step have expired; outcomes from between this step and a second step may still
+            // be valid
             lowestOffset = lowestSinceStep;
             lowestUntilNanos = nanos + lifeNanos;
             lowestSinceStep = Long.MAX_VALUE;

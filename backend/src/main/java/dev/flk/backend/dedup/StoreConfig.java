@@ -73,7 +73,7 @@ public sealed interface StoreConfig {
     /**
      * A Redis server, which other backends may share.
      *
-     * @param uri the value of {@code REDIS_URI}, which may contain a password, or a URI made from {@code REDIS_ADDR}
+     * @param uri a URI, which can contain a password: the value of {@code REDIS_URI}, or made from {@code REDIS_ADDR}
      * @param timeout the time limit of each call, and of opening a network connection
      */
     record Redis(Secret uri, Duration timeout) implements StoreConfig {}

@@ -31,7 +31,7 @@ public final class Sweeper implements AutoCloseable {
          * Removes some of the expired entries, about one second's worth.
          *
          * @param goesOn queried between batches; returns false once the sweeper is being closed
-         * @throws StoreUnavailableException if the store fails; it may also be the cause of a
+         * @throws StoreUnavailableException if the store fails; this exception may also be wrapped in a
          *     {@link CompletionException}
          */
         void sweep(BooleanSupplier goesOn);

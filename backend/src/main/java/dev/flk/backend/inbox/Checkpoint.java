@@ -28,7 +28,7 @@ import org.slf4j.LoggerFactory;
  * crc32c   8 hex digits, of the text before the preceding space
  * </pre>
  *
- * The saved mark may be lower than the current one; the next start then decides more records again. If the file is
+ * The saved mark may be lower than the current mark; the next start then decides more records again. If the file is
  * missing or damaged, the next start decides the entire log again. Safe for any thread.
  */
 final class Checkpoint {
@@ -70,8 +70,8 @@ final class Checkpoint {
     /**
      * Creates the file if it is missing, or replaces it if it is damaged. The caller owns the directory.
      *
-     * @param knownId the id of the log, if the store still knows it; otherwise a new id is drawn
-     * @param removed the number of records that are missing before the first existing one, for an unknown reason
+     * @param knownId the id of the log according to the store; if empty, a new id is drawn
+     * @param removed the number of records that are missing before the first existing record, for an unknown reason
      * @throws IOException if the file can't be made durable
      */
     static Checkpoint make(
@@ -161,8 +161,8 @@ final class Checkpoint {
     }
 
     /**
-     * Saves the current low-water mark, which may be lower or higher than the saved one; it is durable when this method
-     * returns.
+     * Saves the current low-water mark, which may be lower or higher than the mark saved before. The change is durable
+     * when this method returns.
      *
      * @throws IOException if that fails; either the old or the new mark is on disk then
      */

@@ -19,7 +19,7 @@ import java.util.stream.Collectors;
 /**
  * The rules that decide a certificate: the policy of the {@link Verifier} and the time for which an outcome is valid.
  * Besides the rules, the outcome depends only on the certificate and its arrival time. The log stores these rules in
- * each segment ({@link #context}), therefore a replay decides in the same way.
+ * each segment ({@link #context}); therefore, a replay decides in the same way.
  */
 public final class DecisionRules {
     /** The numbers of the policy, in the order of the docs and of the constructor of {@link Policy}. */
@@ -62,7 +62,10 @@ public final class DecisionRules {
                 numbers.get(7));
     }
 
-    /** Replaces numbers of the policy, each given as {@code NAME=VALUE}. */
+    /**
+     * Overrides settings of the policy, each given as {@code NAME=VALUE}. Adds a problem to {@code settings} for each
+     * that can't be applied.
+     */
     public static void override(Settings settings, List<String> tried) {
         Set<String> seen = new HashSet<>();
         for (String one : tried) {
@@ -116,7 +119,7 @@ public final class DecisionRules {
     }
 
     /**
-     * Returns how long outcomes logged with a context are valid.
+     * Returns how long the outcomes of records with this context are valid.
      *
      * @throws IllegalArgumentException if {@code context} is not the output of {@link #context}
      */

@@ -32,7 +32,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The inbox log with its low-water mark. It appends submissions, evidence and overruled records to the log, and tracks
- * which of them are finished. It owns the directory of the log until it is closed.
+ * which of these records are finished. It owns the directory of the log until it is closed.
  */
 public final class Inbox implements AutoCloseable {
     /** The prefix of the names of the log's segments. */
@@ -42,14 +42,14 @@ public final class Inbox implements AutoCloseable {
     public static final String MARK_FILE = Checkpoint.FILE;
 
     /**
-     * The number of bytes at the end of the log that a start always reads, even if they are decided, to make sure that
-     * nothing is appended after damage.
+     * The number of bytes at the end of the log that a start always reads, even if the records in them are decided, to
+     * make sure that nothing is appended after damage.
      */
     private static final long CHECKED_BYTES = 256L << 20;
 
     /**
      * The largest expected difference between the clocks of backends that share a store. An outcome that expired this
-     * long ago counts as expired for all of them.
+     * long ago counts as expired for all these backends.
      */
     private static final Duration CLOCKS_APART = Duration.ofDays(1);
 
@@ -64,8 +64,8 @@ public final class Inbox implements AutoCloseable {
     private final long lastAtStart;
 
     /**
-     * The records after the low-water mark that were in the log at startup, as one group; null if there were none, or
-     * once all of them are decided.
+     * The records after the low-water mark that were in the log at startup, as one group; null if there were no such
+     * records, or once all these records are decided.
      */
     private LowWater.@Nullable Group before;
 
@@ -153,7 +153,7 @@ public final class Inbox implements AutoCloseable {
 
     /**
      * Reads the records after the saved mark, and at least the newest part of the log, and counts the submissions after
-     * the mark. They are pending until the store has caught up.
+     * the mark. These submissions are pending until the store has caught up.
      */
     private void readUndecided() throws IOException {
         long mark = lowWater.mark();
@@ -210,11 +210,12 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Throws if the log no longer has records that the store lacks. Without this check they would be skipped silently.
+     * Throws if the log no longer has records that the store lacks. Without this check, these records would be skipped
+     * silently.
      *
      * @param beginning the sequence of the first existing record that is not before {@code from}
      * @param from the first sequence that the store lacks
-     * @param nowMillis the current time; records may be missing if their outcomes have expired by then
+     * @param nowMillis the current time; a record may be missing if its outcome has expired by this time
      * @throws IOException if a record from {@code from} on is missing and needed
      */
     public void requireBeginning(long beginning, long from, long nowMillis) throws IOException {
@@ -281,8 +282,8 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Saves the low-water mark, which may be lower or higher than the saved one. It is durable when this method
-     * returns.
+     * Saves the low-water mark, which may be lower or higher than the mark saved before. The change is durable when
+     * this method returns.
      *
      * @throws IOException if that fails
      */
@@ -291,7 +292,7 @@ public final class Inbox implements AutoCloseable {
         kept.keep(lowWater);
     }
 
-    /** Returns the retention of this log's closed segments. */
+    /** Returns the {@link Retention} of this log, which compresses and removes closed segments. */
     Retention retention(FileOps files, Duration compressAfter, Duration keep, InstantSource clock) {
         return new Retention(files, options.directory(), options.prefix(), compressAfter, kept(keep), clock);
     }
@@ -364,7 +365,7 @@ public final class Inbox implements AutoCloseable {
     /**
      * Returns a reader of the records that a store lacks, from a sequence on. The reader skips a missing segment only
      * if all outcomes in that segment have expired, or if the retention removed it (an older segment that was put back
-     * may come before the gap). Any other missing segment is an error, even if it was decided.
+     * may come before the gap). Any other missing segment is an error, even if its records were decided.
      */
     public LogReader readToAssert(long from, long nowMillis) throws IOException {
         return log.read(from, OnDamage.STOP, Math.max(from - 1, needlessUpTo(nowMillis)));
@@ -389,7 +390,7 @@ public final class Inbox implements AutoCloseable {
     /**
      * Logs submissions in one append.
      *
-     * @param forced called on the thread of the log's writer once they are on disk
+     * @param forced called on the thread of the log's writer once the submissions are on disk
      * @param failed called on the thread of the log's writer if the append fails
      * @return false if the log does not accept the append; neither callback is called then
      */

@@ -53,7 +53,8 @@ public final class LogCare implements AutoCloseable {
     }
 
     /**
-     * Sets a limit: records after it are kept while the disk has room, because another reader still needs them.
+     * Sets a limit for the removal: while the disk has room, records after the limit are kept, because another reader
+     * still needs them.
      *
      * @param upTo a supplier of the last sequence that the reader no longer needs
      */
@@ -90,7 +91,7 @@ public final class LogCare implements AutoCloseable {
         }
     }
 
-    /** Compresses or removes one segment, if one is due. */
+    /** Compresses or removes one segment, if a segment is due. Returns what was done. */
     public Retention.Done step() throws IOException {
         if (clock.isInDoubt()) {
             return Retention.Done.NOTHING;

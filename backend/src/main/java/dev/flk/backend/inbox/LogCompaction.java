@@ -14,9 +14,9 @@ import java.util.OptionalLong;
 
 /**
  * The maintenance of closed segments while the backend is stopped (a running backend uses {@link LogCare}): compresses
- * them, and removes those that are past their retention and decided. The saved low-water mark shows which records are
- * decided; if it is missing or damaged, nothing is removed. The caller of {@link #step} must own the directory. One
- * thread.
+ * them, and removes the segments that are decided and past their retention. The saved low-water mark shows which
+ * records are decided; if it is missing or damaged, nothing is removed. The caller of {@link #step} must own the
+ * directory. One thread.
  */
 public final class LogCompaction {
     private final Optional<Checkpoint> kept;

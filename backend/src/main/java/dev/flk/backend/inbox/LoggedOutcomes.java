@@ -38,7 +38,7 @@ public final class LoggedOutcomes {
      *
      * @param status the status of the answer, 200 or 202
      * @param body the body of the answer, one JSON object in ASCII
-     * @param reason the reason in the body; empty if it has none
+     * @param reason the reason in the body; empty if the body has none
      * @param isOverruled whether the submission was overruled: this outcome had already been recorded for its id
      */
     public record ReplayedOutcome(
@@ -129,8 +129,8 @@ public final class LoggedOutcomes {
     }
 
     /**
-     * Converts the outcome in an overruled record. A backend of another version may have decided it, so the kind of
-     * verdict is read from its body.
+     * Converts the outcome in an overruled record. A backend of another version may have decided this outcome, so the
+     * kind of verdict is derived from the outcome's status and body.
      */
     private static ReplayedOutcome overruled(String shard, StoredOutcome winner) throws IOException {
         JsonNode body = JSON.readTree(winner.body());
@@ -153,8 +153,8 @@ public final class LoggedOutcomes {
     }
 
     /**
-     * A cache of rules, which decides records of the log again, each by the rules that it was logged with. Safe for any
-     * thread.
+     * A cache of decision rules. It decides records of the log again, each by the rules with which the record was
+     * logged. Safe for any thread.
      */
     public static final class ReplayedRules {
         private final Map<String, DecisionRules> byContext = new ConcurrentHashMap<>();

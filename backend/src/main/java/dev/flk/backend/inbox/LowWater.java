@@ -5,11 +5,11 @@ import java.util.ArrayDeque;
 import java.util.OptionalLong;
 
 /**
- * The low-water mark: every record in the log up to it is finished. A record is finished once it is decided and
- * recorded, or if it needs neither. With several groups in flight, the mark is the last record before the oldest
- * unfinished group, not the position of the writer or of the group that finished last. While a store is catching up
- * with the log, the mark does not exceed the record up to which it has caught up. Safe for any thread; {@link #opened}
- * is called in log order.
+ * The low-water mark: every record in the log up to it is finished. A submission is finished once it is decided and
+ * recorded; another record is finished once the work that follows its append is done. With several groups in flight,
+ * the mark is the last record before the oldest unfinished group, not the position of the writer or of the group that
+ * finished last. While a store is catching up with the log, the mark does not exceed the record up to which the store
+ * has caught up. Safe for any thread; {@link #opened} is called in log order.
  */
 public final class LowWater {
     private final ArrayDeque<Group> open = new ArrayDeque<>();
@@ -23,7 +23,7 @@ public final class LowWater {
 
     private long pending;
 
-    /** Records that were logged together, with the number of them that are unfinished. */
+    /** Records that were logged together, with the number of unfinished records. */
     public static final class Group {
         private final long last;
         private final long arrivalMillis;
@@ -98,8 +98,8 @@ public final class LowWater {
     }
 
     /**
-     * Returns the arrival time of the oldest unfinished record, in milliseconds since the epoch; empty if all are
-     * finished.
+     * Returns the arrival time of the oldest group that has an unfinished record, in milliseconds since the epoch;
+     * empty if all records are finished.
      */
     public synchronized OptionalLong oldestArrivalMillis() {
         return open.isEmpty() ? OptionalLong.empty() : OptionalLong.of(open.getFirst().arrivalMillis);

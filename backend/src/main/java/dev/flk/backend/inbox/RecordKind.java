@@ -77,7 +77,7 @@ public final class RecordKind {
      * recorded outcome, as encoded by {@link StoredOutcome#encode}.
      *
      * @param sequence the sequence of the overruled submission; its own outcome is never put into a store again, even
-     *     after the recorded one has expired
+     *     after the recorded outcome has expired
      * @param existing the recorded outcome, which applies instead
      */
     public record Overruled(long sequence, StoredOutcome existing) {

@@ -83,8 +83,8 @@ final class CatchUp {
     }
 
     /**
-     * Counts a submission whose id has another outcome in the store; does nothing if it was counted before. Logs its
-     * outcome as lost if the two outcomes give different answers.
+     * Counts a submission whose id has another outcome in the store; does nothing if the submission was counted before.
+     * If the two outcomes give different answers, logs that the outcome of the submission was lost.
      */
     private void reportLost(Submitted ours, StoredOutcome winner) {
         if (!reportedLost.add(ours.sequence())) {
@@ -106,8 +106,8 @@ final class CatchUp {
         private final ReplayedRules rules = new ReplayedRules();
 
         /**
-         * The sequences of overruled submissions. They are never asserted, even if the outcome that overruled them has
-         * expired.
+         * The sequences of overruled submissions. An overruled submission is never asserted, even if the outcome that
+         * overruled it has expired.
          */
         private final Set<Long> overruled = new HashSet<>();
 
@@ -136,7 +136,7 @@ final class CatchUp {
             this.readUpTo = from - 1;
         }
 
-        /** Returns the number of records of the run, including those not yet read. */
+        /** Returns the number of records of the run, whether or not they have been read. */
         long records() {
             return last - from + 1;
         }
@@ -281,7 +281,7 @@ final class CatchUp {
 
         private void put(List<StoredOutcome> outcomes, Consumer<List<StoredOutcome>> afterwards) {
             queue.whenDone(store.assertAgain(outcomes, inbox.lowWater().mark()), (existing, failure) -> {
-                if (existing != null) { // otherwise the store was lost, and the link is notified separately
+                if (existing != null) { // otherwise, the store was lost, and StoreLink is notified separately
                     unlessEnded(() -> afterwards.accept(existing));
                 }
             });
@@ -319,7 +319,7 @@ final class CatchUp {
         }
 
         /**
-         * Runs {@code afterwards} once all notes are stored. If a note fails, the store was lost, and
+         * Runs {@code afterwards} once all notes of evidence are stored. If a note fails, the store was lost, and
          * {@code afterwards} is not run.
          */
         private void whenNoted(List<CompletableFuture<?>> notes, Runnable afterwards) {
@@ -331,9 +331,9 @@ final class CatchUp {
         }
 
         /**
-         * Logs an overruled record for each submission of the batch for which the store has another outcome, then runs
-         * {@code afterwards}, which moves the position past the batch. Skips submissions that are in flight:
-         * {@link OutcomeWriter} handles them.
+         * Logs an overruled record for each submission of the batch for which the store has another outcome. Once these
+         * records are on disk, runs {@code afterwards}, which moves the position past the batch. Skips submissions that
+         * are in flight, because {@link OutcomeWriter} handles them.
          */
         private void keepLosers(List<Submitted> batch, List<StoredOutcome> existing, Runnable afterwards) {
             List<Overruled> losers = new ArrayList<>();

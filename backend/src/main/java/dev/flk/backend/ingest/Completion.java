@@ -71,7 +71,9 @@ final class Completion {
         candidates.subList(1, candidates.size()).forEach(candidate -> answerKnown(candidate, existing));
     }
 
-    /** Settles an id for which another outcome was recorded first; the log contains that outcome too. */
+    /**
+     * Settles an id for which another outcome was recorded first; an overruled record in the log contains that outcome.
+     */
     void overruled(InFlight inFlight, StoredOutcome existing) {
         metrics.overruled.increment();
         StoredOutcome ours = inFlight.outcome();
@@ -98,8 +100,8 @@ final class Completion {
     }
 
     /**
-     * Answers the submissions of an id with {@code error}. One of them is in the log, and the id stays in flight until
-     * its outcome is recorded.
+     * Answers the submissions of an id with {@code error}. One of these submissions is in the log, and the id stays in
+     * flight until it is settled.
      */
     void leftWaiting(InFlight inFlight, Outcome error) {
         inFlightIds.leaveWaiting(inFlight).forEach(candidate -> answerWaiting(candidate, inFlight, error));
@@ -107,7 +109,7 @@ final class Completion {
 
     /**
      * Answers a submission with {@code error}, because its id still waits for the store. If the submission's content
-     * differs from the content in flight, it is first logged as evidence.
+     * differs from the content in flight, the submission is first logged as evidence.
      */
     void answerWaiting(Candidate candidate, InFlight inFlight, Outcome error) {
         if (candidate.digest().equals(inFlight.outcome().digest())) {
@@ -164,7 +166,7 @@ final class Completion {
 
     /**
      * Notes the submission as finished, which may advance the low-water mark. Called before the answers, and after the
-     * id was removed from those in flight, so that no id is in flight when nothing is pending.
+     * id was removed from the ids in flight, so that no id is in flight when nothing is pending.
      */
     private void finished(InFlight inFlight) {
         LowWater.Group group = inFlight.group();

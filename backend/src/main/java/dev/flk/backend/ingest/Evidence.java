@@ -26,9 +26,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The evidence of conflicts: content that arrives under a known id but differs from the content that was decided. Each
- * different content is logged once, and never decided. A bounded index in memory, and the store across restarts,
- * remember what was logged. Their only purpose is that nothing is logged twice; both forget an entry once it has
- * expired. Safe for any thread.
+ * different content is logged once, and never decided. A bounded index in memory and, across restarts, notes in the
+ * store show which content was logged. The index and the notes only ensure that no content is logged twice; an index
+ * entry or a note is dropped once it has expired. Safe for any thread.
  */
 final class Evidence {
     private final Inbox inbox;
@@ -193,7 +193,10 @@ final class Evidence {
             bytes = new RateLimit(BigDecimal.valueOf(BYTES_PER_SECOND), BURST_BYTES, nanoTicker);
         }
 
-        /** Takes the bytes of a body from the bucket. Returns empty on success, otherwise the time to wait for them. */
+        /**
+         * Takes the bytes of a body from the bucket. Returns empty on success; otherwise, the throttling with the time
+         * until the bucket has enough bytes.
+         */
         Optional<Throttled> take(int bodyBytes) {
             OptionalLong waitNanos = bytes.tryTake(Math.max(1, Math.min(BURST_BYTES, bodyBytes)));
             return waitNanos.isEmpty()

@@ -19,7 +19,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The queue of the {@link OutcomeWriter}, in log order. All work that follows one fsync is added as one group; the
+ * The queue of work for {@link OutcomeWriter}, in log order. All work that follows one fsync is added as one group; the
  * log's writer itself only writes and forces. Answers of the store are queued as well. Adding never blocks; the number
  * of ids that may be in flight bounds the queue. This class is also the listener of the log's writer, for metrics and
  * log lines.
@@ -73,16 +73,16 @@ public final class ForcedQueue implements LogListener {
     }
 
     /**
-     * Returns a callback to run on the thread of the log's writer. It makes the recorder's thread run {@code then} with
-     * the same value.
+     * Returns a callback to run on the thread of the log's writer. The callback makes the recorder's thread run
+     * {@code then} with the value that the callback received.
      */
     <T> Consumer<T> later(Consumer<T> then) {
         return value -> together.others().add(() -> then.accept(value));
     }
 
     /**
-     * Queues the collected group. Called on the thread of the log's writer, after every append that shared the fsync
-     * was notified.
+     * Queues the collected group. Called on the thread of the log's writer, after the callbacks of all appends that
+     * shared the fsync have run.
      */
     @Override
     public void groupEnded() {
@@ -98,8 +98,8 @@ public final class ForcedQueue implements LogListener {
     }
 
     /**
-     * Runs {@code then} on the recorder's thread once the stage has completed, or now if it already has. Passes the
-     * value and null, or null and the failure. Called on the recorder's thread.
+     * Runs {@code then} on the recorder's thread once the stage has completed, or immediately if the stage has already
+     * completed. Passes the value and null, or null and the failure. Called on the recorder's thread.
      */
     <T> void whenDone(CompletionStage<T> stage, BiConsumer<@Nullable T, @Nullable Throwable> then) {
         CompletableFuture<T> future = stage.toCompletableFuture();

@@ -31,9 +31,9 @@ final class InFlightIds {
     enum Joined {
         /** The id was not in flight; it is now, and the caller processes it. */
         OPENED,
-        /** The submission is answered together with the one in flight. */
+        /** The submission is answered together with the submission in flight. */
         SHARES,
-        /** The submission in flight is in the log and waits for the store; the caller answers the new one. */
+        /** The submission in flight is in the log and waits for the store; the caller answers the new submission. */
         LEFT_WAITING,
         /** There is no room for another id. */
         FULL
@@ -66,8 +66,8 @@ final class InFlightIds {
     }
 
     /**
-     * Removes an id from those in flight, and returns the submissions to answer; returns none if this entry was removed
-     * before.
+     * Ends an entry: its id is no longer in flight. Returns the submissions to answer; an empty list if the entry was
+     * ended before.
      */
     List<Candidate> end(InFlight inFlight) {
         return dismiss(inFlight, null);
@@ -85,7 +85,7 @@ final class InFlightIds {
         List<Candidate> candidates = new ArrayList<>();
         ids.computeIfPresent(inFlight.id(), (id, present) -> {
             if (present != inFlight) {
-                return present; // this entry was removed before; the id is in flight again in another one
+                return present; // this entry was ended before; the id is in flight again, in another entry
             }
             candidates.addAll(inFlight.dismiss());
             return successor;
@@ -114,10 +114,10 @@ final class InFlightIds {
     }
 
     /**
-     * One id in flight, from its look-up until its outcome is recorded. Submissions of the same id that arrive in the
-     * meantime join its waiting list, which {@link InFlightIds} guards. Only one step at a time uses the other fields.
-     * Once the log has the submission and the waiting submissions are answered, only the decision is kept, not the
-     * body.
+     * One id in flight, from its look-up until its outcome is recorded or its submissions are refused. Further
+     * submissions of the same id join its waiting list until the list is closed; {@link InFlightIds} guards the list.
+     * Only one step at a time uses the other fields. Once the entry was taken for the log and the waiting list is
+     * closed, only the decision is kept, not the body.
      */
     static final class InFlight implements Loggable {
         private final Decision decision;
@@ -129,7 +129,7 @@ final class InFlightIds {
         private LowWater.@Nullable Group group;
         private long sequence;
 
-        /** The submissions to answer; null once the list is closed, after which none can join. */
+        /** The submissions to answer; null once the list is closed, after which no submission can join. */
         private @Nullable List<Candidate> waiting;
 
         InFlight(Candidate opener) {

@@ -99,15 +99,17 @@ public interface Ingest {
         /** The reason for a refusal, with the error text of the contract. */
         enum Refusal {
             /**
-             * The body breaks a rule, or its time is too far in the future (400). Each rule has an error text of its
-             * own instead of this one.
+             * The body breaks a rule, or its time is too far in the future (400). Each rule has its own error text
+             * instead of {@code malformed}.
              */
             MALFORMED("malformed"),
             /** The signature is missing or wrong (401). */
             BAD_SIGNATURE("Signature verification failed"),
             /** A write or fsync of the log failed (500). */
             LOG_FAILED("log append failed"),
-            /** A bug in the program (500); the program's log has the details. */
+            /**
+             * An unexpected exception, because of a bug or a lack of memory (500); the program's log has the details.
+             */
             BROKEN("internal error"),
             /** The store can't record or look up outcomes at the moment (503). */
             STORE_DOWN("dedup store unavailable"),
@@ -175,7 +177,7 @@ public interface Ingest {
      *
      * @param bodyBytes the length of the body
      * @param body a supplier of the raw bytes, which must not change later; called at most once, before {@code submit}
-     *     returns, and not for a throttled submission
+     *     returns; not called if the limit of the sender's address or of all senders is exceeded
      * @param answer called exactly once, on any thread; must pass the outcome on without blocking, and must not throw
      */
     record Submission(int bodyBytes, Supplier<byte[]> body, Submitter sender, Consumer<Outcome> answer) {
@@ -189,7 +191,7 @@ public interface Ingest {
          * A submission that passed the steps parse, signature and format, together with the decision on it. The
          * decision may be to reject the certificate.
          *
-         * @param keyId the id of the key that signed it, as written to the log
+         * @param keyId the id of the key that signed the certificate, as written to the log
          */
         record Candidate(
                 byte[] body,

@@ -41,7 +41,7 @@ public final class IngestMetrics extends Metrics.Feature {
                     "The number of shards with their own metrics, in order of appearance; all others are `(others)`.")
             .or("256");
 
-    /** The bounds of the histogram of fsync times, in seconds, from a fast local disk to a failing one. */
+    /** The bounds of the histogram of fsync times, in seconds, from a fast local disk to a failing disk. */
     private static final double[] FSYNC_SECONDS = {
         0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
     };

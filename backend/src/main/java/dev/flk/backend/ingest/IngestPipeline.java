@@ -200,7 +200,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
-     * Checks the limits of the address and of all senders; answers the submission and returns false if one is exceeded.
+     * Checks the limit of the sender's address and the common limit of all senders. If a limit is exceeded, answers the
+     * submission and returns false.
      */
     private boolean isAdmitted(Submission submission) {
         Optional<Throttled> throttled = limits.admit(submission.sender());
@@ -213,8 +214,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
-     * Runs the steps parse, signature, format and decide. If one of them refuses the submission, answers it and returns
-     * empty.
+     * Runs the steps parse, signature, format and decide. If a step refuses the submission, answers the submission and
+     * returns empty.
      */
     private Optional<Candidate> check(Submission submission) {
         try {
@@ -227,7 +228,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             metrics.refused.internalErrors.increment();
             submission.answer().accept(Refused.BROKEN);
         } catch (OutOfMemoryError e) {
-            // parsing a long body of only keys takes many times its length; that memory is free again by now
+            // parsing a long body of only JSON keys takes many times its length; this memory is free again by now
             log.noMemory(submission.bodyBytes());
             metrics.refused.unavailable.increment(Refused.OVERLOADED.error());
             submission.answer().accept(Refused.OVERLOADED);
@@ -255,9 +256,9 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
-     * Checks the other rules. {@code sent_at} counts as in the future only if it is ahead of both the wall clock and
-     * the steady clock. After a jump of the wall clock, a sender may follow the backend's {@code Date}, which shows the
-     * wall clock, or its own clock, which may agree with the steady clock.
+     * Checks the rules that parsing does not check. {@code sent_at} counts as too far in the future only if it is too
+     * far ahead of both the wall clock and the steady clock. After a jump of the wall clock, a sender may follow the
+     * backend's {@code Date}, which shows the wall clock, or its own clock, which may agree with the steady clock.
      */
     private Certificate checked(ParsedCertificate parsed, Submitter sender, long arrivalMillis) throws Objection {
         Instant wall = clock.wall().instant();
@@ -290,8 +291,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
-     * Registers the id. Returns empty if the id is already in flight or there is no room for it; the submission then
-     * shares the outcome in flight or is answered here.
+     * Registers the id of a candidate as in flight. If the id is already in flight or there is no room for it, returns
+     * empty; the submission then shares the outcome of the id in flight or is answered here.
      */
     private Optional<InFlight> join(Candidate candidate) {
         if (inFlightIds.has(candidate.id())) {
@@ -319,7 +320,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
 
     /**
      * Logs the submissions without a stored outcome, and answers the others. If the look-up failed ({@code existing} is
-     * null), logs all of them; the later put then finds any outcome that already exists.
+     * null), logs all submissions; the later put then finds the outcomes that already exist.
      */
     private void logUnknown(List<InFlight> opened, @Nullable List<Optional<StoredOutcome>> existing) {
         try {
@@ -343,7 +344,10 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         }
     }
 
-    /** Takes a token from the limit of the key, or of the shard if the key has none; returns empty on success. */
+    /**
+     * Takes a token from the limit of the key, or from the limit of the shard if the key has no limit. Returns empty on
+     * success.
+     */
     private Optional<Throttled> takeNew(InFlight inFlight) {
         String keyId = inFlight.keyId();
         return limits.takeNew(

@@ -21,7 +21,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The log lines of ingest, in the words that operators search for. They never contain a payload or a key. Lines that an
- * unauthenticated sender can cause are limited; the next line of that kind says how many were left out.
+ * unauthenticated sender can cause are limited; the next line of the same kind says how many lines were left out.
  */
 final class OutcomeLog {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
@@ -150,7 +150,7 @@ final class OutcomeLog {
                         leftOut));
     }
 
-    /** Logs a bug: an exception that should not occur. */
+    /** Logs an unexpected exception, which a bug or a lack of memory has caused. */
     void broken(Throwable e) {
         limit.say(
                 "fault",
@@ -161,8 +161,10 @@ final class OutcomeLog {
                         e));
     }
 
-    /** Logs that the store lost an outcome, with which its sender may have been answered, and now has another outcome for
-     * the same id. */
+    /**
+     * Logs that the store has lost an outcome and now has another outcome for the same id. The sender may already have
+     * received the lost outcome as the answer.
+     */
     void lost(StoredOutcome ours, StoredOutcome existing) {
         LOG.error(
                 "PCS {} outcome lost: its sender may have been answered {} {}, but the dedup store no longer has that outcome. It has another one instead, {} {}, which was decided for {}",

@@ -138,9 +138,7 @@ final class OutcomeWriter {
         }
     }
 
-    /**
-     * @param millis the longest time to wait, counted from the start again after an interrupt; 0 waits without a limit
-     */
+    /** @param millis the maximum time to wait, which begins again after an interrupt; 0 to wait without a limit */
     private void join(long millis) {
         boolean interrupted = false;
         boolean joined = false;
@@ -209,7 +207,10 @@ final class OutcomeWriter {
         group.others().forEach(this::guarded);
     }
 
-    /** Puts submissions into the store. If that throws, moves those that are still in flight to the backlog. */
+    /**
+     * Puts the outcomes of submissions into the store. If that throws, moves the submissions that are still in flight
+     * to the backlog.
+     */
     private void putOrLeave(List<InFlight> submissions, Runnable then) {
         if (!guarded(() -> put(submissions, then))) {
             submissions.stream()
@@ -220,8 +221,8 @@ final class OutcomeWriter {
     }
 
     /**
-     * Runs a step. If it throws, logs the exception and returns false: no exception may end this thread, because all
-     * answers depend on it.
+     * Runs a step. If it throws, logs the exception and returns false: an exception must not end this thread, because
+     * all answers depend on the thread.
      */
     private boolean guarded(Runnable step) {
         try {
@@ -238,7 +239,7 @@ final class OutcomeWriter {
         List<InFlight> recordable = new ArrayList<>(group.size());
         for (InFlight inFlight : group) {
             if (inFlight.outcome().isExpired(now)) {
-                completion.recorded(inFlight); // it expired while it waited; a store would refuse to keep it
+                completion.recorded(inFlight); // the outcome expired while it waited; a store would not keep it
             } else {
                 recordable.add(inFlight);
             }
@@ -273,8 +274,8 @@ final class OutcomeWriter {
     }
 
     /**
-     * Logs an overruled record with the outcome that was recorded first, and answers once the record is on disk. A
-     * later start then asserts that outcome and not ours.
+     * Logs an overruled record with the outcome that was recorded first, and answers once the record is on disk. After
+     * a restart, catching up then asserts that outcome and not the outcome of this submission.
      */
     private void keepOverruling(InFlight inFlight, StoredOutcome winner) {
         log.overruled(inFlight.outcome(), winner);
@@ -295,7 +296,7 @@ final class OutcomeWriter {
     }
 
     /**
-     * Answers the waiting submissions with an error, and then moves the id to the backlog. In the backlog it may be
+     * Answers the waiting submissions with an error, and then moves the id to the backlog. An id in the backlog can be
      * settled at any moment, so the answers come first.
      */
     private void leaveWaiting(InFlight inFlight, Refused error) {
@@ -318,8 +319,9 @@ final class OutcomeWriter {
         }
 
         /**
-         * Removes and returns the oldest submissions, up to the first repeated id, because a batch must have distinct
-         * ids. An id occurs twice if its first outcome had expired when the second submission arrived.
+         * Removes and returns the oldest submissions: at most {@value #BATCH}, and only those before the first repeated
+         * id, because a batch must have distinct ids. An id occurs twice if its first outcome had expired when the
+         * second submission arrived.
          */
         List<InFlight> next() {
             List<InFlight> batch = new ArrayList<>();

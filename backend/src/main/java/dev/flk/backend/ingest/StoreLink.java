@@ -91,7 +91,7 @@ final class StoreLink {
 
     /**
      * Does what is due. Connects a lost store if a retry is allowed. Writes the low-water mark into an idle store if
-     * the mark has changed or if nothing was written for a second, which also detects that the store is lost.
+     * the mark has changed or if nothing was written for a second; this write also detects that the store is lost.
      */
     void step() {
         switch (state) {
@@ -145,10 +145,10 @@ final class StoreLink {
     }
 
     /**
-     * Ends the catch-up. If it failed, gives up the store. Otherwise opens the store: all records that the log had when
-     * the store was connected are asserted, and later ones are in flight. If the store's position was beyond the end of
-     * the log, first makes the new position durable: the old one must not come back after new records have received the
-     * same sequences.
+     * Ends the catch-up. If the catch-up failed, gives up the store. Otherwise opens the store: all records that the
+     * log had when the store was connected are asserted, and later records are in flight. If the store's position was
+     * beyond the end of the log, first makes the new position durable: the old position must not come back after new
+     * records have received the same sequences.
      */
     private void asserted(@Nullable Throwable failure) {
         if (failure != null) {
@@ -244,7 +244,7 @@ final class StoreLink {
     /**
      * Puts outcomes and the current low-water mark into the store.
      *
-     * @param then called on the recorder's thread with the stored outcomes, or with null and the failure
+     * @param then called on the recorder's thread with the stored outcomes and null, or with null and the failure
      */
     void record(List<StoredOutcome> outcomes, BiConsumer<@Nullable List<StoredOutcome>, @Nullable Throwable> then) {
         long mark = inbox.lowWater().mark();
@@ -278,8 +278,8 @@ final class StoreLink {
     }
 
     /**
-     * Writes the low-water mark into the store if it is up, and waits at most a second for that. The caller ensures
-     * that nothing is in flight.
+     * Writes the low-water mark into the store if the store is up and lacks this mark; waits at most a second for the
+     * answer. The caller ensures that no call is in flight.
      */
     void close() {
         endCatchUp();

@@ -49,8 +49,8 @@ public final class CheckedServer implements AutoCloseable {
     }
 
     /**
-     * Starts the checks. The first one runs after half a minute, because the backend has usually migrated the tables by
-     * then.
+     * Starts the checks. The first check runs after half a minute, because the backend has usually migrated the tables
+     * by then.
      */
     public static CheckedServer start(PostgresCheck check, CheckMetrics metrics) {
         CheckedServer checked = new CheckedServer(check, metrics);

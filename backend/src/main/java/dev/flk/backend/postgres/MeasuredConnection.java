@@ -18,7 +18,10 @@ import java.util.regex.Pattern;
 /** A wrapper of a connection or statement that records the time of each execution and each commit. */
 final class MeasuredConnection implements InvocationHandler {
     private static final String TOOK_TOO_LONG = "57014";
-    /** The verb of a statement. If a WITH statement inserts or deletes rows, the verb of its first INSERT or DELETE. */
+    /**
+     * A pattern that finds the verb of a statement. In a WITH statement that inserts or deletes rows, the pattern finds
+     * the first INSERT or DELETE.
+     */
     private static final Pattern VERB =
             Pattern.compile("^\\s*(?:WITH\\b.*?\\b(INSERT INTO|DELETE FROM)\\b|(\\w+))", Pattern.DOTALL);
 

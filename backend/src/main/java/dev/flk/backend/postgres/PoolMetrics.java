@@ -125,7 +125,7 @@ public final class PoolMetrics extends Metrics.Feature {
         return new PoolMetrics(new Metrics("none")).of(pool);
     }
 
-    /** Records what happens in one pool. Safe for any thread. */
+    /** A recorder of the events in one pool. Safe for any thread. */
     public final class Observer {
         private final Pool pool;
         private final Timing acquiredBy;

@@ -92,9 +92,11 @@ public final class PostgresCheck {
         OK,
         /** The value is not within its limit. */
         BAD,
-        /** The value could not be measured. */
+        /** The value could not be measured, because the check failed or lacks rights. */
         UNKNOWN,
-        /** The value was not measured, because the backup was not named or an extension is not installed. */
+        /**
+         * The value was not measured: no backup was named, an extension is not installed, or there are no tables yet.
+         */
         SKIPPED
     }
 
@@ -102,7 +104,7 @@ public final class PostgresCheck {
      * The result of one point of the checklist.
      *
      * @param measured the value, or why it was not measured
-     * @param limit what the value must be; empty if it was not compared
+     * @param limit what the value must be; empty if the value was not compared with a limit
      * @param advice what to do; empty if there is nothing to do
      */
     public record Finding(String point, Grade grade, String measured, String limit, String advice) {}
@@ -308,7 +310,7 @@ public final class PostgresCheck {
                 "raise max_connections, or lower POSTGRES_POOL_MAX");
     }
 
-    /** Returns the number of connections that a process opens in addition to the pool. */
+    /** Returns the number of connections to reserve for a backend in addition to this pool. */
     private static int otherConnections(Pool pool) {
         return switch (pool) {
             case DEDUP -> 4;
@@ -438,7 +440,7 @@ public final class PostgresCheck {
                 "create them as the migration scripts do, or REINDEX");
     }
 
-    /** Returns the indexes that the migrations create. */
+    /** Returns the names of the indexes that the migrations of this pool's tables create. */
     static Set<String> indexes(Pool pool) {
         return switch (pool) {
             case DEDUP -> DEDUP_INDEXES;

@@ -85,7 +85,7 @@ public record PostgresConfig(
     /**
      * A time-out.
      *
-     * @param setting the setting that determines it, for messages; empty if none does
+     * @param setting the name of the setting that determines the time, for messages; empty if no setting does
      */
     public record TimeLimit(String setting, Duration time) {
         static TimeLimit of(Settings settings, Key<Duration> key, TimeLimit otherwise) {

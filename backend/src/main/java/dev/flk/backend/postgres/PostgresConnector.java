@@ -17,7 +17,7 @@ import org.postgresql.ds.PGSimpleDataSource;
  * A factory of connections and connection pools with time-outs. The server stops a statement at its time-out. The
  * time-out of the socket is slightly longer, so that a slow server can report its own time-out first, while a
  * connection to a vanished server is given up. The driver's query time-out is off, because the driver would cancel the
- * statement, and a commit that is cancelled while it waits for a standby takes effect all the same.
+ * statement at its own time-out, and a commit that is cancelled while it waits for a standby takes effect nevertheless.
  */
 public final class PostgresConnector {
     /** The beginning of the name of each connection. */
@@ -84,7 +84,7 @@ public final class PostgresConnector {
     }
 
     /**
-     * Returns a connection from a pool; waits for a free one, up to the time-out.
+     * Returns a connection from a pool. If no connection is free, waits for one, up to the time-out.
      *
      * @param sinceNanos when the call began to wait, from {@link System#nanoTime}
      */

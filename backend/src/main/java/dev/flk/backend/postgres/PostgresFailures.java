@@ -31,8 +31,8 @@ public record PostgresFailures(String server, String limit) {
     }
 
     /**
-     * Returns whether the server rolled the transaction back because of a conflict with another one. The transaction had
-     * no effect and can be tried again.
+     * Returns whether the server rolled the transaction back because of a conflict with another transaction. The
+     * transaction had no effect and can be tried again.
      */
     public static boolean isUndoneForOthers(SQLException e) {
         return UNDONE_FOR_OTHERS.contains(state(e));
@@ -98,8 +98,8 @@ public record PostgresFailures(String server, String limit) {
     }
 
     /**
-     * Returns advice to append if the driver's message reports a TLS failure; otherwise, an empty text. Only the
-     * message identifies such a failure, because it has no SQL state of its own.
+     * Returns advice to append if the driver's message reports a TLS failure; otherwise, returns an empty text. Only
+     * the message identifies such a failure, because TLS failures have no SQL state of their own.
      */
     private static String withoutTls(SQLException e) {
         String message = withoutNull(e.getMessage());

@@ -20,7 +20,7 @@ import org.flywaydb.core.api.MigrationInfoService;
  * @param history the table of applied migrations
  * @param migrations the location of the scripts on the class path
  * @param turn the number of the advisory lock with which backends take turns; other users of the database are unlikely
- *     to use it
+ *     to use this number
  */
 public record Schema(String history, String migrations, long turn) {
     /** The tables of the dedup store. */
@@ -55,8 +55,8 @@ public record Schema(String history, String migrations, long turn) {
     }
 
     /**
-     * Rejects a server that accepts no writes, and a user who may not create the tables if they do not exist yet.
-     * Flyway itself would report either problem only after ten attempts, a second apart.
+     * Throws an exception if the server accepts no writes, or if the tables do not exist yet and the user is not
+     * allowed to create them. Flyway itself would report either problem only after ten attempts, a second apart.
      */
     public void requireRights(Connection connection) throws SQLException {
         try (Statement statement = connection.createStatement()) {
@@ -76,8 +76,9 @@ public record Schema(String history, String migrations, long turn) {
     }
 
     /**
-     * Migrates the tables, unless they are up to date or newer. An advisory lock serialises backends, because Flyway
-     * takes its own lock only after it has decided whether the tables in the schema belong to others.
+     * Migrates the tables, unless their version is this backend's version or a newer one. An advisory lock serialises
+     * backends, because Flyway takes its own lock only after it has decided whether the tables in the schema belong to
+     * others.
      *
      * @throws FlywayException if a migration failed; each migration is applied completely or not at all
      */

@@ -9,14 +9,17 @@ import java.sql.SQLTransientConnectionException;
 import java.time.Duration;
 import java.util.Set;
 
-/** Runs reads and transactions, each on a connection of its own, and translates their failures. Safe for any thread. */
+/**
+ * A runner of reads and transactions, each on a connection of its own. An SQL error becomes a {@link StateException}.
+ * Safe for any thread.
+ */
 final class DatabaseCalls implements AutoCloseable {
     /** The SQL state of a statement that exceeded its timeout. */
     static final String TOOK_TOO_LONG = "57014";
 
     private static final String DISK_FULL = "53100";
     private static final Set<String> STOPPED = Set.of("57P01", "57P02");
-    /** SQL states of statements that timed out or were rolled back in favour of others. */
+    /** SQL states of statements that timed out or were rolled back in favour of other transactions. */
     private static final Set<String> UNDONE = Set.of(TOOK_TOO_LONG, "40001", "40P01", "55P03");
 
     private static final Duration MOST_WAIT_FOR_HEAD = Duration.ofSeconds(45);
@@ -39,8 +42,8 @@ final class DatabaseCalls implements AutoCloseable {
     }
 
     /**
-     * Prepares the database, unless an earlier call has done so, and runs a step. One call must succeed before any read
-     * or transaction.
+     * Prepares the database, unless an earlier call has succeeded, and runs a step. One call must succeed before any
+     * read or transaction.
      */
     void open(Use<?> step) {
         requireNotClosed();
@@ -112,9 +115,10 @@ final class DatabaseCalls implements AutoCloseable {
 
     /**
      * Runs a transaction that locks the head first. Another backend may hold the lock for longer than the statement
-     * timeout while it commits a large batch; a wait that times out is therefore repeated.
+     * timeout while it commits a large batch; a wait that times out is therefore repeated, for about 45 seconds in
+     * total.
      *
-     * @param lock reads the head and locks it
+     * @param lock a step that locks the head and reads it
      */
     <L, T> T inTransaction(Use<L> lock, Locked<L, T> use) {
         requireOpen();
@@ -152,8 +156,8 @@ final class DatabaseCalls implements AutoCloseable {
     }
 
     /**
-     * Translates an error into the exception that the caller receives. An error of a single statement affects only its
-     * call; any other error is an outage for all callers.
+     * Translates an error into the exception that the caller receives. An error that concerns only one statement
+     * affects only the call that ran the statement; any other error is an outage for all callers.
      */
     private StateException failed(SQLException e) {
         String state = String.valueOf(e.getSQLState());

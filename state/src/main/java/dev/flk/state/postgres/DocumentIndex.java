@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A thread that moves new entries of the document index from their pending list into the index itself, on a connection
- * of its own. Otherwise, Postgres would do this within a commit, which takes seconds for large arrays and blocks all
- * other commits.
+ * of its own. Otherwise, Postgres would move the entries within a commit; for large arrays, this takes seconds and
+ * blocks all other commits.
  */
 final class DocumentIndex implements AutoCloseable {
     private static final long MOVE_AFTER_BYTES = 1 << 20;
@@ -35,7 +35,7 @@ final class DocumentIndex implements AutoCloseable {
     }
 
     /**
-     * Adds the size of committed documents to a total, which makes the thread move entries when it is large enough.
+     * Adds the size of committed documents to a total. Once the total is large enough, the thread moves entries.
      * Returns at once.
      */
     synchronized void added(long bytes) {
@@ -53,7 +53,7 @@ final class DocumentIndex implements AutoCloseable {
                 connection.setNetworkTimeout(Runnable::run, MOST_MILLIS);
                 Jdbc.execute(connection, Sql.MOVE_PENDING);
             } catch (SQLException | RuntimeException e) {
-                break; // retried after more commits, if autovacuum or a full list has not moved the entries before
+                break; // retried after more commits, unless autovacuum or a commit has moved the entries by then
             } finally {
                 begin(null);
             }

@@ -10,7 +10,7 @@ import java.sql.Types;
 import java.util.List;
 import java.util.Optional;
 
-/** Executes single statements on a connection: binds parameters in order and maps rows. */
+/** Functions that execute single statements on a connection: they bind parameters in order and map rows. */
 final class Jdbc {
     private static final int ROWS_AT_ONCE = 128;
     private static final int LARGE_ROWS_AT_ONCE = 4;
@@ -68,7 +68,7 @@ final class Jdbc {
 
     /**
      * Passes each row to a function until the function returns false. Within a transaction, the driver fetches a
-     * limited number of rows at a time, and fewer rows if the text in their last column is long.
+     * limited number of rows at a time, and fewer rows if the text in the last column is long.
      */
     static void each(Connection connection, String sql, Row<Boolean> row, Object... values) throws SQLException {
         try (PreparedStatement statement = connection.prepareStatement(sql)) {

@@ -59,7 +59,7 @@ final class KnownHistory implements AutoCloseable {
      * The known state of the database.
      *
      * @param historyId the id of the history; empty if nothing is known
-     * @param server the server; {@code -} if unknown
+     * @param server the server, in the format of the file; {@code -} if unknown
      * @param former earlier ids of the history, newest first
      */
     record Known(String historyId, long revision, long committedAtMicros, String server, List<String> former) {
@@ -100,7 +100,7 @@ final class KnownHistory implements AutoCloseable {
          * @param head the head of the database
          * @param committedAtMicros the time of the known revision according to the database; null if the head is not
          *     after the known revision, or if the database has no event of this revision
-         * @return why the history must not be continued under its id; empty if it may
+         * @return why the history must not keep its id; empty if it may keep its id
          */
         Optional<String> contradiction(Head head, @Nullable Long committedAtMicros) {
             if (historyId.isEmpty()) {
@@ -240,9 +240,9 @@ final class KnownHistory implements AutoCloseable {
     }
 
     /**
-     * Replaces the known history with that of {@code head}, durably. Does nothing if this history is known already, or
-     * if another thread has replaced the known history after {@code since} was read, because that thread's history is
-     * newer.
+     * Durably replaces the known history with the history of {@code head}. Does nothing if this is the known history
+     * already, or if another thread has replaced the known history after {@code since} was read, because that thread's
+     * history is newer.
      *
      * @param since what was known before the database was read
      * @return whether this call replaced the history

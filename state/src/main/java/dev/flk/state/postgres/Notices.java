@@ -12,9 +12,9 @@ import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Notices by which the backends that share a database learn of each other's commits. A notice may be lost without
- * harm: it only makes a backend read the newest revision earlier, which every backend reads from the table every second
- * anyway. Notices use a connection of their own, because Postgres takes a server-wide lock to commit a notice; commits
+ * Notices by which the backends that share a database learn of each other's commits. A notice may be lost without harm:
+ * every backend reads the newest revision from the table about once a second, and a notice only makes a backend read it
+ * earlier. Notices use a connection of their own, because Postgres takes a server-wide lock to commit a notice; commits
  * in quick succession share one notice.
  */
 final class Notices implements AutoCloseable {

@@ -105,8 +105,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     /**
-     * Returns the identity of the server, or {@code -} if it can't be read. The identity only helps to explain a loss;
-     * losses are detected without it.
+     * Returns the identity of the server, or {@code -} if it can't be read. The identity only helps to explain why
+     * commits are missing; missing commits are detected without it.
      */
     private static String server(Connection connection) {
         try {
@@ -209,7 +209,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
 
     /**
      * Records a head that was read, before any caller receives it. Reports missing commits if the history is no longer
-     * the known one.
+     * the known history.
      */
     private void settle(Found found) {
         Head head = found.head();
@@ -228,7 +228,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         }
     }
 
-    /** Records the current head if a read has returned a revision above the known one. */
+    /** If a read has returned a revision above the known revision, reads and records the current head. */
     private void settleRead(Stream<Version> read) {
         long newest = read.mapToLong(Version::revision).max().orElse(0);
         if (newest > known.known().revision()) {
@@ -555,7 +555,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
             Jdbc.each(connection, Sql.EVENTS, reading::add, from, from + REVISIONS_AT_ONCE);
             List<Event> page = reading.end();
             long missing = from + page.size();
-            // no damage if a removal has raised the floor since the caller read it; the caller reads the floor again
+            // a gap is no damage if a removal has raised the floor since the caller read the floor; the caller then
+            // reads the floor again
             if (reading.isGap && missing > head(connection, Sql.HEAD).floor()) {
                 throw Reason.STORE_DOWN.because("the state in Postgres is damaged: revision " + missing
                         + " is missing; restore a dump into an empty database");
@@ -599,7 +600,9 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         });
     }
 
-    /** Assembles events from rows of changes, until an expected revision is missing or the page is full. */
+    /**
+     * A reader that assembles events from rows of changes, until an expected revision is missing or the page is full.
+     */
     private static final class Reading {
         private final Limited<Event> page;
         private final PrimitiveIterator.OfLong expected;
@@ -696,7 +699,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         }
     }
 
-    /** @param after the {@link #position} of the last result of the page before; null for the first page */
+    /** @param after the {@link #position} of the last result of the previous page; null for the first page */
     private static void addOrder(Search.Order order, @Nullable String after, StringBuilder sql, List<Object> values) {
         String[] last = after == null ? new String[0] : after.split("\0", -1);
         if (last.length > 0) {
@@ -723,13 +726,19 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                 });
     }
 
-    /** Returns the position of a result in an order: its revision unless the order is that of keys, agent and key. */
+    /**
+     * Returns the position of a result in an order: the agent and the key, preceded by the revision unless the order is
+     * {@code BY_KEY}.
+     */
     private static String position(Search.Order order, Document last) {
         String key = last.key().agentId() + '\0' + last.key().name();
         return order == Search.Order.BY_KEY ? key : last.version().revision() + "\0" + key;
     }
 
-    /** Returns INVALID for an error that the caller's search caused; throws any other error. */
+    /**
+     * Returns an exception with the reason {@code INVALID} for an error that the caller's search caused; throws any
+     * other error.
+     */
     private static RuntimeException notFound(SQLException e, Search search) throws SQLException {
         String state = String.valueOf(e.getSQLState());
         if (state.equals(DatabaseCalls.TOOK_TOO_LONG)) {
@@ -760,8 +769,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     /**
-     * Returns the last revision of the next part of a removal. A part has at most {@link #CHANGES_AT_ONCE} versions,
-     * unless it contains only one revision with versions.
+     * Returns the last revision of the next part of a removal. A part has at most {@link #REVISIONS_AT_ONCE} revisions.
+     * It also has at most {@link #CHANGES_AT_ONCE} versions, unless it contains only one revision with versions.
      */
     private static long next(Connection connection, long done, long end) throws SQLException {
         long most = Jdbc.one(connection, Sql.PART, row -> row.getLong(1), done, done, CHANGES_AT_ONCE)

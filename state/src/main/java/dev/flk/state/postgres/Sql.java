@@ -20,7 +20,7 @@ final class Sql {
 
     static final String RENAME = "UPDATE flk_state SET history_id = ? WHERE history_id = ?";
 
-    /** The identity of the server and its timeline, which changes when a standby is promoted. */
+    /** A query for the identity of the server and for the timeline, which changes when a standby is promoted. */
     static final String SERVER =
             "SELECT system_identifier || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) FROM pg_control_system()";
 
@@ -67,8 +67,8 @@ final class Sql {
             WHERE namespace = ? AND agent_id = ? AND key = ? AND version < ? ORDER BY version DESC LIMIT ?""";
 
     /**
-     * The keys that exist at a revision, among at most the next 10,000 keys. The last column marks the 10,000th key,
-     * which is returned even if it does not exist, because the next page begins after it.
+     * A query for the keys that exist at a revision, among at most the next 10,000 keys. The last column marks the
+     * 10,000th key, which is returned even if it does not exist at the revision, because the next page begins after it.
      */
     static final String KEYS = """
             SELECT looked.key, existing.version, existing.revision, coalesce(existing.is_there, false), looked.n = 10000
@@ -112,8 +112,8 @@ final class Sql {
 
     /**
      * A query that returns whether a path is a predicate. A predicate has one boolean result (true, false or unknown)
-     * for any value, so the path is tried on an empty object. Any other path selects nothing there, unless it is a
-     * constant.
+     * for any value, so the path is tried on an empty object. Any other path selects nothing in the empty object,
+     * unless the path is a constant.
      */
     static final String IS_PREDICATE = """
             SELECT jsonb_path_query_array('{}', ?::jsonpath, '{}', true)
@@ -121,17 +121,17 @@ final class Sql {
 
     /**
      * The beginning of a search in newest values, to which conditions and an order are appended. Each condition on the
-     * document can use its index.
+     * document can use the index of the documents.
      */
     static final String FIND = """
             SELECT newest.agent_id, newest.key, v.version, v.revision, v.committed_at, v.value
             FROM flk_state_newest AS newest JOIN flk_state_versions AS v USING (namespace, agent_id, key, version)
             WHERE newest.namespace = ? AND (? = '' OR newest.agent_id = ?)""";
 
-    /** The path finds something; the operator is escaped for the driver. */
+    /** A condition: the path finds something. The question mark of the operator is escaped for the driver. */
     static final String EXISTS = " AND newest.document @?? ?::jsonpath";
 
-    /** The predicate is true. */
+    /** A condition: the predicate is true. */
     static final String HOLDS = " AND newest.document @@ ?::jsonpath";
 
     static final String CONTAINS = " AND newest.document @> ?::jsonb";
@@ -141,9 +141,9 @@ final class Sql {
     static final String AFTER_NEWER =
             " AND (newest.revision < ? OR newest.revision = ? AND (newest.agent_id, newest.key) > (?, ?))";
 
-    /** The order of revisions is that of commit times. */
     static final String BY_KEY = " ORDER BY newest.agent_id, newest.key LIMIT ?";
 
+    /** The order by revision, which is also the order by commit time. */
     static final String OLDEST_FIRST = " ORDER BY newest.revision, newest.agent_id, newest.key LIMIT ?";
     static final String NEWEST_FIRST = " ORDER BY newest.revision DESC, newest.agent_id, newest.key LIMIT ?";
 
@@ -152,8 +152,8 @@ final class Sql {
             WHERE floor < ?""";
 
     /**
-     * The last revision of the next part of a removal. The part ends before the revision to which the version at a
-     * given offset belongs, but includes at least the next revision that has versions.
+     * A query for the last revision of the next part of a removal. The part ends before the revision to which the
+     * version at a given offset belongs, but includes at least the next revision that has versions.
      */
     static final String PART = """
             SELECT greatest(revision - 1, (SELECT min(revision) FROM flk_state_versions WHERE revision > ?))
@@ -170,8 +170,8 @@ final class Sql {
     static final String NOTE_REMOVED = "UPDATE flk_state SET removed = ?";
 
     /**
-     * The removal of old versions. Only keys that were changed in the given range of revisions can have old versions to
-     * remove.
+     * A statement that removes old versions. Only keys that were changed in the given range of revisions can have old
+     * versions to remove.
      */
     static final String REMOVE_VERSIONS = """
             WITH existing AS (
@@ -246,7 +246,7 @@ final class Sql {
                 SELECT ctid FROM flk_state_requests WHERE expires_at <= ? ORDER BY expires_at LIMIT 10000
                 FOR UPDATE SKIP LOCKED)""";
 
-    /** The approximate number of keys, as of the server's last analysis of the table. */
+    /** A query for the approximate number of keys, as of the server's last analysis of the table. */
     static final String KEY_COUNT =
             "SELECT greatest(0, reltuples)::bigint FROM pg_class WHERE oid = 'flk_state_newest'::regclass";
 

@@ -22,7 +22,7 @@ public interface StateDatabase extends AutoCloseable {
 
     /**
      * Waits until a read may take a connection, so that reads always leave one connection for commits. Returns false if
-     * that takes too long; otherwise, the caller must call {@link #endRead}.
+     * no connection is free in time; if it returns true, the caller must call {@link #endRead}.
      */
     boolean beginRead() throws InterruptedException;
 

@@ -11,8 +11,8 @@ import org.rocksdb.Status;
 
 /**
  * The failures of the embedded store, and their meaning for its files. The first failure ends a connection; later
- * failures of that connection are ignored. If a read fails in two connections within a minute, the files count as
- * spoiled. Safe for any thread.
+ * failures of that connection are ignored. If reads fail in two connections, at least two seconds and less than a
+ * minute apart, the files count as spoiled: they must no longer be used. Safe for any thread.
  */
 final class EmbeddedFailures {
     private static final long FAILS_AGAIN_WITHIN_NANOS = TimeUnit.MINUTES.toNanos(1);
@@ -31,7 +31,7 @@ final class EmbeddedFailures {
     // guarded by this
     private OptionalLong failedToReadNanos = OptionalLong.empty();
 
-    /** @param isSpoiled whether the files must no longer be used; otherwise they are opened again */
+    /** @param isSpoiled whether the files must no longer be used; otherwise, the files are opened again */
     record Problem(String what, boolean isSpoiled) {}
 
     /** The meaning of a failure for the files. */
@@ -97,8 +97,8 @@ final class EmbeddedFailures {
     }
 
     /**
-     * Notes a failure. It ends the connection unless an earlier failure has already ended it. Returns the problem that
-     * ended the connection.
+     * Notes a failure. The failure ends the connection unless an earlier failure has already ended it. Returns the
+     * problem that ended the connection.
      */
     synchronized Problem note(Exception e, Failure failure) {
         Problem before = problem;
@@ -110,7 +110,7 @@ final class EmbeddedFailures {
                 failure == Failure.DAMAGED || (failure == Failure.UNREADABLE && failsAgain()));
     }
 
-    /** Ends the connection. */
+    /** Ends the connection with a problem, and returns the problem. */
     synchronized Problem end(String what, boolean isSpoiled) {
         Problem met = new Problem(what, isSpoiled);
         problem = met;
@@ -127,7 +127,7 @@ final class EmbeddedFailures {
         return sinceFirst >= FAILS_AGAIN_AFTER_NANOS;
     }
 
-    /** Clears the problem before the files are opened again. */
+    /** Clears the problem. Called before the files are opened again. */
     void reconnecting() {
         problem = null;
     }

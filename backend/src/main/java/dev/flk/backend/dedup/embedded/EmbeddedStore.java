@@ -51,8 +51,8 @@ import org.slf4j.LoggerFactory;
  * if reading it failed twice within a minute, or if it belongs to another log, {@code connect} sets it aside
  * ({@link StoreDirectory}) and opens an empty store, which is rebuilt from the log.
  *
- * <p>Expiry is checked on reading; {@link #sweep} frees the space. Reads may run on any thread; writes exclude each
- * other.
+ * <p>An expired outcome is ignored when it is read; {@link #sweep} removes it. Reads may run on any thread; writes
+ * exclude each other.
  */
 public final class EmbeddedStore implements DedupStore {
     private static final Logger LOG = LoggerFactory.getLogger(EmbeddedStore.class);
@@ -69,8 +69,8 @@ public final class EmbeddedStore implements DedupStore {
     private final Runnable whenSetAside;
 
     /**
-     * The lock of the database. Every use holds its read lock, opening and closing hold its write lock: a use after the
-     * close would crash the process.
+     * The lock of the database. Every use of the database holds the read lock. Opening and closing hold the write lock,
+     * because a use after the close would crash the process.
      */
     private final ReentrantReadWriteLock open = new ReentrantReadWriteLock();
 
@@ -88,7 +88,7 @@ public final class EmbeddedStore implements DedupStore {
     private byte[] sweptTo = {};
     private @Nullable Position written;
 
-    /** The refusal of a write by the database; it says nothing about whether the data can be read. */
+    /** The refusal of a write by the database. It does not show whether the data can be read. */
     private static final class WriteFailedException extends RuntimeException {
         private static final long serialVersionUID = 1;
 
@@ -113,7 +113,8 @@ public final class EmbeddedStore implements DedupStore {
      * @param keepFreeBytes the free disk space below which no copy of a store that was set aside is kept
      * @param nanoTicker monotonic time
      * @param whenSetAside called on any thread whenever a store was set aside
-     * @throws StoreUnavailableException if the store can't be opened; the message names the directory and the problem
+     * @throws StoreUnavailableException if the store can't be opened for another reason, for example because another
+     *     process uses it; the message names the directory and the problem
      */
     public static EmbeddedStore open(
             Path directory, long keepFreeBytes, LongSupplier nanoTicker, Runnable whenSetAside) {
@@ -202,8 +203,8 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Sets the store aside; does nothing if another process has locked its files. Called before this process opens the
-     * files, which also locks them.
+     * Sets the store aside. Does nothing if another process has locked the files, or if the file CURRENT exists by now.
+     * Called before this process opens the files, which also locks them.
      */
     private void setAsideUnlessInUse(String why) throws IOException {
         try (FileChannel lock = FileChannel.open(
@@ -260,8 +261,8 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Opens the files again after a failure. If they must no longer be used, first sets them aside; if that fails, the
-     * next connect tries again. The caller holds the write lock.
+     * Opens the files again after a failure. If the files must no longer be used, first sets them aside; if that fails,
+     * the next {@link #connect} tries again. The caller holds the write lock.
      */
     private void reopenIfNeeded() throws RocksDBException, IOException {
         Problem met = failures.problem();
@@ -354,8 +355,8 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Examines the next entries, at most {@code entries}, and removes those that have expired. Each call continues
-     * where the previous one ended, and begins again after the last entry.
+     * Examines at most {@code entries} entries and removes the expired ones. Each call continues where the previous
+     * call ended; after the last entry, the next call begins with the first entry.
      *
      * @return the number of removed entries
      */
@@ -510,9 +511,10 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * The ids that a look-up found absent. The put that usually follows need not read them again. The result of a
-     * look-up counts only if nothing was written for its id since the look-up began: a put forgets the id before it
-     * writes, and again afterwards. Bounded; it is always safe to forget an id. Safe for any thread.
+     * The ids for which a look-up found nothing in the store. The put that usually follows need not read these ids
+     * again. The result of a look-up counts only if nothing was written for its id since the look-up began: a put
+     * forgets the id before it writes, and again afterwards. Bounded; it is always safe to forget an id. Safe for any
+     * thread.
      */
     private static final class FoundAbsent {
         private static final int MOST = 1 << 15;
@@ -538,7 +540,7 @@ public final class EmbeddedStore implements DedupStore {
             }
         }
 
-        /** Forgets an id; returns whether the last look-up found that the store does not have it. */
+        /** Forgets an id; returns whether the id was known to be absent from the store. */
         boolean forget(PcsId id) {
             return ids.remove(id) == ABSENT;
         }

@@ -42,7 +42,7 @@ final class StoreDirectory {
     private final long keepFreeBytes;
     private volatile boolean cantDrop;
 
-    /** @param keepFreeBytes the free disk space below which the copy is deleted */
+    /** @param keepFreeBytes the free disk space below which the copy of a store that was set aside is deleted */
     StoreDirectory(Path directory, long keepFreeBytes) {
         this.directory = directory;
         this.keepFreeBytes = keepFreeBytes;
@@ -57,8 +57,9 @@ final class StoreDirectory {
     }
 
     /**
-     * Returns whether the directory contains files of a store but not CURRENT, the file that RocksDB starts from:
-     * either a crash interrupted setting the store aside, or the file was lost.
+     * Returns whether CURRENT, the file that RocksDB starts from, is missing although the directory contains tables of
+     * a store or the mark {@code set-aside/moving}. Either a crash interrupted setting the store aside, or the file was
+     * lost.
      */
     boolean isHeadless() throws IOException {
         List<String> names = storeFiles().stream()
@@ -70,10 +71,10 @@ final class StoreDirectory {
     }
 
     /**
-     * Moves the store's files to {@code set-aside}; they must not be open. CURRENT is moved first, so that after a
+     * Moves the store's files to {@code set-aside}. The files must not be open. CURRENT is moved first, so that after a
      * crash the remaining files count as headless and the next start finishes the move.
      *
-     * @return whether a copy is kept; false if the disk has no room for it next to the new store
+     * @return whether a copy is kept; false if the disk has no room for the copy next to the new store
      */
     boolean setAside() throws IOException {
         Path aside = setAsidePath();

@@ -47,7 +47,7 @@ final class StoreFormat {
             return new Position(nowCompleteUpTo, logId, incarnation, counter + 1);
         }
 
-        /** @throws IllegalArgumentException if these are not the bytes of a position */
+        /** @throws IllegalArgumentException if {@code value} does not encode a position */
         static Position decode(byte[] value) {
             ByteBuffer bytes = ByteBuffer.wrap(value);
             if (value.length == Long.BYTES) {

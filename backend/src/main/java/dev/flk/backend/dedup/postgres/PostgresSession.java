@@ -24,12 +24,15 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The state between two calls of {@link PostgresStore#connect}: a pool of connections and the token of the position.
- * All calls fail after a failed put. They also fail once a look-up has found a token that is older than the last put
- * acknowledged before the look-up, or that belongs neither to this session nor to the position read at its beginning.
- * One thread calls {@link #put}, in log order; any thread may call the other methods.
+ * All calls fail after a failed put. All calls also fail after a look-up that did not find a valid token. A token is
+ * valid if this session wrote it, not before the last put that was acknowledged when the look-up began. If no put was
+ * acknowledged by then, the token that the session read at its beginning is valid, too. One thread calls {@link #put},
+ * in log order; any thread may call the other methods.
  */
 final class PostgresSession {
-    /** The maximum number of attempts of a put whose transaction the server rolls back in favour of another. */
+    /**
+     * The maximum number of attempts of a put whose transaction the server rolls back in favour of another transaction.
+     */
     private static final int TRIES = 5;
 
     private final StoreFailures failures;

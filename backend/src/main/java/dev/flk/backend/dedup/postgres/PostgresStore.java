@@ -34,8 +34,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A store of outcomes in PostgreSQL. A put is one transaction, which also writes the position. Once the stage of a put
- * has completed, the put is as durable as the server's {@code synchronous_commit} promises. Serialization failures and
- * deadlocks are retried here a few times; after any other failure of a put, every call fails until {@link #connect}.
+ * has completed, the put is as durable as the server's {@code synchronous_commit} promises. A put that fails with a
+ * serialization failure or a deadlock is retried a few times; if it fails finally, or for another reason, every call
+ * fails until {@link #connect}.
  *
  * <p>JDBC blocks, so the store has its own threads, on which the stages complete: one thread for the puts, in their
  * order, one for connecting, and {@code POSTGRES_POOL_MAX - 1} threads for all other calls, named <i>reads</i> here.
@@ -133,7 +134,7 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
             }
             before = session;
             if (before != null) {
-                // fails now, because no result of the earlier session may be delivered after this call
+                // fails now: results of the earlier session must not be delivered after this call
                 before.failed(failures.unavailable(CONNECTED_AGAIN));
             }
             session = null;
@@ -190,7 +191,7 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
         return use(
                 writer, current, (using, since) -> using.put(since, decisions, completeUpTo, clock.millis()), full -> {
                     if (current != null) {
-                        current.failed(full); // later outcomes must not be recorded while these are missing
+                        current.failed(full); // without these outcomes, later outcomes must not be recorded
                     }
                 });
     }
@@ -327,8 +328,8 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     }
 
     /**
-     * Waits for the puts in flight, for four statement time-outs but at most five seconds, and drops all calls that
-     * have not ended by then.
+     * Waits for the puts in flight, for at most four statement time-outs and at most five seconds. Then drops all calls
+     * that have not ended.
      */
     @Override
     public void close() {

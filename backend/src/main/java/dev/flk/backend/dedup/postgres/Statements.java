@@ -28,9 +28,9 @@ final class Statements {
     private static final String COLUMNS = "pcs_id, status, body, digest, signed_digest, expires_at_millis";
 
     /**
-     * Inserts rows and replaces expired rows, in the order of their ids, so that two transactions can't deadlock. A row
-     * that is still valid is locked but not changed, so that no other backend can remove it before {@link #STANDING}
-     * reads it in the same transaction.
+     * A statement that inserts rows and replaces expired rows, in the order of their ids, so that two transactions
+     * can't deadlock. A row that is still valid is locked but not changed, so that no other backend can remove it
+     * before {@link #STANDING} reads it in the same transaction.
      */
     static final String INSERT = """
             INSERT INTO flk_outcomes AS present (%s)
@@ -44,8 +44,8 @@ final class Statements {
     static final String STANDING = "SELECT %s FROM flk_outcomes WHERE pcs_id = ANY (?)".formatted(COLUMNS);
 
     /**
-     * Reads outcomes and the token of the position in one snapshot: an outcome that the result lacks was missing while
-     * that token was current.
+     * A query that reads outcomes and the token of the position in one snapshot: if an outcome is not in the result, it
+     * was missing while this token was current.
      */
     static final String LOOK_UP = """
             SELECT position.token, outcome.*
@@ -54,13 +54,13 @@ final class Statements {
             LEFT JOIN (SELECT %s FROM flk_outcomes) AS outcome
                 ON outcome.pcs_id = ANY (?) AND outcome.expires_at_millis > ?""".formatted(COLUMNS);
 
-    /** The maximum number of rows in one statement; a put seldom has more. */
+    /** The maximum number of rows in one statement; a put seldom has more rows. */
     private static final int ROWS_AT_ONCE = 1_000;
 
     /**
-     * Looks up a note that evidence is in the log. Unlike {@link #LOOK_UP}, this statement does not read the token of the
-     * position, which would show that the database has lost rows: if the note was lost, the evidence is merely appended
-     * to the log again.
+     * A query for a note that evidence is in the log. Unlike {@link #LOOK_UP}, this query does not read the token of
+     * the position, which would show that the database has lost rows: if the note was lost, the evidence is merely
+     * appended to the log again.
      */
     static final String LOOK_UP_EVIDENCE =
             "SELECT 1 FROM flk_evidence WHERE pcs_id = ? AND digest = ? AND expires_at_millis > ?";
@@ -70,8 +70,8 @@ final class Statements {
             ON CONFLICT (pcs_id, digest) DO UPDATE SET expires_at_millis = EXCLUDED.expires_at_millis""";
 
     /**
-     * Removes expired rows, oldest first. Backends share the work: each skips rows that another backend is removing or
-     * replacing with a new outcome.
+     * A statement that removes expired rows, oldest first. Backends share the work: each backend skips rows that
+     * another backend is removing or replacing.
      */
     private static final String REMOVE = """
             DELETE FROM %1$s WHERE ctid = ANY (ARRAY(
@@ -86,7 +86,7 @@ final class Statements {
     /**
      * The result of a look-up.
      *
-     * @param token the token of the position in the same snapshot, or null if there is no position
+     * @param token the token of the position in the same snapshot, or null if the log has no position
      */
     record Found(@Nullable String token, Map<PcsId, StoredOutcome> outcomes) {
         List<Optional<StoredOutcome>> inOrderOf(List<PcsId> ids) {
@@ -115,8 +115,8 @@ final class Statements {
     }
 
     /**
-     * Records each outcome, unless its id has a valid one, within the caller's transaction. Returns the stored outcome
-     * of each id, in the order of {@code decisions}.
+     * Records each outcome within the caller's transaction, unless its id already has a valid outcome. Returns the
+     * stored outcome of each id, in the order of {@code decisions}.
      */
     static List<StoredOutcome> putIfAbsent(Connection connection, List<StoredOutcome> decisions, long nowMillis)
             throws SQLException {
@@ -272,8 +272,8 @@ final class Statements {
         }
 
         /**
-         * Writes the position if its row has the expected token. If no token is expected, writes the position only if
-         * it has no row yet. A written row remains locked until the transaction ends.
+         * Writes the position if its row has the expected token. If no token is expected, writes the position if the
+         * log has no row yet. A written row remains locked until the transaction ends.
          *
          * @return whether the position was written
          */

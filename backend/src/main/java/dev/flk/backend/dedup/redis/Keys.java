@@ -23,8 +23,8 @@ final class Keys {
     private Keys() {}
 
     /**
-     * Returns a key and two keys that are never written. A Redis Cluster refuses to read them together, because they
-     * belong to different slots.
+     * Returns {@code key} and two other keys, which are never written. A Redis Cluster refuses to read these keys
+     * together, because they belong to different slots.
      */
     static String[] withProbes(String key) {
         return new String[] {key, "flk:outcome:a", "flk:outcome:b"};
@@ -70,7 +70,8 @@ final class Keys {
      *
      * @param completeUpTo the sequence in the log up to which every outcome is recorded; empty if it is unknown
      * @param incarnation 16 hex digits, drawn at each connect
-     * @param counter the number of writing calls within one incarnation
+     * @param counter the number of puts that the incarnation has sent, including the put that writes this entry; 0 for
+     *     the entry that the connect writes
      */
     record Position(OptionalLong completeUpTo, String incarnation, long counter) {
         private static final Pattern TEXT = Pattern.compile("([0-9]{1,18}|-) ([0-9a-f]{16}) ([0-9]{1,18})");

@@ -11,9 +11,9 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * One call of a script. If the position entry of this backend is the expected one, the script records each outcome
- * whose key has no outcome or an expired one, and writes the next entry; otherwise it writes nothing. The server runs
- * the script atomically. The arguments and the reply are:
+ * One call of a script, which the server runs atomically. If the position entry of this backend is not the expected
+ * entry, the script writes nothing. Otherwise, it records each outcome whose key is missing or contains an expired
+ * outcome, and writes the next position entry. The arguments and the reply are:
  *
  * <pre>
  * KEYS   the position entry, then one key for each outcome
@@ -114,8 +114,8 @@ final class PutCall {
     }
 
     /**
-     * Returns empty if the call took effect; otherwise the position entry that existed instead of the expected one, as
-     * an empty string if it was missing.
+     * Returns empty if the call took effect; otherwise, the position entry that existed instead of the expected one, or
+     * an empty string if no entry existed.
      */
     static Optional<String> refusedFor(List<Object> reply) {
         return (Long) reply.get(0) == 1
@@ -124,7 +124,8 @@ final class PutCall {
     }
 
     /**
-     * Returns the stored outcome for each outcome of the call, in their order. Requires that the call took effect.
+     * Returns, for each outcome of the call in order, the outcome that is stored under its id. Requires that the call
+     * took effect.
      *
      * @throws IllegalArgumentException if a stored value is not an outcome; the message names its key
      */

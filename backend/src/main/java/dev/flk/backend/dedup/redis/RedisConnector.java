@@ -108,7 +108,7 @@ final class RedisConnector implements AutoCloseable {
 
     /**
      * Returns the key store that the JVM is configured with; empty if there is none. Must be called before Lettuce's
-     * classes are loaded, because they fail with stack traces if the file is missing.
+     * classes are loaded, because these classes fail with stack traces if the file is missing.
      */
     private static Optional<File> keyStore() {
         String name = System.getProperty("javax.net.ssl.keyStore", "");
@@ -164,8 +164,8 @@ final class RedisConnector implements AutoCloseable {
 
     /**
      * Queries the server settings that determine whether acknowledged outcomes are kept, and logs a warning for unsafe
-     * ones. Does nothing after the server has once answered all queries. Returns immediately. This is only advice: a
-     * server that does not report its settings is accepted.
+     * ones. Does nothing if the server has already answered all these queries once. Returns immediately. This is only
+     * advice: a server that does not report its settings is accepted.
      */
     void warnOfSettings(RedisAsyncCommands<String, byte[]> redis) {
         if (warned.get()) {
@@ -210,7 +210,7 @@ final class RedisConnector implements AutoCloseable {
         }
     }
 
-    /** Closes all connections and ends the client's threads; returns when they have ended, or after a bounded time. */
+    /** Closes all connections and ends the client's threads. Waits at most eight seconds for this. */
     @Override
     public void close() {
         client.shutdownAsync(0, FINISH_SECONDS, TimeUnit.SECONDS)

@@ -27,11 +27,12 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One connection to the server, which ends with its first failure.
+ * One connection to the server. The connection ends with its first failure.
  *
- * <p>Calls are pipelined. Each put expects the position entry that the previous put writes. Therefore puts are sent
- * under the lock, and the server receives them in the order of their positions. This order holds only because no stage
- * completes on a thread of Lettuce: calls sent from such a thread would overtake calls of other threads.
+ * <p>Calls are pipelined. Each put expects the position entry that the previous put writes. Therefore, puts are sent
+ * under the lock of this object, and the server receives them in the order of their positions. This order holds only
+ * because no stage completes on a thread of Lettuce: calls sent from such a thread would overtake calls of other
+ * threads.
  */
 final class RedisSession {
     private static final long CLOSE_SECONDS = 2;
@@ -92,9 +93,9 @@ final class RedisSession {
     }
 
     /**
-     * Makes a call, and reads its reply on the thread of the answers. The first failure also fails all other calls,
+     * Makes a call, and reads its reply on the thread of {@code answers}. The first failure also fails all other calls,
      * because they may depend on the failed call, whose effect is unknown. An {@link IllegalArgumentException} that
-     * {@code read} throws fails only its own call.
+     * {@code read} throws fails only this call.
      */
     private <R, T> CompletionStage<T> ask(Supplier<CompletionStage<R>> call, Function<R, T> read) {
         CompletionStage<R> asked;

@@ -96,8 +96,8 @@ public final class RedisStore implements DedupStore {
     }
 
     /**
-     * Records outcomes. A long list becomes several script calls with the same low-water mark, which is already true
-     * before the first of them. An expired outcome is not sent.
+     * Records outcomes; expired outcomes are not sent. A long list becomes several script calls with the same low-water
+     * mark; this is safe, because the mark already applies before the first call.
      */
     @Override
     public CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
@@ -114,7 +114,7 @@ public final class RedisStore implements DedupStore {
         return session.note(Keys.evidence(id, digest), expiresAtMillis);
     }
 
-    /** Fails the outstanding calls and ends Lettuce's threads, within a few seconds. */
+    /** Fails the outstanding calls and ends Lettuce's threads. Waits at most ten seconds for the threads to end. */
     @Override
     public void close() {
         synchronized (this) {
