@@ -21,7 +21,7 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     /** The caller of a port without tokens. */
     static final Caller ANYONE = new Caller("", "", List.of(new Grant("", "", true, true)));
 
-    /** A caller of a port with tokens that shows no valid token; it may check health. */
+    /** A caller that shows no valid token to a port with tokens. Such a caller may only check health. */
     static final Caller STRANGER = new Caller("", "", List.of());
 
     /** The caller of the current call. */
@@ -37,7 +37,7 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
      * A right.
      *
      * @param namespace the namespace; empty for any
-     * @param agentPrefix the prefix of the agent ids
+     * @param agentPrefix the prefix of the ids of the agents to which the right applies
      */
     record Grant(String namespace, String agentPrefix, boolean reads, boolean writes) {
         private boolean covers(String ofNamespace, String agentId) {
@@ -71,8 +71,8 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     }
 
     /**
-     * Returns the namespaces that begin with {@code wished} and that the caller may see, in order; an empty Optional if
-     * the caller may see all namespaces.
+     * Returns, in order, the namespaces that begin with {@code wished} and in which the caller may read something.
+     * Returns an empty Optional if the right of the caller covers all namespaces.
      */
     Optional<List<String>> namespaces(String wished) {
         if (maySee("")) {
