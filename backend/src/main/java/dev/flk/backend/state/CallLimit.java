@@ -38,11 +38,11 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A limit on the number of calls in progress over all connections, and on the bytes of their requests and answers.
- * Further calls are refused. If the port has tokens, each token may have at most half of this number of calls. Calls
- * without a valid token (of strangers) are counted separately, up to a smaller number, and their requests must be
- * complete in time. The bytes of a request count as soon as they arrive, so that requests that never become complete
- * are limited too. Serve only {@link #bound} services, behind the interceptor that sets {@link Caller#CURRENT}, and add
- * the limit to the server as a tracer factory.
+ * Further calls are refused. If the port has tokens, each token may have at most half of the maximum number of calls.
+ * The calls of strangers, which are callers without a valid token, are counted separately up to a smaller maximum, and
+ * their requests must be complete in time. The bytes of a request count as soon as they arrive, so that requests that
+ * never become complete are limited too. Serve only {@link #bound} services, behind the interceptor that sets {@link
+ * Caller#CURRENT}, and add the limit to the server as a tracer factory.
  */
 final class CallLimit extends ServerStreamTracer.Factory implements ServerInterceptor {
     /**

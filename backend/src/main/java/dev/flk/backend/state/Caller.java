@@ -72,7 +72,7 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
 
     /**
      * Returns, in order, the namespaces that begin with {@code wished} and in which the caller may read something.
-     * Returns an empty Optional if the right of the caller covers all namespaces.
+     * Returns an empty Optional if the caller may read something in every namespace.
      */
     Optional<List<String>> namespaces(String wished) {
         if (maySee("")) {

@@ -155,8 +155,8 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
 
     /**
      * Returns true if the connection of a call with a valid token has a place among the connections that have shown a
-     * token, or gets one now. Returns false if no such place is free or the connection is already being closed. In the
-     * first of these two cases, starts to close the connection.
+     * token, or gets one now. If no such place is free, closes the connection and returns false. Also returns false if
+     * the connection is already being closed.
      */
     private boolean isKnown(ServerCall<?, ?> call) {
         SocketAddress address = call.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR);

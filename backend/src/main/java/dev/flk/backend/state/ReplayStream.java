@@ -71,7 +71,8 @@ final class ReplayStream {
     /**
      * Creates a replay; sends nothing yet.
      *
-     * @param wantsProgress whether the caller wants progress tokens, which are sent even if no event is
+     * @param wantsProgress whether the caller wants progress tokens, which allow it to resume even if it receives no
+     *     events
      * @param namespace the namespace; empty for any
      * @param agentId the agent; empty for any
      * @param wanted the keys whose changes are sent

@@ -50,7 +50,7 @@ public final class ServedState implements AutoCloseable {
     /** The namespace of the recorded outcomes. */
     public static final String RECORD = "flk.record";
 
-    /** The namespace of the positions, each of which says up to which sequence a log is recorded. */
+    /** The namespace of the positions up to which the logs are recorded, and of the gaps in the logs. */
     public static final String POSITIONS = "flk.positions";
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
