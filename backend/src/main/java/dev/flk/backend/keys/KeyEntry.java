@@ -69,8 +69,8 @@ public record KeyEntry(
     }
 
     /**
-     * Returns all reasons why the key may not sign for a shard at a time; empty if it may sign. If only one reason can
-     * be reported, it must be the first.
+     * Returns all reasons why the key may not sign for a shard at a time; empty if it may sign. A caller that reports
+     * only one reason reports the first.
      */
     public List<SignatureRefusal> objections(String shard, long nowMillis) {
         List<SignatureRefusal> objections = new ArrayList<>();
