@@ -89,7 +89,7 @@ public record KeyEntry(
         return objections;
     }
 
-    /** Returns whether the key's shards include this one, regardless of state and time. */
+    /** Returns whether the key lists a shard, by its name or by a prefix of its name, regardless of state and time. */
     public boolean maySignFor(String shard) {
         return shards.contains(shard) || shardPrefixes.stream().anyMatch(shard::startsWith);
     }

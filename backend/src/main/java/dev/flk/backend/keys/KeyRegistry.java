@@ -190,8 +190,8 @@ final class KeyRegistry {
         }
 
         /**
-         * Returns the largest number of keys that may sign for one shard; empty without keys. Only the names and
-         * prefixes in the file are tried as shards, because no other name matches more keys.
+         * Returns the largest number of keys that may sign for one shard; empty if there are no keys. Only the names
+         * and prefixes in the file are tried as shards, because no other shard has more keys.
          */
         Optional<Integer> mostKeys() {
             TreeSet<String> names = new TreeSet<>(exact.keySet());

@@ -71,8 +71,8 @@ public final class KeysFile {
     }
 
     /**
-     * Reads a file and the secrets that it names. Adds each of these files to {@code fingerprints} before reading it,
-     * even if it can't be read.
+     * Reads a file and the secrets that it names. Adds the keys file and each file with a secret to {@code
+     * fingerprints} before reading it, even if this file can't be read.
      */
     static KeysFile read(Path file, @Nullable SigningAlgorithm only, FileFingerprints fingerprints)
             throws InvalidFileException {

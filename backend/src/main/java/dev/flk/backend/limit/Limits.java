@@ -200,8 +200,8 @@ public final class Limits {
     }
 
     /**
-     * Counts a new connection. If its address already has the largest allowed number, returns false without counting
-     * it.
+     * Counts a new connection. If the sender's address already has the largest allowed number of connections, returns
+     * false without counting the new connection.
      */
     public boolean connect(Submitter sender) {
         boolean[] opened = new boolean[1];

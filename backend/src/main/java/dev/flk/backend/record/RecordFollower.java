@@ -71,14 +71,14 @@ public final class RecordFollower implements AutoCloseable {
     private static final int LOOKED_AT_AT_ONCE = 20_000;
     private static final long LOOK_EVERY_MILLIS = 250;
     private static final long AFTER_FAILURE_MILLIS = 1_000;
-    /** The rate of submissions per second from which on the follower slows down. */
+    /** The lowest rate of submissions per second at which the follower slows down. */
     private static final long BUSY_PER_SECOND = 500;
     /** The ratio of rest to work while the rate is {@link #BUSY_PER_SECOND} or more. */
     private static final int RESTS_PER_WORK = 6;
 
     private static final long LONGEST_REST_MILLIS = 2_000;
     private static final long CLOSE_MILLIS = 1_000;
-    /** The interval at which the position is written again, so that it is not removed with old history. */
+    /** The interval at which the position is written again, so that the removal of old history does not remove it. */
     private static final long POSITION_AGAIN_NANOS = TimeUnit.HOURS.toNanos(6);
 
     private final DecidedLog log;
@@ -501,7 +501,7 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     private List<LogRecord> read() throws IOException {
-        // upTo was set before this line, so the segments that exist now contain all records up to it
+        // the segments that exist now contain all records up to upTo, because upTo was set before
         String newest = log.newestSegment();
         if (walk != null && !newest.equals(walkedSegment)) {
             endWalk();
@@ -518,7 +518,7 @@ public final class RecordFollower implements AutoCloseable {
         while (chunk.size() < CHUNK_RECORDS && bytes < CHUNK_BYTES && last < upTo) {
             LogRecord record = open.next();
             if (record == null
-                    || record.sequence() > upTo) { // the end of the listed segments, or the expected record is missing
+                    || record.sequence() > upTo) { // the end of the walk, or the expected record is missing
                 endWalk();
                 break;
             }

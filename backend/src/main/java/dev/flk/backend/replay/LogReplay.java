@@ -56,7 +56,7 @@ public final class LogReplay {
      * @param wanted a predicate that receives each record and returns true for a submission to decide
      * @param onDecided a callback that receives the decided submissions in log order
      * @return the damage found
-     * @throws IOException if a record can't be decided; all submissions before it have been reported
+     * @throws IOException if a submission can't be decided; all earlier selected submissions have been reported
      */
     public List<Damage> run(long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.OnDecided onDecided)
             throws IOException {

@@ -188,7 +188,7 @@ public final class PolicyTrial {
                 .toList();
     }
 
-    /** Returns the reasons by name, with accepted first. */
+    /** Returns the reasons ordered by name, but {@code accepted} first. */
     public List<Reason> reasons() {
         return byReason.entrySet().stream()
                 .map(entry -> new Reason(entry.getKey(), entry.getValue().before, entry.getValue().after))

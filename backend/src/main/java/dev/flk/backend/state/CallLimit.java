@@ -54,7 +54,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
     /** The approximate memory of a frame besides its bytes. */
     private static final int FRAME_BYTES = 128;
-    /** The maximum size of a request to health or reflection. Some of these requests need no token. */
+    /** The maximum size of a request to the health service or the reflection service. A health check needs no token. */
     private static final int MAX_SMALL_BYTES = 4_096;
     /**
      * The time within which a caller without a token must complete a request and, unless the answer is a stream,
@@ -147,8 +147,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     }
 
     /**
-     * Returns the same service with this limit. A request that can't be read, such as one with text that is not UTF-8,
-     * is answered INVALID; gRPC itself would answer UNKNOWN.
+     * Returns the service with this limit applied to its calls. A request that can't be read, such as a request with
+     * text that is not UTF-8, is answered INVALID; gRPC itself would answer UNKNOWN.
      */
     ServerServiceDefinition bound(BindableService service) {
         return ServerInterceptors.intercept(
@@ -163,7 +163,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         return refusals.latest();
     }
 
-    /** Ends the calls of strangers that did not complete their requests or did not receive their answers in time. */
+    /** Ends the calls of strangers who did not complete their requests or did not receive their answers in time. */
     void endSlowStrangers() {
         long now = nanoTicker.getAsLong();
         timed.forEach(call -> call.endIfSince(now - STRANGER_REQUEST_NANOS));
@@ -282,8 +282,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     }
 
     /**
-     * The answers of one call; holds the place of the call until the call ends. The bytes of a plain answer count until
-     * the call ends, and the bytes of a stream until the network can accept more.
+     * The answers of one call. When the call ends, this object gives back the place of the call. The bytes of a plain
+     * answer count until the call ends, and the bytes of a stream until the network can accept more.
      */
     private final class Answers<Q, A> extends SimpleForwardingServerCall<Q, A> {
         private final Caller caller;

@@ -54,8 +54,9 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     }
 
     /**
-     * Returns the prefixes, in byte order, that together select all agent ids that begin with {@code wished} and that
-     * the caller may read. No prefix in the list begins with another one.
+     * Returns, in byte order, prefixes of agent ids. Together, these prefixes select exactly the agents of a namespace
+     * whose ids begin with {@code wished} and which the caller may read. No prefix in the list begins with another
+     * prefix in the list.
      */
     List<String> agentPrefixes(String namespace, String wished) {
         List<String> prefixes = new ArrayList<>();
@@ -93,10 +94,10 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     }
 
     /**
-     * Refuses a caller that may read nothing in a namespace, or nothing at all.
+     * Refuses a caller that may read nothing in a namespace.
      *
-     * @param namespace the namespace; empty for any
-     * @throws StatusRuntimeException PERMISSION_DENIED
+     * @param namespace the namespace; empty to refuse only a caller that may read nothing in any namespace
+     * @throws StatusRuntimeException PERMISSION_DENIED if the caller is refused
      */
     void requireSight(String namespace) {
         if (grants.stream().noneMatch(Grant::reads) || (!namespace.isEmpty() && !maySee(namespace))) {

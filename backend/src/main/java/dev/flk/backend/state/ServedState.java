@@ -80,7 +80,7 @@ public final class ServedState implements AutoCloseable {
      * @param clock the clock for the times of commits
      * @param expiry the clock that determines which history is old enough to be removed
      * @param tls the TLS of the port; null for a port without TLS
-     * @throws InvalidConfig if the directory can't be created or written, or the tokens can't be read
+     * @throws InvalidConfig if the directory can't be created or written, or the tokens file can't be used
      * @throws IOException if the port can't be opened
      */
     public static ServedState open(

@@ -76,7 +76,7 @@ import org.slf4j.LoggerFactory;
 final class StateService extends StateImplBase {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
     private static final LineLimit LINES = LineLimit.ofOutages(System::nanoTime);
-    /** The maximum length of a transaction id, well above the length of a valid one. */
+    /** The maximum length of a transaction id, well above the length of any valid id. */
     private static final int MAX_TX_ID = 128;
 
     private final StateEngine engine;
