@@ -376,8 +376,8 @@ public final class Limits {
     public record Throttled(LimitedBy limit, long waitNanos) {
 
         /**
-         * Returns the wait in whole seconds for {@code Retry-After}: at least 1, rounded up, but ignoring fractions of a
-         * millisecond.
+         * Returns the wait in whole seconds for {@code Retry-After}: at least 1, rounded up, but ignoring fractions of
+         * a millisecond.
          */
         public long waitSeconds() {
             long millis = TimeUnit.NANOSECONDS.toMillis(waitNanos);
