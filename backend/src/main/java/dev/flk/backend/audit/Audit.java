@@ -41,11 +41,12 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
 /**
- * The audit log {@code audit.jsonl}, with one JSON object per line for starts, stops, changes of keys, state tokens and
- * TLS, refused signatures and conflicts. For each reason of a refusal or conflict, {@value #LINES_AT_ONCE} lines and
- * then one every six seconds are written; the others are only counted. Each reason has its own limit, so that strangers
- * can't hide one reason by causing another. At most 4 files of 32 MiB are kept. Lines are not forced to disk. A line
- * that can't be written is lost, logged at ERROR and counted in {@code flk_audit_errors_total}. Safe for any thread.
+ * The audit log {@code audit.jsonl}, with one JSON object per line. It records starts and stops; new and refused files
+ * of keys, state tokens and TLS; refused signatures; and conflicts. For each reason of a refused signature or a
+ * conflict, at most {@value #LINES_AT_ONCE} lines are written at once, and then one every six seconds; further lines
+ * are only counted. Each reason has its own limit, so that strangers can't hide one reason by causing another. At most
+ * 4 files of 32 MiB are kept. Lines are not forced to disk. A line that can't be written is lost, logged at ERROR and
+ * counted in {@code flk_audit_errors_total}. Safe for any thread.
  */
 public final class Audit implements AutoCloseable {
     public static final Key<Path> DIRECTORY =
@@ -163,8 +164,8 @@ public final class Audit implements AutoCloseable {
     }
 
     /**
-     * Writes that the content of a certificate differs from the content that was decided under its id, unless too many
-     * lines with this reason were written.
+     * Writes that the content of a certificate differs from the content that was decided under the same id, unless too
+     * many lines with this reason were written.
      */
     public void conflict(String address, String reason, String keyId, String id) {
         refused("conflict", address, reason, keyId, id);

@@ -67,8 +67,8 @@ public final class ConfiguredFile {
     }
 
     /**
-     * Throws with the message {@code why} if the file has this permission; does nothing if the file system does not
-     * support POSIX permissions.
+     * Throws {@link Unusable} with the message {@code why} if the file has this permission. Does nothing if the file
+     * system does not support POSIX permissions.
      */
     public static void forbid(Path file, PosixFilePermission permission, String why) throws Unusable {
         Set<PosixFilePermission> permissions;

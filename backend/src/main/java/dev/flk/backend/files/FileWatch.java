@@ -12,7 +12,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A thread that checks files once a second and on request. Its tasks must not throw, because an exception ends the
- * regular checks; {@link #secondsSinceLook} would show this. Safe for any thread.
+ * regular checks; {@link #secondsSinceLook} then grows without end. Safe for any thread.
  */
 public final class FileWatch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.files");
@@ -44,8 +44,8 @@ public final class FileWatch implements AutoCloseable {
     }
 
     /**
-     * Returns the seconds since a regular check last ended, or since the creation if none has ended. The number grows
-     * while a hanging file system blocks the thread.
+     * Returns the seconds since the end of the last regular check, or since the creation if no regular check has ended.
+     * The number grows while a hanging file system blocks the thread.
      */
     public double secondsSinceLook() {
         return (nanoTicker.getAsLong() - lookedNanos) / 1e9;

@@ -15,8 +15,9 @@ import org.slf4j.LoggerFactory;
 /**
  * A thread that finds the key that made a refused signature, by trying all keys, of which there may be thousands. After
  * each certificate, the thread rests 19 times as long as it worked, but at most a second; this limits the load that
- * strangers can cause. Up to {@value #MAX_WAITING} certificates wait for the thread. If more arrive, or if the signed
- * text of one has more than {@value #MAX_BYTES} bytes, the reason is {@link SignatureRefusal#NOT_EXAMINED}.
+ * strangers can cause. At most {@value #MAX_WAITING} certificates wait for the thread. A certificate that arrives while
+ * this number is waiting, or whose signed text has more than {@value #MAX_BYTES} bytes, is not examined: the reason is
+ * {@link SignatureRefusal#NOT_EXAMINED}.
  */
 final class Examiner implements AutoCloseable {
     /**
@@ -38,7 +39,10 @@ final class Examiner implements AutoCloseable {
         this.nanoTicker = nanoTicker;
     }
 
-    /** A refused certificate: its signed text, shard and signature, and the keys and the time that applied to it. */
+    /**
+     * A refused certificate: its signed text, shard and signature, and the keys in force and the time when the
+     * examination was requested.
+     */
     record Refused(KeyRegistry registry, byte[] canonical, String shard, String sig, long nowMillis) {}
 
     void examine(Refused refused, ReasonConsumer consumer) {

@@ -69,8 +69,8 @@ public record KeyEntry(
     }
 
     /**
-     * Returns all reasons why the key may not sign for a shard at a time; empty if it may sign. If only one reason can
-     * be reported, it must be the first.
+     * Returns all reasons why the key may not sign for a shard at a time; empty if it may sign. A caller that reports
+     * only one reason reports the first.
      */
     public List<SignatureRefusal> objections(String shard, long nowMillis) {
         List<SignatureRefusal> objections = new ArrayList<>();
@@ -89,7 +89,7 @@ public record KeyEntry(
         return objections;
     }
 
-    /** Returns whether the key's shards include this one, regardless of state and time. */
+    /** Returns whether the key lists a shard, by its name or by a prefix of its name, regardless of state and time. */
     public boolean maySignFor(String shard) {
         return shards.contains(shard) || shardPrefixes.stream().anyMatch(shard::startsWith);
     }

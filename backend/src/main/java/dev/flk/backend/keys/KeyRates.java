@@ -10,9 +10,9 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The buckets of the keys that have a rate. Each bucket holds the tokens of two seconds, at least one token. A key
- * whose rate is unchanged keeps its bucket when the file is read again, so that reloading refills no bucket. Immutable
- * except for the buckets.
+ * The buckets of the keys that have a rate. The capacity of a bucket is the tokens of two seconds, but at least one
+ * token. When the file is read again, each key whose rate is unchanged keeps its bucket, so that reloading refills no
+ * bucket. Immutable except for the buckets.
  */
 final class KeyRates {
     private final Map<String, Rate> rates;
@@ -27,7 +27,10 @@ final class KeyRates {
         return new KeyRates(Map.of());
     }
 
-    /** Returns the buckets for the keys of a newer reading of the file. */
+    /**
+     * Returns the buckets for the keys of a newer reading of the file. Takes over the bucket of each key whose rate is
+     * unchanged.
+     */
     KeyRates of(List<KeyEntry> keys, LongSupplier nanoTicker) {
         Map<String, Rate> next = new HashMap<>();
         for (KeyEntry key : keys) {

@@ -20,17 +20,21 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The keys of one reading of the file, indexed by the shards that they may sign for. A certificate does not name the
- * key that signed it. Therefore, the keys that may sign for its shard and have the algorithm of its signature (known
- * from the length) are tried, at most {@link #MAX_KEYS_OF_A_SHARD}. Immutable.
+ * key that signed it. Therefore, a check tries each key that may sign for the certificate's shard and has the algorithm
+ * of the signature, which is known from the length of the signature. There are at most {@link #MAX_KEYS_OF_A_SHARD}
+ * such keys. Immutable.
  */
 final class KeyRegistry {
     /**
-     * The largest number of keys of one algorithm that may sign for the same shard. It limits the work that a stranger
-     * can cause on an event loop with one certificate.
+     * The largest number of keys of one algorithm that may sign for the same shard. This maximum limits the work that a
+     * stranger can cause on an event loop with one certificate.
      */
     static final int MAX_KEYS_OF_A_SHARD = 16;
 
-    /** Keys that are tried if a shard has no keys, so that the check takes as long as for a shard with one key. */
+    /**
+     * The keys that are tried if no key may sign for a shard, so that the check takes as long as for a shard with one
+     * key.
+     */
     private static final Map<SigningAlgorithm, SignatureCheck> DECOYS = decoys();
 
     private final List<Usable> keys;
@@ -103,9 +107,9 @@ final class KeyRegistry {
                 .findFirst();
     }
 
-    /** Returns why this signer is refused. */
+    /** Returns the reason why a signature by this key is refused. */
     static SignatureRefusal why(KeyEntry signer, String shard, long nowMillis) {
-        // without an objection, the key has become usable since the refusal, and the real reason is no longer known
+        // if there is no objection, the key has become usable since the refusal, and the real reason is no longer known
         return signer.objections(shard, nowMillis).stream().findFirst().orElse(SignatureRefusal.EXPIRED);
     }
 
@@ -129,7 +133,10 @@ final class KeyRegistry {
                 .isPresent();
     }
 
-    /** Returns a problem for each algorithm of which too many keys may sign for the same shard. */
+    /**
+     * Returns one problem for each algorithm of which more than {@link #MAX_KEYS_OF_A_SHARD} keys may sign for the same
+     * shard.
+     */
     List<String> crowded() {
         List<String> problems = new ArrayList<>();
         indices.forEach((algorithm, index) -> index.mostKeys()
@@ -183,8 +190,8 @@ final class KeyRegistry {
         }
 
         /**
-         * Returns the largest number of keys that may sign for one shard; empty without keys. Only the names and
-         * prefixes in the file are tried as shards, because no other name matches more keys.
+         * Returns the largest number of keys that may sign for one shard; empty if there are no keys. Only the names
+         * and prefixes in the file are tried as shards, because no other shard has more keys.
          */
         Optional<Integer> mostKeys() {
             TreeSet<String> names = new TreeSet<>(exact.keySet());

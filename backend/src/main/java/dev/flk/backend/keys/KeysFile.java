@@ -71,8 +71,8 @@ public final class KeysFile {
     }
 
     /**
-     * Reads a file and the secrets that it names. Adds each of these files to {@code fingerprints} before reading it,
-     * even if it can't be read.
+     * Reads a file and the secrets that it names. Adds the keys file and each file with a secret to {@code
+     * fingerprints} before reading it, even if this file can't be read.
      */
     static KeysFile read(Path file, @Nullable SigningAlgorithm only, FileFingerprints fingerprints)
             throws InvalidFileException {
@@ -134,8 +134,8 @@ public final class KeysFile {
     }
 
     /**
-     * Adds a problem for each key that is listed under a second id, because the log could not record which of the two
-     * ids signed.
+     * Adds a problem for each id whose key is already listed under another id, because the log could not record which
+     * of the two ids signed.
      */
     private static void refuseTwins(List<Usable> keys, List<String> problems) {
         Map<String, String> idsByKey = new HashMap<>();
@@ -156,7 +156,7 @@ public final class KeysFile {
     }
 
     /**
-     * Returns the key that made a signature, regardless of shard and validity; empty if it is not in the file. Tries
+     * Returns the key that made a signature, regardless of shard and validity; empty if the file has no such key. Tries
      * all keys of the signature's algorithm.
      */
     public Optional<KeyEntry> signer(byte[] canonical, @Nullable String sig) {
@@ -164,8 +164,8 @@ public final class KeysFile {
     }
 
     /**
-     * Returns at most {@code max} of the keys that {@code which} selects, named by their ids, for a diagnosis. Leaves
-     * out keys whose secret can't be read.
+     * Returns the first {@code max} of the keys that {@code which} selects, or all of these keys if there are fewer,
+     * named by their ids for a diagnosis. Leaves out keys whose secret can't be read.
      */
     public List<NamedKey> candidates(int max, Predicate<KeyEntry> which) {
         List<NamedKey> candidates = new ArrayList<>();
@@ -200,8 +200,8 @@ public final class KeysFile {
         private SecretFile() {}
 
         /**
-         * Resolves a name against the directory of the keys file; returns empty if the name is blank or absolute,
-         * contains {@code ..}, or is not normalized.
+         * Resolves a name against the directory of the keys file. Returns empty if the name is not a valid path, is
+         * blank or absolute, contains {@code ..}, or is not normalized.
          */
         static Optional<Path> resolve(Path keysFile, String name) {
             try {
@@ -216,7 +216,7 @@ public final class KeysFile {
             }
         }
 
-        /** Returns the secret; if the file ends with a newline, without that newline. */
+        /** Returns the secret, which is the text of the file without a newline at the end. */
         static String read(Path file) throws Unusable {
             byte[] bytes = ConfiguredFile.bytes(file, MAX_SECRET_BYTES);
             ConfiguredFile.forbid(file, PosixFilePermission.OTHERS_READ, "can be read by everyone; chmod o-rwx it");

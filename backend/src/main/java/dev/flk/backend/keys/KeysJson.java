@@ -46,7 +46,7 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>Each key has at least one shard or prefix. Other members are rejected. Messages name keys by their ids, but repeat
- * no other value, because it may be a secret in the wrong place.
+ * no other value of the file, because such a value may be a secret in the wrong place.
  */
 final class KeysJson {
     private static final int VERSION = 1;
@@ -87,7 +87,7 @@ final class KeysJson {
         this.problems = problems;
     }
 
-    /** Returns the valid keys, and adds a problem for everything that is wrong. */
+    /** Returns the valid keys of the text, and adds a problem to {@code problems} for each mistake. */
     static List<KeyEntry> read(byte[] text, List<String> problems) {
         if (text.length > 2 && text[0] == (byte) 0xEF && text[1] == (byte) 0xBB && text[2] == (byte) 0xBF) {
             problems.add("it begins with a byte order mark; save it as UTF-8 without one");

@@ -29,7 +29,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The keys of a file that is read again when the file or one of its secrets changes. If the file has a mistake, the
- * keys that were read last stay in force, and a log line and metrics report the mistake. One thread calls {@link
+ * keys that were read before stay in force, and a log line and metrics report the mistake. One thread calls {@link
  * #step}; all other methods are safe for any thread.
  */
 public final class ReloadedKeys implements Signatures, AutoCloseable {
@@ -55,8 +55,8 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
      * Reads the file; starts no thread.
      *
      * @param only the algorithm that all keys must have; null if they may have any
-     * @param clock the wall time, which stops or nearly stops while it is in doubt
-     * @param isInDoubt whether the wall time is in doubt
+     * @param clock the backend's clock
+     * @param isInDoubt whether the time of {@code clock} is in doubt
      * @throws InvalidFileException with all problems of the file
      */
     public ReloadedKeys(
@@ -94,7 +94,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         return this;
     }
 
-    /** Reads the files again, even if they look the same. */
+    /** Reads the files again, even if they seem unchanged. */
     public void onReloadSignal() {
         watch.now(() -> lookAgain(true));
     }
@@ -106,7 +106,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
 
     private void lookAgain(boolean readAnyway) {
         try {
-            clock.millis(); // remembers the current time; if the wall time comes into doubt, the key clock stops at it
+            clock.millis(); // remembers the current time: the key clock stops at it if the wall time comes into doubt
             if (readAnyway || fingerprints.haveChanged()) {
                 readAgain();
             }
@@ -277,9 +277,9 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     }
 
     /**
-     * The time that decides whether keys are valid. It follows the backend's clock but stops while that clock is in
-     * doubt, so that setting a clock neither ends a valid key nor revives an expired one. When the doubt is over, the
-     * clock's time applies. Safe for any thread.
+     * The time that decides whether keys are valid. This time follows the backend's clock, but stops while that clock
+     * is in doubt, so that setting a clock neither ends a valid key nor revives an expired key. When the doubt is over,
+     * the time of the backend's clock applies again. Safe for any thread.
      */
     private static final class KeyClock implements InstantSource {
         private final InstantSource clock;

@@ -2,8 +2,8 @@
 package dev.flk.backend.keys;
 
 /**
- * The reason for a refused signature: the label {@code reason} of {@code flk_signature_refused_total}. Clients do not
- * see it.
+ * The reason for a refused signature, and the value of the label {@code reason} of {@code flk_signature_refused_total}.
+ * Clients do not see the reason.
  */
 public enum SignatureRefusal {
     /** The certificate has no signature. */
@@ -20,7 +20,7 @@ public enum SignatureRefusal {
     NOT_YET_VALID("not yet valid"),
     /** The key is no longer valid. */
     EXPIRED("expired"),
-    /** The signature was not examined, because there were too many refusals or the certificate is too long. */
+    /** The signature was not examined, because too many refusals were waiting or the signed text is too long. */
     NOT_EXAMINED("not examined");
 
     private final String label;

@@ -128,7 +128,7 @@ public sealed interface SigningConfig {
         }
     }
 
-    /** Keys in the configuration itself; any of them may sign for every shard at any time. */
+    /** Keys in the configuration itself, each of which may sign for every shard at any time. */
     sealed interface Simple extends SigningConfig {
         /** Returns the check for these keys. */
         SignatureCheck check();
@@ -137,7 +137,7 @@ public sealed interface SigningConfig {
     /**
      * HMAC-SHA256 keys.
      *
-     * @param secrets the secrets; a signature by any of them is valid
+     * @param secrets the secrets; a signature by any of these secrets is valid
      */
     record Hmac(List<Secret> secrets) implements Simple {
         public Hmac {
@@ -180,7 +180,7 @@ public sealed interface SigningConfig {
      * @param only the algorithm that all keys must have; null if they may have any
      */
     record Registered(Path file, @Nullable SigningAlgorithm only) implements SigningConfig {
-        /** Reads the file to check it; throws {@link InvalidConfig} with all its problems. */
+        /** Reads the file to check it; throws {@link InvalidConfig} with all problems of the file. */
         public Registered {
             read(file, only);
         }

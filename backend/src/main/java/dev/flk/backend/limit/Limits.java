@@ -31,9 +31,10 @@ import org.slf4j.LoggerFactory;
 /**
  * The rate limits of submissions. They apply in this order: the bucket of the sender's address, for everything that
  * needs no key (bad signatures, malformed bodies, duplicates); the global bucket; and, for a new signed certificate,
- * the bucket of its key or, if the key has no rate, of its shard. Each 429 is counted by its limit; each limit logs at
- * most one line in ten seconds. At most {@value #MAX_BUCKETS} addresses and as many shards have a bucket. Beyond that,
- * buckets that are seldom used are dropped; an address or shard that returns gets a full bucket. Safe for any thread.
+ * the bucket of its key or, if the key has no rate, of its shard. Each 429 is counted by its limit, and each of these
+ * limits logs at most one line in ten seconds. At most {@value #MAX_BUCKETS} addresses and {@value #MAX_BUCKETS} shards
+ * have a bucket. If there are more, buckets that are seldom used are dropped; an address or shard that returns gets a
+ * full bucket. Safe for any thread.
  */
 public final class Limits {
     static final int MAX_BUCKETS = 65_536;
@@ -199,8 +200,8 @@ public final class Limits {
     }
 
     /**
-     * Counts a new connection. If its address already has the largest allowed number, returns false without counting
-     * it.
+     * Counts a new connection. If the sender's address already has the largest allowed number of connections, returns
+     * false without counting the new connection.
      */
     public boolean connect(Submitter sender) {
         boolean[] opened = new boolean[1];
@@ -222,8 +223,8 @@ public final class Limits {
     }
 
     /**
-     * Returns a refusal if the address has caused too many failures, else empty. Takes no token. A connection that has
-     * sent a new signed certificate since its last failure is not refused.
+     * Returns a refusal if the address has caused too many failures, else empty. Takes no token. Never refuses a
+     * connection that has sent a new signed certificate since its last failure.
      */
     public Optional<Throttled> beforeReading(Submitter sender) {
         if (sizes.failuresPerSecond().signum() == 0 || sender.showedKey()) {
@@ -252,7 +253,10 @@ public final class Limits {
                 : Optional.of(held(LimitedBy.GLOBAL, sender, waitNanos.getAsLong(), "global rate limit (TOKEN_RATE)"));
     }
 
-    /** Counts a refused certificate or body as one failure of its address, plus one for each full 64 KiB. */
+    /**
+     * Counts a refused certificate or body of {@code bytes} bytes as failures of the sender's address: one failure, and
+     * one more for each full 64 KiB.
+     */
     public void failed(Submitter sender, long bytes) {
         sender.failed();
         takeFailures(sender, 1 + bytes / BYTES_PER_FAILURE);
@@ -260,8 +264,8 @@ public final class Limits {
 
     /**
      * Takes a token from the bucket of the key or the shard, for an admitted certificate that is new and signed.
-     * Returns empty if a token was available, or if neither the key nor the shards have a rate; otherwise gives the
-     * global token back.
+     * Returns empty if a token was available, or if neither the key nor the shards have a rate. If no token was
+     * available, gives the global token back and returns the refusal.
      *
      * @param keyRate the bucket of the key that signed; null if the key has no rate
      */
@@ -372,8 +376,8 @@ public final class Limits {
     public record Throttled(LimitedBy limit, long waitNanos) {
 
         /**
-         * Returns the wait in whole seconds for {@code Retry-After}: at least 1, rounded up, but ignoring fractions of a
-         * millisecond.
+         * Returns the wait in whole seconds for {@code Retry-After}: at least 1, rounded up, but ignoring fractions of
+         * a millisecond.
          */
         public long waitSeconds() {
             long millis = TimeUnit.NANOSECONDS.toMillis(waitNanos);

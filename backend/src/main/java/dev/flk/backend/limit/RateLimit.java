@@ -14,8 +14,8 @@ import java.util.OptionalLong;
 import java.util.function.LongSupplier;
 
 /**
- * A token bucket that starts full and is refilled evenly; each certificate takes one token. Lock-free and safe for any
- * thread; a refused call takes nothing.
+ * A token bucket that starts full and is refilled evenly. A refused call takes no token. Lock-free and safe for any
+ * thread.
  */
 public final class RateLimit {
     /** The precision of rates: a thousandth of a token per second. */

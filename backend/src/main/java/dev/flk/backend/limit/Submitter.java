@@ -6,13 +6,13 @@ import java.net.InetAddress;
 import java.nio.ByteBuffer;
 
 /**
- * The sender of a connection: its address, and whether it has proved that it has a key. One object exists per
- * connection. If two threads write at once, one of the writes may be lost.
+ * The sender of a connection: its address, and whether it has shown recently that it has a key. One object exists per
+ * connection. If two threads set {@code showedKey} at once, one of the two values may be lost.
  */
 public final class Submitter {
     /**
-     * The upper half of the number of an IPv4 address. It is a multicast prefix of IPv6, which no sender has, so that
-     * no IPv4 address gets the number of an IPv6 network.
+     * The upper half of the number of an IPv4 address. As the beginning of an IPv6 address, it would be a multicast
+     * prefix, which no sender has. Therefore no IPv4 address gets the number of an IPv6 network.
      */
     private static final long IPV4 = 0xFFFF_FFFF_0000_0000L;
 
@@ -38,8 +38,8 @@ public final class Submitter {
     }
 
     /**
-     * Returns the number of the network that counts as one address: a full IPv4 address, or the first 64 bits of an
-     * IPv6 address, which belong to one subscriber.
+     * Returns the number of the network that counts as one sender: an IPv4 address, which may be mapped to IPv6, or the
+     * first 64 bits of an IPv6 address, because these usually belong to one subscriber.
      */
     private static long network(InetAddress address) {
         ByteBuffer bytes = ByteBuffer.wrap(address.getAddress());
@@ -58,7 +58,7 @@ public final class Submitter {
     }
 
     /**
-     * Returns the number of the network that counts as one sender: an IPv4 address, or the first half of an IPv6
+     * Returns the number of the network that counts as one sender: an IPv4 address, or the first 64 bits of an IPv6
      * address.
      */
     public long network() {

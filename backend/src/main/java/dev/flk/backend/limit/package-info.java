@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The rate limits of senders. {@code http} calls {@link dev.flk.backend.limit.Limits} before it reads a request, and
- * {@code ingest} calls it for each certificate; only the bootstrap creates this object. This package does not depend on
+ * {@code ingest} calls it for each certificate; only the bootstrap creates the object. This package does not depend on
  * HTTP.
  */
 @NullMarked

@@ -25,9 +25,10 @@ import java.util.Optional;
  * i ID
  * </pre>
  *
- * SCOPE is all outcomes, those of a shard, or those of a key. HASH is the first 8 bytes of the SHA-256 of the agent id
- * or key id; it is missing if SCOPE is all outcomes. KIND combines verdict and regime. ID is the {@code pcs_id}.
- * Numbers are big-endian, so that keys with the same beginning are in the order of time.
+ * SCOPE stands for all outcomes, the outcomes of one shard, or the outcomes of one signing key. HASH is the first 8
+ * bytes of the SHA-256 of the agent id or of the id of the signing key; it is missing if SCOPE stands for all outcomes.
+ * CLOCK says whether TIME is the arrival or the last measurement. KIND combines verdict and regime. ID is the {@code
+ * pcs_id}. Numbers are big-endian, so that keys that are equal up to KIND are in the order of time.
  *
  * @param receivedMillis the arrival, in milliseconds since the epoch
  * @param measuredMillis the last measurement, in milliseconds since the epoch; {@link #NONE} if it is unknown
@@ -105,12 +106,17 @@ record IndexEntry(
         }
     }
 
-    /** Returns the kind of a verdict and a regime, each given as the index in its list, or -1 if the list lacks it. */
+    /**
+     * Combines a verdict and a regime to a kind. Each argument is an index in {@link #VERDICTS} or {@link #REGIMES}, or
+     * -1 for a value that the list does not contain.
+     */
     private static int kind(int verdict, int regime) {
         return (verdict < 0 ? OTHER : verdict) << 2 | (regime < 0 ? OTHER : regime);
     }
 
-    /** Returns all kinds with a verdict and a regime; an empty argument matches any. */
+    /**
+     * Returns all kinds that combine this verdict with this regime. An empty argument matches any verdict or regime.
+     */
     static List<Integer> kinds(Optional<String> verdict, Optional<String> regime) {
         List<Integer> kinds = new ArrayList<>();
         for (int kind = 0; kind <= kind(OTHER, OTHER); kind++) {
@@ -127,7 +133,7 @@ record IndexEntry(
         return ByteBuffer.wrap(Sha256.of(name.getBytes(StandardCharsets.UTF_8))).getLong();
     }
 
-    /** Returns the key of this outcome in the record. */
+    /** Returns the key under which the record stores this outcome. */
     StateKey key() {
         return new StateKey(ServedState.RECORD, agentId, RecordedOutcome.keyName(epoch, pcsId));
     }
@@ -136,7 +142,7 @@ record IndexEntry(
         return clock == Clock.RECEIVED ? receivedMillis : measuredMillis;
     }
 
-    /** Returns all keys of this entry. */
+    /** Returns all keys under which the index stores this entry. */
     List<byte[]> keys() {
         List<byte[]> keys = new ArrayList<>();
         for (Clock clock : Clock.values()) {
@@ -155,7 +161,10 @@ record IndexEntry(
         return join(new byte[] {'i'}, HexFormat.of().parseHex(pcsId));
     }
 
-    /** Returns the beginning of the keys with a scope, a clock and a kind. */
+    /**
+     * Returns the first part of the keys with a scope, a clock and a kind: everything before TIME. {@code hash} is
+     * ignored if the scope is {@link Scope#ALL}.
+     */
     static byte[] head(Scope scope, Clock clock, long hash, int kind) {
         ByteBuffer head = ByteBuffer.allocate(4 + Long.BYTES)
                 .put((byte) 't')
@@ -167,7 +176,7 @@ record IndexEntry(
         return Arrays.copyOf(head.put((byte) kind).array(), head.position());
     }
 
-    /** Returns the end of a key, which orders outcomes by time. */
+    /** Returns the last part of a key, TIME and ID, which orders outcomes by time and then by id. */
     static byte[] place(long millis, String pcsId) {
         return join(time(millis), HexFormat.of().parseHex(pcsId));
     }

@@ -31,7 +31,8 @@ final class IndexSearch {
      *
      * @param fromMillis the first time
      * @param toMillis the first time after the range; {@code Long.MAX_VALUE} for no end
-     * @param after the place of the last examined entry of the previous part; null for the first part
+     * @param after the {@link IndexEntry#place} of the last entry that was examined for the previous part; null for the
+     *     first part
      */
     record Range(long fromMillis, long toMillis, boolean isNewestFirst, byte @Nullable [] after) {
         static final Range EVERYTHING = new Range(Long.MIN_VALUE, Long.MAX_VALUE, false, null);
@@ -41,11 +42,11 @@ final class IndexSearch {
      * A part of a result.
      *
      * @param examined the number of entries that were examined for this part
-     * @param next the place after which the next part begins; null if nothing follows
+     * @param next the {@link IndexEntry#place} after which the next part begins; null if nothing follows
      */
     record Entries(List<IndexEntry> entries, int examined, byte @Nullable [] next) {}
 
-    /** Returns entries in the order of time; see {@link RecordIndex#find}. */
+    /** Returns entries in the order of time, or newest first if the range says so; see {@link RecordIndex#find}. */
     static Entries find(
             RocksDB rocks, Selection selection, Range range, int limit, int maxExamined, Predicate<IndexEntry> wanted)
             throws RocksDBException {
@@ -104,7 +105,10 @@ final class IndexSearch {
         return entries;
     }
 
-    /** An iterator over the entries of one kind in a range, which starts at the first of them. */
+    /**
+     * An iterator over the entries of one kind in a range. It starts at the oldest of these entries or, if the range is
+     * newest first, at the newest.
+     */
     private static final class Walk implements AutoCloseable {
         private final RocksIterator iterator;
         private final boolean isNewestFirst;

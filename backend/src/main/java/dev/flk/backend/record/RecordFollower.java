@@ -42,14 +42,17 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The writer of the record: follows the decided part of the inbox log, decides each submission again, and writes to the
- * state the outcomes with which the submissions were answered. The position is committed to the state together with the
- * outcomes. Therefore a kill never makes the follower miss or repeat an outcome. The follower never delays an answer:
- * under load, it uses only a part of one core.
+ * state the outcomes with which the submissions were answered. The position is committed to the state with or after the
+ * outcomes up to it, and outcomes that are already recorded are not written again. Therefore a kill never makes the
+ * follower miss or repeat an outcome. The follower never delays an answer: under load, it uses only a part of one core.
  *
  * <p>The follower has its own thread.
  */
 public final class RecordFollower implements AutoCloseable {
-    /** The agent id under which the state stores the positions of followers, one key for each log id. */
+    /**
+     * The agent id under which the state stores the positions of followers, one for each log id, and the gaps in the
+     * logs.
+     */
     private static final String WRITER = "record";
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
@@ -57,8 +60,8 @@ public final class RecordFollower implements AutoCloseable {
     private static final int CHUNK_RECORDS = StateEngine.MAX_PAGE;
     private static final int INDEX_STEPS = 8;
     /**
-     * The size of log records, in bytes, after which a chunk ends. The resulting values may be three times as large and
-     * still fit into one transaction.
+     * The total size, in bytes, of the bodies of log records at which a chunk ends. The resulting values may be three
+     * times as large and still fit into one transaction.
      */
     private static final long CHUNK_BYTES = 512 << 10;
 
@@ -68,14 +71,14 @@ public final class RecordFollower implements AutoCloseable {
     private static final int LOOKED_AT_AT_ONCE = 20_000;
     private static final long LOOK_EVERY_MILLIS = 250;
     private static final long AFTER_FAILURE_MILLIS = 1_000;
-    /** The rate of submissions per second above which the follower slows down. */
+    /** The lowest rate of submissions per second at which the follower slows down. */
     private static final long BUSY_PER_SECOND = 500;
-    /** The ratio of rest to work above {@link #BUSY_PER_SECOND}. */
+    /** The ratio of rest to work while the rate is {@link #BUSY_PER_SECOND} or more. */
     private static final int RESTS_PER_WORK = 6;
 
     private static final long LONGEST_REST_MILLIS = 2_000;
     private static final long CLOSE_MILLIS = 1_000;
-    /** The interval at which the position is written again, so that it is not removed with old history. */
+    /** The interval at which the position is written again, so that the removal of old history does not remove it. */
     private static final long POSITION_AGAIN_NANOS = TimeUnit.HOURS.toNanos(6);
 
     private final DecidedLog log;
@@ -95,19 +98,19 @@ public final class RecordFollower implements AutoCloseable {
     private @Nullable LogWalk walk;
     /** The segment of the log that was the newest when {@link #walk} was opened. */
     private @Nullable String walkedSegment;
-    /** The outcomes that overrule submissions after the position, from the part of the log that has been read ahead. */
+    /** The outcomes, found by reading ahead in the log, that overrule submissions after the position. */
     private final LoggedOutcomes outcomes = new LoggedOutcomes();
 
     private @Nullable LogWalk ahead;
     private @Nullable String aheadSegment;
     private long lookedUpTo;
     /**
-     * The mark: the value of {@link DecidedLog#decidedUpTo} up to which the follower records. The current value becomes
-     * the new mark when the position has reached the old mark, or when the value has decreased because the store was
-     * lost.
+     * The sequence up to which the follower records, called the mark: an earlier value of {@link
+     * DecidedLog#decidedUpTo}. The current value becomes the new mark when the position has reached the old mark, or
+     * when the value has decreased because the store was lost.
      */
     private long upTo;
-    /** The sequence of the last record on disk when the mark was set. */
+    /** The sequence of the last record that was on disk when {@link #upTo} was set. */
     private long lookUpTo;
 
     /** Whether the position has been read since the start. */
@@ -153,8 +156,8 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Returns the sequence up to which this follower no longer needs the log: every log record up to it is in the
-     * record of outcomes, or can't be recorded.
+     * Returns the sequence up to which this follower no longer needs the log: each submission up to it is in the record
+     * of outcomes, or was missing when the log was read.
      */
     public long position() {
         return position;
@@ -201,8 +204,9 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Logs a failure, unless the previous step failed with the same message; null stands for success. If the state has
-     * failed, the line is only a warning, because {@link ServedState} logs the error.
+     * Logs the failure of a step, unless the previous step failed with the same message. Null means that the step
+     * succeeded; if the previous step failed, logs that the record continues. If the state has failed, the line about
+     * the failure is only a warning, because {@link ServedState} logs the error.
      */
     private void tellFailure(@Nullable Exception failure) {
         String message = failure == null ? null : String.valueOf(failure.getMessage());
@@ -225,7 +229,8 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Makes the next step read the position from the state again, because a commit that failed may have taken effect.
+     * Closes the readers of the log, and makes the next step read the position from the state again, because a commit
+     * that failed may have taken effect.
      */
     private void forget() {
         knowsPosition = false;
@@ -275,7 +280,8 @@ public final class RecordFollower implements AutoCloseable {
         if (!knowsPosition) {
             long known = readPosition();
             if (!hasPosition || known < position) {
-                lookedUpTo = known; // otherwise, the outcomes that were noted while reading ahead are still valid
+                // reads ahead again from the position; if it is not lower, the noted outcomes are still valid
+                lookedUpTo = known;
             }
             position = known;
             lookedUpTo = Math.max(lookedUpTo, known);
@@ -321,7 +327,7 @@ public final class RecordFollower implements AutoCloseable {
         for (int i = 0; i < INDEX_STEPS && isIndexBehind; i++) {
             isIndexBehind = index.step();
         }
-        position = last; // after indexing, so that everything up to the position can be searched
+        position = last; // set after indexing, so that outcomes up to it can be searched, unless the index is behind
         if (position >= decided) {
             upToDateNanos = beginNanos;
         }
@@ -329,7 +335,7 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Commits operations and the position, in several commits if the operations are large. Only the last commit
+     * Commits operations and the position. Large operations are divided among several commits, of which only the last
      * contains the position. If a commit fails, the next try begins at the old position and skips the outcomes that are
      * already recorded.
      */
@@ -359,8 +365,8 @@ public final class RecordFollower implements AutoCloseable {
     private record Missing(long first, long last) {}
 
     /**
-     * Returns the gaps in the log before and within a chunk. While nothing is recorded (position 0), log records that
-     * are missing before the chunk are not a gap, because the retention of the log may have removed them.
+     * Returns the gaps in the log before and within a chunk. While nothing is recorded (position 0), records missing
+     * before the chunk are not a gap, because the retention of the log may have removed them.
      */
     private List<Missing> missing(List<LogRecord> chunk) {
         List<Missing> missing = new ArrayList<>();
@@ -386,7 +392,10 @@ public final class RecordFollower implements AutoCloseable {
         return new StateKey(ServedState.POSITIONS, WRITER, log.logId());
     }
 
-    /** Reads the position from the state; 0 if the follower must begin with the oldest existing log record. */
+    /**
+     * Reads the position from the state. Returns 0 if the state has no position for this log, or if the position does
+     * not match the log; the follower must then begin with the oldest existing log record.
+     */
     private long readPosition() throws IOException {
         Found found =
                 engine.reads().get(List.of(positionKey()), new At.Now()).found().get(0);
@@ -402,7 +411,8 @@ public final class RecordFollower implements AutoCloseable {
         } catch (JsonProcessingException e) {
             throw new IOException("the position of the record can't be read from the state: " + e.getMessage(), e);
         }
-        // the first time, compares with the end at the start: later records may reuse the sequences of lost records
+        // the first reading compares with the end of the log at the start: records that were appended since then may
+        // reuse the sequences of lost records
         long end = hasPosition ? log.last() : log.lastAtStart();
         if (known > end) {
             LOG.error(
@@ -424,7 +434,10 @@ public final class RecordFollower implements AutoCloseable {
         return known;
     }
 
-    /** Returns whether the log record with this sequence still has this digest; true if the record is missing. */
+    /**
+     * Returns whether the log record with this sequence still has this digest. Also returns true if the record is
+     * missing.
+     */
     private boolean isRecordAt(long sequence, String digest) throws IOException {
         try (LogWalk from = log.walk(sequence)) {
             LogRecord record = from.next();
@@ -455,7 +468,7 @@ public final class RecordFollower implements AutoCloseable {
      * Reads ahead in the log for records that overrule submissions, one part at a time. Such a record comes after the
      * submission that it overrules, and is on disk before {@link DecidedLog#decidedUpTo} passes the submission.
      *
-     * @return whether everything that may overrule a submission up to the mark is known
+     * @return whether all records that may overrule a submission up to {@link #upTo} have been read
      */
     private boolean lookAhead() throws IOException {
         String newest = log.newestSegment();
@@ -479,16 +492,16 @@ public final class RecordFollower implements AutoCloseable {
                 lookedUpTo = record.sequence();
                 continue;
             }
-            endLookingAhead(); // the end of the listed segments
+            endLookingAhead(); // the walk has no further record up to lookUpTo
             if (isNew) {
-                lookedUpTo = lookUpTo; // the log lacks the records up to here; missing() reports this gap
+                lookedUpTo = lookUpTo; // a new walk has none either: the log lacks these records; see missing()
             }
         }
         return true;
     }
 
     private List<LogRecord> read() throws IOException {
-        // the mark was read before, so the segments that exist now contain everything up to the mark
+        // the segments that exist now contain all records up to upTo, because upTo was set before
         String newest = log.newestSegment();
         if (walk != null && !newest.equals(walkedSegment)) {
             endWalk();
@@ -505,7 +518,7 @@ public final class RecordFollower implements AutoCloseable {
         while (chunk.size() < CHUNK_RECORDS && bytes < CHUNK_BYTES && last < upTo) {
             LogRecord record = open.next();
             if (record == null
-                    || record.sequence() > upTo) { // the end of the listed segments, or the expected record is missing
+                    || record.sequence() > upTo) { // the end of the walk, or the expected record is missing
                 endWalk();
                 break;
             }
@@ -516,7 +529,10 @@ public final class RecordFollower implements AutoCloseable {
         return chunk;
     }
 
-    /** Returns the writes by which a chunk changes the record; returns none if the follower is closed meanwhile. */
+    /**
+     * Returns the writes by which a chunk changes the record of outcomes; returns none if the follower is closed
+     * meanwhile.
+     */
     private List<Operation> operations(List<LogRecord> chunk) throws IOException {
         chunk.forEach(outcomes::note);
         Map<StateKey, List<RecordedOutcome>> wanted = new LinkedHashMap<>();
@@ -554,7 +570,7 @@ public final class RecordFollower implements AutoCloseable {
     /**
      * The current content of a key.
      *
-     * @param version the version, which may be that of a deletion; 0 if the key does not exist
+     * @param version the version of the value or of the deletion; 0 if the state has no version of the key
      * @param json the value; null if the key does not exist or was deleted
      */
     private record Existing(long version, @Nullable String json) {
@@ -573,8 +589,8 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Returns an earlier submission. Returns null if it is no longer in the log; its recorded outcome then stays as it
-     * is.
+     * Returns the submission with this sequence. Returns null if the log no longer contains the submission; the outcome
+     * that was recorded for it then stays as it is.
      */
     private @Nullable LogRecord submission(long sequence) throws IOException {
         try (LogWalk back = log.walk(sequence)) {
@@ -602,7 +618,7 @@ public final class RecordFollower implements AutoCloseable {
         return existing;
     }
 
-    /** Stops the thread after its current commit; waits for this at most a second. */
+    /** Stops the thread after its current commit. Waits at most a second for the thread to end. */
     @Override
     public void close() {
         over.countDown(); // an interrupt would close the file that the thread reads

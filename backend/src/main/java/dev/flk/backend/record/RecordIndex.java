@@ -89,9 +89,9 @@ public final class RecordIndex implements AutoCloseable {
     /**
      * The point of the history up to which the record is indexed.
      *
-     * @param isBuilding whether some of the values that existed at this revision may not be indexed yet
-     * @param after the key of the last of these values that was indexed; null at the beginning, and after the last of
-     *     them
+     * @param isBuilding true while the values that existed at this revision are being indexed, false after that
+     * @param after the key of the last value that was indexed while building; null before the first value, and when
+     *     building is over
      */
     private record Position(
             String historyId,
@@ -125,7 +125,7 @@ public final class RecordIndex implements AutoCloseable {
      * Indexes some of the outcomes that are not indexed yet. If the database fails, logs the failure and returns false.
      *
      * @return whether there is more to index now
-     * @throws StateException if the state can't be read
+     * @throws StateException if the state can't be read, or if this index is closed
      */
     boolean step() {
         try {
@@ -198,8 +198,8 @@ public final class RecordIndex implements AutoCloseable {
     }
 
     /**
-     * Indexes the next current values, in the order of keys. A value that changes meanwhile gets a later revision than
-     * the position, so that {@link #follow} indexes the change.
+     * Indexes the next part of the current values, in the order of keys. If a value changes meanwhile, the change has a
+     * later revision than the position, so that {@link #follow} indexes it.
      */
     private Position build(IndexDatabase opened, Position from) throws RocksDBException {
         List<Document> values = engine.reads().values(ServedState.RECORD, from.after());
@@ -267,9 +267,9 @@ public final class RecordIndex implements AutoCloseable {
     }
 
     /**
-     * Examines the oldest entries, and removes those whose outcomes are no longer in the record.
+     * Examines the oldest entries, and removes each entry whose outcome is no longer in the record.
      *
-     * @return whether all examined entries were removed, so that there may be more to remove
+     * @return whether there may be more to remove: true if entries were examined and all of them were removed
      */
     private boolean sweep(IndexDatabase opened) throws RocksDBException {
         Selection oldest = new Selection(Scope.ALL, Clock.RECEIVED, "", Optional.empty(), Optional.empty());
@@ -297,7 +297,8 @@ public final class RecordIndex implements AutoCloseable {
     }
 
     /**
-     * Returns the entries of a selection in a range that {@code wanted} accepts, in the order of time.
+     * Returns the entries that belong to a selection, are in a range, and are accepted by {@code wanted}. They are in
+     * the order of time, or newest first if the range says so.
      *
      * @param limit the maximum number of returned entries
      * @param maxExamined the maximum number of entries passed to {@code wanted}

@@ -20,8 +20,8 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * One outcome in the record. Its agent is the shard, its key {@code epoch/<19 digits>/<pcs_id>}, and its value a JSON
- * object with these members:
+ * One outcome in the record. Its key is {@code epoch/<19 digits>/<pcs_id>}, its agent id is the shard or a hash of the
+ * shard, and its value is a JSON object with these members:
  *
  * <pre>
  * verdict              accepted, escalated or rejected
@@ -30,7 +30,7 @@ import java.util.Map;
  * merkle_root          as claimed
  * N_j, scales          as claimed, if they are not too long
  * window_start, _end   the times of the measurements, if the certificate has them; they are not signed
- * shard_id             the shard, only if the agent is sha256:HEX of the shard because the shard can't be an agent id
+ * shard_id             the shard, only if the agent id is a hash of the shard
  * received_at, key_id  the arrival and the key of the submission
  * </pre>
  *
@@ -48,8 +48,8 @@ record RecordedOutcome(StateKey key, String json) {
     private static final String OTHER_CONTENT = ",\"other_content\":";
 
     /**
-     * The maximum length of the counts and scales together. If they are longer, a value is stored without both; they
-     * are not signed.
+     * The maximum length of the members {@code N_j} and {@code scales} together, in characters. If they are longer, the
+     * value is stored without both members. Neither of them is signed.
      */
     private static final int MAX_COUNTS_CHARS = 256 << 10;
 
@@ -130,8 +130,8 @@ record RecordedOutcome(StateKey key, String json) {
     }
 
     /**
-     * Returns the agent id under which a shard is recorded: the shard itself if it is a valid agent id, else a hash of
-     * it.
+     * Returns the agent id under which a shard is recorded. This is the shard itself if it is a valid agent id that
+     * does not begin with {@code sha256:}, else {@code sha256:} followed by the SHA-256 of the shard in hex.
      */
     static String agentId(String shard) {
         try {
@@ -150,8 +150,8 @@ record RecordedOutcome(StateKey key, String json) {
     }
 
     /**
-     * Returns the part of a value that the answer contained. Other parts, such as the claims, the arrival time and the
-     * key, may differ between submissions of the same id.
+     * Returns the beginning of a value: the verdict and the members that the answer contained. The members after them,
+     * such as the claims, the arrival time and the key, may differ between submissions of the same id.
      */
     static String outcomeIn(String json) {
         int claims = json.indexOf(CLAIMS);
@@ -159,7 +159,8 @@ record RecordedOutcome(StateKey key, String json) {
     }
 
     /**
-     * Returns whether a value has {@code other_content} in place of the claims; another submission may provide them.
+     * Returns whether a value has {@code other_content} in place of the claims. Another submission of the same id may
+     * still provide the claims.
      */
     static boolean isOfOtherContent(String json) {
         return !json.contains(CLAIMS);

@@ -30,8 +30,8 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The queries of the record: its shards, the outcomes of a shard by epoch, and outcomes by time or id. {@link
- * RecordIndex} finds the outcomes by time or id. Safe for any thread; reads on the caller's thread.
+ * The queries of the record: its shards, the outcomes of a shard by epoch, and outcomes by time or id. To find outcomes
+ * by time or id, the queries use {@link RecordIndex}. Safe for any thread; reads on the caller's thread.
  */
 public final class RecordedOutcomes {
     /** The maximum number of lines in an answer. */
@@ -42,7 +42,8 @@ public final class RecordedOutcomes {
 
     private static final JsonMapper JSON = new JsonMapper();
     /**
-     * The maximum number of index entries examined for one answer by time, and of pages read for one answer by epoch.
+     * The maximum number of index entries that are examined for one answer by time, or of pages of keys that are read
+     * for one answer by epoch.
      */
     private static final int LOOKED_AT = 10_000;
 
@@ -78,17 +79,20 @@ public final class RecordedOutcomes {
 
     /** The order of an answer. */
     public enum Order {
-        /** The order of epochs; only for a shard, and without other conditions. */
+        /**
+         * The order of epochs. It applies only if the query has a shard; all conditions except the shard are then
+         * ignored.
+         */
         EPOCH,
         OLDEST,
         NEWEST
     }
 
     /**
-     * A query. A null value selects everything.
+     * A query. A null member sets no condition.
      *
      * @param received the time of arrival
-     * @param measured the time of the last measurement; with a bound, the answer is in the order of this time
+     * @param measured the time of the last measurement; if it has a bound, the answer is in the order of this time
      * @param limit the maximum number of outcomes, 1 to {@link #MAX_LIMIT}
      * @param cursor the {@code cursor} of the previous part; null for the first part
      */
@@ -117,13 +121,14 @@ public final class RecordedOutcomes {
     /**
      * A part of the result.
      *
-     * @param lines JSON objects
+     * @param lines JSON objects, one for each shard or outcome
      * @param cursor the place after which the next part begins; null if nothing follows
      */
     public record Part(List<String> lines, @Nullable String cursor) {}
 
     /**
-     * Returns the shards with outcomes whose agent ids begin with {@code prefix}, in the byte order of the agent ids.
+     * Returns a part of the shards that have outcomes, in the byte order of their agent ids. Selects only shards whose
+     * agent id begins with {@code prefix}.
      */
     public Part shards(String prefix, @Nullable String cursor, int limit) {
         Page<String> page = engine.reads().agents(ServedState.RECORD, prefix, cursor, limit);
@@ -263,7 +268,7 @@ public final class RecordedOutcomes {
         }
     }
 
-    /** Returns whether an entry of the index belongs to the value that the record has now. */
+    /** Returns whether an entry of the index matches the value that the record has now. */
     private static boolean isOf(IndexEntry entry, String json) {
         return IndexEntry.of(entry.key(), json).equals(Optional.of(entry));
     }
@@ -290,7 +295,7 @@ public final class RecordedOutcomes {
     }
 
     /**
-     * Returns the outcomes whose {@code pcs_id} begins with {@code prefix}, in the order of ids.
+     * Returns the outcomes whose {@code pcs_id} begins with {@code prefix}, in the order of ids, one JSON object each.
      *
      * @param prefix {@link #LEAST_ID_DIGITS} to 64 lower-case hex digits
      * @param limit the maximum number of index entries that are read

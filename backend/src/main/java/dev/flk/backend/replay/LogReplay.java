@@ -28,8 +28,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * A replay: decides a range of the log again, and changes nothing. A record that overrules a submission comes after
  * that submission. Therefore {@link #run}, which reports outcomes in log order, reads the log twice. {@link
- * #runAtOnce}, which is enough to count outcomes, reads it once and then again from the first overruled submission on.
- * Only one thread may use a replay; {@link ReplayWorkers} starts threads of its own.
+ * #runAtOnce}, which is enough to count outcomes, reads the log once and, if submissions were overruled, then again
+ * from the first overruled submission on. Only one thread may use a replay; {@link ReplayWorkers} starts threads of its
+ * own.
  */
 public final class LogReplay {
     private final LogInspector inspector;
@@ -40,8 +41,8 @@ public final class LogReplay {
      * Creates a replay.
      *
      * @param other the rules for a second decision of each submission; null for none
-     * @param onRecord a callback for each record that {@link #run} reads; it receives {@code reading} in the first pass
-     *     and {@code deciding} in the second
+     * @param onRecord a callback that {@link #run} calls for each record it reads, with {@code reading} in the first
+     *     pass and {@code deciding} in the second
      */
     public LogReplay(LogInspector inspector, @Nullable DecisionRules other, Consumer<String> onRecord) {
         this.inspector = inspector;
@@ -55,7 +56,7 @@ public final class LogReplay {
      * @param wanted a predicate that receives each record and returns true for a submission to decide
      * @param onDecided a callback that receives the decided submissions in log order
      * @return the damage found
-     * @throws IOException if a record can't be decided; all submissions before it have been reported
+     * @throws IOException if a submission can't be decided; all earlier selected submissions have been reported
      */
     public List<Damage> run(long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.OnDecided onDecided)
             throws IOException {
@@ -80,11 +81,13 @@ public final class LogReplay {
     }
 
     /**
-     * Decides the records from {@code from} to {@code to} in one pass over the log. First reports each submission to
-     * {@code onDecided} as if it were not overruled; then reports the overruled ones to {@code overruled}.
+     * Decides the records from {@code from} to {@code to}, both inclusive. First reads the log to its end, and reports
+     * each submission to {@code onDecided} as if it were not overruled. If submissions were overruled, then reads the
+     * log again from the first of these submissions on, and reports the overruled submissions of the range to {@code
+     * overruled}.
      *
-     * @param overruled a callback for each overruled submission; it receives the outcome that was reported before, and
-     *     the outcome that applies instead
+     * @param overruled a callback for each overruled submission, whether or not {@code wanted} selects it; receives the
+     *     outcome as if it were not overruled, and the outcome that applies instead
      */
     public List<Damage> runAtOnce(
             long from,
@@ -156,7 +159,8 @@ public final class LogReplay {
                 @Nullable IOException failure) {}
 
         /**
-         * @param logged the overruled records of the log; each submission that they do not name is decided
+         * @param logged the overruled records of the log; a submission that one of them names gets the outcome in that
+         *     record, and every other submission is decided again
          * @param other the rules for a second decision of each submission; null for none
          */
         ReplayWorkers(LoggedOutcomes logged, @Nullable DecisionRules other, OnDecided onDecided) {
@@ -168,7 +172,7 @@ public final class LogReplay {
         /**
          * Adds a submission.
          *
-         * @throws IOException if this submission or one before it can't be decided
+         * @throws IOException if a submission of an earlier chunk can't be decided
          */
         void add(LogRecord submission) throws IOException {
             chunk.add(submission);
@@ -178,7 +182,11 @@ public final class LogReplay {
             }
         }
 
-        /** Waits until every added submission is decided and reported. */
+        /**
+         * Waits until every added submission is decided and reported.
+         *
+         * @throws IOException if one of the submissions that were not yet reported can't be decided
+         */
         void finish() throws IOException {
             send();
             report();

@@ -18,7 +18,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A comparison of the recorded outcomes with those under another policy. Only one thread may use it. Besides the
+ * A comparison of the recorded outcomes with the outcomes under another policy. Only one thread may use it. Besides the
  * examples, memory holds a few KiB and one entry for each of the first {@value #MOST_SHARDS} shards; certificates of
  * all other shards are counted together.
  */
@@ -45,7 +45,7 @@ public final class PolicyTrial {
 
     /**
      * The number of certificates whose recorded verdict is {@code before} and whose verdict under the policy would be
-     * {@code after}, which may be the same.
+     * {@code after}. The two verdicts may be the same.
      */
     public record Change(Verdict.Kind before, Verdict.Kind after, long certificates) {}
 
@@ -63,7 +63,8 @@ public final class PolicyTrial {
      *     null for a listed shard
      * @param andMore whether there were more than {@value PolicyTrial#MOST_SHARDS} shards, of which only the first were
      *     counted separately; null for a listed shard
-     * @param acceptedChange how many more certificates would be accepted; negative if fewer
+     * @param acceptedChange the number of additional certificates that would be accepted; negative if fewer would be
+     *     accepted
      */
     public record Shard(
             @Nullable String shard,
@@ -187,7 +188,7 @@ public final class PolicyTrial {
                 .toList();
     }
 
-    /** Returns the reasons by name, with accepted first. */
+    /** Returns the reasons ordered by name, but {@code accepted} first. */
     public List<Reason> reasons() {
         return byReason.entrySet().stream()
                 .map(entry -> new Reason(entry.getKey(), entry.getValue().before, entry.getValue().after))
@@ -197,8 +198,8 @@ public final class PolicyTrial {
     }
 
     /**
-     * Returns at most {@code most} shards, those with the most changes first; with equal changes, those with the most
-     * certificates first.
+     * Returns at most {@code most} shards. The shards with the most changes come first; among shards with equally many
+     * changes, the shards with the most certificates.
      */
     public List<Shard> shards(int most) {
         return inOrder()

@@ -37,23 +37,24 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A limit on the number of calls in progress, and on the bytes of their requests and answers, over all connections;
- * further calls are refused. A caller with a token may use at most half of the places. Callers without a token
- * (strangers) share a few separate places and must complete their requests in time. A request counts from its first
- * bytes on, so that requests that never end are limited too. Serve only {@link #bound} services, behind the interceptor
- * that sets {@link Caller#CURRENT}, and add the limit to the server as a tracer factory.
+ * A limit on the number of calls in progress over all connections, and on the bytes of their requests and answers.
+ * Further calls are refused. If the port has tokens, each token may have at most half of the maximum number of calls.
+ * The calls of strangers, which are callers without a valid token, are counted separately up to a smaller maximum, and
+ * their requests must be complete in time. The bytes of a request count as soon as they arrive, so that requests that
+ * never become complete are limited too. Serve only {@link #bound} services, behind the interceptor that sets {@link
+ * Caller#CURRENT}, and add the limit to the server as a tracer factory.
  */
 final class CallLimit extends ServerStreamTracer.Factory implements ServerInterceptor {
     /**
-     * The multiple of {@link #maxBytes} to which all requests together are limited: a request that would exceed it is
-     * cut off while it arrives. While all requests together have more than {@code maxBytes}, each request that becomes
-     * complete is refused with a reason.
+     * The limit on the bytes of all requests together, as a multiple of {@link #maxBytes}. A request that would exceed
+     * this limit is cut off while it arrives. While all requests together have more than {@code maxBytes}, each request
+     * that becomes complete is refused with a reason.
      */
     private static final int PARTIAL = 4;
 
     /** The approximate memory of a frame besides its bytes. */
     private static final int FRAME_BYTES = 128;
-    /** The maximum size of a request to health or reflection. Some of these requests need no token. */
+    /** The maximum size of a request to the health service or the reflection service. A health check needs no token. */
     private static final int MAX_SMALL_BYTES = 4_096;
     /**
      * The time within which a caller without a token must complete a request and, unless the answer is a stream,
@@ -65,8 +66,9 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
     private static final String OWN = "flk.";
     /**
-     * The calls whose answers are sent even if there is no room for them, because a commit that took effect must not be
-     * reported as refused. The answer to a commit is shorter than its request.
+     * Calls that commit. Their answers are sent even if there is no room for the bytes, because a commit that took
+     * effect must not be reported as refused. Such an answer is short: a revision, a time, and one number for each
+     * operation.
      */
     private static final Set<String> COMMITS = Set.of(
             StateGrpc.getCommitMethod().getFullMethodName(),
@@ -98,7 +100,10 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
     private final ConcurrentHashMap<String, Integer> callsOf = new ConcurrentHashMap<>();
     private final Bound strangers;
-    /** The calls of strangers whose requests are incomplete, or whose single answer the client has not taken yet. */
+    /**
+     * The calls of strangers whose requests are incomplete or, unless the answer is a stream, whose answers the clients
+     * have not received yet.
+     */
     private final Set<Requests<?>> timed = ConcurrentHashMap.newKeySet();
 
     private final Consumer<SocketAddress> connectionCloser;
@@ -106,8 +111,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private final Bound requestBytes;
     private final Bound answerBytes;
     /**
-     * The bytes that streams have sent, but that the network has not taken yet. They are counted separately, so that a
-     * slow reader does not block other callers.
+     * The bytes that streams have sent, but that the network has not accepted yet. They are counted separately from
+     * plain answers, so that slow readers of streams do not take the room for plain answers.
      */
     private final Bound streamedBytes;
 
@@ -115,9 +120,9 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
      * Creates a limit without calls.
      *
      * @param maxCalls the maximum number of calls of all callers that are not strangers
-     * @param maxStrangers the maximum number of calls of all callers without a token
-     * @param maxBytes a limit in bytes that applies separately to all requests, to all plain answers, and to all that
-     *     streams have sent
+     * @param maxStrangers the maximum number of calls of all strangers
+     * @param maxBytes a limit in bytes that applies separately to all requests together, to all plain answers together,
+     *     and to all answers that streams have sent and the network has not accepted
      * @param nanoTicker monotonic time
      * @param connectionCloser closes the connection from an address, even while the client does not read
      */
@@ -142,8 +147,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     }
 
     /**
-     * Returns the same service with this limit. A request that can't be read, such as one with text that is not UTF-8,
-     * is answered INVALID; gRPC itself would answer UNKNOWN.
+     * Returns the service with this limit applied to its calls. A request that can't be read, such as a request with
+     * text that is not UTF-8, is answered INVALID; gRPC itself would answer UNKNOWN.
      */
     ServerServiceDefinition bound(BindableService service) {
         return ServerInterceptors.intercept(
@@ -158,13 +163,13 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         return refusals.latest();
     }
 
-    /** Ends the calls of strangers that did not complete their requests or did not receive their answers in time. */
+    /** Ends the calls of strangers who did not complete their requests or did not receive their answers in time. */
     void endSlowStrangers() {
         long now = nanoTicker.getAsLong();
         timed.forEach(call -> call.endIfSince(now - STRANGER_REQUEST_NANOS));
     }
 
-    /** Takes a place; returns null on success, otherwise the reason for the refusal. */
+    /** Takes a place for a call of this caller. Returns null on success, otherwise the reason for the refusal. */
     private @Nullable String begin(Caller caller) {
         if (caller.equals(Caller.STRANGER)) {
             return strangers.take(1) ? null : refused("without_token", "too many calls without a token", "");
@@ -277,8 +282,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     }
 
     /**
-     * The place of a call, and the bytes of its answers. A plain answer counts until the call ends; the answers of a
-     * stream count until the network has taken them.
+     * The answers of one call. When the call ends, this object gives back the place of the call. The bytes of a plain
+     * answer count until the call ends, and the bytes of a stream until the network can accept more.
      */
     private final class Answers<Q, A> extends SimpleForwardingServerCall<Q, A> {
         private final Caller caller;
@@ -328,7 +333,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
             }
         }
 
-        /** Releases the bytes of a stream after the network has taken all of them. */
+        /** Releases the bytes of a stream. Called when the network can accept more bytes. */
         void areTaken() {
             if (isStream) {
                 release();
@@ -394,10 +399,10 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         }
 
         /**
-         * Ends the call if it began at or before {@code nanos}. A call whose request is incomplete gets
-         * DEADLINE_EXCEEDED. If the request is complete, the answer has already been handed to the network, so the
-         * connection is closed. Safe for any thread, because the handler does nothing with the call until its request
-         * is complete.
+         * Ends the call if it began at or before {@code nanos}. If its request is incomplete, the call ends with
+         * DEADLINE_EXCEEDED. If its request is complete, the answer was handed to the network, but the client does not
+         * read it, so the connection is closed. Safe for any thread, because the handler does nothing with a call until
+         * the request is complete.
          */
         void endIfSince(long nanos) {
             if (beganNanos - nanos > 0) {

@@ -21,7 +21,7 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     /** The caller of a port without tokens. */
     static final Caller ANYONE = new Caller("", "", List.of(new Grant("", "", true, true)));
 
-    /** A caller of a port with tokens that shows no valid token; it may check health. */
+    /** A caller that shows no valid token to a port with tokens. Such a caller may only check health. */
     static final Caller STRANGER = new Caller("", "", List.of());
 
     /** The caller of the current call. */
@@ -37,7 +37,7 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
      * A right.
      *
      * @param namespace the namespace; empty for any
-     * @param agentPrefix the prefix of the agent ids
+     * @param agentPrefix the prefix of the ids of the agents to which the right applies
      */
     record Grant(String namespace, String agentPrefix, boolean reads, boolean writes) {
         private boolean covers(String ofNamespace, String agentId) {
@@ -54,8 +54,9 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     }
 
     /**
-     * Returns the prefixes, in byte order, that together select all agent ids that begin with {@code wished} and that
-     * the caller may read. No prefix in the list begins with another one.
+     * Returns, in byte order, prefixes of agent ids. Together, these prefixes select exactly the agents of a namespace
+     * whose ids begin with {@code wished} and which the caller may read. No prefix in the list begins with another
+     * prefix in the list.
      */
     List<String> agentPrefixes(String namespace, String wished) {
         List<String> prefixes = new ArrayList<>();
@@ -71,8 +72,8 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     }
 
     /**
-     * Returns the namespaces that begin with {@code wished} and that the caller may see, in order; an empty Optional if
-     * the caller may see all namespaces.
+     * Returns, in order, the namespaces that begin with {@code wished} and in which the caller may read something.
+     * Returns an empty Optional if the caller may read something in every namespace.
      */
     Optional<List<String>> namespaces(String wished) {
         if (maySee("")) {
@@ -93,10 +94,10 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     }
 
     /**
-     * Refuses a caller that may read nothing in a namespace, or nothing at all.
+     * Refuses a caller that may read nothing in a namespace.
      *
-     * @param namespace the namespace; empty for any
-     * @throws StatusRuntimeException PERMISSION_DENIED
+     * @param namespace the namespace; empty to refuse only a caller that may read nothing in any namespace
+     * @throws StatusRuntimeException PERMISSION_DENIED if the caller is refused
      */
     void requireSight(String namespace) {
         if (grants.stream().noneMatch(Grant::reads) || (!namespace.isEmpty() && !maySee(namespace))) {

@@ -32,19 +32,20 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The limit on the number of connections of the state's port. It also owns the threads that read and write.
+ * The limit on the number of connections to the state's port. This object also owns the threads that read from the
+ * connections and write to them.
  *
  * <p>If the port has tokens, a connection counts toward the maximum number only after a call with a valid token. Until
- * then, the connection occupies one of the separate places for connections without a token, whose number is a quarter
- * of the maximum. When all of these places are taken, a new connection replaces the oldest one without a token, so that
- * idle connections never keep a caller from showing its token. Add the limit to a server as an interceptor that runs
- * directly after {@link Tokens}.
+ * then, the connection occupies one of the separate places for connections without a token. The number of these places
+ * is a quarter of the maximum. When all of these places are taken, a new connection replaces the oldest connection
+ * without a token, so that idle connections never keep a caller from showing its token. Add the limit to a server as an
+ * interceptor that runs directly after the interceptor {@link Tokens}.
  */
 @Sharable
 final class ConnectionLimit extends ChannelInboundHandlerAdapter implements ServerInterceptor, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
     private static final long CLOSE_MILLIS = 1_000;
-    /** The maximum number of connections divided by the maximum number of those without a token. */
+    /** The maximum number of connections, divided by the maximum number of connections without a token. */
     private static final int PART_WITHOUT_TOKEN = 4;
 
     private final int maxConnections;
@@ -113,7 +114,8 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
     }
 
     /**
-     * Adds a connection. If all places are taken, removes the oldest connection and returns it; otherwise returns null.
+     * Adds a connection without a token. If all places for such connections are taken, removes the oldest of these
+     * connections and returns it; otherwise returns null.
      */
     private synchronized @Nullable Channel addWithoutToken(SocketAddress address, Channel connection) {
         Channel oldest = null;
@@ -144,7 +146,7 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
     @Override
     public <Q, A> ServerCall.Listener<Q> interceptCall(
             ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
-        // Tokens has already checked the token, and checks it again when the request is complete
+        // the interceptor Tokens has already checked the token, and checks it again when the request is complete
         if (!needsToken || Caller.CURRENT.get().equals(Caller.STRANGER) || isKnown(call)) {
             return next.startCall(call, headers);
         }
@@ -152,8 +154,9 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
     }
 
     /**
-     * Returns true if the connection of a call with a valid token has, or now gets, a place among those that have shown
-     * a token. Returns false if no place is free; the connection is then being closed.
+     * Returns true if the connection of a call with a valid token has a place among the connections that have shown a
+     * token, or gets one now. If no such place is free, closes the connection and returns false. Also returns false if
+     * the connection is already being closed.
      */
     private boolean isKnown(ServerCall<?, ?> call) {
         SocketAddress address = call.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR);

@@ -19,8 +19,8 @@ import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLSessionContext;
 
 /**
- * The TLS of the state's port: the same files as for the public port, with HTTP/2. Each new connection uses the files
- * as they were last read.
+ * The TLS of the state's port: HTTP/2, with the same files as the public port. Each new connection uses the identity in
+ * force.
  */
 final class CurrentTls extends SslContext {
     private static final ApplicationProtocolConfig HTTP_2 = new ApplicationProtocolConfig(

@@ -33,9 +33,10 @@ import java.util.regex.PatternSyntaxException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Compiles JSON Schemas of draft 2020-12. Schemas load nothing: a reference leads into the schema itself or to the
- * meta-schema. Formats are annotations and not checked, as the draft has it by default. Regular expressions are those of
- * Java; all of them together may take one second for a value.
+ * A compiler of JSON Schemas of draft 2020-12. A schema can't load other documents: each reference leads into the
+ * schema itself or to a meta-schema that the library contains. Values are not checked against {@code format}, because
+ * formats are only annotations by default in this draft. Regular expressions have the syntax of Java. For one value,
+ * matching all regular expressions of a schema may take at most one second in total.
  */
 final class JsonSchemas {
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -94,7 +95,7 @@ final class JsonSchemas {
         }
     }
 
-    /** Returns a registry without any schema but the meta-schemas of the library. */
+    /** Returns a registry that contains only the meta-schemas of the library. */
     private static SchemaRegistry registry() {
         return SchemaRegistry.withDefaultDialect(
                 SpecificationVersion.DRAFT_2020_12,
@@ -124,9 +125,9 @@ final class JsonSchemas {
     }
 
     /**
-     * Makes numbers such as {@code 1e3} integers, because the validator compares only integers and short fractions
-     * exactly. A number of more than {@value #MOST_DIGITS} digits before or after the point is replaced by a shorter one
-     * on the same side of every limit of usual size.
+     * Replaces the numbers in a value so that the validator compares them exactly, as it does only for integers and for
+     * short fractions. A number such as {@code 1e3} becomes an integer. A number with more than {@value #MOST_DIGITS}
+     * digits before or after the point becomes a shorter number that is on the same side of every limit of usual size.
      */
     private static JsonNode comparable(JsonNode node) {
         if (node instanceof ArrayNode array) {
@@ -168,7 +169,7 @@ final class JsonSchemas {
         }
     }
 
-    /** A text that can be read until the time for matching has passed. */
+    /** A text whose characters can be read until the time for matching has passed; reading a character later throws. */
     private record Bounded(CharSequence text) implements CharSequence {
         @Override
         public char charAt(int index) {

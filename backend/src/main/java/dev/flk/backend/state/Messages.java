@@ -51,8 +51,8 @@ final class Messages {
 
     private static final long LAST_SECOND = 253_402_300_799L;
     /**
-     * The maximum length of a resume token, well above the length of a valid one, so that no message repeats a long
-     * text.
+     * The maximum length of a resume token, well above the length of any valid token. Longer text is rejected before an
+     * error message can repeat the text.
      */
     private static final int MAX_TOKEN = 256;
 
@@ -70,7 +70,8 @@ final class Messages {
     }
 
     /**
-     * Returns the namespace that a call selects; empty, for all, if the call names neither a namespace nor an agent.
+     * Returns the namespace that a call selects. If the call names neither a namespace nor an agent, returns an empty
+     * text, which stands for all namespaces.
      */
     static String namespaceOrAll(String given, String agentId) {
         return agentId.isEmpty() ? given : namespace(given);
@@ -88,7 +89,7 @@ final class Messages {
                 .build();
     }
 
-    /** Converts an operation and checks its value. */
+    /** Checks and converts an operation. */
     static dev.flk.state.Operation operation(StateEngine engine, Operation operation) {
         return switch (operation.getOperationCase()) {
             case WRITE -> write(engine, operation.getWrite());
@@ -192,7 +193,9 @@ final class Messages {
         return message.build();
     }
 
-    /** Returns an event without changes, which tells the caller that everything up to the revision was examined. */
+    /**
+     * Returns an event without changes, which tells the caller that all revisions up to {@code revision} were examined.
+     */
     static dev.flk.client.proto.Event progress(String historyId, long revision, long committedAtMicros) {
         return dev.flk.client.proto.Event.newBuilder()
                 .setRevision(revision)
@@ -226,7 +229,9 @@ final class Messages {
         }
     }
 
-    /** Encodes the place after which a list continues; opaque to callers. */
+    /**
+     * Encodes an entry of a list as a page token, which is opaque to callers. The next page begins after this entry.
+     */
     static String pageToken(String after) {
         return Base64.getUrlEncoder().withoutPadding().encodeToString(after.getBytes(StandardCharsets.UTF_8));
     }

@@ -19,11 +19,11 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A replay. It reads events only as fast as its caller takes them, so that a slow caller costs no memory and delays no
- * other caller. Its steps run one after the other, on threads of the executor.
+ * A replay in progress. It reads events only as fast as the caller receives them, so that a slow caller costs no memory
+ * and delays no other caller. The steps of a replay run one after the other, on threads of the executor.
  */
 final class ReplayStream {
-    /** The maximum number of bytes that a step reads and sends; a single event may be longer. */
+    /** The maximum number of bytes that a step reads and sends, unless the first event alone is longer. */
     private static final int PART_BYTES = 64 << 10;
 
     private final StateEngine engine;
@@ -39,7 +39,7 @@ final class ReplayStream {
     private final EventReader events;
     private final Consumer<ReplayStream> ended;
 
-    /** The number of requests for a step, including those that the running step serves. */
+    /** The number of requests for a step, including the requests that the running step serves. */
     private final AtomicInteger due = new AtomicInteger();
 
     // written only by the steps
@@ -48,8 +48,8 @@ final class ReplayStream {
     /** The time at which the revision before {@link #next} was committed. */
     private long lastAtMicros;
     /**
-     * The revision up to which the caller needs no progress token: the revision of the last token that was sent, or the
-     * last revision that a compaction removed before the stream read it.
+     * The revision up to which the caller needs no progress token. This is the revision of the last event or progress
+     * token that was sent, or the last revision that a compaction removed before the stream read it.
      */
     private volatile long lastReported;
 
@@ -71,7 +71,8 @@ final class ReplayStream {
     /**
      * Creates a replay; sends nothing yet.
      *
-     * @param wantsProgress whether to send progress tokens, even without events
+     * @param wantsProgress whether the caller wants progress tokens, which allow it to resume even if it receives no
+     *     events
      * @param namespace the namespace; empty for any
      * @param agentId the agent; empty for any
      * @param wanted the keys whose changes are sent
@@ -123,8 +124,8 @@ final class ReplayStream {
     }
 
     /**
-     * Sends a progress token soon if the stream has examined revisions after its last token and the caller wants such
-     * tokens. With this token, a caller that receives no events can resume after the examined revisions.
+     * Sends a progress token soon if the caller wants progress tokens and the stream has examined revisions after the
+     * last token. With the new token, a caller that receives no events can resume after the examined revisions.
      */
     void tellProgress() {
         if (wantsProgress && lastReported < next - 1) {
@@ -141,8 +142,8 @@ final class ReplayStream {
     }
 
     /**
-     * Takes one step. A step that was requested meanwhile runs later, after the tasks that the executor has queued
-     * already.
+     * Takes one step. If another step was requested meanwhile, that step runs later, after the tasks that the executor
+     * has already queued.
      */
     private void steps() {
         int served = due.get();

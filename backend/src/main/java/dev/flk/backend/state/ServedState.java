@@ -50,7 +50,7 @@ public final class ServedState implements AutoCloseable {
     /** The namespace of the recorded outcomes. */
     public static final String RECORD = "flk.record";
 
-    /** The namespace of the positions up to which each log is recorded. */
+    /** The namespace of the positions up to which the logs are recorded, and of the gaps in the logs. */
     public static final String POSITIONS = "flk.positions";
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
@@ -64,7 +64,10 @@ public final class ServedState implements AutoCloseable {
     private final StatePort port;
     private final @Nullable Tokens tokens;
     private final @Nullable Place place;
-    /** Two threads: one checks the port and the directory, the other removes old history, which takes long. */
+    /**
+     * The timer. It has two threads, so that the checks of the port and the directory continue while old history is
+     * removed, which takes long.
+     */
     private final ScheduledExecutorService timer =
             Executors.newScheduledThreadPool(2, DaemonThreads.named("state-care"));
     // used by the timer's threads
@@ -77,7 +80,7 @@ public final class ServedState implements AutoCloseable {
      * @param clock the clock for the times of commits
      * @param expiry the clock that determines which history is old enough to be removed
      * @param tls the TLS of the port; null for a port without TLS
-     * @throws InvalidConfig if the directory can't be created or written, or the tokens can't be read
+     * @throws InvalidConfig if the directory can't be created or written, or the tokens file can't be used
      * @throws IOException if the port can't be opened
      */
     public static ServedState open(
@@ -171,7 +174,10 @@ public final class ServedState implements AutoCloseable {
         }
     }
 
-    /** Creates the storage of a configuration, without opening it. No backend may be serving the same storage. */
+    /**
+     * Creates the storage that a configuration describes, without opening it. No backend may serve this storage at the
+     * same time.
+     */
     public static Storage storage(StateConfig config) {
         SecureRandom random = new SecureRandom();
         return storage(config, () -> newHistoryId(random));
@@ -219,7 +225,7 @@ public final class ServedState implements AutoCloseable {
         } catch (RuntimeException e) {
             LOG.error(
                     "maintenance of the state failed and will be retried",
-                    e); // an exception that leaves this method would end the timer
+                    e); // an exception that leaves this method would end the regular checks
         }
     }
 
@@ -276,7 +282,8 @@ public final class ServedState implements AutoCloseable {
     }
 
     /**
-     * Returns a short description of the problem for {@code /readyz}; empty if none exists. The log has the details.
+     * Returns a short description of the current problem for {@code /readyz}; empty if there is no problem. The log has
+     * the details.
      */
     public Optional<String> problem() {
         return refusal().map(e -> {

@@ -25,7 +25,7 @@ import java.util.stream.Stream;
  *
  * @param port the port to listen on; 0 picks any free port
  * @param bindAddress the address or name of the interface to listen on
- * @param tokensFile the file of callers and their rights; empty if everyone who can reach the port may do everything
+ * @param tokensFile the file of tokens and their rights; empty if everyone who can reach the port may do everything
  * @param engine the limits of the engine
  * @param cacheBytes the size of the read cache; if the state is in memory, the maximum size of all data
  * @param directory the directory of the embedded state; empty if the state is in memory or in Postgres

@@ -35,9 +35,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A dump of the state in lines of JSON. The first line describes the history, the last line contains the number of
- * events, and each line between them is an event as {@code replay --json} prints it. Values are stored as they were
- * written.
+ * A dump of the state in lines of JSON. The first line describes the history, and the last line contains the number of
+ * events. Each line between them is an event as {@code replay --json} prints it, but without a resume token. Values are
+ * stored as they were written.
  */
 public final class StateDump {
     /** A mapper without limits, because the sizes of values were limited when they were written. */
@@ -65,7 +65,7 @@ public final class StateDump {
         this.floorAtMicros = floorAtMicros;
     }
 
-    /** The first line. */
+    /** The first line of a dump. */
     private record Header(int dump, String historyId, long floor, Instant floorAt) {}
 
     /**
@@ -185,8 +185,8 @@ public final class StateDump {
     }
 
     /**
-     * Returns the events. Revisions after the floor that the dump leaves out become events without changes, so that no
-     * such revision is missing.
+     * Returns the events of the dump. For each revision after the floor that the dump leaves out, an event without
+     * changes is inserted, so that no revision after the floor is missing.
      */
     public Events events() throws IOException {
         return new Events();

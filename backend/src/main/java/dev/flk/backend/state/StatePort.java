@@ -26,7 +26,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The port that serves a state engine over gRPC, with health and reflection. The caller keeps ownership of the engine.
+ * The port that serves a state engine over gRPC, with the services for health and reflection. The caller keeps
+ * ownership of the engine.
  */
 final class StatePort implements AutoCloseable {
     /**
@@ -34,7 +35,7 @@ final class StatePort implements AutoCloseable {
      * token.
      */
     static final int MAX_CONNECTIONS = 4_096;
-    /** The format number that Info returns. */
+    /** The format number that the call {@code Info} returns. */
     static final int FORMAT = 1;
 
     private static final int THREADS = 16;
@@ -46,7 +47,10 @@ final class StatePort implements AutoCloseable {
 
     private static final int MAX_CALLS_A_CONNECTION = 1_000;
     private static final int MAX_CALLS = 10_000;
-    /** The maximum number of calls in progress of all callers without a token, who can only check health. */
+    /**
+     * The maximum number of calls in progress of all callers without a token together. Such callers can only check
+     * health.
+     */
     private static final int MAX_CALLS_OF_STRANGERS = 256;
 
     private static final int MAX_IDLE_MINUTES = 5;
@@ -137,7 +141,7 @@ final class StatePort implements AutoCloseable {
         return Math.max(LEAST_REQUEST_BYTES, Runtime.getRuntime().maxMemory() / PART_OF_MEMORY);
     }
 
-    /** Sets the status that health returns. */
+    /** Sets the status that the health service returns. */
     void setServing(boolean serves) {
         ServingStatus status = serves ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
         health.setStatus("", status);
@@ -165,8 +169,8 @@ final class StatePort implements AutoCloseable {
     }
 
     /**
-     * Ends the calls of strangers that took too long, and the replays of callers whose tokens were revoked or now have
-     * other rights.
+     * Ends the calls of strangers that took too long. Also ends the replays of each caller whose token was revoked or
+     * now has other rights.
      */
     void look() {
         limit.endSlowStrangers();

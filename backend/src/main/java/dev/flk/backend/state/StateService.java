@@ -76,7 +76,7 @@ import org.slf4j.LoggerFactory;
 final class StateService extends StateImplBase {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
     private static final LineLimit LINES = LineLimit.ofOutages(System::nanoTime);
-    /** The maximum length of a transaction id, well above the length of a valid one. */
+    /** The maximum length of a transaction id, well above the length of any valid id. */
     private static final int MAX_TX_ID = 128;
 
     private final StateEngine engine;
@@ -105,7 +105,7 @@ final class StateService extends StateImplBase {
         return streams.size();
     }
 
-    /** Ends the replays of the matching callers. */
+    /** Ends the replays of the callers that {@code whose} selects. */
     void endStreams(Predicate<Caller> whose, Status why) {
         streams.forEach((stream, caller) -> {
             if (whose.test(caller)) {
@@ -114,7 +114,7 @@ final class StateService extends StateImplBase {
         });
     }
 
-    /** Sends progress tokens to the replays that want them and have examined revisions since their last token. */
+    /** Calls {@link ReplayStream#tellProgress} for each replay in progress. */
     void tellProgress() {
         streams.keySet().forEach(ReplayStream::tellProgress);
     }
@@ -369,8 +369,8 @@ final class StateService extends StateImplBase {
     }
 
     /**
-     * Returns one part of a list. Only names that the caller may read are examined, so that no page token reveals any
-     * other name.
+     * Returns one page of a list of names. Examines only names that the caller may read, so that no page token reveals
+     * another name.
      */
     private static ListNamesResponse names(List<String> prefixes, String pageToken, int limit, Names names) {
         String after = after(pageToken);
@@ -567,7 +567,7 @@ final class StateService extends StateImplBase {
         });
     }
 
-    /** Returns the reason why no commit can succeed at present, with a description; empty if no reason is known. */
+    /** Returns the reason why commits are rejected at present, with a description; empty if no such reason is known. */
     private String notServing() {
         try {
             return engine.full().map(StateService::described).orElse("");

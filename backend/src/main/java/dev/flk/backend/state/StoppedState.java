@@ -88,7 +88,7 @@ public final class StoppedState implements AutoCloseable {
         this.client = StateClient.over(InProcessChannelBuilder.forName(name).build());
     }
 
-    /** Returns a client of this state, which is closed together with the state. */
+    /** Returns a client of this state. {@link #close} closes this client, too. */
     public StateClient client() {
         return client;
     }

@@ -20,9 +20,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The interceptor that admits callers with a token of the file; checking health needs no token. The file is read again
- * when it has changed. If the file has an error, the tokens that were read before stay in force, and a log line reports
- * the error.
+ * The interceptor that admits calls with a token of the tokens file, and health checks without a token. The file is
+ * read again when it has changed. If the file has an error, the tokens that were read before stay in force, and a log
+ * line reports the error.
  */
 final class Tokens implements ServerInterceptor, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
@@ -110,8 +110,8 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
     }
 
     /**
-     * Refuses a call without a valid token, unless it checks health. Watching health is refused: a watch never ends and
-     * would keep its place among the calls.
+     * Refuses a call without a valid token, unless the call checks health once. Calls that watch health are refused,
+     * because they never end and would keep their places among the calls of strangers.
      */
     private static <Q, A> ServerCall.Listener<Q> stranger(
             ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next, String why) {

@@ -46,7 +46,7 @@ import java.util.regex.Pattern;
  * </pre>
  *
  * <p>{@code read} and {@code write} are optional. Other members are rejected. Messages contain the names of tokens, but
- * repeat no other value, because it may be a token in the wrong place. Immutable.
+ * repeat no other value of the file, because such a value may be a token in the wrong place. Immutable.
  */
 public final class TokensFile {
     private static final int MAX_BYTES = 1 << 20;
@@ -68,12 +68,16 @@ public final class TokensFile {
         this.byDigest = Map.copyOf(byDigest);
     }
 
-    /** Reads a file; throws with all its problems. */
+    /**
+     * Reads a file.
+     *
+     * @throws InvalidFileException with all problems of the file
+     */
     public static TokensFile read(Path file) throws InvalidFileException {
         return read(file, new FileFingerprints());
     }
 
-    /** Reads a file and adds it to {@code fingerprints}, even if it can't be read. */
+    /** Reads a file, after adding it to {@code fingerprints} even if it can't be read. */
     static TokensFile read(Path file, FileFingerprints fingerprints) throws InvalidFileException {
         List<String> problems = new ArrayList<>();
         Map<String, Caller> byDigest = new HashMap<>();

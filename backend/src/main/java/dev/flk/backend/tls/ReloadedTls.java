@@ -79,7 +79,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         return this;
     }
 
-    /** Reads the files again, even if they look the same. */
+    /** Reads the files again, even if they seem unchanged. */
     public void onReloadSignal() {
         watch.now(() -> lookAgain(true, Mistake.AT_ONCE));
     }

@@ -43,10 +43,10 @@ import org.bouncycastle.util.io.pem.PemObject;
 import org.bouncycastle.util.io.pem.PemReader;
 
 /**
- * The certificate of a backend, the key that belongs to it, and the authorities whose client certificates the backend
- * accepts. Immutable; safe for any thread.
+ * The certificate of a backend, the private key of this certificate, and the authorities whose client certificates the
+ * backend accepts. Immutable; safe for any thread.
  *
- * <p>TLS 1.3 and 1.2 are supported, the latter only with forward secrecy and authenticated encryption. Clients can't
+ * <p>TLS 1.3 and TLS 1.2 are supported, TLS 1.2 only with forward secrecy and authenticated encryption. Clients can't
  * start a renegotiation. Sessions can be resumed for an hour, but only with the same identity: after new files were
  * read, each client presents its certificate again.
  */
@@ -107,7 +107,8 @@ public final class TlsIdentity {
     /**
      * Reads the files.
      *
-     * @param fingerprints the fingerprints, to which each file is added before it is read, even if it can't be read
+     * @param fingerprints the fingerprints, to which each file is added before it is read, even if the file can't be
+     *     read
      * @throws InvalidFileException with all problems of the files
      */
     static TlsIdentity read(TlsFiles files, FileFingerprints fingerprints) throws InvalidFileException {

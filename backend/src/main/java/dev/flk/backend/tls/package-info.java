@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * TLS of the public port. The certificate, the key and the authorities that sign client certificates are read from
- * files, and read again when these change. The bootstrap opens {@link dev.flk.backend.tls.ReloadedTls}, from which the
- * HTTP server gets engines; the configuration checks {@link dev.flk.backend.tls.TlsFiles}. No message contains a key.
+ * TLS of the public port and of the state's port. The certificate, the key and the authorities that sign client
+ * certificates are read from files, and read again when the files change. The bootstrap opens {@link
+ * dev.flk.backend.tls.ReloadedTls}, which creates engines for the HTTP server and contains the identity for the state's
+ * port. The configuration checks {@link dev.flk.backend.tls.TlsFiles}. No message contains a key.
  */
 @NullMarked
 package dev.flk.backend.tls;
