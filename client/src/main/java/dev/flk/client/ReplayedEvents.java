@@ -19,8 +19,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The events of one replay. A replay that follows makes a new call whenever the connection is lost. One thread reads
- * the events; any thread may close the replay.
+ * The events of one replay. A replay that follows new commits makes a new call whenever the connection is lost. One
+ * thread reads the events; any thread may close the replay.
  */
 final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
     private static final long INITIAL_BACKOFF_MILLIS = 200;
@@ -111,7 +111,7 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
 
         private final LinkedBlockingQueue<Object> arrived = new LinkedBlockingQueue<>();
         private @Nullable ClientCallStreamObserver<ReplayRequest> source;
-        // both fields are used only by the reader's thread
+        // the next two fields are used only by the reader's thread
         private int window = 1;
         private int requested = 1;
 

@@ -34,7 +34,7 @@ public interface HttpEvents {
     default void tlsFailed(TlsFailure reason) {}
 
     /**
-     * The reason why a TLS handshake failed. Its {@link #label} is a value of the label {@code reason} of the metric
+     * The reason why a TLS handshake failed. Its {@link #label()} is a value of the label {@code reason} of the metric
      * {@code flk_tls_handshake_failures_total}.
      */
     enum TlsFailure {

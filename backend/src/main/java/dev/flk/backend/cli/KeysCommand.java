@@ -194,9 +194,9 @@ final class KeysCommand {
         }
 
         /**
-         * Returns the shards that the key may sign for, as text for the terminal. Names and prefixes are returned by {@link
-         * #quoted}. An asterisk after a prefix stands for all shards that begin with the prefix; the empty prefix is
-         * returned as {@code every shard}.
+         * Returns the shards that the key may sign for, as text for the terminal. Names and prefixes are formatted by
+         * {@link #quoted}. An asterisk after a prefix stands for all shards that begin with the prefix; the empty
+         * prefix is returned as {@code every shard}.
          */
         List<String> allShards() {
             return Stream.concat(

@@ -30,7 +30,7 @@ final class RunningBackend {
     /**
      * Returns the address at which the state is served.
      *
-     * @throws InvalidConfig if the configuration has a problem, the state is off, or its port is 0
+     * @throws InvalidConfig if the configuration has a problem, the state is off, or the state's port is 0
      */
     static StateTarget state(Map<String, String> environment, @Nullable Path file) {
         return BackendConfig.loadIfAny(environment, file)

@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param maxConnections the largest number of open connections
  * @param maxRequests the largest number of submissions (a batch is one) and look-ups in flight
  * @param headerTimeout the time limit from the first byte of a request to the end of its header
- * @param bodyTimeout the time limit from the end of a header to the last byte of its body
+ * @param bodyTimeout the time limit from the end of a header to the last byte of the body
  * @param idleTimeout the time for which a connection may be idle between requests, or while the client does not read an
  *     answer
  * @param metricsLogin the login for the metrics and the record; null if everyone may read them

@@ -106,7 +106,7 @@ public final class OutcomeRenderer {
                 : new Rendered(status, body, List.of(), Relation.FIRST, 0);
     }
 
-    /** Renders an error body in ASCII, with all other characters escaped. */
+    /** Renders an error body in ASCII, with all non-ASCII characters escaped. */
     private static byte[] errorBody(String error) {
         return ("{\"error\":" + CanonicalString.quote(error) + "}").getBytes(StandardCharsets.US_ASCII);
     }

@@ -31,7 +31,8 @@ public final class RefusedSubmissions extends Metrics.Feature {
     }
 
     /**
-     * The reason why a submission was not accepted, which is the label {@code reason} of {@code flk_rejected_total}.
+     * The reason why a submission was not accepted. Its {@link #label()} is a value of the label {@code reason} of the
+     * metric {@code flk_rejected_total}.
      */
     public enum RejectReason {
         /** Answered 400: no certificate, or one that breaks a rule of the format. */

@@ -5,7 +5,10 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
-/** The output of a command: each result is one JSON object per line with {@code --json}, and text otherwise. */
+/**
+ * The output of a command. With {@code --json}, each result is one JSON object on its own line; otherwise, each result
+ * is text.
+ */
 public final class Output {
     private final Consumer<String> out;
     private final boolean isJson;
@@ -21,7 +24,7 @@ public final class Output {
         out.accept(isJson ? Json.line(result) : text.apply(result));
     }
 
-    /** Prints a result; the JSON object has a member {@code type} that distinguishes it from other lines. */
+    /** Prints a result. As JSON, the result has a member {@code type} that distinguishes the line from other lines. */
     public <R> void print(String type, R result, Function<? super R, String> text) {
         out.accept(isJson ? Json.line(type, result) : text.apply(result));
     }

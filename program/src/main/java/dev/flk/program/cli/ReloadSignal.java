@@ -46,7 +46,7 @@ public final class ReloadSignal {
         return onReloadSignal;
     }
 
-    /** Returns the reason why the signal can't be received; empty if it can. */
+    /** Returns the reason why the signal can't be received; empty if the signal can be received. */
     public Optional<String> problem() {
         return Optional.ofNullable(problem);
     }

@@ -6,7 +6,7 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * A configuration for diagnostics, which may be invalid.
+ * A configuration, possibly an invalid one, for diagnostics.
  *
  * @param text the settings and their problems, without secrets, passwords and private keys, so that it can be shown to
  *     others

@@ -22,8 +22,8 @@ public final class FlightRecording implements Closeable {
     private static final long MAX_BYTES = 16 << 20;
 
     /**
-     * The events that may contain secrets, such as keys in the environment or passwords in the arguments of this or
-     * another process.
+     * The events that are not recorded, because they may contain secrets, such as keys in the environment or passwords
+     * in the arguments of this or another process.
      */
     static final Set<String> TELLING_SECRETS = Set.of(
             "jdk.InitialEnvironmentVariable",
