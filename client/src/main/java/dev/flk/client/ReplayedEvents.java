@@ -103,8 +103,8 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
     }
 
     /**
-     * The responses of one call: its events, followed by its end. A gRPC thread adds them; the reader's thread removes
-     * them.
+     * The responses of one call: the events, followed by an object that marks the end. A gRPC thread adds the
+     * responses; the reader's thread removes them.
      */
     private static final class Responses implements ClientResponseObserver<ReplayRequest, Event> {
         private static final Object END = new Object();

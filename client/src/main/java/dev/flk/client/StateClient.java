@@ -229,7 +229,7 @@ public final class StateClient implements AutoCloseable {
         return new StateClient(channel, name, timeout, retries);
     }
 
-    /** Begins a transaction. Its operations are kept in the client until they are committed. */
+    /** Begins a transaction. The operations of the transaction are kept in the client until they are committed. */
     public Transaction begin() {
         return new Transaction(this, namespace);
     }
@@ -525,9 +525,9 @@ public final class StateClient implements AutoCloseable {
     }
 
     /**
-     * Returns a stream that reads events in order as they are consumed; the caller must close the stream. If the replay
-     * follows, the stream waits for new commits, resumes after its last event if the connection is lost, and ends when
-     * any thread closes it.
+     * Returns a stream that reads events in order as they are consumed; the caller must close the stream. If {@link
+     * Replay#follow} was called, the stream waits for new commits, resumes after its last event if the connection is
+     * lost, and ends when any thread closes it.
      */
     public Stream<StateEvent> replay(Replay replay) {
         ReplayedEvents events = new ReplayedEvents(StateGrpc.newStub(channel), replay.request());

@@ -27,9 +27,9 @@ public interface Admission {
     /** The client of one connection. */
     interface Visitor {
         /**
-         * Decides whether to accept a request, before its body is read. Returns empty to accept the request, or else
-         * the answer that rejects the request. The body of a rejected request is discarded. Called only if the endpoint
-         * reads a body.
+         * Decides whether to accept a request, before its body is read. Returns empty if the request is accepted;
+         * otherwise, returns the answer that rejects the request. The body of a rejected request is discarded. Called
+         * only if the endpoint reads a body.
          */
         default Optional<Answer> beforeReading(HttpHeaders headers) {
             return Optional.empty();

@@ -19,8 +19,8 @@ import java.util.Locale;
 import java.util.Optional;
 
 /**
- * The queue of one connection's requests whose answers have not been written yet. Answers are written in the order of
- * the requests, even if later answers are available first. Used only on the event loop of the connection.
+ * The requests of one connection that still wait for their answers to be written, in order. Answers are written in the
+ * order of the requests, even if later answers are available first. Used only on the event loop of the connection.
  */
 final class AnswerOrder {
     private static final int HEAD_BYTES = 256;

@@ -61,8 +61,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
     /** The time after which a client counts as slow while memory is short. */
     private static final long SLOW_NANOS = 2_000_000_000;
     /**
-     * The time for which a connection reads no further request after a request was rejected whatever its body contains.
-     * The pause keeps rejections from starving accepted work.
+     * The time for which a connection reads no further request after a request was rejected before it reached its
+     * endpoint. The pause keeps rejections from starving accepted work.
      */
     private static final Duration REST = Duration.ofMillis(50);
 
@@ -189,8 +189,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
     /**
      * Pauses reading further requests until the matching {@link #resumeRequests}. Called before another thread
-     * processes a long body, so that later requests do not overtake this request or add more work. Also called for a
-     * short pause after an early rejection.
+     * processes a long body, so that later requests do not overtake the request with this body or add more work. Also
+     * called for a short pause after an early rejection.
      */
     void holdRequests() {
         holds++;
@@ -382,8 +382,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
 
     /**
-     * Handles the end of the input, if the client has shut down its side and everything that it sent before has been
-     * processed.
+     * Handles the end of the input, if the client has shut down its side and everything that the client sent before has
+     * been processed.
      */
     private void endInputIfRead() {
         if (!inputEnded || paused || !unread.isEmpty()) {

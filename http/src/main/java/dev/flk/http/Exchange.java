@@ -95,8 +95,8 @@ public final class Exchange {
     }
 
     /**
-     * Runs {@code work}, which answers this request. If it throws, answers 500 or 503, so that the client does not wait
-     * forever and the memory of the request is released. Any thread.
+     * Runs {@code work}, which answers this request. If {@code work} throws, answers 500 or 503, so that the client
+     * does not wait forever and the memory of the request is released. Any thread.
      */
     public void safely(Runnable work) {
         try {
@@ -120,7 +120,7 @@ public final class Exchange {
         loop.answer(this, given);
     }
 
-    /** Stores the answer if it is the first one, and releases the memory of the request. */
+    /** Stores the first answer and releases the memory of the request; ignores later answers. */
     void complete(Answer given) {
         if (answer == null) {
             answer = given;

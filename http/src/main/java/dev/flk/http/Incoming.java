@@ -145,7 +145,7 @@ final class Incoming {
 
     /**
      * Passes the request to its endpoint. If the request was rejected earlier, or if there are too few resources now,
-     * answers it with the rejection instead.
+     * answers the request with the rejection instead.
      */
     void serve(long arrivedNanos) {
         exchange.hold(body);

@@ -147,8 +147,8 @@ final class RequestDecoder extends HttpRequestDecoder {
     record RequestHead(HttpRequest request) {
 
         /**
-         * Returns the answer that rejects the request if it can't be served, otherwise empty. After a rejection, no
-         * further request is read.
+         * If the request can't be served, returns the answer that rejects the request; otherwise, returns empty. After
+         * a rejection, no further request is read.
          */
         Optional<Answer> problem() {
             if (request.decoderResult().isFailure()) {

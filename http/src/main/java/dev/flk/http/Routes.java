@@ -114,7 +114,10 @@ public final class Routes {
             return new Endpoint(maxBodyBytes, true, handler);
         }
 
-        /** Returns an endpoint that reads no body and may need time to answer. Its requests count as in progress. */
+        /**
+         * Returns an endpoint that reads no body and may need time to answer. Requests to this endpoint count as in
+         * progress.
+         */
         public static Endpoint asking(Handler handler) {
             return new Endpoint(0, true, handler);
         }

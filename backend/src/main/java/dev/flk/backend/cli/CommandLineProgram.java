@@ -38,7 +38,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 public final class CommandLineProgram {
     /**
      * The form of log lines. Lettuce and Hikari warn about each broken connection, and Flyway warns about each failed
-     * migration. Their warnings are off, because the store reports each of these failures once, in one line.
+     * migration. These warnings are suppressed, because the store reports each of these failures once, in one line.
      */
     static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",

@@ -253,8 +253,8 @@ final class KeysCommand {
         }
 
         /**
-         * Reads the log. If {@code withIds} is true, prints the id of each record that the key has signed to {@code
-         * ids}.
+         * Reads the log. If {@code withIds} is true, prints to {@code ids} the id of each record that the key has
+         * signed.
          */
         void read(LogInspector log, PrintWriter ids, boolean withIds) throws IOException {
             try (LogWalk walk = log.walk(1)) {

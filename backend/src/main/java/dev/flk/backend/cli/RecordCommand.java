@@ -328,9 +328,9 @@ final class RecordCommand implements Callable<Integer> {
     }
 
     /**
-     * Parses a time with an offset, or a date, for which it returns the beginning of that day in UTC.
+     * Parses a time with an offset, or a date. For a date, returns the beginning of the day in UTC.
      *
-     * @throws DateTimeException if the text is neither
+     * @throws DateTimeException if the text is neither a time nor a date
      */
     static Instant timeOrDate(String text) {
         return text.length() == DATE.length()

@@ -325,7 +325,7 @@ public record BackendConfig(
     }
 
     /**
-     * Returns the settings on which the outcomes of logged certificates depend, ignoring invalid values of other
+     * Returns the settings that determine the outcomes of logged certificates, ignoring invalid values of other
      * settings.
      *
      * @param tried replacements for numbers of the policy, such as {@code TOL_D=0.20}

@@ -53,8 +53,8 @@ public final class BackendServer implements AutoCloseable {
     /**
      * The parts of the backend that a server uses.
      *
-     * @param record a supplier of the record of outcomes; it returns empty if this backend keeps no record or has not
-     *     opened the record yet
+     * @param record a supplier of the record of outcomes; the supplier returns empty if this backend keeps no record or
+     *     has not opened the record yet
      */
     public record Parts(
             HttpConfig config,
@@ -188,7 +188,7 @@ public final class BackendServer implements AutoCloseable {
         }
     }
 
-    /** The state that {@code /readyz} shows. Called on an event loop, so it must not block. */
+    /** The state that {@code /readyz} shows. The method is called on an event loop and must not block. */
     @FunctionalInterface
     public interface Readiness {
         /** Returns the current state of every component. The backend is ready if all needed components are ready. */

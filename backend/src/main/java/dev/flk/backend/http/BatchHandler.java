@@ -94,11 +94,13 @@ final class BatchHandler implements Endpoint.Handler {
         });
     }
 
-    /** The incomplete answer to a batch. Outcomes arrive on any thread and in any order. */
+    /** The answer to a batch, collected from outcomes that arrive on any thread and in any order. */
     private static final class BatchAnswer {
         private static final int USUAL_LINE_BYTES = 256;
 
-        /** The outcome of each line; null for a line that was too long to be submitted. */
+        /**
+         * The outcome of each line; null until the outcome arrives, and for a line that was too long to be submitted.
+         */
         private final AtomicReferenceArray<@Nullable Outcome> outcomes;
 
         private final AtomicInteger open = new AtomicInteger();

@@ -141,7 +141,7 @@ public record HttpConfig(
 
     /** A user with a password. */
     public record Login(String user, Secret password) {
-        /** Reads the login; empty if none is configured. */
+        /** Reads the login; returns empty if no login is configured. */
         public static Optional<Login> read(Settings settings) {
             Optional<String> user = settings.find(METRICS_USER);
             Optional<Secret> password = settings.find(METRICS_PASS);
@@ -166,7 +166,7 @@ public record HttpConfig(
          */
         private static final String USUAL_BIND_ADDRESS = "127.0.0.1";
 
-        /** Reads the settings of the separate port; empty if no such port is set. */
+        /** Reads the settings of the separate port; returns empty if no such port is set. */
         public static Optional<OpsConfig> read(Settings settings) {
             Optional<Integer> port = settings.find(OPS_PORT);
             Optional<String> address = settings.find(OPS_BIND_ADDR);

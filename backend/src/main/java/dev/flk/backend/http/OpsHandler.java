@@ -97,8 +97,8 @@ final class OpsHandler {
         }
 
         /**
-         * Returns whether a request contains the login, or everyone is admitted. Compares digests in constant time, so
-         * that the duration reveals neither the login nor its length.
+         * Returns true if a request contains the login, or if no login is configured. Compares digests in constant
+         * time, so that the duration reveals neither the login nor its length.
          */
         boolean admits(Request request) {
             if (digest == null) {

@@ -91,8 +91,8 @@ final class SubmissionBatcher {
 
     /**
      * Hands over the submissions of a request to ingest. If their bodies exceed {@link #LONG_BYTES} in total, another
-     * thread hands over the submissions. Otherwise, the submissions are handed over together with all others that
-     * arrive in this turn of the event loop.
+     * thread hands over the submissions. Otherwise, the submissions are handed over together with all other submissions
+     * that arrive in this turn of the event loop.
      */
     void handOver(List<Submission> submissions, Exchange exchange) {
         long bytes = submissions.stream().mapToLong(Submission::bodyBytes).sum();
@@ -112,7 +112,7 @@ final class SubmissionBatcher {
 
     /**
      * Hands over submissions on another thread, which parses them one after another. Therefore, memory is reserved only
-     * for the longest submission; if too little is left, the request is refused.
+     * for the longest submission; if too little memory is left, the request is refused.
      */
     private void handOverLong(List<Submission> submissions, Exchange exchange) {
         int longest = submissions.stream().mapToInt(Submission::bodyBytes).max().orElse(0);

@@ -93,7 +93,7 @@ public final class Metrics {
             return counts;
         }
 
-        /** Declares a gauge, which is 0 until it watches something. */
+        /** Declares a gauge. Its value is 0 until {@link Gauge#watch} or {@link Gauge#add} is called. */
         protected final Gauge gauge(String name, String help) {
             return watched(name, help, Collector.Type.GAUGE);
         }
@@ -112,7 +112,7 @@ public final class Metrics {
         /**
          * Declares a histogram of durations.
          *
-         * @param seconds the upper bounds of its buckets, in seconds
+         * @param seconds the upper bounds of the buckets, in seconds
          */
         protected final Timing timing(String name, String help, double[] seconds) {
             return new Timing(Histogram.build(name, help).buckets(seconds).register(registry)::observe);
@@ -122,7 +122,7 @@ public final class Metrics {
          * Declares a histogram of durations with labels. The returned function takes one value for each label and
          * returns the {@link Timing} for these values.
          *
-         * @param seconds the upper bounds of its buckets, in seconds
+         * @param seconds the upper bounds of the buckets, in seconds
          */
         protected final Function<List<String>, Timing> timings(
                 String name, String help, List<String> labels, double[] seconds) {

@@ -12,9 +12,9 @@ import java.util.function.IntToLongFunction;
 import java.util.function.LongSupplier;
 
 /**
- * A circuit breaker that holds back requests to a server that does not answer. It opens after a number of consecutive
- * failures, waits, then lets one request through as a probe. A successful probe closes the breaker; a failed probe
- * opens the breaker again, usually for longer. Safe for any thread.
+ * A circuit breaker that holds back requests to a server that does not answer. The breaker opens after a number of
+ * consecutive failures, waits, then lets one request through as a probe. A successful probe closes the breaker; a
+ * failed probe opens the breaker again, usually for longer. Safe for any thread.
  */
 public final class Breaker {
     private final CircuitBreaker breaker;

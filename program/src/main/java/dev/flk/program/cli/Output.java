@@ -30,8 +30,8 @@ public final class Output {
     }
 
     /**
-     * Prints results of one type whose text is formatted together, such as a table: {@code printAll("file", files,
-     * table::of)}.
+     * Prints results of one type. As text, all results are formatted together, for example as a table: {@code
+     * printAll("file", files, table::of)}.
      */
     public <R> void printAll(String type, List<R> results, Function<List<R>, String> text) {
         if (isJson) {

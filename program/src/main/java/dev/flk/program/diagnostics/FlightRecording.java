@@ -106,7 +106,7 @@ public final class FlightRecording implements Closeable {
 
     /**
      * Returns whether another recording is running. The events that the other recording enables may contain secrets,
-     * and they would also appear in a recording made here.
+     * and these events would also appear in a recording made here.
      */
     private static boolean isAnotherRunning() {
         return FlightRecorder.getFlightRecorder().getRecordings().stream()

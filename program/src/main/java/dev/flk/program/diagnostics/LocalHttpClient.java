@@ -42,7 +42,7 @@ public final class LocalHttpClient {
     }
 
     /**
-     * Returns the body of the answer to a GET, preceded by the status if it is not 200.
+     * Returns the body of the answer to a GET, preceded by the status if the status is not 200.
      *
      * @param login the credentials of Basic Auth, if any
      * @throws IOException if the program is not running or does not answer; the message says which of the two
