@@ -422,7 +422,7 @@ public final class StateClient implements AutoCloseable {
      * A value that violates a schema.
      *
      * @param path a JSON Pointer to the part of the value that violates the schema; empty for the whole value
-     * @param message what the part must be
+     * @param message the requirement that the part violates
      */
     public record Violation(String agentId, String key, long version, String path, String message) {}
 

@@ -55,7 +55,7 @@ public final class Exchange {
         return holdsPlace;
     }
 
-    /** Reserves memory for an answer of {@code bytes} bytes; returns false if there is not enough. */
+    /** Reserves memory for an answer of {@code bytes} bytes; returns false if there is not enough memory. */
     public boolean reserveAnswer(long bytes) {
         return reserved(bytes, load.answerBytes().take(bytes));
     }

@@ -16,7 +16,7 @@ public final class Refusal {
         return Answer.error(400, error);
     }
 
-    /** Returns the answer to an unknown path. */
+    /** Returns the answer to a request for an unknown path. */
     public static Answer notFound() {
         return Answer.error(404, "not found");
     }

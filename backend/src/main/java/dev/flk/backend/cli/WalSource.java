@@ -73,7 +73,7 @@ final class WalSource {
         return new LogInspector(new DiskFiles(), directory(), prefix());
     }
 
-    /** Returns the repair of this log. */
+    /** Returns an object that repairs this log. */
     LogRepair repair() {
         return new LogRepair(new DiskFiles(), directory(), prefix(), holder());
     }
@@ -141,7 +141,7 @@ final class WalSource {
         return damage.missing() == 0 ? "unknown" : damage.range().replaceFirst("records? ", "");
     }
 
-    /** Prints the damage up to the sequence {@code to} and returns the exit code. */
+    /** Prints each damage that begins at or before the sequence {@code to}, and returns the exit code. */
     static int report(List<Damage> damages, long to, PrintWriter err) {
         List<Damage> within =
                 damages.stream().filter(damage -> damage.firstMissing() <= to).toList();

@@ -230,7 +230,7 @@ public record BackendConfig(
      */
     public record Changes(List<String> taken, List<String> needRestart) {}
 
-    /** Returns the settings that differ in {@code next}. */
+    /** Returns the settings whose values differ between this configuration and {@code next}. */
     public Changes changesTo(BackendConfig next) {
         List<String> taken = new ArrayList<>();
         List<String> needRestart = new ArrayList<>();

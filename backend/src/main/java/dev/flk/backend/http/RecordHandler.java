@@ -190,7 +190,7 @@ final class RecordHandler implements AutoCloseable {
         }));
     }
 
-    /** A function that answers with the outcome of an id. */
+    /** A function that answers an exchange with the outcome of the certificate with this id. */
     interface LookUp {
         void answer(String pcsId, Exchange exchange);
     }

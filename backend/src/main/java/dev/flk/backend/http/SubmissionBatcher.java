@@ -31,8 +31,8 @@ final class SubmissionBatcher {
     private static final long LONG_BYTES = 256 << 10;
 
     /**
-     * The maximum bytes of memory that parsing takes per byte of a body. An object with a million short keys reaches
-     * this maximum.
+     * The maximum number of bytes of memory that parsing takes per byte of a body. An object with a million short keys
+     * reaches this maximum.
      */
     private static final int PARSED_BYTES_PER_BYTE = 16;
 

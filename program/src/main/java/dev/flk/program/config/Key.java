@@ -33,7 +33,7 @@ public record Key<T>(
         PLAIN,
         /** The value is not shown, only whether it is set. */
         NEVER,
-        /** The value is shown without its password. */
+        /** The value is shown with its password masked, or not at all. */
         REDACTED,
         /**
          * The value is the name of a file that is read later. The name is shown unchanged. The name may also be given
@@ -45,8 +45,8 @@ public record Key<T>(
     /**
      * Returns a setting without a default.
      *
-     * @param parse parses the value, or throws an {@link IllegalArgumentException} whose message completes "the value
-     *     is …", as the parsers of {@link Quantities} do
+     * @param parse a function that parses the value, or throws an {@link IllegalArgumentException} whose message
+     *     completes "the value is …", as the parsers of {@link Quantities} do
      * @param sentence the description for the docs
      */
     public static <T> Key<T> of(String name, Function<String, T> parse, String sentence) {

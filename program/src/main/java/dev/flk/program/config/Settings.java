@@ -366,8 +366,8 @@ public final class Settings {
     }
 
     /**
-     * Returns the effective values by name. A secret is replaced by {@code set}, and a password in an address is left
-     * out.
+     * Returns the effective values by name. A secret is replaced by {@code set}, and a password in an address is
+     * masked.
      */
     public Map<String, String> shown() {
         Map<String, String> shown = new LinkedHashMap<>();

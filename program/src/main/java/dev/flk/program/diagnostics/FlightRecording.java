@@ -60,8 +60,8 @@ public final class FlightRecording implements Closeable {
     public record Failed(boolean isBusy, String why) implements Result {}
 
     /**
-     * Records for a number of seconds and returns the recording. Returns {@link Failed} if this object is closed
-     * meanwhile or the recording can't be made.
+     * Records for a number of seconds and returns the recording. Returns {@link Failed} if another recording is in
+     * progress, this object is closed meanwhile, or the recording can't be made.
      */
     public Result record(int seconds) {
         if (!oneAtATime.tryLock()) {
