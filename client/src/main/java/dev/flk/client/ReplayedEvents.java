@@ -19,8 +19,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The events of one replay. A replay that follows makes a new call whenever the connection is lost. One thread reads
- * the events; any thread may close the replay.
+ * The events of one replay. A replay that follows new commits makes a new call whenever the connection is lost. One
+ * thread reads the events; any thread may close the replay.
  */
 final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
     private static final long INITIAL_BACKOFF_MILLIS = 200;
@@ -103,15 +103,15 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
     }
 
     /**
-     * The responses of one call: its events, followed by its end. A gRPC thread adds them; the reader's thread removes
-     * them.
+     * The responses of one call: the events, followed by an object that marks the end. A gRPC thread adds the
+     * responses; the reader's thread removes them.
      */
     private static final class Responses implements ClientResponseObserver<ReplayRequest, Event> {
         private static final Object END = new Object();
 
         private final LinkedBlockingQueue<Object> arrived = new LinkedBlockingQueue<>();
         private @Nullable ClientCallStreamObserver<ReplayRequest> source;
-        // both fields are used only by the reader's thread
+        // the next two fields are used only by the reader's thread
         private int window = 1;
         private int requested = 1;
 

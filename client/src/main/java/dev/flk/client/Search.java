@@ -5,8 +5,9 @@ import dev.flk.client.proto.FindRequest;
 import dev.flk.client.proto.FindRequest.Order;
 
 /**
- * A search in newest values, with SQL/JSON as Postgres understands it. By default, it searches all agents, and its
- * results are ordered by agent and key. Immutable.
+ * A search in the newest values of keys, by an SQL/JSON path as Postgres evaluates it, by a JSON document that values
+ * contain, or by both. By default, the search covers all agents, and the results are ordered by agent and key.
+ * Immutable.
  */
 public final class Search {
     private final FindRequest request;
@@ -15,7 +16,10 @@ public final class Search {
         this.request = request;
     }
 
-    /** Selects values in which a path finds something, or of which a predicate such as {@code $.n == 1} is true. */
+    /**
+     * Selects values in which an SQL/JSON path finds something. If the path is a predicate, such as {@code $.n == 1},
+     * selects values for which the predicate is true.
+     */
     public static Search path(String jsonPath) {
         return new Search(FindRequest.newBuilder().setJsonPath(jsonPath).build());
     }
@@ -25,12 +29,14 @@ public final class Search {
         return new Search(FindRequest.newBuilder().setContains(json).build());
     }
 
-    /** Selects only values that also contain a JSON document. */
+    /**
+     * Adds the condition that values contain a JSON document. Replaces such a condition if this search already has one.
+     */
     public Search andContaining(String json) {
         return new Search(request.toBuilder().setContains(json).build());
     }
 
-    /** Searches one agent; all agents if {@code agentId} is empty. */
+    /** Searches only the values of one agent, or of all agents if {@code agentId} is empty. */
     public Search ofAgent(String agentId) {
         return new Search(request.toBuilder().setAgentId(agentId).build());
     }

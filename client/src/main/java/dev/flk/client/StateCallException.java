@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The reason why a call was rejected or failed. Each reason has its own class, so callers can catch only the reasons
- * that they can handle.
+ * The exception for a call that was rejected or failed. Each known reason has its own subclass, so callers can catch
+ * only the reasons that they can handle.
  */
 public class StateCallException extends RuntimeException {
     private static final long serialVersionUID = 1;
@@ -75,7 +75,7 @@ public class StateCallException extends RuntimeException {
                 io.grpc.Status.INVALID_ARGUMENT.withDescription(message).asRuntimeException());
     }
 
-    /** Returns whether the same call may soon succeed. */
+    /** Returns whether the same call may succeed if it is repeated soon. */
     final boolean isTransient() {
         return this instanceof Unreachable || this instanceof Starting || this instanceof StoreDown;
     }
@@ -123,7 +123,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** The backend requires a token, or does not accept the one that was sent. */
+    /** The backend requires a token, or does not accept the token that was sent. */
     public static final class Unauthenticated extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -190,12 +190,18 @@ public class StateCallException extends RuntimeException {
             super(message, details, cause);
         }
 
-        /** Returns the version that the condition required; 0 if the key had to be missing. */
+        /**
+         * Returns the version that the condition required, or 0 if the key had to be missing. If the condition was on a
+         * revision, returns this revision.
+         */
         public long expected() {
             return number("expected");
         }
 
-        /** Returns the current version; 0 if the key was never written. */
+        /**
+         * Returns the current version of the key, or 0 if the key was never written. If the condition was on a
+         * revision, returns the revision at which the key was last written.
+         */
         public long actual() {
             return number("actual");
         }
@@ -251,7 +257,10 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** The server's state was restored from a copy or replaced by another one. Start again from the beginning. */
+    /**
+     * The server's state was restored from a copy or replaced by another state. A replay or a listing must start again
+     * from the beginning.
+     */
     public static final class HistoryChanged extends StateCallException {
         private static final long serialVersionUID = 1;
 

@@ -31,17 +31,17 @@ public final class StateCare {
      *
      * @param floor the revision up to which the history was compacted; 0 if it was never compacted
      * @param floorAt the time at which the floor was committed
-     * @param events one event for each key with its value at the floor, then the later events in order; the caller must
-     *     close the stream
+     * @param events first one event for each key that had a value at the floor, then the later events in order; the
+     *     caller must close the stream
      */
     public record Dump(String historyId, long floor, Instant floorAt, Stream<StateEvent> events) {}
 
     /**
-     * Reads everything that is kept. If older history is removed during the dump, the stream throws {@link
-     * StateCallException.Compacted} or {@link IllegalStateException}; in this case, dump again.
+     * Reads all retained state of a namespace and an agent. If older history is removed during the dump, the stream
+     * throws {@link StateCallException.Compacted} or {@link IllegalStateException}; in this case, dump again.
      *
-     * @param namespace the namespace; empty for all
-     * @param agentId the agent; empty for all
+     * @param namespace the namespace; empty for all namespaces
+     * @param agentId the agent; empty for all agents
      */
     public Dump dump(String namespace, String agentId) {
         StandingResponse first = page(namespace, agentId, "");
@@ -52,7 +52,8 @@ public final class StateCare {
                 })
                 .flatMap(page -> page.getEntriesList().stream())
                 .map(StateCare::event);
-        // The oldest retained revision of a namespace may be later than the floor, so its replay has no explicit start.
+        // The oldest retained revision of a namespace may be later than the floor, so the replay of a namespace has no
+        // explicit start.
         Replay later = (namespace.isEmpty() ? Replay.ofAll().from(first.getFloor() + 1) : Replay.of(namespace, agentId))
                 .to(client.info().newestRevision() + 1);
         return new Dump(
@@ -104,8 +105,8 @@ public final class StateCare {
     }
 
     /**
-     * A copy of the embedded state: its directory, and a revision up to which it is complete. It may also contain later
-     * revisions.
+     * A copy of the embedded state: the directory of the copy, and a revision up to which the copy is complete. The
+     * copy may also contain later revisions.
      */
     public record Backup(String path, long revision) {}
 

@@ -64,7 +64,7 @@ import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A client of the state of agents that a backend serves. All threads share one connection. While the backend can't be
+ * A client for the state of agents that a backend serves. All threads share one connection. While the backend can't be
  * reached, is starting, or can't use its storage, the client repeats reads and commits until their timeout. A repeated
  * commit takes effect only once, because all tries carry the same request id.
  */
@@ -189,7 +189,10 @@ public final class StateClient implements AutoCloseable {
             return this;
         }
 
-        /** Sets the timeout of each call, including its retries; 30 s by default. It does not apply to replays. */
+        /**
+         * Sets the timeout of each call, including the retries of the call; 30 s by default. The timeout does not apply
+         * to replays or to the calls of {@link StateCare}.
+         */
         public Connector timeout(Duration timeout) {
             if (timeout.isNegative() || timeout.isZero()) {
                 throw new IllegalArgumentException("the timeout must be above 0: " + timeout);
@@ -226,14 +229,15 @@ public final class StateClient implements AutoCloseable {
         return new StateClient(channel, name, timeout, retries);
     }
 
-    /** Begins a transaction. Its operations are kept in the client until they are committed. */
+    /** Begins a transaction. The operations of the transaction are kept in the client until they are committed. */
     public Transaction begin() {
         return new Transaction(this, namespace);
     }
 
     /**
-     * Deletes all keys of an agent that begin with a prefix, in one commit. Keys that others write meanwhile are deleted
-     * or written after it; none is overlooked. At most 10,000 keys. The client retries until its timeout.
+     * Deletes all keys of an agent that begin with a prefix, in one commit. A key that another client writes meanwhile
+     * is either deleted too, or written after this commit. More than 10,000 keys are rejected with {@link
+     * StateCallException.TransactionTooLarge}. The client retries until its timeout.
      *
      * @param prefix not empty
      * @return the commit, with the version of each deletion in the order of the keys; revision 0 if there was no key
@@ -345,7 +349,10 @@ public final class StateClient implements AutoCloseable {
                 .build();
     }
 
-    /** Returns {@code text}. Throws if it contains an unpaired surrogate, which gRPC would send as a question mark. */
+    /**
+     * Returns {@code text}. Throws if the text contains an unpaired surrogate, which gRPC would send as a question
+     * mark.
+     */
     static String text(String what, String text) {
         if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
             throw StateCallException.invalid(what + " can't be written as UTF-8: it has half of a surrogate pair");
@@ -380,7 +387,7 @@ public final class StateClient implements AutoCloseable {
         return all;
     }
 
-    /** Returns the JSON Schema that values of the namespace must match; empty if it has none. */
+    /** Returns the JSON Schema that values of the namespace must match; empty if the namespace has no schema. */
     public Optional<Versioned> schema() {
         GetSchemaResponse response = call(timed -> timed.getSchema(
                 GetSchemaRequest.newBuilder().setNamespace(namespace).build()));
@@ -388,8 +395,8 @@ public final class StateClient implements AutoCloseable {
     }
 
     /**
-     * Sets the JSON Schema (draft 2020-12) of the namespace. Later writes that violate it fail with {@link
-     * StateCallException.Invalid}; {@link #checkSchema} finds existing values that violate it.
+     * Sets the JSON Schema (draft 2020-12) of the namespace. Later writes that violate the schema fail with {@link
+     * StateCallException.Invalid}; {@link #checkSchema} finds existing values that violate the schema.
      *
      * @throws StateCallException.Invalid if the text is not a JSON Schema
      */
@@ -402,7 +409,7 @@ public final class StateClient implements AutoCloseable {
         return committed(call(timed -> timed.setSchema(request)));
     }
 
-    /** Removes the JSON Schema of the namespace; has no effect if it has none. */
+    /** Removes the JSON Schema of the namespace; has no effect if the namespace has no schema. */
     public Commit deleteSchema() {
         DeleteSchemaRequest request = DeleteSchemaRequest.newBuilder()
                 .setNamespace(namespace)
@@ -414,15 +421,16 @@ public final class StateClient implements AutoCloseable {
     /**
      * A value that violates a schema.
      *
-     * @param path a JSON Pointer to the part that violates it; empty for the whole value
-     * @param message what the part must be
+     * @param path a JSON Pointer to the part of the value that violates the schema; empty for the whole value
+     * @param message the requirement that the part violates
      */
     public record Violation(String agentId, String key, long version, String path, String message) {}
 
     /**
-     * Passes each newest value of the namespace that violates a schema to {@code violations}, in the order of keys.
+     * Checks the newest value of each key of the namespace against a schema. Passes the first violation of each value
+     * to {@code violations}, in the order of keys.
      *
-     * @param json the schema; empty for the one in force
+     * @param json the schema; empty for the schema in force
      * @return the number of values that were checked
      */
     public long checkSchema(String json, Consumer<Violation> violations) {
@@ -471,7 +479,7 @@ public final class StateClient implements AutoCloseable {
         return all;
     }
 
-    /** Returns the agents that begin with a prefix, in order. */
+    /** Returns the agents whose ids begin with a prefix, in order. */
     public List<String> agents(String prefix) {
         ListAgentsRequest.Builder request =
                 ListAgentsRequest.newBuilder().setNamespace(namespace).setPrefix(prefix);
@@ -479,7 +487,9 @@ public final class StateClient implements AutoCloseable {
                 (timed, token) -> timed.listAgents(request.setPageToken(token).build()));
     }
 
-    /** Returns the namespaces that begin with a prefix, have keys and are visible to this client, in order. */
+    /**
+     * Returns the namespaces whose names begin with a prefix, that have keys and that this client may see, in order.
+     */
     public List<String> namespaces(String prefix) {
         ListNamespacesRequest.Builder request =
                 ListNamespacesRequest.newBuilder().setPrefix(prefix);
@@ -515,9 +525,9 @@ public final class StateClient implements AutoCloseable {
     }
 
     /**
-     * Returns a stream that reads events in order as they are consumed; the caller must close the stream. If the replay
-     * follows, the stream waits for new commits, resumes after its last event if the connection is lost, and ends when
-     * any thread closes it.
+     * Returns a stream that reads events in order as they are consumed; the caller must close the stream. If {@link
+     * Replay#follow} was called, the stream waits for new commits, resumes after its last event if the connection is
+     * lost, and ends when any thread closes it.
      */
     public Stream<StateEvent> replay(Replay replay) {
         ReplayedEvents events = new ReplayedEvents(StateGrpc.newStub(channel), replay.request());

@@ -7,9 +7,11 @@ import java.util.List;
 /**
  * A committed transaction.
  *
- * @param changes the changes that pass the filter, in the order of the transaction
- * @param operationsTotal the number of all changes, including those that do not pass the filter
- * @param resumeToken a token with which a replay resumes after this event
+ * @param changes the changes that the {@link Replay} selects, in the order of the transaction
+ * @param operationsTotal the number of all changes of the transaction, including changes that the replay does not
+ *     select
+ * @param resumeToken a token with which a replay resumes after this event; empty if the event represents the value of a
+ *     key at the floor of a {@link StateCare.Dump}
  */
 public record StateEvent(
         long revision, Instant committedAt, List<Change> changes, int operationsTotal, String resumeToken) {

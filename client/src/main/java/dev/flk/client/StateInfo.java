@@ -7,7 +7,7 @@ package dev.flk.client;
  * @param format the version of the format on disk
  * @param engine the backend's STATE_ENGINE
  * @param oldestRevision the oldest revision at which a replay can begin
- * @param keys the approximate number of keys, including deleted ones
+ * @param keys the approximate number of keys, including deleted keys
  * @param bytes the approximate size on disk
  * @param notServing the reason why no commit succeeds, with a description; empty if no such reason is known
  */

@@ -27,7 +27,7 @@ public final class Transaction implements AutoCloseable {
     private final String namespace;
     private final Shared shared;
 
-    /** The part of a transaction that is shared by its objects for several namespaces. */
+    /** The part of a transaction that its {@code Transaction} objects for several namespaces share. */
     private static final class Shared {
         private final List<Operation> operations = new ArrayList<>();
         /** An id that all tries share, so that a commit whose response was lost is not applied twice. */
@@ -53,14 +53,15 @@ public final class Transaction implements AutoCloseable {
         return new Transaction(client, name, shared);
     }
 
-    /** Writes a value, which is one JSON value, to a key. */
+    /** Writes one JSON value to a key. */
     public Transaction write(String agentId, String key, String json) {
         return add(Operation.newBuilder()
                 .setWrite(Write.newBuilder().setKey(key(agentId, key)).setJson(StateClient.text("the value", json))));
     }
 
     /**
-     * Writes a value. The commit fails unless the key has this version; version 0 means that the key does not exist.
+     * Writes a value. The commit fails unless the current version of the key is {@code version}; 0 means that the key
+     * does not exist.
      */
     public Transaction writeIf(String agentId, String key, String json, long version) {
         return add(Operation.newBuilder()
@@ -75,7 +76,7 @@ public final class Transaction implements AutoCloseable {
         return add(Operation.newBuilder().setDelete(Delete.newBuilder().setKey(key(agentId, key))));
     }
 
-    /** Deletes a key. The commit fails unless the key has this version. */
+    /** Deletes a key. The commit fails unless the current version of the key is {@code version}. */
     public Transaction deleteIf(String agentId, String key, long version) {
         return add(Operation.newBuilder()
                 .setDelete(Delete.newBuilder().setKey(key(agentId, key)).setIfVersion(version)));
@@ -109,10 +110,11 @@ public final class Transaction implements AutoCloseable {
     }
 
     /**
-     * Makes all operations durable and visible, or none. The client retries until its timeout. This method may be
-     * called again within 14 minutes of the first call, unless the commit was rejected ({@link
+     * Makes all operations durable and visible, or none. The client retries until its timeout. If this method throws,
+     * it may be called again within 14 minutes of the first call, unless the commit was rejected ({@link
      * StateCallException.VersionConflict}, {@link StateCallException.Invalid}, a value or transaction that is too
-     * large). A repeated call returns the result of the first one, or commits now; nothing is committed twice.
+     * large). If an earlier call did commit, a repeated call returns the result of that commit; otherwise, it commits
+     * now. Nothing is committed twice.
      *
      * @throws StateCallException {@link StateCallException.VersionConflict} if a condition does not hold; {@link
      *     StateCallException.Unreachable} and {@link StateCallException.StoreDown} if the outcome is unknown

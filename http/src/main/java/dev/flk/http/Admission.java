@@ -7,8 +7,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The program's decision on which clients may connect, and which of their requests are read. Called on event loops;
- * must not block.
+ * The program's rules for which clients may connect, and which requests are rejected before their bodies are read.
+ * Called on event loops; must not block.
  */
 @FunctionalInterface
 public interface Admission {
@@ -16,10 +16,10 @@ public interface Admission {
     Admission ALL = remote -> new Visitor() {};
 
     /**
-     * Creates the visitor for a connection that was just accepted.
+     * Creates the {@link Visitor} for a connection that was just accepted.
      *
-     * @param remote the client's address; null for a Unix socket or a client that has disconnected
-     * @return the client of the connection; null to close the connection at once
+     * @param remote the client's address; null for a Unix socket, or if the client has already disconnected
+     * @return the visitor; null if the connection must be closed at once
      */
     @Nullable
     Visitor connect(@Nullable SocketAddress remote);
@@ -27,8 +27,9 @@ public interface Admission {
     /** The client of one connection. */
     interface Visitor {
         /**
-         * Returns the answer that rejects a request before its body is read, or empty to accept the request. Called
-         * only if the endpoint reads a body. The body of a rejected request is read and discarded.
+         * Decides whether to accept a request, before its body is read. Returns empty if the request is accepted;
+         * otherwise, returns the answer that rejects the request. The body of a rejected request is discarded. Called
+         * only if the endpoint reads a body.
          */
         default Optional<Answer> beforeReading(HttpHeaders headers) {
             return Optional.empty();

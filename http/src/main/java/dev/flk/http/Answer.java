@@ -18,7 +18,7 @@ public record Answer(int status, String contentType, byte[] body, List<Header> h
 
     /** An additional header of one answer. */
     public record Header(String name, String value) {
-        /** Returns a {@code Retry-After} header of {@code seconds}, or of 1 if {@code seconds} is less. */
+        /** Returns a {@code Retry-After} header with {@code seconds}, but with at least 1. */
         public static Header retryAfter(long seconds) {
             return new Header("Retry-After", Long.toString(Math.max(1, seconds)));
         }
@@ -45,7 +45,10 @@ public record Answer(int status, String contentType, byte[] body, List<Header> h
         return new String(body, StandardCharsets.UTF_8);
     }
 
-    /** Returns the bytes that this answer adds to {@link ServerLoad#answerBytes} until the network has accepted it. */
+    /**
+     * Returns the number of bytes that {@link ServerLoad#answerBytes} counts for this answer until the network has
+     * accepted the answer.
+     */
     public long heldBytes() {
         return (long) HEAD_BYTES + body.length;
     }

@@ -19,8 +19,8 @@ import java.util.Locale;
 import java.util.Optional;
 
 /**
- * The requests of a connection whose answers have not been written yet. Answers are written in the order of the
- * requests, even if later answers are available first. Used only on the event loop of the connection.
+ * The requests of one connection that still wait for their answers to be written, in order. Answers are written in the
+ * order of the requests, even if later answers are available first. Used only on the event loop of the connection.
  */
 final class AnswerOrder {
     private static final int HEAD_BYTES = 256;
@@ -64,15 +64,18 @@ final class AnswerOrder {
         return untaken > 0 || (next != null && next.isAnswered());
     }
 
-    /** Drops all waiting answers, now or when they are given. Called when the connection is closed. */
+    /**
+     * Drops the answers of all waiting requests: existing answers now, and later answers as soon as they are given.
+     * Called when the connection is closed.
+     */
     void release() {
         waiting.forEach(Exchange::discard);
         waiting.clear();
     }
 
     /**
-     * Writes, without flushing, the answers that are next in order, as long as the network accepts them. The bytes of
-     * an answer are copied only now, because waiting answers may share the bytes of one body.
+     * Writes, without flushing, the answers that are next in order, until an answer is missing or the network accepts
+     * no more. A body is copied only when its answer is written, because several waiting answers may share one body.
      *
      * @param isComplete whether no further request will be read; if so, the connection closes after the last answer
      * @param written a listener that is notified of each answer that the network has accepted
@@ -110,8 +113,8 @@ final class AnswerOrder {
     }
 
     /**
-     * Encodes an answer with the headers of its connection. Head and body share one buffer, so that one system call
-     * sends both. All header names and values come from this program, never from a client, and are ASCII.
+     * Encodes an answer, including the headers that the server adds. Head and body share one buffer, so that one system
+     * call sends both. All header names and values come from this program, never from a client, and are ASCII.
      */
     private ByteBuf encode(ByteBufAllocator allocator, Exchange exchange, Answer answer, boolean isLast) {
         byte[] body = answer.body();

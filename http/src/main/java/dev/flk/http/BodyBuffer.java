@@ -9,7 +9,7 @@ import java.util.Arrays;
  * The body of a request, both while it is read and afterwards. Bytes are copied from the network buffer into the array
  * that the endpoint receives. The array grows by doubling up to the announced length, so that a client can't reserve
  * much memory merely by announcing a long body. Every byte of the array counts against a budget. Used only on the event
- * loop of its connection until the body is complete.
+ * loop of the connection until the body is complete.
  */
 public final class BodyBuffer {
     private static final int FIRST_BYTES = 4 << 10;
@@ -37,7 +37,9 @@ public final class BodyBuffer {
         this.budget = budget;
     }
 
-    /** Appends all readable bytes of {@code part}; appends nothing if they are too many or memory is short. */
+    /**
+     * Appends all readable bytes of {@code part}. Appends nothing if the body would become too long or memory is short.
+     */
     Taken append(ByteBuf part) {
         int added = part.readableBytes();
         if (added > maxBytes - length) {
@@ -61,7 +63,10 @@ public final class BodyBuffer {
         return bytes[place];
     }
 
-    /** Returns the index of the first {@code wanted} at or after {@code from}, or {@link #length} if none exists. */
+    /**
+     * Returns the index of the first byte {@code wanted} at or after index {@code from}; {@link #length} if no such
+     * byte exists.
+     */
     public int indexOf(byte wanted, int from) {
         int place = from;
         while (place < length && bytes[place] != wanted) {
@@ -76,8 +81,8 @@ public final class BodyBuffer {
     }
 
     /**
-     * Returns the body in an array of exactly its length. The array still counts against the budget. Nothing may be
-     * appended afterwards.
+     * Returns the body in an array that is exactly as long as the body. The array still counts against the budget.
+     * Nothing may be appended afterwards.
      */
     public byte[] exact() {
         if (bytes.length > length) {
@@ -88,12 +93,12 @@ public final class BodyBuffer {
         return bytes;
     }
 
-    /** Returns the bytes that this buffer counts against the budget. */
+    /** Returns the number of bytes that this buffer counts against the budget. */
     int heldBytes() {
         return bytes.length;
     }
 
-    /** Discards the body and returns its bytes to the budget. */
+    /** Discards the body and gives its memory back to the budget. */
     void release() {
         budget.giveBack(bytes.length);
         bytes = new byte[0];

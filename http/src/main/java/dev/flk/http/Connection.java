@@ -30,9 +30,10 @@ import org.slf4j.LoggerFactory;
  * A connection that reads requests one after the other and writes their answers in the same order. Used only on its
  * event loop.
  *
- * <p>Reading pauses while the maximum number of requests wait for answers, or while the client does not read its
- * answers. After a rejection, the rest of the request is read and discarded, up to a limit, because closing a
- * connection with unread bytes could destroy the answer before the client reads it.
+ * <p>Reading pauses while too many requests, or requests with too many bytes, wait for answers; while the client does
+ * not read its answers; and after {@link #holdRequests}. After a rejection, the rest of the request is read and
+ * discarded, up to a limit, because closing a connection with unread bytes could destroy the answer before the client
+ * reads it.
  *
  * <pre>
  * state       input                   ends when                                         next state
@@ -60,8 +61,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
     /** The time after which a client counts as slow while memory is short. */
     private static final long SLOW_NANOS = 2_000_000_000;
     /**
-     * The pause in reading from a connection after one of its requests was rejected early, so that rejections do not
-     * starve accepted work.
+     * The time for which a connection reads no further request after a request was rejected before it reached its
+     * endpoint. The pause keeps rejections from starving accepted work.
      */
     private static final Duration REST = Duration.ofMillis(50);
 
@@ -188,8 +189,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
     /**
      * Pauses reading further requests until the matching {@link #resumeRequests}. Called before another thread
-     * processes a long body, so that later requests neither overtake the request of that body nor add work. Also called
-     * for a short pause after an early rejection.
+     * processes a long body, so that later requests do not overtake the request with this body or add more work. Also
+     * called for a short pause after an early rejection.
      */
     void holdRequests() {
         holds++;
@@ -381,8 +382,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
 
     /**
-     * Handles the end of the input, if the client has shut down its side and everything that it sent before has been
-     * processed.
+     * Handles the end of the input, if the client has shut down its side and everything that the client sent before has
+     * been processed.
      */
     private void endInputIfRead() {
         if (!inputEnded || paused || !unread.isEmpty()) {

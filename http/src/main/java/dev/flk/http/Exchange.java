@@ -12,7 +12,7 @@ import org.slf4j.LoggerFactory;
 /**
  * A request and its answer. A connection writes its answers in the order of its requests. {@link #answer} and {@link
  * #answerLater} may be called on any thread; only the first answer counts. All other methods must be called on the
- * event loop unless they say otherwise.
+ * event loop unless their comments say otherwise.
  */
 public final class Exchange {
     private static final Logger log = LoggerFactory.getLogger(Exchange.class);
@@ -30,8 +30,8 @@ public final class Exchange {
     private long moreBytes;
     private boolean discarded;
     /**
-     * The bytes that this exchange counts against {@link ServerLoad#answerBytes}: those reserved or, once the request
-     * is answered, those that the answer needs.
+     * The number of bytes that this exchange counts against {@link ServerLoad#answerBytes}: the reserved bytes until
+     * the request is answered, then the bytes of the answer until the network has accepted the answer.
      */
     private long answerBytes;
 
@@ -55,7 +55,7 @@ public final class Exchange {
         return holdsPlace;
     }
 
-    /** Reserves memory for an answer of {@code bytes} bytes; returns false if there is not enough. */
+    /** Reserves memory for an answer of {@code bytes} bytes; returns false if there is not enough memory. */
     public boolean reserveAnswer(long bytes) {
         return reserved(bytes, load.answerBytes().take(bytes));
     }
@@ -95,8 +95,8 @@ public final class Exchange {
     }
 
     /**
-     * Runs {@code work}, which answers this request. If it throws, answers 500 or 503, so that the client does not wait
-     * forever and the memory of the request is released. Any thread.
+     * Runs {@code work}, which answers this request. If {@code work} throws, answers 500 or 503, so that the client
+     * does not wait forever and the memory of the request is released. Any thread.
      */
     public void safely(Runnable work) {
         try {
@@ -120,7 +120,7 @@ public final class Exchange {
         loop.answer(this, given);
     }
 
-    /** Stores the answer if it is the first one, and releases the memory of the request. */
+    /** Stores the first answer and releases the memory of the request; ignores later answers. */
     void complete(Answer given) {
         if (answer == null) {
             answer = given;
@@ -140,14 +140,18 @@ public final class Exchange {
         }
     }
 
-    /** Releases the answer's bytes. Called when the network has accepted the answer, or the connection is closed. */
+    /**
+     * Gives the memory of the answer back to the budget. Called when the network has accepted the answer, or the
+     * connection is closed.
+     */
     void answerTaken() {
         load.answerBytes().giveBack(answerBytes);
         answerBytes = 0;
     }
 
     /**
-     * Drops the answer because the connection is closed. If there is no answer yet, drops it as soon as it is given.
+     * Drops the answer because the connection is closed. If there is no answer yet, a later answer is dropped as soon
+     * as it is given.
      */
     void discard() {
         discarded = true;
@@ -175,8 +179,8 @@ public final class Exchange {
     }
 
     /**
-     * Returns whether the client uses HTTP/1.0. It then needs a {@code Connection: keep-alive} header to keep the
-     * connection open.
+     * Returns whether the client uses HTTP/1.0. Such a client keeps the connection open only if the answer has a {@code
+     * Connection: keep-alive} header.
      */
     boolean isHttp10() {
         return isHttp10;

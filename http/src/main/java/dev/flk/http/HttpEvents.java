@@ -21,18 +21,21 @@ public interface HttpEvents {
     /** Records that a request with a body was answered 503 because there were too few resources. */
     default void refusedEarly() {}
 
-    /** Records that a request was answered 413 because its body was too long. */
+    /** Records that a request to an endpoint that reads bodies was answered 413 because its body was too long. */
     default void bodyTooLong() {}
 
-    /** Records that a request was answered 408 because its body took too long to arrive. */
+    /**
+     * Records that a request to an endpoint that reads bodies was answered 408 because its body took too long to
+     * arrive.
+     */
     default void bodyTooSlow() {}
 
     /** Records that a TLS handshake failed. */
     default void tlsFailed(TlsFailure reason) {}
 
     /**
-     * The reason why a TLS handshake failed: the value of the label {@code reason} of {@code
-     * flk_tls_handshake_failures_total}.
+     * The reason why a TLS handshake failed. Its {@link #label()} is a value of the label {@code reason} of the metric
+     * {@code flk_tls_handshake_failures_total}.
      */
     enum TlsFailure {
         /** The client sent plain HTTP, or something else that is not TLS. */
@@ -43,7 +46,7 @@ public interface HttpEvents {
         CLOSED("closed"),
         /** The client speaks neither TLS 1.2 nor 1.3. */
         PROTOCOL("protocol"),
-        /** The client supports none of the cipher suites, or none that fits the certificate. */
+        /** The client and the server have no cipher suite in common that fits the server's certificate. */
         CIPHER("cipher"),
         /** The client presented no certificate, although the server requires one. */
         CLIENT_CERTIFICATE_MISSING("client certificate missing"),

@@ -75,9 +75,9 @@ public final class HttpServer implements AutoCloseable {
     private static final int UNSENT_KERNEL_BYTES = 64 << 10;
 
     /**
-     * The size of the kernel's send buffer, including bytes in transit; the kernel doubles it for its own needs. If it
-     * were smaller than a few segments of the loopback interface (64 KiB each), each segment would wait 40 ms for the
-     * acknowledgement of the previous one.
+     * The size of the kernel's send buffer, including bytes in transit; the kernel doubles this size for its own needs.
+     * If the buffer held less than a few segments of the loopback interface (64 KiB each), each segment would wait 40
+     * ms for the acknowledgement of the previous segment.
      */
     private static final int SEND_BUFFER_BYTES = 256 << 10;
 
@@ -97,7 +97,8 @@ public final class HttpServer implements AutoCloseable {
     /**
      * An address to listen on, with the routes, the admission and the TLS engine of its connections.
      *
-     * @param address a port, 0 for any free one, or a Unix socket whose file does not exist
+     * @param address a host and a port, where port 0 means any free port; or a Unix socket whose file does not exist
+     *     yet
      * @param where the address as messages show it, such as "127.0.0.1 port 8080"
      * @param settings the settings that a message suggests to change if listening fails, such as "BIND_ADDR or PORT"
      * @param tooMany the log line for a connection beyond the server's maximum
@@ -148,7 +149,10 @@ public final class HttpServer implements AutoCloseable {
         return nanoTicker;
     }
 
-    /** Returns the resources that all connections hold together. The returned object always has the current amounts. */
+    /**
+     * Returns the amounts of resources that the connections of this server use in total. The returned object always
+     * shows the current amounts.
+     */
     public ServerLoad load() {
         return load;
     }
@@ -156,7 +160,8 @@ public final class HttpServer implements AutoCloseable {
     /**
      * Opens a listener.
      *
-     * @return the port that is bound: the configured one, or a free one if 0 is configured; 0 for a Unix socket
+     * @return the bound port: the port of the address, or a free port if the port of the address is 0; 0 for a Unix
+     *     socket
      * @throws IOException if the address can't be bound; if this was the first listener, nothing remains open
      */
     public int listen(Listener door) throws IOException {
@@ -179,7 +184,7 @@ public final class HttpServer implements AutoCloseable {
                 });
         if (!isUnix || epoll) {
             // a client that has sent its request may shut down its side and still wait for the answer; the JDK's Unix
-            // sockets do not support this, and Netty would log a warning for each connection
+            // sockets do not have this option, and if it were set, Netty would log a warning for each connection
             bootstrap.childOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
         }
         if (!isUnix) {
@@ -211,7 +216,7 @@ public final class HttpServer implements AutoCloseable {
         bound.channel()
                 .pipeline()
                 .addLast(
-                        // this handler runs after Netty's, which pauses accepting for a second
+                        // this handler runs after Netty's own handler, which pauses accepting for a second
                         new ChannelInboundHandlerAdapter() {
                             @Override
                             public void exceptionCaught(ChannelHandlerContext context, Throwable thrown) {
@@ -285,7 +290,7 @@ public final class HttpServer implements AutoCloseable {
                 loops.values().stream().map(Loop::finish).toArray(CompletableFuture[]::new));
         all.completeOnTimeout(null, stopNanos, TimeUnit.NANOSECONDS).join();
         loops.values().forEach(Loop::closeAll);
-        // the wait is bounded, because a loop whose thread has died would never end
+        // the wait is bounded, because an event loop whose thread has died never terminates
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(LONGEST_END_SECONDS, TimeUnit.SECONDS);
         longBodies.shutdownNow();
         group = null;
@@ -302,14 +307,14 @@ public final class HttpServer implements AutoCloseable {
     /**
      * The limits and timeouts of a server.
      *
-     * @param threads the prefix of the names of its event loop threads
+     * @param threads the prefix of the names of the event loop threads
      * @param loops the number of event loops
      * @param maxConnections the maximum number of open connections
-     * @param maxRequests the maximum number of requests in progress, not counting those that an endpoint answers at
+     * @param maxRequests the maximum number of requests in progress, not counting requests to endpoints that answer at
      *     once
-     * @param maxSkippedBytes the length in bytes of the longest body that is read and discarded
-     * @param bodyBytes the memory for all bodies, in bytes
-     * @param answerBytes the memory for all answers, in bytes
+     * @param maxSkippedBytes the maximum length in bytes of a body that is read and discarded
+     * @param bodyBytes the maximum memory for all bodies, in bytes
+     * @param answerBytes the maximum memory for all answers, in bytes
      * @param headerTimeout the time from the first byte of a request to the end of its header
      * @param bodyTimeout the time from the end of the header to the last byte of the body
      * @param idleTimeout the time for which a connection may be idle between requests, or while the client does not
@@ -330,8 +335,8 @@ public final class HttpServer implements AutoCloseable {
             Duration stopWithin) {
 
         /**
-         * Returns the interval of the checks for slow connections; a timeout may take effect late, by at most a quarter
-         * of its length and at most half a second.
+         * Returns the interval between checks for slow connections: about a quarter of the shortest timeout, but at
+         * most half a second. A timeout may take effect late by about this interval.
          */
         Duration tick() {
             Duration tick = Duration.ofMillis(500);

@@ -10,8 +10,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request whose body is being read. The body is collected if the endpoint reads one and there is memory for it;
- * otherwise it is discarded. Used only on the event loop of the connection.
+ * A request whose body is being read. If the endpoint reads a body and memory suffices, the body is collected;
+ * otherwise, the body is discarded. Used only on the event loop of the connection.
  */
 final class Incoming {
     /** The memory reserved for an answer, in bytes; more than a usual answer needs. */
@@ -93,17 +93,17 @@ final class Incoming {
     }
 
     /**
-     * Returns the answer that rejects the request if the endpoint reads a body and the announced body is too long;
-     * otherwise empty.
+     * If the endpoint reads a body and the announced length is too long, returns the answer that rejects the request;
+     * otherwise, returns empty.
      */
     Optional<Answer> refusal() {
         return takesBody() && announcesTooMuch() ? refusal(Taken.TOO_LONG) : Optional.empty();
     }
 
     /**
-     * Returns whether the request is answered without waiting for its body, as the last request of its connection. True
-     * if the endpoint does not get the body, and the body is either too long to be discarded or sent only after a
-     * {@code 100 Continue}.
+     * Returns whether the request is answered without waiting for its body, and is therefore the last request of its
+     * connection. True if the endpoint does not get the body, and the body is either too long to be discarded or sent
+     * only after a {@code 100 Continue}.
      */
     boolean needsNoBody() {
         return !takesBody() && (announcesTooMuch() || head.holdsBodyBack());
@@ -129,7 +129,7 @@ final class Incoming {
         return refusal(skippedBytes <= maxReadBytes ? Taken.YES : Taken.TOO_LONG);
     }
 
-    /** Returns the answer to a body that took too long to arrive. */
+    /** Returns the answer to a request whose body took too long to arrive. */
     Answer tooSlow() {
         if (takesBody()) {
             server.events().bodyTooSlow();
@@ -137,7 +137,7 @@ final class Incoming {
         return Refusal.tooSlow();
     }
 
-    /** Returns the answer to a body that is too slow while memory is short. */
+    /** Returns the answer to a request whose body arrives too slowly while memory is short. */
     Answer tooSlowForNow() {
         refuseEarly();
         return Refusal.overloaded();
@@ -145,7 +145,7 @@ final class Incoming {
 
     /**
      * Passes the request to its endpoint. If the request was rejected earlier, or if there are too few resources now,
-     * answers it with the rejection instead.
+     * answers the request with the rejection instead.
      */
     void serve(long arrivedNanos) {
         exchange.hold(body);

@@ -43,10 +43,7 @@ final class Loop {
 
     private record Ready(Exchange exchange, Supplier<Answer> answer) {}
 
-    /**
-     * @param longBodies the threads that process long bodies, because a long body would block an event loop for too
-     *     long
-     */
+    /** @param longBodies the pool of threads that process long bodies, which would block an event loop for too long */
     Loop(EventLoop eventLoop, ThreadPoolExecutor longBodies, InstantSource clock, LongSupplier nanoTicker) {
         this.eventLoop = eventLoop;
         this.nanoTicker = nanoTicker;
@@ -76,7 +73,8 @@ final class Loop {
     }
 
     private void deliver() {
-        // reset before the queue is read, so that an answer that is added afterwards schedules another delivery
+        // the flag is reset before the queue is read, so that an answer that is added afterwards schedules another
+        // delivery
         deliveryScheduled.set(false);
         List<Connection> touched = new ArrayList<>();
         for (Ready next = ready.poll(); next != null; next = ready.poll()) {

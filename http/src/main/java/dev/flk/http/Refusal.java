@@ -16,7 +16,7 @@ public final class Refusal {
         return Answer.error(400, error);
     }
 
-    /** Returns the answer to an unknown path. */
+    /** Returns the answer to a request for an unknown path. */
     public static Answer notFound() {
         return Answer.error(404, "not found");
     }
@@ -30,7 +30,7 @@ public final class Refusal {
         return Answer.error(408, "request timed out", Header.retryAfter(1));
     }
 
-    /** Returns the answer to a body over the limit. */
+    /** Returns the answer to a request whose body is longer than {@code maxBytes}. */
     public static Answer bodyTooLong(int maxBytes) {
         return Answer.error(413, tooLong(maxBytes));
     }
@@ -44,7 +44,10 @@ public final class Refusal {
         return Answer.error(415, "Content-Encoding is not supported, send the body as it is");
     }
 
-    /** Returns 501 instead of 400: a 400 would tell the client that the content itself can never be accepted. */
+    /**
+     * Returns the answer to an unsupported transfer coding. The status is 501, because a 400 would tell the client that
+     * the content itself can never be accepted.
+     */
     static Answer unknownTransferCoding() {
         return Answer.error(501, "transfer coding not supported, use chunked");
     }

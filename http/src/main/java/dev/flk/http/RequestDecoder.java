@@ -39,7 +39,7 @@ final class RequestDecoder extends HttpRequestDecoder {
     private final LongSupplier nanoTicker;
     private boolean insideRequest;
     private boolean requestLineSeen;
-    /** Whether any line of the current head that was checked so far is ambiguous. */
+    /** Whether one of the lines checked so far in the current head is ambiguous. */
     private boolean ambiguous;
 
     private OptionalLong headerSinceNanos = OptionalLong.empty();
@@ -147,8 +147,8 @@ final class RequestDecoder extends HttpRequestDecoder {
     record RequestHead(HttpRequest request) {
 
         /**
-         * Returns the answer that rejects the request if it can't be served, otherwise empty. After a rejection, no
-         * further request is read.
+         * If the request can't be served, returns the answer that rejects the request; otherwise, returns empty. After
+         * a rejection, no further request is read.
          */
         Optional<Answer> problem() {
             if (request.decoderResult().isFailure()) {
@@ -203,7 +203,7 @@ final class RequestDecoder extends HttpRequestDecoder {
             return HttpUtil.is100ContinueExpected(request) && declaredBytes() != 0;
         }
 
-        /** Returns the announced length of the body; -1 if it is chunked, 0 if the request has no body. */
+        /** Returns the announced length of the body; -1 if the body is chunked, 0 if the request has no body. */
         long declaredBytes() {
             return HttpUtil.isTransferEncodingChunked(request) ? -1 : HttpUtil.getContentLength(request, 0L);
         }

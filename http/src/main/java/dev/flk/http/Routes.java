@@ -71,7 +71,7 @@ public final class Routes {
         return method.equals(HttpMethod.GET) || method.equals(HttpMethod.HEAD) ? get : GET_ONLY;
     }
 
-    /** Returns the length of the longest body that any of the endpoints reads, in bytes. */
+    /** Returns the largest {@link Endpoint#maxBodyBytes} of the endpoints. */
     int maxBodyBytes() {
         return maxBodyBytes;
     }
@@ -96,16 +96,16 @@ public final class Routes {
     /**
      * The target of a route.
      *
-     * @param maxBodyBytes the length in bytes of the longest body that the endpoint reads; 0 if the endpoint reads no
-     *     body, in which case any body is discarded
-     * @param takesPlace whether the endpoint's requests count as in progress; false if they are answered without
-     *     waiting for anything
+     * @param maxBodyBytes the maximum length of a body in bytes; 0 if the endpoint reads no body, in which case any
+     *     body is discarded
+     * @param takesPlace whether requests to the endpoint count as in progress; false if the endpoint answers them
+     *     without waiting for anything
      */
     public record Endpoint(int maxBodyBytes, boolean takesPlace, Handler handler) {
         /** The code that serves requests on the event loop of the connection; must not block. */
         @FunctionalInterface
         public interface Handler {
-            /** Serves a request and answers it exactly once, now or later, on any thread. */
+            /** Serves a request. The request must be answered exactly once, now or later, on any thread. */
             void serve(Request request, Exchange exchange);
         }
 
@@ -114,7 +114,10 @@ public final class Routes {
             return new Endpoint(maxBodyBytes, true, handler);
         }
 
-        /** Returns an endpoint that reads no body and may need time to answer. Its requests count as in progress. */
+        /**
+         * Returns an endpoint that reads no body and may need time to answer. Requests to this endpoint count as in
+         * progress.
+         */
         public static Endpoint asking(Handler handler) {
             return new Endpoint(0, true, handler);
         }
@@ -144,7 +147,7 @@ public final class Routes {
          *     ticker
          */
         public record Request(String path, String query, HttpHeaders headers, BodyBuffer body, long arrivedNanos) {
-            /** Returns the value of the first header with this name; null if the request has none. */
+            /** Returns the value of the first header with this name; null if the request has no such header. */
             public @Nullable String header(CharSequence name) {
                 return headers.get(name);
             }

@@ -8,8 +8,8 @@ import java.util.concurrent.atomic.AtomicLong;
  * The amounts of resources that all connections of a server use in total, and the limits of these amounts.
  *
  * @param connections the number of open connections
- * @param requests the number of requests that were passed to an endpoint and are unanswered, except those to endpoints
- *     that answer without waiting (whose {@link Routes.Endpoint#takesPlace} is false)
+ * @param requests the number of requests that were passed to an endpoint and are unanswered, except requests to
+ *     endpoints that answer without waiting (whose {@link Routes.Endpoint#takesPlace} is false)
  * @param bodyBytes the bytes of bodies that are being read or whose requests are unanswered, plus the bytes reserved
  *     for processing these bodies
  * @param answerBytes the bytes of answers that the network has not accepted yet, and reservations for further answers
@@ -29,26 +29,26 @@ public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bou
     }
 
     /**
-     * A limit on a resource that all connections share, such as requests or bytes, with the amount that they hold now.
-     * Safe for any thread.
+     * A limit on a resource that all connections share, such as requests or bytes, and the amount of the resource that
+     * is held now. Safe for any thread.
      */
     public static final class Bound {
         private final long most;
         private final AtomicLong held = new AtomicLong();
 
-        /** Creates a bound with the limit {@code most}, of which nothing is held yet. */
+        /** Creates a bound with the limit {@code most}. Nothing is held yet. */
         public Bound(long most) {
             this.most = most;
         }
 
-        /** Takes {@code amount} if enough is left; returns whether it did. */
+        /** Takes {@code amount} if enough is left; returns whether the amount was taken. */
         public boolean take(long amount) {
             return take(amount, most);
         }
 
         /**
-         * Takes {@code amount} if at most half of the bound is held afterwards, so that the other half remains for more
-         * important uses; returns whether it did.
+         * Takes {@code amount} if at most half of the limit is held afterwards, so that the other half remains for more
+         * important uses; returns whether the amount was taken.
          */
         boolean takeOfHalf(long amount) {
             return take(amount, most / 2);
@@ -62,7 +62,7 @@ public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bou
             return false;
         }
 
-        /** Counts {@code amount} as held, even beyond the bound. */
+        /** Adds {@code amount}, which may be negative, to the held amount, even beyond the limit. */
         void add(long amount) {
             held.addAndGet(amount);
         }
@@ -77,7 +77,7 @@ public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bou
             return held.get() + amount <= most;
         }
 
-        /** Returns whether more than half is held. Slow clients are disconnected while more than half is held. */
+        /** Returns whether more than half of the limit is held. While this is so, slow clients are disconnected. */
         boolean isShort() {
             return held.get() > most / 2;
         }

@@ -24,8 +24,9 @@ import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLException;
 
 /**
- * TLS on one connection. A client that speaks plain HTTP gets a plain HTTP answer as text. The answer must not look
- * like the backend's rejection of a certificate, because an agent would then give up its certificates for good.
+ * TLS on one connection. A client that speaks plain HTTP gets an answer in plain HTTP, with a text as its body. The
+ * answer must not look like the backend's rejection of a submission, because an agent would then give up its
+ * submissions for good.
  *
  * <p>After a failed handshake, the server's side is shut down, but the connection stays open for a moment. A TLS 1.3
  * client has already sent its request by then, and closing with unread bytes would destroy the alert that states the

@@ -38,7 +38,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 public final class CommandLineProgram {
     /**
      * The form of log lines. Lettuce and Hikari warn about each broken connection, and Flyway warns about each failed
-     * migration. Their warnings are off, because the store reports each of these failures once, in one line.
+     * migration. These warnings are suppressed, because the store reports each of these failures once, in one line.
      */
     static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
@@ -87,7 +87,8 @@ public final class CommandLineProgram {
                 .setErr(err)
                 .setParameterExceptionHandler((mistake, arguments) -> refuse(mistake))
                 .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));
-        // set after the subcommands were added, because subcommands that are added afterwards inherit the footer
+        // set after the subcommands were added, because a subcommand that is added after the footer is set inherits the
+        // footer
         commands.getCommandSpec()
                 .usageMessage()
                 .footer("Without a command, it serves. It reads the environment and the --config file.");
@@ -233,7 +234,10 @@ public final class CommandLineProgram {
         }
     }
 
-    /** The option {@code --config FILE}, which all commands share; it may come before or after the command's name. */
+    /**
+     * The option {@code --config FILE}, which all commands share. Users may write the option before or after the
+     * command's name.
+     */
     static final class ConfigOption {
         @Option(
                 names = "--config",

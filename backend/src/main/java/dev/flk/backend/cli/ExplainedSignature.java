@@ -54,8 +54,8 @@ record ExplainedSignature(
     }
 
     /**
-     * Explains a signature with the keys of a file. If none of them made the signature, also tries the {@code further}
-     * keys. Takes at most a few seconds.
+     * Explains a signature with the keys of a file. If no key of the file made the signature, also tries the {@code
+     * further} keys. Takes at most a few seconds.
      */
     static ExplainedSignature of(
             KeysFile file, List<NamedKey> further, byte[] body, ParsedCertificate certificate, Instant now) {

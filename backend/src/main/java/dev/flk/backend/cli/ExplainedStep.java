@@ -22,8 +22,8 @@ import org.jspecify.annotations.Nullable;
 /** The numbers of one step of the verification, as indented lines and as members of a JSON object. */
 final class ExplainedStep implements Step.Cases<ExplainedStep> {
     /**
-     * The number of slopes up to which all of them are shown; 8 scales have this many. If there are more, only the
-     * smallest slope, the middle one or two, and the greatest are shown.
+     * The maximum number of slopes that are all shown; 8 scales have this number of slopes. If there are more slopes,
+     * only the smallest slope, the middle one or two, and the greatest are shown.
      */
     private static final int MAX_SLOPES = 28;
 
@@ -51,7 +51,7 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
         return step.objection().isEmpty();
     }
 
-    /** Returns the lines. */
+    /** Returns the numbers, and the objection if there is one, as indented lines. */
     String text() {
         return text
                 + step.objection()
@@ -199,7 +199,7 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
         return this;
     }
 
-    /** Returns a JSON number; null for an infinite value, which JSON can't express. */
+    /** Returns a JSON number; null for a value that is not finite, which JSON can't express. */
     private static @Nullable Object number(double value) {
         return Double.isFinite(value) ? Json.raw(CanonicalDouble.print(value)) : null;
     }

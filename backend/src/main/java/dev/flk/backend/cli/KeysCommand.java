@@ -194,9 +194,9 @@ final class KeysCommand {
         }
 
         /**
-         * Returns the shards that the key may sign for, as text for the terminal. Names and prefixes are returned by {@link
-         * #quoted}. An asterisk after a prefix stands for all shards that begin with the prefix; the empty prefix is
-         * returned as {@code every shard}.
+         * Returns the shards that the key may sign for, as text for the terminal. Names and prefixes are formatted by
+         * {@link #quoted}. An asterisk after a prefix stands for all shards that begin with the prefix; the empty
+         * prefix is returned as {@code every shard}.
          */
         List<String> allShards() {
             return Stream.concat(
@@ -253,8 +253,8 @@ final class KeysCommand {
         }
 
         /**
-         * Reads the log. If {@code withIds} is true, prints the id of each record that the key has signed to {@code
-         * ids}.
+         * Reads the log. If {@code withIds} is true, prints to {@code ids} the id of each record that the key has
+         * signed.
          */
         void read(LogInspector log, PrintWriter ids, boolean withIds) throws IOException {
             try (LogWalk walk = log.walk(1)) {

@@ -328,9 +328,9 @@ final class RecordCommand implements Callable<Integer> {
     }
 
     /**
-     * Parses a time with an offset, or a date, for which it returns the beginning of that day in UTC.
+     * Parses a time with an offset, or a date. For a date, returns the beginning of the day in UTC.
      *
-     * @throws DateTimeException if the text is neither
+     * @throws DateTimeException if the text is neither a time nor a date
      */
     static Instant timeOrDate(String text) {
         return text.length() == DATE.length()
@@ -363,9 +363,9 @@ final class RecordCommand implements Callable<Integer> {
     }
 
     /**
-     * Merges the answers of all backends and passes up to {@code limit} of their lines to a printer. Each answer must
-     * already be in {@code order}. If several answers contain a line with the same name, only the first is passed. The
-     * printer is made after the first part of each answer has arrived.
+     * Merges the answers of all backends and passes at most {@code limit} lines to a printer. Each answer must already
+     * be in {@code order}. If several answers contain a line with the same {@code name}, only the first of these lines
+     * is passed. The printer is made after the first part of each answer has arrived.
      *
      * @throws IOException if a backend does not answer, or no backend knows the shard
      */

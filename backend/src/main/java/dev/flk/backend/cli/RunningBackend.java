@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The addresses and the login with which commands reach the backend of a configuration. If nothing is configured, the
  * default addresses are used. If the configuration is invalid, no default is used, because the backend on the default
- * port may be a different one.
+ * port may be a different backend.
  */
 final class RunningBackend {
     private static final String DEFAULT_URL = "http://127.0.0.1:8080";
@@ -30,7 +30,7 @@ final class RunningBackend {
     /**
      * Returns the address at which the state is served.
      *
-     * @throws InvalidConfig if the configuration has a problem, the state is off, or its port is 0
+     * @throws InvalidConfig if the configuration has a problem, the state is off, or the state's port is 0
      */
     static StateTarget state(Map<String, String> environment, @Nullable Path file) {
         return BackendConfig.loadIfAny(environment, file)

@@ -21,7 +21,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/** The options with which {@code state} reaches a running backend. */
+/** The options with which the command {@code state} reaches a running backend. */
 final class StateConnection {
     private static final int MAX_TOKEN_BYTES = 8_192;
 

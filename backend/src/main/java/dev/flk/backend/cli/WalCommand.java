@@ -40,7 +40,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** The command {@code wal}; {@code replay}, {@code compact} and {@code repair} have their own classes. */
+/**
+ * The command {@code wal}. Its subcommands {@code replay}, {@code compact} and {@code repair} have their own classes.
+ */
 @Command(
         name = "wal",
         description = {

@@ -73,7 +73,7 @@ final class WalSource {
         return new LogInspector(new DiskFiles(), directory(), prefix());
     }
 
-    /** Returns the repair of this log. */
+    /** Returns an object that repairs this log. */
     LogRepair repair() {
         return new LogRepair(new DiskFiles(), directory(), prefix(), holder());
     }
@@ -125,7 +125,7 @@ final class WalSource {
                 "there are no segments in " + directory() + "; name the log's directory with --dir or WAL_DIR");
     }
 
-    /** Returns a table of missing records. */
+    /** Returns the layout of a table of missing records. */
     static Table<Damage> damages(String heading) {
         return new Table<Damage>()
                 .left(heading, WalSource::sequences)
@@ -134,13 +134,14 @@ final class WalSource {
     }
 
     /**
-     * Returns the missing sequences, such as {@code 4} or {@code 4 to 6}; {@code unknown} if their number is not known.
+     * Returns the missing sequences, such as {@code 4} or {@code 4 to 6}; {@code unknown} if the number of missing
+     * records is not known.
      */
     static String sequences(Damage damage) {
         return damage.missing() == 0 ? "unknown" : damage.range().replaceFirst("records? ", "");
     }
 
-    /** Prints the damage up to the sequence {@code to} and returns the exit code. */
+    /** Prints each damage that begins at or before the sequence {@code to}, and returns the exit code. */
     static int report(List<Damage> damages, long to, PrintWriter err) {
         List<Damage> within =
                 damages.stream().filter(damage -> damage.firstMissing() <= to).toList();

@@ -47,12 +47,12 @@ import org.jspecify.annotations.Nullable;
  *
  * @param ops the separate port for operators; empty if the port in {@code http} also serves operators
  * @param tls the files for TLS; empty for plain HTTP
- * @param state the settings of the state; empty if it is off
+ * @param state the settings of the state; empty if the state is off
  * @param maxClockSkew the largest time by which {@code sent_at} may be in the future
  * @param auditDir the directory of the audit log
- * @param shardMetrics the number of shards that have their own metrics
+ * @param shardMetrics the maximum number of shards that have their own metrics
  * @param settings the values in force by name, including defaults; for a secret, only whether it is set. Without a keys
- *     file, {@code keys} has the ids of the keys
+ *     file, the entry {@code keys} lists the ids of the keys
  * @param warnings messages about settings that are allowed but probably a mistake; they contain no secrets
  */
 public record BackendConfig(
@@ -94,9 +94,9 @@ public record BackendConfig(
             .toList();
 
     /**
-     * Reads the configuration: the environment wins over the file, the file over the defaults.
+     * Reads the configuration. The environment overrides the file, which overrides the defaults.
      *
-     * @param file Java properties with the same names as the environment; null for none
+     * @param file a file of Java properties with the same names as the environment; null for no file
      * @throws InvalidConfig with all problems at once
      */
     public static BackendConfig load(Map<String, String> environment, @Nullable Path file) {
@@ -189,7 +189,7 @@ public record BackendConfig(
         return text.toString();
     }
 
-    /** Returns what the backend keeps in Postgres; empty if nothing. */
+    /** Returns the parts of the backend that use Postgres; empty if no part does. */
     public Optional<InPostgres> inPostgres() {
         Optional<PostgresConfig> dedup =
                 store instanceof StoreConfig.Postgres postgres ? Optional.of(postgres.server()) : Optional.empty();
@@ -201,10 +201,10 @@ public record BackendConfig(
     }
 
     /**
-     * What the backend keeps in Postgres.
+     * The parts of the backend that use Postgres.
      *
      * @param server the server of all pools
-     * @param pools the pools, at least one
+     * @param pools the connection pools that these parts use, at least one
      */
     public record InPostgres(PostgresConfig server, Set<Pool> pools) {}
 
@@ -230,7 +230,7 @@ public record BackendConfig(
      */
     public record Changes(List<String> taken, List<String> needRestart) {}
 
-    /** Returns the settings that differ in {@code next}. */
+    /** Returns the settings whose values differ between this configuration and {@code next}. */
     public Changes changesTo(BackendConfig next) {
         List<String> taken = new ArrayList<>();
         List<String> needRestart = new ArrayList<>();
@@ -280,16 +280,16 @@ public record BackendConfig(
     /**
      * Returns the directory of the log, ignoring invalid values of other settings.
      *
-     * @throws InvalidConfig if {@code WAL_DIR} is invalid, or the file can't be used
+     * @throws InvalidConfig if {@code WAL_DIR} is invalid, or the configuration file can't be used
      */
     public static Path walDirectory(Map<String, String> environment, @Nullable Path file) {
         return part(environment, file, settings -> settings.get(InboxConfig.WAL_DIR));
     }
 
     /**
-     * Returns the operators' login, ignoring invalid values of other settings; empty if none is configured.
+     * Returns the operators' login, ignoring invalid values of other settings; empty if no login is configured.
      *
-     * @throws InvalidConfig if the login is invalid, or the file can't be used
+     * @throws InvalidConfig if the login is invalid, or the configuration file can't be used
      */
     public static Optional<Login> operatorsLogin(Map<String, String> environment, @Nullable Path file) {
         return part(environment, file, Login::read);
@@ -325,7 +325,7 @@ public record BackendConfig(
     }
 
     /**
-     * Returns the settings on which the outcomes of logged certificates depend, ignoring invalid values of other
+     * Returns the settings that determine the outcomes of logged certificates, ignoring invalid values of other
      * settings.
      *
      * @param tried replacements for numbers of the policy, such as {@code TOL_D=0.20}
@@ -370,7 +370,7 @@ public record BackendConfig(
     /**
      * The settings on which the answer to a certificate depends, for callers that explain answers without serving.
      *
-     * @param signing how signatures are checked; empty if nothing about signatures is configured
+     * @param signing the settings for checking signatures; empty if nothing about signatures is configured
      * @param secrets all configured secrets, whether or not signatures are checked with them
      * @param publicKeys all configured public keys, whether or not signatures are checked with them
      */

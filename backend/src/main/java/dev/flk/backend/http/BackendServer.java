@@ -53,8 +53,8 @@ public final class BackendServer implements AutoCloseable {
     /**
      * The parts of the backend that a server uses.
      *
-     * @param record a supplier of the record of outcomes; it returns empty if this backend keeps no record or has not
-     *     opened the record yet
+     * @param record a supplier of the record of outcomes; the supplier returns empty if this backend keeps no record or
+     *     has not opened the record yet
      */
     public record Parts(
             HttpConfig config,
@@ -71,7 +71,7 @@ public final class BackendServer implements AutoCloseable {
      * Creates a server for the port of {@code config}; acquires no resources yet.
      *
      * @param hasOps whether {@link #forOperations another server} serves metrics, readiness and the record
-     * @param tls a source of an engine for each connection; null for plain HTTP
+     * @param tls a function that creates the engine of each connection; null for plain HTTP
      * @param limits the limits on connections and submissions of each address
      * @param heapBytes the size of the heap; bodies, parsing and answers may take fixed parts of it
      */
@@ -106,8 +106,8 @@ public final class BackendServer implements AutoCloseable {
     }
 
     /**
-     * Returns a server for metrics, probes, the record and debugging, in plain HTTP. It has its own port, threads and
-     * limits, so that load on the public port does not affect it. Acquires no resources yet.
+     * Returns a server for metrics, probes, the record and debugging, in plain HTTP. The server has its own port,
+     * threads and limits, so that load on the public port does not affect this server. Acquires no resources yet.
      */
     public static BackendServer forOperations(Parts parts, OpsConfig ops) {
         return new BackendServer(parts, ops);
@@ -156,7 +156,7 @@ public final class BackendServer implements AutoCloseable {
     /**
      * Starts to listen.
      *
-     * @return the port on which it listens: the configured one, or a free one if 0 is configured
+     * @return the port on which the server listens: the configured port, or a free port if 0 is configured
      * @throws IOException if the address can't be bound; the server is then closed
      */
     public int start() throws IOException {
@@ -188,7 +188,7 @@ public final class BackendServer implements AutoCloseable {
         }
     }
 
-    /** The state that {@code /readyz} shows. Called on an event loop, so it must not block. */
+    /** The state that {@code /readyz} shows. The method is called on an event loop and must not block. */
     @FunctionalInterface
     public interface Readiness {
         /** Returns the current state of every component. The backend is ready if all needed components are ready. */
@@ -197,7 +197,7 @@ public final class BackendServer implements AutoCloseable {
         /**
          * The state of a component.
          *
-         * @param detail a few words for an operator; strangers may read them too
+         * @param detail a few words for an operator; everyone who can reach the port can read them too
          * @param isNeeded whether this component must be ready for the backend to be ready
          */
         record Component(String name, boolean ready, String detail, boolean isNeeded) {

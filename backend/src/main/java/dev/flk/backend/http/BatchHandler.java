@@ -23,12 +23,12 @@ import org.jspecify.annotations.Nullable;
 /**
  * The handler of {@code POST /v1/pcs/batch}: NDJSON with one certificate per line.
  *
- * <p>A line ends with a newline, or with a carriage return and a newline; the last line may end with the body. An empty
- * line between others counts as a malformed certificate, because the position of an answer identifies its line. A batch
- * without lines gets a 400.
+ * <p>A line ends with a newline, or with a carriage return and a newline; the last line may also end at the end of the
+ * body. An empty line counts as a malformed certificate, because each answer belongs to the line at the same position.
+ * A batch without lines gets a 400.
  */
 final class BatchHandler implements Endpoint.Handler {
-    /** The bytes of memory that a line needs, besides its own bytes, until it is answered. */
+    /** The number of bytes of memory that a line needs, in addition to its text, until the batch is answered. */
     private static final int LINE_BYTES = 2 << 10;
 
     private static final int LINE_ANSWER_BYTES = 512;
@@ -94,11 +94,13 @@ final class BatchHandler implements Endpoint.Handler {
         });
     }
 
-    /** The answer to a batch, while outcomes arrive from any thread and in any order. */
+    /** The answer to a batch, collected from outcomes that arrive on any thread and in any order. */
     private static final class BatchAnswer {
         private static final int USUAL_LINE_BYTES = 256;
 
-        /** The outcome of each line; null for a line that was too long to be submitted. */
+        /**
+         * The outcome of each line; null until the outcome arrives, and for a line that was too long to be submitted.
+         */
         private final AtomicReferenceArray<@Nullable Outcome> outcomes;
 
         private final AtomicInteger open = new AtomicInteger();
@@ -113,7 +115,7 @@ final class BatchHandler implements Endpoint.Handler {
             return outcomes.length();
         }
 
-        /** Sets how many outcomes will arrive; returns true if all of them have arrived already. */
+        /** Sets the number of outcomes that will arrive; returns whether all these outcomes have arrived already. */
         boolean expect(int submitted) {
             return open.addAndGet(submitted) == 0;
         }
@@ -176,7 +178,7 @@ final class BatchHandler implements Endpoint.Handler {
             ends[found++] = end;
         }
 
-        /** Returns the number of lines, at most one more than allowed. */
+        /** Returns the number of lines; if there are more than allowed, the allowed number plus one. */
         int count() {
             return found;
         }

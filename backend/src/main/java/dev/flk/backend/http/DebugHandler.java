@@ -25,8 +25,8 @@ import java.util.regex.Pattern;
 
 /**
  * The handler of {@code /debug/threads}, {@code /debug/heap} and {@code /debug/jfr?seconds=N} on the operators' port,
- * behind its login. These requests take time, so a separate thread processes them, one at a time. One more request can
- * wait; further requests get 409.
+ * which require the operators' login. These requests take time, so a separate thread processes them, one at a time. One
+ * more request can wait; further requests get 409.
  */
 final class DebugHandler implements AutoCloseable {
     private static final Pattern SECONDS = Pattern.compile("seconds=([1-9][0-9]{0,2})");

@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param maxConnections the largest number of open connections
  * @param maxRequests the largest number of submissions (a batch is one) and look-ups in flight
  * @param headerTimeout the time limit from the first byte of a request to the end of its header
- * @param bodyTimeout the time limit from the end of a header to the last byte of its body
+ * @param bodyTimeout the time limit from the end of a header to the last byte of the body
  * @param idleTimeout the time for which a connection may be idle between requests, or while the client does not read an
  *     answer
  * @param metricsLogin the login for the metrics and the record; null if everyone may read them
@@ -141,7 +141,7 @@ public record HttpConfig(
 
     /** A user with a password. */
     public record Login(String user, Secret password) {
-        /** Reads the login; empty if none is configured. */
+        /** Reads the login; returns empty if no login is configured. */
         public static Optional<Login> read(Settings settings) {
             Optional<String> user = settings.find(METRICS_USER);
             Optional<Secret> password = settings.find(METRICS_PASS);
@@ -166,7 +166,7 @@ public record HttpConfig(
          */
         private static final String USUAL_BIND_ADDRESS = "127.0.0.1";
 
-        /** Reads the settings of the separate port; empty if no such port is set. */
+        /** Reads the settings of the separate port; returns empty if no such port is set. */
         public static Optional<OpsConfig> read(Settings settings) {
             Optional<Integer> port = settings.find(OPS_PORT);
             Optional<String> address = settings.find(OPS_BIND_ADDR);

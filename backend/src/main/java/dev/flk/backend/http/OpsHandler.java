@@ -38,7 +38,8 @@ final class OpsHandler {
     }
 
     /**
-     * Adds all routes except {@code /health}. Every server has that route, because agents use it on the public port.
+     * Adds the routes {@code /readyz} and {@code /metrics}. The route {@code /health} is added separately, because the
+     * public port, where agents request it, always has this route.
      */
     Routes addTo(Routes routes) {
         return routes.get("/readyz", Endpoint.always(this::readyz)).get("/metrics", Endpoint.always(this::metrics));
@@ -96,8 +97,8 @@ final class OpsHandler {
         }
 
         /**
-         * Returns whether a request may be answered. Compares digests in constant time, so that the duration reveals
-         * neither the login nor its length.
+         * Returns true if a request contains the login, or if no login is configured. Compares digests in constant
+         * time, so that the duration reveals neither the login nor its length.
          */
         boolean admits(Request request) {
             if (digest == null) {

@@ -30,7 +30,7 @@ public final class OutcomeRenderer {
         return new Answer(rendered.status, "application/json", rendered.body, rendered.headers);
     }
 
-    /** Appends an outcome as one line of the answer to a batch, with its newline. */
+    /** Appends an outcome as one line of the answer to a batch, including the newline. */
     static void appendLine(ByteArrayOutputStream out, Outcome outcome) {
         Rendered rendered = render(outcome);
         appendAscii(out, "{\"status\":" + rendered.status + ",\"body\":");
@@ -56,8 +56,8 @@ public final class OutcomeRenderer {
     }
 
     /**
-     * Returns the answer to a look-up: 404 if no outcome is stored, the error if the look-up failed, otherwise the
-     * stored body with status 200, whatever the status of the first answer was.
+     * Returns the answer to a look-up. If an outcome is stored, returns the stored body with status 200, whatever the
+     * status of the first answer was. If no outcome is stored, returns 404; if the look-up failed, returns the error.
      */
     static Answer lookUpAnswer(Optional<Outcome> found) {
         if (found.isEmpty()) {
@@ -106,7 +106,7 @@ public final class OutcomeRenderer {
                 : new Rendered(status, body, List.of(), Relation.FIRST, 0);
     }
 
-    /** Renders an error body in ASCII, with all other characters escaped. */
+    /** Renders an error body in ASCII, with all non-ASCII characters escaped. */
     private static byte[] errorBody(String error) {
         return ("{\"error\":" + CanonicalString.quote(error) + "}").getBytes(StandardCharsets.US_ASCII);
     }

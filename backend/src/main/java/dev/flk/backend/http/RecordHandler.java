@@ -45,9 +45,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The handler of {@code /v1/shards}, {@code /v1/shards/SHARD/outcomes} and {@code /v1/outcomes}, behind the operators'
- * login. It serves the record as NDJSON in parts; a header contains the cursor of the next part. Reads take time, so
- * they run on separate threads.
+ * The handler of {@code /v1/shards}, {@code /v1/shards/SHARD/outcomes} and {@code /v1/outcomes}, which require the
+ * operators' login. It serves the record as NDJSON in parts; a header contains the cursor of the next part. Reads take
+ * time, so they run on separate threads.
  */
 final class RecordHandler implements AutoCloseable {
     /** The header with the cursor of the next part; missing from the last part. */
@@ -102,8 +102,8 @@ final class RecordHandler implements AutoCloseable {
     }
 
     /**
-     * @param record a supplier of the record of outcomes; it returns empty if this backend keeps no record or has not
-     *     opened the record yet
+     * @param record a supplier of the record of outcomes; the supplier returns empty if this backend keeps no record or
+     *     has not opened the record yet
      */
     RecordHandler(Supplier<Optional<RecordedOutcomes>> record, MetricsGuard guard) {
         this.record = record;
@@ -190,7 +190,7 @@ final class RecordHandler implements AutoCloseable {
         }));
     }
 
-    /** A function that answers with the outcome of an id. */
+    /** A function that answers an exchange with the outcome of the certificate with this id. */
     interface LookUp {
         void answer(String pcsId, Exchange exchange);
     }
@@ -218,8 +218,8 @@ final class RecordHandler implements AutoCloseable {
     }
 
     /**
-     * Runs {@code question} on another thread, where it answers the exchange. Answers with an error instead if the
-     * login is wrong, the backend has no record, or the server is overloaded.
+     * Runs {@code question}, which answers the exchange, on another thread. Answers with an error instead if the login
+     * is wrong, the backend has no record, or the server is overloaded.
      */
     private void ask(Request request, Exchange exchange, Consumer<RecordedOutcomes> question) {
         if (!guard.admits(request)) {

@@ -59,7 +59,7 @@ final class Scrapes implements AutoCloseable {
     }
 
     private void answerAll() {
-        // reset before the queue is read, so that a request that arrives later schedules another run
+        // the flag is reset before the queue is read, so that a request that arrives later schedules another run
         scheduled.set(false);
         List<Waiting> all = new ArrayList<>();
         for (Waiting next = waiting.poll(); next != null; next = waiting.poll()) {

@@ -31,8 +31,8 @@ final class SubmissionBatcher {
     private static final long LONG_BYTES = 256 << 10;
 
     /**
-     * The maximum bytes of memory that parsing takes per byte of a body. An object with a million short keys reaches
-     * it.
+     * The maximum number of bytes of memory that parsing takes per byte of a body. An object with a million short keys
+     * reaches this maximum.
      */
     private static final int PARSED_BYTES_PER_BYTE = 16;
 
@@ -57,7 +57,7 @@ final class SubmissionBatcher {
         return metrics;
     }
 
-    /** Submits the body of a request, which is one certificate. */
+    /** Submits the one certificate that is the body of a request. */
     void submit(Request request, Exchange exchange) {
         handOver(
                 List.of(new Submission(
@@ -90,8 +90,9 @@ final class SubmissionBatcher {
     }
 
     /**
-     * Hands over the submissions of a request. If they are long in total, another thread hands them over. Otherwise,
-     * they are handed over together with all others that arrive in this turn of the event loop.
+     * Hands over the submissions of a request to ingest. If their bodies exceed {@link #LONG_BYTES} in total, another
+     * thread hands over the submissions. Otherwise, the submissions are handed over together with all other submissions
+     * that arrive in this turn of the event loop.
      */
     void handOver(List<Submission> submissions, Exchange exchange) {
         long bytes = submissions.stream().mapToLong(Submission::bodyBytes).sum();
@@ -111,7 +112,7 @@ final class SubmissionBatcher {
 
     /**
      * Hands over submissions on another thread, which parses them one after another. Therefore, memory is reserved only
-     * for the longest submission; if too little is left, the request is refused.
+     * for the longest submission; if too little memory is left, the request is refused.
      */
     private void handOverLong(List<Submission> submissions, Exchange exchange) {
         int longest = submissions.stream().mapToInt(Submission::bodyBytes).max().orElse(0);
@@ -138,7 +139,7 @@ final class SubmissionBatcher {
         }
     }
 
-    /** Hands over submissions; if ingest throws, those without an answer get an internal error. */
+    /** Hands over submissions to ingest. If ingest throws, submissions without an answer get an internal error. */
     private void handOver(List<Submission> turn) {
         try {
             ingest.submit(turn);

@@ -42,12 +42,12 @@ public final class DiskSpace implements AutoCloseable {
         return space;
     }
 
-    /** Returns the size of all files in bytes; NaN if it can't be determined. */
+    /** Returns the size of all files in bytes; NaN if the size can't be determined. */
     public double usedBytes() {
         return usedBytes;
     }
 
-    /** Returns the free bytes; NaN if the file system does not report them. */
+    /** Returns the number of free bytes; NaN if the file system does not report them. */
     public double freeBytes() {
         return freeBytes;
     }

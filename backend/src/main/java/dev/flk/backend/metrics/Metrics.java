@@ -44,7 +44,7 @@ public final class Metrics {
         return Exposition.of(registry, contentType);
     }
 
-    /** The metrics of one feature: a subclass declares each of them as a field. */
+    /** The metrics of one feature: a subclass declares each metric as a field. */
     public abstract static class Feature {
         /** The upper bounds of the buckets of a histogram of times to an answer, in seconds. */
         protected static final double[] ANSWER_SECONDS = {
@@ -57,7 +57,7 @@ public final class Metrics {
             registry = metrics.registry;
         }
 
-        /** Declares a counter, whose name ends with {@code _total}. */
+        /** Declares a counter. The name must end with {@code _total}. */
         protected final Count counter(String name, String help) {
             return counted(name, help, Collector.Type.COUNTER);
         }
@@ -77,7 +77,7 @@ public final class Metrics {
             return count;
         }
 
-        /** Declares a counter that has a sample for each of these values of a label from the start. */
+        /** Declares a counter with one label. From the start, the counter has a sample for each of {@code values}. */
         protected final <L> Counts<L> counter(
                 String name, String help, String label, Collection<L> values, Function<L, String> text) {
             Counts<L> counts = new Counts<>(values);
@@ -93,12 +93,12 @@ public final class Metrics {
             return counts;
         }
 
-        /** Declares a gauge, which is 0 until it watches something. */
+        /** Declares a gauge. Its value is 0 until {@link Gauge#watch} or {@link Gauge#add} is called. */
         protected final Gauge gauge(String name, String help) {
             return watched(name, help, Collector.Type.GAUGE);
         }
 
-        /** Declares a counter whose value is read at each scrape; its name ends with {@code _total}. */
+        /** Declares a counter whose value is read at each scrape. The name must end with {@code _total}. */
         protected final Gauge watchedCounter(String name, String help) {
             return watched(name, help, Collector.Type.COUNTER);
         }
@@ -112,17 +112,17 @@ public final class Metrics {
         /**
          * Declares a histogram of durations.
          *
-         * @param seconds the upper bounds of its buckets, in seconds
+         * @param seconds the upper bounds of the buckets, in seconds
          */
         protected final Timing timing(String name, String help, double[] seconds) {
             return new Timing(Histogram.build(name, help).buckets(seconds).register(registry)::observe);
         }
 
         /**
-         * Declares a histogram of durations with labels. The returned function takes a value of each label and returns
-         * the timing for them.
+         * Declares a histogram of durations with labels. The returned function takes one value for each label and
+         * returns the {@link Timing} for these values.
          *
-         * @param seconds the upper bounds of its buckets, in seconds
+         * @param seconds the upper bounds of the buckets, in seconds
          */
         protected final Function<List<String>, Timing> timings(
                 String name, String help, List<String> labels, double[] seconds) {
@@ -139,7 +139,9 @@ public final class Metrics {
             register(name, help, Collector.Type.GAUGE, labels, samples);
         }
 
-        /** Declares a counter with labels whose samples are read at each scrape; its name ends with {@code _total}. */
+        /**
+         * Declares a counter with labels whose samples are read at each scrape. The name must end with {@code _total}.
+         */
         protected final void counterFamily(
                 String name, String help, List<String> labels, Supplier<List<Sample>> samples) {
             register(name, help, Collector.Type.COUNTER, labels, samples);
@@ -160,7 +162,7 @@ public final class Metrics {
         }
     }
 
-    /** The value of a family for these values of its labels. */
+    /** The value of a metric family for one combination of label values. */
     public record Sample(List<String> labels, double value) {}
 
     /** A counter. Counting is one striped addition. */

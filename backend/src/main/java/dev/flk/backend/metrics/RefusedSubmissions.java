@@ -15,7 +15,7 @@ public final class RefusedSubmissions extends Metrics.Feature {
             List.of(RejectReason.values()),
             RejectReason::label);
 
-    /** The submissions answered 503; the label {@code cause} is the error in the answer. */
+    /** The counters of submissions that were answered 503. The label {@code cause} is the error in the answer. */
     public final Counts<String> unavailable = counter(
             "flk_unavailable_total",
             "Submissions answered 503, by cause; those refused because of a full disk are in flk_wal_errors.",
@@ -31,10 +31,11 @@ public final class RefusedSubmissions extends Metrics.Feature {
     }
 
     /**
-     * The reason why a submission was not accepted, which is the label {@code reason} of {@code flk_rejected_total}.
+     * The reason why a submission was not accepted. Its {@link #label()} is a value of the label {@code reason} of the
+     * metric {@code flk_rejected_total}.
      */
     public enum RejectReason {
-        /** Answered 400: no certificate, or one that breaks a rule of the format. */
+        /** Answered 400: the body is not a certificate, or breaks a rule of the format. */
         MALFORMED("malformed"),
         /** Answered 400: {@code sent_at} too far in the future. */
         CLOCK("clock"),

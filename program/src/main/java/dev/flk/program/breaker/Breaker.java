@@ -12,9 +12,9 @@ import java.util.function.IntToLongFunction;
 import java.util.function.LongSupplier;
 
 /**
- * A circuit breaker that holds back requests to a server that does not answer. It opens after a number of consecutive
- * failures, waits, then lets one request through as a probe. A successful probe closes the breaker, a failed one opens
- * it for longer. Safe for any thread.
+ * A circuit breaker that holds back requests to a server that does not answer. The breaker opens after a number of
+ * consecutive failures, waits, then lets one request through as a probe. A successful probe closes the breaker; a
+ * failed probe opens the breaker again, usually for longer. Safe for any thread.
  */
 public final class Breaker {
     private final CircuitBreaker breaker;
@@ -25,7 +25,7 @@ public final class Breaker {
     /**
      * Creates a closed breaker.
      *
-     * @param failuresToOpen the number of consecutive failures that open it
+     * @param failuresToOpen the number of consecutive failures that open the breaker
      * @param waitMillis a function that returns the milliseconds for which the breaker stays open, given the number of
      *     times that the breaker has opened since it was last closed (at least 1)
      * @param nanoTicker monotonic time

@@ -17,7 +17,7 @@ public final class IoMessages {
 
     /**
      * Returns a sentence, such as {@code can't use /x/y: there is no such file or directory} or {@code can't move /x/y
-     * to /x/z: Is a directory}; only the reason if the exception names no file.
+     * to /x/z: Is a directory}; if the exception names no file, returns only the reason.
      */
     public static String describe(IOException failure) {
         if (!(failure instanceof FileSystemException file)) {

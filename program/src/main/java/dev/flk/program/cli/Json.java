@@ -17,9 +17,9 @@ import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 
 /**
- * Formats the output of commands with {@code --json}: the record of a result as one object per line, in ASCII. Members
- * are the record's components in snake_case; null components are omitted; enum constants are in lower case. Safe for
- * any thread.
+ * Formats the output of commands with {@code --json}: the record of a result as one object per line, in ASCII. The
+ * members of the object are the components of the record, with names in snake_case; null components are omitted; enum
+ * constants are in lower case. Safe for any thread.
  */
 public final class Json {
     private static final JsonMapper MAPPER = JsonMapper.builder()
@@ -44,7 +44,7 @@ public final class Json {
         }
     }
 
-    /** Returns a record as one line, with a first member {@code type} that distinguishes it from other lines. */
+    /** Returns a record as one line, with a first member {@code type} that distinguishes the line from other lines. */
     public static String line(String type, Object result) {
         ObjectNode line = MAPPER.createObjectNode().put("type", type);
         return line(line.setAll((ObjectNode) MAPPER.valueToTree(result)));

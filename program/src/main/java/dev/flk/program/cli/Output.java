@@ -5,12 +5,15 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
-/** The output of a command: each result is one JSON object per line with {@code --json}, and text otherwise. */
+/**
+ * The output of a command. With {@code --json}, each result is one JSON object on its own line; otherwise, each result
+ * is text.
+ */
 public final class Output {
     private final Consumer<String> out;
     private final boolean isJson;
 
-    /** @param out prints text that has its own line ends */
+    /** @param out a function that prints text; the text has its own line ends */
     public Output(Consumer<String> out, boolean isJson) {
         this.out = out;
         this.isJson = isJson;
@@ -21,14 +24,14 @@ public final class Output {
         out.accept(isJson ? Json.line(result) : text.apply(result));
     }
 
-    /** Prints a result; the JSON object has a member {@code type} that distinguishes it from other lines. */
+    /** Prints a result. As JSON, the result has a member {@code type} that distinguishes the line from other lines. */
     public <R> void print(String type, R result, Function<? super R, String> text) {
         out.accept(isJson ? Json.line(type, result) : text.apply(result));
     }
 
     /**
-     * Prints results of one type whose text is formatted together, such as a table: {@code printAll("file", files,
-     * table::of)}.
+     * Prints results of one type. As text, all results are formatted together, for example as a table: {@code
+     * printAll("file", files, table::of)}.
      */
     public <R> void printAll(String type, List<R> results, Function<List<R>, String> text) {
         if (isJson) {

@@ -57,8 +57,8 @@ public final class Paragraph {
     }
 
     /**
-     * Replaces punctuation and digits by letters, because picocli would also break a line at them, such as after the
-     * point in 0.5.
+     * Replaces punctuation and digits with the letter x, because picocli would also break lines at punctuation and
+     * digits, such as after the point in 0.5.
      */
     private static Text onlyLetters(String words) {
         StringBuilder letters = new StringBuilder();
@@ -67,7 +67,8 @@ public final class Paragraph {
     }
 
     /**
-     * Returns a layout of {@link #onlyLetters}, in which each letter is replaced by the original character of the line.
+     * Returns {@code layout}, which was made from the result of {@link #onlyLetters}, with each letter replaced by the
+     * original character of {@code line}.
      */
     private static String refilled(String layout, String line) {
         StringBuilder text = new StringBuilder(layout);

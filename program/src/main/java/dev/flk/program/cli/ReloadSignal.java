@@ -20,7 +20,7 @@ public final class ReloadSignal {
     /**
      * Installs a handler for SIGHUP. The signal then runs the actions that are {@link #add added}, and no longer ends
      * the process. The handler is installed by reflection, because the only API of the JDK for signals is an internal
-     * one, and javac's warning about its use can't be suppressed.
+     * one, and javac's warning about the use of this API can't be suppressed.
      */
     public static ReloadSignal listen() {
         ReloadSignal onReloadSignal = new ReloadSignal();
@@ -46,12 +46,12 @@ public final class ReloadSignal {
         return onReloadSignal;
     }
 
-    /** Returns the reason why the signal can't be received; empty if it can. */
+    /** Returns the reason why the signal can't be received; empty if the signal can be received. */
     public Optional<String> problem() {
         return Optional.ofNullable(problem);
     }
 
-    /** Adds an action to run at each SIGHUP from now on; it must not throw. */
+    /** Adds an action to run at each SIGHUP from now on; the action must not throw. */
     public void add(Runnable action) {
         actions.add(action);
     }

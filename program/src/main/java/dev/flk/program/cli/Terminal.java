@@ -40,7 +40,7 @@ public final class Terminal {
         private final @Nullable Consumer<String> terminal;
         private int columns;
 
-        /** @param terminal prints text without a line end and flushes; null if there is no terminal */
+        /** @param terminal a function that prints text without a line end and flushes; null if there is no terminal */
         public RewrittenLine(@Nullable Consumer<String> terminal) {
             this.terminal = terminal;
         }

@@ -6,12 +6,12 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * A configuration for diagnostics, which may be invalid.
+ * A configuration, possibly an invalid one, for diagnostics.
  *
- * @param text the settings and their problems, without secrets, passwords and private keys, so that it can be shown to
- *     others
+ * @param text the settings and their problems, without secrets, passwords and private keys, so that the text can be
+ *     shown to others
  * @param secrets all secrets that are set, as {@link Settings#secrets} returns them
- * @param config the configuration; empty if it is invalid
+ * @param config the configuration; empty if the configuration is invalid
  */
 public record Diagnosed<T>(String text, List<String> secrets, Optional<T> config) {
     public Diagnosed {

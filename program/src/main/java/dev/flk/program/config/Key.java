@@ -6,15 +6,15 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The declaration of a setting. Parsing, {@code config check}, the table in the docs and redaction are derived from it.
- * Immutable.
+ * The declaration of a setting. Parsing, {@code config check}, the table in the docs and redaction are derived from
+ * this declaration. Immutable.
  *
- * @param <T> the type of its value
+ * @param <T> the type of the setting's value
  * @param name the name in the environment and in the properties file
  * @param parse the parser of values; throws an {@link IllegalArgumentException} for a malformed value
  * @param sentence the description for the docs
  * @param defaultText the default as a user would write it; null if there is no fixed default
- * @param derived a description of how the default is derived from other settings; null if it is not derived
+ * @param derived a description of how the default is derived from other settings; null if the default is not derived
  * @param isReloadable whether a changed value takes effect on SIGHUP. The backend reports the change accordingly; the
  *     code that applies the value is elsewhere
  */
@@ -33,11 +33,11 @@ public record Key<T>(
         PLAIN,
         /** The value is not shown, only whether it is set. */
         NEVER,
-        /** The value is shown without its password. */
+        /** The value is shown with its password masked, or not at all. */
         REDACTED,
         /**
-         * The value is the name of a file that is read later. The name is shown unchanged, and may also be given as
-         * {@code NAME_FILE}.
+         * The value is the name of a file that is read later. The name is shown unchanged. The name may also be given
+         * in the setting {@code NAME_FILE}.
          */
         FILE_NAME
     }
@@ -45,8 +45,8 @@ public record Key<T>(
     /**
      * Returns a setting without a default.
      *
-     * @param parse parses the value, or throws an {@link IllegalArgumentException} whose message completes "the value
-     *     is …", as the parsers of {@link Quantities} do
+     * @param parse a function that parses the value, or throws an {@link IllegalArgumentException} whose message
+     *     completes "the value is …", as the parsers of {@link Quantities} do
      * @param sentence the description for the docs
      */
     public static <T> Key<T> of(String name, Function<String, T> parse, String sentence) {
@@ -78,7 +78,7 @@ public record Key<T>(
         return new Key<>(name, parse, sentence, defaultText, derived, Shown.FILE_NAME, isReloadable);
     }
 
-    /** Returns a copy that is marked as {@link #isReloadable}, for which the program must apply the value itself. */
+    /** Returns a copy that is marked as {@link #isReloadable}. The program itself must apply a changed value. */
     public Key<T> reloadable() {
         return new Key<>(name, parse, sentence, defaultText, derived, shown, true);
     }

@@ -30,7 +30,7 @@ public final class Quantities {
             "d", Duration.ofDays(1));
     private static final Map<String, Long> SIZES =
             Map.of("", 1L, "B", 1L, "KiB", 1L << 10, "MiB", 1L << 20, "GiB", 1L << 30, "TiB", 1L << 40);
-    /** The longest duration: far beyond any use, and far below the overflow of nanoseconds. */
+    /** The maximum duration. It is far longer than any useful duration, and its nanoseconds fit into a {@code long}. */
     private static final Duration LONGEST = Duration.ofDays(36_500);
 
     private Quantities() {}
@@ -162,8 +162,8 @@ public final class Quantities {
     }
 
     /**
-     * Returns a parser that accepts text matching {@code form}. For other text, the message of the error is {@code
-     * otherwise}.
+     * Returns a parser that accepts text matching {@code form}. For any other text, the parser throws an exception with
+     * the message {@code otherwise}.
      */
     public static Function<String, String> matching(Pattern form, String otherwise) {
         return text -> {

@@ -63,8 +63,8 @@ public final class Settings {
     private final Set<Key<?>> broken = new HashSet<>();
     private final List<String> problems = new ArrayList<>();
     /**
-     * Whether the properties file can't be read. If so, only this problem is reported, because the others may follow
-     * from it.
+     * Whether the properties file can't be read. If so, only this problem is reported, because other problems may be
+     * its consequences.
      */
     private boolean isFileUnreadable;
 
@@ -161,14 +161,17 @@ public final class Settings {
         set.put(key, Optional.of(new Setting(text, origin)));
     }
 
-    /** Returns the value of a key that has a default; returns the default if the key is not set or invalid. */
+    /**
+     * Returns the value of a key that has a default. If the key is not set, or the value is invalid, returns the
+     * default.
+     */
     public <T> T get(Key<T> key) {
         return find(key).orElseGet(() -> key.parse(String.valueOf(key.defaultText())));
     }
 
     /**
-     * Returns the value of a key, or the default if the key is not set. Empty if there is no default either, or if the
-     * value is invalid; an invalid value is recorded as a problem.
+     * Returns the value of a key. If the key is not set, returns the default, or empty if the key has no default. If
+     * the value is invalid, records this as a problem and returns empty.
      */
     public <T> Optional<T> find(Key<T> key) {
         Optional<Setting> setting = setting(key);
@@ -219,7 +222,10 @@ public final class Settings {
         }
     }
 
-    /** Records a warning for each of these keys that is set although it has no effect. */
+    /**
+     * Records a warning for each key of {@code unused} that is set. The warning says that the key has no effect, and
+     * why.
+     */
     public void unused(String because, List<? extends Key<?>> unused) {
         for (Key<?> key : unused) {
             if (isGiven(key)) {
@@ -229,7 +235,8 @@ public final class Settings {
     }
 
     /**
-     * Returns warnings about what is allowed but probably a mistake: settings without effect, and suspicious secrets.
+     * Returns warnings about settings that are allowed but probably a mistake: settings without effect, and suspicious
+     * secrets.
      */
     public List<String> warnings() {
         List<String> all = new ArrayList<>(warnings);
@@ -336,7 +343,7 @@ public final class Settings {
         return content.endsWith("\n") ? content.substring(0, content.length() - 1) : content;
     }
 
-    /** Explains an exception, because the JDK's messages often contain nothing but the path. */
+    /** Returns an explanation of an exception, because the JDK's own messages often contain nothing but the path. */
     private static String why(Exception e) {
         if (e instanceof NoSuchFileException) {
             return "there is no such file";
@@ -359,8 +366,8 @@ public final class Settings {
     }
 
     /**
-     * Returns the effective values by name. A secret is replaced by {@code set}, and a password in an address is left
-     * out.
+     * Returns the effective values by name. A secret is replaced by {@code set}, and a password in an address is
+     * masked.
      */
     public Map<String, String> shown() {
         Map<String, String> shown = new LinkedHashMap<>();

@@ -90,7 +90,7 @@ public final class DiagnosticsArchive {
         return Path.of(program + "-diagnostics-" + TIME.format(now) + ".zip");
     }
 
-    /** Adds a text, or the reason why it is unavailable. */
+    /** Adds a text, or the reason why the text is unavailable. */
     public void add(String name, Callable<String> content) throws IOException {
         put(name, () -> scrubber.scrubbed(content.call().getBytes(StandardCharsets.UTF_8)));
     }
@@ -104,7 +104,7 @@ public final class DiagnosticsArchive {
         put(name.length() > 90 ? name.substring(0, 90) : name, () -> tail(log, mostBytes, scrubber));
     }
 
-    /** Adds a description of the machine and its disks. */
+    /** Adds a description of the machine, and the free space for each of {@code directories}. */
     public void addMachine(String build, List<Path> directories) throws IOException {
         add("versions.txt", () -> versions(build));
         add("disks.txt", () -> disks(directories));

@@ -22,8 +22,8 @@ public final class FlightRecording implements Closeable {
     private static final long MAX_BYTES = 16 << 20;
 
     /**
-     * The events that may contain secrets, such as keys in the environment or passwords in the arguments of this or
-     * another process.
+     * The events that are not recorded, because they may contain secrets, such as keys in the environment or passwords
+     * in the arguments of this or another process.
      */
     static final Set<String> TELLING_SECRETS = Set.of(
             "jdk.InitialEnvironmentVariable",
@@ -60,8 +60,8 @@ public final class FlightRecording implements Closeable {
     public record Failed(boolean isBusy, String why) implements Result {}
 
     /**
-     * Records for a number of seconds and returns the recording. Returns {@link Failed} if this object is closed
-     * meanwhile or the recording can't be made.
+     * Records for a number of seconds and returns the recording. Returns {@link Failed} if another recording is in
+     * progress, this object is closed meanwhile, or the recording can't be made.
      */
     public Result record(int seconds) {
         if (!oneAtATime.tryLock()) {
@@ -106,7 +106,7 @@ public final class FlightRecording implements Closeable {
 
     /**
      * Returns whether another recording is running. The events that the other recording enables may contain secrets,
-     * and they would also appear in a recording made here.
+     * and these events would also appear in a recording made here.
      */
     private static boolean isAnotherRunning() {
         return FlightRecorder.getFlightRecorder().getRecordings().stream()

@@ -33,14 +33,16 @@ public final class LocalHttpClient {
         this(patience, null);
     }
 
-    /** @param authorities the authorities to trust with TLS, in PEM; null for those of the JVM */
+    /**
+     * @param authorities the authorities to trust with TLS, in PEM; null to trust the default authorities of the JVM
+     */
     public LocalHttpClient(Duration patience, byte @Nullable [] authorities) {
         this.patience = patience;
         this.authorities = authorities == null ? null : authorities.clone();
     }
 
     /**
-     * Returns the body of the answer to a GET, preceded by the status if it is not 200.
+     * Returns the body of the answer to a GET, preceded by the status if the status is not 200.
      *
      * @param login the credentials of Basic Auth, if any
      * @throws IOException if the program is not running or does not answer; the message says which of the two
@@ -54,12 +56,13 @@ public final class LocalHttpClient {
      * Returns the answer to a GET.
      *
      * @throws IllegalArgumentException if {@code url} is not a URL
-     * @throws ConnectException if nothing listens there
+     * @throws ConnectException if nothing listens at the address
      */
     public HttpResponse<String> ask(String url, Optional<String> login) throws IOException {
         HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(url));
         login.ifPresent(basic -> request.header("Authorization", "Basic " + basic));
-        // created on demand, because the JDK's client requires that all TLS properties of the JVM are valid
+        // the client is created on demand, because the JDK's client requires that all TLS properties of the JVM are
+        // valid
         HttpClient.Builder client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1);
         if (authorities != null) {
             client.sslContext(trusting(authorities));

@@ -34,8 +34,8 @@ public final class Scrubber {
             " ", "+");
 
     /**
-     * All forms, longest first. If a form that begins a longer one were removed first, the rest of the longer form
-     * would remain.
+     * All forms of the secrets, longest first. If a form were removed before a longer form that begins with it, the
+     * rest of the longer form would remain.
      */
     private final List<Pattern> forms;
 

@@ -27,7 +27,7 @@ public final class RegularFile {
      * Requires that a regular file or nothing exists under a name.
      *
      * @param options {@code NOFOLLOW_LINKS} to check a link itself instead of its target
-     * @throws IOException if something else exists; the message says what it is
+     * @throws IOException if something else exists; the message says what exists
      */
     public static void requireOrNothing(Path file, LinkOption... options) throws IOException {
         Optional<String> kind = otherKind(file, options);

@@ -48,8 +48,8 @@ public final class LineLimit {
      * Calls {@code line} now, or not at all if the limit is reached.
      *
      * @param kind the kind of line; there must be only a few kinds, because each is kept in memory
-     * @param line writes the line and appends its argument, which is a text with the number of omitted lines, or an
-     *     empty text if no line was omitted
+     * @param line a function that writes the line. Its argument must be appended to the line: a text with the number of
+     *     omitted lines, or an empty text if no line was omitted
      */
     public void say(String kind, Consumer<String> line) {
         take(kind).ifPresent(leftOut -> line.accept(leftOut == 0 ? "" : "; " + leftOut + " such lines were omitted"));

@@ -29,8 +29,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Configures logging to standard error, so that a command's result can be piped. Lines are in UTF-8 regardless of the
- * locale, one per event except for stack traces. The configuration is in code, so that no file on the class path can
- * change the lines that operators search for.
+ * locale. Each event is one line, except that a stack trace adds more lines. The configuration is in code, so that no
+ * file on the class path can change the lines that operators search for.
  */
 public final class LogOutput {
     /** The Logback conversion word for the message without line ends and control characters, for use in a pattern. */
@@ -43,8 +43,8 @@ public final class LogOutput {
      *
      * @param textLine the Logback pattern of a line in text format
      * @param quiet the minimum levels of loggers that are too verbose for operators
-     * @param patientLogger the logger that writes a line for each certificate, whose lines at INFO or below may be
-     *     delayed briefly; null if none exists
+     * @param patientLogger the logger that writes a line for each certificate; its lines at INFO or below may be
+     *     delayed briefly. Null if the program has no such logger
      */
     public record Style(
             String textLine,
@@ -120,9 +120,9 @@ public final class LogOutput {
 
     /**
      * An appender that writes log lines to standard error, in order. A line for a single certificate, at INFO or below,
-     * may be buffered briefly, because a system call for each of them would cost more than deciding the certificate.
-     * Any other line is written at once, together with all earlier ones. If the process is killed, only lines that are
-     * still buffered are lost.
+     * may be buffered briefly, because a system call for each such line would cost more than deciding the certificate.
+     * Any other line is written at once, after all lines that are still buffered. If the process is killed, only lines
+     * that are still buffered are lost.
      */
     private static final class StandardError extends AppenderBase<ILoggingEvent> {
         /** The time after which buffered lines are written; it is too short to notice. */
@@ -136,7 +136,10 @@ public final class LogOutput {
         private final Thread flusher = new Thread(this::flushNowAndThen, "log-lines");
         private volatile boolean waiting;
 
-        /** @param patientLogger the logger whose lines at INFO or below may be delayed; null if none exists */
+        /**
+         * @param patientLogger the logger whose lines at INFO or below may be delayed; null if no logger's lines may be
+         *     delayed
+         */
         StandardError(Encoder<ILoggingEvent> encoder, @Nullable String patientLogger) {
             this.encoder = encoder;
             this.patientLogger = patientLogger;
