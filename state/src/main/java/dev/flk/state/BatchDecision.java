@@ -21,7 +21,7 @@ import java.util.function.Function;
  * The decision of one batch of commits. The decision checks the conditions of each commit, assigns versions and
  * revisions, and repeats remembered answers. Each commit sees the effects of the earlier commits. A decision has no
  * side effects, reads no clock and belongs to one thread. It takes effect only if the storage commits the batch; if the
- * storage rejects the batch, {@link Writer} may decide its commits again with new objects of this class.
+ * storage rejects the batch, {@link Writer} may decide the commits of the batch again with new objects of this class.
  */
 final class BatchDecision {
     private final Map<StateKey, Newest> newest;

@@ -27,7 +27,7 @@ public record Diagnosis(
         @Nullable String shouldBeSigned,
         @Nullable String wasSigned,
         @Nullable String hint) {
-    /** The number of bytes of a signed text that {@link #text} shows; the record holds the complete text. */
+    /** The maximum number of bytes of a signed text that {@link #text} shows; the record holds the complete text. */
     private static final int MAX_SHOWN_BYTES = 2_048;
 
     /** The kind of result. */
@@ -42,7 +42,7 @@ public record Diagnosis(
         UNREADABLE("signature bad: sig is not a signature"),
         /** The mistakes of the signer were found. */
         EXPLAINED("signature bad, and the mistake was found"),
-        /** The length of the signature is that of an algorithm for which there is no key. */
+        /** The signature is as long as the signatures of an algorithm for which there is no key. */
         OTHER_ALGORITHM("signature bad: it was made with another algorithm"),
         /**
          * No known mistake explains the signature: either another key made it, or the certificate was changed after

@@ -90,8 +90,8 @@ public record Verdict(
      * The values that the verifier recomputed.
      *
      * @param dHat D̂ from scales and counts, rounded to 9 decimals
-     * @param budget the budget for that D̂ and the claimed coh★ and r, rounded to 9 decimals
-     * @param regime the regime for that D̂ and the claimed coh★
+     * @param budget the budget for {@code dHat} and the claimed coh★ and r, rounded to 9 decimals
+     * @param regime the regime for {@code dHat} and the claimed coh★
      */
     public record Recomputed(double dHat, double budget, Regime regime) {}
 

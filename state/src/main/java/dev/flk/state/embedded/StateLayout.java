@@ -66,7 +66,7 @@ final class StateLayout {
      * The position of a version in the events. It is encoded in 29 bytes: version 8, revision 8, place 4, committed at
      * 8, kind 1 (1 written, 0 deleted).
      *
-     * @param place the place in its transaction, from 1
+     * @param place the place of the change in its transaction, from 1
      */
     record Pointer(long version, long revision, int place, long committedAtMicros, boolean exists) {
         private static final int BYTES = 3 * Long.BYTES + Integer.BYTES + 1;
