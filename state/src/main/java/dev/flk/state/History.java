@@ -122,7 +122,7 @@ public final class History {
     /**
      * Calls {@code listener} once, as soon as a revision above {@code revision} is durable or the history was replaced.
      * The listener runs immediately on this thread, or later on any thread that learns of the revision, such as the
-     * writer's. The listener must not block.
+     * writer's thread. The listener must not block.
      *
      * @return a step that cancels the callback
      */

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * A transaction that is queued for commit.
  *
  * @param operations the operations; empty if {@code removal} replaces them
- * @param conditions additional checks that must hold; the answer does not contain their versions
+ * @param conditions additional checks that must hold; they add no versions to the answer
  * @param removal the keys to delete, which are selected when the transaction is decided; null if the transaction is not
  *     a removal
  * @param request the request under which the answer is remembered; null if the answer is not remembered

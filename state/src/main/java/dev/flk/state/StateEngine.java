@@ -302,7 +302,7 @@ public final class StateEngine implements AutoCloseable {
 
     /**
      * Returns the error with which commits are rejected because the disk is nearly full; empty if there is enough
-     * space. Reads work in any case.
+     * space. Reads still work.
      */
     public Optional<StateException> full() {
         return full(1);

@@ -88,7 +88,7 @@ public interface Storage extends AutoCloseable {
         Page<String> namespaces(String prefix, @Nullable String after, int limit);
 
         /**
-         * Returns a page of the keys in a namespace whose newest value matches a search, each with this value.
+         * Returns a page of a namespace's keys whose newest value matches a search, each key with this value.
          *
          * @param agentId the agent; empty for all agents
          * @param after {@link Page#next} of the previous page; null for the first page
@@ -142,8 +142,8 @@ public interface Storage extends AutoCloseable {
         }
 
         /**
-         * Returns the last revision that was committed at or before a time, in microseconds since the epoch. If there
-         * is no such revision after the floor, returns the floor.
+         * Returns the last revision that was committed at or before {@code micros}, a time in microseconds since the
+         * epoch. If there is no such revision after the floor, returns the floor.
          */
         long revisionAt(long micros);
 

@@ -164,7 +164,7 @@ public final class CertificateReader {
         }
 
         /**
-         * Checks those rules of the format that {@link #parse} has not checked.
+         * Checks the rules of the format that {@link #parse} has not checked.
          *
          * @param now the time by the backend's clock
          * @param maxClockSkew how far {@code sent_at} may be ahead of {@code now}; zero for no limit

@@ -78,7 +78,7 @@ public final class SignatureDiagnosis {
      * Creates a search that uses the keys of a check, for a program without a keys file.
      *
      * @param check the check that decides whether a signature verifies
-     * @param others keys from elsewhere that may have been used instead
+     * @param others keys from elsewhere with which the certificate may have been signed instead
      */
     public SignatureDiagnosis(SignatureCheck check, List<NamedKey> others) {
         this(
@@ -104,9 +104,9 @@ public final class SignatureDiagnosis {
      * already found that no key in the file verifies the signature.
      *
      * @param algorithms the algorithms of all keys in the file, at least one
-     * @param ofShard keys that may sign for the shard of the certificate
+     * @param ofShard the keys in the file that are allowed to sign for the shard of the certificate
      * @param foreign the other keys in the file
-     * @param further keys from elsewhere that may have been used instead
+     * @param further keys from elsewhere with which the certificate may have been signed instead
      */
     public static SignatureDiagnosis ofKeysFile(
             List<SigningAlgorithm> algorithms, List<NamedKey> ofShard, List<NamedKey> foreign, List<NamedKey> further) {

@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param claimedDHat the claimed D̂, rounded to 9 decimals
  * @param recomputed the recomputed values; null if the certificate was rejected because D̂ could not be recomputed
- * @param reason the reason why the certificate was rejected or escalated; null if it was neither
+ * @param reason the reason why the certificate was rejected or escalated; null if the certificate was accepted without
+ *     escalation
  * @param policyHash the {@link Policy#hash} of the policy by which the certificate was decided
  */
 public record Verdict(

@@ -31,8 +31,8 @@ import java.util.random.RandomGenerator;
 /**
  * An append-only log that one process owns. {@link #append} may be called from any thread and never waits for the disk;
  * an append is on disk when {@link Append#forced} is called. The log has two threads: the writer, and the filler, which
- * writes zeros ahead of the writer and notices when another program moves the active segment. Neither thread may be
- * interrupted.
+ * writes zeros ahead of the writer and notices when another program moves the active segment. The two threads must not
+ * be interrupted.
  */
 public final class Log implements Closeable {
     private static final long WATCH_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -142,9 +142,9 @@ public final class Log implements Closeable {
     }
 
     /**
-     * If records were appended to the active segment, closes it and opens the next one, so that {@link Retention}
-     * covers every record that was forced before the call. The returned future completes on the writer's thread. The
-     * future fails if the disk fails or the lock is lost; it fails at once if the log is closed.
+     * If records were appended to the active segment, closes that segment and opens the next one, so that {@link
+     * Retention} covers every record that was forced before the call. The returned future completes on the writer's
+     * thread. The future fails if the disk fails or the lock is lost; it fails at once if the log is closed.
      */
     public CompletableFuture<Void> seal() {
         CompletableFuture<Void> sealed = commit.seal();
@@ -215,7 +215,7 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Lists the segments. The writer may open a segment meanwhile, so this method lists them again until the active
+     * Lists the segments. The writer may open a segment meanwhile, so this method repeats the listing until the active
      * segment stays the same.
      */
     private SegmentList segments() throws IOException {
@@ -275,7 +275,7 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Returns the ranges of records that are lost because segments before or between the existing ones are missing.
+     * Returns the ranges of records that are lost because segments before or between the existing segments are missing.
      * Reads the segment before each gap.
      *
      * @param begin the first sequence that should exist

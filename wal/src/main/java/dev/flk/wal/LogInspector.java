@@ -365,7 +365,7 @@ public final class LogInspector {
                 return scan.size() > header.previousEnd() + carriedBytes ? State.FAILED : State.COMPLETE;
             }
             if (header.previous().equals(SegmentNames.openedName(successor.name()))) {
-                // the successor replaced an empty segment; only the header of the empty one recorded the offset at
+                // the successor replaced an empty segment; only the header of the empty segment recorded the offset at
                 // which this segment was continued
                 return scan.size() > endBelow(header.next(), scan) ? State.FAILED : State.COMPLETE;
             }

@@ -24,10 +24,10 @@ import java.util.function.Function;
 import java.util.zip.GZIPOutputStream;
 
 /**
- * The retention of closed segments. It compresses them after a while and removes them, oldest first, when they are old
- * enough and all of their records are finished. It never removes unfinished records, the newest segment, or files that
- * were set aside. A segment that another program renamed is removed like the others, but never compressed. One thread,
- * which may run concurrently with the log's writer. A crash at any point loses nothing.
+ * The retention of closed segments. It compresses a closed segment after a while. It removes the oldest segment when
+ * the segment is old enough and all of its records are finished. It never removes unfinished records, the newest
+ * segment, or files that were set aside. A segment that another program renamed is removed like the others, but never
+ * compressed. One thread, which may run concurrently with the log's writer. A crash at any point loses nothing.
  */
 public final class Retention {
     private static final int CHUNK_BYTES = 256 * 1024;

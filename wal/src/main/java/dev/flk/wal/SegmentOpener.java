@@ -63,8 +63,8 @@ final class SegmentOpener {
      *
      * @param carried the records of the predecessor that the new segment repeats
      * @param name the name under which the predecessor was opened; "-" for the first segment
-     * @param end the offset in the predecessor at which the repeated records begin, or the end of the predecessor if
-     *     none are repeated
+     * @param end the offset in the predecessor at which the repeated records begin, or the end of the predecessor if no
+     *     records are repeated
      * @param id the id of the predecessor; "-" for the first segment
      * @param bare the predecessor's header if the predecessor has no appended records and may be replaced; else null
      */

@@ -185,7 +185,7 @@ public final class SegmentCursor implements Closeable {
         return counted(place.scan().toRecord(framed), offset);
     }
 
-    /** Counts a record; {@code offset} is where damage begins if records before this one are missing. */
+    /** Counts a record; {@code offset} is where damage begins if records before this record are missing. */
     private LogRecord counted(LogRecord record, long offset) {
         if (record.sequence() > expected) {
             damage = new Damage(scan.segment(), offset, expected, record.sequence() - 1);
@@ -228,11 +228,12 @@ public final class SegmentCursor implements Closeable {
     }
 
     /**
-     * Returns whether the records that are missing before the first displaced one were forced, so that their absence is
-     * damage and not a torn tail; true if none are missing. In the newest segment, either of two facts proves it. The
-     * first is a record of a later group: a group is written only after the previous one was forced, while the records
-     * of one group reach the disk in any order. The second is that a repair declared all of the missing records lost:
-     * the repair had evidence that they were forced, perhaps in files that have left the log since.
+     * Returns whether the records that are missing before the first displaced record were forced, so that their absence
+     * is damage and not a torn tail; true if none are missing. In the newest segment, either of two facts proves that
+     * they were forced. The first is a record of a later group: a group is written only after the previous one was
+     * forced, while the records of one group reach the disk in any order. The second is that a repair declared all of
+     * the missing records lost: the repair had evidence that they were forced, perhaps in files that have left the log
+     * since.
      */
     private boolean wasForced(long first) {
         return first == expected

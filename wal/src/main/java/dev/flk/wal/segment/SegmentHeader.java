@@ -168,7 +168,7 @@ public record SegmentHeader(
     /**
      * Parses a header record.
      *
-     * @throws IOException if another version wrote it, or a carried record is broken
+     * @throws IOException if another version wrote the header, or a carried record is broken
      */
     static SegmentHeader parse(Framed framed, SegmentBytes bytes, String segment) throws IOException {
         HeaderLines lines = new HeaderLines(framed.body(), segment);

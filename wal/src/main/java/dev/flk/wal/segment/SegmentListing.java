@@ -149,8 +149,8 @@ final class SegmentListing {
     }
 
     /**
-     * Separates the segments of this log from those of other logs, and chooses the most complete copy of each segment
-     * of this log. Throws if at least half of the segments are of other logs.
+     * Separates the segments of this log from the segments of other logs, and chooses the most complete copy of each
+     * segment of this log. Throws if at least half of the segments are of other logs.
      */
     private void sortOutForeign() throws IOException {
         List<List<Listed>> ours = new ArrayList<>();
@@ -297,7 +297,7 @@ final class SegmentListing {
     }
 
     /**
-     * Returns the log id of the segments; {@link SegmentHeader#NO_ID} if none of them has one. Throws if the segments
+     * Returns the log id of the segments; {@link SegmentHeader#NO_ID} if no segment has one. Throws if the segments
      * have different log ids.
      */
     private String commonId() throws IOException {
@@ -421,8 +421,8 @@ final class SegmentListing {
 
     /**
      * Returns the best of several files with the same header: a file whose own header is intact is preferred, then the
-     * file with the most complete records. The others may be partly compressed or truncated; a cursor reads from them
-     * what the returned file lacks.
+     * file with the most complete records. The others may be partly compressed or truncated; a cursor reads from the
+     * other files what the returned file lacks.
      */
     private Listed fullest(List<Listed> copies) throws IOException {
         Listed fullest = copies.get(0);
