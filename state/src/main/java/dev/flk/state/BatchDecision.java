@@ -41,8 +41,8 @@ final class BatchDecision {
      * @param elapsedMicros the elapsed time of the engine, by which answers expire; jumps of the wall clock do not
      *     affect it
      * @param rememberedMicros the time for which an answer is remembered
-     * @param selected reads the keys of a removal at the head of {@code existing}; the removal must be the only commit of
-     *     its batch. Throws TX_TOO_LARGE if the keys exceed the limits of a transaction
+     * @param selected reads the keys of a removal at the head of {@code existing}; the removal must be the only commit
+     *     of its batch. The function throws TX_TOO_LARGE if the keys exceed the limits of a transaction
      */
     BatchDecision(
             Existing existing,

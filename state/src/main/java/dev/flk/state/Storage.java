@@ -302,8 +302,8 @@ public interface Storage extends AutoCloseable {
     }
 
     /**
-     * A search in newest values, in SQL/JSON as Postgres understands it. The search has a path, a contained document, or
-     * both.
+     * A search in the newest values, in SQL/JSON as Postgres understands it. The search has a path, a contained
+     * document, or both.
      *
      * @param jsonPath a path that finds something in the value, or a predicate that is true of it; empty for none
      * @param contains a JSON document that the value contains; empty for none
