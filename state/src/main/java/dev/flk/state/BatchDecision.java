@@ -21,7 +21,7 @@ import java.util.function.Function;
  * The decision of one batch of commits. The decision checks the conditions of each commit, assigns versions and
  * revisions, and repeats remembered answers. Each commit sees the effects of the earlier commits. A decision has no
  * side effects, reads no clock and belongs to one thread. It takes effect only if the storage commits the batch; if the
- * storage rejects the batch, {@link Writer} may decide its commits again with new objects of this class.
+ * storage rejects the batch, {@link Writer} may decide the commits of the batch again with new objects of this class.
  */
 final class BatchDecision {
     private final Map<StateKey, Newest> newest;
@@ -41,8 +41,8 @@ final class BatchDecision {
      * @param elapsedMicros the elapsed time of the engine, by which answers expire; jumps of the wall clock do not
      *     affect it
      * @param rememberedMicros the time for which an answer is remembered
-     * @param selected reads the keys of a removal at the head of {@code existing}; the removal must be the only commit of
-     *     its batch. Throws TX_TOO_LARGE if the keys exceed the limits of a transaction
+     * @param selected reads the keys of a removal at the head of {@code existing}; the removal must be the only commit
+     *     of its batch. The function throws TX_TOO_LARGE if the keys exceed the limits of a transaction
      */
     BatchDecision(
             Existing existing,

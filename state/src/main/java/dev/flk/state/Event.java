@@ -9,9 +9,10 @@ import org.jspecify.annotations.Nullable;
  *
  * @param revision 1, 2, 3 … without gaps; the order of commits and of replay
  * @param committedAtMicros microseconds since the epoch; always later than the time of the previous revision
- * @param changes the changes in the order of the transaction, without those that a filter excludes or a trim has
+ * @param changes the changes in the order of the transaction, without the changes that a filter excludes or a trim has
  *     removed
- * @param operationsTotal the number of changes that the transaction made, including those missing in {@code changes}
+ * @param operationsTotal the number of changes that the transaction made, including the changes that are missing in
+ *     {@code changes}
  */
 public record Event(long revision, long committedAtMicros, List<Change> changes, int operationsTotal) {
     /** Creates an event with all its changes. */

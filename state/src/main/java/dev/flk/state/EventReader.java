@@ -8,9 +8,9 @@ import java.util.List;
 import java.util.function.Predicate;
 
 /**
- * Reads the events of one replay, page by page. If the replay selects one agent, the reader looks up the revisions that
- * changed this agent and reads only these. The reader reads all revisions of a range instead if the range is short or
- * if many of its revisions changed the agent.
+ * A reader of the events of one replay, page by page. If the replay selects one agent, the reader looks up the
+ * revisions that changed this agent and reads only their events. If a range of revisions is short, or many revisions in
+ * the range changed the agent, the reader reads all events of the range instead.
  *
  * <p>Used by one thread at a time.
  */
@@ -26,14 +26,13 @@ public final class EventReader {
     private final Limits limits;
 
     /**
-     * The limits that decide whether all revisions of a range are read, or only those of the agent.
-     *
+     * The limits that decide whether all revisions of a range are read, or only the revisions that changed the agent.
      *
      * @param shortRange the length, in revisions, up to which a range is read completely, without a look-up of the
      *     agent's revisions
      * @param revisionsAtOnce the maximum number of the agent's revisions that are looked up at once
-     * @param leastDistance the least average distance between the agent's revisions in a range; if the distance is
-     *     less, the range is read completely
+     * @param leastDistance the average distance between the agent's revisions in a range below which the range is read
+     *     completely
      */
     record Limits(int shortRange, int revisionsAtOnce, int leastDistance) {
         static final Limits DEFAULT = new Limits(1_000, 10_000, 4);
@@ -46,10 +45,10 @@ public final class EventReader {
     private long knownTo;
 
     /**
-     * @param namespace the namespace of the changes; empty for all
+     * @param namespace the namespace of the changes; empty for all namespaces
      * @param agentId the agent if {@code wanted} selects changes of only this agent; otherwise empty. Ignored if {@code
      *     namespace} is empty
-     * @param wanted selects changes
+     * @param wanted selects changes by their keys
      */
     EventReader(
             StateEngine engine,

@@ -28,7 +28,6 @@ public final class History {
     /**
      * A position in a history. A replay with the token begins after this position.
      *
-     *
      * @param committedAtMicros the commit time of the revision, which distinguishes the revision from another commit
      *     with the same number; null if the token is of version 0.1 and lacks the time
      */
@@ -55,8 +54,8 @@ public final class History {
      * A page of events.
      *
      * @param next the revision at which the next page begins
-     * @param lastAtMicros the commit time of the last revision read, in microseconds since the epoch; 0 if none was
-     *     read
+     * @param lastAtMicros the commit time of the last revision read, in microseconds since the epoch; 0 if no revision
+     *     was read
      */
     public record Events(List<Event> events, long next, long lastAtMicros) {}
 
@@ -69,9 +68,9 @@ public final class History {
      * @param namespace the namespace of the changes; empty for all namespaces, in which case trimmed changes are left
      *     out without an error
      * @param wanted selects changes
-     * @param maxBytes the maximum size of the events that are read, unless the first of them alone is larger; events
-     *     that are left out count as well
-     * @return one page; {@code next} of the last page is {@code to} or the revision after the newest
+     * @param maxBytes the maximum size of the events that are read, unless the first event alone is larger; events that
+     *     the filter leaves out count as well
+     * @return one page; {@code next} of the last page is {@code to} or, if that is lower, the revision after the newest
      * @throws StateException COMPACTED if {@code from} is no longer retained, or was trimmed in the given namespace;
      *     HISTORY_CHANGED if the history was replaced
      */
@@ -123,7 +122,7 @@ public final class History {
     /**
      * Calls {@code listener} once, as soon as a revision above {@code revision} is durable or the history was replaced.
      * The listener runs immediately on this thread, or later on any thread that learns of the revision, such as the
-     * writer's. The listener must not block.
+     * writer's thread. The listener must not block.
      *
      * @return a step that cancels the callback
      */
@@ -138,13 +137,13 @@ public final class History {
 
     /**
      * Returns the revision after which a replay with a token continues: the revision of the token, or the floor if
-     * revisions after the token are no longer retained and the replay selects no change in them.
+     * revisions after the token are no longer retained and the replay selects no change in these revisions.
      *
      * @param namespace the namespace; empty for all
      * @param agentId the agent; empty for all
      * @param wanted selects changes; the result must be the same for all keys of an agent
-     * @throws StateException HISTORY_CHANGED if the token belongs to another history or its revision does not exist;
-     *     COMPACTED if the replay selects a change in a revision that is no longer retained
+     * @throws StateException HISTORY_CHANGED if the token belongs to another history, or if its revision does not exist
+     *     or is another commit; COMPACTED if the replay selects a change in a revision that is no longer retained
      */
     public long resume(Token token, String namespace, String agentId, Predicate<StateKey> wanted) {
         Head head = requireHistory(token.historyId());
@@ -221,9 +220,10 @@ public final class History {
 
     /**
      * Returns the first revision of a replay that begins at a point in history. The same revision is the exclusive end
-     * of a replay up to this point. For a time, returns the first revision that was committed at or after the time, or
-     * the revision after the newest if there is no such revision. For now, returns the revision after the newest. For a
-     * number, returns the number, or 1 if the number is 0; the revision need not exist.
+     * of a replay up to this point. For an {@link At.Time}, returns the first revision that was committed at or after
+     * the time, or the revision after the newest if there is no such revision. For {@link At.Now}, returns the revision
+     * after the newest. For an {@link At.Revision}, returns the given number, or 1 if the number is 0; the revision
+     * need not exist.
      *
      * @throws StateException COMPACTED if events at or after a given time are no longer retained; INVALID for a
      *     negative revision
@@ -313,7 +313,6 @@ public final class History {
 
     /**
      * Returns a page of the values that existed at the floor; see {@link Storage.Reads#existing}.
-     *
      *
      * @param head a head that the caller has read; its floor is the revision of the values
      * @throws StateException COMPACTED if the floor has been raised since; HISTORY_CHANGED if the history was replaced

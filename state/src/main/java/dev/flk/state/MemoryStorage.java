@@ -27,7 +27,10 @@ public final class MemoryStorage implements Storage, Storage.Reads {
     private final TreeMap<Long, Event> events = new TreeMap<>();
     private final Map<RequestKey, Answered> answered = new HashMap<>();
     private final Map<String, Long> trimmed = new HashMap<>();
-    /** The newest revision of each agent's removed changes that {@link #isChanged} no longer finds in the versions. */
+    /**
+     * For each agent, the newest revision of the removed changes that {@link #isChanged} no longer finds in the
+     * versions.
+     */
     private final Map<Agent, Long> removed = new HashMap<>();
 
     private final Supplier<String> newHistoryId;

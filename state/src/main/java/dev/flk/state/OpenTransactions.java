@@ -93,7 +93,6 @@ final class OpenTransactions {
     /**
      * The end of a transaction.
      *
-     *
      * @param committed completes with the revision of the commit; null if the transaction was aborted or its history
      *     was replaced
      * @param historyId the id of the history that replaced the transaction's history; empty if the history was not
@@ -115,7 +114,6 @@ final class OpenTransactions {
 
     /**
      * Opens a transaction.
-     *
      *
      * @throws StateException INVALID for a timeout of 0 or less, or above the maximum; TOO_MANY_TX if the maximum
      *     number of transactions is open
@@ -165,7 +163,6 @@ final class OpenTransactions {
     /**
      * Ends a transaction that is about to be committed, and returns its staged operations.
      *
-     *
      * @param permit receives the operations; if it throws, the transaction is aborted and the exception is rethrown
      * @param answer completes with the result of the commit
      * @throws StateException if the transaction is no longer open
@@ -184,8 +181,8 @@ final class OpenTransactions {
     }
 
     /**
-     * Returns a future that completes with the revision of the transaction's commit; null unless this caller's commit
-     * is in progress.
+     * If a commit of the transaction by this caller is in progress, returns a future that completes with the revision
+     * of the commit. Otherwise returns null.
      */
     synchronized @Nullable CompletableFuture<Long> underWay(String caller, String txId) {
         End end = ends.get(txId);
@@ -196,7 +193,6 @@ final class OpenTransactions {
     /**
      * Aborts a transaction. Does nothing if the transaction was already aborted, has expired, or is unknown to this
      * instance.
-     *
      *
      * @throws StateException TX_COMMITTED if the transaction was committed; STORE_DOWN if the result of its commit is
      *     not known; HISTORY_CHANGED if the history was replaced after the transaction began

@@ -14,11 +14,12 @@ import org.jspecify.annotations.Nullable;
  * A transaction that is queued for commit.
  *
  * @param operations the operations; empty if {@code removal} replaces them
- * @param conditions checks that must hold, too; their versions are not part of the answer
- * @param removal the keys to delete, which are selected when the transaction is decided; null for none
+ * @param conditions additional checks that must hold; they add no versions to the answer
+ * @param removal the keys to delete, which are selected when the transaction is decided; null if the transaction is not
+ *     a removal
  * @param request the request under which the answer is remembered; null if the answer is not remembered
- * @param content a digest of the operations, or the id of a staged transaction; differs between transactions that have
- *     the same request
+ * @param content a text that differs between transactions that have the same request: a digest of the operations, the
+ *     id of a staged transaction, or the text of a removal; unused without a request
  * @param otherwise the error with which the commit is rejected, unless an answer to its request is remembered; null if
  *     the operations are to be decided instead
  * @param answer completes when the transaction is durable or rejected
@@ -35,7 +36,8 @@ record PendingCommit(
      * The deletion of all keys of an agent that begin with a prefix, in one commit.
      *
      * @param prefix the prefix; empty for all keys of the agent
-     * @param ifRevision the newest revision that may have written one of the keys; {@link #ANY_REVISION} for any
+     * @param ifRevision if one of the keys was written after this revision, the commit is rejected with
+     *     VERSION_CONFLICT; {@link #ANY_REVISION} for no such condition
      */
     record Removal(String namespace, String agentId, String prefix, long ifRevision) {
         static final long ANY_REVISION = -1;

@@ -15,10 +15,11 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The JSON Schemas of namespaces. A schema is a versioned key of the namespace {@code flk.schema}: the namespace that it
- * applies to is the agent, and {@code schema} is the key. A commit that writes to a namespace is valid by the schema that
- * is in force when it is decided, on any backend: the commit is checked against a known version of the schema, and
- * committed only if that version is still the newest. Safe for any thread.
+ * The JSON Schemas of namespaces. A schema is the value of a key in the namespace {@code flk.schema}: the agent of the
+ * key is the namespace to which the schema applies, and the name of the key is {@code schema}. The values that a commit
+ * writes to a namespace are valid by the schema that is in force when the commit is decided, on any backend: the commit
+ * is checked against a known version of the schema, and takes effect only if that version is still the newest. Safe for
+ * any thread.
  */
 public final class Schemas {
     /** The namespace of all schemas. */
@@ -34,7 +35,7 @@ public final class Schemas {
     private final Compiler compiler;
     private final Map<String, InForce> known = new ConcurrentHashMap<>();
 
-    /** Compiles schemas. */
+    /** A compiler of schemas. */
     public interface Compiler {
         /**
          * Compiles a schema.
@@ -44,7 +45,7 @@ public final class Schemas {
         Compiled compile(String json);
     }
 
-    /** A schema. Safe for any thread. */
+    /** A compiled schema. Safe for any thread. */
     public interface Compiled {
         /** Returns the first violation by a JSON value; empty if the value is valid. */
         Optional<Violation> violation(String json);
@@ -67,9 +68,9 @@ public final class Schemas {
     public record Violating(StateKey key, long version, Violation violation) {}
 
     /**
-     * A part of a check of existing values.
+     * The result of one part of a check of existing values.
      *
-     * @param next the last key that was checked; null after the last part
+     * @param next the last key that was checked, after which the next part continues; null if no key was left to check
      */
     public record Checked(
             List<Violating> violating,
@@ -158,7 +159,7 @@ public final class Schemas {
                 .filter(version -> !version.isDeleted());
     }
 
-    /** Forgets the schemas of a transaction that have changed meanwhile. */
+    /** Forgets the known schemas of the namespaces of these operations, because one of the schemas has changed. */
     void forget(List<Operation> operations) {
         new TreeSet<>(operations.stream()
                         .map(operation -> operation.key().namespace())
@@ -166,7 +167,7 @@ public final class Schemas {
                 .forEach(known::remove);
     }
 
-    /** Returns the schema of a namespace; empty if it has none. */
+    /** Returns the schema of a namespace; empty if the namespace has none. */
     public Optional<Version> get(String namespace) {
         StateKey.requireNamespace(namespace);
         engine.requireUp();
@@ -174,8 +175,8 @@ public final class Schemas {
     }
 
     /**
-     * Returns the operation that sets the schema of a namespace. It applies to later writes; {@link #check(String,
-     * String, StateKey)} finds existing values that violate it.
+     * Returns the operation that sets the schema of a namespace. The schema applies to later writes; {@link
+     * #check(String, String, StateKey)} finds existing values that violate the schema.
      *
      * @throws StateException INVALID if the text is not a JSON Schema
      */
@@ -200,10 +201,10 @@ public final class Schemas {
     }
 
     /**
-     * Checks the newest values of a namespace, some thousand at a time.
+     * Checks one page of the newest values of a namespace, at most {@link StateEngine#MAX_PAGE} values.
      *
-     * @param json the schema; empty for the one in force
-     * @param after the last key that the part before has checked; null for the first part
+     * @param json the schema; empty for the schema in force
+     * @param after {@link Checked#next} of the previous part; null for the first part
      * @throws StateException INVALID if the text is not a JSON Schema, or is empty and the namespace has no schema
      */
     public Checked check(String namespace, String json, @Nullable StateKey after) {

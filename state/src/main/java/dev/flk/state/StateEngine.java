@@ -47,7 +47,7 @@ public final class StateEngine implements AutoCloseable {
     public static final int MAX_PAGE = 1_000;
 
     private static final int MAX_OPERATIONS = 10_000;
-    /** The number of times that a transaction is checked against schemas that change meanwhile. */
+    /** The maximum number of times that a transaction is checked if schemas change meanwhile. */
     private static final int MOST_SCHEMA_CHECKS = 10;
 
     private static final long MAX_TRANSACTION_BYTES = 3L << 20;
@@ -86,8 +86,8 @@ public final class StateEngine implements AutoCloseable {
      * @param maxValueBytes the maximum size of a value in UTF-8
      * @param txTimeout the maximum and default timeout of a transaction
      * @param maxOpenTx the maximum number of open transactions
-     * @param maxStagedBytes the maximum size of all open transactions together, and also, counted separately, of all
-     *     queued commits together
+     * @param maxStagedBytes the maximum size of all open transactions together; the same maximum applies separately to
+     *     all queued commits together
      * @param minFreeBytes the free disk space below which nothing is committed
      */
     public record Settings(
@@ -168,7 +168,6 @@ public final class StateEngine implements AutoCloseable {
     /**
      * Starts the engine, which opens the storage on the writer's thread. Until the first attempt is over, calls are
      * rejected with STARTING.
-     *
      *
      * @return a stage that completes after the first attempt to open the storage; if the attempt failed, {@link
      *     #problem} has the error
@@ -296,14 +295,14 @@ public final class StateEngine implements AutoCloseable {
         return Optional.ofNullable(missing);
     }
 
-    /** Returns how often answered commits were found missing. */
+    /** Returns the number of times that answered commits were found to be missing, or possibly missing. */
     public long timesMissing() {
         return timesMissing.get();
     }
 
     /**
      * Returns the error with which commits are rejected because the disk is nearly full; empty if there is enough
-     * space. Reads work in any case.
+     * space. Reads still work.
      */
     public Optional<StateException> full() {
         return full(1);
@@ -323,12 +322,12 @@ public final class StateEngine implements AutoCloseable {
         }
     }
 
-    /** Returns the reads of values and lists. */
+    /** Returns the object that reads values and lists. */
     public StateReads reads() {
         return reads;
     }
 
-    /** Returns the access to events: replay, points in history, and the removal of old events. */
+    /** Returns the object for access to events: replay, points in history, and the removal of old events. */
     public History history() {
         return history;
     }
@@ -360,7 +359,9 @@ public final class StateEngine implements AutoCloseable {
         return new Operation.Write(key, ValueText.compact(json, settings.maxValueBytes()), ifVersion);
     }
 
-    /** Adds an operation to an open transaction. Writes are created by {@link #write}. */
+    /**
+     * Adds an operation to an open transaction. An {@link Operation.Write} must have been created by {@link #write}.
+     */
     public void stage(String caller, String txId, Operation operation) {
         requireUp();
         transactions.stage(caller, txId, operation);
@@ -378,8 +379,6 @@ public final class StateEngine implements AutoCloseable {
     /**
      * Commits the staged operations like {@link #commit(String, String, String)}, but only if {@code permit} accepts
      * them.
-     *
-     *
      *
      * @param permit receives the operations; throws an exception to refuse them, which aborts the transaction
      */
@@ -451,7 +450,8 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Commits the operations as a transaction of their own, all or none. Writes are created by {@link #write}.
+     * Commits the operations as a transaction of their own, all or none. An {@link Operation.Write} must have been
+     * created by {@link #write}.
      *
      * @param requestId the id of the request; empty if the caller gave none
      */
@@ -470,13 +470,13 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Deletes all keys of an agent that begin with a prefix, in one commit: no key that is written concurrently remains
-     * or is deleted by mistake, because the keys are selected when the commit is decided. The versions of the answer are
-     * those of the deletions.
+     * Deletes all keys of an agent that begin with a prefix, in one commit. The keys are selected when the commit is
+     * decided, so that the commit deletes exactly the keys that exist at that moment. The answer contains the versions
+     * of the deletions.
      *
      * @param prefix the prefix; empty for all keys of the agent
-     * @param ifRevision the newest revision that may have written one of the keys, or else the commit is rejected with
-     *     VERSION_CONFLICT; empty for any
+     * @param ifRevision if one of the keys was written after this revision, the commit is rejected with
+     *     VERSION_CONFLICT; empty for no such condition
      * @param requestId as for {@link #apply}
      */
     public CompletionStage<Committed> remove(

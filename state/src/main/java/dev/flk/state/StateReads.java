@@ -47,7 +47,6 @@ public final class StateReads {
     /**
      * Reads keys at one revision.
      *
-     *
      * @throws StateException INVALID for too many keys, or values that are too large together; COMPACTED if the state
      *     at {@code at} is no longer retained; HISTORY_CHANGED if the revision does not exist
      */
@@ -105,7 +104,6 @@ public final class StateReads {
     /**
      * Returns the versions of a key, newest first.
      *
-     *
      * @param below the upper bound of the version numbers, exclusive
      * @param limit 1 to {@link StateEngine#MAX_PAGE}
      */
@@ -115,7 +113,7 @@ public final class StateReads {
                 reads -> reads.history(key, below, Math.min(limit, StateEngine.MAX_PAGE), StateEngine.MAX_PAGE_BYTES));
     }
 
-    /** Returns the keys of an agent that exist at a point in history, in the order of their names. */
+    /** Returns a page of the keys of an agent that exist at a point in history, in the order of their names. */
     public Page<KeyAt> keys(String namespace, String agentId, String prefix, @Nullable String after, At at, int limit) {
         StateKey.requireNamespace(namespace);
         StateKey.requireAgentId(agentId);
@@ -161,7 +159,7 @@ public final class StateReads {
         }
     }
 
-    /** Returns the agents of a namespace that have keys, in order. */
+    /** Returns a page of the agents of a namespace that have keys, in order. */
     public Page<String> agents(String namespace, String prefix, @Nullable String after, int limit) {
         StateKey.requireNamespace(namespace);
         requireText(prefix, after);
@@ -169,7 +167,7 @@ public final class StateReads {
         return engine.reading(reads -> reads.agents(namespace, prefix, after, Math.min(limit, StateEngine.MAX_PAGE)));
     }
 
-    /** Returns the namespaces that have keys, in order. */
+    /** Returns a page of the namespaces that have keys, in order. */
     public Page<String> namespaces(String prefix, @Nullable String after, int limit) {
         requireText(prefix, after);
         engine.requireUp();
@@ -177,7 +175,7 @@ public final class StateReads {
     }
 
     /**
-     * Returns keys whose newest value matches a search; see {@link Storage.Reads#find}.
+     * Returns a page of the keys whose newest value matches a search; see {@link Storage.Reads#find}.
      *
      * @param agentId the agent; empty for all agents
      */

@@ -21,7 +21,8 @@ import org.jspecify.annotations.Nullable;
  */
 public interface Storage extends AutoCloseable {
     /**
-     * Opens the storage, or reopens it after a failure. Does nothing if the storage is open. This call may take long.
+     * Opens the storage, or reopens it after a failure. Does nothing if the storage is open. This call may take a long
+     * time.
      *
      * @throws StateException STORE_DOWN, with the problem and what to do
      */
@@ -87,7 +88,7 @@ public interface Storage extends AutoCloseable {
         Page<String> namespaces(String prefix, @Nullable String after, int limit);
 
         /**
-         * Returns the keys of a namespace whose newest value matches a search, with these values.
+         * Returns a page of a namespace's keys whose newest value matches a search, each key with this value.
          *
          * @param agentId the agent; empty for all agents
          * @param after {@link Page#next} of the previous page; null for the first page
@@ -107,8 +108,9 @@ public interface Storage extends AutoCloseable {
         List<Event> events(long from, long maxBytes);
 
         /**
-         * Returns the revisions of a range that changed an agent, in order; at most the first {@code limit} of them.
-         * The cost depends on the number of versions that the agent has, not on the length of the history.
+         * Returns the revisions of a range that changed an agent, in order; if there are more than {@code limit}, only
+         * the first {@code limit}. The cost depends on the number of versions that the agent has, not on the length of
+         * the history.
          *
          * @param from the first revision; must be above the floor
          * @param to the end of the range, exclusive
@@ -117,7 +119,7 @@ public interface Storage extends AutoCloseable {
 
         /**
          * Returns the events of the given revisions. An event has at least the changes of the given agent; its other
-         * changes may be left out. The list ends before a revision that a concurrent removal has deleted.
+         * changes may be left out. The list ends before the first revision that a concurrent removal has deleted.
          *
          * @param revisions revisions that changed the agent, in order; must be above the floor
          * @param maxBytes as for {@link #events(long, long)}
@@ -140,8 +142,8 @@ public interface Storage extends AutoCloseable {
         }
 
         /**
-         * Returns the last revision that was committed at or before a time, in microseconds since the epoch. If there
-         * is no such revision after the floor, returns the floor.
+         * Returns the last revision that was committed at or before {@code micros}, a time in microseconds since the
+         * epoch. If there is no such revision after the floor, returns the floor.
          */
         long revisionAt(long micros);
 
@@ -190,7 +192,6 @@ public interface Storage extends AutoCloseable {
     /**
      * Copies the durable state while commits continue.
      *
-     *
      * @return the directory of the copy, which can replace the storage's directory
      * @throws StateException UNIMPLEMENTED if this storage can't make backups
      */
@@ -203,7 +204,7 @@ public interface Storage extends AutoCloseable {
      * Fills an empty storage with events from a dump, under a new history id. An interrupted restore may leave a
      * storage that can't be opened.
      *
-     * @param floor the revision up to which the history was compacted; 0 if it was not
+     * @param floor the revision up to which the history was compacted; 0 if it was never compacted
      * @param floorAtMicros the time of the floor's commit
      * @param events first the events at or before {@code floor}, in any order and with only the values that existed at
      *     the floor; then all later events, in order and without gaps
@@ -228,8 +229,8 @@ public interface Storage extends AutoCloseable {
     /**
      * Returns the elapsed time at which the last remembered answer expires; 0 if there is no answer. A new process
      * begins its elapsed time according to this value and thus continues the elapsed time of the previous process,
-     * regardless of the wall clock. A storage that several processes share returns 0, because they have only the wall
-     * clock in common.
+     * regardless of the wall clock. A storage that several processes share returns 0, because the processes have only
+     * the wall clock in common.
      */
     default long lastExpiryMicros() {
         return 0;
@@ -249,8 +250,8 @@ public interface Storage extends AutoCloseable {
      *
      * @param revision the newest revision; 0 if nothing was committed
      * @param committedAtMicros the time of the newest revision
-     * @param floor the revision up to which history was compacted; 0 if it was not. Reads work at this revision and
-     *     later, replays from the next revision on
+     * @param floor the revision up to which history was compacted; 0 if it was never compacted. Reads work at this
+     *     revision and later, replays from the next revision on
      * @param floorAtMicros the time of the floor's commit
      */
     record Head(String historyId, long revision, long committedAtMicros, long floor, long floorAtMicros) {
@@ -268,7 +269,6 @@ public interface Storage extends AutoCloseable {
     /**
      * The identity of a request whose answer can be repeated.
      *
-     *
      * @param requestId an id that is unique among the requests of {@code caller}
      */
     record RequestKey(String caller, String requestId) {}
@@ -276,9 +276,8 @@ public interface Storage extends AutoCloseable {
     /**
      * The remembered answer to a request.
      *
-     *
-     * @param content a digest of the operations, or the id of a staged transaction; differs between transactions that
-     *     have the same request
+     * @param content a text that differs between transactions that have the same request: a digest of the operations,
+     *     the id of a staged transaction, or the text of a removal
      * @param expiresAtMicros the expiry in elapsed time of the engine, see {@link #lastExpiryMicros}
      */
     record Answered(String content, Committed committed, long expiresAtMicros) {}
@@ -290,7 +289,7 @@ public interface Storage extends AutoCloseable {
     }
 
     /**
-     * The state on which a batch is decided. The maps have no entries for keys without versions and requests without
+     * The state on which a batch is decided. The maps have no entries for keys without versions or for requests without
      * answers.
      */
     record Existing(Head head, Map<StateKey, Newest> newest, Map<RequestKey, Answered> answered) {}
@@ -303,8 +302,8 @@ public interface Storage extends AutoCloseable {
     }
 
     /**
-     * A search in newest values, in SQL/JSON as Postgres understands it. The search has a path, a contained document, or
-     * both.
+     * A search in the newest values, in SQL/JSON as Postgres understands it. The search has a path, a contained
+     * document, or both.
      *
      * @param jsonPath a path that finds something in the value, or a predicate that is true of it; empty for none
      * @param contains a JSON document that the value contains; empty for none

@@ -27,8 +27,7 @@ final class ValueText {
     /**
      * Returns the value without white space between its tokens.
      *
-     *
-     * @throws StateException INVALID if {@code json} is not valid, is nested too deep or has too long a number;
+     * @throws StateException INVALID if {@code json} is not valid, is nested too deeply or has too long a number;
      *     VALUE_TOO_LARGE if {@code json}, with its white space, is longer than {@code maxBytes} in UTF-8
      */
     static String compact(String json, int maxBytes) {

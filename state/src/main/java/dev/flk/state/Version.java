@@ -6,7 +6,6 @@ import org.jspecify.annotations.Nullable;
 /**
  * A version of a key.
  *
- *
  * @param version the number of this version of the key: 1, 2, 3 …; deletions are counted as well
  * @param revision the revision that created this version
  * @param committedAtMicros microseconds since the epoch

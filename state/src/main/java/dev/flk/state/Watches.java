@@ -54,14 +54,14 @@ final class Watches {
         return published.historyId();
     }
 
-    /** Announces that everything up to this revision of the history that was published last is durable. */
+    /** Announces that, in the history that was published last, everything up to this revision is durable. */
     void publish(long revision) {
         publish(historyId(), revision);
     }
 
     /**
-     * Announces that everything up to this revision of this history is durable. Returns the id of the history that was
-     * published before; empty if there is none.
+     * Announces that, in this history, everything up to this revision is durable. Returns the id of the history that
+     * was published before; empty if there is none.
      */
     String publish(String historyId, long revision) {
         Published before;

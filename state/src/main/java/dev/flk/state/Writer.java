@@ -43,7 +43,7 @@ final class Writer {
     private long queueBytes;
     private boolean isClosed;
 
-    /** A listener that is called for each batch, on the writer's thread and before the callers are answered. */
+    /** A listener that is called on the writer's thread, before the callers of a batch are answered. */
     interface Listener {
         /** Records that a batch is durable. */
         void committed(Head head);
@@ -57,7 +57,7 @@ final class Writer {
      *
      * @param clock the clock for the times of commits
      * @param elapsedMicros a supplier of the elapsed time, which decides whether a remembered answer has expired
-     * @param limits the limits of a removal, which are those of a transaction
+     * @param limits the limits of a transaction, which apply to a removal as well
      */
     Writer(
             Storage storage,
@@ -135,8 +135,8 @@ final class Writer {
     }
 
     /**
-     * Waits for work, and returns either a single step, a single removal or the commits of one batch. Returns an empty list once the
-     * writer is closed and the queue is empty.
+     * Waits for work. Returns a single step, a single removal, or the commits of one batch. Returns an empty list once
+     * the writer is closed and the queue is empty.
      */
     private List<Object> take() {
         lock.lock();

@@ -5,10 +5,11 @@ import java.nio.charset.StandardCharsets;
 
 /**
  * The eight fields that a signature covers, and their canonical form. The signature covers the four reals rounded to 9
- * decimals, so this record rounds them and never exposes the original values. The reader checks all other rules.
+ * decimals, so this record rounds them and never exposes the original values. The reader of certificates checks the
+ * other rules.
  *
- *
- * @param epoch the epoch as sent; may be negative, in which case the reader rejects the certificate later
+ * @param epoch the epoch as sent; may be negative, in which case the reader of certificates rejects the certificate
+ *     later
  * @param dHat the claimed D̂
  * @param cohStar the claimed coh★
  */

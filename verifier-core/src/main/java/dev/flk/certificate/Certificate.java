@@ -19,11 +19,11 @@ import org.jspecify.annotations.Nullable;
  *     {@link Long#MAX_VALUE}
  * @param sentAt the time of sending by the agent's clock; does not affect the verdict
  * @param scales 0 to 64 distinct scales, each at least 1, in the order of the certificate
- * @param counts N_j by scale; the keys are spelled as in the certificate, and some may not be in {@code scales}
+ * @param counts N_j by scale; the keys are spelled as in the certificate, and need not all be in {@code scales}
  * @param vStar the elements of {@code v_star}; null if the field is missing
  * @param regime the claimed regime
  * @param signedDigest the SHA-256 of the canonical form that is signed, 64 hex digits
- * @param contentDigest the digest that distinguishes this content from any other under the same id
+ * @param contentDigest the digest that distinguishes this content from any other content under the same id
  */
 public record Certificate(
         PcsId id,

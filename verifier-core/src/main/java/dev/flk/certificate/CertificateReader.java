@@ -18,7 +18,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The step that parses a certificate. The step makes sure that the whole body is well-formed JSON and that the signed
+ * A reader that parses a certificate. The reader makes sure that the whole body is well-formed JSON and that the signed
  * fields are present with the right types. The caller then checks the signature, and only then the other rules of the
  * format with {@link ParsedCertificate#check}.
  *
@@ -164,7 +164,7 @@ public final class CertificateReader {
         }
 
         /**
-         * Checks those rules of the format that {@link #parse} has not checked.
+         * Checks the rules of the format that {@link #parse} has not checked.
          *
          * @param now the time by the backend's clock
          * @param maxClockSkew how far {@code sent_at} may be ahead of {@code now}; zero for no limit

@@ -12,9 +12,9 @@ import java.util.List;
 
 /**
  * The digest by which two bodies under one id are compared: the SHA-256 of a certificate's content, in a form in which
- * key order, white space, escaping and the spelling of known numbers do not matter. The content is everything except
- * {@code attempt}, {@code sent_at}, {@code sig} and {@code ft}. The digests are stored, so the form of the preimage is
- * fixed. A preimage has three lines in UTF-8, each ended by a line feed:
+ * key order, white space, escaping and the spelling of numbers in known fields do not matter. The content is everything
+ * except {@code attempt}, {@code sent_at}, {@code sig} and {@code ft}. The digests are stored, so the form of the
+ * preimage is fixed. A preimage has three lines in UTF-8, each ended by a line feed:
  *
  * <table>
  * <caption>Preimage</caption>

@@ -86,7 +86,9 @@ enum Field {
             return byField != null && byField.containsKey(field);
         }
 
-        /** Adds the problems in {@code others}, except those of fields that already have a problem here. */
+        /**
+         * Adds the problems in {@code others}, except problems of fields that already have a problem in this object.
+         */
         void addAll(Problems others) {
             if (others.byField != null) {
                 others.byField.forEach(this::addVerbatim);

@@ -225,7 +225,7 @@ final class UnsignedFields {
         });
     }
 
-    /** Adds the problems of these fields to {@code found}, except those that {@link #vStar} finds. */
+    /** Adds the problems of these fields to {@code found}, except the problems that {@link #vStar} finds. */
     void addProblemsTo(Problems found) {
         found.addAll(problems);
     }
@@ -307,7 +307,7 @@ final class UnsignedFields {
         faultTolerance = new FaultTolerance(outboxSeq, degraded, fallbacks, clockSkewMillis, window);
     }
 
-    /** Returns the value as a time; empty if the value is not a time. Such a value breaks no rule. */
+    /** Returns the value as a time; empty if the value is not a time. A value that is not a time breaks no rule. */
     private static Optional<Instant> ftTime(JsonText in) throws MalformedCertificate {
         return in.token() == JsonToken.VALUE_STRING ? Rfc3339.parse(in.text()) : Optional.empty();
     }

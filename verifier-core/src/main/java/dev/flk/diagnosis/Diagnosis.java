@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The result of examining a signature.
  *
- * @param keyId the id of the key that made the signature; null if it is not known
+ * @param keyId the id of the key that made the signature; null if the key is not known
  * @param keyName the name under which that key was given; null if signatures are checked with the key, or no key is
  *     known
  * @param differences if the signature is explained, all mistakes of the signer; otherwise the possible causes that
@@ -27,7 +27,7 @@ public record Diagnosis(
         @Nullable String shouldBeSigned,
         @Nullable String wasSigned,
         @Nullable String hint) {
-    /** The number of bytes of a signed text that {@link #text} shows; the record holds the complete text. */
+    /** The maximum number of bytes of a signed text that {@link #text} shows; the record holds the complete text. */
     private static final int MAX_SHOWN_BYTES = 2_048;
 
     /** The kind of result. */
@@ -42,7 +42,7 @@ public record Diagnosis(
         UNREADABLE("signature bad: sig is not a signature"),
         /** The mistakes of the signer were found. */
         EXPLAINED("signature bad, and the mistake was found"),
-        /** The length of the signature is that of an algorithm for which there is no key. */
+        /** The signature is as long as the signatures of an algorithm for which there is no key. */
         OTHER_ALGORITHM("signature bad: it was made with another algorithm"),
         /**
          * No known mistake explains the signature: either another key made it, or the certificate was changed after
@@ -92,7 +92,8 @@ public record Diagnosis(
 
     /**
      * Returns the result for people, in lines that are not wrapped yet. A tab separates a label from its text. A text
-     * that was or should be signed has no-break spaces in place of spaces, because its line must not be broken there.
+     * that was or should be signed has no-break spaces in place of spaces, because the line must not be broken at these
+     * spaces.
      */
     public String text() {
         String heading = verdict.heading + (verdict == Verdict.GOOD ? ", key " + keyId : "") + "\n";

@@ -35,7 +35,8 @@ public final class KeyRing {
      *
      * @param name the file's name, for people
      * @param text the complete text of the file
-     * @param settings the same text parsed as {@code NAME=value} lines; settings that are not keys are ignored
+     * @param settings the same text parsed as {@code NAME=value} lines; settings other than keys and {@code
+     *     PCS_SIGN_ALG} are ignored
      * @throws IllegalArgumentException if the file has no key, or an invalid one
      */
     public static KeyRing of(String name, String text, Map<String, String> settings) {

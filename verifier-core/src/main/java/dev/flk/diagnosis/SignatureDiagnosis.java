@@ -28,9 +28,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A search for the mistakes that a signer made, if a signature does not verify. The search tries each of the fifteen
- * {@link Mistake}s, every pair of them, and all combinations of the mistakes that change the signed text. The number of
- * keys is limited by {@link #MAX_KEYS}. A search takes up to two seconds. Searches never run on the request path, where
- * clients could use them for denial of service.
+ * {@link Mistake}s, every pair of mistakes, and all combinations of the mistakes that change the signed text. The
+ * number of keys is limited by {@link #MAX_KEYS}. A search takes up to two seconds. Searches never run on the request
+ * path, where clients could use them for denial of service.
  */
 public final class SignatureDiagnosis {
     /**
@@ -77,9 +77,8 @@ public final class SignatureDiagnosis {
     /**
      * Creates a search that uses the keys of a check, for a program without a keys file.
      *
-     *
      * @param check the check that decides whether a signature verifies
-     * @param others keys from elsewhere that may have been used instead
+     * @param others keys from elsewhere with which the certificate may have been signed instead
      */
     public SignatureDiagnosis(SignatureCheck check, List<NamedKey> others) {
         this(
@@ -105,9 +104,9 @@ public final class SignatureDiagnosis {
      * already found that no key in the file verifies the signature.
      *
      * @param algorithms the algorithms of all keys in the file, at least one
-     * @param ofShard keys that may sign for the shard of the certificate
+     * @param ofShard the keys in the file that are allowed to sign for the shard of the certificate
      * @param foreign the other keys in the file
-     * @param further keys from elsewhere that may have been used instead
+     * @param further keys from elsewhere with which the certificate may have been signed instead
      */
     public static SignatureDiagnosis ofKeysFile(
             List<SigningAlgorithm> algorithms, List<NamedKey> ofShard, List<NamedKey> foreign, List<NamedKey> further) {
@@ -192,9 +191,9 @@ public final class SignatureDiagnosis {
     }
 
     /**
-     * Returns the diagnosis of a signature that no combination of mistakes explains. If the length of the signature is
-     * that of an unexpected algorithm, the diagnosis says so; otherwise, it says that another key made the signature or
-     * the certificate was changed.
+     * Returns the diagnosis of a signature that no combination of mistakes explains. If the signature is as long as the
+     * signatures of an unexpected algorithm, the diagnosis says so. Otherwise, the diagnosis says that another key made
+     * the signature or the certificate was changed.
      */
     private Diagnosis unexplained(byte[] canonical, List<byte[]> strict) {
         for (byte[] signature : strict) {

@@ -12,7 +12,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 
-/** The text that a signer with certain mistakes signs instead of the canonical form. */
+/** The text that a signer who makes certain mistakes signs instead of the canonical form. */
 final class SignedText {
     private static final Set<String> SIGNED =
             Set.of("pcs_id", "shard_id", "epoch", "coh_star", "D_hat", "r", "budget", "merkle_root");

@@ -33,7 +33,7 @@ public final class Ed25519Signer implements Signer {
     }
 
     /**
-     * Reads a seed from configuration.
+     * Creates a signer from a configured seed.
      *
      * @throws IllegalArgumentException unless {@code seed} is the padded standard base64 of 32 bytes
      */

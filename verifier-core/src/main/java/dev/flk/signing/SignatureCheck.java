@@ -37,8 +37,7 @@ public final class SignatureCheck {
     }
 
     /**
-     * Returns a check of HMAC-SHA256 signatures by any of the secrets.
-     *
+     * Returns a check that accepts HMAC-SHA256 signatures made with any of the secrets.
      *
      * @throws IllegalArgumentException if the list is empty or contains an empty secret
      */
@@ -48,9 +47,9 @@ public final class SignatureCheck {
     }
 
     /**
-     * Returns a check of Ed25519 signatures over the SHA-256 digest by any of the keys.
+     * Returns a check that accepts Ed25519 signatures over the SHA-256 digest, made with any of the keys.
      *
-     * @param publicKeysBase64 32 raw bytes each, in padded standard base64
+     * @param publicKeysBase64 the public keys, each 32 raw bytes in padded standard base64
      * @throws IllegalArgumentException if the list is empty or contains an invalid key
      */
     public static SignatureCheck ed25519(List<String> publicKeysBase64) {
@@ -79,8 +78,6 @@ public final class SignatureCheck {
     /**
      * Returns the id of the key that made this signature, or {@link KeyId#NONE} if signatures are not checked. Returns
      * empty if none of the keys made the signature; the certificate must then be rejected.
-     *
-     *
      *
      * @param sig the signature in padded base64 with the standard alphabet; null and any other text match no key
      */

@@ -59,7 +59,7 @@ public sealed interface Step {
             return certificate.scales();
         }
 
-        /** Returns N_j of {@code scale}; null if the certificate has no count for it. */
+        /** Returns N_j of {@code scale}; null if the certificate has no count for this scale. */
         public @Nullable Long count(int scale) {
             return certificate.counts().get(Integer.toString(scale));
         }
@@ -194,7 +194,7 @@ public sealed interface Step {
         }
     }
 
-    /** The rule that the claimed regime is the one that follows from the recomputed D̂ and the claimed coh★. */
+    /** The rule that the claimed regime is the regime that follows from the recomputed D̂ and the claimed coh★. */
     record RegimeMatch(Regime claimed, Regime expected, double dHat, double cohStar) implements Step {
         @Override
         public Rule rule() {

@@ -51,7 +51,7 @@ public final class Verifier {
         return new Verdict(certificate.id(), certificate.signed().dHat(), kind, recomputed, reason, policyHash);
     }
 
-    /** Returns the verdict and every step with its values, including the steps after the one that objected. */
+    /** Returns the verdict and every step with its values, including the steps after the first step that objected. */
     public Explanation explain(Certificate certificate) {
         List<Step> steps = new ArrayList<>();
         Step.Recomputation recomputation = new Step.Recomputation(certificate);
@@ -100,8 +100,8 @@ public final class Verifier {
     /**
      * The derivation of a verdict.
      *
-     * @param steps the steps in the order in which they are tried, including those after the step that determined the
-     *     reason; only the first step if D̂ could not be recomputed
+     * @param steps the steps in the order in which they are tried, including the steps after the step that determined
+     *     the reason; only the first step if D̂ could not be recomputed
      */
     public record Explanation(List<Step> steps, Verdict verdict) {
         public Explanation {

@@ -10,7 +10,10 @@ import java.util.List;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
-/** The queue of appends for the writer, bounded in bytes. Any thread may offer; only the writer takes. */
+/**
+ * The queue of appends for the writer, bounded in bytes. Any thread may call {@link #offer}; only the writer calls
+ * {@link #take} and {@link #await}.
+ */
 final class AppendQueue {
     private final long maxQueuedBytes;
     private final ReentrantLock lock = new ReentrantLock();
@@ -25,8 +28,8 @@ final class AppendQueue {
     }
 
     /**
-     * Adds an append; returns false if the queue is closed, or would exceed its bound. An empty queue accepts an append
-     * that is larger than the bound.
+     * Adds an append. Returns false if the queue is closed, or if the append would make the queue exceed its bound. An
+     * empty queue accepts an append that is larger than the bound.
      *
      * @throws IllegalArgumentException if the append has no entries, or too many bytes for one fsync
      */
@@ -78,7 +81,7 @@ final class AppendQueue {
     }
 
     /**
-     * Blocks until something is queued, {@link #nudge} is called or the queue is closed; returns false once the queue
+     * Blocks until an append is queued, {@link #nudge} is called or the queue is closed; returns false once the queue
      * is closed and empty.
      */
     boolean await() {
@@ -129,7 +132,7 @@ final class AppendQueue {
         }
     }
 
-    /** Rejects further appends; those that are queued can still be taken. */
+    /** Makes the queue reject further appends. Appends that are already queued can still be taken. */
     void close() {
         lock.lock();
         try {

@@ -27,20 +27,21 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The writer of a log. Each step takes the queued appends, up to the maximum size of a group, writes them at once,
+ * The writer of a log. Each step takes the queued appends, up to the maximum size of a group, writes them together,
  * forces the file once and completes the appends. There is no timer: a single append waits for one fsync, and a
- * thousand appends share one. One thread (or a simulation) calls {@link #step}; the other threads use {@link
- * AppendQueue}.
+ * thousand appends share one. One thread (or a simulation) calls {@link #step}; other threads pass appends to it
+ * through the {@link AppendQueue}.
  *
- * <p>If a write or an fsync fails, the whole group fails, and its sequences are used again. Nothing more is written to
- * that segment, because a failed fsync leaves unknown content on the disk. The next segment is opened at once; its
- * header records where the old segment ends, before the failed group, and repeats the acknowledged records whose disk
- * block the failed write may have damaged ({@code UnprovenTail} in {@link Recovery}). Every append fails until a
- * segment can be opened.
+ * <p>If a write or an fsync fails, the whole group fails, and the next group gets the same sequences. Nothing more is
+ * written to the segment, because a failed fsync leaves unknown content on the disk. The next segment is opened at
+ * once. Its header contains the offset at which it continues the old segment, and repeats the acknowledged records that
+ * the failed write may have damaged ({@code UnprovenTail} in {@link Recovery}). Every append fails until a segment can
+ * be opened.
  */
 final class GroupCommit {
     /**
-     * The maximum number of times that a group is written to another segment because another program moved its segment.
+     * The maximum number of times that one group is written again, each time to a new segment, because another program
+     * moved the segment.
      */
     private static final int MAX_MOVES = 3;
 
@@ -56,11 +57,12 @@ final class GroupCommit {
     private Segment segment;
     private long nextSequence;
 
-    /** The segment that the next one continues; null while the active segment can be written to. */
+    /** The segment that the next segment continues; null while the active segment can be written to. */
     private @Nullable Predecessor nextPredecessor;
 
     /**
-     * The segment that was last found to be moved, removed or emptied by another program; null once it has been left.
+     * The segment that was last found to be moved, removed or emptied by another program; null once the writer has left
+     * that segment.
      */
     private volatile @Nullable Segment gone;
 
@@ -121,13 +123,17 @@ final class GroupCommit {
 
     /** Makes the next step leave a segment that another program moved, removed or emptied. Any thread. */
     void vanished(Segment found) {
-        if (found != reportedGone) { // a reported segment has been left already, and the next one could not be opened
+        // a segment that was reported has been left already; the writer has only failed to open the next segment
+        if (found != reportedGone) {
             gone = found;
             queue.nudge();
         }
     }
 
-    /** Makes the next step close the segment, if records were appended to it, and open another. Any thread. */
+    /**
+     * If records were appended to the active segment, makes the next step close that segment and open another. Any
+     * thread.
+     */
     CompletableFuture<Void> seal() {
         CompletableFuture<Void> sealed = new CompletableFuture<>();
         seals.add(sealed);
@@ -142,8 +148,9 @@ final class GroupCommit {
     }
 
     /**
-     * Leaves the segment if it vanished or is to be sealed, then writes and forces one group if appends are queued.
-     * Returns false if there was nothing to do.
+     * Opens another segment if the active segment vanished, if a caller asked to seal it, or if {@link #retry} was
+     * called after a failed attempt to open one. Then writes and forces one group if appends are queued. Returns false
+     * if there was nothing to do.
      */
     boolean step() {
         reportLoss();
@@ -192,7 +199,7 @@ final class GroupCommit {
         return lockLost == null;
     }
 
-    /** Returns why this process no longer owns the log; empty while it does. Any thread. */
+    /** Returns why this process no longer owns the log; empty while the process owns the log. Any thread. */
     Optional<LockLostException> lockLost() {
         return Optional.ofNullable(lockLost);
     }
@@ -293,7 +300,7 @@ final class GroupCommit {
     /**
      * Completes the active segment and, if that segment has records, opens an empty one after it. Like a later group,
      * the empty segment proves that the last group was forced, so that the next start can tell damage in that group
-     * from a torn tail. Called only after the last step.
+     * from a torn tail. If the lock is lost, only closes the file. Called only after the last step.
      */
     void close() throws IOException {
         if (lockLost != null) {
@@ -364,8 +371,8 @@ final class GroupCommit {
     }
 
     /**
-     * Closes a segment that is no longer written to. A failure to close it loses nothing: its acknowledged records were
-     * forced, or the next segment repeats them.
+     * Closes a segment that is no longer written to. Ignores a failure, which loses nothing: the segment's acknowledged
+     * records were forced, or the next segment repeats them.
      */
     private static void closeLeft(Segment left) {
         try {
@@ -436,7 +443,7 @@ final class GroupCommit {
         return true;
     }
 
-    /** Stops writing to this segment; the next one repeats the records that the failure may have damaged. */
+    /** Stops writing to this segment; the next segment repeats the records that a failure may have damaged. */
     private void giveUpSegment() {
         if (nextPredecessor != null) {
             return;

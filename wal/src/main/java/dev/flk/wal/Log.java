@@ -31,8 +31,8 @@ import java.util.random.RandomGenerator;
 /**
  * An append-only log that one process owns. {@link #append} may be called from any thread and never waits for the disk;
  * an append is on disk when {@link Append#forced} is called. The log has two threads: the writer, and the filler, which
- * writes zeros ahead of the writer and notices when another program moves the active segment. Neither thread may be
- * interrupted.
+ * writes zeros ahead of the writer and notices when another program moves the active segment. The two threads must not
+ * be interrupted.
  */
 public final class Log implements Closeable {
     private static final long WATCH_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -87,9 +87,9 @@ public final class Log implements Closeable {
 
     /**
      * Locks the directory, reads the newest segment, cuts off a torn tail, and opens a new segment. The new segment
-     * repeats the records of the previous one that no later fsync proves to be on disk. The header of the new segment
-     * is on disk when this method returns; a caller must not act on records that it read before that. No thread runs
-     * before {@link #start}; a simulation calls {@link #step} instead.
+     * repeats the last records of the previous segment, because no later fsync proves that they are on disk. When this
+     * method returns, the header of the new segment is on disk; only then may the caller act on records of the log. No
+     * thread runs before {@link #start}; a simulation calls {@link #step} instead.
      *
      * @throws LogLockedException if another process owns the directory
      * @throws DamagedLogException if records that had been forced are missing and {@link LogOptions#onDamage} is {@code
@@ -142,9 +142,9 @@ public final class Log implements Closeable {
     }
 
     /**
-     * If records were appended to the active segment, closes it and opens the next one, so that {@link Retention}
-     * covers every record that was forced before the call. The returned future completes on the writer's thread. It
-     * fails if the disk fails, or at once if the log is closed.
+     * If records were appended to the active segment, closes that segment and opens the next one, so that {@link
+     * Retention} covers every record that was forced before the call. The returned future completes on the writer's
+     * thread. The future fails if the disk fails or the lock is lost; it fails at once if the log is closed.
      */
     public CompletableFuture<Void> seal() {
         CompletableFuture<Void> sealed = commit.seal();
@@ -180,11 +180,12 @@ public final class Log implements Closeable {
      * emptied, the writer's next step leaves it. Also makes the writer try again to open a segment that could not be
      * opened. A simulation calls this method; otherwise the filler calls it once a second.
      *
-     * @return false if the file with the active segment's name is not that segment any more
+     * @return false if the file with the active segment's name is missing or is not that segment any more; true if the
+     *     lock is lost
      */
     public boolean watchStep() {
         if (!commit.watchLock()) {
-            return true; // the segment's name may belong to another process now
+            return true; // another process may own the file with the segment's name now
         }
         Segment segment = commit.segment();
         boolean there = SegmentWatch.isThere(files, segment);
@@ -204,9 +205,9 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Returns a reader like {@link #read(long, OnDamage)}, except that it skips a missing segment whose records all
-     * have sequences up to {@code decidedUpTo}, and lists these records in {@link LogReader#absent}. Damage in a
-     * segment that exists is still reported as damage.
+     * Returns a reader like {@link #read(long, OnDamage)}, except that a missing segment is not damage if it contained
+     * only records with sequences up to {@code decidedUpTo}. {@link LogReader#absent} returns the range of such
+     * records. Damage in a segment that exists is still reported as damage.
      */
     public LogReader read(long from, OnDamage onDamage, long decidedUpTo) throws IOException {
         long end = commit.forcedEnd();
@@ -214,7 +215,7 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Lists the segments. The writer may open a segment meanwhile, so this method lists them again until the active
+     * Lists the segments. The writer may open a segment meanwhile, so this method repeats the listing until the active
      * segment stays the same.
      */
     private SegmentList segments() throws IOException {
@@ -238,8 +239,8 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Returns the first sequence of the newest segments that together have at least {@code bytes} bytes; 1 if all
-     * segments except the oldest one have fewer. {@code bytes} must be positive.
+     * Returns the sequence at which the newest segments with a total of at least {@code bytes} bytes begin; 1 if all
+     * segments except the oldest one have fewer bytes in total. {@code bytes} must be positive.
      */
     public long beginningOfLast(long bytes) throws IOException {
         List<Listed> segments = Vanished.retry(() -> SegmentList.read(files, options.directory(), options.prefix()))
@@ -274,7 +275,7 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Returns the ranges of records that are lost because segments before or between the existing ones are missing.
+     * Returns the ranges of records that are lost because segments before or between the existing segments are missing.
      * Reads the segment before each gap.
      *
      * @param begin the first sequence that should exist
@@ -302,7 +303,7 @@ public final class Log implements Closeable {
         return absent;
     }
 
-    /** Returns the sequence after the last one that is on disk. */
+    /** Returns the sequence after the last record that is on disk. */
     public long forcedEnd() {
         return commit.forcedEnd();
     }
@@ -385,7 +386,10 @@ public final class Log implements Closeable {
         }
     }
 
-    /** Stops accepting appends and writes those that are queued; keeps the lock. Idempotent. */
+    /**
+     * Stops accepting appends, blocks until the queued appends are written, and ends both threads; keeps the lock.
+     * Idempotent.
+     */
     public void finish() {
         queue.close();
         closing = true;

@@ -170,7 +170,7 @@ public final class LogInspector {
      * The files in a log's directory.
      *
      * @param segments the segments in the order in which they were opened
-     * @param others all other files except the lock and the log's id, sorted by name
+     * @param others all other files except the lock file and the file with the log's id, sorted by name
      */
     public record LogListing(List<SegmentSummary> segments, List<OtherFile> others) {
 
@@ -190,7 +190,7 @@ public final class LogInspector {
 
         /** The kind of a file that is not a segment of this log. */
         public enum Kind {
-            /** It was a segment; its header is unreadable and its records are lost. */
+            /** A file that was a segment: the header is unreadable, and the records are lost. */
             BROKEN_HEADER,
             /** A segment of another log; its records do not count. */
             OTHER_LOG,
@@ -200,8 +200,8 @@ public final class LogInspector {
              */
             NO_SEGMENT,
             /**
-             * A file that is kept for inspection: a torn tail, a damaged file, or a file that had the name of a new
-             * segment.
+             * A file that is kept for inspection: a torn tail, a damaged file, or a file whose name was needed for a
+             * new segment.
              */
             SET_ASIDE,
             /** A segment that is being opened, or was being opened when its process ended. */
@@ -219,8 +219,8 @@ public final class LogInspector {
      * @param records the number of complete records
      * @param first the sequence of the first complete record; 0 if the log is empty
      * @param last the sequence of the last complete record; 0 if the log is empty
-     * @param damages the forced records that are missing, oldest first
-     * @param givenUp the missing records that a repair declared lost, which are not damage any more
+     * @param damages the ranges of forced records that are missing, oldest first
+     * @param givenUp the ranges of missing records that a repair declared lost, which are not damage any more
      * @param tornTail the torn tail; null if the log ends cleanly
      * @param brokenHeaders segments with a damaged header and readable records
      * @param foreign files that are segments of other logs
@@ -284,11 +284,11 @@ public final class LogInspector {
      * @param ordinal a number that rises with every segment ever opened
      * @param first the first sequence that counts in the segment; the first of the carried records, if there are any
      * @param next the first sequence that was or will be appended to the segment
-     * @param end the sequence after the last one that counts in the segment; {@code first} if none does
-     * @param carried the number of records that its header carries from earlier segments
+     * @param end the sequence after the last record that counts in the segment; {@code first} if no record counts
+     * @param carried the number of records that the segment's header carries from earlier segments
      * @param bytes the length of the file, including zeros written ahead
-     * @param openedMillis the wall time of its opening, in milliseconds since the epoch
-     * @param context the context of the records appended to it (see {@link LogOptions#context})
+     * @param openedMillis the wall time at which the segment was opened, in milliseconds since the epoch
+     * @param context the context of the records that were appended to the segment (see {@link LogOptions#context})
      */
     public record SegmentSummary(
             String name,
@@ -304,15 +304,17 @@ public final class LogInspector {
 
         /** The state of a segment. */
         public enum State {
-            /** The active segment, or the one that the next start continues. */
+            /** The active segment or, if the log is not open, the segment that the next start continues. */
             NEWEST,
-            /** Truncated to its records, forced, and continued by the next segment. */
+            /** A segment that was truncated to its records, forced, and continued by the next segment. */
             COMPLETE,
-            /** A write or an fsync failed in it; bytes after the last record that counts are ignored. */
+            /**
+             * A segment in which a write or an fsync failed; the bytes after the last record that counts are ignored.
+             */
             FAILED,
-            /** Later segments repeat all of its records. */
+            /** A segment whose records are all repeated by later segments. */
             SUPERSEDED,
-            /** The next segment is missing or has no complete header. */
+            /** A segment after which the next one is missing or has no complete header. */
             DETACHED
         }
 
@@ -363,7 +365,7 @@ public final class LogInspector {
                 return scan.size() > header.previousEnd() + carriedBytes ? State.FAILED : State.COMPLETE;
             }
             if (header.previous().equals(SegmentNames.openedName(successor.name()))) {
-                // the successor replaced an empty segment; only the header of the empty one recorded the offset at
+                // the successor replaced an empty segment; only the header of the empty segment recorded the offset at
                 // which this segment was continued
                 return scan.size() > endBelow(header.next(), scan) ? State.FAILED : State.COMPLETE;
             }

@@ -15,8 +15,8 @@ public interface LogListener {
     LogListener NONE = new LogListener() {};
 
     /**
-     * Reports a forced group: its number of records, the segment's length in bytes, and the duration of write and fsync
-     * in nanoseconds.
+     * Reports a forced group: its number of records, the length of the segment in bytes without the zeros written
+     * ahead, and the duration of write and fsync in nanoseconds.
      */
     default void forced(int records, long segmentBytes, long nanos) {}
 
@@ -31,13 +31,14 @@ public interface LogListener {
 
     /**
      * Reports that the active segment was renamed, moved, removed, replaced or emptied, so that the next start may not
-     * find its acknowledged records. Before it returns, the listener must make everything that was derived from these
-     * records durable elsewhere. It may block: until it returns, the log acknowledges nothing and opens no segment.
+     * find its acknowledged records. Before this method returns, it must make everything that was derived from these
+     * records durable elsewhere. The method may block: until it returns, the log acknowledges nothing and opens no
+     * segment.
      *
-     * @param renamedTo the file in the directory that now contains the segment, as logrotate leaves it; null if no such
-     *     file is known
-     * @throws IOException if the listener failed; the log calls it again before each following group, and the groups
-     *     fail until a call succeeds
+     * @param renamedTo the name of the file in the directory that now contains the segment, for example after a rename
+     *     by logrotate; null if no such file is known
+     * @throws IOException if the listener failed; the log calls this method again before each following group, and the
+     *     groups fail until a call succeeds
      */
     default void vanished(String segment, @Nullable String renamedTo) throws IOException {}
 

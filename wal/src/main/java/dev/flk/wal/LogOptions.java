@@ -11,8 +11,8 @@ import java.time.Duration;
  *
  * @param directory the directory of the log; one process owns it
  * @param prefix the prefix of the segments' names
- * @param context one line of text that is stored in each segment and returned with its records, such as the policy in
- * force
+ * @param context one line of text that is stored in each segment and returned with the records that were appended to
+ *     the segment, such as the policy in force
  * @param holder the name of this process in the lock file
  * @param onDamage what to do about damage in the newest segment at a start
  */
@@ -55,7 +55,8 @@ public record LogOptions(
      *
      * @param segmentBytes the size at which a segment is closed
      * @param segmentAge the age at which a segment with records is closed
-     * @param maxQueuedBytes the bytes that may wait for the writer; {@link Log#append} returns false beyond them
+     * @param maxQueuedBytes the maximum number of bytes that wait for the writer, unless a single append has more;
+     *     {@link Log#append} returns false for an append that would exceed it
      * @param maxGroupBytes the maximum number of bytes that share one fsync, unless a single append has more
      * @param fillAheadBytes how many zeros to write ahead of the records; 0 disables filling
      * @param keepFreeBytes the free disk space, in bytes, that must remain when zeros are written ahead

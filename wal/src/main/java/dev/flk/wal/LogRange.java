@@ -57,9 +57,9 @@ public final class LogRange {
 
     /**
      * Returns the ranges of records that are missing before the first existing record and after the last one; empty if
-     * no range is known.
+     * none are missing or the log's range is not known.
      *
-     * @param last the last record that was read; 0 if there is none
+     * @param last the sequence of the last record that was read; 0 if no record was read
      */
     public List<Damage> missing(long last) throws IOException {
         SegmentList segments = segments();
@@ -80,7 +80,10 @@ public final class LogRange {
         return missing;
     }
 
-    /** Verifies that the log contains its range; verifies it again if the owner removed segments meanwhile. */
+    /**
+     * Verifies that the log contains the records of its range. If the owner removed segments meanwhile, verifies the
+     * log again.
+     */
     public Verification verify(LogInspector log) throws IOException {
         Range range = known(segments()).orElse(Range.UNKNOWN);
         Verification found = log.verify(range.removed() + 1, range.last());
@@ -92,7 +95,7 @@ public final class LogRange {
      * Accepts a log as it is: stores its range if no range is known, or if the log ends earlier than the known range.
      * In the second case, the sequences of the missing records will be used for new records.
      *
-     * @param last the last record of the log
+     * @param last the sequence of the last record of the log
      */
     public synchronized void accept(long last) throws IOException {
         SegmentList segments = segments();

@@ -33,14 +33,14 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A repair of a damaged log, after which the log can be opened. Every complete record keeps its sequence and context,
- * and the missing ones are declared lost (see {@link DeclaredLosses}). A repair deletes nothing. Each of its steps is
- * on disk before the next one begins:
+ * and the missing records are declared lost (see {@link DeclaredLosses}). A repair deletes nothing. Each of its steps
+ * is on disk before the next one begins:
  *
  * <ol>
  *   <li>Copy every damaged file to a {@code ….broken} file.
  *   <li>Declare all losses in one file. From here on, the log can be opened.
- *   <li>Replace each damaged segment by one with only its complete records. Move a file without a readable header out
- *       of the log.
+ *   <li>Replace each damaged segment by a segment with only its complete records. Move a file without a readable header
+ *       out of the log.
  * </ol>
  *
  * <p>If a repair is interrupted, another run completes it. A torn tail is not damage: the next start sets it aside. One
@@ -144,9 +144,9 @@ public final class LogRepair {
     }
 
     /**
-     * Returns the number of records that stay in the log for each damaged file; -1 for a file without a readable
-     * header. Once such a file has left the log, more records of the segment before it would count; therefore that
-     * segment is treated as damaged too.
+     * Returns for each damaged file the number of its records that stay in the log; -1 for a file without a readable
+     * header. Once a file without a header has left the log, more records of the segment before it would count;
+     * therefore that segment is treated as damaged too.
      */
     private Map<String, Long> keptOfDamaged(SegmentList list, List<Damage> lost) throws IOException {
         Map<String, Long> kept = new LinkedHashMap<>();
@@ -168,9 +168,7 @@ public final class LogRepair {
         return kept;
     }
 
-    /**
-     * Returns whether the records that count are followed by another complete record, which is not among the lost ones.
-     */
+    /** Returns whether a complete record follows the records that count and is not among the lost records. */
     private static boolean wouldCount(SegmentScan scan, List<Damage> lost) throws IOException {
         for (Framed next = scan.nextWhole(); next != null; next = scan.nextWhole()) {
             long sequence = next.sequence();
@@ -193,7 +191,7 @@ public final class LogRepair {
     }
 
     /**
-     * Replaces a segment by one with only its complete records. The replacement of a compressed segment is not
+     * Replaces a segment by a segment with only its complete records. The replacement of a compressed segment is not
      * compressed.
      */
     private void replace(SegmentList list, String name, long kept) throws IOException {
@@ -253,7 +251,7 @@ public final class LogRepair {
                 boolean isCarried = record.sequence() < cursor.header().next();
                 if (!isCarried) {
                     badBytes |= cursor.damage() != null && record.position().offset() != expectedAt;
-                    // a record that was read from another copy is missing here
+                    // a record that was read from another copy is missing in this file
                     badBytes |= !record.position().segment().equals(scan.segment());
                     return record;
                 }
@@ -324,7 +322,7 @@ public final class LogRepair {
     /**
      * The result or the plan of a repair.
      *
-     * @param lost exactly the records that are lost; offsets refer to the file that was set aside
+     * @param lost the ranges of the records that are lost; the offsets refer to the files that were set aside
      * @param declaredIn the file that declares the losses; null in a plan, or if nothing was lost
      * @param setAside the damaged files
      */
@@ -349,10 +347,10 @@ public final class LogRepair {
         /**
          * A damaged file.
          *
-         * @param segment the former name of the file
+         * @param segment the name of the file before the repair
          * @param as the name of its copy; null in a plan
-         * @param kept the number of its complete records, which stay in the log; -1 if it has no readable header and
-         *     leaves the log
+         * @param kept the number of its complete records, which stay in the log; -1 if the file has no readable header
+         *     and therefore leaves the log
          */
         public record SetAside(String segment, @Nullable String as, long kept) {}
     }

@@ -28,8 +28,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The recovery at a start, before anything is appended. It reads the newest segment, tells a torn tail from damage,
  * copies a torn tail to a {@code ….broken} file and cuts it off. It also finds the records that the next segment's
- * header must repeat, because no later record proves that they were forced: the last group, and the records that share
- * a 4 KiB block with its beginning.
+ * header must repeat: the last group, because no later record proves that this group was forced, and the records before
+ * it in the 4 KiB block in which the group begins, because an interrupted write may have damaged that block.
  */
 final class Recovery {
     private static final int CHECK_BYTES = 1 << 16;
@@ -135,8 +135,8 @@ final class Recovery {
     }
 
     /**
-     * Truncates a segment at {@code from}, after copying the content from there on to another file. Returns null if
-     * nothing but zeros was cut off.
+     * Copies the content of a segment after the offset {@code from} to another file, then truncates the segment at this
+     * offset. Returns null, and copies nothing, if only zeros follow the offset.
      */
     private static @Nullable CutTail cutFrom(
             FileOps files, LogOptions options, SegmentScan scan, long from, long sequence) throws IOException {
@@ -165,9 +165,9 @@ final class Recovery {
     }
 
     /**
-     * Reads a part of a file and fails at unreadable blocks. The file must be open for writing: file operations may
-     * replace such blocks in files that are open only for reading. Bytes that the disk doesn't return now may belong to
-     * acknowledged records, and must not be cut off.
+     * Reads a part of a file and fails at unreadable blocks. The file must be open for writing: in a file that is open
+     * only for reading, an implementation of {@link FileOps} may return other bytes for such blocks instead of an
+     * error. Bytes that the disk doesn't return now may belong to acknowledged records, and must not be cut off.
      */
     private static void requireReadable(OpenFile file, String segment, long from, long end) throws IOException {
         for (long at = from; at < end; at += CHECK_BYTES) {
@@ -186,8 +186,8 @@ final class Recovery {
 
     /**
      * The records at the end of a segment that a failed write, a failed fsync or a crash may have damaged: the last
-     * group, and the records before it that share a 4 KiB block with its beginning. It keeps the records of that block
-     * and of the last group in memory. One thread.
+     * group, and the records before it that share a 4 KiB block with its beginning. This object keeps these records in
+     * memory. One thread.
      */
     static final class UnprovenTail {
         private final List<LogRecord> records = new ArrayList<>();

@@ -24,10 +24,10 @@ import java.util.function.Function;
 import java.util.zip.GZIPOutputStream;
 
 /**
- * The retention of closed segments. It compresses them after a while and removes them, oldest first, when they are old
- * enough and all of their records are finished. It never removes unfinished records, the newest segment, or files that
- * were set aside. A segment that another program renamed is removed in its turn but never compressed. One thread, which
- * may run concurrently with the log's writer. A crash at any point loses nothing.
+ * The retention of closed segments. It compresses a closed segment after a while. It removes the oldest segment when
+ * the segment is old enough and all of its records are finished. It never removes unfinished records, the newest
+ * segment, or files that were set aside. A segment that another program renamed is removed like the others, but never
+ * compressed. One thread, which may run concurrently with the log's writer. A crash at any point loses nothing.
  */
 public final class Retention {
     private static final int CHUNK_BYTES = 256 * 1024;
@@ -43,7 +43,7 @@ public final class Retention {
      * A step that is due for a segment.
      *
      * @param first the first sequence that counts in the segment
-     * @param last the last sequence that counts; below {@code first} if none does
+     * @param last the last sequence that counts; below {@code first} if no sequence counts
      */
     public record Due(String segment, long first, long last, Done what) {}
 
@@ -76,8 +76,8 @@ public final class Retention {
     }
 
     /**
-     * Returns the last sequence of the segment that {@link #step} would remove; empty if it would remove none. The
-     * caller makes {@code finishedUpTo} durable before the step.
+     * Returns the last sequence that counts in the segment that {@link #step} would remove; empty if {@link #step}
+     * would not remove a segment. The caller makes {@code finishedUpTo} durable before the step.
      */
     public OptionalLong wouldRemoveUpTo(long finishedUpTo) throws IOException {
         List<Listed> segments = segments();

@@ -12,8 +12,8 @@ import java.nio.file.Path;
 import java.util.Objects;
 
 /**
- * The active segment. The writer's thread owns it. Of the methods that change it, the filler's thread calls only {@link
- * #claimFill} and {@link #filled}, which keep the filler from writing where the writer writes.
+ * The active segment. The writer's thread owns it. Of the methods that change the segment, the filler's thread calls
+ * only {@link #claimFill} and {@link #filled}, which keep the filler from writing where the writer writes.
  */
 final class Segment implements Closeable {
     private final String name;

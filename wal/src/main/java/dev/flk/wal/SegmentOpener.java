@@ -26,8 +26,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * An opener of segments. The header is written to a file with a temporary name and forced; then the file gets its name
- * and the directory is forced. Only then is the segment used. If a segment has no appended records and the next one
- * gets the same name, the next one replaces it and repeats the records that it carried.
+ * and the directory is forced. Only then is the segment used. If a segment has no appended records and the next segment
+ * gets the same name, the next segment replaces the empty one and repeats the records that the empty one carried.
  */
 final class SegmentOpener {
     private final FileOps files;
@@ -63,8 +63,8 @@ final class SegmentOpener {
      *
      * @param carried the records of the predecessor that the new segment repeats
      * @param name the name under which the predecessor was opened; "-" for the first segment
-     * @param end the offset in the predecessor at which the repeated records begin, or the end of the predecessor if
-     *     none are repeated
+     * @param end the offset in the predecessor at which the repeated records begin, or the end of the predecessor if no
+     *     records are repeated
      * @param id the id of the predecessor; "-" for the first segment
      * @param bare the predecessor's header if the predecessor has no appended records and may be replaced; else null
      */
@@ -125,9 +125,10 @@ final class SegmentOpener {
 
     /**
      * Returns a new name for the file that has the name of the segment to be opened. Returns null if there is no such
-     * file, if the file is empty, or if it is the predecessor and contains no appended records. For a segment of this
-     * log, to which another program must have given the name, the new name is a segment's name too. Any other file gets
-     * a name under which it is kept for inspection.
+     * file, if the file is empty, or if it is the predecessor and contains no appended records. If the predecessor has
+     * no appended records, a file without a readable header counts as the predecessor. For a segment of this log, to
+     * which another program must have given the name, the new name is a segment's name too. Any other file gets a name
+     * under which it is kept for inspection.
      */
     private @Nullable String nameForOccupant(String name, Predecessor predecessor) throws IOException {
         Path directory = options.directory();
@@ -145,9 +146,9 @@ final class SegmentOpener {
     }
 
     /**
-     * Sets aside a file that has the name of a vanished segment: a new file of another program, or the remains of the
-     * segment. If records were appended to the segment and the file begins like it, the file is left in place, because
-     * the next start can read it.
+     * Sets aside a nonempty file that has the name of a vanished segment: a new file of another program, or the remains
+     * of the segment. If records were appended to the segment and the file begins with the segment's header, the file
+     * is left in place, because the next start can read it.
      */
     void clearNameOf(Segment vanished) throws IOException {
         Path path = vanished.path();
@@ -254,8 +255,8 @@ final class SegmentOpener {
         }
 
         /**
-         * Returns whether the file with a segment's name begins with that segment's header. After a truncation it does
-         * not, because the next write leaves a hole at the beginning.
+         * Returns whether the file with a segment's name begins with that segment's header. After a truncation, the
+         * file does not, because the next write leaves a hole at the beginning.
          */
         static boolean beginsAs(FileOps files, Segment segment) throws IOException {
             byte[] expected = segment.beginning();

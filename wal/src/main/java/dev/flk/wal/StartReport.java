@@ -32,10 +32,10 @@ public record StartReport(
     /**
      * A torn tail that was cut off.
      *
-     * @param offset the offset at which it began, in bytes
-     * @param bytes its length, without zeros at its end
-     * @param sequence the sequence of its first incomplete record
-     * @param keptAs the name of the file with a copy of it
+     * @param offset the offset at which the tail began, in bytes
+     * @param bytes the length of the tail, without zeros at its end
+     * @param sequence the sequence of the first incomplete record in the tail
+     * @param keptAs the name of the file that contains a copy of the tail
      */
     public record CutTail(String segment, long offset, long bytes, long sequence, String keptAs) {}
 

@@ -62,7 +62,6 @@ final class Database implements AutoCloseable {
     }
 
     /**
-     *
      * @throws RocksDBException if RocksDB can't be opened, for example because files are missing or damaged
      */
     Database(Path directory, long cacheBytes) throws RocksDBException {
@@ -118,7 +117,7 @@ final class Database implements AutoCloseable {
         rocks.delete(family, unlogged, key);
     }
 
-    /** Blocks until everything that was written is on disk. */
+    /** Flushes everything that was written, and blocks until it is on disk. */
     void flush() throws RocksDBException {
         rocks.flush(waiting, families);
     }

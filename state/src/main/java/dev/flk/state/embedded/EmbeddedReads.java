@@ -90,7 +90,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
         return StateLayout.path(key.namespace(), key.agentId(), key.name(), "");
     }
 
-    /** Returns the version at a pointer; null if it was removed since the pointer was read. */
+    /** Returns the version at a pointer; null if the version was removed after the pointer was read. */
     private @Nullable Version version(StateKey key, Pointer pointer, long upToRevision) {
         if (!pointer.exists()) {
             return new Version(pointer.version(), pointer.revision(), pointer.committedAtMicros(), null);
@@ -258,7 +258,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
         return page;
     }
 
-    /** Returns the changes of an event; null if one is missing. */
+    /** Returns the changes of an event; null if a change is missing. */
     private static @Nullable List<Change> changes(Scan events, long revision, int count) {
         List<Change> changes = new ArrayList<>(count);
         while (changes.size() < count) {
@@ -332,8 +332,8 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                 isThere = versions.seek(behind(name));
             }
         }
-        // this must be read after the versions, because a concurrent removal deletes a version and records it in one
-        // batch
+        // the records of removals must be read after the versions, because a concurrent removal deletes a version and
+        // writes its record in the same batch
         byte[] removed = StateLayout.path(StateLayout.REMOVED + namespace, agentId);
         byte[] all = namespace.isEmpty() ? StateLayout.utf8(StateLayout.REMOVED) : removed;
         try (Scan agents = new Scan(db, db.meta(), all)) {

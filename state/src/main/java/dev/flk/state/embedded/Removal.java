@@ -26,9 +26,9 @@ interface Removal {
 
     /**
      * Removes a part of the versions that a compaction to {@code floor} does not retain, with their changes. For each
-     * key, a compaction retains the newest version at or below the floor and removes all earlier versions. If the
-     * newest version is a deletion, the compaction removes it as well, but only after the earlier versions, so that no
-     * deleted value ever reappears.
+     * key, a compaction retains the newest version at or below the floor and removes all earlier versions. If that
+     * version is a deletion, the compaction removes it as well, but only after the earlier versions, so that no deleted
+     * value ever reappears.
      *
      * @return the key at which to continue; empty at the end
      */
@@ -71,8 +71,8 @@ interface Removal {
     }
 
     /**
-     * A recorder of the removed changes that {@link EmbeddedReads#isChanged} no longer finds in the versions. The
-     * recorder writes the newest revision of each agent's changes of this kind into the batch of the removal.
+     * A recorder of the removed changes that {@link EmbeddedReads#isChanged} no longer finds in the versions. For each
+     * agent, the recorder writes the newest revision of these changes into the batch of the removal.
      */
     final class Removed {
         private final Database db;
@@ -141,8 +141,8 @@ interface Removal {
     }
 
     /**
-     * A removal of the changes of a namespace, with their versions, up to a revision. The headers of the events record
-     * how many changes remain.
+     * A removal of the changes of a namespace, with their versions, up to a revision. The number of remaining changes
+     * is stored in the headers of the events.
      */
     record Trim(String namespace, long upTo) implements Removal {
         @Override

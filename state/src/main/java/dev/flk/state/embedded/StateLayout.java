@@ -38,8 +38,8 @@ import org.jspecify.annotations.Nullable;
  *                                                            agent, name, JSON
  * latest    namespace 0 agent 0 name                         {@link Pointer}
  * versions  namespace 0 agent 0 name 0 ~revision 8 ~place 4  {@link Pointer}
- * requests  "r", length of the caller 2, caller, request id  expires at 8, length of the content 4, content, revision 8,
- *                                                            committed at 8, versions 4, each 8
+ * requests  "r", length of the caller 2, caller, request id  expires at 8, length of the content 4, content,
+ *                                                            revision 8, committed at 8, versions 4, each 8
  *           "x", expires at 8, the key above                 nothing
  * </pre>
  */
@@ -66,7 +66,7 @@ final class StateLayout {
      * The position of a version in the events. It is encoded in 29 bytes: version 8, revision 8, place 4, committed at
      * 8, kind 1 (1 written, 0 deleted).
      *
-     * @param place the place in its transaction, from 1
+     * @param place the place of the change in its transaction, from 1
      */
     record Pointer(long version, long revision, int place, long committedAtMicros, boolean exists) {
         private static final int BYTES = 3 * Long.BYTES + Integer.BYTES + 1;

@@ -36,8 +36,8 @@ public final class DiskFiles implements FileOps {
     private static final long LEAST_USABLE_BYTES = 4096;
 
     /**
-     * The lock files that this process holds, with their holders. Opening and closing one of them again would release
-     * its lock.
+     * The lock files that this process holds, with their holders. Opening such a file again and closing it would
+     * release the lock.
      */
     private static final Map<Path, String> HELD = new ConcurrentHashMap<>();
 
@@ -45,8 +45,8 @@ public final class DiskFiles implements FileOps {
     private static final Set<Object> HELD_IDENTITIES = ConcurrentHashMap.newKeySet();
 
     /**
-     * Returns whether a file is a lock that this process holds, perhaps under another name. Opening and closing it
-     * would release the lock.
+     * Returns whether a file is a lock file that this process holds, perhaps under another name. Opening the file again
+     * and closing it would release the lock.
      *
      * @param identity the file key of the file; null if the file system has none
      */

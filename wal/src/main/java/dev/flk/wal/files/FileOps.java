@@ -74,7 +74,9 @@ public interface FileOps {
 
     /** An open file. Positions and sizes are in bytes. One thread at a time, except for {@link #read}. */
     interface OpenFile extends Closeable {
-        /** Reads up to {@code target.remaining()} bytes; returns their number, or -1 at the end of the file. */
+        /**
+         * Reads up to {@code target.remaining()} bytes. Returns the number of bytes read, or -1 at the end of the file.
+         */
         int read(ByteBuffer target, long position) throws IOException;
 
         /** Returns {@code length} bytes from {@code position}, or fewer at the end of the file. */

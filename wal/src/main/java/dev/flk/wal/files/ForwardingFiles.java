@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 
-/** File operations that forward every call to other file operations. Subclasses override some of them. */
+/** File operations that forward every call to other file operations. Subclasses override some of the methods. */
 public abstract class ForwardingFiles implements FileOps {
     private final FileOps files;
 

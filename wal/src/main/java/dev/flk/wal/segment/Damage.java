@@ -12,7 +12,7 @@ import java.io.IOException;
  * @param offset the offset in the file at which reading failed, in bytes; 0 if the file is missing
  * @param firstMissing the first missing sequence
  * @param lastMissing the last missing sequence; {@code firstMissing - 1} if a segment is missing or broken and the
- *     others do not show which records were in it
+ *     other segments do not show which records were in it
  */
 public record Damage(Kind kind, String segment, long offset, long firstMissing, long lastMissing) {
 
@@ -42,7 +42,7 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
         return new Damage(kind, segment, offset, first, last);
     }
 
-    /** Returns the number of missing sequences. */
+    /** Returns the number of missing sequences; 0 if it is unknown. */
     public long missing() {
         return lastMissing - firstMissing + 1;
     }
@@ -75,12 +75,12 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
 
     /**
      * The end of the newest segment from its first incomplete record on. Either a crash interrupted the write, in which
-     * case the next start sets the tail aside, or the writer is running and still writing it. A torn tail can't be
-     * distinguished from damage to the last group, because no later record proves that this group was forced.
+     * case the next start sets the tail aside, or the writer is running and still writes these records. A torn tail
+     * can't be distinguished from damage to the last group, because no later record proves that this group was forced.
      *
      * @param segment the name of the file
      * @param offset the offset at which the tail begins, in bytes
-     * @param bytes its length, without the zeros after it
+     * @param bytes the length of the tail, without the zeros after it
      * @param sequence the sequence of the first incomplete record
      * @param lastWhole the highest sequence of a complete record in the tail; 0 if no complete record follows the
      *     incomplete one

@@ -114,7 +114,7 @@ public final class DeclaredLosses {
         return losses.stream().anyMatch(loss -> loss.firstMissing() <= sequence && sequence <= loss.lastMissing());
     }
 
-    /** Returns whether a repair declared losses in this file. */
+    /** Returns whether a repair declared losses in the file with this name. */
     boolean names(String segment) {
         return losses.stream().anyMatch(loss -> loss.segment().equals(segment));
     }
@@ -125,8 +125,8 @@ public final class DeclaredLosses {
     }
 
     /**
-     * Returns the first sequence of the losses that, without a gap, end right before {@code next}; {@code next} if
-     * there are none.
+     * If declared losses end right before {@code next}, returns the first sequence of the losses that lead up to it
+     * without a gap. Otherwise returns {@code next}.
      */
     long beginOf(long next) {
         long begin = next;
@@ -138,7 +138,9 @@ public final class DeclaredLosses {
         return begin;
     }
 
-    /** Returns the sequence after the last declared loss; 1 without losses. No lower sequence is appended. */
+    /**
+     * Returns the sequence after the last declared loss; 1 if no losses are declared. No lower sequence is appended.
+     */
     public long end() {
         return losses.stream().mapToLong(Damage::lastMissing).max().orElse(0) + 1;
     }

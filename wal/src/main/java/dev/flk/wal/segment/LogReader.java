@@ -41,8 +41,8 @@ public final class LogReader implements Closeable {
      *
      * @param from the first sequence to read; the reader begins with the oldest record if that is later
      * @param end the end of the log, exclusive; {@code Long.MAX_VALUE} if unknown
-     * @param decidedUpTo the last decided sequence: a missing segment that contained only records up to this sequence
-     *     is not damage; its records are listed in {@link #absent}
+     * @param decidedUpTo the sequence up to which the caller has decided all records; 0 for none. If a missing segment
+     *     contained only such records, it is not damage, and {@link #absent} returns the range of the records
      */
     public LogReader(SegmentList list, long from, long end, OnDamage onDamage, long decidedUpTo) {
         this.list = list;
@@ -135,19 +135,22 @@ public final class LogReader implements Closeable {
         }
     }
 
-    /** Returns the damage that was skipped so far, except {@link #absent}. */
+    /** Returns the damage that was skipped so far, except the ranges that {@link #absent} returns. */
     public List<Damage> damages() {
         return List.copyOf(damages);
     }
 
-    /** Returns the records that were skipped so far because their segment is missing and all of them are decided. */
+    /**
+     * Returns the ranges of records that were skipped so far without being damage: each range was in a missing segment
+     * and ends at or before the sequence {@code decidedUpTo} of the constructor.
+     */
     public List<Damage> absent() {
         return List.copyOf(absent);
     }
 
     /**
-     * Returns the sequence at which this reader begins: the requested one, or the log's first if that is later. The
-     * log's first sequence may be one that a repair declared lost.
+     * Returns the sequence at which this reader begins: the requested sequence, or the first sequence of the log if
+     * that is later. A repair may have declared the first sequence of the log lost.
      */
     public long beginning() {
         return Math.max(from, list.firstKnown());

@@ -130,18 +130,18 @@ public final class RecordFormat {
         target.limit(target.capacity()).position(end);
     }
 
-    /** Reads the record at {@code offset}; returns null if there is no complete one. */
+    /** Reads the record at {@code offset}; returns null if there is no complete record. */
     public static @Nullable Framed read(SegmentBytes bytes, long offset, byte[] seed) throws IOException {
         Framed framed = read(bytes, offset, MAGIC, seed);
         return framed == null || framed.kind() == SEGMENT_HEADER ? null : framed;
     }
 
-    /** Reads a record that a segment header carries; returns null if there is no complete one. */
+    /** Reads a record that a segment header carries; returns null if there is no complete record at {@code offset}. */
     static @Nullable Framed readCarried(SegmentBytes bytes, long offset, byte[] seed) throws IOException {
         return read(bytes, offset, CARRIED_MAGIC, seed);
     }
 
-    /** Reads the header record of a segment; returns null if there is no complete one. */
+    /** Reads the header record of a segment; returns null if the file does not begin with a complete one. */
     public static @Nullable Framed readHeader(SegmentBytes bytes) throws IOException {
         Framed framed = read(bytes, 0, MAGIC, new byte[0]);
         return framed == null || framed.kind() != SEGMENT_HEADER ? null : framed;

@@ -14,8 +14,8 @@ import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 
 /**
- * A window over a file that is read mostly forward. One thread. Uses memory for the window or the longest requested
- * record.
+ * A window over a file that is read mostly forward. One thread. Uses memory for the window or, if that is longer, for
+ * the longest requested record.
  */
 public final class SegmentBytes implements Closeable {
     private static final int WINDOW_BYTES = 256 * 1024;
@@ -88,7 +88,7 @@ public final class SegmentBytes implements Closeable {
     /**
      * Loads up to {@code length} bytes from {@code offset}.
      *
-     * @return the number of bytes that are available
+     * @return the number of loaded bytes, which is less than {@code length} at the end of the file
      */
     int load(long offset, int length) throws IOException {
         int wanted = size < 0 ? length : (int) Math.min(length, Math.max(0, size - offset));
@@ -119,7 +119,7 @@ public final class SegmentBytes implements Closeable {
         filled = 0;
     }
 
-    /** Returns the array with the bytes that were loaded last; {@link #index} returns their place in it. */
+    /** Returns the array that contains the bytes that were loaded last; see {@link #index}. */
     byte[] array() {
         return window;
     }
@@ -140,9 +140,9 @@ public final class SegmentBytes implements Closeable {
     }
 
     /**
-     * The decompressed view of a compressed segment: positions and sizes refer to its content. Reading backwards
-     * decompresses the file from the beginning again. Where content can't be decompressed, reads report the end of the
-     * file, so that the missing records are reported as damage.
+     * The decompressed view of a compressed segment: positions and sizes refer to the decompressed content. Reading
+     * backwards decompresses the file from the beginning again. Where content can't be decompressed, reads report the
+     * end of the file, so that the missing records are reported as damage.
      */
     public static final class GzippedFile implements OpenFile {
         private static final int BUFFER_BYTES = 64 * 1024;
@@ -196,8 +196,8 @@ public final class SegmentBytes implements Closeable {
         }
 
         /**
-         * Returns the number of bytes that can be decompressed. Decompresses them all, because the size in the trailer
-         * may be damaged.
+         * Returns the number of bytes that can be decompressed. Decompresses the whole file, because the size in the
+         * trailer may be damaged.
          */
         @Override
         public long size() throws IOException {

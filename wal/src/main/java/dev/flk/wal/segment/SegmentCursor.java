@@ -12,9 +12,8 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A cursor over the records of one segment, except those that do not count. It returns the records that the segment's
- * header carries, then the records that were appended. It decides whether a bad record is a torn tail, which ends the
- * log, or damage.
+ * A cursor over the records that count in one segment. It returns the records that the segment's header carries, then
+ * the records that were appended. It decides whether a bad record is a torn tail, which ends the log, or damage.
  */
 public final class SegmentCursor implements Closeable {
     private final SegmentScan scan;
@@ -27,9 +26,9 @@ public final class SegmentCursor implements Closeable {
     private final boolean newest;
 
     /**
-     * The complete records that were found after a place at which the next record should begin but does not, by
-     * sequence. Damage may have moved them: a disk may write a block to the wrong place. They are returned in the order
-     * of their sequences.
+     * The complete records, by sequence, that were found because the next record was not where it should begin. Damage
+     * may have moved records, for example if the disk wrote a block to the wrong offset. {@link #next} returns these
+     * records in the order of their sequences.
      */
     private final NavigableMap<Long, Place> displaced = new TreeMap<>();
 
@@ -55,7 +54,7 @@ public final class SegmentCursor implements Closeable {
      *     segment may contain the record
      * @param header the header of the segment, without carried records that count in another segment
      * @param countedEnd the first sequence that does not count in this segment; {@code Long.MAX_VALUE} in the newest
-     *     one
+     *     segment
      */
     SegmentCursor(SegmentScan scan, Copies copies, SegmentHeader header, long countedEnd, DeclaredLosses losses) {
         this.scan = scan;
@@ -91,8 +90,9 @@ public final class SegmentCursor implements Closeable {
     }
 
     /**
-     * Returns the damage that the last call of {@link #next} found: the records that are missing before the returned
-     * record, or before the end of the segment if it returned null. Returns null if none are missing.
+     * Returns the damage that the last call of {@link #next} found: the range of records that are missing before the
+     * returned record or, if the call returned null, before the end of the segment. Returns null if no records are
+     * missing.
      */
     @Nullable
     public Damage damage() {
@@ -185,7 +185,7 @@ public final class SegmentCursor implements Closeable {
         return counted(place.scan().toRecord(framed), offset);
     }
 
-    /** Counts a record; {@code offset} is where damage begins if records before this one are missing. */
+    /** Counts a record; {@code offset} is where damage begins if records before this record are missing. */
     private LogRecord counted(LogRecord record, long offset) {
         if (record.sequence() > expected) {
             damage = new Damage(scan.segment(), offset, expected, record.sequence() - 1);
@@ -195,15 +195,15 @@ public final class SegmentCursor implements Closeable {
     }
 
     /**
-     * Finds all complete records that count from {@code offset} on, at which the next record should begin but does not.
-     * Also finds those that only another copy of the segment contains.
+     * Finds all complete records that count and begin at or after {@code offset}. Called if the next record should
+     * begin at this offset but does not. Also finds the records that only another copy of the segment contains.
      */
     private void findDisplaced(long offset) throws IOException {
         addComplete(scan, offset);
         if (newest) {
-            // The writer may have written to a place after the scan had read that place, but before the scan read the
-            // bytes after it. Everything that was forced before the last record that was found is in the file by now,
-            // so read it all again.
+            // The writer may have written bytes at an offset that the scan had already read, before the scan read the
+            // bytes that follow. Everything that was forced before the last record that was found is in the file by
+            // now, so read it all again.
             long last = displaced.isEmpty() ? Long.MAX_VALUE : displaced.lastKey();
             displaced.clear();
             scan.seekAfresh(offset);
@@ -228,11 +228,12 @@ public final class SegmentCursor implements Closeable {
     }
 
     /**
-     * Returns whether the records that are missing before the first displaced one were forced, so that their absence is
-     * damage and not a torn tail; true if none are missing. In the newest segment, either of two facts proves it. The
-     * first is a record of a later group: a group is written only after the previous one was forced, while the records
-     * of one group reach the disk in any order. The second is that a repair declared all of the missing records lost:
-     * the repair had evidence that they were forced, perhaps in files that have left the log since.
+     * Returns whether the records that are missing before the first displaced record were forced, so that their absence
+     * is damage and not a torn tail; true if none are missing. In the newest segment, either of two facts proves that
+     * they were forced. The first is a record of a later group: a group is written only after the previous one was
+     * forced, while the records of one group reach the disk in any order. The second is that a repair declared all of
+     * the missing records lost: the repair had evidence that they were forced, perhaps in files that have left the log
+     * since.
      */
     private boolean wasForced(long first) {
         return first == expected

@@ -150,7 +150,7 @@ public record SegmentHeader(
     /** Returns the smallest length of a body, at least {@code length}, with which the record fills complete blocks. */
     private int paddedLength(int length) {
         for (int total = MIN_BYTES; ; total += BLOCK_BYTES) {
-            // the body's length has as many digits as the total, or one less
+            // the body's length has as many digits as the total, or one digit fewer
             int guess = total - 1 - headerLineBytes(total);
             for (int candidate = guess; candidate <= guess + 1; candidate++) {
                 if (candidate >= length && headerLineBytes(candidate) + candidate + 1 == total) {
@@ -168,7 +168,7 @@ public record SegmentHeader(
     /**
      * Parses a header record.
      *
-     * @throws IOException if another version wrote it, or a carried record is broken
+     * @throws IOException if another version wrote the header, or a carried record is broken
      */
     static SegmentHeader parse(Framed framed, SegmentBytes bytes, String segment) throws IOException {
         HeaderLines lines = new HeaderLines(framed.body(), segment);
@@ -258,11 +258,12 @@ public record SegmentHeader(
 
     /**
      * Reads a damaged header of format 2 from an intact copy of its lines, wherever in the file that copy is, with the
-     * carried records that match their checksums. If the copies have different ids, because a block of another
-     * segment's header was written here, the appended records decide, because their checksums are seeded with the id.
-     * If there are no records, the file's name decides.
+     * carried records that match their checksums. A copy may belong to another segment, if the disk wrote a block of
+     * that segment's header here. The appended records therefore decide which copy is used: their checksums are seeded
+     * with the id. If there are no complete appended records, the file's name decides.
      *
-     * @return null if no copy is intact, or neither records nor the name show that a copy belongs here
+     * @return null if no copy is intact, or if neither an appended record nor the file's name shows that a copy belongs
+     *     to this segment
      */
     static @Nullable Salvaged salvage(SegmentBytes bytes, String segment) throws IOException {
         Map<String, Copy> byId = new LinkedHashMap<>();
@@ -314,8 +315,8 @@ public record SegmentHeader(
     }
 
     /**
-     * Returns this salvaged header without the carried records before the last missing one: those records count in the
-     * previous segment.
+     * Returns a copy of this salvaged header without the carried records before the last missing one; the records up to
+     * the missing one then count in the previous segment. Returns this header if no carried record is missing.
      */
     SegmentHeader withoutGaps() {
         long counted = next;
@@ -327,7 +328,10 @@ public record SegmentHeader(
         return counted == first ? this : carrying(counted, carried.subList(from, carried.size()));
     }
 
-    /** Returns the context in the line that ends at {@code end}; null if it does not match its checksum. */
+    /**
+     * Returns the context in the context line that ends at {@code end}; null if there is no such line or the context
+     * does not match its checksum.
+     */
     private @Nullable String contextBefore(SegmentBytes bytes, long end) throws IOException {
         long from = Math.max(0, end - CONTEXT_WITHIN_BYTES);
         String before = new String(copyOf(bytes, from, (int) (end - from)), StandardCharsets.UTF_8);
@@ -393,7 +397,10 @@ public record SegmentHeader(
             return new Lines(header, blocks, carried, lines.at());
         }
 
-        /** Reads the lines at the beginning of a text; returns null if they do not match their checksum. */
+        /**
+         * Reads the lines at the beginning of a text; returns null if the lines do not match their checksum or another
+         * version wrote them.
+         */
         static @Nullable Lines find(byte[] text, String segment) {
             int checksumAt = indexOf(text, "\nchecksum ".getBytes(StandardCharsets.US_ASCII)) + 1;
             int end = checksumAt + "checksum 12345678\n".length();
@@ -422,9 +429,9 @@ public record SegmentHeader(
     private record Copy(Lines lines, long end) {
 
         /**
-         * Returns the offset at which the header ends. The second copy is followed by the line feed that ends the
-         * record, and so shows how far inserted or removed bytes have moved that end. If the copy was moved by whole
-         * blocks, it does not show this, and the number of blocks in the lines decides.
+         * Returns the offset at which the header ends. If this is the second copy, the line feed that ends the record
+         * follows it, so the position of this copy shows how far inserted or removed bytes have moved the end. For the
+         * first copy, or a copy that was moved by whole blocks, the number of blocks in the lines decides.
          */
         long headerEnd(SegmentBytes bytes) throws IOException {
             boolean isSecond = bytes.load(end, 1) == 1 && bytes.array()[bytes.index(end)] == '\n';

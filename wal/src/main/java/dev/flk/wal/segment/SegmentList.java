@@ -37,8 +37,8 @@ public final class SegmentList {
      * @param isHeaderBroken whether the header was salvaged from a damaged record, or derived from the next segment
      * @param countedEnd the first sequence that does not count in this segment any more
      * @param copies other files with the same header, such as the unfinished output of a compression
-     * @param predecessor the index of the segment that this one continues; its own index if it replaced a segment with
-     *     its name; -1 if the predecessor is missing
+     * @param predecessor the index of the segment that this segment continues; this segment's own index if this segment
+     *     replaced another one with the same name; -1 if the predecessor is missing
      * @param missingFrom the first sequence that was in the missing predecessor and is in no earlier segment; unused if
      *     the predecessor exists
      */
@@ -105,8 +105,8 @@ public final class SegmentList {
     }
 
     /**
-     * Returns this list for a caller that knows the active segment. If that segment is missing from the directory, the
-     * sequences appended to it still do not count in the other segments.
+     * Returns this list if it contains the active segment, which the caller knows. If that segment is missing from the
+     * directory, returns a copy in which the sequences that were appended to it do not count in the other segments.
      */
     public SegmentList endingWith(String name, SegmentHeader newest) {
         String id = newest.id();
@@ -154,8 +154,8 @@ public final class SegmentList {
     }
 
     /**
-     * Returns the first sequence that any file shows to have existed, whether its record is readable or lost; 1 if
-     * there are no files.
+     * Returns the lowest sequence that is known to have existed, whether its record is readable or lost; 1 if the
+     * directory contains no segments and no files without a readable header.
      */
     public long firstKnown() {
         long first =
@@ -180,8 +180,9 @@ public final class SegmentList {
     }
 
     /**
-     * Returns the damage at the end of a segment, attributed to the file that lost the records: the next segment if
-     * that is missing, or if it has no readable header and this segment ends cleanly; otherwise this segment.
+     * Returns the damage at the end of a segment, attributed to the file that lost the records. That file is the next
+     * segment if the next segment is missing, or if the next segment has no readable header and this segment ends
+     * cleanly. Otherwise, it is this segment.
      */
     public Damage damageAtEnd(int index, SegmentCursor cursor, Damage damage) throws IOException {
         if (isSuccessorAbsent(index)) {
@@ -197,7 +198,7 @@ public final class SegmentList {
         return damage;
     }
 
-    /** Returns whether the segment that continues this one is missing. */
+    /** Returns whether the segment that continues the segment at {@code index} is missing. */
     public boolean isSuccessorAbsent(int index) {
         if (index + 1 == segments.size()) {
             return absentNewest != null;
@@ -207,9 +208,9 @@ public final class SegmentList {
 
     /**
      * Returns damage if the predecessor of a segment is missing although an older segment exists. Returns null if the
-     * predecessor exists, if this segment repeats all of its records, or if its loss is declared or reported with a
-     * broken file. The sequences need not show a gap: the older segment may contain refused records with the sequences
-     * of acknowledged ones in the missing segment.
+     * predecessor exists or its id is unknown, if this segment repeats all of the predecessor's records, or if the loss
+     * of the predecessor is declared or is reported with a broken file. The sequences need not show a gap: the older
+     * segment may contain refused records with the same sequences as acknowledged records in the missing segment.
      */
     @Nullable
     Damage missingBefore(int index) {
@@ -233,7 +234,10 @@ public final class SegmentList {
                 : Damage.ofUnknown(Damage.Kind.ABSENT, name, next.header().first());
     }
 
-    /** Returns the damage before a segment for records that are lost because files are missing. */
+    /**
+     * Returns damage for the records from {@code first} to {@code last}, which are lost because files before the
+     * segment at {@code index} are missing.
+     */
     public Damage absentBefore(int index, long first, long last) {
         if (index == segments.size()) {
             return absentAtEnd(first, last);
@@ -244,7 +248,10 @@ public final class SegmentList {
         return new Damage(Damage.Kind.ABSENT, name, 0, first, last);
     }
 
-    /** Returns the damage after the last segment for records that are lost because files are missing. */
+    /**
+     * Returns damage for the records from {@code first} to {@code last}, which are lost because files after the last
+     * segment are missing.
+     */
     public Damage absentAtEnd(long first, long last) {
         return new Damage(Damage.Kind.ABSENT, absentNewest == null ? patternFrom(first) : absentNewest, 0, first, last);
     }
@@ -303,9 +310,10 @@ public final class SegmentList {
     }
 
     /**
-     * Returns the files that must leave the log before its oldest segment does. Once that segment is gone, they would
-     * be misjudged: a foreign segment would be compared with fewer segments of this log, the records around a stray
-     * file would be gone, and so would the records that follow the losses of an older file without a header.
+     * Returns the names of the files that must leave the log before the oldest segment is removed. Without that
+     * segment, these files would be misjudged. A foreign segment would be compared with fewer segments of this log. The
+     * records that show that a stray file contains no lost record would be gone. The records that follow the losses of
+     * an older file without a header would be gone as well, and would be taken for lost.
      */
     public List<String> leavingWithOldest() {
         List<String> leaving = new ArrayList<>(foreign);

@@ -26,7 +26,10 @@ final class SegmentListing {
     private final Path directory;
     private final String prefix;
 
-    /** The files with a readable header, by its id and ordinal. Copies of a segment have the same header. */
+    /**
+     * The files with a readable header, by the id and the ordinal in the header. Copies of a segment have the same
+     * header.
+     */
     private final Map<String, List<Listed>> byId = new LinkedHashMap<>();
 
     /** Files that have the name of a segment and content, but no readable header. */
@@ -146,8 +149,8 @@ final class SegmentListing {
     }
 
     /**
-     * Separates the segments of this log from those of other logs, and chooses the most complete copy of each segment
-     * of this log. Throws if at least half of the segments are of other logs.
+     * Separates the segments of this log from the segments of other logs, and chooses the most complete copy of each
+     * segment of this log. Throws if at least half of the segments are of other logs.
      */
     private void sortOutForeign() throws IOException {
         List<List<Listed>> ours = new ArrayList<>();
@@ -171,8 +174,9 @@ final class SegmentListing {
     }
 
     /**
-     * Determines where the records that count end in each segment: where a later segment begins, where the losses of a
-     * later file without a header begin, or where a missing segment began.
+     * Determines for each segment the sequence at which the records that count end. It is the lowest of three
+     * sequences: the first sequence of a later segment, of the losses in a later file without a header, and of a
+     * missing segment.
      */
     private void limitCounted() {
         long countedEnd = Long.MAX_VALUE;
@@ -184,11 +188,11 @@ final class SegmentListing {
     }
 
     /**
-     * Derives a header for a file whose own header is lost. The header of the next segment contains the file's id,
-     * which seeds the checksums; the file's name contains the first sequence. The context is that of the records that
-     * the next segment repeats. If the next segment repeats none, its own context is used, provided that the ordinals
-     * show that no other segment was opened between this file and its neighbours. Returns null if there is no next
-     * segment, another file has the id, or the context is not certain.
+     * Derives a header for a file whose own header is lost. The header of the next segment contains the id of this
+     * file's segment, which seeds the checksums; the file's name contains the first sequence. If the next segment
+     * repeats records, the context of the last repeated record is used. If it repeats none, the context of the next
+     * segment is used, provided that the ordinals show that no other segment was opened between this file and its
+     * neighbours. Returns null if there is no next segment, another file has the id, or the context is not certain.
      */
     private @Nullable SegmentHeader derivedHeader(String name) {
         String opened = SegmentNames.openedName(name);
@@ -293,7 +297,8 @@ final class SegmentListing {
     }
 
     /**
-     * Returns the log id of the segments; {@link SegmentHeader#NO_ID} if none of them has one. Throws if they differ.
+     * Returns the log id of the segments; {@link SegmentHeader#NO_ID} if no segment has one. Throws if the segments
+     * have different log ids.
      */
     private String commonId() throws IOException {
         Map<String, List<String>> names = new TreeMap<>();
@@ -318,8 +323,8 @@ final class SegmentListing {
     }
 
     /**
-     * Throws if two segments of format 1 have the same ordinal. They have no log id, but one log never gives an ordinal
-     * twice.
+     * Throws if two segments of format 1 have the same ordinal. Such segments have no log id, but a log never gives the
+     * same ordinal twice.
      */
     private void requireOneLogOfFormat1() throws IOException {
         for (int i = 1; i < found.size(); i++) {
@@ -360,9 +365,9 @@ final class SegmentListing {
 
     /**
      * Returns a copy of the listed segment with the index of its predecessor. The predecessor is found by its id or, in
-     * format 1, by its name, to which compression and rotation append. Two segments may have been opened under one
-     * name, if the first was renamed before a record in it was acknowledged. If the second is missing, the first is not
-     * taken for the predecessor, because its records end too early.
+     * format 1, by its name, to which compression and rotation append. Two segments of format 1 may have been opened
+     * under the same name, if the first was renamed before any of its records was acknowledged. If the second segment
+     * is missing, the first one is not taken for the predecessor, because the records of the first one end too early.
      */
     private Listed withPredecessor(int index, DeclaredLosses losses) throws IOException {
         Listed next = found.get(index);
@@ -393,9 +398,10 @@ final class SegmentListing {
     }
 
     /**
-     * Returns the sequence after the last complete record of a segment. If the next segment continues it at an offset
-     * where no record ends, returns the first sequence appended to the segment instead: the records of the segment were
-     * then refused, and the acknowledged records were in a segment that is missing.
+     * Returns the sequence after the last complete record of a segment. If the next segment does not continue the
+     * segment right after the record before the next segment's first sequence, returns the first sequence appended to
+     * the segment instead: the records of the segment were then refused, and the acknowledged records were in a segment
+     * that is missing.
      */
     private long endOf(Listed listed, SegmentHeader next) throws IOException {
         long none = listed.header().next();
@@ -415,8 +421,8 @@ final class SegmentListing {
 
     /**
      * Returns the best of several files with the same header: a file whose own header is intact is preferred, then the
-     * file with the most complete records. The others may be partly compressed or truncated; a cursor reads from them
-     * what the returned file lacks.
+     * file with the most complete records. The others may be partly compressed or truncated; a cursor reads from the
+     * other files what the returned file lacks.
      */
     private Listed fullest(List<Listed> copies) throws IOException {
         Listed fullest = copies.get(0);

@@ -25,8 +25,8 @@ public final class SegmentNames {
     public static final String PART = ".part";
 
     /**
-     * The highest sequence that is believed without a checksum. A log continues after the highest sequence that it has
-     * evidence of, so junk must not be able to use up all sequences.
+     * The highest sequence that is accepted without a checksum. A log continues after the highest sequence that it has
+     * evidence of, so damaged bytes must not be able to use up all sequences.
      */
     static final long MAX_UNVERIFIED_SEQUENCE = 999_999_999_999_999_999L;
 
@@ -34,7 +34,7 @@ public final class SegmentNames {
 
     private SegmentNames() {}
 
-    /** Returns whether a file with this name may be a segment; only its header decides. */
+    /** Returns whether a file with this name may be a segment; the header of the file decides whether it is one. */
     public static boolean isSegmentName(String name, String prefix) {
         return name.startsWith(prefix + "-") && name.contains(SUFFIX) && !name.contains(BROKEN) && !name.endsWith(PART);
     }
@@ -76,7 +76,8 @@ public final class SegmentNames {
     }
 
     /**
-     * Returns an unused name like those that logrotate gives, for a segment whose own name is needed for another one.
+     * Returns an unused name of the kind that logrotate gives, for a segment whose own name is needed for another
+     * segment.
      */
     public static String freeRotatedName(FileOps files, Path directory, String segment) throws IOException {
         List<String> taken = files.list(directory);

@@ -45,7 +45,7 @@ public final class SegmentScan implements Closeable {
         this.offset = firstOffset;
     }
 
-    /** Opens a segment; returns null if the file has no intact header and none can be salvaged. */
+    /** Opens a segment; returns null if the file has no intact header and no header can be salvaged. */
     public static @Nullable SegmentScan open(FileOps files, Path file) throws IOException {
         return open(files, file, null);
     }
@@ -54,7 +54,7 @@ public final class SegmentScan implements Closeable {
      * Opens a segment.
      *
      * @param derived a header that was derived from other segments, to use if the file's own header can't be salvaged;
-     * may be null
+     *     null if there is none
      * @return null if the file has no header that can be salvaged, and no record that belongs to {@code derived}
      */
     public static @Nullable SegmentScan open(FileOps files, Path file, @Nullable SegmentHeader derived)
@@ -230,7 +230,7 @@ public final class SegmentScan implements Closeable {
                 new Position(segment, framed.offset()));
     }
 
-    /** Counts the complete records, including the carried ones and skipping broken ones. */
+    /** Counts the complete records, including the carried records; skips broken records. */
     long countWhole() throws IOException {
         long whole = header.carried().size();
         seek(firstOffset);
