@@ -517,8 +517,7 @@ public final class RecordFollower implements AutoCloseable {
         long last = position;
         while (chunk.size() < CHUNK_RECORDS && bytes < CHUNK_BYTES && last < upTo) {
             LogRecord record = open.next();
-            if (record == null
-                    || record.sequence() > upTo) { // the end of the walk, or the expected record is missing
+            if (record == null || record.sequence() > upTo) { // the end of the walk, or the expected record is missing
                 endWalk();
                 break;
             }

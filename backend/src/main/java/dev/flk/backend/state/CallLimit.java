@@ -72,7 +72,11 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
      */
     private static final Set<String> COMMITS = Set.of(
             StateGrpc.getCommitMethod().getFullMethodName(),
-            StateGrpc.getApplyMethod().getFullMethodName());
+            StateGrpc.getApplyMethod().getFullMethodName(),
+            StateGrpc.getDeletePrefixMethod().getFullMethodName(),
+            StateGrpc.getDeleteAgentMethod().getFullMethodName(),
+            StateGrpc.getSetSchemaMethod().getFullMethodName(),
+            StateGrpc.getDeleteSchemaMethod().getFullMethodName());
 
     /**
      * A marshaller that passes messages on unchanged. The marshaller of gRPC itself allocates 16 KiB of buffers for

@@ -191,7 +191,7 @@ class FollowedLogTest {
                 IngestHarness harness = open();
                 RecordFollower follower = follow(harness)) {
             await().until(() -> follower.position() == 9);
-            assertThat(log.lines("up to record 6")).singleElement().asString().startsWith("ERROR ");
+            assertThat(log.lines("up to sequence 6")).singleElement().asString().startsWith("ERROR ");
         }
 
         assertThat(keys(ServedState.RECORD, "shard-1", ""))

@@ -145,6 +145,7 @@ final class Sql {
 
     /** The order by revision, which is also the order by commit time. */
     static final String OLDEST_FIRST = " ORDER BY newest.revision, newest.agent_id, newest.key LIMIT ?";
+
     static final String NEWEST_FIRST = " ORDER BY newest.revision DESC, newest.agent_id, newest.key LIMIT ?";
 
     static final String RAISE_FLOOR = """
