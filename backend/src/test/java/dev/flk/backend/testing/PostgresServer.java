@@ -13,8 +13,10 @@ import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A Postgres server in its own temporary directory. Postgres refuses to run as root; for root it runs as the user
@@ -28,6 +30,7 @@ public final class PostgresServer extends ServerProcess {
 
     private final List<String> settings;
     private final AtomicInteger databases = new AtomicInteger();
+    private @Nullable Path disk;
 
     private PostgresServer(Path directory, List<String> settings) {
         super(directory);
@@ -248,11 +251,35 @@ public final class PostgresServer extends ServerProcess {
         return () -> run(List.of("pg_restore", "--clean", "--if-exists", "--dbname=" + uri(database), dump.toString()));
     }
 
+    /**
+     * Mounts an empty file system of a few mebibytes, kept in memory and owned by the server's user, until the server is
+     * closed. Returns its path, at which a tablespace can be created; empty if the tests may not mount.
+     */
+    public Optional<Path> mountDisk(int mebibytes) {
+        if (!isRoot()) {
+            return Optional.empty();
+        }
+        try {
+            Path path = Files.createDirectory(directory.resolve("disk"));
+            String options = "size=%dm,uid=%s,gid=%s,mode=700".formatted(mebibytes, NOBODY, NOBODY);
+            run(List.of("mount", "-t", "tmpfs", "-o", options, "tmpfs", path.toString()));
+            disk = path;
+            return Optional.of(path);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (IllegalStateException e) {
+            return Optional.empty(); // a container without CAP_SYS_ADMIN
+        }
+    }
+
     /** Stops the server and removes all its files. */
     @Override
     public void close() {
         startUnlessUp(); // only a start removes the shared memory of a server that was killed
         stop();
+        if (disk != null) {
+            run(List.of("umount", disk.toString()));
+        }
         DirectoryTree.remove(directory);
     }
 }
