@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state;
 
+import static dev.flk.state.CounterClients.retried;
 import static dev.flk.state.EngineHarness.key;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.testing.PostgresServer;
+import dev.flk.state.CounterClients.Refusal;
 import dev.flk.state.History.At;
 import dev.flk.state.History.Events;
 import dev.flk.state.StateEngine.Settings;
 import dev.flk.state.StateException.Reason;
-import dev.flk.state.StateReads.Found;
-import dev.flk.state.StateReads.Read;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -22,27 +22,19 @@ import java.util.List;
 import java.util.OptionalLong;
 import java.util.Random;
 import java.util.Set;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.LockSupport;
-import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 
 /** Two engines, as two backends have them, on one database. */
 class TwoPostgresStatesTest {
-    private static final int CLIENTS = 64;
-    private static final int KEYS = 4;
     private static final int COMMITS_A_CLIENT = Integer.getInteger("flk.commits", 8);
-    private static final int TOTAL = CLIENTS * COMMITS_A_CLIENT;
+    private static final int TOTAL = CounterClients.CLIENTS * COMMITS_A_CLIENT;
     private static final int CUTS = 5;
     private static final PostgresServer server = PostgresServer.shared();
-
-    private final AtomicInteger done = new AtomicInteger();
 
     /** A removal through one engine, beside writers through the other: after it, no key is left that was there. */
     @Test
@@ -98,34 +90,28 @@ class TwoPostgresStatesTest {
                 StateEngine second = engine(database)) {
             List<Future<List<Long>>> watchers =
                     List.of(threads.submit(() -> watch(first)), threads.submit(() -> watch(second)));
-            List<Future<?>> clients = new ArrayList<>();
-            for (int i = 0; i < CLIENTS; i++) {
-                StateEngine engine = i % 2 == 0 ? first : second;
-                int client = i;
-                clients.add(threads.submit(() -> count(engine, client)));
-            }
-            for (int cut = 1; cut <= CUTS; cut++) {
-                int beyond = TOTAL * cut / (CUTS + 1);
-                await().atMost(Duration.ofMinutes(3)).until(() -> done.get() >= beyond);
-                server.execute(
-                        "postgres",
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + database + "'");
-            }
-            for (Future<?> client : clients) {
-                client.get();
+            try (CounterClients clients = new CounterClients(List.of(first, second), COMMITS_A_CLIENT)) {
+                for (int cut = 1; cut <= CUTS; cut++) {
+                    int beyond = TOTAL * cut / (CUTS + 1);
+                    await().atMost(Duration.ofMinutes(3)).until(() -> clients.answered() >= beyond);
+                    server.execute(
+                            "postgres",
+                            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + database
+                                    + "'");
+                }
+                clients.join();
+                assertThat(clients.answered()).isEqualTo(TOTAL);
+                assertThat(clients.refusals())
+                        .extracting(Refusal::reason)
+                        .isSubsetOf(Reason.STORE_DOWN, Reason.VERSION_CONFLICT);
+                clients.assertHistoryIsWhatWasAnswered(first);
             }
 
-            Read read = again(() -> first.reads().get(keys(), new At.Now()));
-            assertThat(read.revision()).isEqualTo(TOTAL);
-            assertThat(read.found()).allSatisfy(found -> {
-                Version version = ((Found.Present) found).version();
-                assertThat(version.json()).isEqualTo(Long.toString(version.version()));
-            });
             List<Long> all = LongStream.rangeClosed(1, TOTAL).boxed().toList();
             for (Future<List<Long>> watcher : watchers) {
                 assertThat(watcher.get()).isEqualTo(all);
             }
-            assertThat(again(() -> first.history()
+            assertThat(retried(() -> first.history()
                             .events(
                                     first.head().historyId(),
                                     1,
@@ -133,7 +119,7 @@ class TwoPostgresStatesTest {
                                     "",
                                     key -> true,
                                     StateEngine.MAX_PAGE_BYTES)))
-                    .isEqualTo(again(() -> second.history()
+                    .isEqualTo(retried(() -> second.history()
                             .events(
                                     first.head().historyId(),
                                     1,
@@ -206,41 +192,13 @@ class TwoPostgresStatesTest {
         return engine;
     }
 
-    private static List<StateKey> keys() {
-        return IntStream.range(0, KEYS).mapToObj(i -> key("counters", "k" + i)).toList();
-    }
-
-    /** Adds one to counters, each time on the version that was read. */
-    private void count(StateEngine engine, int client) {
-        Random random = new Random(client);
-        for (int commit = 0; commit < COMMITS_A_CLIENT; ) {
-            StateKey counter = key("counters", "k" + random.nextInt(KEYS));
-            Found found = again(() -> engine.reads().get(List.of(counter), new At.Now()))
-                    .found()
-                    .get(0);
-            long version =
-                    found instanceof Found.Present present ? present.version().version() : 0;
-            Operation write = engine.write(counter, Long.toString(version + 1), version);
-            String request = client + "-" + commit + "-" + version + "-" + counter.name();
-            try {
-                Committed unused = again(() -> engine.apply("client", List.of(write), request)
-                        .toCompletableFuture()
-                        .join());
-                commit++;
-                done.incrementAndGet();
-            } catch (StateException e) {
-                assertThat(e.reason()).isEqualTo(Reason.VERSION_CONFLICT);
-            }
-        }
-    }
-
     /** The revisions of a replay that follows, until the last one. */
     private static List<Long> watch(StateEngine engine) throws InterruptedException {
         List<Long> seen = new ArrayList<>();
         long next = 1;
         while (next <= TOTAL) {
             long from = next;
-            Events part = again(() -> engine.history()
+            Events part = retried(() -> engine.history()
                     .events(
                             engine.head().historyId(),
                             from,
@@ -251,7 +209,7 @@ class TwoPostgresStatesTest {
             part.events().forEach(event -> seen.add(event.revision()));
             if (part.next() == next) {
                 Semaphore more = new Semaphore(0);
-                String historyId = again(() -> engine.head().historyId());
+                String historyId = retried(() -> engine.head().historyId());
                 Runnable end = engine.history().whenBeyond(historyId, next - 1, more::release);
                 more.acquire();
                 end.run();
@@ -259,24 +217,5 @@ class TwoPostgresStatesTest {
             next = part.next();
         }
         return seen;
-    }
-
-    private interface Call<T> {
-        T call();
-    }
-
-    /** As a client does while the state is down for a moment. */
-    private static <T> T again(Call<T> call) {
-        while (true) {
-            try {
-                return call.call();
-            } catch (CompletionException | StateException e) {
-                StateException refused = e instanceof StateException known ? known : (StateException) e.getCause();
-                if (refused.reason() != Reason.STORE_DOWN) {
-                    throw refused;
-                }
-                LockSupport.parkNanos(5_000_000);
-            }
-        }
     }
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.testing;
 
+import static org.awaitility.Awaitility.await;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;
@@ -13,8 +16,11 @@ import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A Postgres server in its own temporary directory. Postgres refuses to run as root; for root it runs as the user
@@ -28,6 +34,7 @@ public final class PostgresServer extends ServerProcess {
 
     private final List<String> settings;
     private final AtomicInteger databases = new AtomicInteger();
+    private @Nullable Path disk;
 
     private PostgresServer(Path directory, List<String> settings) {
         super(directory);
@@ -69,6 +76,11 @@ public final class PostgresServer extends ServerProcess {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Starts a server that archives its WAL, for {@link #baseBackup}. */
+    public static PostgresServer startWithArchive() {
+        return start("archive_mode=on", "archive_command=mkdir -p ../archive && cp %p ../archive/%f");
     }
 
     @Override
@@ -231,11 +243,19 @@ public final class PostgresServer extends ServerProcess {
         };
     }
 
-    /** Returns whether the machine has the client programs of Postgres. */
+    /** Returns whether the machine has the programs that dump and restore a database. */
     public static boolean hasDump() {
-        return Stream.of("pg_dump", "pg_restore")
-                .allMatch(program -> Stream.of(System.getenv("PATH").split(":"))
-                        .anyMatch(directory -> Files.isExecutable(Path.of(directory, program))));
+        return isOnPath("pg_dump") && isOnPath("pg_restore");
+    }
+
+    /** Returns whether the machine has the program that takes a base backup. */
+    public static boolean hasBaseBackup() {
+        return isOnPath("pg_basebackup");
+    }
+
+    private static boolean isOnPath(String program) {
+        return Stream.of(System.getenv("PATH").split(":"))
+                .anyMatch(directory -> Files.isExecutable(Path.of(directory, program)));
     }
 
     /**
@@ -248,11 +268,75 @@ public final class PostgresServer extends ServerProcess {
         return () -> run(List.of("pg_restore", "--clean", "--if-exists", "--dbname=" + uri(database), dump.toString()));
     }
 
+    /**
+     * Takes a base backup of a server that was started by {@link #startWithArchive}. The returned action stops the
+     * server, puts the backup in the place of its data and recovers up to the restore point with the given name; it
+     * returns when the server accepts writes on a new timeline.
+     */
+    public Consumer<String> baseBackup() {
+        Path backup = directory.resolve("base-" + databases.incrementAndGet());
+        run(List.of(
+                "pg_basebackup",
+                "--pgdata=" + backup,
+                "--dbname=" + uri("postgres"),
+                "--checkpoint=fast",
+                "--wal-method=fetch",
+                "--no-sync"));
+        return restorePoint -> {
+            execute("postgres", "SELECT pg_switch_wal()"); // completes the segment, so that stopping archives it
+            stop();
+            replaceData(backup);
+            recoverTo(restorePoint);
+            own(data());
+            restart();
+            await().atMost(PATIENCE)
+                    .until(() -> text("postgres", "SELECT pg_is_in_recovery()").equals("f"));
+        };
+    }
+
+    private void recoverTo(String restorePoint) {
+        String target = """
+                restore_command = 'cp ../archive/%f %p'
+                recovery_target_name = '{restorePoint}'
+                recovery_target_action = 'promote'
+                """.replace("{restorePoint}", restorePoint);
+        try {
+            Files.writeString(data().resolve("postgresql.auto.conf"), target, StandardOpenOption.APPEND);
+            Files.createFile(data().resolve("recovery.signal"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /**
+     * Mounts an empty file system of a few mebibytes, kept in memory and owned by the server's user, until the server is
+     * closed. Returns its path, at which a tablespace can be created; empty if the tests may not mount.
+     */
+    public Optional<Path> mountDisk(int mebibytes) {
+        if (!isRoot()) {
+            return Optional.empty();
+        }
+        try {
+            Path path = Files.createDirectory(directory.resolve("disk"));
+            String options = "size=%dm,uid=%s,gid=%s,mode=700".formatted(mebibytes, NOBODY, NOBODY);
+            run(List.of("mount", "-t", "tmpfs", "-o", options, "tmpfs", path.toString()));
+            disk = path;
+            return Optional.of(path);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (IllegalStateException e) {
+            return Optional.empty(); // a container without CAP_SYS_ADMIN
+        }
+    }
+
     /** Stops the server and removes all its files. */
     @Override
     public void close() {
         startUnlessUp(); // only a start removes the shared memory of a server that was killed
         stop();
+        if (disk != null) {
+            run(List.of("umount", disk.toString()));
+        }
         DirectoryTree.remove(directory);
     }
 }
