@@ -314,11 +314,11 @@ public interface Storage extends AutoCloseable {
 
         /** The order of results. */
         public enum Order {
-            /** By agent and key. */
+            /** The order of agents, then keys. */
             BY_KEY,
-            /** By the time of the commit, newest first. */
+            /** The order of commit times, newest first. */
             NEWEST_FIRST,
-            /** By the time of the commit, oldest first. */
+            /** The order of commit times, oldest first. */
             OLDEST_FIRST
         }
 

@@ -29,6 +29,8 @@ import org.jspecify.annotations.Nullable;
 final class Writer {
     private static final int MOST_COMMITS_A_BATCH = 1_000;
     private static final long MOST_BYTES_A_BATCH = 8L << 20;
+    /** The time for which a rejected batch is split; ten time-outs of three seconds find one commit among a thousand. */
+    private static final long MOST_SPLITTING_MICROS = 30_000_000;
 
     private final Storage storage;
     private final InstantSource clock;
@@ -118,7 +120,9 @@ final class Writer {
             if (taken.get(0) instanceof Runnable step) {
                 step.run();
             } else {
-                commit(taken.stream().map(PendingCommit.class::cast).toList());
+                commit(
+                        taken.stream().map(PendingCommit.class::cast).toList(),
+                        elapsedMicros.getAsLong() + MOST_SPLITTING_MICROS);
             }
         }
     }
@@ -173,9 +177,12 @@ final class Writer {
 
     /**
      * Commits a batch. If the storage rejects the batch with an error that may be due to a single commit, the two
-     * halves of the batch are decided again and committed separately, so that one commit can't fail the others.
+     * halves of the batch are decided again and committed separately, so that one commit can't fail the others. If that
+     * takes too long, because the storage rejects every part after a time-out, the rest of the batch is rejected, too.
+     *
+     * @param splitUntilMicros the elapsed time after which the batch is not split any more
      */
-    private void commit(List<PendingCommit> commits) {
+    private void commit(List<PendingCommit> commits, long splitUntilMicros) {
         Set<StateKey> keys = new HashSet<>();
         Set<RequestKey> requests = new HashSet<>();
         for (PendingCommit commit : commits) {
@@ -190,10 +197,10 @@ final class Writer {
             storage.commit(keys, requests, decided::decide);
         } catch (StateException e) {
             boolean isOfOneCommit = !e.isOutage() && (e.reason() == Reason.STORE_DOWN || e.reason() == Reason.INVALID);
-            if (isOfOneCommit && commits.size() > 1) {
+            if (isOfOneCommit && commits.size() > 1 && elapsedMicros.getAsLong() < splitUntilMicros) {
                 int half = commits.size() / 2;
-                commit(commits.subList(0, half));
-                commit(commits.subList(half, commits.size()));
+                commit(commits.subList(0, half), splitUntilMicros);
+                commit(commits.subList(half, commits.size()), splitUntilMicros);
                 return;
             }
             if (e.isOutage()) {

@@ -5,12 +5,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.state.StateException.Reason;
+import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -83,6 +87,44 @@ class MemoryStateTest extends StateContract {
             failure.set(null);
             await().until(() -> state.engine.problem().isEmpty());
             assertThat(reasonOf(commit(state, unknown, ""))).isEqualTo(Reason.STORE_DOWN);
+        }
+    }
+
+    /** A storage in which every commit times out after three seconds, as behind a lock that nobody releases. */
+    @Test
+    void batchOfWhichEveryPartTimesOut_isNotSplitForever() {
+        AtomicReference<EngineHarness> of = new AtomicReference<>();
+        AtomicInteger tries = new AtomicInteger();
+        CountDownLatch queued = new CountDownLatch(1);
+        Storage memory = new MemoryStorage(() -> "h", 1 << 20);
+        Storage timingOut = (Storage) Proxy.newProxyInstance(
+                Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (proxy, method, arguments) -> {
+                    if (method.getName().equals("commit")) {
+                        assertThat(queued.await(10, TimeUnit.SECONDS)).isTrue();
+                        tries.incrementAndGet();
+                        of.get().pass(Duration.ofSeconds(3));
+                        throw StateException.gaveUp("a statement took longer than 3000 ms");
+                    }
+                    try {
+                        return method.invoke(memory, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
+        try (EngineHarness state = new EngineHarness(() -> timingOut)) {
+            of.set(state);
+            List<CompletableFuture<Committed>> commits = new ArrayList<>();
+            for (int i = 0; i < 200; i++) {
+                commits.add(state.engine
+                        .apply(EngineHarness.ME, List.of(state.write("a", "k" + i, "1")), "")
+                        .toCompletableFuture());
+            }
+            queued.countDown();
+            assertThat(commits)
+                    .allSatisfy(commit -> assertThat(reasonOf(commit)).isEqualTo(Reason.STORE_DOWN));
+            assertThat(tries.get())
+                    .as("one for the first commit, some for the batch of the others")
+                    .isBetween(12, 40);
         }
     }
 

@@ -233,7 +233,9 @@ final class PostgresStoreOutageTest {
         var put = put(store, 42, recorded(2, "second"));
         failure(get);
         // on a connection that it has, or on a new one
-        assertThat(failure(put)).containsAnyOf("within DEDUP_TIMEOUT (700 ms)", "could be opened in time", "Connection attempt timed out");
+        assertThat(failure(put))
+                .containsAnyOf(
+                        "within DEDUP_TIMEOUT (700 ms)", "could be opened in time", "Connection attempt timed out");
         failure(store.connect());
         server.resume();
         await().ignoreExceptions().until(() -> connect(store).isPresent());
