@@ -54,6 +54,17 @@ class StateTest(unittest.TestCase):
         self.state.begin().write("a", "k", "1").write("a", "k", "2", namespace="test-other").commit()
         self.assertEqual("2", self.root.namespace("test-other").get("a", "k").json)
 
+    def test_removal(self):
+        self.state.begin().write("a", "x/1", "1").write("a", "x/2", "2").write("a", "y", "3").commit()
+        last = self.state.begin().write("a", "x/3", "4").commit()
+        with self.assertRaises(VersionConflict):
+            self.state.delete_prefix("a", "x/", if_revision=last.revision - 1)
+        removed = self.state.delete_prefix("a", "x/", if_revision=last.revision)
+        self.assertEqual((2, 2, 2), removed.versions)
+        self.assertEqual(["y"], list(self.state.keys("a")))
+        self.assertEqual(1, len(self.state.delete_agent("a").versions))
+        self.assertEqual(0, self.state.delete_agent("a").revision)
+
     def test_mistakes(self):
         with self.assertRaises(Invalid):
             self.state.begin().write("a", "k", "{").commit()
