@@ -97,7 +97,7 @@ final class JsonSchemas {
     /** Returns a registry without any schema but the meta-schemas of the library. */
     private static SchemaRegistry registry() {
         return SchemaRegistry.withDefaultDialect(
-                SpecificationVersion.DRAFT_2020_12,
+                CorrectedKeywords.dialect(),
                 builder -> builder.schemaRegistryConfig(CONFIG)
                         .schemaLoader(loader -> loader.fetchRemoteResources(false)
                                 .allow(iri -> iri.toString().startsWith("https://json-schema.org/"))));
