@@ -98,7 +98,7 @@ final class JsonSchemas {
     /** Returns a registry that contains only the meta-schemas of the library. */
     private static SchemaRegistry registry() {
         return SchemaRegistry.withDefaultDialect(
-                SpecificationVersion.DRAFT_2020_12,
+                CorrectedKeywords.dialect(),
                 builder -> builder.schemaRegistryConfig(CONFIG)
                         .schemaLoader(loader -> loader.fetchRemoteResources(false)
                                 .allow(iri -> iri.toString().startsWith("https://json-schema.org/"))));

@@ -51,6 +51,38 @@ class JsonSchemasTest {
         assertThat(found.isEmpty()).isEqualTo(violation == null);
     }
 
+    /** Values for which the library does not do what the draft specifies. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '~',
+            value = {
+                "{\"multipleOf\":2} | 9007199254740993 | the value must be multiple of 2",
+                "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"multipleOf\":3} | 9007199254740993 |",
+                "{\"multipleOf\":3} | 27670116110564327424 |",
+                "{\"multipleOf\":3} | 27670116110564327424.5 | the value must be multiple of 3",
+                "{\"multipleOf\":1e-400} | 1e-399 |",
+                "{\"maxLength\":4294967295} | \"ab\" |",
+                "{\"minLength\":4294967296} | \"ab\" | the value must be at least",
+                "{\"maxItems\":9007199254740991} | [1] |",
+                "{\"minItems\":4294967296} | [1] | the value must have at least",
+                "{\"maxProperties\":1e999} | {\"a\":1} |",
+                "{\"minProperties\":4294967296} | {\"a\":1} | the value must have at least",
+                "{\"contains\":true,\"minContains\":2,\"maxContains\":1} | {} |",
+                "{\"contains\":true,\"minContains\":2,\"maxContains\":1} | [1] | the value must contain at least 2",
+                "{\"contains\":true,\"minContains\":2,\"maxContains\":1} | [1,2] | the value must contain at most 1",
+                "{\"uniqueItems\":true} | {\"a\":1,\"b\":1} |",
+                "{\"uniqueItems\":true} | [0.5,0.50] | the value must have only unique items",
+            })
+    void violation_correctedKeywords_followTheDraft(String schema, String value, String violation) {
+        String found = JsonSchemas.compile(schema)
+                .violation(value)
+                .map(Violation::toString)
+                .orElse("");
+        assertThat(found).startsWith(violation == null ? "" : violation);
+        assertThat(found.isEmpty()).isEqualTo(violation == null);
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

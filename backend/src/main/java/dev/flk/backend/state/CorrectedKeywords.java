@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.IntNode;
+import com.networknt.schema.ExecutionContext;
+import com.networknt.schema.Schema;
+import com.networknt.schema.SchemaContext;
+import com.networknt.schema.SchemaLocation;
+import com.networknt.schema.dialect.Dialect;
+import com.networknt.schema.dialect.Dialects;
+import com.networknt.schema.keyword.AbstractKeyword;
+import com.networknt.schema.keyword.KeywordType;
+import com.networknt.schema.keyword.KeywordValidator;
+import com.networknt.schema.keyword.MultipleOfValidator;
+import com.networknt.schema.keyword.NonValidationKeyword;
+import com.networknt.schema.keyword.UniqueItemsValidator;
+import com.networknt.schema.path.NodePath;
+import java.math.BigDecimal;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The keywords of draft 2020-12 that the library does not evaluate as the draft specifies. */
+final class CorrectedKeywords {
+    private static final List<KeywordType> COUNTS = List.of(
+            KeywordType.MIN_LENGTH,
+            KeywordType.MAX_LENGTH,
+            KeywordType.MIN_ITEMS,
+            KeywordType.MAX_ITEMS,
+            KeywordType.MIN_PROPERTIES,
+            KeywordType.MAX_PROPERTIES);
+
+    private CorrectedKeywords() {}
+
+    /** Returns the draft with these keywords replaced. */
+    static Dialect dialect() {
+        return Dialect.builder(Dialects.getDraft202012())
+                .keyword(new MultipleOf())
+                .keyword(new UniqueItems())
+                .keywords(COUNTS.stream().map(Count::new).toList())
+                // The library rejects every value, even one that is not an array, if minContains exceeds maxContains.
+                // Its contains observes both limits.
+                .keyword(new NonValidationKeyword(KeywordType.MIN_CONTAINS.getValue()))
+                .keyword(new NonValidationKeyword(KeywordType.MAX_CONTAINS.getValue()))
+                .build();
+    }
+
+    /** A limit on a length or a size. The library uses only the lowest 32 bits of the limit. */
+    private static final class Count extends AbstractKeyword {
+        private static final BigDecimal MOST = BigDecimal.valueOf(Integer.MAX_VALUE);
+
+        private final KeywordType keyword;
+
+        Count(KeywordType keyword) {
+            super(keyword.getValue());
+            this.keyword = keyword;
+        }
+
+        @Override
+        public KeywordValidator newValidator(
+                SchemaLocation location, JsonNode limit, Schema parent, SchemaContext context) {
+            return keyword.newValidator(
+                    location, IntNode.valueOf(limit.decimalValue().min(MOST).intValueExact()), parent, context);
+        }
+    }
+
+    /** The keyword multipleOf. The library rounds integers to doubles. */
+    private static final class MultipleOf extends AbstractKeyword {
+        MultipleOf() {
+            super(KeywordType.MULTIPLE_OF.getValue());
+        }
+
+        @Override
+        public KeywordValidator newValidator(
+                SchemaLocation location, JsonNode divisor, Schema parent, SchemaContext context) {
+            return new MultipleOfValidator(location, divisor, parent, context) {
+                @Override
+                protected BigDecimal getDivisor(JsonNode number) {
+                    return number.decimalValue();
+                }
+
+                @Override
+                protected @Nullable BigDecimal getDividend(JsonNode value) {
+                    return value.isNumber() ? value.decimalValue() : null;
+                }
+            };
+        }
+    }
+
+    /** The keyword uniqueItems. The library also compares the values of the properties of an object. */
+    private static final class UniqueItems extends AbstractKeyword {
+        UniqueItems() {
+            super(KeywordType.UNIQUE_ITEMS.getValue());
+        }
+
+        @Override
+        public KeywordValidator newValidator(
+                SchemaLocation location, JsonNode unique, Schema parent, SchemaContext context) {
+            return new UniqueItemsValidator(location, unique, parent, context) {
+                @Override
+                public void validate(ExecutionContext execution, JsonNode value, JsonNode root, NodePath path) {
+                    if (value.isArray()) {
+                        super.validate(execution, value, root, path);
+                    }
+                }
+            };
+        }
+    }
+}
