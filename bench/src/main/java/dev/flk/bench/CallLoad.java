@@ -37,7 +37,7 @@ final class CallLoad implements Closeable {
 
     /** A factory of calls over a connection. */
     public interface Calls {
-        /** Returns the calls over one connection, which several clients share. */
+        /** Returns a call that is made over a channel. Several clients may share the channel. */
         Call over(ManagedChannel channel);
     }
 

@@ -100,9 +100,10 @@ public final class Schemas {
     }
 
     /**
-     * Checks the values of a transaction.
+     * Checks the values of a transaction against the schemas of their namespaces.
      *
-     * @return the conditions under which the result of this check is still right when the transaction is decided
+     * @return conditions to decide together with the transaction: each requires that a schema that was used here still
+     *     has the same version
      * @throws StateException INVALID if a value violates the schema of its namespace
      */
     List<Operation> check(List<Operation> operations) {

@@ -51,7 +51,10 @@ public final class Verifier {
         return new Verdict(certificate.id(), certificate.signed().dHat(), kind, recomputed, reason, policyHash);
     }
 
-    /** Returns the verdict and every step with its values, including the steps after the first step that objected. */
+    /**
+     * Returns the verdict and the steps with their values, including the steps after the first step that objected. If
+     * D̂ can't be recomputed, returns only that step.
+     */
     public Explanation explain(Certificate certificate) {
         List<Step> steps = new ArrayList<>();
         Step.Recomputation recomputation = new Step.Recomputation(certificate);

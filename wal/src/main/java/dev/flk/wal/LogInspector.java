@@ -195,8 +195,8 @@ public final class LogInspector {
             /** A segment of another log; its records do not count. */
             OTHER_LOG,
             /**
-             * A file with a segment's name, but without a readable header and without lost records, such as an empty
-             * file.
+             * A file with a segment's name that is not listed as a segment, and with which no record is known to be lost: an
+             * empty file, a file without a readable header whose records, if any, are in other segments, or a copy of a segment.
              */
             NO_SEGMENT,
             /**

@@ -168,7 +168,10 @@ public final class LogRepair {
         return kept;
     }
 
-    /** Returns whether a complete record follows the records that count and is not among the lost records. */
+    /**
+     * Returns whether the rest of a segment, after the last record that counts, contains a complete record that is not
+     * among the lost records. Such a record would count once the file without a header has left the log.
+     */
     private static boolean wouldCount(SegmentScan scan, List<Damage> lost) throws IOException {
         for (Framed next = scan.nextWhole(); next != null; next = scan.nextWhole()) {
             long sequence = next.sequence();

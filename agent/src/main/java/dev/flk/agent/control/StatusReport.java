@@ -44,8 +44,8 @@ public record StatusReport(
     /**
      * A backend as the agent sees it.
      *
-     * @param answering false during an outage of the backend. As long as certificates wait during an outage, the agent
-     *     only probes whether the backend answers
+     * @param answering false during an outage of the backend. The agent finds out that an outage is over only when it has
+     *     certificates to send; until then the value remains false
      * @param lastAnsweredAt the time of the backend's last answer; null if the backend has not answered since the
      *     agent's start or the last reload
      * @param pausedSeconds the remaining seconds of a pause in sending to the backend; 0 if there is no pause

@@ -68,10 +68,11 @@ final class Checkpoint {
     }
 
     /**
-     * Creates the file if it is missing, or replaces it if it is damaged. The caller owns the directory.
+     * Creates the file if it is missing, or replaces it if it is damaged. The caller must hold the lock of the directory.
      *
      * @param knownId the id of the log according to the store; if empty, a new id is drawn
-     * @param removed the number of records that are missing before the first existing record, for an unknown reason
+     * @param removed the number of records before the first existing record. Whether they were removed after their
+     *     retention or are lost is unknown; they are treated as removed
      * @throws IOException if the file can't be made durable
      */
     static Checkpoint make(

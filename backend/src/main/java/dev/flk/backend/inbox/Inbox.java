@@ -298,8 +298,8 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Returns a function that maps the context of records to the time for which they are kept: the retention, or the
-     * validity of their outcomes if that is longer.
+     * Returns a function from a context to the time for which records with that context are kept: {@code retention}, or
+     * the time for which their outcomes are valid, if that is longer.
      */
     static Function<String, Duration> kept(Duration retention) {
         return context -> {

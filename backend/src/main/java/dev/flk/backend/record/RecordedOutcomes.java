@@ -42,8 +42,8 @@ public final class RecordedOutcomes {
 
     private static final JsonMapper JSON = new JsonMapper();
     /**
-     * The maximum number of index entries that are examined for one answer by time, or of pages of keys that are read
-     * for one answer by epoch.
+     * The limit on the work for one answer. An answer in order of time examines at most this many index entries; an
+     * answer in order of epochs reads at most this many pages of keys.
      */
     private static final int LOOKED_AT = 10_000;
 

@@ -422,9 +422,9 @@ public record SegmentHeader(
     }
 
     /**
-     * The last intact copy of the lines with a given id.
+     * An intact copy of the lines of a header.
      *
-     * @param end the offset after the lines
+     * @param end the offset after the copy
      */
     private record Copy(Lines lines, long end) {
 
