@@ -44,7 +44,8 @@ class PostgresFaultsTest {
     private static final String END_CONNECTIONS =
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'flk-backend%'";
 
-    private static final String STOPPED = "the server is starting or stopping|can't be reached|the connection broke";
+    private static final String STOPPED =
+            "the server is starting or stopping|the server ended the connection|can't be reached|the connection broke";
     private static final String NO_CONNECTION = "the server has no free connection";
     private static final String READ_ONLY = "the server is read-only";
     private static final String DISK_FULL = "the server's disk is full";

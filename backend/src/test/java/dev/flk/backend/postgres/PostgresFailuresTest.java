@@ -28,7 +28,7 @@ final class PostgresFailuresTest {
     @ParameterizedTest
     @CsvSource({
         "53100, the server's disk is full",
-        "57P01, the server is starting or stopping",
+        "57P01, someone ended the session",
         "57P03, the server is starting or stopping",
         "40001, rolled a transaction back because it conflicted with others: said",
         "25006, the server is read-only",
