@@ -3,6 +3,7 @@
 
 import os
 import threading
+import time
 import unittest
 from concurrent import futures
 from datetime import datetime, timedelta, timezone
@@ -49,6 +50,15 @@ class StateTest(unittest.TestCase):
         self.assertEqual(["a", "b"], list(self.state.agents()))
         self.assertEqual(["b"], list(self.state.agents("b")))
         self.assertEqual([self.name], list(self.root.namespaces("test_lists")))
+
+    def test_lifetime_ends_with_a_deletion(self) -> None:
+        self.state.begin().write("a", "k", "1", ttl=timedelta(days=1)).commit()
+        self.state.begin().touch("a", "k", timedelta(seconds=1)).commit()
+        deadline = time.monotonic() + 30
+        while self.state.get("a", "k") is not None:
+            self.assertLess(time.monotonic(), deadline)
+        with self.assertRaises(VersionConflict):
+            self.state.begin().touch("a", "k", timedelta(seconds=1)).commit()
 
     def test_transaction_over_namespaces(self):
         self.state.begin().write("a", "k", "1").write("a", "k", "2", namespace="test-other").commit()

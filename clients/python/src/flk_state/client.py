@@ -16,6 +16,7 @@ from typing import Any, Callable, Iterator, Literal, Optional, Union
 import grpc
 from flk.state.v1 import state_pb2 as pb
 from flk.state.v1 import state_pb2_grpc
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from flk_state.errors import REJECTIONS, TRANSIENT, error
@@ -331,12 +332,21 @@ class Transaction:
         json: str,
         *,
         if_version: Optional[int] = None,
+        ttl: Optional[timedelta] = None,
         namespace: Optional[str] = None,
     ) -> Transaction:
         """Writes the text of one JSON value, if the key has the version ``if_version``; 0 means that the key does not
+        exist. When the lifetime ``ttl`` (1 second to 30 days) is over, the backend deletes the key."""
+        of = self._client._key(agent_id, key, namespace)
+        return self._add(pb.Operation(write=pb.Write(key=of, json=json, if_version=if_version, ttl=_duration(ttl))))
+
+    def touch(
+        self, agent_id: str, key: str, ttl: timedelta, *, namespace: Optional[str] = None
+    ) -> Transaction:
+        """Begins another lifetime of a key that has one, without a new version. The commit fails if the key does not
         exist."""
         of = self._client._key(agent_id, key, namespace)
-        return self._add(pb.Operation(write=pb.Write(key=of, json=json, if_version=if_version)))
+        return self._add(pb.Operation(touch=pb.Touch(key=of, ttl=_duration(ttl))))
 
     def delete(
         self, agent_id: str, key: str, *, if_version: Optional[int] = None, namespace: Optional[str] = None
@@ -464,6 +474,14 @@ def _at(point: Optional[Point]) -> Optional[pb.At]:
         time_.FromDatetime(point.astimezone(timezone.utc).replace(tzinfo=None))
         return pb.At(time=time_)
     return pb.At(revision=point)
+
+
+def _duration(ttl: Optional[timedelta]) -> Optional[Duration]:
+    if ttl is None:
+        return None
+    duration = Duration()
+    duration.FromTimedelta(ttl)
+    return duration
 
 
 def _datetime(moment: Timestamp) -> datetime:

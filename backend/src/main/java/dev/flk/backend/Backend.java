@@ -41,6 +41,7 @@ import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.backend.tls.TlsFiles;
 import dev.flk.program.cli.ReloadSignal;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.state.Operation;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.files.DiskFiles;
@@ -139,7 +140,8 @@ public final class Backend implements AutoCloseable {
         BackendServer http = startHttp(config, limits, reloadSignal);
         Path walDir = config.inbox().walDir();
         Duration dedupTtl = config.inbox().dedupTtl();
-        SteadyClock steady = new SteadyClock(clock, System::nanoTime, SteadyClock.maxStep(dedupTtl), dedupTtl);
+        SteadyClock steady = new SteadyClock(
+                clock, System::nanoTime, SteadyClock.maxStep(dedupTtl), longer(dedupTtl, Operation.MAX_TTL));
         ForcedQueue forced = new ForcedQueue(metrics.ingest);
         lockLost = forced.lockLost();
         Inbox inbox = opened(Inbox.open(
@@ -356,6 +358,10 @@ public final class Backend implements AutoCloseable {
             }
         }
         throw new IllegalStateException("unknown signing configuration: " + signing);
+    }
+
+    private static Duration longer(Duration one, Duration other) {
+        return one.compareTo(other) > 0 ? one : other;
     }
 
     /** Returns whether several backends may share a store of this kind. */

@@ -101,6 +101,7 @@ class PostgresFaultsTest {
                 PostgresStateTest.storage(server, database, STATEMENT_TIMEOUT, directory.resolve(name)),
                 Settings.defaults(),
                 Instant::now,
+                Instant::now,
                 System::nanoTime,
                 new Random(),
                 () -> Long.MAX_VALUE,

@@ -22,7 +22,9 @@ import dev.flk.state.postgres.StateDatabase;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
@@ -37,8 +39,33 @@ class PostgresStateTest extends StateContract {
 
     private static final PostgresServer server = PostgresServer.shared();
 
-    private final String database = server.newDatabase();
-    private final String empty = server.newDatabase();
+    private final String database = withClock(server.newDatabase());
+    private final String empty = withClock(server.newDatabase());
+
+    /**
+     * Replaces the clock of a database with a sequence. The functions {@code now} and {@code clock_timestamp} of the
+     * schema {@code public} hide those of Postgres.
+     */
+    private static String withClock(String database) {
+        server.execute(database, """
+                CREATE SEQUENCE test_clock;
+                CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
+                    SELECT timestamptz 'epoch' + last_value * interval '1 microsecond' FROM public.test_clock $$;
+                CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql STABLE AS $$
+                    SELECT timestamptz 'epoch' + last_value * interval '1 microsecond' FROM public.test_clock $$""");
+        server.execute("postgres", "ALTER DATABASE " + database + " SET search_path = public, pg_catalog");
+        return database;
+    }
+
+    private static String setClock(Instant now) {
+        return "SELECT setval('test_clock', " + StateEngine.micros(now) + ")";
+    }
+
+    @Override
+    void setServerClock(Instant now) {
+        server.execute(database, setClock(now));
+        server.execute(empty, setClock(now));
+    }
 
     static PostgresStorage storage(PostgresServer on, String database) {
         return storage(on, database, TIMEOUT);
@@ -282,13 +309,23 @@ class PostgresStateTest extends StateContract {
     /** Each engine has the connections of the one before, so that a restart takes no logins and no look at the tables. */
     private static void random(long first, long count) {
         for (long seed = first; seed < first + count; seed++) {
-            try (StateConnections connections = connections(server, server.newDatabase(), TIMEOUT)) {
+            String database = withClock(server.newDatabase());
+            try (StateConnections connections = connections(server, database, TIMEOUT);
+                    Connection clock = server.connect(database);
+                    Statement statement = clock.createStatement()) {
                 StateDatabase kept = new Kept(connections);
                 RandomStates.run(
                         seed,
-                        1,
-                        each -> () -> new PostgresStorage(
-                                kept, () -> UUID.randomUUID().toString(), null));
+                        () -> new PostgresStorage(kept, () -> UUID.randomUUID().toString(), null),
+                        now -> {
+                            try {
+                                statement.execute(setClock(now));
+                            } catch (SQLException e) {
+                                throw new IllegalStateException(e);
+                            }
+                        });
+            } catch (SQLException e) {
+                throw new IllegalStateException(e);
             }
         }
     }

@@ -183,6 +183,7 @@ class TwoPostgresStatesTest {
                 PostgresStateTest.storage(server, database),
                 Settings.defaults(),
                 clock,
+                clock,
                 System::nanoTime,
                 new Random(),
                 () -> Long.MAX_VALUE,

@@ -99,7 +99,8 @@ public final class StateCare {
                         entry.getKey().getKey(),
                         version.version(),
                         false,
-                        version.json())),
+                        version.json(),
+                        version.ttl())),
                 1,
                 "");
     }

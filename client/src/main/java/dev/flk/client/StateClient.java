@@ -596,7 +596,8 @@ public final class StateClient implements AutoCloseable {
                 version.getRevision(),
                 instant(version.getCommittedAt()),
                 version.getDeleted(),
-                version.getJson());
+                version.getJson(),
+                version.hasTtl() ? duration(version.getTtl()) : null);
     }
 
     static StateEvent event(Event event) {
@@ -610,10 +611,22 @@ public final class StateClient implements AutoCloseable {
                                 change.getKey().getKey(),
                                 change.getVersion(),
                                 change.getKind() == dev.flk.client.proto.Change.Kind.DELETE,
-                                change.getJson()))
+                                change.getJson(),
+                                change.hasTtl() ? duration(change.getTtl()) : null))
                         .toList(),
                 event.getOperationsTotal(),
                 event.getResumeToken());
+    }
+
+    static Duration duration(com.google.protobuf.Duration duration) {
+        return Duration.ofSeconds(duration.getSeconds(), duration.getNanos());
+    }
+
+    static com.google.protobuf.Duration duration(Duration duration) {
+        return com.google.protobuf.Duration.newBuilder()
+                .setSeconds(duration.getSeconds())
+                .setNanos(duration.getNano())
+                .build();
     }
 
     static Instant instant(Timestamp time) {

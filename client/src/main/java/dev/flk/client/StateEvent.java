@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.client;
 
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A committed transaction.
@@ -19,6 +21,14 @@ public record StateEvent(
      * A version that the transaction created.
      *
      * @param json the value; empty for a deletion
+     * @param ttl the lifetime with which the version was written; null if it had none
      */
-    public record Change(String namespace, String agentId, String key, long version, boolean isDeleted, String json) {}
+    public record Change(
+            String namespace,
+            String agentId,
+            String key,
+            long version,
+            boolean isDeleted,
+            String json,
+            @Nullable Duration ttl) {}
 }

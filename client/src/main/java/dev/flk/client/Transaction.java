@@ -5,6 +5,7 @@ import dev.flk.client.proto.Check;
 import dev.flk.client.proto.Delete;
 import dev.flk.client.proto.Key;
 import dev.flk.client.proto.Operation;
+import dev.flk.client.proto.Touch;
 import dev.flk.client.proto.Write;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -69,6 +70,43 @@ public final class Transaction implements AutoCloseable {
                         .setKey(key(agentId, key))
                         .setJson(StateClient.text("the value", json))
                         .setIfVersion(version)));
+    }
+
+    /**
+     * Writes a value to a key with a lifetime. When the lifetime is over, the backend deletes the key, unless another
+     * write or {@link #touch} came first.
+     *
+     * @param ttl 1 second to 30 days
+     */
+    public Transaction write(String agentId, String key, String json, Duration ttl) {
+        return add(Operation.newBuilder()
+                .setWrite(Write.newBuilder()
+                        .setKey(key(agentId, key))
+                        .setJson(StateClient.text("the value", json))
+                        .setTtl(StateClient.duration(ttl))));
+    }
+
+    /**
+     * Writes a value to a key with a lifetime, as {@link #write(String, String, String, Duration)}. The commit fails
+     * unless the current version of the key is {@code version}; 0 means that the key does not exist.
+     */
+    public Transaction writeIf(String agentId, String key, String json, long version, Duration ttl) {
+        return add(Operation.newBuilder()
+                .setWrite(Write.newBuilder()
+                        .setKey(key(agentId, key))
+                        .setJson(StateClient.text("the value", json))
+                        .setIfVersion(version)
+                        .setTtl(StateClient.duration(ttl))));
+    }
+
+    /**
+     * Begins another lifetime of a key that has one, without a new version. The commit fails if the key does not exist.
+     *
+     * @param ttl 1 second to 30 days
+     */
+    public Transaction touch(String agentId, String key, Duration ttl) {
+        return add(Operation.newBuilder()
+                .setTouch(Touch.newBuilder().setKey(key(agentId, key)).setTtl(StateClient.duration(ttl))));
     }
 
     /** Deletes a key; has no effect if the key does not exist. */

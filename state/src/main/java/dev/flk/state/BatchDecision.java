@@ -27,17 +27,22 @@ final class BatchDecision {
     private final Map<StateKey, Newest> newest;
     private final Map<RequestKey, Answered> answered;
     private final long nowMicros;
+    private final long beginMicros;
+    private final long expiryMicros;
     private final long elapsedMicros;
     private final long rememberedMicros;
     private final Function<Removal, List<KeyAt>> selected;
     private Head head;
     private final List<Event> events = new ArrayList<>();
     private final Map<RequestKey, Answered> newAnswers = new HashMap<>();
+    private final Map<StateKey, Long> expiries = new HashMap<>();
 
     /**
      * Creates a decision without commits.
      *
      * @param nowMicros the time of the commits by the wall clock
+     * @param expiryMicros the time by which lifetimes end. If the storage has a shared clock, a lifetime is over only
+     *     if it is over by both clocks, and begins at the later of the two times, so that no wrong clock ends it early
      * @param elapsedMicros the elapsed time of the engine, by which answers expire; jumps of the wall clock do not
      *     affect it
      * @param rememberedMicros the time for which an answer is remembered
@@ -47,6 +52,7 @@ final class BatchDecision {
     BatchDecision(
             Existing existing,
             long nowMicros,
+            long expiryMicros,
             long elapsedMicros,
             long rememberedMicros,
             Function<Removal, List<KeyAt>> selected) {
@@ -54,6 +60,8 @@ final class BatchDecision {
         this.answered = new HashMap<>(existing.answered());
         this.head = existing.head();
         this.nowMicros = nowMicros;
+        this.beginMicros = Math.max(nowMicros, existing.clockMicros());
+        this.expiryMicros = existing.clockMicros() == 0 ? expiryMicros : Math.min(expiryMicros, existing.clockMicros());
         this.elapsedMicros = elapsedMicros;
         this.rememberedMicros = rememberedMicros;
         this.selected = selected;
@@ -107,7 +115,8 @@ final class BatchDecision {
                                 "expected", Long.toString(removal.ifRevision()),
                                 "actual", Long.toString(found.revision())));
             }
-            newest.put(key, new Newest(found.version(), true));
+            // the key may have a lifetime, which the deletion must end
+            newest.put(key, new Newest(found.version(), true, Long.MAX_VALUE));
             deletions.add(new Operation.Delete(key, Operation.ANY_VERSION));
         }
         return deletions;
@@ -115,29 +124,54 @@ final class BatchDecision {
 
     private Committed apply(List<Operation> operations) {
         Map<StateKey, Newest> changed = new HashMap<>();
+        Map<StateKey, Long> changedExpiries = new HashMap<>();
         List<Change> changes = new ArrayList<>();
         List<Long> versions = new ArrayList<>(operations.size());
         for (Operation operation : operations) {
             StateKey key = operation.key();
             Newest stands = changed.getOrDefault(key, newest.getOrDefault(key, Newest.NONE));
             require(operation, stands);
-            if (operation instanceof Operation.Check || (operation instanceof Operation.Delete && !stands.exists())) {
+            long ttlMicros = ttlMicros(operation);
+            long expiresAt = ttlMicros == 0 ? 0 : beginMicros + ttlMicros;
+            if (operation instanceof Operation.Touch) {
+                changed.put(key, new Newest(stands.version(), true, expiresAt));
+                changedExpiries.put(key, expiresAt);
+            }
+            if (!isChange(operation, stands)) {
                 versions.add(stands.version());
                 continue;
             }
-            Change change = new Change(
-                    key, stands.version() + 1, operation instanceof Operation.Write write ? write.json() : null);
+            String json = operation instanceof Operation.Write write ? write.json() : null;
+            Change change = new Change(key, stands.version() + 1, json, ttlMicros);
             changes.add(change);
-            changed.put(key, new Newest(change.version(), change.json() != null));
+            changed.put(key, new Newest(change.version(), json != null, expiresAt));
+            if (expiresAt != 0 || stands.expiresAtMicros() != 0) {
+                changedExpiries.put(key, expiresAt);
+            }
             versions.add(change.version());
         }
+        newest.putAll(changed);
+        expiries.putAll(changedExpiries);
         if (changes.isEmpty()) {
             return new Committed(0, 0, List.copyOf(versions));
         }
         head = head.next(Math.max(nowMicros, head.committedAtMicros() + 1));
-        newest.putAll(changed);
         events.add(new Event(head.revision(), head.committedAtMicros(), List.copyOf(changes)));
         return new Committed(head.revision(), head.committedAtMicros(), List.copyOf(versions));
+    }
+
+    private static long ttlMicros(Operation operation) {
+        return operation instanceof Operation.Write write
+                ? write.ttlMicros()
+                : operation instanceof Operation.Touch touch ? touch.ttlMicros() : 0;
+    }
+
+    /** Returns whether an operation creates a version. */
+    private boolean isChange(Operation operation, Newest stands) {
+        if (operation instanceof Operation.Expire) {
+            return stands.exists() && stands.expiresAtMicros() != 0 && stands.expiresAtMicros() <= expiryMicros;
+        }
+        return operation instanceof Operation.Write || (operation instanceof Operation.Delete && stands.exists());
     }
 
     private static void require(Operation operation, Newest stands) {
@@ -149,18 +183,30 @@ final class BatchDecision {
             String actual = stands.version() + (stands.exists() || stands.version() == 0 ? "" : " (deleted)");
             throw Reason.VERSION_CONFLICT.because(
                     key + ": expected version " + expected + ", found " + actual,
-                    Map.of(
-                            "namespace", key.namespace(),
-                            "agent_id", key.agentId(),
-                            "key", key.name(),
-                            "expected", Long.toString(expected),
-                            "actual", Long.toString(stands.version())));
+                    conflict(key, Long.toString(expected), stands));
         }
+        if (operation instanceof Operation.Touch && !stands.exists()) {
+            throw Reason.VERSION_CONFLICT.because(
+                    operation.key() + " does not exist, so its lifetime can't be renewed",
+                    conflict(operation.key(), Long.toString(operation.ifVersion()), stands));
+        }
+        if (operation instanceof Operation.Touch && stands.expiresAtMicros() == 0) {
+            throw Reason.INVALID.because(operation.key() + " has no lifetime to renew; write it with a ttl");
+        }
+    }
+
+    private static Map<String, String> conflict(StateKey key, String expected, Newest stands) {
+        return Map.of(
+                "namespace", key.namespace(),
+                "agent_id", key.agentId(),
+                "key", key.name(),
+                "expected", expected,
+                "actual", Long.toString(stands.version()));
     }
 
     /** Returns the combined effect of all commits decided so far. */
     Batch batch() {
-        return new Batch(List.copyOf(events), Map.copyOf(newAnswers));
+        return new Batch(List.copyOf(events), Map.copyOf(newAnswers), Map.copyOf(expiries));
     }
 
     /** Returns the head after all commits decided so far. */

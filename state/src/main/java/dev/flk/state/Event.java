@@ -24,9 +24,15 @@ public record Event(long revision, long committedAtMicros, List<Change> changes,
      * A version that the transaction created.
      *
      * @param json the value; null if the key was deleted
+     * @param ttlMicros the lifetime with which the version was written; 0 for none
      */
     public record Change(
-            StateKey key, long version, @Nullable String json) {}
+            StateKey key, long version, @Nullable String json, long ttlMicros) {
+        /** Creates a change without a lifetime. */
+        public Change(StateKey key, long version, @Nullable String json) {
+            this(key, version, json, 0);
+        }
+    }
 
     /** Returns the approximate size in memory, in bytes. */
     public long bytes() {

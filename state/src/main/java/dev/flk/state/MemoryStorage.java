@@ -26,6 +26,9 @@ public final class MemoryStorage implements Storage, Storage.Reads {
     private final TreeMap<StateKey, List<Version>> versions = new TreeMap<>();
     private final TreeMap<Long, Event> events = new TreeMap<>();
     private final Map<RequestKey, Answered> answered = new HashMap<>();
+    /** The ends of lifetimes, for keys that have one. */
+    private final Map<StateKey, Long> expiries = new HashMap<>();
+
     private final Map<String, Long> trimmed = new HashMap<>();
     /**
      * For each agent, the newest revision of the removed changes that {@link #isChanged} no longer finds in the
@@ -68,13 +71,13 @@ public final class MemoryStorage implements Storage, Storage.Reads {
             List<Version> of = versions.get(key);
             if (of != null) {
                 Version last = of.get(of.size() - 1);
-                newest.put(key, new Newest(last.version(), !last.isDeleted()));
+                newest.put(key, new Newest(last.version(), !last.isDeleted(), expiries.getOrDefault(key, 0L)));
             }
         }
         Map<RequestKey, Answered> known = requests.stream()
                 .filter(answered::containsKey)
                 .collect(Collectors.toMap(Function.identity(), answered::get));
-        Batch batch = decide.apply(new Existing(head, newest, known));
+        Batch batch = decide.apply(new Existing(head, newest, known, 0));
         long more = batch.events().stream().mapToLong(Event::bytes).sum();
         if (bytes + more > maxBytes) {
             throw Reason.DISK_FULL.because("the state in memory is full: it can hold at most " + maxBytes
@@ -87,12 +90,23 @@ public final class MemoryStorage implements Storage, Storage.Reads {
         }
         bytes += more;
         answered.putAll(batch.answered());
+        putExpiries(batch.expiries());
+    }
+
+    private void putExpiries(Map<StateKey, Long> given) {
+        expiries.putAll(given);
+        expiries.values().removeIf(expiresAt -> expiresAt == 0);
     }
 
     private void addVersions(Event event) {
         for (Change change : event.changes()) {
             versions.computeIfAbsent(change.key(), key -> new ArrayList<>())
-                    .add(new Version(change.version(), event.revision(), event.committedAtMicros(), change.json()));
+                    .add(new Version(
+                            change.version(),
+                            event.revision(),
+                            event.committedAtMicros(),
+                            change.json(),
+                            change.ttlMicros()));
         }
     }
 
@@ -288,6 +302,7 @@ public final class MemoryStorage implements Storage, Storage.Reads {
             }
         });
         versions.values().removeIf(List::isEmpty);
+        expiries.keySet().retainAll(versions.keySet());
         events.headMap(upTo, true)
                 .replaceAll((revision, event) -> new Event(
                         revision,
@@ -327,12 +342,52 @@ public final class MemoryStorage implements Storage, Storage.Reads {
     }
 
     @Override
-    public synchronized void restore(long floor, long floorAtMicros, Iterator<Event> restored) {
+    public synchronized List<Document> values(
+            String namespace, String agentPrefix, @Nullable StateKey after, int limit, long most) {
+        List<Document> page = new ArrayList<>();
+        long taken = 0;
+        for (Map.Entry<StateKey, List<Version>> entry :
+                (after == null ? versions : versions.tailMap(after, false)).entrySet()) {
+            StateKey key = entry.getKey();
+            Version newest = entry.getValue().get(entry.getValue().size() - 1);
+            if (!newest.isDeleted()
+                    && key.namespace().equals(namespace)
+                    && key.agentId().startsWith(agentPrefix)) {
+                taken += newest.jsonBytes();
+                if (page.size() == limit || (taken > most && !page.isEmpty())) {
+                    break;
+                }
+                page.add(new Document(key, newest));
+            }
+        }
+        return page;
+    }
+
+    @Override
+    public synchronized List<StateKey> expired(long micros, int limit) {
+        return expiries.entrySet().stream()
+                .filter(entry -> entry.getValue() <= micros)
+                .sorted(Map.Entry.<StateKey, Long>comparingByValue().thenComparing(Map.Entry.comparingByKey()))
+                .limit(limit)
+                .map(Map.Entry::getKey)
+                .toList();
+    }
+
+    @Override
+    public synchronized Map<StateKey, Long> expiries(List<StateKey> keys) {
+        Map<StateKey, Long> found = new HashMap<>(expiries);
+        found.keySet().retainAll(Set.copyOf(keys));
+        return found;
+    }
+
+    @Override
+    public synchronized void restore(long floor, long floorAtMicros, Iterator<Event> restored, long nowMicros) {
         requireEmpty(head);
         head = new Head(newHistoryId.get(), floor, floorAtMicros, floor, floorAtMicros);
         while (restored.hasNext()) {
             Event event = restored.next();
             addVersions(event);
+            putExpiries(Batch.expiries(List.of(event), nowMicros));
             if (event.revision() > floor) {
                 events.put(event.revision(), event);
                 head = head.next(event.committedAtMicros());

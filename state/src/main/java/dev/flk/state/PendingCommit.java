@@ -86,6 +86,13 @@ record PendingCommit(
         return operations.stream().mapToLong(Operation::bytes).sum();
     }
 
+    private static String lifetime(Operation operation) {
+        long ttlMicros = operation instanceof Operation.Write write
+                ? write.ttlMicros()
+                : operation instanceof Operation.Touch touch ? touch.ttlMicros() : 0;
+        return ttlMicros == 0 ? "" : "ttl " + ttlMicros + "\n";
+    }
+
     /**
      * Returns a digest of operations. Two lists have the same digest exactly if they have equal operations in the same
      * order.
@@ -99,7 +106,8 @@ record PendingCommit(
                 // no part contains a line feed: names and values have no unescaped control characters
                 String text = kind + "\n" + operation.key().namespace() + "\n"
                         + operation.key().agentId() + "\n"
-                        + operation.key().name() + "\n" + operation.ifVersion() + "\n" + json + "\n";
+                        + operation.key().name() + "\n" + operation.ifVersion() + "\n" + json + "\n"
+                        + lifetime(operation);
                 sha256.update(text.getBytes(StandardCharsets.UTF_8));
             }
             return HexFormat.of().formatHex(sha256.digest());

@@ -216,7 +216,7 @@ public final class Schemas {
             throw Reason.INVALID.because("namespace " + namespace + " has no schema; name one to check");
         }
         List<Violating> violating = new ArrayList<>();
-        List<Document> page = engine.reads().values(namespace, after);
+        List<Document> page = engine.reads().values(namespace, "", after);
         for (Document value : page) {
             schema.violation(Objects.requireNonNull(value.version().json()))
                     .ifPresent(violation -> violating.add(

@@ -18,6 +18,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -59,6 +60,7 @@ public final class StateEngine implements AutoCloseable {
     private final Storage storage;
     private final Settings settings;
     private final InstantSource clock;
+    private final InstantSource expiry;
     private final LongSupplier nanoTicker;
     private final LongSupplier freeBytes;
     private final OpenTransactions transactions;
@@ -79,6 +81,7 @@ public final class StateEngine implements AutoCloseable {
     private volatile @Nullable String missing;
 
     private final AtomicLong timesMissing = new AtomicLong();
+    private final AtomicBoolean isExpiring = new AtomicBoolean();
 
     /**
      * The limits of the engine.
@@ -112,7 +115,9 @@ public final class StateEngine implements AutoCloseable {
     /**
      * Creates an engine; {@link #start} opens its storage.
      *
-     * @param clock the wall clock, for the times of commits
+     * @param clock the wall clock, for the times of commits and the beginnings of lifetimes
+     * @param expiry the clock for the ends of lifetimes. It must not reach the end of a lifetime early, even if {@code
+     *     clock} jumps
      * @param nanoTicker returns monotonic time in nanoseconds, for timeouts and for the expiry of remembered answers
      * @param freeBytes returns the free bytes on the storage's disk
      * @param compiler compiles the schemas of namespaces
@@ -121,6 +126,7 @@ public final class StateEngine implements AutoCloseable {
             Storage storage,
             Settings settings,
             InstantSource clock,
+            InstantSource expiry,
             LongSupplier nanoTicker,
             RandomGenerator random,
             LongSupplier freeBytes,
@@ -129,6 +135,7 @@ public final class StateEngine implements AutoCloseable {
         this.schemas = new Schemas(this, compiler);
         this.settings = settings;
         this.clock = clock;
+        this.expiry = expiry;
         this.nanoTicker = nanoTicker;
         this.freeBytes = freeBytes;
         this.limits = new OpenTransactions.Limits(
@@ -141,6 +148,7 @@ public final class StateEngine implements AutoCloseable {
         this.writer = new Writer(
                 storage,
                 clock,
+                expiry,
                 this::elapsedMicros,
                 REMEMBERED_MICROS,
                 settings.maxStagedBytes(),
@@ -250,9 +258,36 @@ public final class StateEngine implements AutoCloseable {
         } else if (met == null && watches.count() > 0) {
             later(() -> noticed(storage.head())); // wakes waiting replays if the history was replaced
         }
+        if (met == null) {
+            later(this::expireKeys);
+        }
         if (met == null && tick % FORGET_EVERY_TICKS == 0) {
             later(this::forget);
         }
+    }
+
+    /**
+     * Submits the deletion of keys whose lifetimes are over, unless an earlier such deletion is not decided yet or the
+     * disk is full. Other processes may submit the same deletions; the decision deletes each key once.
+     */
+    void expireKeys() {
+        if (isExpiring.get() || full().isPresent()) {
+            return;
+        }
+        List<StateKey> over = storage.read(stored -> stored.expired(micros(expiry.instant()), MAX_PAGE));
+        if (over.isEmpty()) {
+            return;
+        }
+        isExpiring.set(true);
+        List<Operation> deletions =
+                over.stream().<Operation>map(Operation.Expire::new).toList();
+        var unused = submit(new PendingCommit(deletions, List.of(), null, "", null, new CompletableFuture<>()))
+                .whenComplete((committed, failure) -> {
+                    isExpiring.set(false);
+                    if (failure == null && committed.revision() > 0 && over.size() == MAX_PAGE) {
+                        later(this::expireKeys);
+                    }
+                });
     }
 
     /** Removes expired answers in steps, so that commits can run between the steps. */
@@ -356,7 +391,17 @@ public final class StateEngine implements AutoCloseable {
 
     /** Returns an operation that sets a key to a JSON value. The white space between the value's tokens is removed. */
     public Operation.Write write(StateKey key, String json, long ifVersion) {
-        return new Operation.Write(key, ValueText.compact(json, settings.maxValueBytes()), ifVersion);
+        return write(key, json, ifVersion, 0);
+    }
+
+    /**
+     * Returns an operation that sets a key to a JSON value, with a lifetime. Once the lifetime is over, the engine
+     * deletes the key within a few seconds, unless another write or a touch came first.
+     *
+     * @param ttlMicros the lifetime, which begins with the commit; 0 for none
+     */
+    public Operation.Write write(StateKey key, String json, long ifVersion, long ttlMicros) {
+        return new Operation.Write(key, ValueText.compact(json, settings.maxValueBytes()), ifVersion, ttlMicros);
     }
 
     /**

@@ -9,6 +9,7 @@ import dev.flk.state.Storage.Page;
 import dev.flk.state.Storage.Search;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
@@ -102,6 +103,15 @@ public final class StateReads {
     }
 
     /**
+     * Returns the ends of the current lifetimes of those keys that have one, in microseconds since the epoch; see
+     * {@link Storage.Reads#expiries}.
+     */
+    public Map<StateKey, Long> expiries(List<StateKey> keys) {
+        engine.requireUp();
+        return engine.reading(reads -> reads.expiries(keys));
+    }
+
+    /**
      * Returns the versions of a key, newest first.
      *
      * @param below the upper bound of the version numbers, exclusive
@@ -129,17 +139,16 @@ public final class StateReads {
     /**
      * Returns a page of the newest values of a namespace, in the order of keys.
      *
+     * @param agentPrefix the beginning of the agents' ids
      * @param after the last key of the previous page; null for the first page
      * @return an empty list after the last page
      */
-    public List<Document> values(String namespace, @Nullable StateKey after) {
+    public List<Document> values(String namespace, String agentPrefix, @Nullable StateKey after) {
         StateKey.requireNamespace(namespace);
-        return readingAt(new At.Now(), revision -> {
-            List<Document> page = engine.reading(reads ->
-                    reads.existing(namespace, "", revision, after, StateEngine.MAX_PAGE, StateEngine.MAX_PAGE_BYTES));
-            history.requireKept(revision, namespace);
-            return page;
-        });
+        requireText(agentPrefix, null);
+        engine.requireUp();
+        return engine.reading(reads ->
+                reads.values(namespace, agentPrefix, after, StateEngine.MAX_PAGE, StateEngine.MAX_PAGE_BYTES));
     }
 
     /**

@@ -4,6 +4,7 @@ package dev.flk.state;
 import dev.flk.state.StateException.Reason;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -168,6 +169,26 @@ public interface Storage extends AutoCloseable {
          */
         List<Document> existing(
                 String namespace, String agentId, long revision, @Nullable StateKey after, int limit, long maxBytes);
+
+        /**
+         * Returns a page of newest values, in the order of keys. The cost does not depend on the length of the history.
+         * The page may miss, or have in addition, keys that are changed meanwhile.
+         *
+         * @param agentPrefix the beginning of the agents' ids
+         * @param after the key after which the page begins; null for the first page
+         * @param maxBytes the maximum size of the page, unless its first value alone is larger
+         */
+        List<Document> values(
+                String namespace, String agentPrefix, @Nullable StateKey after, int limit, long maxBytes);
+
+        /** Returns keys whose lifetimes end at or before {@code micros}, in the order of these ends. */
+        List<StateKey> expired(long micros, int limit);
+
+        /**
+         * Returns the ends of the current lifetimes of those keys that have one, in microseconds since the epoch by
+         * the clock of lifetimes.
+         */
+        Map<StateKey, Long> expiries(List<StateKey> keys);
     }
 
     /**
@@ -208,8 +229,9 @@ public interface Storage extends AutoCloseable {
      * @param floorAtMicros the time of the floor's commit
      * @param events first the events at or before {@code floor}, in any order and with only the values that existed at
      *     the floor; then all later events, in order and without gaps
+     * @param nowMicros the time at which the lifetimes of the restored keys begin
      */
-    void restore(long floor, long floorAtMicros, Iterator<Event> events);
+    void restore(long floor, long floorAtMicros, Iterator<Event> events, long nowMicros);
 
     /** Throws INVALID if the storage is not empty, because a restore needs an empty storage. */
     default void requireEmpty(Head head) {
@@ -282,22 +304,49 @@ public interface Storage extends AutoCloseable {
      */
     record Answered(String content, Committed committed, long expiresAtMicros) {}
 
-    /** The newest version of a key, which may be a deletion. */
-    record Newest(long version, boolean exists) {
+    /**
+     * The newest version of a key, which may be a deletion.
+     *
+     * @param expiresAtMicros the end of the key's lifetime by the clock of lifetimes; 0 if it has none
+     */
+    record Newest(long version, boolean exists, long expiresAtMicros) {
         /** The state of a key that was never written. */
-        static final Newest NONE = new Newest(0, false);
+        static final Newest NONE = new Newest(0, false, 0);
     }
 
     /**
      * The state on which a batch is decided. The maps have no entries for keys without versions or for requests without
      * answers.
+     *
+     * @param clockMicros the time of a clock that all processes share which commit to this storage, in microseconds
+     *     since the epoch; 0 if a single process commits
      */
-    record Existing(Head head, Map<StateKey, Newest> newest, Map<RequestKey, Answered> answered) {}
+    record Existing(Head head, Map<StateKey, Newest> newest, Map<RequestKey, Answered> answered, long clockMicros) {}
 
-    /** The changes to store: events that follow the current head without gaps, and answers. */
-    record Batch(List<Event> events, Map<RequestKey, Answered> answered) {
+    /**
+     * The changes to store.
+     *
+     * @param events events that follow the current head without gaps
+     * @param expiries for each key whose lifetime begins or ends, the end of its lifetime in microseconds since the
+     *     epoch; 0 if the key has no lifetime any more. A changed key that is missing here had no lifetime and has none
+     */
+    record Batch(List<Event> events, Map<RequestKey, Answered> answered, Map<StateKey, Long> expiries) {
         public boolean isEmpty() {
-            return events.isEmpty() && answered.isEmpty();
+            return events.isEmpty() && answered.isEmpty() && expiries.isEmpty();
+        }
+
+        /**
+         * Returns what a restore stores for these events: for each changed key, the end of the lifetime that begins at
+         * {@code nowMicros}, or 0.
+         */
+        public static Map<StateKey, Long> expiries(List<Event> events, long nowMicros) {
+            Map<StateKey, Long> expiries = new HashMap<>();
+            for (Event event : events) {
+                event.changes()
+                        .forEach(change -> expiries.put(
+                                change.key(), change.ttlMicros() == 0 ? 0 : nowMicros + change.ttlMicros()));
+            }
+            return expiries;
         }
     }
 

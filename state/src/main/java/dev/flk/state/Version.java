@@ -10,12 +10,19 @@ import org.jspecify.annotations.Nullable;
  * @param revision the revision that created this version
  * @param committedAtMicros microseconds since the epoch
  * @param json the value; null if the key was deleted
+ * @param ttlMicros the lifetime with which the version was written; 0 for none
  */
 public record Version(
         long version,
         long revision,
         long committedAtMicros,
-        @Nullable String json) {
+        @Nullable String json,
+        long ttlMicros) {
+    /** Creates a version without a lifetime. */
+    public Version(long version, long revision, long committedAtMicros, @Nullable String json) {
+        this(version, revision, committedAtMicros, json, 0);
+    }
+
     public boolean isDeleted() {
         return json == null;
     }

@@ -34,6 +34,7 @@ final class Writer {
 
     private final Storage storage;
     private final InstantSource clock;
+    private final InstantSource expiry;
     private final LongSupplier elapsedMicros;
     private final long rememberedMicros;
     private final long maxQueueBytes;
@@ -57,13 +58,15 @@ final class Writer {
     /**
      * Creates a writer; {@link #loop} must be called to run it.
      *
-     * @param clock the clock for the times of commits
+     * @param clock the clock for the times of commits and the beginnings of lifetimes
+     * @param expiry the clock for the ends of lifetimes
      * @param elapsedMicros a supplier of the elapsed time, which decides whether a remembered answer has expired
      * @param limits the limits of a transaction, which apply to a removal as well
      */
     Writer(
             Storage storage,
             InstantSource clock,
+            InstantSource expiry,
             LongSupplier elapsedMicros,
             long rememberedMicros,
             long maxQueueBytes,
@@ -71,6 +74,7 @@ final class Writer {
             Listener listener) {
         this.storage = storage;
         this.clock = clock;
+        this.expiry = expiry;
         this.elapsedMicros = elapsedMicros;
         this.rememberedMicros = rememberedMicros;
         this.maxQueueBytes = maxQueueBytes;
@@ -241,6 +245,7 @@ final class Writer {
             BatchDecision decision = new BatchDecision(
                     existing,
                     StateEngine.micros(clock.instant()),
+                    StateEngine.micros(expiry.instant()),
                     elapsedMicros.getAsLong(),
                     rememberedMicros,
                     removal -> selected(removal, existing.head()));

@@ -16,6 +16,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Random;
 import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 
@@ -26,7 +27,11 @@ final class EngineHarness implements AutoCloseable {
 
     private final Supplier<Storage> storages;
     private final Settings settings;
-    private Instant now = Instant.parse("2026-11-22T12:00:00Z");
+    private final Consumer<Instant> serverClock;
+    private volatile Instant now = Instant.parse("2026-11-22T12:00:00Z");
+    /** The time by which lifetimes end. Until {@link #expire}, no lifetime ends. */
+    private volatile Instant expiry = Instant.EPOCH;
+
     private long nanos;
     private final Random random = new Random(7);
     long freeBytes = Long.MAX_VALUE;
@@ -38,14 +43,28 @@ final class EngineHarness implements AutoCloseable {
 
     /** @param storages opens the same one each time */
     EngineHarness(Supplier<Storage> storages, Settings settings) {
+        this(storages, settings, now -> {});
+    }
+
+    /** @param serverClock sets the clock that engines on the same storage share */
+    EngineHarness(Supplier<Storage> storages, Settings settings, Consumer<Instant> serverClock) {
         this.storages = storages;
         this.settings = settings;
+        this.serverClock = serverClock;
+        serverClock.accept(now);
         start();
     }
 
     private void start() {
         engine = new StateEngine(
-                storages.get(), settings, () -> now, () -> nanos, random, () -> freeBytes, EngineHarness::constant);
+                storages.get(),
+                settings,
+                () -> now,
+                () -> expiry,
+                () -> nanos,
+                random,
+                () -> freeBytes,
+                EngineHarness::constant);
         engine.start();
         long end = System.nanoTime() + MOST_NANOS;
         while (engine.problem()
@@ -70,14 +89,32 @@ final class EngineHarness implements AutoCloseable {
         start();
     }
 
+    /** Deletes the keys whose lifetimes are over. */
+    void expire() {
+        expire(now);
+    }
+
+    /** Deletes the keys whose lifetimes are over at a time. */
+    void expire(Instant at) {
+        expiry = at;
+        long end = System.nanoTime() + MOST_NANOS;
+        while (!engine.reading(reads -> reads.expired(StateEngine.micros(at), 1))
+                .isEmpty()) {
+            engine.expireKeys();
+            assertThat(System.nanoTime()).as("the keys do not expire").isLessThan(end);
+        }
+        expiry = Instant.EPOCH;
+    }
+
     void pass(Duration time) {
-        now = now.plus(time);
+        setClock(time);
         nanos += time.toNanos();
     }
 
     /** Somebody sets the clock; no time passes. */
     void setClock(Duration by) {
         now = now.plus(by);
+        serverClock.accept(now);
     }
 
     Instant now() {

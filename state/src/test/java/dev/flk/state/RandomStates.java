@@ -5,14 +5,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.state.History.At;
 import dev.flk.state.History.Events;
+import dev.flk.state.StateEngine.Settings;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Page;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -31,32 +34,38 @@ final class RandomStates {
     private final StateModel model = new StateModel();
     private int requests;
 
-    private RandomStates(long seed, Supplier<Storage> storages) {
+    private RandomStates(long seed, Supplier<Storage> storages, Consumer<Instant> serverClock) {
         random = new Random(seed);
-        harness = new EngineHarness(storages);
+        harness = new EngineHarness(storages, Settings.defaults(), serverClock);
     }
 
     static void run(long first, long count, Function<Long, Supplier<Storage>> storages) {
         for (long seed = first; seed < first + count; seed++) {
-            RandomStates history = new RandomStates(seed, storages.apply(seed));
-            try {
-                history.run();
-            } catch (RuntimeException | AssertionError e) {
-                throw new AssertionError("seed " + seed, e);
-            } finally {
-                history.harness.close();
-            }
+            run(seed, storages.apply(seed), now -> {});
+        }
+    }
+
+    /** @param serverClock sets the clock that engines on the same storage share */
+    static void run(long seed, Supplier<Storage> storages, Consumer<Instant> serverClock) {
+        RandomStates history = new RandomStates(seed, storages, serverClock);
+        try {
+            history.run();
+        } catch (RuntimeException | AssertionError e) {
+            throw new AssertionError("seed " + seed, e);
+        } finally {
+            history.harness.close();
         }
     }
 
     private void run() {
         for (int i = 0; i < STEPS; i++) {
-            switch (random.nextInt(12)) {
+            switch (random.nextInt(13)) {
                 case 0 -> harness.restart();
                 case 1 -> harness.setClock(Duration.ofMillis(random.nextInt(4_000) - 2_000));
                 case 2 -> compact();
                 case 3 -> interactive();
                 case 4 -> trim();
+                case 5 -> expire();
                 default -> {
                     harness.pass(Duration.ofNanos(random.nextInt(3_000)));
                     apply();
@@ -81,13 +90,25 @@ final class RandomStates {
         for (int i = random.nextInt(4); i >= 0; i--) {
             long ifVersion = random.nextInt(3) == 0 ? random.nextInt(4) : Operation.ANY_VERSION;
             operations.add(
-                    switch (random.nextInt(6)) {
+                    switch (random.nextInt(8)) {
                         case 0, 1 -> new Operation.Delete(key(), ifVersion);
                         case 2 -> new Operation.Check(key(), Math.max(0, ifVersion));
+                        case 3 -> new Operation.Touch(key(), ifVersion, ttlMicros());
+                        case 4 -> harness.engine.write(key(), "{}", ifVersion, ttlMicros());
                         default -> harness.engine.write(key(), "{\"n\": " + random.nextInt(100) + "}", ifVersion);
                     });
         }
         return operations;
+    }
+
+    private long ttlMicros() {
+        return (1 + random.nextInt(3)) * 1_000_000L;
+    }
+
+    private void expire() {
+        harness.pass(Duration.ofMillis(random.nextInt(2_000)));
+        harness.expire();
+        model.expire(StateEngine.micros(harness.now()));
     }
 
     private void apply() {

@@ -50,8 +50,11 @@ abstract class StateContract {
 
     @BeforeEach
     void start() {
-        state = new EngineHarness(storages());
+        startAnew(Settings.defaults());
     }
+
+    /** Sets the clock that engines on the same storage share; there is none. */
+    void setServerClock(Instant now) {}
 
     @AfterEach
     void close() {
@@ -59,8 +62,10 @@ abstract class StateContract {
     }
 
     private void startAnew(Settings settings) {
-        state.close();
-        state = new EngineHarness(storages(), settings);
+        if (state != null) {
+            state.close();
+        }
+        state = new EngineHarness(storages(), settings, this::setServerClock);
     }
 
     @Test
@@ -860,6 +865,152 @@ abstract class StateContract {
         }
     }
 
+    private Operation.Write write(String name, String json, Duration ttl) {
+        return state.engine.write(key("a", name), json, Operation.ANY_VERSION, ttl.toMillis() * 1_000);
+    }
+
+    private static Operation.Touch touch(String name, Duration ttl) {
+        return new Operation.Touch(key("a", name), Operation.ANY_VERSION, ttl.toMillis() * 1_000);
+    }
+
+    @Test
+    void lifetime_whenOver_deletesTheKeys_inOneEvent() {
+        state.apply(write("b", "1", Duration.ofSeconds(20)), write("c", "1", Duration.ofSeconds(10)));
+        state.apply(write("longer", "1", Duration.ofSeconds(21)), state.write("a", "ever", "1"));
+        state.pass(Duration.ofSeconds(20).minusNanos(1_000));
+        state.expire();
+        assertThat(state.get("a", "c")).isInstanceOf(Found.Deleted.class);
+        assertThat(state.get("a", "b")).isInstanceOf(Found.Present.class);
+        state.pass(Duration.ofNanos(1_000));
+
+        state.expire();
+
+        assertThat(state.get("a", "b")).isInstanceOf(Found.Deleted.class);
+        assertThat(state.get("a", "longer")).isInstanceOf(Found.Present.class);
+        assertThat(state.get("a", "ever")).isInstanceOf(Found.Present.class);
+        assertThat(state.get("a", "b", new At.Revision(3))).isInstanceOf(Found.Present.class);
+        assertThat(state.replay(1))
+                .extracting(Event::changes)
+                .startsWith(List.of(
+                        new Change(key("a", "b"), 1, "1", 20_000_000), new Change(key("a", "c"), 1, "1", 10_000_000)))
+                .endsWith(List.of(new Change(key("a", "c"), 2, null)), List.of(new Change(key("a", "b"), 2, null)));
+        assertThat(state.apply(state.write("a", "b", "3")).versions()).containsExactly(3L);
+    }
+
+    @Test
+    void lifetime_touched_beginsAgain_withoutARevision_alsoAfterARestart() {
+        state.apply(write("k", "1", Duration.ofSeconds(10)));
+        state.pass(Duration.ofSeconds(9));
+        assertThat(state.apply(touch("k", Duration.ofSeconds(30)))).isEqualTo(new Committed(0, 0, List.of(1L)));
+        state.restart();
+        state.pass(Duration.ofSeconds(29));
+        state.expire();
+        assertThat(state.get("a", "k")).isInstanceOf(Found.Present.class);
+        state.pass(Duration.ofSeconds(1));
+        state.expire();
+        assertThat(state.get("a", "k")).isInstanceOf(Found.Deleted.class);
+
+        assertThat(reasonOf(() -> state.apply(touch("k", Duration.ofSeconds(1)))))
+                .isEqualTo(Reason.VERSION_CONFLICT);
+        assertThat(reasonOf(() -> state.apply(touch("absent", Duration.ofSeconds(1)))))
+                .isEqualTo(Reason.VERSION_CONFLICT);
+        state.apply(state.write("a", "ever", "1"));
+        assertThat(reasonOf(() -> state.apply(touch("ever", Duration.ofSeconds(1)))))
+                .isEqualTo(Reason.INVALID);
+    }
+
+    @Test
+    void lifetime_endsWithAWriteOrDeletion_whateverKind() {
+        state.apply(write("written", "1", Duration.ofSeconds(1)), write("deleted", "1", Duration.ofSeconds(1)));
+        state.apply(write("removed", "1", Duration.ofSeconds(1)), write("twice", "1", Duration.ofSeconds(1)));
+        state.apply(state.write("a", "written", "2"), delete("a", "deleted"));
+        state.apply(state.write("a", "twice", "2"), write("twice", "3", Duration.ofSeconds(5)));
+        state.remove("a", "removed", -1, "");
+        state.apply(state.write("a", "deleted", "3"), state.write("a", "removed", "3"));
+        state.pass(Duration.ofSeconds(4));
+        state.expire();
+
+        assertThat(state.engine.head().revision()).isEqualTo(6);
+        assertThat(state.engine.reads().expiries(List.of(key("a", "written"), key("a", "removed"), key("a", "twice"))))
+                .containsOnlyKeys(key("a", "twice"));
+        state.pass(Duration.ofSeconds(1));
+        state.expire();
+        assertThat(state.get("a", "twice")).isInstanceOf(Found.Deleted.class);
+    }
+
+    @Test
+    void lifetime_ofAPageOfKeysAndMore_endsCompletely() {
+        for (int from = 0; from < 2_500; from += 500) {
+            state.apply(IntStream.range(from, from + 500)
+                    .mapToObj(i -> write("k" + i, "1", Duration.ofSeconds(1)))
+                    .toArray(Operation[]::new));
+        }
+        state.pass(Duration.ofSeconds(1));
+        state.expire();
+
+        assertThat(state.engine
+                        .reads()
+                        .keys("default", "a", "", null, new At.Now(), 10)
+                        .entries())
+                .isEmpty();
+        assertThat(state.engine.head().revision()).isEqualTo(5 + 3);
+    }
+
+    @Test
+    void values_areTheNewest_ofTheAgentsWithAPrefix_inOrder() {
+        for (String agentId : List.of("b", "a/1", "a", "a\uFF5E", "c")) {
+            state.apply(state.write(agentId, "k2", "1"), state.write(agentId, "k1", "1"));
+        }
+        state.apply(state.write("a", "k1", "2"), delete("a/1", "k1"));
+        state.engine.history().compact(new At.Revision(6));
+        List<Document> all = new ArrayList<>();
+        StateKey last = null;
+        for (List<Document> page = values("a", last); !page.isEmpty(); page = values("a", last)) {
+            all.addAll(page);
+            last = page.get(page.size() - 1).key();
+        }
+
+        assertThat(all)
+                .extracting(Document::key)
+                .containsExactly(
+                        key("a", "k1"), key("a", "k2"), key("a/1", "k2"), key("a\uFF5E", "k1"), key("a\uFF5E", "k2"));
+        assertThat(all.get(0).version().json()).isEqualTo("2");
+        assertThat(state.engine.reads().values("default", "", null)).hasSize(9);
+        assertThat(state.engine.reads().values("other", "", null)).isEmpty();
+    }
+
+    private List<Document> values(String agentPrefix, StateKey after) {
+        return state.engine.reading(reads -> reads.values("default", agentPrefix, after, 2, 1_000));
+    }
+
+    @Test
+    void lifetime_tooShortOrTooLong_isRefused() {
+        for (long millis : List.of(-1L, 1L, 999L, Operation.MAX_TTL.toMillis() + 1)) {
+            assertThat(reasonOf(() -> write("k", "1", Duration.ofMillis(millis))))
+                    .isEqualTo(Reason.INVALID);
+            assertThat(reasonOf(() -> touch("k", Duration.ofMillis(millis)))).isEqualTo(Reason.INVALID);
+        }
+    }
+
+    @Test
+    void lifetime_ofARestoredKey_beginsWithTheRestore() {
+        state.apply(write("k", "1", Duration.ofSeconds(10)), write("ever", "1", Duration.ofSeconds(10)));
+        state.apply(state.write("a", "ever", "2"));
+        List<Event> events = state.replay(1);
+        state.pass(Duration.ofDays(1));
+        long now = StateEngine.micros(state.now());
+        try (Storage empty = emptyStorage()) {
+            empty.open();
+            empty.restore(0, 0, events.iterator(), now);
+
+            assertThat(empty.<List<StateKey>>read(reads -> reads.expired(now + 9_999_999, 10)))
+                    .isEmpty();
+            setServerClock(StateEngine.time(now + 10_000_000));
+            assertThat(empty.<List<StateKey>>read(reads -> reads.expired(now + 10_000_000, 10)))
+                    .containsExactly(key("a", "k"));
+        }
+    }
+
     @Test
     void restored_isTheSame_underANewHistory() {
         for (int i = 0; i < 5; i++) {
@@ -885,7 +1036,7 @@ abstract class StateContract {
         state.close();
         try (Storage empty = emptyStorage()) {
             empty.open();
-            empty.restore(2, floorAtMicros, events.iterator());
+            empty.restore(2, floorAtMicros, events.iterator(), 0);
         }
         state = new EngineHarness(this::emptyStorage);
 

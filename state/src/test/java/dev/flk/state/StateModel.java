@@ -16,6 +16,9 @@ final class StateModel {
 
     final TreeMap<StateKey, List<Version>> versions = new TreeMap<>();
     final List<Event> events = new ArrayList<>();
+    /** The ends of lifetimes. */
+    private final TreeMap<StateKey, Long> expiries = new TreeMap<>();
+
     long floor;
     /** Up to where {@link #TRIMMED} is empty. */
     long trimmed;
@@ -34,6 +37,7 @@ final class StateModel {
             return answered.get(requestId);
         }
         TreeMap<StateKey, Version> staged = new TreeMap<>();
+        TreeMap<StateKey, Long> stagedExpiries = new TreeMap<>();
         List<Change> changes = new ArrayList<>();
         List<Long> made = new ArrayList<>();
         long revision = revision() + 1;
@@ -45,18 +49,33 @@ final class StateModel {
             if (expected == 0 ? exists : expected > 0 && expected != version) {
                 return Reason.VERSION_CONFLICT;
             }
+            if (operation instanceof Operation.Touch touch) {
+                if (!exists) {
+                    return Reason.VERSION_CONFLICT;
+                }
+                if (stagedExpiries.getOrDefault(touch.key(), expiries.getOrDefault(touch.key(), 0L)) == 0) {
+                    return Reason.INVALID;
+                }
+                stagedExpiries.put(touch.key(), micros + touch.ttlMicros());
+                made.add(version);
+                continue;
+            }
             if (operation instanceof Operation.Write write) {
-                staged.put(write.key(), new Version(version + 1, revision, 0, write.json()));
+                staged.put(write.key(), new Version(version + 1, revision, 0, write.json(), write.ttlMicros()));
+                stagedExpiries.put(write.key(), write.ttlMicros() == 0 ? 0 : micros + write.ttlMicros());
             } else if (operation instanceof Operation.Delete && exists) {
                 staged.put(operation.key(), new Version(version + 1, revision, 0, null));
+                stagedExpiries.put(operation.key(), 0L);
             } else {
                 made.add(version);
                 continue;
             }
             made.add(version + 1);
-            changes.add(new Change(
-                    operation.key(), version + 1, staged.get(operation.key()).json()));
+            Version next = staged.get(operation.key());
+            changes.add(new Change(operation.key(), version + 1, next.json(), next.ttlMicros()));
         }
+        expiries.putAll(stagedExpiries);
+        expiries.values().removeIf(expiresAt -> expiresAt == 0);
         if (changes.isEmpty()) {
             return answered(requestId, new Committed(0, 0, made));
         }
@@ -65,9 +84,19 @@ final class StateModel {
         events.add(new Event(revision, at, changes));
         for (Change change : changes) {
             versions.computeIfAbsent(change.key(), key -> new ArrayList<>())
-                    .add(new Version(change.version(), revision, at, change.json()));
+                    .add(new Version(change.version(), revision, at, change.json(), change.ttlMicros()));
         }
         return answered(requestId, new Committed(revision, at, made));
+    }
+
+    /** Deletes the keys whose lifetimes are over, those that ended first before others. */
+    void expire(long micros) {
+        List<Operation> deletions = expiries.entrySet().stream()
+                .filter(entry -> entry.getValue() <= micros)
+                .sorted(Map.Entry.comparingByValue()) // stable: keys in their order
+                .<Operation>map(entry -> new Operation.Delete(entry.getKey(), Operation.ANY_VERSION))
+                .toList();
+        Object unused = apply("", deletions, micros);
     }
 
     private Committed answered(String requestId, Committed committed) {
@@ -111,6 +140,7 @@ final class StateModel {
         versions.forEach((key, of) -> of.removeIf(
                 version -> version.revision() <= upTo && key.namespace().equals(TRIMMED)));
         versions.values().removeIf(List::isEmpty);
+        expiries.keySet().retainAll(versions.keySet());
         events.replaceAll(event -> event.revision() > upTo
                 ? event
                 : new Event(

@@ -26,8 +26,10 @@ import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
+import dev.flk.program.config.Quantities;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
+import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
 import dev.flk.state.Storage;
 import dev.flk.state.Storage.Head;
@@ -44,6 +46,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.DateTimeException;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Map;
@@ -207,13 +210,34 @@ final class StateCommand {
                             paramLabel = "N",
                             description = "Only if the key has this version; 0: only if it does not exist.")
                     @Nullable
-                    Long ifVersion)
+                    Long ifVersion,
+            @Option(
+                            names = "--ttl",
+                            paramLabel = "DURATION",
+                            description = "The lifetime of the key, 1s to 30d; then it is deleted.")
+                    @Nullable
+                    String ttlText)
             throws IOException {
         String text = value.equals("-") ? standardInput() : value;
+        Duration ttl = ttlText == null ? null : ttl(ttlText);
         return commit(tx -> {
-            Transaction unused =
-                    ifVersion == null ? tx.write(agent, key, text) : tx.writeIf(agent, key, text, ifVersion);
+            Transaction unused;
+            if (ifVersion == null) {
+                unused = ttl == null ? tx.write(agent, key, text) : tx.write(agent, key, text, ttl);
+            } else {
+                unused = ttl == null
+                        ? tx.writeIf(agent, key, text, ifVersion)
+                        : tx.writeIf(agent, key, text, ifVersion, ttl);
+            }
         });
+    }
+
+    private Duration ttl(String text) {
+        try {
+            return Quantities.duration(text);
+        } catch (IllegalArgumentException e) {
+            throw new ParameterException(spec.commandLine(), "--ttl: '" + text + "' is " + e.getMessage());
+        }
     }
 
     /** Reads standard input strictly as UTF-8, since a lenient decoder would silently replace malformed bytes. */
@@ -595,7 +619,7 @@ final class StateCommand {
                 StateDump.Events events = dump.events()) {
             storage.open();
             storage.requireEmpty(storage.head());
-            storage.restore(dump.floor(), dump.floorAtMicros(), events);
+            storage.restore(dump.floor(), dump.floorAtMicros(), events, StateEngine.micros(Instant.now()));
             Head head = storage.head();
             output().print(
                             new Restored(head.revision(), head.historyId()),

@@ -202,7 +202,7 @@ public final class RecordIndex implements AutoCloseable {
      * later revision than the position, so that {@link #follow} indexes it.
      */
     private Position build(IndexDatabase opened, Position from) throws RocksDBException {
-        List<Document> values = engine.reads().values(ServedState.RECORD, from.after());
+        List<Document> values = engine.reads().values(ServedState.RECORD, "", from.after());
         try (WriteBatch batch = new WriteBatch()) {
             for (Document value : values) {
                 add(batch, value.key(), value.version().json());

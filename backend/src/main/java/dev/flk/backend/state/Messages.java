@@ -95,12 +95,18 @@ final class Messages {
             case WRITE -> write(engine, operation.getWrite());
             case DELETE -> delete(operation.getDelete());
             case CHECK -> check(operation.getCheck());
-            case OPERATION_NOT_SET -> throw Reason.INVALID.because("an operation must be a write, a delete or a check");
+            case TOUCH -> touch(operation.getTouch());
+            case OPERATION_NOT_SET ->
+                throw Reason.INVALID.because("an operation must be a write, a delete, a check or a touch");
         };
     }
 
     static dev.flk.state.Operation write(StateEngine engine, dev.flk.client.proto.Write write) {
-        return engine.write(key(write.getKey()), write.getJson(), version(write.hasIfVersion(), write.getIfVersion()));
+        return engine.write(
+                key(write.getKey()),
+                write.getJson(),
+                version(write.hasIfVersion(), write.getIfVersion()),
+                write.hasTtl() ? ttlMicros(write.getTtl()) : 0);
     }
 
     static dev.flk.state.Operation delete(dev.flk.client.proto.Delete delete) {
@@ -110,6 +116,22 @@ final class Messages {
 
     static dev.flk.state.Operation check(dev.flk.client.proto.Check check) {
         return new dev.flk.state.Operation.Check(key(check.getKey()), version(true, check.getIfVersion()));
+    }
+
+    static dev.flk.state.Operation touch(dev.flk.client.proto.Touch touch) {
+        return new dev.flk.state.Operation.Touch(
+                key(touch.getKey()), version(touch.hasIfVersion(), touch.getIfVersion()), ttlMicros(touch.getTtl()));
+    }
+
+    private static long ttlMicros(com.google.protobuf.Duration ttl) {
+        return dev.flk.state.Operation.ttlMicros(duration(ttl));
+    }
+
+    private static com.google.protobuf.Duration ttl(long micros) {
+        return com.google.protobuf.Duration.newBuilder()
+                .setSeconds(micros / MICROS)
+                .setNanos((int) (micros % MICROS) * NANOS_OF_A_MICRO)
+                .build();
     }
 
     static long version(boolean isGiven, long ifVersion) {
@@ -149,7 +171,7 @@ final class Messages {
 
     static Duration duration(com.google.protobuf.Duration given) {
         if (Math.abs(given.getSeconds()) > LAST_SECOND || Math.abs(given.getNanos()) >= NANOS_OF_A_SECOND) {
-            throw Reason.INVALID.because("the time-out is not a valid duration: " + given.getSeconds() + " s");
+            throw Reason.INVALID.because("not a valid duration: " + given.getSeconds() + " s");
         }
         return Duration.ofSeconds(given.getSeconds(), given.getNanos());
     }
@@ -160,6 +182,9 @@ final class Messages {
                 .setRevision(version.revision())
                 .setCommittedAt(time(version.committedAtMicros()))
                 .setDeleted(version.isDeleted());
+        if (version.ttlMicros() != 0) {
+            message.setTtl(ttl(version.ttlMicros()));
+        }
         return version.json() == null
                 ? message.build()
                 : message.setJson(version.json()).build();
@@ -185,6 +210,9 @@ final class Messages {
                 .setResumeToken(token(new Token(historyId, event.revision(), event.committedAtMicros())));
         for (Event.Change change : event.changes()) {
             Change.Builder one = Change.newBuilder().setKey(key(change.key())).setVersion(change.version());
+            if (change.ttlMicros() != 0) {
+                one.setTtl(ttl(change.ttlMicros()));
+            }
             message.addChanges(
                     change.json() == null
                             ? one.setKind(Change.Kind.DELETE)

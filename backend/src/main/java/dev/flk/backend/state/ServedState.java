@@ -78,7 +78,7 @@ public final class ServedState implements AutoCloseable {
      * Opens the port. The engine opens concurrently, and refuses calls until it is open.
      *
      * @param clock the clock for the times of commits
-     * @param expiry the clock that determines which history is old enough to be removed
+     * @param expiry the clock that determines which lifetimes are over, and which history is old enough to be removed
      * @param tls the TLS of the port; null for a port without TLS
      * @throws InvalidConfig if the directory can't be created or written, or the tokens file can't be used
      * @throws IOException if the port can't be opened
@@ -128,6 +128,7 @@ public final class ServedState implements AutoCloseable {
                         : storage(config, () -> newHistoryId(random)),
                 config.engine(),
                 clock,
+                expiry,
                 System::nanoTime,
                 random,
                 place == null ? () -> Long.MAX_VALUE : place,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonRawValue;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
@@ -25,12 +26,14 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.DateTimeException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -89,13 +92,21 @@ public final class StateDump {
         }
     }
 
-    /** A change; {@code value} is null for a deletion. */
+    /**
+     * A change; {@code value} is null for a deletion.
+     *
+     * @param ttlMicros the lifetime with which the version was written; null for none
+     */
     public record ChangeLine(
             String namespace,
             String agentId,
             String key,
             long version,
             String kind,
+
+            @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable
+            Long ttlMicros,
+
             @JsonRawValue @Nullable String value) {
         static ChangeLine of(StateEvent.Change change) {
             return new ChangeLine(
@@ -104,8 +115,13 @@ public final class StateDump {
                     change.key(),
                     change.version(),
                     change.isDeleted() ? "DELETE" : "WRITE",
+                    micros(change.ttl()),
                     change.isDeleted() ? null : change.json());
         }
+    }
+
+    private static @Nullable Long micros(@Nullable Duration ttl) {
+        return ttl == null ? null : TimeUnit.NANOSECONDS.toMicros(ttl.toNanos());
     }
 
     /** A version of a key; {@code value} is null for a deletion. */
@@ -114,10 +130,19 @@ public final class StateDump {
             long revision,
             Instant committedAt,
             boolean deleted,
+
+            @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable
+            Long ttlMicros,
+
             @JsonRawValue @Nullable String value) {
         public static VersionLine of(Versioned of) {
             return new VersionLine(
-                    of.version(), of.revision(), of.committedAt(), of.isDeleted(), of.isDeleted() ? null : of.json());
+                    of.version(),
+                    of.revision(),
+                    of.committedAt(),
+                    of.isDeleted(),
+                    micros(of.ttl()),
+                    of.isDeleted() ? null : of.json());
         }
     }
 
@@ -311,6 +336,7 @@ public final class StateDump {
         String key = "";
         long version = 0;
         String json = null;
+        long ttlMicros = 0;
         while (parser.nextToken() == JsonToken.FIELD_NAME) {
             String name = parser.currentName();
             parser.nextToken();
@@ -319,6 +345,7 @@ public final class StateDump {
                 case "agent_id" -> agentId = parser.getText();
                 case "key" -> key = parser.getText();
                 case "version" -> version = parser.getLongValue();
+                case "ttl_micros" -> ttlMicros = parser.getLongValue();
                 case "value" -> {
                     int from = (int) parser.currentTokenLocation().getCharOffset();
                     parser.skipChildren();
@@ -331,6 +358,6 @@ public final class StateDump {
         if (version < 1) {
             throw new IOException("a change has no version");
         }
-        return new Change(new StateKey(namespace, agentId, key), version, json);
+        return new Change(new StateKey(namespace, agentId, key), version, json, ttlMicros);
     }
 }

@@ -35,6 +35,7 @@ import dev.flk.client.proto.ReplayRequest;
 import dev.flk.client.proto.SetSchemaRequest;
 import dev.flk.client.proto.StageResponse;
 import dev.flk.client.proto.StateGrpc.StateImplBase;
+import dev.flk.client.proto.TouchRequest;
 import dev.flk.client.proto.WriteRequest;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.state.Committed;
@@ -144,6 +145,11 @@ final class StateService extends StateImplBase {
     @Override
     public void check(CheckRequest request, StreamObserver<StageResponse> answer) {
         stage(answer, request.getTxId(), () -> Messages.check(request.getCheck()));
+    }
+
+    @Override
+    public void touch(TouchRequest request, StreamObserver<StageResponse> answer) {
+        stage(answer, request.getTxId(), () -> Messages.touch(request.getTouch()));
     }
 
     private void stage(StreamObserver<StageResponse> answer, String txId, Supplier<Operation> operation) {

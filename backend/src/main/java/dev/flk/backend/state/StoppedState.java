@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
@@ -53,6 +54,7 @@ public final class StoppedState implements AutoCloseable {
                 ServedState.storage(config),
                 config.engine(),
                 InstantSource.system(),
+                () -> Instant.EPOCH, // a command deletes no key whose lifetime is over
                 System::nanoTime,
                 new SecureRandom(),
                 directory

@@ -45,6 +45,7 @@ public final class MemoryEngine {
                 new MemoryStorage(() -> "history", 64 << 20),
                 Settings.defaults(),
                 clock,
+                clock,
                 System::nanoTime,
                 new Random(),
                 () -> Long.MAX_VALUE,

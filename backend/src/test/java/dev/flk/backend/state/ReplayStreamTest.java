@@ -72,6 +72,7 @@ class ReplayStreamTest {
                 replaceable,
                 Settings.defaults(),
                 Instant::now,
+                Instant::now,
                 System::nanoTime,
                 new Random(),
                 () -> Long.MAX_VALUE,

@@ -3,6 +3,7 @@ package dev.flk.state.embedded;
 
 import dev.flk.state.Event;
 import dev.flk.state.Event.Change;
+import dev.flk.state.StateKey;
 import dev.flk.state.Storage.Answered;
 import dev.flk.state.Storage.Batch;
 import dev.flk.state.Storage.RequestKey;
@@ -48,6 +49,9 @@ import org.jspecify.annotations.Nullable;
  *   4, changes   number of changes; the changes
  * 4              number of answers, then for each of them
  *   request, answer
+ * 4              number of lifetimes that begin or end, then for each of them; missing in format 2
+ *   4, key       the key as in {@code latest}
+ *   8            end of the lifetime in microseconds since the epoch; 0 for none
  * </pre>
  *
  * <p>The thread that commits writes the log itself. If the log writes zeros ahead, the first commit starts another
@@ -236,6 +240,11 @@ final class CommitLog implements Closeable {
             write(body, StateLayout.request(answer.getKey()));
             write(body, StateLayout.answered(answer.getValue()));
         }
+        body.writeInt(batch.expiries().size());
+        for (Map.Entry<StateKey, Long> expiry : batch.expiries().entrySet()) {
+            write(body, StateLayout.latest(expiry.getKey()));
+            body.writeLong(expiry.getValue());
+        }
         return bytes.toByteArray();
     }
 
@@ -262,7 +271,12 @@ final class CommitLog implements Closeable {
             RequestKey request = StateLayout.request(body.readNBytes(body.readInt()));
             answered.put(request, StateLayout.answered(body.readNBytes(body.readInt())));
         }
-        return new Batch(events, answered);
+        Map<StateKey, Long> expiries = new HashMap<>();
+        for (int left = body.available() == 0 ? 0 : body.readInt(); left > 0; left--) {
+            String[] parts = StateLayout.parts(body.readNBytes(body.readInt()));
+            expiries.put(new StateKey(parts[0], parts[1], parts[2]), body.readLong());
+        }
+        return new Batch(events, answered, expiries);
     }
 
     private static long millis(Batch batch) {

@@ -49,7 +49,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
             byte[] pointer = db.get(db.latest(), StateLayout.latest(key));
             if (pointer != null) {
                 Pointer found = Pointer.decode(pointer);
-                newest.put(key, new Newest(found.version(), found.exists()));
+                newest.put(key, new Newest(found.version(), found.exists(), found.expiresAtMicros()));
             }
         }
         Map<RequestKey, Answered> answered = new HashMap<>();
@@ -59,7 +59,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                 answered.put(request, StateLayout.answered(answer));
             }
         }
-        return new Existing(head.get(), newest, answered);
+        return new Existing(head.get(), newest, answered, 0);
     }
 
     @Override
@@ -102,8 +102,9 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
             }
             throw new IllegalArgumentException("revision " + pointer.revision() + " lacks change " + pointer.place());
         }
+        Change stored = StateLayout.change(change);
         return new Version(
-                pointer.version(), pointer.revision(), pointer.committedAtMicros(), StateLayout.json(change));
+                pointer.version(), pointer.revision(), pointer.committedAtMicros(), stored.json(), stored.ttlMicros());
     }
 
     @Override
@@ -391,5 +392,74 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
             }
         }
         return page;
+    }
+
+    @Override
+    public List<Document> values(
+            String namespace, String agentPrefix, @Nullable StateKey after, int limit, long maxBytes) {
+        byte[] prefix = StateLayout.path(namespace, agentPrefix);
+        List<Document> page = new ArrayList<>();
+        long bytes = 0;
+        try (Scan latest = new Scan(db, db.latest(), prefix)) {
+            boolean isThere = latest.seek(after == null ? prefix : StateLayout.path(after.namespace(), after.agentId(), after.name(), ""));
+            for (; isThere && page.size() < limit; isThere = latest.next()) {
+                Pointer pointer = Pointer.decode(latest.value());
+                String[] parts = StateLayout.parts(latest.key());
+                StateKey key = new StateKey(parts[0], parts[1], parts[2]);
+                Version newest = pointer.exists() ? valueAt(key, pointer) : null;
+                bytes += newest == null ? 0 : newest.jsonBytes();
+                if (bytes > maxBytes && !page.isEmpty()) {
+                    break;
+                }
+                if (newest != null) {
+                    page.add(new Document(key, newest));
+                }
+            }
+        }
+        return page;
+    }
+
+    /** Returns the newest value of a key; null if the key was deleted or removed after {@code pointer} was read. */
+    private @Nullable Version valueAt(StateKey key, Pointer pointer) {
+        byte[] change = db.get(db.events(), StateLayout.event(pointer.revision(), pointer.place()));
+        if (change != null) {
+            Change stored = StateLayout.change(change);
+            return new Version(
+                    pointer.version(),
+                    pointer.revision(),
+                    pointer.committedAtMicros(),
+                    stored.json(),
+                    stored.ttlMicros());
+        }
+        Pointer now = newest(key, Long.MAX_VALUE); // the key was written again, and its earlier version was removed
+        return now == null || !now.exists() ? null : version(key, now, Long.MAX_VALUE);
+    }
+
+    @Override
+    public List<StateKey> expired(long micros, int limit) {
+        List<StateKey> keys = new ArrayList<>();
+        byte[] prefix = StateLayout.lifetimesPrefix();
+        try (Scan lifetimes = new Scan(db, db.requests(), prefix)) {
+            for (boolean isThere = lifetimes.seek(prefix);
+                    isThere && keys.size() < limit && StateLayout.expiresAtMicros(lifetimes.key()) <= micros;
+                    isThere = lifetimes.next()) {
+                String[] parts = StateLayout.parts(StateLayout.expiring(lifetimes.key()));
+                keys.add(new StateKey(parts[0], parts[1], parts[2]));
+            }
+        }
+        return keys;
+    }
+
+    @Override
+    public Map<StateKey, Long> expiries(List<StateKey> keys) {
+        Map<StateKey, Long> expiries = new HashMap<>();
+        for (StateKey key : keys) {
+            byte[] latest = db.get(db.latest(), StateLayout.latest(key));
+            long expiresAt = latest == null ? 0 : Pointer.decode(latest).expiresAtMicros();
+            if (expiresAt != 0) {
+                expiries.put(key, expiresAt);
+            }
+        }
+        return expiries;
     }
 }

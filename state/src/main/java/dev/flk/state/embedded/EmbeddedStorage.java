@@ -36,6 +36,7 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.Checkpoint;
@@ -60,6 +61,7 @@ public final class EmbeddedStorage implements Storage {
 
     private static final int FORGOTTEN_AT_ONCE = 10_000;
     private static final int FORMAT_0_1 = 1;
+    private static final int FORMAT_WITHOUT_LIFETIMES = 2;
 
     private final Path directory;
     private final long cacheBytes;
@@ -157,7 +159,7 @@ public final class EmbeddedStorage implements Storage {
             return create(db);
         }
         int found = ByteBuffer.wrap(format).getInt();
-        if (found == FORMAT_0_1) {
+        if (found == FORMAT_0_1 || found == FORMAT_WITHOUT_LIFETIMES) {
             migrate(db);
         } else if (found != StateLayout.FORMAT) {
             throw unusable("the state in " + directory + " has format " + found + ", this version reads "
@@ -194,8 +196,8 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Migrates a database of version 0.1. Version 0.1 used RocksDB's own log; RocksDB has read this log when it opened
-     * the database.
+     * Migrates a database of an earlier format, which lacks only what later formats add. Version 0.1 used RocksDB's own
+     * log; RocksDB has read this log when it opened the database.
      */
     private static void migrate(Database db) throws RocksDBException {
         db.put(db.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(StateLayout.FORMAT));
@@ -332,8 +334,9 @@ public final class EmbeddedStorage implements Storage {
     private static void write(Database db, Batch batch, long sequence) throws RocksDBException {
         try (WriteBatch writes = new WriteBatch()) {
             for (Event event : batch.events()) {
-                put(db, writes, event);
+                put(db, writes, event, batch.expiries());
             }
+            putExpiries(db, writes, batch.expiries(), batch.events());
             for (Map.Entry<RequestKey, Answered> answer : batch.answered().entrySet()) {
                 byte[] key = StateLayout.request(answer.getKey());
                 writes.put(db.requests(), key, StateLayout.answered(answer.getValue()));
@@ -344,25 +347,59 @@ public final class EmbeddedStorage implements Storage {
         }
     }
 
-    static void put(Database db, WriteBatch writes, Event event) throws RocksDBException {
+    /** @param expiries the ends of lifetimes, see {@link Storage.Batch} */
+    static void put(Database db, WriteBatch writes, Event event, Map<StateKey, Long> expiries) throws RocksDBException {
         List<Change> changes = event.changes();
         writes.put(
                 db.events(),
                 StateLayout.event(event.revision(), 0),
                 new Header(event.committedAtMicros(), event.operationsTotal(), changes.size()).encode());
         for (int i = 0; i < changes.size(); i++) {
-            put(db, writes, event, changes.get(i), i + 1);
+            put(db, writes, event, changes.get(i), i + 1, expiries);
         }
     }
 
-    private static void put(Database db, WriteBatch writes, Event event, Change change, int place)
+    private static void put(
+            Database db, WriteBatch writes, Event event, Change change, int place, Map<StateKey, Long> expiries)
             throws RocksDBException {
-        byte[] pointer = new Pointer(
-                        change.version(), event.revision(), place, event.committedAtMicros(), change.json() != null)
-                .encode();
+        Pointer pointer = new Pointer(
+                change.version(), event.revision(), place, event.committedAtMicros(), change.json() != null);
         writes.put(db.events(), StateLayout.event(event.revision(), place), StateLayout.change(change));
-        writes.put(db.versions(), StateLayout.version(change.key(), event.revision(), place), pointer);
-        writes.put(db.latest(), StateLayout.latest(change.key()), pointer);
+        writes.put(db.versions(), StateLayout.version(change.key(), event.revision(), place), pointer.encode());
+        writes.put(
+                db.latest(),
+                StateLayout.latest(change.key()),
+                pointer.expiringAt(expiries.getOrDefault(change.key(), 0L)).encode());
+    }
+
+    /**
+     * Replaces the entries that order keys by the ends of their lifetimes. Also writes the new ends into {@code latest}
+     * for the keys that {@code events} do not change.
+     */
+    private static void putExpiries(Database db, WriteBatch writes, Map<StateKey, Long> expiries, List<Event> events)
+            throws RocksDBException {
+        if (expiries.isEmpty()) {
+            return;
+        }
+        Set<StateKey> changed = events.stream()
+                .flatMap(event -> event.changes().stream())
+                .map(Change::key)
+                .collect(Collectors.toSet());
+        for (Map.Entry<StateKey, Long> expiry : expiries.entrySet()) {
+            byte[] latestKey = StateLayout.latest(expiry.getKey());
+            byte[] latest = db.get(db.latest(), latestKey);
+            Pointer before = latest == null ? null : Pointer.decode(latest);
+            long expiresAt = expiry.getValue();
+            if (before != null && before.expiresAtMicros() != 0) {
+                writes.delete(db.requests(), StateLayout.lifetime(before.expiresAtMicros(), latestKey));
+            }
+            if (expiresAt != 0) {
+                writes.put(db.requests(), StateLayout.lifetime(expiresAt, latestKey), new byte[0]);
+            }
+            if (before != null && !changed.contains(expiry.getKey())) {
+                writes.put(db.latest(), latestKey, before.expiringAt(expiresAt).encode());
+            }
+        }
     }
 
     @Override
@@ -485,7 +522,7 @@ public final class EmbeddedStorage implements Storage {
     }
 
     @Override
-    public void restore(long floor, long floorAtMicros, Iterator<Event> events) {
+    public void restore(long floor, long floorAtMicros, Iterator<Event> events, long nowMicros) {
         using(db -> {
             synchronized (commitLock) {
                 requireEmpty(requireHead());
@@ -497,14 +534,16 @@ public final class EmbeddedStorage implements Storage {
                 int place = 0;
                 while (events.hasNext()) {
                     Event event = events.next();
+                    Map<StateKey, Long> expiries = Batch.expiries(List.of(event), nowMicros);
                     try (WriteBatch writes = new WriteBatch()) {
+                        putExpiries(db, writes, expiries, List.of(event));
                         if (event.revision() > floor) {
-                            put(db, writes, event);
+                            put(db, writes, event, expiries);
                             revision = event.revision();
                             atMicros = event.committedAtMicros();
                         } else {
                             for (Change change : event.changes()) {
-                                put(db, writes, event, change, ++place);
+                                put(db, writes, event, change, ++place, expiries);
                             }
                         }
                         db.write(writes);
@@ -551,7 +590,7 @@ public final class EmbeddedStorage implements Storage {
                     if (StateLayout.expiresAtMicros(expiry) > nowMicros) {
                         break;
                     }
-                    byte[] request = StateLayout.requestOf(expiry);
+                    byte[] request = StateLayout.expiring(expiry);
                     byte[] answer = db.get(db.requests(), request);
                     // the same request may have been answered again, with a later expiry
                     if (answer != null && StateLayout.answered(answer).expiresAtMicros() <= nowMicros) {

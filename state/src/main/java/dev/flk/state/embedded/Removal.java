@@ -200,8 +200,12 @@ interface Removal {
             }
             byte[] latestKey = StateLayout.latest(change.key());
             byte[] latest = db.get(db.latest(), latestKey);
-            if (latest != null && Pointer.decode(latest).isAt(revision, place)) {
+            Pointer newest = latest == null ? null : Pointer.decode(latest);
+            if (newest != null && newest.isAt(revision, place)) {
                 removed.delete(db.latest(), latestKey);
+                if (newest.expiresAtMicros() != 0) {
+                    removed.delete(db.requests(), StateLayout.lifetime(newest.expiresAtMicros(), latestKey));
+                }
             }
             agents.note(latestKey, revision);
             removed.delete(db.versions(), StateLayout.version(change.key(), revision, place));

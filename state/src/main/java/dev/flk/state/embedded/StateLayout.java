@@ -11,10 +11,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
- * The keys and values in RocksDB, format 2. Integers are big-endian; texts are UTF-8. The number after a field is the
+ * The keys and values in RocksDB, format 3. Integers are big-endian; texts are UTF-8. The number after a field is the
  * field's size in bytes. A 0 after a name is a zero byte: it ends the name and preserves the order of names, which have
  * no control characters. {@code ~} is the bitwise complement, which sorts the newest first.
  *
@@ -33,18 +32,20 @@ import org.jspecify.annotations.Nullable;
  *                                                            no longer be found in the versions 8
  * events    revision 8, zero 4                               committed at 8, number of changes 4; if some were trimmed,
  *                                                            also the number that remains 4
- *           revision 8, place in the transaction (from 1) 4  kind 1 (1 written, 0 deleted), version 8, length of the
- *                                                            namespace 2, of the agent 2, of the name 2; namespace,
- *                                                            agent, name, JSON
+ *           revision 8, place in the transaction (from 1) 4  kind 1 (0 deleted, 1 written, 2 written with a
+ *                                                            lifetime), version 8, length of the namespace 2, of the
+ *                                                            agent 2, of the name 2; namespace, agent, name; for kind 2,
+ *                                                            lifetime in microseconds 8; JSON
  * latest    namespace 0 agent 0 name                         {@link Pointer}
  * versions  namespace 0 agent 0 name 0 ~revision 8 ~place 4  {@link Pointer}
- * requests  "r", length of the caller 2, caller, request id  expires at 8, length of the content 4, content,
+ * requests  "l", end of the lifetime 8, the key in latest    nothing
+ *           "r", length of the caller 2, caller, request id  expires at 8, length of the content 4, content,
  *                                                            revision 8, committed at 8, versions 4, each 8
  *           "x", expires at 8, the key above                 nothing
  * </pre>
  */
 final class StateLayout {
-    static final int FORMAT = 2;
+    static final int FORMAT = 3;
     static final byte[] FORMAT_KEY = "format".getBytes(StandardCharsets.US_ASCII);
     static final byte[] HISTORY_KEY = "history".getBytes(StandardCharsets.US_ASCII);
     static final byte[] FLOOR_KEY = "floor".getBytes(StandardCharsets.US_ASCII);
@@ -57,6 +58,10 @@ final class StateLayout {
     static final int PLACE_BYTES = 1 + Long.BYTES + Integer.BYTES;
 
     private static final int CHANGE_HEAD_BYTES = 1 + Long.BYTES + 3 * Short.BYTES;
+    private static final byte DELETED = 0;
+    private static final byte WRITTEN = 1;
+    private static final byte WRITTEN_WITH_TTL = 2;
+    private static final byte LIFETIME = 'l';
     private static final byte ANSWER = 'r';
     private static final byte EXPIRY = 'x';
 
@@ -64,21 +69,34 @@ final class StateLayout {
 
     /**
      * The position of a version in the events. It is encoded in 29 bytes: version 8, revision 8, place 4, committed at
-     * 8, kind 1 (1 written, 0 deleted).
+     * 8, kind 1 (1 written, 0 deleted). In {@code latest}, the end of the key's lifetime, if it has one, follows in 8
+     * bytes.
      *
      * @param place the place of the change in its transaction, from 1
+     * @param expiresAtMicros 0 for no lifetime
      */
-    record Pointer(long version, long revision, int place, long committedAtMicros, boolean exists) {
+    record Pointer(
+            long version, long revision, int place, long committedAtMicros, boolean exists, long expiresAtMicros) {
         private static final int BYTES = 3 * Long.BYTES + Integer.BYTES + 1;
 
+        /** Creates the position of a version, without a lifetime. */
+        Pointer(long version, long revision, int place, long committedAtMicros, boolean exists) {
+            this(version, revision, place, committedAtMicros, exists, 0);
+        }
+
+        /** Returns the same position with the end of a lifetime; 0 for no lifetime. */
+        Pointer expiringAt(long micros) {
+            return new Pointer(version, revision, place, committedAtMicros, exists, micros);
+        }
+
         byte[] encode() {
-            return ByteBuffer.allocate(BYTES)
+            ByteBuffer bytes = ByteBuffer.allocate(BYTES + (expiresAtMicros == 0 ? 0 : Long.BYTES))
                     .putLong(version)
                     .putLong(revision)
                     .putInt(place)
                     .putLong(committedAtMicros)
-                    .put((byte) (exists ? 1 : 0))
-                    .array();
+                    .put((byte) (exists ? 1 : 0));
+            return (expiresAtMicros == 0 ? bytes : bytes.putLong(expiresAtMicros)).array();
         }
 
         boolean isAt(long ofRevision, int ofPlace) {
@@ -86,11 +104,17 @@ final class StateLayout {
         }
 
         static Pointer decode(byte[] value) {
-            if (value.length != BYTES) {
+            if (value.length != BYTES && value.length != BYTES + Long.BYTES) {
                 throw new IllegalArgumentException("a pointer to a version has " + value.length + " bytes");
             }
             ByteBuffer bytes = ByteBuffer.wrap(value);
-            return new Pointer(bytes.getLong(), bytes.getLong(), bytes.getInt(), bytes.getLong(), bytes.get() == 1);
+            return new Pointer(
+                    bytes.getLong(),
+                    bytes.getLong(),
+                    bytes.getInt(),
+                    bytes.getLong(),
+                    bytes.get() == 1,
+                    bytes.hasRemaining() ? bytes.getLong() : 0);
         }
     }
 
@@ -211,8 +235,11 @@ final class StateLayout {
         byte[] agentId = utf8(change.key().agentId());
         byte[] name = utf8(change.key().name());
         byte[] json = change.json() == null ? new byte[0] : utf8(change.json());
-        return ByteBuffer.allocate(CHANGE_HEAD_BYTES + namespace.length + agentId.length + name.length + json.length)
-                .put((byte) (change.json() == null ? 0 : 1))
+        boolean hasTtl = change.ttlMicros() != 0;
+        byte[] ttl = hasTtl ? longs(change.ttlMicros()) : new byte[0];
+        return ByteBuffer.allocate(
+                        CHANGE_HEAD_BYTES + namespace.length + agentId.length + name.length + ttl.length + json.length)
+                .put(change.json() == null ? DELETED : hasTtl ? WRITTEN_WITH_TTL : WRITTEN)
                 .putLong(change.version())
                 .putShort((short) namespace.length)
                 .putShort((short) agentId.length)
@@ -220,31 +247,37 @@ final class StateLayout {
                 .put(namespace)
                 .put(agentId)
                 .put(name)
+                .put(ttl)
                 .put(json)
                 .array();
     }
 
     static Change change(byte[] value) {
         ByteBuffer bytes = ByteBuffer.wrap(value);
-        boolean exists = bytes.get() == 1;
+        byte kind = bytes.get();
         long version = bytes.getLong();
         int agentAt = CHANGE_HEAD_BYTES + bytes.getShort();
         int nameAt = agentAt + bytes.getShort();
-        int jsonAt = nameAt + bytes.getShort();
+        int endOfName = nameAt + bytes.getShort();
         StateKey key = new StateKey(
-                text(value, CHANGE_HEAD_BYTES, agentAt), text(value, agentAt, nameAt), text(value, nameAt, jsonAt));
-        return new Change(key, version, exists ? text(value, jsonAt, value.length) : null);
+                text(value, CHANGE_HEAD_BYTES, agentAt), text(value, agentAt, nameAt), text(value, nameAt, endOfName));
+        long ttlMicros = kind == WRITTEN_WITH_TTL ? bytes.getLong(endOfName) : 0;
+        int jsonAt = endOfName + (kind == WRITTEN_WITH_TTL ? Long.BYTES : 0);
+        return new Change(key, version, kind == DELETED ? null : text(value, jsonAt, value.length), ttlMicros);
     }
 
-    /** Returns only the value of a change; null for a deletion. */
-    static @Nullable String json(byte[] change) {
-        ByteBuffer bytes = ByteBuffer.wrap(change);
-        boolean exists = bytes.get() == 1;
-        int at = CHANGE_HEAD_BYTES;
-        for (int part = 0; part < 3; part++) {
-            at += bytes.getShort(1 + Long.BYTES + part * Short.BYTES);
-        }
-        return exists ? text(change, at, change.length) : null;
+    /** Returns the key of an entry that orders the keys in {@code latest} by the ends of their lifetimes. */
+    static byte[] lifetime(long expiresAtMicros, byte[] latest) {
+        return ByteBuffer.allocate(1 + Long.BYTES + latest.length)
+                .put(LIFETIME)
+                .putLong(expiresAtMicros)
+                .put(latest)
+                .array();
+    }
+
+    /** Returns the prefix of all entries that {@link #lifetime} names. */
+    static byte[] lifetimesPrefix() {
+        return new byte[] {LIFETIME};
     }
 
     static byte[] request(RequestKey key) {
@@ -281,8 +314,8 @@ final class StateLayout {
         return ByteBuffer.wrap(expiry).getLong(1);
     }
 
-    /** Returns the key of the request to which an expiry belongs. */
-    static byte[] requestOf(byte[] expiry) {
+    /** Returns the key to which an expiry belongs: that of a request, or in {@code latest} that of a lifetime. */
+    static byte[] expiring(byte[] expiry) {
         return Arrays.copyOfRange(expiry, 1 + Long.BYTES, expiry.length);
     }
 

@@ -72,8 +72,9 @@ public final class PostgresStorage implements Storage, Storage.Reads {
      *
      * @param contradiction the reason why the history needs or has received a new id; empty if it keeps its id
      * @param since what was known before the database was read
+     * @param clockMicros the server's time
      */
-    private record Found(Head head, Optional<String> contradiction, Known since) {}
+    private record Found(Head head, Optional<String> contradiction, Known since, long clockMicros) {}
 
     /**
      * Creates a storage that is not connected yet.
@@ -153,12 +154,13 @@ public final class PostgresStorage implements Storage, Storage.Reads {
 
     /** Runs a transaction that locks the head. */
     private <T> T locking(Locked<Head, T> use) {
-        return lockingHead(use).result();
+        return lockingHead((connection, found) -> use.with(connection, found.head()))
+                .result();
     }
 
-    private <T> Done<T> lockingHead(Locked<Head, T> use) {
+    private <T> Done<T> lockingHead(Locked<Found, T> use) {
         Done<T> done = calls.inTransaction(
-                this::locked, (connection, found) -> new Done<>(found, use.with(connection, found.head())));
+                this::locked, (connection, found) -> new Done<>(found, use.with(connection, found)));
         settle(done.found());
         return done;
     }
@@ -179,7 +181,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         return new Found(
                 new Head(newId, head.revision(), head.committedAtMicros(), head.floor(), head.floorAtMicros()),
                 found.contradiction(),
-                found.since());
+                found.since(),
+                found.clockMicros());
     }
 
     private Found found(Connection connection, String sql, Known since) throws SQLException {
@@ -191,7 +194,10 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                                     row.getString(1), row.getLong(2), row.getLong(3), row.getLong(4), row.getLong(5));
                             Long sinceMicros = number(row, 6);
                             return new Found(
-                                    head, known.damage().or(() -> since.contradiction(head, sinceMicros)), since);
+                                    head,
+                                    known.damage().or(() -> since.contradiction(head, sinceMicros)),
+                                    since,
+                                    row.getLong(7));
                         },
                         since.revision(),
                         since.revision())
@@ -238,8 +244,9 @@ public final class PostgresStorage implements Storage, Storage.Reads {
 
     @Override
     public void commit(Set<StateKey> keys, Set<RequestKey> requests, Function<Existing, Batch> decide) {
-        Done<Batch> done = lockingHead((connection, head) -> {
-            Batch batch = decide.apply(new Existing(head, existing(connection, keys), answered(connection, requests)));
+        Done<Batch> done = lockingHead((connection, found) -> {
+            Batch batch = decide.apply(new Existing(
+                    found.head(), existing(connection, keys), answered(connection, requests), found.clockMicros()));
             insertAnswers(connection, batch.answered());
             if (!batch.events().isEmpty()) {
                 allowTime(connection, bytes(batch));
@@ -248,6 +255,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                 Event last = batch.events().get(batch.events().size() - 1);
                 Jdbc.update(connection, Sql.RAISE, last.revision(), last.committedAtMicros());
             }
+            putExpiries(connection, batch.expiries());
             return batch;
         });
         List<Event> committed = done.result().events();
@@ -283,7 +291,9 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                 connection,
                 Sql.STANDING,
                 row -> {
-                    existing.put(asked.get(row.getInt(1) - 1), new Newest(row.getLong(2), row.getBoolean(3)));
+                    existing.put(
+                            asked.get(row.getInt(1) - 1),
+                            new Newest(row.getLong(2), row.getBoolean(3), row.getLong(4)));
                     return true;
                 },
                 (Object[]) keyArrays(asked));
@@ -363,7 +373,12 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                 new Jdbc.Values("bigint", revisions),
                 new Jdbc.Values("int", places),
                 new Jdbc.Values("bigint", times),
-                new Jdbc.Values("text", changes.stream().map(Change::json).toList()));
+                new Jdbc.Values("text", changes.stream().map(Change::json).toList()),
+                new Jdbc.Values(
+                        "bigint",
+                        changes.stream()
+                                .map(change -> change.ttlMicros() == 0 ? null : change.ttlMicros())
+                                .toList()));
         Jdbc.Values[] newest = keyArrays(last.keySet());
         Collection<Integer> at = last.values();
         Jdbc.update(
@@ -377,6 +392,19 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                 new Jdbc.Values("bigint", at.stream().map(revisions::get).toList()),
                 new Jdbc.Values(
                         "text", at.stream().map(i -> changes.get(i).json()).toList()));
+    }
+
+    private static void putExpiries(Connection connection, Map<StateKey, Long> expiries) throws SQLException {
+        if (!expiries.isEmpty()) {
+            Jdbc.Values[] keys = keyArrays(expiries.keySet());
+            Jdbc.update(
+                    connection,
+                    Sql.PUT_EXPIRIES,
+                    keys[0],
+                    keys[1],
+                    keys[2],
+                    new Jdbc.Values("bigint", List.copyOf(expiries.values())));
+        }
     }
 
     private static void insertAnswers(Connection connection, Map<RequestKey, Answered> answers) throws SQLException {
@@ -438,9 +466,14 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         });
     }
 
-    /** Reads a version from four columns, beginning at column {@code from}. */
+    /** Reads a version from five columns, beginning at column {@code from}. */
     private static Version version(ResultSet row, int from) throws SQLException {
-        return new Version(row.getLong(from), row.getLong(from + 1), row.getLong(from + 2), row.getString(from + 3));
+        return new Version(
+                row.getLong(from),
+                row.getLong(from + 1),
+                row.getLong(from + 2),
+                row.getString(from + 4),
+                row.getLong(from + 3));
     }
 
     @Override
@@ -630,7 +663,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                         .add(new Change(
                                 new StateKey(row.getString(4), row.getString(5), row.getString(6)),
                                 row.getLong(7),
-                                row.getString(8)));
+                                row.getString(9),
+                                row.getLong(8)));
             }
             return !isGap;
         }
@@ -857,7 +891,62 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     @Override
-    public void restore(long floor, long floorAtMicros, Iterator<Event> events) {
+    public List<Document> values(
+            String namespace, String agentPrefix, @Nullable StateKey after, int limit, long maxBytes) {
+        List<Document> values = calls.reading(connection -> {
+            Limited<Document> page = new Limited<>(maxBytes);
+            Jdbc.each(
+                    connection,
+                    Sql.VALUES,
+                    row -> {
+                        Version version = version(row, 3);
+                        StateKey key = new StateKey(namespace, row.getString(1), row.getString(2));
+                        return page.add(new Document(key, version), version.jsonBytes());
+                    },
+                    namespace,
+                    agentPrefix,
+                    end(agentPrefix),
+                    after == null ? "" : after.agentId(),
+                    after == null ? "" : after.name(),
+                    limit);
+            return page.entries;
+        });
+        settleRead(values.stream().map(Document::version));
+        return values;
+    }
+
+    @Override
+    public List<StateKey> expired(long micros, int limit) {
+        return calls.reading(connection -> {
+            List<StateKey> keys = new ArrayList<>();
+            Jdbc.each(
+                    connection,
+                    Sql.EXPIRED,
+                    row -> keys.add(new StateKey(row.getString(1), row.getString(2), row.getString(3))),
+                    micros,
+                    limit);
+            return keys;
+        });
+    }
+
+    @Override
+    public Map<StateKey, Long> expiries(List<StateKey> keys) {
+        return calls.reading(connection -> {
+            Map<StateKey, Long> expiries = new HashMap<>();
+            Jdbc.each(
+                    connection,
+                    Sql.EXPIRIES,
+                    row -> {
+                        expiries.put(keys.get(row.getInt(1) - 1), row.getLong(2));
+                        return true;
+                    },
+                    (Object[]) keyArrays(keys));
+            return expiries;
+        });
+    }
+
+    @Override
+    public void restore(long floor, long floorAtMicros, Iterator<Event> events, long nowMicros) {
         Known since = known.known();
         Head restored = calls.inTransaction(connection -> {
             connection.setNetworkTimeout(Runnable::run, MOST_RESTORE_MILLIS);
@@ -889,6 +978,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                     bytes = 0;
                 }
             }
+            Jdbc.update(connection, Sql.BEGIN_LIFETIMES, nowMicros);
             String newId = newHistoryId.get();
             Jdbc.update(connection, Sql.RESTORED, newId, revision, atMicros, floor, floorAtMicros, floor);
             return new Head(newId, revision, atMicros, floor, floorAtMicros);

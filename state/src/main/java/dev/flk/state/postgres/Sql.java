@@ -9,10 +9,14 @@ final class Sql {
 
     static final String FORMAT = "SELECT format FROM flk_state";
 
-    /** A query for the head, and for the commit time of a given revision if that revision is before the head. */
+    /**
+     * A query for the head, for the commit time of a given revision if that revision is before the head, and for the
+     * server's time.
+     */
     static final String HEAD = """
             SELECT history_id, revision, committed_at, floor, floor_at, CASE WHEN revision > ? THEN (
-                SELECT earlier.committed_at FROM flk_state_events AS earlier WHERE earlier.revision = ?) END
+                SELECT earlier.committed_at FROM flk_state_events AS earlier WHERE earlier.revision = ?) END,
+                (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
             FROM flk_state""";
 
     static final String LOCKED = " FOR UPDATE";
@@ -25,7 +29,7 @@ final class Sql {
             "SELECT system_identifier || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) FROM pg_control_system()";
 
     static final String STANDING = """
-            SELECT asked.i, newest.version, newest.is_there
+            SELECT asked.i, newest.version, newest.is_there, coalesce(newest.expires_at, 0)
             FROM unnest(?::text[], ?::text[], ?::text[]) WITH ORDINALITY AS asked (namespace, agent_id, key, i)
             JOIN flk_state_newest AS newest USING (namespace, agent_id, key)""";
 
@@ -39,7 +43,7 @@ final class Sql {
 
     static final String INSERT_VERSIONS = """
             INSERT INTO flk_state_versions
-            SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::int[], ?::bigint[], ?::text[])""";
+            SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::int[], ?::bigint[], ?::text[], ?::bigint[])""";
 
     static final String PUT_NEWEST = """
             INSERT INTO flk_state_newest
@@ -48,6 +52,34 @@ final class Sql {
                 AS given (namespace, agent_id, key, version, revision, value)
             ON CONFLICT (namespace, agent_id, key) DO UPDATE SET version = EXCLUDED.version, revision = EXCLUDED.revision,
                 is_there = EXCLUDED.is_there, document = EXCLUDED.document""";
+
+    static final String PUT_EXPIRIES = """
+            UPDATE flk_state_newest AS newest SET expires_at = nullif(given.expires_at, 0)
+            FROM unnest(?::text[], ?::text[], ?::text[], ?::bigint[]) AS given (namespace, agent_id, key, expires_at)
+            WHERE newest.namespace = given.namespace AND newest.agent_id = given.agent_id AND newest.key = given.key""";
+
+    static final String VALUES = """
+            SELECT newest.agent_id, newest.key, v.version, v.revision, v.committed_at, v.ttl, v.value
+            FROM flk_state_newest AS newest JOIN flk_state_versions AS v USING (namespace, agent_id, key, version)
+            WHERE newest.namespace = ? AND newest.agent_id >= ? AND newest.agent_id < ? AND newest.is_there
+                AND (newest.agent_id, newest.key) > (?, ?)
+            ORDER BY newest.agent_id, newest.key LIMIT ?""";
+
+    static final String EXPIRED = """
+            SELECT namespace, agent_id, key FROM flk_state_newest
+            WHERE expires_at <= least(?, (extract(epoch FROM now()) * 1000000)::bigint) ORDER BY expires_at, namespace, agent_id, key LIMIT ?""";
+
+    static final String EXPIRIES = """
+            SELECT asked.i, newest.expires_at
+            FROM unnest(?::text[], ?::text[], ?::text[]) WITH ORDINALITY AS asked (namespace, agent_id, key, i)
+            JOIN flk_state_newest AS newest USING (namespace, agent_id, key)
+            WHERE newest.expires_at IS NOT NULL""";
+
+    /** A statement that begins the lifetimes of restored keys. */
+    static final String BEGIN_LIFETIMES = """
+            UPDATE flk_state_newest AS newest SET expires_at = ? + v.ttl FROM flk_state_versions AS v
+            WHERE v.ttl IS NOT NULL AND newest.namespace = v.namespace AND newest.agent_id = v.agent_id
+                AND newest.key = v.key AND newest.version = v.version""";
 
     static final String PUT_ANSWER = """
             INSERT INTO flk_state_requests VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -58,12 +90,12 @@ final class Sql {
             SELECT asked.i, found.*
             FROM unnest(?::text[], ?::text[], ?::text[]) WITH ORDINALITY AS asked (namespace, agent_id, key, i)
             CROSS JOIN LATERAL (
-                SELECT version, revision, committed_at, value FROM flk_state_versions AS v
+                SELECT version, revision, committed_at, ttl, value FROM flk_state_versions AS v
                 WHERE v.namespace = asked.namespace AND v.agent_id = asked.agent_id AND v.key = asked.key AND v.revision <= ?
                 ORDER BY version DESC LIMIT 1) AS found""";
 
     static final String HISTORY = """
-            SELECT version, revision, committed_at, value FROM flk_state_versions
+            SELECT version, revision, committed_at, ttl, value FROM flk_state_versions
             WHERE namespace = ? AND agent_id = ? AND key = ? AND version < ? ORDER BY version DESC LIMIT ?""";
 
     /**
@@ -87,7 +119,7 @@ final class Sql {
     static final String NAMESPACES = names("namespace", "'' = ?");
 
     static final String EVENTS = """
-            SELECT event.revision, event.committed_at, event.changes, namespace, agent_id, key, version, value
+            SELECT event.revision, event.committed_at, event.changes, namespace, agent_id, key, version, ttl, value
             FROM flk_state_events AS event LEFT JOIN flk_state_versions AS v ON v.revision = event.revision
             WHERE event.revision >= ? AND event.revision < ? ORDER BY event.revision, v.place""";
 
@@ -100,7 +132,7 @@ final class Sql {
             WHERE namespace = ? AND agent_id = ? AND revision >= ? AND revision < ? ORDER BY 1 LIMIT ?""";
 
     static final String EVENTS_OF_AGENT = """
-            SELECT event.revision, event.committed_at, event.changes, namespace, agent_id, key, version, value
+            SELECT event.revision, event.committed_at, event.changes, namespace, agent_id, key, version, ttl, value
             FROM flk_state_events AS event JOIN flk_state_versions AS v ON v.revision = event.revision
             WHERE event.revision = ANY (?::bigint[]) AND namespace = ? AND agent_id = ?
             ORDER BY event.revision, v.place""";
@@ -124,7 +156,7 @@ final class Sql {
      * document can use the index of the documents.
      */
     static final String FIND = """
-            SELECT newest.agent_id, newest.key, v.version, v.revision, v.committed_at, v.value
+            SELECT newest.agent_id, newest.key, v.version, v.revision, v.committed_at, v.ttl, v.value
             FROM flk_state_newest AS newest JOIN flk_state_versions AS v USING (namespace, agent_id, key, version)
             WHERE newest.namespace = ? AND (? = '' OR newest.agent_id = ?)""";
 
@@ -229,7 +261,8 @@ final class Sql {
 
     static final String STOOD = """
             SELECT * FROM (
-                SELECT DISTINCT ON (namespace, agent_id, key) namespace, agent_id, key, version, revision, committed_at, value
+                SELECT DISTINCT ON (namespace, agent_id, key)
+                    namespace, agent_id, key, version, revision, committed_at, ttl, value
                 FROM flk_state_versions
                 WHERE revision <= ? AND (? = '' OR namespace = ?) AND (? = '' OR agent_id = ?)
                     AND (namespace, agent_id, key) > (?, ?, ?)

@@ -32,7 +32,7 @@ class EmbeddedStorageTest {
             storage.open();
         }
         try (Database database = new Database(directory.resolve("state"), 1 << 20)) {
-            database.put(database.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(3));
+            database.put(database.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(4));
         }
 
         try (EmbeddedStorage storage = open()) {
@@ -40,7 +40,7 @@ class EmbeddedStorageTest {
                 assertThatThrownBy(storage::open)
                         .isInstanceOf(StateException.class)
                         .hasMessage("the state in " + directory.resolve("state")
-                                + " has format 3, this version reads 2: run the version that wrote it");
+                                + " has format 4, this version reads 3: run the version that wrote it");
             }
         }
     }
@@ -97,7 +97,7 @@ class EmbeddedStorageTest {
             database.flush();
             try (WriteBatch logged = new WriteBatch();
                     WriteOptions forced = new WriteOptions().setSync(true)) {
-                EmbeddedStorage.put(database, logged, event(2));
+                EmbeddedStorage.put(database, logged, event(2), Map.of());
                 database.rocks().write(forced, logged);
             }
             KilledFiles.leave(state, killed);
@@ -120,7 +120,7 @@ class EmbeddedStorageTest {
     }
 
     private static void commit(EmbeddedStorage storage, long revision) {
-        storage.commit(Set.of(), Set.of(), existing -> new Batch(List.of(event(revision)), Map.of()));
+        storage.commit(Set.of(), Set.of(), existing -> new Batch(List.of(event(revision)), Map.of(), Map.of()));
     }
 
     private static Event event(long revision) {

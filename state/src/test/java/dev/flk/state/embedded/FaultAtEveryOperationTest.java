@@ -126,7 +126,7 @@ class FaultAtEveryOperationTest {
         storage.commit(Set.of(), Set.of(), existing -> {
             revision[0] = existing.head().revision() + 1;
             Change change = new Change(new StateKey("default", "a", "k" + revision[0]), 1, value);
-            return new Batch(List.of(new Event(revision[0], 1_000 + revision[0], List.of(change))), Map.of());
+            return new Batch(List.of(new Event(revision[0], 1_000 + revision[0], List.of(change))), Map.of(), Map.of());
         });
         answered.put(revision[0], value);
     }
