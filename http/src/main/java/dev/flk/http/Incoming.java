@@ -157,7 +157,7 @@ final class Incoming {
             return;
         }
         exchange.safely(() -> endpoint.handler()
-                .serve(new Request(head.path(), head.query(), head.headers(), body, arrivedNanos), exchange));
+                .serve(new Request(head.method(), head.target(), head.headers(), body, arrivedNanos), exchange));
     }
 
     private boolean hasPlace() {

@@ -174,8 +174,8 @@ final class RequestDecoder extends HttpRequestDecoder {
             return Routes.path(request.uri());
         }
 
-        String query() {
-            return Routes.query(request.uri());
+        String target() {
+            return request.uri();
         }
 
         HttpMethod method() {

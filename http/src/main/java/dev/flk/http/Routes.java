@@ -4,18 +4,24 @@ package dev.flk.http;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** A table that maps each method and path to an endpoint. Must not be modified once a server uses it. */
+/**
+ * A table that maps each method and path to an endpoint. Must not be modified once a server uses it.
+ *
+ * <p>A route has the path of a resource, or a pattern for the paths of several resources. In a pattern, {@code *} is
+ * one segment of the path, and {@code **} at the end is one or more segments. An exact path comes before all patterns;
+ * if several patterns fit a path, the first pattern that was added applies. Paths are compared as clients send them,
+ * without decoding. A method for which the path has no route is answered 405.
+ */
 public final class Routes {
-    private static final Endpoint POST_ONLY = Endpoint.always(Refusal.methodNotAllowed("POST"));
-    private static final Endpoint GET_ONLY = Endpoint.always(Refusal.methodNotAllowed("GET, HEAD"));
-
-    private final Map<String, Endpoint> posts = new HashMap<>();
-    private final Map<String, Endpoint> gets = new HashMap<>();
-    private final Map<String, Endpoint> getsBelow = new HashMap<>();
-    private final Map<String, Endpoint> getsBetween = new HashMap<>();
+    private final Map<String, Resource> exact = new HashMap<>();
+    private final Map<String, Resource> patterns = new LinkedHashMap<>();
     private final Endpoint notFound;
     private int maxBodyBytes;
 
@@ -26,49 +32,33 @@ public final class Routes {
 
     /** Adds a route for {@code POST} to this path. */
     public Routes post(String path, Endpoint endpoint) {
-        posts.put(path, endpoint);
-        maxBodyBytes = Math.max(maxBodyBytes, endpoint.maxBodyBytes());
-        return this;
+        return route(HttpMethod.POST, path, endpoint);
     }
 
     /** Adds a route for {@code GET} and {@code HEAD} of this path. */
     public Routes get(String path, Endpoint endpoint) {
-        gets.put(path, endpoint);
-        return this;
+        return route(HttpMethod.GET, path, endpoint).route(HttpMethod.HEAD, path, endpoint);
     }
 
-    /** Adds a route for {@code GET} and {@code HEAD} of each direct child of this path that has no route of its own. */
-    public Routes getBelow(String path, Endpoint endpoint) {
-        getsBelow.put(path, endpoint);
-        return this;
-    }
-
-    /**
-     * Adds a route for {@code GET} and {@code HEAD} of each path <code>path/<i>child</i>/below</code>, for any child.
-     */
-    public Routes getBetween(String path, String below, Endpoint endpoint) {
-        getsBetween.put(path + "/" + below, endpoint);
+    /** Adds a route for one method of this path. */
+    public Routes route(HttpMethod method, String path, Endpoint endpoint) {
+        Map<String, Resource> resources = path.indexOf('*') < 0 ? exact : patterns;
+        resources.computeIfAbsent(path, Resource::new).add(method, endpoint);
+        maxBodyBytes = Math.max(maxBodyBytes, endpoint.maxBodyBytes());
         return this;
     }
 
     Endpoint find(HttpMethod method, String path) {
-        Endpoint post = posts.get(path);
-        if (post != null) {
-            return method.equals(HttpMethod.POST) ? post : POST_ONLY;
+        Resource resource = exact.get(path);
+        if (resource != null) {
+            return resource.endpoint(method);
         }
-        Endpoint get = gets.get(path);
-        int slash = path.lastIndexOf('/');
-        if (get == null && slash > 0 && slash < path.length() - 1) {
-            get = getsBelow.get(path.substring(0, slash));
-            int before = path.lastIndexOf('/', slash - 1);
-            if (get == null && before > 0 && before < slash - 1) {
-                get = getsBetween.get(path.substring(0, before) + path.substring(slash));
+        for (Resource candidate : patterns.values()) {
+            if (candidate.matches(path)) {
+                return candidate.endpoint(method);
             }
         }
-        if (get == null) {
-            return notFound;
-        }
-        return method.equals(HttpMethod.GET) || method.equals(HttpMethod.HEAD) ? get : GET_ONLY;
+        return notFound;
     }
 
     /** Returns the largest {@link Endpoint#maxBodyBytes} of the endpoints. */
@@ -78,19 +68,48 @@ public final class Routes {
 
     /** Returns the path of a request target, which may be an absolute URI and may have a query. */
     static String path(String target) {
-        int start = 0;
-        if (!target.startsWith("/")) {
-            int authority = target.indexOf("://");
-            start = authority < 0 ? 0 : target.indexOf('/', authority + 3);
-        }
         int query = target.indexOf('?');
-        return start < 0 ? "/" : target.substring(start, query < start ? target.length() : query);
+        String uri = query < 0 ? target : target.substring(0, query);
+        int authority = uri.startsWith("/") ? -1 : uri.indexOf("://");
+        if (authority < 0) {
+            return uri;
+        }
+        int start = uri.indexOf('/', authority + 3);
+        return start < 0 ? "/" : uri.substring(start);
     }
 
     /** Returns the text after the question mark of a request target; empty if the target has none. */
     static String query(String target) {
         int query = target.indexOf('?');
         return query < 0 ? "" : target.substring(query + 1);
+    }
+
+    /** The endpoints of the paths that match one pattern, by method. */
+    private static final class Resource {
+        private final Predicate<String> matcher;
+        private final Map<HttpMethod, Endpoint> endpoints = new LinkedHashMap<>();
+
+        Resource(String pattern) {
+            String regex = "(?s)\\Q" + pattern.replace("**", "\\E.+\\Q").replace("*", "\\E[^/]+\\Q") + "\\E";
+            matcher = Pattern.compile(regex).asMatchPredicate();
+        }
+
+        void add(HttpMethod method, Endpoint endpoint) {
+            endpoints.put(method, endpoint);
+        }
+
+        boolean matches(String path) {
+            return matcher.test(path);
+        }
+
+        Endpoint endpoint(HttpMethod method) {
+            Endpoint endpoint = endpoints.get(method);
+            return endpoint == null ? Endpoint.always(Refusal.methodNotAllowed(allow())) : endpoint;
+        }
+
+        private String allow() {
+            return endpoints.keySet().stream().map(HttpMethod::name).collect(Collectors.joining(", "));
+        }
     }
 
     /**
@@ -139,14 +158,24 @@ public final class Routes {
         /**
          * A request that is ready to be served.
          *
-         * @param path the path without the query
-         * @param query the text after the question mark; empty if the request has none
+         * @param target the target exactly as the client sent it; not decoded, and possibly an absolute URI
          * @param body the body; empty if the endpoint reads no body. The bytes of the body count against the budget
          *     until the request is answered
          * @param arrivedNanos the time at which the last byte of the request arrived, in nanoseconds of the server's
          *     ticker
          */
-        public record Request(String path, String query, HttpHeaders headers, BodyBuffer body, long arrivedNanos) {
+        public record Request(
+                HttpMethod method, String target, HttpHeaders headers, BodyBuffer body, long arrivedNanos) {
+            /** Returns the path without the query; not decoded. */
+            public String path() {
+                return Routes.path(target);
+            }
+
+            /** Returns the text after the question mark; empty if the request has none. Not decoded. */
+            public String query() {
+                return Routes.query(target);
+            }
+
             /** Returns the value of the first header with this name; null if the request has no such header. */
             public @Nullable String header(CharSequence name) {
                 return headers.get(name);
@@ -154,6 +183,7 @@ public final class Routes {
 
             /** Returns the part of the path after the last slash. */
             public String lastSegment() {
+                String path = path();
                 return path.substring(path.lastIndexOf('/') + 1);
             }
         }

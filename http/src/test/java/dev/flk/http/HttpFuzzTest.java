@@ -75,7 +75,7 @@ class HttpFuzzTest {
         Routes routes = new Routes(Endpoint.always(Refusal.notFound()))
                 .post("/v1/pcs/submit", Endpoint.withBody(MAX_BODY_BYTES, echo))
                 .post("/v1/pcs/batch", Endpoint.withBody(MAX_BATCH_BYTES, echo))
-                .getBelow("/v1/pcs", Endpoint.asking((request, exchange) -> exchange.answer(Refusal.notFound())))
+                .get("/v1/pcs/*", Endpoint.asking((request, exchange) -> exchange.answer(Refusal.notFound())))
                 .get("/health", Endpoint.always(Answer.text(200, "OK")));
         return connection.send(
                 server,

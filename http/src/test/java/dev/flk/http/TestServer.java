@@ -22,6 +22,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
@@ -47,6 +48,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     private volatile boolean keeping;
     private volatile boolean throwing;
 
+    private Consumer<Routes> moreRoutes = routes -> {};
     private Duration headerTimeout = LONG;
     private Duration bodyTimeout = LONG;
     private Duration idleTimeout = LONG;
@@ -66,6 +68,12 @@ final class TestServer implements AfterEachCallback, HttpEvents {
         void echo() {
             exchange.answer(TestServer.echo(body));
         }
+    }
+
+    /** Adds the routes that {@code more} adds to a table. */
+    TestServer routes(Consumer<Routes> more) {
+        moreRoutes = more;
+        return this;
     }
 
     TestServer headerTimeout(Duration timeout) {
@@ -195,6 +203,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
                 .post("/long", Endpoint.withBody(maxLongBytes, this::serve))
                 .get("/ask", Endpoint.asking((request, exchange) -> exchange.answer(Answer.text(200, ""))))
                 .get("/health", Endpoint.always(Answer.text(200, "OK")));
+        moreRoutes.accept(routes);
         return new Listener(
                 new InetSocketAddress(host, 0), host + " port 0", "PORT", "too many", routes, Admission.ALL, null);
     }

@@ -113,7 +113,7 @@ final class RecordHandler implements AutoCloseable {
 
     Routes addTo(Routes routes) {
         return routes.get(SHARDS, Endpoint.asking(this::shards))
-                .getBetween(SHARDS, OUTCOMES, Endpoint.asking(this::outcomesOfShard))
+                .get(SHARDS + "/*/" + OUTCOMES, Endpoint.asking(this::outcomesOfShard))
                 .get(ACROSS_SHARDS, Endpoint.asking(this::outcomes));
     }
 
@@ -180,7 +180,7 @@ final class RecordHandler implements AutoCloseable {
 
     /** Adds the route that looks up an outcome by its id or by the beginning of its id. */
     Routes addLookUp(Routes routes, LookUp lookUp) {
-        return routes.getBelow("/v1/pcs", Endpoint.asking((request, exchange) -> {
+        return routes.get("/v1/pcs/*", Endpoint.asking((request, exchange) -> {
             String id = request.lastSegment();
             if (ID_PREFIX.matcher(id).matches()) {
                 ask(request, exchange, found -> lookUp(found, id, lookUp, exchange));
