@@ -36,6 +36,10 @@ import dev.flk.backend.postgres.PostgresCheck;
 import dev.flk.backend.record.RecordFollower;
 import dev.flk.backend.record.RecordIndex;
 import dev.flk.backend.record.RecordedOutcomes;
+import dev.flk.backend.sessions.SessionAccess;
+import dev.flk.backend.sessions.SessionConfig;
+import dev.flk.backend.sessions.Sessions;
+import dev.flk.backend.sessions.StateSessions;
 import dev.flk.backend.state.ServedState;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.backend.tls.TlsFiles;
@@ -80,6 +84,12 @@ public final class Backend implements AutoCloseable {
      */
     private static final Duration LOSS_SHOWN = Duration.ofSeconds(5);
 
+    /**
+     * The time for which a session's history is kept after its lifetime. It exceeds the hour in which nothing expires
+     * after a jump of the clock, so that no existing session is removed.
+     */
+    private static final Duration SESSIONS_KEPT_LONGER = Duration.ofHours(2);
+
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();
     private final InstantSource clock = InstantSource.system();
     private final BackendMetrics metrics;
@@ -94,6 +104,7 @@ public final class Backend implements AutoCloseable {
     private @Nullable ReloadedTls tls;
     private @Nullable ServedState state;
     private volatile @Nullable RecordedOutcomes record;
+    private volatile @Nullable Sessions sessions;
     private volatile Readiness readiness =
             () -> List.of(new Component("log", false, "starting"), new Component("dedup", false, "starting"));
 
@@ -162,12 +173,13 @@ public final class Backend implements AutoCloseable {
             tls.start(audit);
         }
         GuardedStore store = openStore(config, inbox.logId(), steady.expiry());
+        Signatures signatures = signatures(config.signing(), steady, audit, reloadSignal);
         IngestPipeline ingest = opened(new IngestPipeline(
                         inbox,
                         forced,
                         store,
                         limits,
-                        signatures(config.signing(), steady, audit, reloadSignal),
+                        signatures,
                         rules,
                         config.maxClockSkew(),
                         steady,
@@ -190,6 +202,7 @@ public final class Backend implements AutoCloseable {
                     config.state().get(), steady, steady.expiry(), tls, audit, metrics.state, metrics.pool));
             state = served;
             reloadSignal.add(served::onReloadSignal);
+            config.sessions().ifPresent(settings -> openSessions(settings, served, signatures, steady));
             if (config.state().get().keepsRecord()) {
                 RecordIndex index = opened(new RecordIndex(
                         served.engine(), config.state().get().recordIndex().orElse(null)));
@@ -309,11 +322,22 @@ public final class Backend implements AutoCloseable {
                 gate,
                 () -> readiness.components(),
                 () -> Optional.ofNullable(record),
+                () -> Optional.ofNullable(sessions),
+                metrics.sessions,
                 metrics.all,
                 metrics.http,
                 clock,
                 System::nanoTime,
                 FINISH_WITHIN);
+    }
+
+    private void openSessions(SessionConfig config, ServedState served, Signatures signatures, SteadyClock steady) {
+        served.keepFor(StateSessions.NAMESPACE, config.ttl().plus(SESSIONS_KEPT_LONGER));
+        sessions = opened(Sessions.start(
+                new StateSessions(served.engine(), config.ttl(), steady),
+                new SessionAccess(signatures, served::allows, steady),
+                config,
+                metrics.sessions));
     }
 
     private static void readAgain(ReloadSignal reloadSignal, Runnable action) {

@@ -11,6 +11,7 @@ import dev.flk.backend.metrics.RefusedSubmissions;
 import dev.flk.backend.postgres.CheckedServer.CheckMetrics;
 import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.record.RecordFollower.RecordMetrics;
+import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.state.StateMetrics;
 import dev.flk.backend.tls.ReloadedTls.TlsMetrics;
 
@@ -29,6 +30,7 @@ final class BackendMetrics {
     final KeysMetrics keys;
     final TlsMetrics tls;
     final StateMetrics state;
+    final SessionMetrics sessions;
     final RecordMetrics record;
     final AuditMetrics audit;
 
@@ -44,6 +46,7 @@ final class BackendMetrics {
         keys = new KeysMetrics(all);
         tls = new TlsMetrics(all);
         state = new StateMetrics(all);
+        sessions = new SessionMetrics(all);
         record = new RecordMetrics(all);
         audit = new AuditMetrics(all);
     }

@@ -81,6 +81,21 @@ final class RunningBackend {
         return (isTls ? "https://" : "http://") + host(address) + ":" + port(config);
     }
 
+    /**
+     * Returns the URL of the public port, without a slash at the end.
+     *
+     * @throws InvalidConfig if the configuration has a problem, or the port is 0
+     */
+    static String publicUrl(Map<String, String> environment, @Nullable Path file) {
+        return BackendConfig.loadIfAny(environment, file)
+                .map(config -> {
+                    requireKnown("PORT", config.http().port());
+                    return (config.tls().isPresent() ? "https://" : "http://")
+                            + host(config.http().bindAddress()) + ":" + config.http().port();
+                })
+                .orElse(DEFAULT_URL);
+    }
+
     private static int port(BackendConfig config) {
         return config.ops().map(OpsConfig::port).orElse(config.http().port());
     }

@@ -14,6 +14,7 @@ import dev.flk.backend.keys.SigningConfig;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.postgres.PostgresConfig;
+import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.state.StateConfig;
 import dev.flk.backend.tls.TlsFiles;
 import dev.flk.program.cli.Paragraph;
@@ -48,6 +49,7 @@ import org.jspecify.annotations.Nullable;
  * @param ops the separate port for operators; empty if the port in {@code http} also serves operators
  * @param tls the files for TLS; empty for plain HTTP
  * @param state the settings of the state; empty if the state is off
+ * @param sessions the settings of sessions; empty if sessions are off
  * @param maxClockSkew the largest time by which {@code sent_at} may be in the future
  * @param auditDir the directory of the audit log
  * @param shardMetrics the maximum number of shards that have their own metrics
@@ -63,6 +65,7 @@ public record BackendConfig(
         InboxConfig inbox,
         StoreConfig store,
         Optional<StateConfig> state,
+        Optional<SessionConfig> sessions,
         SigningConfig signing,
         Policy policy,
         Duration maxClockSkew,
@@ -89,6 +92,7 @@ public record BackendConfig(
                     StoreConfig.KEYS,
                     PostgresConfig.KEYS,
                     StateConfig.KEYS,
+                    SessionConfig.KEYS,
                     List.of(IngestMetrics.SHARD_METRICS, LogConfig.LEVEL, LogConfig.FORMAT))
             .<Key<?>>flatMap(List::stream)
             .toList();
@@ -117,6 +121,7 @@ public record BackendConfig(
         InboxConfig inbox = InboxConfig.read(settings);
         StoreConfig store = StoreConfig.read(settings, inbox.walDir());
         Optional<StateConfig> state = StateConfig.read(settings, http.bindAddress(), inbox, store);
+        Optional<SessionConfig> sessions = SessionConfig.read(settings, state.isPresent());
         if (!(store instanceof StoreConfig.Postgres)
                 && state.flatMap(StateConfig::postgres).isEmpty()) {
             settings.unused("neither DEDUP_BACKEND nor STATE_ENGINE is postgres", PostgresConfig.KEYS);
@@ -140,6 +145,7 @@ public record BackendConfig(
                 inbox,
                 store,
                 state,
+                sessions,
                 signing.get(),
                 policy,
                 maxClockSkew,
@@ -267,6 +273,7 @@ public record BackendConfig(
                 inbox,
                 store,
                 state,
+                sessions,
                 signing,
                 policy,
                 maxClockSkew,

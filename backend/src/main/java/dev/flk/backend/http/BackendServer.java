@@ -7,6 +7,8 @@ import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.record.RecordedOutcomes;
+import dev.flk.backend.sessions.SessionMetrics;
+import dev.flk.backend.sessions.Sessions;
 import dev.flk.http.Admission;
 import dev.flk.http.HttpServer;
 import dev.flk.http.HttpServer.HttpOptions;
@@ -48,6 +50,7 @@ public final class BackendServer implements AutoCloseable {
     private final Listener door;
     private final Scrapes scrapes;
     private final RecordHandler record;
+    private final @Nullable SessionHandler sessions;
     private final @Nullable DebugHandler debug;
 
     /**
@@ -55,12 +58,16 @@ public final class BackendServer implements AutoCloseable {
      *
      * @param record a supplier of the record of outcomes; the supplier returns empty if this backend keeps no record or
      *     has not opened the record yet
+     * @param sessions a supplier of the sessions; the supplier returns empty if sessions are off, or before they are
+     *     opened
      */
     public record Parts(
             HttpConfig config,
             Ingest ingest,
             Readiness readiness,
             Supplier<Optional<RecordedOutcomes>> record,
+            Supplier<Optional<Sessions>> sessions,
+            SessionMetrics sessionMetrics,
             Metrics metrics,
             HttpMetrics httpMetrics,
             InstantSource clock,
@@ -85,6 +92,7 @@ public final class BackendServer implements AutoCloseable {
         MetricsGuard guard = new MetricsGuard(config.metricsLogin());
         OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(parts.record(), guard);
+        this.sessions = new SessionHandler(parts.sessions(), parts.sessionMetrics(), parts.clock());
         Routes routes = new Routes(Endpoint.always(Refusal.notFound()))
                 .post("/v1/pcs/submit", Endpoint.withBody(config.maxBodyBytes(), turns::submit))
                 .post(
@@ -92,6 +100,7 @@ public final class BackendServer implements AutoCloseable {
                         Endpoint.withBody(config.maxBatchBytes(), new BatchHandler(config, limits, turns)))
                 .get("/health", Endpoint.always(ops::health));
         record.addLookUp(routes, turns::lookUp);
+        sessions.addTo(routes);
         this.door = new Listener(
                 new InetSocketAddress(config.bindAddress(), config.port()),
                 config.bindAddress() + " port " + config.port(),
@@ -120,6 +129,7 @@ public final class BackendServer implements AutoCloseable {
         this.record = new RecordHandler(parts.record(), guard);
         Routes routes = record.addTo(handler.addTo(
                 new Routes(Endpoint.always(Refusal.notFound())).get("/health", Endpoint.always(handler::health))));
+        this.sessions = null;
         this.debug = ops.debug() ? new DebugHandler(guard) : null;
         this.door = new Listener(
                 new InetSocketAddress(ops.bindAddress(), ops.port()),
@@ -183,6 +193,9 @@ public final class BackendServer implements AutoCloseable {
         server.close();
         scrapes.close();
         record.close();
+        if (sessions != null) {
+            sessions.close();
+        }
         if (debug != null) {
             debug.close();
         }

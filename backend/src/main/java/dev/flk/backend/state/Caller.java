@@ -122,9 +122,14 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
                     .withDescription("namespace " + namespace + " is the backend's own, and can only be read")
                     .asRuntimeException();
         }
-        if (grants.stream().noneMatch(grant -> grant.writes() && grant.covers(namespace, agentId))) {
+        if (!mayWrite(namespace, agentId)) {
             throw denied("write", namespace, agentId);
         }
+    }
+
+    /** Returns whether a right covers writing to an agent; namespaces of the backend are not exempt. */
+    boolean mayWrite(String namespace, String agentId) {
+        return grants.stream().anyMatch(grant -> grant.writes() && grant.covers(namespace, agentId));
     }
 
     /**

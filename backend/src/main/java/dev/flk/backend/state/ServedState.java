@@ -31,7 +31,9 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -60,6 +62,7 @@ public final class ServedState implements AutoCloseable {
 
     private final InstantSource expiry;
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();
+    private final Map<String, Duration> keptFor = new ConcurrentHashMap<>();
     private final StateEngine engine;
     private final StatePort port;
     private final @Nullable Tokens tokens;
@@ -259,6 +262,11 @@ public final class ServedState implements AutoCloseable {
         toldTrouble = now;
     }
 
+    /** Keeps a namespace of the backend only for a limited time. What is older is removed, including current values. */
+    public void keepFor(String namespace, Duration time) {
+        keptFor.put(namespace, time);
+    }
+
     /** Removes history that is older than the settings allow. */
     void removeOld(StateConfig config) {
         Duration recordHistory = config.history()
@@ -267,6 +275,7 @@ public final class ServedState implements AutoCloseable {
         for (String namespace : List.of(RECORD, POSITIONS)) {
             remove(recordHistory, at -> engine.history().trim(namespace, at));
         }
+        keptFor.forEach((namespace, time) -> remove(time, at -> engine.history().trim(namespace, at)));
         config.history().ifPresent(kept -> remove(kept, engine.history()::compact));
     }
 
@@ -325,6 +334,19 @@ public final class ServedState implements AutoCloseable {
     /** Returns the port that the server listens on. */
     public int port() {
         return port.port();
+    }
+
+    /**
+     * Returns whether a token may read or write the agents of a namespace whose ids begin with a prefix; empty if the
+     * token is not in STATE_TOKENS_FILE. The namespace may be one that only stands for rights.
+     */
+    public Optional<Boolean> allows(String token, String namespace, String agentPrefix, boolean writes) {
+        return tokens == null
+                ? Optional.empty()
+                : tokens.caller(token)
+                        .map(caller -> writes
+                                ? caller.mayWrite(namespace, agentPrefix)
+                                : caller.mayRead(namespace, agentPrefix));
     }
 
     /** Reads the tokens again. */

@@ -88,6 +88,11 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
         }
     }
 
+    /** Returns the caller that a token belongs to; empty if the token is not in the file. */
+    Optional<Caller> caller(String token) {
+        return inForce.caller(token);
+    }
+
     /** Returns whether the caller's token is still in the file with the same rights. */
     boolean isInForce(Caller caller) {
         return inForce.has(caller);

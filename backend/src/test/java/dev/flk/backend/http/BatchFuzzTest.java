@@ -8,6 +8,7 @@ import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.limit.Limits;
+import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.RefusedSubmissions;
 import dev.flk.certificate.PcsId;
@@ -91,7 +92,7 @@ class BatchFuzzTest {
                         CONFIG,
                         ingest,
                         List::of,
-                        Optional::empty,
+                        Optional::empty, Optional::empty, new SessionMetrics(METRICS),
                         METRICS,
                         HTTP_METRICS,
                         () -> Instant.EPOCH,

@@ -6,6 +6,8 @@ import static org.awaitility.Awaitility.await;
 import dev.flk.backend.http.BackendServer.Readiness.Component;
 import dev.flk.backend.http.HttpConfig.Login;
 import dev.flk.backend.limit.Limits;
+import dev.flk.backend.sessions.SessionMetrics;
+import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.RefusedSubmissions;
 import dev.flk.backend.metrics.ScrapedText;
@@ -35,6 +37,10 @@ final class ServerFixture implements AfterEachCallback {
     final Metrics metrics = new Metrics("test");
     private final HttpMetrics httpMetrics = new HttpMetrics(metrics, new RefusedSubmissions(metrics));
     volatile List<Component> components = List.of(new Component("log", true, "open"));
+
+    final SessionMetrics sessionMetrics = new SessionMetrics(metrics);
+    /** The sessions to serve; null for none. */
+    volatile Sessions sessions;
 
     private Duration headerTimeout = LONG;
     private long heapBytes = Runtime.getRuntime().maxMemory();
@@ -93,6 +99,8 @@ final class ServerFixture implements AfterEachCallback {
                             ingest,
                             () -> components,
                             Optional::empty,
+                            () -> Optional.ofNullable(sessions),
+                            sessionMetrics,
                             metrics,
                             httpMetrics,
                             () -> NOW,

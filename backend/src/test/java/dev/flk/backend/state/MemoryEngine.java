@@ -40,7 +40,7 @@ public final class MemoryEngine {
     }
 
     /** The same on a clock of the test. */
-    static StateEngine started(InstantSource clock) {
+    public static StateEngine started(InstantSource clock) {
         StateEngine engine = new StateEngine(
                 new MemoryStorage(() -> "history", 64 << 20),
                 Settings.defaults(),

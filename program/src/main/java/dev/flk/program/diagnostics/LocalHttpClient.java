@@ -61,6 +61,17 @@ public final class LocalHttpClient {
     public HttpResponse<String> ask(String url, Optional<String> login) throws IOException {
         HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(url));
         login.ifPresent(basic -> request.header("Authorization", "Basic " + basic));
+        return send(request);
+    }
+
+    /**
+     * Returns the answer to a request.
+     *
+     * @throws ConnectException if nothing listens at the address
+     */
+    public HttpResponse<String> send(HttpRequest.Builder builder) throws IOException {
+        HttpRequest request = builder.build();
+        URI url = request.uri();
         // the client is created on demand, because the JDK's client requires that all TLS properties of the JVM are
         // valid
         HttpClient.Builder client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1);
@@ -68,7 +79,7 @@ public final class LocalHttpClient {
             client.sslContext(trusting(authorities));
         }
         CompletableFuture<HttpResponse<String>> answer =
-                client.build().sendAsync(request.build(), BodyHandlers.ofString());
+                client.build().sendAsync(request, BodyHandlers.ofString());
         try {
             return answer.get(patience.toMillis(), TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
+import dev.flk.backend.files.ConfiguredFile;
+import dev.flk.backend.files.ConfiguredFile.Unusable;
+import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Table;
+import dev.flk.program.config.Quantities;
+import dev.flk.program.diagnostics.LocalHttpClient;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/** The command {@code sessions}, which shows and changes sessions over the HTTP API of a running backend. */
+@Command(
+        name = "sessions",
+        description = {
+            "Shows what each agent last reported about itself, and changes sessions.",
+            "",
+            "It asks the backend of the configuration, or the one at --url. It needs an",
+            "access token of STATE_TOKENS_FILE with rights to sessions/PREFIX.",
+            ""
+        })
+final class SessionsCommand {
+    private static final JsonMapper JSON = new JsonMapper();
+    private static final Duration PATIENCE = Duration.ofSeconds(10);
+    private static final String PATH = "/v1/sessions";
+    private static final int PAGE = 1_000;
+    private static final int MAX_FILE_BYTES = 1 << 20;
+    private static final Table<JsonNode> TABLE = new Table<JsonNode>()
+            .left("session", session -> session.path("id").asText())
+            .right("age", session -> age(session.path("age").asLong()))
+            .right("pending", session -> text(session, "pending"))
+            .right("oldest", session -> session.path("state").has("oldest_pending_seconds")
+                    ? age(session.path("state").path("oldest_pending_seconds").asLong())
+                    : "-")
+            .right("dead", session -> text(session, "dead_letters"))
+            .left("host", session -> text(session, "host"));
+
+    private final Map<String, String> environment;
+    private final ConfigOption config;
+
+    @Option(
+            names = "--url",
+            scope = ScopeType.INHERIT,
+            paramLabel = "URL",
+            description = "The URL of the backend, such as http://127.0.0.1:8080.")
+    private @Nullable String url;
+
+    @Option(
+            names = "--ca",
+            scope = ScopeType.INHERIT,
+            paramLabel = "FILE",
+            description = "PEM file of the authorities that signed the backend's certificate.")
+    private @Nullable Path authorities;
+
+    @Option(
+            names = "--token-file",
+            scope = ScopeType.INHERIT,
+            paramLabel = "FILE",
+            required = true,
+            description = "The file with the access token.")
+    private @Nullable Path tokenFile;
+
+    @Option(names = "--json", scope = ScopeType.INHERIT, description = "One JSON object per line.")
+    private boolean json;
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    SessionsCommand(Map<String, String> environment, ConfigOption config) {
+        this.environment = environment;
+        this.config = config;
+    }
+
+    @Command(name = "list", description = "Lists sessions in the order of their ids.")
+    int list(
+            @Option(names = "--prefix", paramLabel = "TEXT", defaultValue = "", description = "Only ids that begin with this.")
+                    String prefix,
+            @Option(
+                            names = "--silent",
+                            paramLabel = "DURATION",
+                            description = "Only sessions without an update for this time, such as 5m.")
+                    @Nullable
+                    String silent,
+            @Option(names = "--limit", paramLabel = "N", description = "The largest number of lines (default: no limit).")
+                    @Nullable
+                    Integer limit)
+            throws IOException {
+        if (silent != null) {
+            requireDuration(silent);
+        }
+        String conditions = "?prefix=" + encoded(prefix) + (silent == null ? "" : "&silent=" + encoded(silent));
+        int left = limit == null ? Integer.MAX_VALUE : limit;
+        String page = "";
+        List<JsonNode> rows = new ArrayList<>();
+        while (left > 0) {
+            JsonNode found = parsed(required(send(
+                    "GET", PATH + conditions + "&limit=" + Math.min(left, PAGE) + page, null, null)).body());
+            for (JsonNode session : found.path("sessions")) {
+                rows.add(session);
+                left--;
+            }
+            if (!found.has("page")) {
+                break;
+            }
+            page = "&page=" + encoded(found.path("page").asText());
+        }
+        if (json) {
+            rows.forEach(row -> out().print(Json.line(row)));
+        } else {
+            out().print(rows.isEmpty() ? "no session" + System.lineSeparator() : TABLE.of(rows));
+        }
+        return ExitCode.OK;
+    }
+
+    @Command(name = "get", description = "Prints a session.")
+    int get(@Parameters(paramLabel = "ID") String id) throws IOException {
+        HttpResponse<String> found = required(send("GET", path(id), null, null));
+        if (json) {
+            out().print(Json.line(new Got(
+                    id,
+                    Long.parseLong(header(found, "ETag").replace("\"", "")),
+                    header(found, "X-Flk-Updated-At"),
+                    Long.parseLong(header(found, "X-Flk-Expires-In")),
+                    Json.raw(found.body()))));
+        } else {
+            out().println(found.body());
+        }
+        return ExitCode.OK;
+    }
+
+    /** The output of {@code get --json}. */
+    private record Got(String id, long version, String updatedAt, long expiresIn, Object state) {}
+
+    @Command(name = "set", description = "Creates or replaces a session with a JSON object.")
+    int set(
+            @Parameters(paramLabel = "ID") String id,
+            @Parameters(paramLabel = "JSON") String state,
+            @Option(
+                            names = "--if-version",
+                            paramLabel = "N",
+                            description = "Only if the session has this version; 0: only if it does not exist.")
+                    @Nullable
+                    Long ifVersion)
+            throws IOException {
+        return changed(required(send("PUT", path(id), state, ifVersion)));
+    }
+
+    @Command(name = "delete", description = "Deletes a session; does nothing if it does not exist.")
+    int delete(
+            @Parameters(paramLabel = "ID") String id,
+            @Option(names = "--if-version", paramLabel = "N", description = "Only if the session has this version.")
+                    @Nullable
+                    Long ifVersion)
+            throws IOException {
+        return changed(required(send("DELETE", path(id), null, ifVersion)));
+    }
+
+    private int changed(HttpResponse<String> answer) throws IOException {
+        JsonNode updated = parsed(answer.body());
+        out().print(json ? Json.line(updated) : "version " + updated.path("version").asText() + System.lineSeparator());
+        return ExitCode.OK;
+    }
+
+    private void requireDuration(String text) {
+        try {
+            Duration unused = Quantities.duration(text);
+        } catch (IllegalArgumentException e) {
+            throw new ParameterException(spec.commandLine(), "--silent: '" + text + "' is " + e.getMessage());
+        }
+    }
+
+    /** @param ifVersion the version that the session must have; 0 if it must not exist; null for no condition */
+    private HttpResponse<String> send(String method, String target, @Nullable String body, @Nullable Long ifVersion)
+            throws IOException {
+        String base = url == null ? RunningBackend.publicUrl(environment, config.file) : url.replaceAll("/+$", "");
+        HttpRequest.Builder request;
+        try {
+            request = HttpRequest.newBuilder(URI.create(base + target));
+        } catch (IllegalArgumentException e) {
+            throw new ParameterException(spec.commandLine(), "--url: write it like http://127.0.0.1:8080", e);
+        }
+        request.header("Authorization", "Bearer " + read("--token-file", tokenFile).strip());
+        if (ifVersion != null) {
+            String name = ifVersion == 0 ? "If-None-Match" : "If-Match";
+            request.header(name, ifVersion == 0 ? "*" : "\"" + ifVersion + "\"");
+        }
+        request.method(method, body == null ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
+        byte[] trusted =
+                authorities == null ? null : read("--ca", authorities).getBytes(StandardCharsets.UTF_8);
+        return new LocalHttpClient(PATIENCE, trusted).send(request);
+    }
+
+    /** Returns a successful answer; throws for any other answer, with the error that the backend gave. */
+    private static HttpResponse<String> required(HttpResponse<String> answer) throws IOException {
+        if (answer.statusCode() / 100 == 2) {
+            return answer;
+        }
+        String error = answer.body();
+        try {
+            JsonNode body = JSON.readTree(answer.body());
+            if (body.has("error")) {
+                error = body.path("error").asText()
+                        + (body.has("actual") ? ": the session has version " + body.path("actual").asText() : "");
+            }
+        } catch (JsonProcessingException e) {
+            // an answer that does not come from a backend is shown as it is
+        }
+        throw new IOException("the backend answered " + answer.statusCode() + ": " + error);
+    }
+
+    private static JsonNode parsed(String body) throws IOException {
+        try {
+            return JSON.readTree(body);
+        } catch (JsonProcessingException e) {
+            throw new IOException("the answer is not JSON; is the URL that of a backend?", e);
+        }
+    }
+
+    private static String header(HttpResponse<String> answer, String name) throws IOException {
+        return answer.headers()
+                .firstValue(name)
+                .orElseThrow(() -> new IOException("the answer has no header " + name + "; is the URL that of a backend?"));
+    }
+
+    private static String read(String option, @Nullable Path file) throws IOException {
+        try {
+            return new String(
+                    ConfiguredFile.bytes(Objects.requireNonNull(file), MAX_FILE_BYTES), StandardCharsets.UTF_8);
+        } catch (Unusable e) {
+            throw new IOException(option + ": " + file + " " + e.getMessage(), e);
+        }
+    }
+
+    private static String path(String id) {
+        return PATH + "/" + encoded(id).replace("%2F", "/");
+    }
+
+    private static String encoded(String text) {
+        return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
+    }
+
+    private static String text(JsonNode session, String member) {
+        JsonNode value = session.path("state").path(member);
+        return value.isValueNode() ? value.asText() : "-";
+    }
+
+    /** Renders seconds in the largest unit that gives at least two of it. */
+    private static String age(long seconds) {
+        return seconds < 120
+                ? seconds + " s"
+                : seconds < 7_200 ? seconds / 60 + " min" : seconds < 172_800 ? seconds / 3_600 + " h" : seconds / 86_400 + " d";
+    }
+
+    private PrintWriter out() {
+        return spec.commandLine().getOut();
+    }
+}

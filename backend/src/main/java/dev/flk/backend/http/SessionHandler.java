@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.sessions.Session;
+import dev.flk.backend.sessions.SessionAccess.Decision;
+import dev.flk.backend.sessions.SessionAccess.Received;
+import dev.flk.backend.sessions.SessionMetrics;
+import dev.flk.backend.sessions.SessionMetrics.Refused;
+import dev.flk.backend.sessions.SessionStore;
+import dev.flk.backend.sessions.SessionStore.ConflictException;
+import dev.flk.backend.sessions.SessionStore.Found;
+import dev.flk.backend.sessions.SessionStore.Updated;
+import dev.flk.backend.sessions.Sessions;
+import dev.flk.http.Answer;
+import dev.flk.http.Answer.Header;
+import dev.flk.http.Exchange;
+import dev.flk.http.Refusal;
+import dev.flk.http.Routes;
+import dev.flk.http.Routes.Endpoint;
+import dev.flk.http.Routes.Endpoint.Request;
+import dev.flk.program.cli.Json;
+import dev.flk.program.config.Quantities;
+import dev.flk.program.threads.DaemonThreads;
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import io.netty.handler.codec.http.HttpMethod;
+import java.net.URLDecoder;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The handler of {@code /v1/sessions} and of the sessions below. Every request needs credentials, on any address.
+ * Updates only queue a commit and run on the event loop; reads take time and run on separate threads.
+ */
+final class SessionHandler implements AutoCloseable {
+    /** The header with the time of a session's last update. */
+    static final String UPDATED_AT = "X-Flk-Updated-At";
+
+    /** The header with the number of seconds until a session expires unless it is updated. */
+    static final String EXPIRES_IN = "X-Flk-Expires-In";
+
+    private static final String PATH = "/v1/sessions";
+    private static final String ALL_BELOW = PATH + "/**";
+    private static final Set<String> QUERY = Set.of("prefix", "silent", "limit", "page");
+    private static final int USUAL_LIMIT = 100;
+    private static final int MAX_LIMIT = 1_000;
+    private static final int THREADS = 2;
+    private static final int MAX_WAITING = 64;
+    private static final long MAX_ANSWER_BYTES = 4 << 20;
+    private static final char REPLACEMENT = '\uFFFD';
+    private static final Pattern ETAG = Pattern.compile("\"([0-9]{1,18})\"");
+    private static final Answer UNAUTHORIZED =
+            Answer.error(401, "unauthorized", new Header("WWW-Authenticate", "Bearer"));
+
+    private final Supplier<Optional<Sessions>> sessions;
+    private final SessionMetrics metrics;
+    private final InstantSource clock;
+    private final ThreadPoolExecutor threads = new ThreadPoolExecutor(
+            THREADS,
+            THREADS,
+            10,
+            TimeUnit.SECONDS,
+            new ArrayBlockingQueue<>(MAX_WAITING),
+            DaemonThreads.named("session-doors"));
+
+    /** A request that is not valid; the message is sent to the client. */
+    private static final class BadRequest extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        BadRequest(String message) {
+            super(message, null, false, false);
+        }
+    }
+
+    /** The answer to an update. */
+    private record Version(String id, long version, Instant updatedAt, @Nullable Long expiresIn) {}
+
+    /** The answer to a failed condition. */
+    private record Conflict(String error, long expected, long actual) {}
+
+    /** The answer for a session that does not exist. */
+    private record Missing(
+            String error, String reason, @Nullable Instant at) {}
+
+    /** A session in a list. */
+    private record Entry(String id, long version, Instant updatedAt, long age, long expiresIn, Object state) {}
+
+    /** @param page the {@code page} of the next request; null on the last page */
+    private record Listed(
+            List<Entry> sessions, @Nullable String page) {}
+
+    /**
+     * @param sessions a supplier of the sessions; the supplier returns empty if sessions are off or the backend has not
+     *     opened them yet
+     */
+    SessionHandler(Supplier<Optional<Sessions>> sessions, SessionMetrics metrics, InstantSource clock) {
+        this.sessions = sessions;
+        this.metrics = metrics;
+        this.clock = clock;
+        threads.allowCoreThreadTimeOut(true);
+    }
+
+    Routes addTo(Routes routes) {
+        return routes.get(PATH, Endpoint.asking(this::list))
+                .get(ALL_BELOW, Endpoint.asking(this::get))
+                .route(HttpMethod.PUT, ALL_BELOW, Endpoint.withBody(Session.MAX_BYTES, this::put))
+                .route(HttpMethod.DELETE, ALL_BELOW, Endpoint.asking(this::delete));
+    }
+
+    private void put(Request request, Exchange exchange) {
+        byte[] body = request.body().exact();
+        update(request, body, exchange, (found, id, ifVersion) -> {
+            String json = utf8(body);
+            return found.store().put(id, json, ifVersion);
+        });
+    }
+
+    private void delete(Request request, Exchange exchange) {
+        update(request, new byte[0], exchange, (found, id, ifVersion) -> found.store().delete(id, ifVersion));
+    }
+
+    private interface Update {
+        CompletionStage<Updated> of(Sessions found, String id, long ifVersion);
+    }
+
+    private void update(Request request, byte[] body, Exchange exchange, Update update) {
+        Optional<Sessions> opened = sessions.get();
+        if (opened.isEmpty()) {
+            exchange.answer(off());
+            return;
+        }
+        Sessions found = opened.get();
+        try {
+            String id = id(request);
+            Decision decision = found.access().toOne(received(request, body), id, true);
+            if (decision instanceof Decision.Denied denied) {
+                exchange.answer(denied(denied.reason()));
+                return;
+            }
+            boolean isHeartbeat = decision instanceof Decision.Admitted admitted
+                    && admitted.isSigned()
+                    && request.method().equals(HttpMethod.PUT);
+            long ifVersion = ifVersion(request);
+            Long expiresIn = request.method().equals(HttpMethod.PUT) ? found.ttl().toSeconds() : null;
+            update.of(found, id, ifVersion).whenComplete((updated, failure) -> {
+                if (failure == null && isHeartbeat) {
+                    metrics.heartbeats.increment();
+                }
+                exchange.answer(
+                        failure == null
+                                ? updated(id, updated, ifVersion == 0 ? 201 : 200, expiresIn)
+                                : failed(failure));
+            });
+        } catch (BadRequest e) {
+            exchange.answer(failed(e));
+        }
+    }
+
+    private static Answer updated(String id, Updated updated, int status, @Nullable Long expiresIn) {
+        return Answer.json(
+                status,
+                Json.bytes(new Version(id, updated.version(), updated.at(), expiresIn)),
+                etag(updated.version()));
+    }
+
+    private void get(Request request, Exchange exchange) {
+        read(request, exchange, found -> {
+            String id = id(request);
+            return decided(
+                    found.access().toOne(received(request, new byte[0]), id, false), () -> one(found.store(), id));
+        });
+    }
+
+    private Answer one(SessionStore store, String id) {
+        Found found = store.get(id);
+        if (found instanceof Found.Present present) {
+            Session session = present.session();
+            return Answer.json(
+                    200,
+                    session.json().getBytes(StandardCharsets.UTF_8),
+                    etag(session.version()),
+                    new Header(UPDATED_AT, session.updatedAt().toString()),
+                    new Header(EXPIRES_IN, Long.toString(session.remaining().toSeconds())));
+        }
+        Missing missing = found instanceof Found.Expired expired
+                ? new Missing("the session has expired, because it was not updated in time", "expired", expired.at())
+                : found instanceof Found.Deleted deleted
+                        ? new Missing("the session was deleted", "deleted", deleted.at())
+                        : new Missing("there is no such session", "unknown", null);
+        return Answer.json(404, Json.bytes(missing));
+    }
+
+    private void list(Request request, Exchange exchange) {
+        read(request, exchange, found -> {
+            Map<String, String> query = query(request);
+            String prefix = query.getOrDefault("prefix", "");
+            return decided(
+                    found.access().toAll(received(request, new byte[0]), prefix),
+                    () -> page(found.store(), query, prefix));
+        });
+    }
+
+    private Answer page(SessionStore store, Map<String, String> query, String prefix) {
+        Duration silentFor = query.containsKey("silent")
+                ? parsed("silent", query.get("silent"), Quantities::duration)
+                : Duration.ZERO;
+        String after = query.get("page");
+        if (after != null) {
+            requireId(after, "page was not returned by a list");
+        }
+        int limit = query.containsKey("limit")
+                ? parsed("limit", query.get("limit"), Quantities.count(1, MAX_LIMIT))
+                : USUAL_LIMIT;
+        SessionStore.Page page = store.list(prefix, silentFor, after, limit);
+        Instant now = clock.instant();
+        List<Entry> entries = new ArrayList<>();
+        for (Session session : page.sessions()) {
+            entries.add(new Entry(
+                    session.id(),
+                    session.version(),
+                    session.updatedAt(),
+                    Math.max(0, Duration.between(session.updatedAt(), now).toSeconds()),
+                    session.remaining().toSeconds(),
+                    Json.raw(session.json())));
+        }
+        return Answer.json(200, Json.bytes(new Listed(entries, page.next())));
+    }
+
+    private Answer decided(Decision decision, Supplier<Answer> answer) {
+        return decision instanceof Decision.Denied denied ? denied(denied.reason()) : answer.get();
+    }
+
+    /** Answers the exchange on another thread, or with an error if sessions are off or the server is overloaded. */
+    private void read(Request request, Exchange exchange, Function<Sessions, Answer> answer) {
+        Optional<Sessions> opened = sessions.get();
+        if (opened.isEmpty()) {
+            exchange.answer(off());
+            return;
+        }
+        if (!exchange.reserveLesserAnswer(MAX_ANSWER_BYTES)) {
+            exchange.answer(denied(Refused.UNAVAILABLE));
+            return;
+        }
+        try {
+            threads.execute(() -> exchange.safely(() -> {
+                Answer given;
+                try {
+                    given = answer.apply(opened.get());
+                } catch (BadRequest | StateException e) {
+                    given = failed(e);
+                }
+                exchange.answer(given);
+            }));
+        } catch (RejectedExecutionException e) {
+            exchange.answer(denied(Refused.UNAVAILABLE));
+        }
+    }
+
+    private static Answer off() {
+        return Answer.error(
+                404, "this backend is still starting, or has no sessions because SESSION_STORE or STATE_PORT is off");
+    }
+
+    private Answer denied(Refused reason) {
+        metrics.refused.increment(reason);
+        return switch (reason) {
+            case FORBIDDEN -> Answer.error(403, "this token has no right to these sessions");
+            case UNAVAILABLE -> Refusal.overloaded();
+            default -> UNAUTHORIZED;
+        };
+    }
+
+    private Answer failed(Throwable thrown) {
+        Throwable failure =
+                thrown instanceof CompletionException && thrown.getCause() != null ? thrown.getCause() : thrown;
+        if (failure instanceof ConflictException conflict) {
+            metrics.refused.increment(Refused.CONFLICT);
+            return Answer.json(
+                    412,
+                    Json.bytes(new Conflict(
+                            "Concurrent modification detected", conflict.expected(), conflict.actual())),
+                    etag(conflict.actual()));
+        }
+        if (failure instanceof BadRequest) {
+            metrics.refused.increment(Refused.MALFORMED);
+            return Answer.error(400, String.valueOf(failure.getMessage()));
+        }
+        if (failure instanceof StateException e && (e.reason() == Reason.INVALID || e.reason() == Reason.VALUE_TOO_LARGE)) {
+            boolean isLarge = e.reason() == Reason.VALUE_TOO_LARGE;
+            metrics.refused.increment(isLarge ? Refused.TOO_LARGE : Refused.MALFORMED);
+            return Answer.error(isLarge ? 413 : 400, e.getMessage());
+        }
+        metrics.refused.increment(Refused.UNAVAILABLE);
+        return Answer.error(503, "the sessions can't be reached now", Header.retryAfter(1));
+    }
+
+    private static Header etag(long version) {
+        return new Header("ETag", "\"" + version + "\"");
+    }
+
+    /** Returns the version that the headers of a request demand. */
+    private static long ifVersion(Request request) {
+        List<String> match = request.headers().getAll("If-Match");
+        List<String> noneMatch = request.headers().getAll("If-None-Match");
+        if (match.isEmpty() && noneMatch.isEmpty()) {
+            return SessionStore.ANY_VERSION;
+        }
+        if (match.isEmpty() && noneMatch.equals(List.of("*"))) {
+            return 0;
+        }
+        Matcher version = ETAG.matcher(match.size() == 1 ? match.get(0) : "");
+        if (!noneMatch.isEmpty() || !version.matches()) {
+            throw new BadRequest("give If-Match with one version in quotes, such as \"7\", or If-None-Match: *");
+        }
+        return Long.parseLong(version.group(1));
+    }
+
+    private static Received received(Request request, byte[] body) {
+        String query = request.query();
+        boolean hasQuery = request.target().indexOf('?') >= 0;
+        return new Received(
+                request.method().name(),
+                request.path() + (hasQuery ? "?" + query : ""),
+                name -> request.headers().getAll(name),
+                body);
+    }
+
+    private static String id(Request request) {
+        String id = decoded(request.path().substring(PATH.length() + 1).replace("+", "%2B"));
+        requireId(id, null);
+        return id;
+    }
+
+    private static void requireId(String id, @Nullable String problem) {
+        try {
+            String unused = Session.agentOf(id);
+        } catch (IllegalArgumentException e) {
+            throw new BadRequest(problem == null ? String.valueOf(e.getMessage()) : problem);
+        }
+    }
+
+    private static Map<String, String> query(Request request) {
+        Map<String, String> query = new HashMap<>();
+        for (String part :
+                request.query().isEmpty() ? new String[0] : request.query().split("&", -1)) {
+            int equals = part.indexOf('=');
+            String name = decoded(equals < 0 ? part : part.substring(0, equals));
+            if (!QUERY.contains(name)) {
+                throw new BadRequest("the query has an unknown parameter; the parameters are "
+                        + String.join(", ", QUERY.stream().sorted().toList()));
+            }
+            if (query.put(name, equals < 0 ? "" : decoded(part.substring(equals + 1))) != null) {
+                throw new BadRequest(name + " is given twice");
+            }
+        }
+        return query;
+    }
+
+    private static <T> T parsed(String name, @Nullable String text, Function<String, T> parse) {
+        try {
+            return parse.apply(String.valueOf(text));
+        } catch (IllegalArgumentException e) {
+            throw new BadRequest(name + " is " + e.getMessage());
+        }
+    }
+
+    private static String decoded(String text) {
+        try {
+            String decoded = URLDecoder.decode(text, StandardCharsets.UTF_8);
+            if (decoded.indexOf(REPLACEMENT) < 0) {
+                return decoded;
+            }
+        } catch (IllegalArgumentException e) {
+            throw new BadRequest("a % is not followed by two hex digits");
+        }
+        throw new BadRequest("the path or the query is not UTF-8");
+    }
+
+    private static String utf8(byte[] body) {
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(body))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            throw new BadRequest("the body is not UTF-8");
+        }
+    }
+
+    @Override
+    public void close() {
+        threads.shutdownNow();
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.sessions;
+
+import java.util.HashSet;
+import java.util.Set;
+
+/**
+ * The nonces of recent signatures, so that each signature is accepted once. A signature is only accepted while its
+ * {@code created} is at most a fixed time away from now, so older nonces can be forgotten. Bounded; safe for any thread.
+ */
+final class Nonces {
+    private final long maxAgeSeconds;
+    private final long startSecond;
+    private final int most;
+
+    // guarded by this
+    private Set<Nonce> current = new HashSet<>();
+    private Set<Nonce> previous = new HashSet<>();
+    private long currentSinceSecond;
+
+    /** The result of offering a nonce. */
+    enum Result {
+        NEW,
+        USED,
+        /** The signature was made before this process could know whether its nonce is new, or in the future. */
+        OUTSIDE_WINDOW,
+        /** Too many nonces are remembered. */
+        FULL
+    }
+
+    private record Nonce(String keyId, String nonce) {}
+
+    /**
+     * @param maxAgeSeconds the greatest distance of {@code created} from now
+     * @param nowSecond the current time in seconds since the epoch; earlier signatures may have been used before this
+     *     process started, so they are not accepted
+     * @param most the maximum number of nonces in each half of the window
+     */
+    Nonces(long maxAgeSeconds, long nowSecond, int most) {
+        this.maxAgeSeconds = maxAgeSeconds;
+        this.startSecond = nowSecond;
+        this.currentSinceSecond = nowSecond;
+        this.most = most;
+    }
+
+    /** Remembers the nonce of a valid signature that was made at {@code createdSecond}. */
+    synchronized Result offer(String keyId, String nonce, long createdSecond, long nowSecond) {
+        if (createdSecond < startSecond || Math.abs(nowSecond - createdSecond) > maxAgeSeconds) {
+            return Result.OUTSIDE_WINDOW;
+        }
+        // a nonce is relevant for twice the maximum age: from the earliest now at which created is acceptable
+        long generationSeconds = 2 * maxAgeSeconds + 1;
+        if (nowSecond - currentSinceSecond >= generationSeconds) {
+            previous = nowSecond - currentSinceSecond >= 2 * generationSeconds ? new HashSet<>() : current;
+            current = new HashSet<>();
+            currentSinceSecond = nowSecond;
+        }
+        Nonce given = new Nonce(keyId, nonce);
+        if (previous.contains(given) || current.contains(given)) {
+            return Result.USED;
+        }
+        if (current.size() >= most) {
+            return Result.FULL;
+        }
+        current.add(given);
+        return Result.NEW;
+    }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.sessions;
+
+import dev.flk.backend.keys.SignatureRefusal;
+import dev.flk.backend.keys.Signatures;
+import dev.flk.backend.keys.Signatures.Authentication;
+import dev.flk.backend.sessions.SessionMetrics.Refused;
+import dev.flk.signing.message.SignedRequest;
+import dev.flk.signing.message.UnacceptableRequest;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The decision who may use a session. An agent signs its requests with the key of its certificates, and may use the
+ * sessions that the key is bound to. An operator shows a bearer token with rights to {@code sessions/PREFIX}. Safe for
+ * any thread; fast enough for an event loop.
+ */
+public final class SessionAccess {
+    /** The greatest distance of the time of a signature from now. */
+    private static final Duration TOLERANCE = Duration.ofMinutes(5);
+
+    /** The namespace that stands for sessions in the rights of a token. */
+    private static final String RIGHTS = "sessions";
+
+    private static final String BEARER = "Bearer ";
+    private static final int MOST_NONCES = 500_000;
+
+    private final Signatures signatures;
+    private final Tokens tokens;
+    private final InstantSource clock;
+    private final Nonces nonces;
+
+    /** The rights of bearer tokens. */
+    @FunctionalInterface
+    public interface Tokens {
+        /**
+         * Returns whether a token may read or write the agents of a namespace whose ids begin with a prefix; empty if
+         * there is no such token.
+         */
+        Optional<Boolean> allows(String token, String namespace, String agentPrefix, boolean writes);
+    }
+
+    /**
+     * A request as it was received.
+     *
+     * @param target the path and the query, not decoded
+     * @param headers returns the values of a header by its name in lower case
+     */
+    public record Received(String method, String target, Function<String, List<String>> headers, byte[] body) {}
+
+    /** The result of a decision. */
+    public sealed interface Decision {
+        /** @param isSigned whether an agent signed the request */
+        record Admitted(boolean isSigned) implements Decision {}
+
+        record Denied(Refused reason) implements Decision {}
+    }
+
+    /** @param clock the clock that judges the age of signatures */
+    public SessionAccess(Signatures signatures, Tokens tokens, InstantSource clock) {
+        this.signatures = signatures;
+        this.tokens = tokens;
+        this.clock = clock;
+        this.nonces = new Nonces(TOLERANCE.toSeconds(), clock.instant().getEpochSecond(), MOST_NONCES);
+    }
+
+    /** Decides about a request for one session. */
+    public Decision toOne(Received request, String sessionId, boolean writes) {
+        String token = token(request);
+        return token == null ? signed(request, sessionId) : shown(token, sessionId, writes);
+    }
+
+    /** Decides about a request for all sessions whose ids begin with a prefix; only operators may make such requests. */
+    public Decision toAll(Received request, String prefix) {
+        String token = token(request);
+        return token == null ? new Decision.Denied(Refused.CREDENTIALS) : shown(token, prefix, false);
+    }
+
+    private static @Nullable String token(Received request) {
+        List<String> shown = request.headers().apply("authorization");
+        return shown.size() == 1 && shown.get(0).regionMatches(true, 0, BEARER, 0, BEARER.length())
+                ? shown.get(0).substring(BEARER.length()).strip()
+                : null;
+    }
+
+    private Decision shown(String token, String prefix, boolean writes) {
+        return tokens.allows(token, RIGHTS, prefix, writes)
+                .<Decision>map(allowed ->
+                        allowed ? new Decision.Admitted(false) : new Decision.Denied(Refused.FORBIDDEN))
+                .orElse(new Decision.Denied(Refused.CREDENTIALS));
+    }
+
+    private Decision signed(Received request, String sessionId) {
+        SignedRequest signed;
+        try {
+            signed = SignedRequest.parse(request.method(), request.target(), request.headers(), request.body());
+        } catch (UnacceptableRequest e) {
+            return new Decision.Denied(Refused.CREDENTIALS);
+        }
+        Authentication authentication = signatures.authenticate(signed, sessionId);
+        if (authentication instanceof Authentication.Refused refused) {
+            return new Decision.Denied(
+                    refused.reason() == SignatureRefusal.FOREIGN_SHARD ? Refused.FOREIGN : Refused.CREDENTIALS);
+        }
+        if (!signed.isFresh(clock.instant(), TOLERANCE)) {
+            return new Decision.Denied(Refused.AGE);
+        }
+        return switch (nonces.offer(
+                signed.keyId().text(),
+                signed.nonce(),
+                signed.created().getEpochSecond(),
+                clock.instant().getEpochSecond())) {
+            case NEW -> new Decision.Admitted(true);
+            case USED -> new Decision.Denied(Refused.REPLAYED);
+            case OUTSIDE_WINDOW -> new Decision.Denied(Refused.AGE);
+            case FULL -> new Decision.Denied(Refused.UNAVAILABLE);
+        };
+    }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.sessions;
+
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.Metrics.Count;
+import dev.flk.backend.metrics.Metrics.Counts;
+import dev.flk.backend.metrics.Metrics.Gauge;
+import java.util.Arrays;
+import java.util.Locale;
+
+/** The metrics of sessions. Safe for any thread. */
+public final class SessionMetrics extends Metrics.Feature {
+    /** The reasons for which a request is refused. */
+    public enum Refused {
+        /** The request has neither a signature nor a token, or the signature or the token is not valid. */
+        CREDENTIALS,
+        /** The signature is valid but was made too long ago, or by a clock that is ahead. */
+        AGE,
+        /** The signature was used before. */
+        REPLAYED,
+        /** The key may not sign for the session. */
+        FOREIGN,
+        /** The token has no right to the session. */
+        FORBIDDEN,
+        /** The request is not valid: its path, query, condition or body. */
+        MALFORMED,
+        /** The session is too large. */
+        TOO_LARGE,
+        /** The condition of the request does not hold. */
+        CONFLICT,
+        /** The store is down, or too many requests are waiting. */
+        UNAVAILABLE;
+
+        String label() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    final Gauge sessions = gauge("flk_sessions", "Sessions that exist; NaN while they can't be counted.");
+    final Gauge silent = gauge(
+            "flk_sessions_silent", "Sessions without an update for SESSION_SILENT_AFTER; NaN while they can't be counted.");
+    public final Count heartbeats =
+            counter("flk_heartbeats_total", "Updates of sessions that agents have signed and that were stored.");
+    public final Counts<Refused> refused = counter(
+            "flk_session_requests_refused_total",
+            "Requests for sessions that were refused, by reason.",
+            "reason",
+            Arrays.asList(Refused.values()),
+            Refused::label);
+
+    public SessionMetrics(Metrics metrics) {
+        super(metrics);
+        sessions.watch(() -> Double.NaN);
+        silent.watch(() -> Double.NaN);
+    }
+}

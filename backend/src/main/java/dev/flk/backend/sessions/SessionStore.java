@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.sessions;
+
+import dev.flk.state.StateException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A store of sessions. Reads block and throw a {@link StateException} if the store can't be read. Safe for any thread.
+ */
+public interface SessionStore {
+    /** The value of {@code ifVersion} for a call without a condition. */
+    long ANY_VERSION = -1;
+
+    /** The result of looking for a session. */
+    sealed interface Found {
+        record Present(Session session) implements Found {}
+
+        /** The session was not updated in time. */
+        record Expired(Instant at) implements Found {}
+
+        /** The session was deleted by a request. */
+        record Deleted(Instant at) implements Found {}
+
+        /** The session never existed, or its traces were removed. */
+        record Unknown() implements Found {}
+    }
+
+    /** A version that an update created. */
+    record Updated(long version, Instant at) {}
+
+    /** A condition on the version of a session that does not hold. */
+    final class ConflictException extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        private final long expected;
+        private final long actual;
+
+        public ConflictException(long expected, long actual) {
+            super("expected version " + expected + ", found " + actual, null, false, false);
+            this.expected = expected;
+            this.actual = actual;
+        }
+
+        /** Returns the version that the caller expected; 0 if the session must not exist. */
+        public long expected() {
+            return expected;
+        }
+
+        /** Returns the newest version of the session, which may be a deletion; 0 if it never existed. */
+        public long actual() {
+            return actual;
+        }
+    }
+
+    /**
+     * A page of sessions in the order of their agents, then of their ids.
+     *
+     * @param next the id after which the next page begins; null for the last page
+     */
+    record Page(List<Session> sessions, @Nullable String next) {}
+
+    /** The number of sessions, and of those that were not updated for a while. */
+    record Counts(long sessions, long silent) {}
+
+    Found get(String id);
+
+    /**
+     * Creates or replaces a session and begins another lifetime.
+     *
+     * @param json a JSON object; the stage fails with a {@link StateException} INVALID for other text
+     * @param ifVersion the version that the session must have; 0 if it must not exist; {@link #ANY_VERSION} for no
+     *     condition. If the condition does not hold, the stage fails with a {@link ConflictException}
+     * @return a stage that completes when the update is durable
+     */
+    CompletionStage<Updated> put(String id, String json, long ifVersion);
+
+    /** Deletes a session, with a condition as for {@link #put}; does nothing if the session does not exist. */
+    CompletionStage<Updated> delete(String id, long ifVersion);
+
+    /**
+     * Returns a page of sessions.
+     *
+     * @param prefix the beginning of the ids
+     * @param silentFor only sessions that were not updated for this time; zero for all
+     * @param after the id after which the page begins; null for the first page
+     * @param limit the maximum number of sessions
+     */
+    Page list(String prefix, Duration silentFor, @Nullable String after, int limit);
+
+    /** Counts all sessions, and those that were not updated for {@code silentFor}. */
+    Counts count(Duration silentFor);
+}

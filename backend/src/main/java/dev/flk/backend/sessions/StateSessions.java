@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.sessions;
+
+import dev.flk.state.Committed;
+import dev.flk.state.History.At;
+import dev.flk.state.Operation;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateKey;
+import dev.flk.state.StateReads;
+import dev.flk.state.Storage.Document;
+import dev.flk.state.Version;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Sessions as keys with a lifetime in the namespace {@code flk.sessions} of the state. The agent id of a key is the
+ * agent of the session, and the name of the key is the session id. Backends that share the state share the sessions.
+ */
+public final class StateSessions implements SessionStore {
+    /** The namespace of the sessions. */
+    public static final String NAMESPACE = "flk.sessions";
+
+    private static final String CALLER = "sessions";
+
+    private final StateEngine engine;
+    private final Duration ttl;
+    private final InstantSource clock;
+
+    /**
+     * Creates a store.
+     *
+     * @param ttl the lifetime of a session, which begins again with each update
+     * @param clock the clock by which {@code engine} begins lifetimes
+     */
+    public StateSessions(StateEngine engine, Duration ttl, InstantSource clock) {
+        this.engine = engine;
+        this.ttl = ttl;
+        this.clock = clock;
+    }
+
+    @Override
+    public Found get(String id) {
+        StateKey key = Session.key(id);
+        StateReads.Found found =
+                engine.reads().get(List.of(key), new At.Now()).found().get(0);
+        if (found instanceof StateReads.Found.Present present) {
+            return new Found.Present(session(key, present.version(), engine.reads().expiries(List.of(key))));
+        }
+        if (found instanceof StateReads.Found.Deleted deleted) {
+            Version deletion = deleted.version();
+            Instant at = StateEngine.time(deletion.committedAtMicros());
+            return isExpiry(key, deletion) ? new Found.Expired(at) : new Found.Deleted(at);
+        }
+        return new Found.Unknown();
+    }
+
+    /** Returns whether a session was deleted because its lifetime was over: it was not deleted any earlier. */
+    private boolean isExpiry(StateKey key, Version deletion) {
+        List<Version> before = engine.reads().history(key, deletion.version(), 1);
+        return !before.isEmpty()
+                && before.get(0).ttlMicros() > 0
+                && deletion.committedAtMicros()
+                        >= before.get(0).committedAtMicros() + before.get(0).ttlMicros();
+    }
+
+    private Session session(StateKey key, Version version, Map<StateKey, Long> expiries) {
+        long expiresAt = expiries.getOrDefault(key, version.committedAtMicros() + version.ttlMicros());
+        return new Session(
+                key.name(),
+                version.version(),
+                String.valueOf(version.json()),
+                StateEngine.time(version.committedAtMicros()),
+                Duration.of(expiresAt - StateEngine.micros(clock.instant()), ChronoUnit.MICROS));
+    }
+
+    @Override
+    public CompletionStage<Updated> put(String id, String json, long ifVersion) {
+        try {
+            Operation.Write write = engine.write(Session.key(id), json, ifVersion, Operation.ttlMicros(ttl));
+            if (!write.json().startsWith("{")) {
+                throw Reason.INVALID.because("a session is a JSON object");
+            }
+            return apply(write);
+        } catch (StateException e) {
+            return CompletableFuture.failedStage(e);
+        }
+    }
+
+    @Override
+    public CompletionStage<Updated> delete(String id, long ifVersion) {
+        try {
+            return apply(new Operation.Delete(Session.key(id), ifVersion));
+        } catch (StateException e) {
+            return CompletableFuture.failedStage(e);
+        }
+    }
+
+    private CompletionStage<Updated> apply(Operation operation) {
+        return engine.apply(CALLER, List.of(operation), "").handle((committed, failure) -> {
+            if (failure == null) {
+                return updated(committed);
+            }
+            Throwable cause = failure instanceof CompletionException && failure.getCause() != null
+                    ? failure.getCause()
+                    : failure;
+            if (cause instanceof StateException refused && refused.reason() == Reason.VERSION_CONFLICT) {
+                throw new ConflictException(
+                        operation.ifVersion(),
+                        Long.parseLong(refused.details().getOrDefault("actual", "0")));
+            }
+            throw new CompletionException(cause);
+        });
+    }
+
+    private static Updated updated(Committed committed) {
+        return new Updated(committed.versions().get(0), StateEngine.time(committed.committedAtMicros()));
+    }
+
+    @Override
+    public Page list(String prefix, Duration silentFor, @Nullable String after, int limit) {
+        Instant before = clock.instant().minus(silentFor);
+        List<Session> found = new ArrayList<>();
+        StateKey last = after == null ? null : Session.key(after);
+        while (true) {
+            List<Document> page = engine.reads().values(NAMESPACE, agentPrefix(prefix), last);
+            Map<StateKey, Long> expiries =
+                    engine.reads().expiries(page.stream().map(Document::key).toList());
+            for (Document each : page) {
+                Session session = session(each.key(), each.version(), expiries);
+                if (session.id().startsWith(prefix)
+                        && (silentFor.isZero() || !session.updatedAt().isAfter(before))) {
+                    if (found.size() == limit) {
+                        return new Page(found, found.get(limit - 1).id());
+                    }
+                    found.add(session);
+                }
+            }
+            if (page.isEmpty()) {
+                return new Page(found, null);
+            }
+            last = page.get(page.size() - 1).key();
+        }
+    }
+
+    /** Returns the beginning of the agents' names to which ids with a prefix belong. */
+    private static String agentPrefix(String prefix) {
+        int slash = prefix.indexOf('/');
+        return slash < 0 ? prefix : prefix.substring(0, slash);
+    }
+
+    @Override
+    public Counts count(Duration silentFor) {
+        long before = StateEngine.micros(clock.instant().minus(silentFor));
+        long sessions = 0;
+        long silent = 0;
+        StateKey last = null;
+        for (List<Document> page = engine.reads().values(NAMESPACE, "", null);
+                !page.isEmpty();
+                page = engine.reads().values(NAMESPACE, "", last)) {
+            sessions += page.size();
+            silent += page.stream()
+                    .filter(each -> each.version().committedAtMicros() <= before)
+                    .count();
+            last = page.get(page.size() - 1).key();
+        }
+        return new Counts(sessions, silent);
+    }
+}
