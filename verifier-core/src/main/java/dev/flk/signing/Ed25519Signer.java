@@ -9,8 +9,11 @@ import org.bouncycastle.crypto.params.Ed25519PrivateKeyParameters;
 import org.bouncycastle.crypto.params.Ed25519PublicKeyParameters;
 import org.bouncycastle.math.ec.rfc8032.Ed25519;
 
-/** A signer with a private key: Ed25519 over the SHA-256 digest of the canonical form. */
-public final class Ed25519Signer implements Signer {
+/**
+ * A signer with a private key: Ed25519 over the SHA-256 digest of a certificate's canonical form, or over a message
+ * itself.
+ */
+public final class Ed25519Signer implements SigningKey {
     /** The number of bytes in a private key, which Ed25519 calls its seed. */
     public static final int SEED_BYTES = Ed25519.SECRET_KEY_SIZE;
 
@@ -48,9 +51,13 @@ public final class Ed25519Signer implements Signer {
 
     @Override
     public String sign(byte[] canonical) {
-        byte[] digest = Sha256.of(canonical);
+        return signMessage(Sha256.of(canonical));
+    }
+
+    @Override
+    public String signMessage(byte[] message) {
         byte[] signature = new byte[Ed25519.SIGNATURE_SIZE];
-        key.sign(Ed25519.Algorithm.Ed25519, null, digest, 0, digest.length, signature, 0);
+        key.sign(Ed25519.Algorithm.Ed25519, null, message, 0, message.length, signature, 0);
         return StrictBase64.encode(signature);
     }
 
@@ -60,11 +67,12 @@ public final class Ed25519Signer implements Signer {
     }
 
     /** Returns the id by which a {@link SignatureCheck} with the public key identifies the key. */
+    @Override
     public KeyId keyId() {
         return new PublicKey(key.generatePublicKey()).keyId();
     }
 
-    /** A public key, which verifies Ed25519 signatures over the SHA-256 digest of the canonical form. */
+    /** A public key, which verifies the signatures of an {@link Ed25519Signer}. */
     static final class PublicKey implements SignatureCheck.Key {
         private final Ed25519PublicKeyParameters key;
         private final KeyId id;
@@ -102,9 +110,13 @@ public final class Ed25519Signer implements Signer {
 
         @Override
         public boolean verifies(byte[] canonical, String sig) {
-            byte[] digest = Sha256.of(canonical);
+            return verifiesMessage(Sha256.of(canonical), sig);
+        }
+
+        @Override
+        public boolean verifiesMessage(byte[] message, String sig) {
             return StrictBase64.decode(sig, Ed25519.SIGNATURE_SIZE)
-                    .filter(bytes -> key.verify(Ed25519.Algorithm.Ed25519, null, digest, 0, digest.length, bytes, 0))
+                    .filter(bytes -> key.verify(Ed25519.Algorithm.Ed25519, null, message, 0, message.length, bytes, 0))
                     .isPresent();
         }
     }

@@ -10,12 +10,15 @@ import java.util.HexFormat;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
-/** A shared secret that both signs and verifies: HMAC-SHA256 over the canonical form. */
-public final class HmacSigner implements Signer, SignatureCheck.Key {
+/** A shared secret that both signs and verifies: HMAC-SHA256 over a certificate's canonical form, or over a message. */
+public final class HmacSigner implements SigningKey, SignatureCheck.Key {
     private static final String ALGORITHM = "HmacSHA256";
     private static final int MAC_BYTES = 32;
 
-    /** The text whose HMAC is the key's id. The text is not a canonical form, so the id is never a valid signature. */
+    /**
+     * The text whose HMAC is the key's id. The text is neither a canonical form nor a signature base, so the id is
+     * never part of a valid signature.
+     */
     private static final byte[] ID_TEXT = "flk-key-id".getBytes(StandardCharsets.US_ASCII);
 
     /**
@@ -53,9 +56,9 @@ public final class HmacSigner implements Signer, SignatureCheck.Key {
         }
     }
 
-    private byte[] mac(byte[] canonical) {
+    private byte[] mac(byte[] message) {
         try {
-            return ((Mac) keyed.clone()).doFinal(canonical);
+            return ((Mac) keyed.clone()).doFinal(message);
         } catch (CloneNotSupportedException e) {
             throw new IllegalStateException("this Java platform can't clone an " + ALGORITHM, e);
         }
@@ -63,7 +66,12 @@ public final class HmacSigner implements Signer, SignatureCheck.Key {
 
     @Override
     public String sign(byte[] canonical) {
-        return StrictBase64.encode(mac(canonical));
+        return signMessage(canonical);
+    }
+
+    @Override
+    public String signMessage(byte[] message) {
+        return StrictBase64.encode(mac(message));
     }
 
     /** Returns the id by which a {@link SignatureCheck} with the same secret identifies the key. */
@@ -79,8 +87,13 @@ public final class HmacSigner implements Signer, SignatureCheck.Key {
 
     @Override
     public boolean verifies(byte[] canonical, String sig) {
+        return verifiesMessage(canonical, sig);
+    }
+
+    @Override
+    public boolean verifiesMessage(byte[] message, String sig) {
         return StrictBase64.decode(sig, MAC_BYTES)
-                .filter(mac -> MessageDigest.isEqual(mac, mac(canonical)))
+                .filter(mac -> MessageDigest.isEqual(mac, mac(message)))
                 .isPresent();
     }
 }

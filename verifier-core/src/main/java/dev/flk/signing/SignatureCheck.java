@@ -7,8 +7,9 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A check that a certificate was signed with one of the configured keys. It is immutable, thread-safe, and fast enough
- * for an event loop: per key, an HMAC takes microseconds and an Ed25519 verification some tens of microseconds.
+ * A check that a certificate or a message was signed with one of the configured keys. It is immutable, thread-safe, and
+ * fast enough for an event loop: per key, an HMAC takes microseconds and an Ed25519 verification some tens of
+ * microseconds.
  */
 public final class SignatureCheck {
     private final List<Key> keys;
@@ -23,6 +24,9 @@ public final class SignatureCheck {
 
         /** Returns whether {@code sig} is this key's base64 signature over {@code canonical}. */
         boolean verifies(byte[] canonical, String sig);
+
+        /** Returns whether {@code sig} is this key's base64 signature over the bytes of {@code message}. */
+        boolean verifiesMessage(byte[] message, String sig);
     }
 
     /** The treatment of certificates that none of the keys signed. */
@@ -94,6 +98,22 @@ public final class SignatureCheck {
             }
         }
         return Optional.empty();
+    }
+
+    /**
+     * Returns whether a configured key with the id {@code keyId} made this signature of a message. Returns false if
+     * signatures are not checked.
+     *
+     * @param sig the signature in padded base64 with the standard alphabet; any other text matches no key
+     */
+    public boolean verifyMessage(byte[] message, String sig, KeyId keyId) {
+        boolean verified = false;
+        for (Key key : keys) {
+            // Keys with other ids are tried too, so that the time does not reveal which ids are configured.
+            boolean made = key.verifiesMessage(message, sig);
+            verified |= made && key.keyId().equals(keyId);
+        }
+        return verified;
     }
 
     private static List<String> requireSome(List<String> keys) {

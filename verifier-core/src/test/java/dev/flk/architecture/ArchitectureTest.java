@@ -54,6 +54,16 @@ class ArchitectureTest {
     }
 
     @Test
+    void signing_doesNotKnowMessages() {
+        noClasses()
+                .that()
+                .resideInAPackage("dev.flk.signing")
+                .should()
+                .dependOnClassesThat(resideInAnyPackage("dev.flk.signing.message.."))
+                .check(CLASSES);
+    }
+
+    @Test
     void nothing_readsWritesOrLogs() {
         noClasses()
                 .should()

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import dev.flk.signing.SignatureCheck.KeyId;
 import java.nio.charset.StandardCharsets;
+import java.util.Base64;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -17,6 +18,23 @@ class HmacTest {
         // printf '{"D_hat":1.0}' | openssl dgst -sha256 -hmac 'schlüssel' -binary | base64
         assertThat(new HmacSigner("schlüssel").sign(CANONICAL))
                 .isEqualTo("Yx29NNWSct4+7ADincKxaaonsU79H0T7ELHYb8EDvxQ=");
+    }
+
+    /** RFC 9421, section B.2.5, whose secret is not text. */
+    @Test
+    void mac_signatureBaseOfTheRfc_isTheRfcs() {
+        byte[] secret = Base64.getDecoder()
+                .decode("uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ==");
+        String base = """
+                "date": Tue, 20 Apr 2021 02:07:55 GMT
+                "@authority": example.com
+                "content-type": application/json
+                "@signature-params": ("date" "@authority" "content-type");\
+                created=1618884473;keyid="test-shared-secret\"""";
+
+        assertThat(HmacSigner.keyed(secret).doFinal(base.getBytes(StandardCharsets.US_ASCII)))
+                .asBase64Encoded()
+                .isEqualTo("pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=");
     }
 
     @Test

@@ -87,6 +87,36 @@ class SignatureCheckTest {
     }
 
     @Test
+    void verifyMessage_ownMessage_isVerifiedForTheKeysIdOnly() {
+        byte[] message = "\"@method\": GET\n".repeat(3).getBytes(StandardCharsets.US_ASCII);
+        for (SigningKey key : List.of(HMAC, ED25519)) {
+            String sig = key.signMessage(message);
+            for (SignatureCheck check : checks()) {
+                boolean hasKey = check.keyIds().contains(key.keyId());
+                assertThat(check.verifyMessage(message, sig, key.keyId())).isEqualTo(hasKey);
+                assertThat(check.verifyMessage(message, sig, new KeyId("00000000")))
+                        .isFalse();
+                assertThat(check.verifyMessage(message, sig, KeyId.NONE)).isFalse();
+                assertThat(check.verifyMessage(CANONICAL, sig, key.keyId())).isFalse();
+                assertThat(check.verifyMessage(message, sig + "=", key.keyId())).isFalse();
+                assertThat(check.verifyMessage(message, "", key.keyId())).isFalse();
+            }
+            assertThat(SignatureCheck.none().verifyMessage(message, sig, KeyId.NONE))
+                    .isFalse();
+        }
+    }
+
+    /** With HMAC, only the form of the signed bytes tells a message from a certificate. */
+    @Test
+    void verify_ed25519SignatureOfTheOtherUse_isRefused() {
+        SignatureCheck check = checks().get(1);
+
+        assertThat(check.verify(CANONICAL, ED25519.signMessage(CANONICAL))).isEmpty();
+        assertThat(check.verifyMessage(CANONICAL, ED25519.sign(CANONICAL), ED25519.keyId()))
+                .isFalse();
+    }
+
+    @Test
     void none_acceptsAnything() {
         SignatureCheck none = SignatureCheck.none();
 

@@ -30,6 +30,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -91,7 +92,8 @@ final class KeysCommand {
                 "  early     its valid_from is in the future",
                 "  expired   its valid_until has passed",
                 "",
-                "An asterisk after a name stands for all shards that begin with it.",
+                "An asterisk after a name stands for all shards that begin with it. A key that",
+                "may sign requests only for certain agents has a further line with their names.",
                 ""
             })
     void list(@Option(names = "--json", description = "One JSON object per line.") boolean json) {
@@ -168,6 +170,7 @@ final class KeysCommand {
             boolean maySign,
             List<String> shards,
             List<String> shardPrefixes,
+            @Nullable List<String> agents,
             @Nullable Instant validFrom,
             @Nullable Instant validUntil,
             @Nullable String publicKey,
@@ -185,6 +188,7 @@ final class KeysCommand {
                     !isRevoked && !isEarly && !isLate,
                     key.shards(),
                     key.shardPrefixes(),
+                    key.agents(),
                     key.validFrom(),
                     key.validUntil(),
                     key.publicKey(),
@@ -204,6 +208,17 @@ final class KeysCommand {
                             shardPrefixes.stream()
                                     .map(prefix -> prefix.isEmpty() ? "every shard" : quoted(prefix) + "*"))
                     .toList();
+        }
+
+        /** Returns the line with the agents, as text for the terminal; empty if the key is not limited to agents. */
+        String agentsLine() {
+            if (agents == null) {
+                return "";
+            }
+            return "\n    agents: "
+                    + (agents.isEmpty()
+                            ? "none"
+                            : agents.stream().map(ListedKey::quoted).collect(Collectors.joining(", ")));
         }
 
         /**
@@ -231,7 +246,7 @@ final class KeysCommand {
 
     private static String asText(ListedKey key) {
         String from = key.standing().equals("early") ? "    from " + key.validFrom() + "\n" : "";
-        return KEYS.row(key) + Paragraph.wrapped(from + "    " + String.join(", ", key.allShards()));
+        return KEYS.row(key) + Paragraph.wrapped(from + "    " + String.join(", ", key.allShards()) + key.agentsLine());
     }
 
     /** The records in the log that a key has signed. Keeps at most {@value #MAX_SHARDS} names of shards in memory. */

@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
  * @param shards the full names of shards that the key may sign for
  * @param shardPrefixes prefixes of the names of further shards that the key may sign for; an empty prefix means every
  *     shard
+ * @param agents the names of the agents for whose sessions the key may sign requests; null for every agent whose name
+ *     is that of a shard that the key may sign for
  * @param validFrom the first instant at which the key may sign; null for no limit
  * @param validUntil the first instant at which the key may no longer sign; null for no limit
  * @param rate the new certificates per second that the key may sign; null for no limit
@@ -30,6 +32,7 @@ public record KeyEntry(
         @Nullable String secretFile,
         List<String> shards,
         List<String> shardPrefixes,
+        @Nullable List<String> agents,
         @Nullable Instant validFrom,
         @Nullable Instant validUntil,
         KeyState state,
@@ -43,6 +46,7 @@ public record KeyEntry(
         rate = rate == null ? null : plain(rate.stripTrailingZeros());
         shards = List.copyOf(shards);
         shardPrefixes = List.copyOf(shardPrefixes);
+        agents = agents == null ? null : List.copyOf(agents);
     }
 
     private static BigDecimal plain(BigDecimal number) {
@@ -73,11 +77,20 @@ public record KeyEntry(
      * only one reason reports the first.
      */
     public List<SignatureRefusal> objections(String shard, long nowMillis) {
+        return objections(maySignFor(shard), nowMillis);
+    }
+
+    /** Returns all reasons why the key may not sign a request for a session at a time; empty if it may sign. */
+    List<SignatureRefusal> sessionObjections(String sessionId, long nowMillis) {
+        return objections(maySignForSession(sessionId), nowMillis);
+    }
+
+    private List<SignatureRefusal> objections(boolean isInScope, long nowMillis) {
         List<SignatureRefusal> objections = new ArrayList<>();
         if (state == KeyState.REVOKED) {
             objections.add(SignatureRefusal.REVOKED);
         }
-        if (!maySignFor(shard)) {
+        if (!isInScope) {
             objections.add(SignatureRefusal.FOREIGN_SHARD);
         }
         if (isEarly(nowMillis)) {
@@ -92,6 +105,16 @@ public record KeyEntry(
     /** Returns whether the key lists a shard, by its name or by a prefix of its name, regardless of state and time. */
     public boolean maySignFor(String shard) {
         return shards.contains(shard) || shardPrefixes.stream().anyMatch(shard::startsWith);
+    }
+
+    /**
+     * Returns whether the key may sign requests for a session, regardless of state and time. The id of a session is the
+     * name of its agent, which a slash and further text may follow.
+     */
+    private boolean maySignForSession(String sessionId) {
+        int slash = sessionId.indexOf('/');
+        String agent = slash < 0 ? sessionId : sessionId.substring(0, slash);
+        return !agent.isEmpty() && (agents == null ? maySignFor(agent) : agents.contains(agent));
     }
 
     /** The state of a key in the file. */

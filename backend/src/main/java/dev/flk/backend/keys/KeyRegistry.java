@@ -5,7 +5,9 @@ import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.backend.keys.KeysFile.Usable;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.SignatureCheck;
+import dev.flk.signing.SignatureCheck.KeyId;
 import dev.flk.signing.SigningAlgorithm;
+import dev.flk.signing.message.SignedRequest;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -19,10 +21,10 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys of one reading of the file, indexed by the shards that they may sign for. A certificate does not name the
- * key that signed it. Therefore, a check tries each key that may sign for the certificate's shard and has the algorithm
- * of the signature, which is known from the length of the signature. There are at most {@link #MAX_KEYS_OF_A_SHARD}
- * such keys. Immutable.
+ * The keys of one reading of the file, indexed by the shards that they may sign for, and by the ids that are derived
+ * from them. A certificate does not name the key that signed it. Therefore, a check tries each key that may sign for
+ * the certificate's shard and has the algorithm of the signature, which is known from the length of the signature.
+ * There are at most {@link #MAX_KEYS_OF_A_SHARD} such keys. A request names its key by the derived id. Immutable.
  */
 final class KeyRegistry {
     /**
@@ -39,6 +41,8 @@ final class KeyRegistry {
 
     private final List<Usable> keys;
     private final Map<SigningAlgorithm, Index> indices = new EnumMap<>(SigningAlgorithm.class);
+    /** The keys by the ids that are derived from them. Several keys may have the same id, because it is short. */
+    private final Map<KeyId, List<Usable>> byKeyId = new HashMap<>();
 
     KeyRegistry(List<Usable> keys) {
         this.keys = List.copyOf(keys);
@@ -49,6 +53,14 @@ final class KeyRegistry {
                             .filter(key -> key.entry().algorithm() == algorithm)
                             .filter(key -> key.entry().state() != KeyState.REVOKED)
                             .toList()));
+        }
+        for (Usable key : keys) {
+            SignatureCheck check = key.check();
+            if (check != null) {
+                check.keyIds()
+                        .forEach(id -> byKeyId.computeIfAbsent(id, unused -> new ArrayList<>())
+                                .add(key));
+            }
         }
     }
 
@@ -107,6 +119,23 @@ final class KeyRegistry {
                 .findFirst();
     }
 
+    /**
+     * Returns the key that signed a request, regardless of session, state and time; empty if there is no such key. If
+     * no key has the id and the algorithm of the signature, another key is tried, so that the check takes as long.
+     */
+    Optional<KeyEntry> signer(SignedRequest request) {
+        List<Usable> candidates = byKeyId.getOrDefault(request.keyId(), List.of()).stream()
+                .filter(key -> key.entry().algorithm() == request.algorithm())
+                .toList();
+        if (candidates.isEmpty()) {
+            request.verifiedBy(decoy(request.algorithm()));
+        }
+        return candidates.stream()
+                .filter(key -> hasMade(key, request))
+                .map(Usable::entry)
+                .findFirst();
+    }
+
     /** Returns the reason why a signature by this key is refused. */
     static SignatureRefusal why(KeyEntry signer, String shard, long nowMillis) {
         // if there is no objection, the key has become usable since the refusal, and the real reason is no longer known
@@ -116,6 +145,11 @@ final class KeyRegistry {
     private static boolean hasMade(Usable key, byte[] canonical, @Nullable String sig) {
         SignatureCheck check = key.check();
         return check != null && check.verify(canonical, sig).isPresent();
+    }
+
+    private static boolean hasMade(Usable key, SignedRequest request) {
+        SignatureCheck check = key.check();
+        return check != null && request.verifiedBy(check);
     }
 
     /** Returns whether the text has the length of a signature. */
@@ -128,9 +162,12 @@ final class KeyRegistry {
      * algorithm.
      */
     boolean hasAlgorithmOf(String sig) {
-        return SigningAlgorithm.byLength(sig)
-                .filter(algorithm -> keys.stream().anyMatch(key -> key.entry().algorithm() == algorithm))
-                .isPresent();
+        return SigningAlgorithm.byLength(sig).filter(this::hasAlgorithm).isPresent();
+    }
+
+    /** Returns whether the file has a key for an algorithm. */
+    boolean hasAlgorithm(SigningAlgorithm algorithm) {
+        return keys.stream().anyMatch(key -> key.entry().algorithm() == algorithm);
     }
 
     /**

@@ -39,6 +39,8 @@ import org.jspecify.annotations.Nullable;
  * secret_file     string             hmac: a file with the secret, relative to the directory of the keys file
  * shards          array of strings   full names of shards that the key may sign for
  * shard_prefixes  array of strings   prefixes of the names of further shards; "" stands for all shards
+ * agents          array of strings   optional, names without a slash of agents for whose sessions the key may sign
+ *                                    requests; default: every agent whose name is that of one of the shards
  * valid_from      string             optional instant, RFC 3339
  * valid_until     string             optional instant, after valid_from
  * state           string             "active", "retiring" or "revoked"
@@ -60,6 +62,7 @@ final class KeysJson {
             "secret_file",
             "shards",
             "shard_prefixes",
+            "agents",
             "valid_from",
             "valid_until",
             "state",
@@ -165,6 +168,7 @@ final class KeysJson {
         if (shards.isEmpty() && prefixes.isEmpty()) {
             problems.add(key + ": it may sign for no shard; list some in shards or shard_prefixes");
         }
+        List<String> agents = agents(object, key);
         Instant from = instant(object, "valid_from", key);
         Instant until = instant(object, "valid_until", key);
         if (from != null && until != null && !until.isAfter(from)) {
@@ -184,6 +188,7 @@ final class KeysJson {
                         secretFile.orElse(null),
                         shards,
                         prefixes,
+                        agents,
                         from,
                         until,
                         state.orElseThrow(),
@@ -269,6 +274,19 @@ final class KeysJson {
                     .formatted(key, member, leastCodePoints, MAX_SHARD_CODE_POINTS));
         }
         return inOrder;
+    }
+
+    private @Nullable List<String> agents(ObjectNode object, String key) {
+        if (!object.has("agents")) {
+            return null;
+        }
+        List<String> agents = names(object, "agents", key, 1);
+        if (agents.stream().anyMatch(name -> name.contains("/"))) {
+            problems.add(key
+                    + ": agents has a name with a slash; the name of an agent is the part of a session id before its"
+                    + " first slash");
+        }
+        return agents;
     }
 
     private @Nullable Instant instant(ObjectNode object, String member, String key) {

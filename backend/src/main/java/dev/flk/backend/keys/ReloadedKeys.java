@@ -12,6 +12,7 @@ import dev.flk.backend.metrics.Metrics.Count;
 import dev.flk.backend.metrics.Metrics.Gauge;
 import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.signing.SigningAlgorithm;
+import dev.flk.signing.message.SignedRequest;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -211,10 +212,34 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         if (key.isEmpty()) {
             return Optional.empty();
         }
-        if (key.get().state() == KeyState.RETIRING) {
+        countIfRetiring(key.get());
+        return Optional.of(key.get().id());
+    }
+
+    private void countIfRetiring(KeyEntry key) {
+        if (key.state() == KeyState.RETIRING) {
             metrics.retiring.increment();
         }
-        return Optional.of(key.get().id());
+    }
+
+    @Override
+    public Authentication authenticate(SignedRequest request, String sessionId) {
+        KeyRegistry registry = inForce.registry();
+        Optional<KeyEntry> signer = registry.signer(request);
+        if (signer.isEmpty()) {
+            return new Authentication.Refused(
+                    registry.hasAlgorithm(request.algorithm())
+                            ? SignatureRefusal.UNKNOWN_KEY
+                            : SignatureRefusal.OTHER_ALGORITHM,
+                    null);
+        }
+        KeyEntry key = signer.get();
+        List<SignatureRefusal> objections = key.sessionObjections(sessionId, clock.millis());
+        if (!objections.isEmpty()) {
+            return new Authentication.Refused(objections.get(0), key.id());
+        }
+        countIfRetiring(key);
+        return new Authentication.Accepted(key.id());
     }
 
     @Override
@@ -268,8 +293,9 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
                 "Unix time at which the first of the usable keys expires; 0 if none expires.");
         private final Count fileErrors =
                 counter("flk_keys_file_errors_total", "Reads of the keys file that found a mistake.");
-        private final Count retiring =
-                counter("flk_retiring_key_submissions_total", "Submissions signed with a retiring key.");
+        private final Count retiring = counter(
+                "flk_retiring_key_submissions_total",
+                "Submissions and requests for sessions that are signed with a retiring key.");
 
         public KeysMetrics(Metrics metrics) {
             super(metrics);

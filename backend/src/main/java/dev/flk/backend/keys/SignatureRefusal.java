@@ -6,13 +6,13 @@ package dev.flk.backend.keys;
  * Clients do not see the reason.
  */
 public enum SignatureRefusal {
-    /** The certificate has no signature. */
+    /** The certificate or the request has no signature. */
     MISSING("missing"),
     /** The signature has the length of an algorithm for which no key is configured. */
     OTHER_ALGORITHM("other algorithm"),
-    /** No known key made the signature, or the certificate was changed after signing. */
+    /** No known key made the signature, or the certificate or the request was changed after signing. */
     UNKNOWN_KEY("unknown key"),
-    /** The key may not sign for the shard. */
+    /** The key may not sign for the shard of the certificate, or for the session of the request. */
     FOREIGN_SHARD("foreign shard"),
     /** The key was revoked. */
     REVOKED("revoked"),

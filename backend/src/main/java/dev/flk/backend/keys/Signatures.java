@@ -6,6 +6,7 @@ import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SignatureCheck.KeyId;
 import dev.flk.signing.SigningAlgorithm;
+import dev.flk.signing.message.SignedRequest;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -35,6 +36,32 @@ public interface Signatures {
      */
     void examine(ParsedCertificate refused, ReasonConsumer consumer);
 
+    /**
+     * Checks that the key that a request names signed the request, and that the key may sign for a session now. Does
+     * not check when the request was signed, or whether its nonce was used before. No request is accepted if signatures
+     * are not checked, because then nobody can sign.
+     *
+     * @param sessionId the name of an agent, which a slash and further text may follow
+     */
+    Authentication authenticate(SignedRequest request, String sessionId);
+
+    /** The result of checking the signature of a request. Clients must not see the reason for a refusal. */
+    sealed interface Authentication {
+        /**
+         * The request was signed with a key that may sign for the session.
+         *
+         * @param keyId the id of the key, as {@link Signatures#verify} returns it
+         */
+        record Accepted(String keyId) implements Authentication {}
+
+        /**
+         * The request must be refused.
+         *
+         * @param keyId the id of the key that signed; null if it is not known
+         */
+        record Refused(SignatureRefusal reason, @Nullable String keyId) implements Authentication {}
+    }
+
     /** A callback that receives the reason for a refusal. */
     @FunctionalInterface
     interface ReasonConsumer {
@@ -46,7 +73,10 @@ public interface Signatures {
         void because(SignatureRefusal reason, @Nullable String keyId);
     }
 
-    /** Returns a check that accepts a signature by any key of {@code check}, for every shard and at any time. */
+    /**
+     * Returns a check that accepts a signature by any key of {@code check}, for every shard and session and at any
+     * time.
+     */
     static Signatures anyOf(SignatureCheck check) {
         return new Signatures() {
             @Override
@@ -65,9 +95,25 @@ public interface Signatures {
                     return SignatureRefusal.MISSING;
                 }
                 boolean isOther = SigningAlgorithm.byLength(refused.sig())
-                        .filter(made -> check.candidates().stream().noneMatch(key -> key.algorithm() == made))
+                        .filter(made -> !hasAlgorithm(made))
                         .isPresent();
                 return isOther ? SignatureRefusal.OTHER_ALGORITHM : SignatureRefusal.UNKNOWN_KEY;
+            }
+
+            private boolean hasAlgorithm(SigningAlgorithm algorithm) {
+                return check.candidates().stream().anyMatch(key -> key.algorithm() == algorithm);
+            }
+
+            @Override
+            public Authentication authenticate(SignedRequest request, String sessionId) {
+                if (request.verifiedBy(check)) {
+                    return new Authentication.Accepted(request.keyId().text());
+                }
+                return new Authentication.Refused(
+                        hasAlgorithm(request.algorithm())
+                                ? SignatureRefusal.UNKNOWN_KEY
+                                : SignatureRefusal.OTHER_ALGORITHM,
+                        null);
             }
         };
     }

@@ -48,8 +48,9 @@ final class KeysCommandsTest {
                 KeyText.ed25519("late", 2).prefixes("line/").with("valid_until", "\"2020-01-01T00:00:00Z\""),
                 KeyText.ed25519("early", 3)
                         .shards("with a\\u001b space")
-                        .with("valid_from", "\"2999-01-01T00:00:00Z\""),
-                KeyText.ed25519("gone", 4).state("revoked").prefixes(""));
+                        .with("valid_from", "\"2999-01-01T00:00:00Z\"")
+                        .with("agents", "[\"a\",\"b\\u001b\"]"),
+                KeyText.ed25519("gone", 4).state("revoked").prefixes("").with("agents", "[]"));
         assertThat(run("keys", "list")).isZero();
         cli.assertFits80Columns(0);
         assertThat(cli.out().lines())
@@ -60,8 +61,10 @@ final class KeysCommandsTest {
                         "early                             ed25519  early     -",
                         "    from 2999-01-01T00:00:00Z",
                         "    \"with a\\u001b space\"",
+                        "    agents: a, \"b\\u001b\"",
                         "gone                              ed25519  revoked   -",
-                        "    every shard");
+                        "    every shard",
+                        "    agents: none");
         assertThat(run("keys", "list", "--json")).isZero();
         assertThat(cli.out().lines())
                 .hasSize(4)

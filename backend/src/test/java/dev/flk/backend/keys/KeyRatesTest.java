@@ -27,6 +27,7 @@ final class KeyRatesTest {
                 List.of(),
                 null,
                 null,
+                null,
                 KeyState.ACTIVE,
                 rate == null ? null : new BigDecimal(rate));
     }

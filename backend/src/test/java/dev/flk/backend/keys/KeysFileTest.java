@@ -54,6 +54,7 @@ final class KeysFileTest {
                 KeyText.ed25519("edge-7.2026:a_b", 1)
                         .shards("plant-7", "plant-8")
                         .with("shard_prefixes", "[\"line/\",\"\"]")
+                        .with("agents", "[\"plant-7\",\"b\"]")
                         .with("valid_from", "\"2026-11-20T10:00:00+01:00\"")
                         .with("valid_until", "\"2027-11-20T10:00:00.5Z\"")
                         .state("retiring")
@@ -69,6 +70,7 @@ final class KeysFileTest {
                                 null,
                                 List.of("plant-7", "plant-8"),
                                 List.of("line/", ""),
+                                List.of("plant-7", "b"),
                                 Instant.parse("2026-11-20T09:00:00Z"),
                                 Instant.parse("2027-11-20T10:00:00.5Z"),
                                 KeyState.RETIRING,
@@ -82,11 +84,14 @@ final class KeysFileTest {
                                 List.of(),
                                 null,
                                 null,
+                                null,
                                 KeyState.ACTIVE,
                                 null));
     }
 
     private static final Map<String, String> PROBLEMS = Map.of(
+            "{agents}",
+            "key k: agents is not an array of distinct strings of 1 to 256 characters",
             "{id}",
             "key number 1: id is missing, is the reserved word none, or is not 1 to 32 of A-Z a-z 0-9 . _ : -"
                     + " beginning with a letter or digit",
@@ -123,6 +128,13 @@ final class KeysFileTest {
             ed | shards | ["a","a"] | {shards}
             ed | shards | ["\\ud83d"] | {shards}
             ed | shard_prefixes | "a" | key k: shard_prefixes is not an array of distinct strings of 0 to 256 characters
+            ed | agents | "a" | {agents}
+            ed | agents | null | {agents}
+            ed | agents | [""] | {agents}
+            ed | agents | ["a",1] | {agents}
+            ed | agents | ["a","a"] | {agents}
+            ed | agents | ["a/b"] | key k: agents has a name with a slash; \
+            the name of an agent is the part of a session id before its first slash
             ed | valid_from | "tomorrow" | key k: valid_from is not an instant; write it like 2026-11-20T10:00:00Z
             ed | valid_until | 5 | key k: valid_until is not a string
             ed | valid_until | "2026-11-20T10:00:00Z","valid_from":"2026-11-20T10:00:00Z" | key k: valid_until is not after valid_from
