@@ -147,8 +147,8 @@ public final class StateReads {
         StateKey.requireNamespace(namespace);
         requireText(agentPrefix, null);
         engine.requireUp();
-        return engine.reading(reads ->
-                reads.values(namespace, agentPrefix, after, StateEngine.MAX_PAGE, StateEngine.MAX_PAGE_BYTES));
+        return engine.reading(
+                reads -> reads.values(namespace, agentPrefix, after, StateEngine.MAX_PAGE, StateEngine.MAX_PAGE_BYTES));
     }
 
     /**

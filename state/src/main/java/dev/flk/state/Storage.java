@@ -178,8 +178,7 @@ public interface Storage extends AutoCloseable {
          * @param after the key after which the page begins; null for the first page
          * @param maxBytes the maximum size of the page, unless its first value alone is larger
          */
-        List<Document> values(
-                String namespace, String agentPrefix, @Nullable StateKey after, int limit, long maxBytes);
+        List<Document> values(String namespace, String agentPrefix, @Nullable StateKey after, int limit, long maxBytes);
 
         /** Returns keys whose lifetimes end at or before {@code micros}, in the order of these ends. */
         List<StateKey> expired(long micros, int limit);

@@ -3,6 +3,7 @@ package dev.flk.agent.config;
 
 import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.control.LocalServer;
+import dev.flk.agent.heartbeat.HeartbeatConfig;
 import dev.flk.agent.metrics.MetricsServer;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.OutboxOptions;
@@ -15,6 +16,7 @@ import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Settings;
 import dev.flk.program.logging.LogOutput.LogConfig;
+import dev.flk.signing.Signer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -39,6 +41,7 @@ import org.jspecify.annotations.Nullable;
  * @param spoolDirectory the directory whose files are added to the outbox while the agent runs
  * @param local the addresses for operators and programs on the same machine
  * @param metricsPort the port for metrics; 0 for any free port; empty if metrics are not served
+ * @param heartbeat the settings of the heartbeat; contains a key only if {@link Need#SIGNING} was requested
  * @param warnings sentences about settings without effect and about suspicious secrets; each sentence says what to do,
  *     and no sentence quotes a secret
  */
@@ -51,6 +54,7 @@ public record AgentConfig(
         Optional<Path> spoolDirectory,
         LocalServer.Addresses local,
         Optional<Integer> metricsPort,
+        HeartbeatConfig heartbeat,
         LogConfig log,
         List<String> warnings) {
     /** The keys of all settings, in the order of the documentation. */
@@ -63,6 +67,7 @@ public record AgentConfig(
                     List.of(DeadLetterFile.PATH, SpoolIntake.DIRECTORY),
                     LocalServer.Addresses.KEYS,
                     SenderConfig.OPTIONS,
+                    HeartbeatConfig.KEYS,
                     List.of(MetricsServer.PORT, LogConfig.LEVEL, LogConfig.FORMAT))
             .<Key<?>>flatMap(List::stream)
             .toList();
@@ -111,7 +116,7 @@ public record AgentConfig(
         Optional<Signing> signing =
                 needs.contains(Need.SIGNING) ? Optional.of(Signing.read(settings)) : Optional.empty();
         AgentConfig config = new AgentConfig(
-                SenderConfig.read(settings, signing.flatMap(Signing::signer)),
+                SenderConfig.read(settings, signing.flatMap(Signing::signer).map(Signer.class::cast)),
                 signing,
                 settings.find(Certifier.SHARD_ID),
                 outbox,
@@ -119,6 +124,7 @@ public record AgentConfig(
                 settings.find(SpoolIntake.DIRECTORY),
                 LocalServer.Addresses.read(settings, outbox.directory()),
                 settings.find(MetricsServer.PORT),
+                HeartbeatConfig.read(settings, signing.flatMap(Signing::signer)),
                 LogConfig.read(settings),
                 settings.warnings());
         config.requireDifferentPaths(settings);

@@ -21,6 +21,7 @@ public final class AgentMeters {
 
     private final CollectorRegistry registry = new CollectorRegistry();
     private final Counter submitted;
+    private final Counter heartbeats;
     private final Counter retries;
     private final Counter damaged;
     private final ShardMeters shards = new ShardMeters().register(registry);
@@ -31,6 +32,10 @@ public final class AgentMeters {
                 .labelNames("status")
                 .register(registry);
         STATUSES.forEach(submitted::labels);
+        heartbeats = Counter.build("flk_agent_heartbeats", "Heartbeats that were sent, by status of the answer.")
+                .labelNames("status")
+                .register(registry);
+        List.of("200", "outage").forEach(heartbeats::labels);
         retries = Counter.build("flk_agent_retries", "Certificates deferred for a retry.")
                 .register(registry);
         damaged = Counter.build("flk_agent_outbox_lost", "Records of the outbox lost to disk damage.")
@@ -62,6 +67,11 @@ public final class AgentMeters {
                 return List.of(family.get());
             }
         });
+    }
+
+    /** Counts a heartbeat; {@code status} is an HTTP status or {@code outage}. */
+    public void heartbeat(String status) {
+        heartbeats.labels(status).inc();
     }
 
     /** Counts an answer; {@code status} is an HTTP status or {@code outage}. */

@@ -3,6 +3,7 @@ package dev.flk.agent.run;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.LocalServer;
+import dev.flk.agent.heartbeat.Heartbeat;
 import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.metrics.AgentMeters.ShardWaiting;
 import dev.flk.agent.metrics.MetricsServer;
@@ -64,6 +65,7 @@ public final class Agent implements Closeable {
     private final Sender sender;
     private final @Nullable MetricsServer metrics;
     private final LocalServer local;
+    private final Heartbeat heartbeat;
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final AgentConfig config;
@@ -115,14 +117,33 @@ public final class Agent implements Closeable {
             metrics = config.metricsPort().isPresent()
                     ? opened(MetricsServer.start(config.metricsPort().get(), meters))
                     : null;
-            local = opened(LocalServer.start(
-                    config.local(),
-                    outbox,
-                    new AgentOperations(config, outbox, deadLetters, sender, surroundings.clock())));
+            AgentOperations operations = new AgentOperations(config, outbox, deadLetters, sender, surroundings.clock());
+            local = opened(LocalServer.start(config.local(), outbox, operations));
+            heartbeat = opened(Heartbeat.start(
+                    config.heartbeat(),
+                    config.sending(),
+                    version(),
+                    operations::status,
+                    () -> shards(outbox),
+                    meters,
+                    clock));
         } catch (IOException | RuntimeException e) {
             closeParts();
             throw e;
         }
+    }
+
+    private static String version() {
+        String version = Agent.class.getPackage().getImplementationVersion();
+        return version == null ? "unknown" : version;
+    }
+
+    private static List<String> shards(Outbox outbox) {
+        return outbox.byShard().entrySet().stream()
+                .filter(shard ->
+                        shard.getValue().entries() > 0 || !shard.getKey().startsWith("("))
+                .map(Map.Entry::getKey)
+                .toList();
     }
 
     private <T extends Closeable> T opened(T part) {
@@ -189,6 +210,7 @@ public final class Agent implements Closeable {
         config.neededRestart(next)
                 .forEach(setting -> LOG.warn("{} was changed; restart the agent to apply it", setting));
         sender.reconfigure(next.sending());
+        heartbeat.reconfigure(next.heartbeat(), next.sending());
         LOG.info("the configuration was read again; settings that need no restart are in force, also for waiting"
                 + " certificates");
     }

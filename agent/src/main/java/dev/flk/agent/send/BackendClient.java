@@ -17,6 +17,7 @@ import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeParseException;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -104,6 +105,22 @@ public final class BackendClient {
     /** Requests {@code /readyz}, which shows whether the backend is ready. */
     public void readiness(BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
         exchange(request("/readyz", "text/plain").GET(), MAX_SINGLE_BYTES, ended);
+    }
+
+    /**
+     * Stores a session.
+     *
+     * @param path the path of the session below the base URL
+     * @param headers the headers of the signature
+     */
+    public void putSession(
+            String path,
+            Map<String, String> headers,
+            byte[] json,
+            BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
+        HttpRequest.Builder request = request(path, "application/json").PUT(BodyPublishers.ofByteArray(json));
+        headers.forEach(request::header);
+        exchange(request, MAX_SINGLE_BYTES, ended);
     }
 
     private HttpRequest.Builder request(String path, String contentType) {

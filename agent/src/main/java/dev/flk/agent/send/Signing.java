@@ -9,7 +9,7 @@ import dev.flk.program.config.Settings;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.HmacSigner;
 import dev.flk.signing.SignatureCheck;
-import dev.flk.signing.Signer;
+import dev.flk.signing.SigningKey;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -21,7 +21,7 @@ import java.util.function.Function;
  * @param signer the signer; empty for {@code PCS_SIGN_ALG=none}
  * @param check the check that accepts the signatures of this signer
  */
-public record Signing(Optional<Signer> signer, SignatureCheck check) {
+public record Signing(Optional<SigningKey> signer, SignatureCheck check) {
     private static final Key<Algorithm> ALGORITHM =
             Key.of("PCS_SIGN_ALG", oneOf(Algorithm.class), "`hmac`, `ed25519` or `none`.");
     private static final Key<String> HMAC_KEY = Key.of(

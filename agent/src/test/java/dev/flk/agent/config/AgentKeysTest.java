@@ -43,6 +43,8 @@ class AgentKeysTest extends KeysContract<AgentConfig> {
             REQUEST_TIMEOUT | sending.requestTimeout | PT10S | REQUEST_TIMEOUT=3s | PT3S | 0
             MAX_IN_FLIGHT | sending.options.maxInFlight | 256 | MAX_IN_FLIGHT=10 | 10 | 0;x
             BATCH_SIZE | sending.options.batchSize | 100 | BATCH_SIZE=11 | 11 | 0;1001
+            HEARTBEAT | heartbeat.every | PT30S | HEARTBEAT=0 | PT0S | 999ms;25h;-1s;x
+            AGENT_ID | heartbeat.agentId | - | AGENT_ID=pump 7 | pump 7 | a/b;␣
             METRICS_PORT | metricsPort | - | METRICS_PORT=9100 | 9100 | 65536;x
             LOG_LEVEL | log.level | INFO | LOG_LEVEL=debug | DEBUG | LOUD
             LOG_FORMAT | log.format | TEXT | LOG_FORMAT=json | JSON | yaml

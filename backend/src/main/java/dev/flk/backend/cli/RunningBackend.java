@@ -91,7 +91,8 @@ final class RunningBackend {
                 .map(config -> {
                     requireKnown("PORT", config.http().port());
                     return (config.tls().isPresent() ? "https://" : "http://")
-                            + host(config.http().bindAddress()) + ":" + config.http().port();
+                            + host(config.http().bindAddress()) + ":"
+                            + config.http().port();
                 })
                 .orElse(DEFAULT_URL);
     }

@@ -55,9 +55,13 @@ final class SessionsCommand {
             .left("session", session -> session.path("id").asText())
             .right("age", session -> age(session.path("age").asLong()))
             .right("pending", session -> text(session, "pending"))
-            .right("oldest", session -> session.path("state").has("oldest_pending_seconds")
-                    ? age(session.path("state").path("oldest_pending_seconds").asLong())
-                    : "-")
+            .right(
+                    "oldest",
+                    session -> session.path("state").has("oldest_pending_seconds")
+                            ? age(session.path("state")
+                                    .path("oldest_pending_seconds")
+                                    .asLong())
+                            : "-")
             .right("dead", session -> text(session, "dead_letters"))
             .left("host", session -> text(session, "host"));
 
@@ -99,7 +103,11 @@ final class SessionsCommand {
 
     @Command(name = "list", description = "Lists sessions in the order of their ids.")
     int list(
-            @Option(names = "--prefix", paramLabel = "TEXT", defaultValue = "", description = "Only ids that begin with this.")
+            @Option(
+                            names = "--prefix",
+                            paramLabel = "TEXT",
+                            defaultValue = "",
+                            description = "Only ids that begin with this.")
                     String prefix,
             @Option(
                             names = "--silent",
@@ -107,7 +115,10 @@ final class SessionsCommand {
                             description = "Only sessions without an update for this time, such as 5m.")
                     @Nullable
                     String silent,
-            @Option(names = "--limit", paramLabel = "N", description = "The largest number of lines (default: no limit).")
+            @Option(
+                            names = "--limit",
+                            paramLabel = "N",
+                            description = "The largest number of lines (default: no limit).")
                     @Nullable
                     Integer limit)
             throws IOException {
@@ -119,8 +130,9 @@ final class SessionsCommand {
         String page = "";
         List<JsonNode> rows = new ArrayList<>();
         while (left > 0) {
-            JsonNode found = parsed(required(send(
-                    "GET", PATH + conditions + "&limit=" + Math.min(left, PAGE) + page, null, null)).body());
+            JsonNode found = parsed(
+                    required(send("GET", PATH + conditions + "&limit=" + Math.min(left, PAGE) + page, null, null))
+                            .body());
             for (JsonNode session : found.path("sessions")) {
                 rows.add(session);
                 left--;
@@ -183,7 +195,10 @@ final class SessionsCommand {
 
     private int changed(HttpResponse<String> answer) throws IOException {
         JsonNode updated = parsed(answer.body());
-        out().print(json ? Json.line(updated) : "version " + updated.path("version").asText() + System.lineSeparator());
+        out().print(
+                        json
+                                ? Json.line(updated)
+                                : "version " + updated.path("version").asText() + System.lineSeparator());
         return ExitCode.OK;
     }
 
@@ -205,14 +220,14 @@ final class SessionsCommand {
         } catch (IllegalArgumentException e) {
             throw new ParameterException(spec.commandLine(), "--url: write it like http://127.0.0.1:8080", e);
         }
-        request.header("Authorization", "Bearer " + read("--token-file", tokenFile).strip());
+        request.header(
+                "Authorization", "Bearer " + read("--token-file", tokenFile).strip());
         if (ifVersion != null) {
             String name = ifVersion == 0 ? "If-None-Match" : "If-Match";
             request.header(name, ifVersion == 0 ? "*" : "\"" + ifVersion + "\"");
         }
         request.method(method, body == null ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
-        byte[] trusted =
-                authorities == null ? null : read("--ca", authorities).getBytes(StandardCharsets.UTF_8);
+        byte[] trusted = authorities == null ? null : read("--ca", authorities).getBytes(StandardCharsets.UTF_8);
         return new LocalHttpClient(PATIENCE, trusted).send(request);
     }
 
@@ -226,7 +241,10 @@ final class SessionsCommand {
             JsonNode body = JSON.readTree(answer.body());
             if (body.has("error")) {
                 error = body.path("error").asText()
-                        + (body.has("actual") ? ": the session has version " + body.path("actual").asText() : "");
+                        + (body.has("actual")
+                                ? ": the session has version "
+                                        + body.path("actual").asText()
+                                : "");
             }
         } catch (JsonProcessingException e) {
             // an answer that does not come from a backend is shown as it is
@@ -245,7 +263,8 @@ final class SessionsCommand {
     private static String header(HttpResponse<String> answer, String name) throws IOException {
         return answer.headers()
                 .firstValue(name)
-                .orElseThrow(() -> new IOException("the answer has no header " + name + "; is the URL that of a backend?"));
+                .orElseThrow(
+                        () -> new IOException("the answer has no header " + name + "; is the URL that of a backend?"));
     }
 
     private static String read(String option, @Nullable Path file) throws IOException {
@@ -274,7 +293,9 @@ final class SessionsCommand {
     private static String age(long seconds) {
         return seconds < 120
                 ? seconds + " s"
-                : seconds < 7_200 ? seconds / 60 + " min" : seconds < 172_800 ? seconds / 3_600 + " h" : seconds / 86_400 + " d";
+                : seconds < 7_200
+                        ? seconds / 60 + " min"
+                        : seconds < 172_800 ? seconds / 3_600 + " h" : seconds / 86_400 + " d";
     }
 
     private PrintWriter out() {

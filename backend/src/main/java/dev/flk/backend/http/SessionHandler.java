@@ -94,7 +94,11 @@ final class SessionHandler implements AutoCloseable {
     }
 
     /** The answer to an update. */
-    private record Version(String id, long version, Instant updatedAt, @Nullable Long expiresIn) {}
+    private record Version(
+            String id,
+            long version,
+            Instant updatedAt,
+            @Nullable Long expiresIn) {}
 
     /** The answer to a failed condition. */
     private record Conflict(String error, long expected, long actual) {}
@@ -107,8 +111,7 @@ final class SessionHandler implements AutoCloseable {
     private record Entry(String id, long version, Instant updatedAt, long age, long expiresIn, Object state) {}
 
     /** @param page the {@code page} of the next request; null on the last page */
-    private record Listed(
-            List<Entry> sessions, @Nullable String page) {}
+    private record Listed(List<Entry> sessions, @Nullable String page) {}
 
     /**
      * @param sessions a supplier of the sessions; the supplier returns empty if sessions are off or the backend has not
@@ -137,7 +140,11 @@ final class SessionHandler implements AutoCloseable {
     }
 
     private void delete(Request request, Exchange exchange) {
-        update(request, new byte[0], exchange, (found, id, ifVersion) -> found.store().delete(id, ifVersion));
+        update(
+                request,
+                new byte[0],
+                exchange,
+                (found, id, ifVersion) -> found.store().delete(id, ifVersion));
     }
 
     private interface Update {
@@ -162,7 +169,8 @@ final class SessionHandler implements AutoCloseable {
                     && admitted.isSigned()
                     && request.method().equals(HttpMethod.PUT);
             long ifVersion = ifVersion(request);
-            Long expiresIn = request.method().equals(HttpMethod.PUT) ? found.ttl().toSeconds() : null;
+            Long expiresIn =
+                    request.method().equals(HttpMethod.PUT) ? found.ttl().toSeconds() : null;
             update.of(found, id, ifVersion).whenComplete((updated, failure) -> {
                 if (failure == null && isHeartbeat) {
                     metrics.heartbeats.increment();
@@ -298,15 +306,16 @@ final class SessionHandler implements AutoCloseable {
             metrics.refused.increment(Refused.CONFLICT);
             return Answer.json(
                     412,
-                    Json.bytes(new Conflict(
-                            "Concurrent modification detected", conflict.expected(), conflict.actual())),
+                    Json.bytes(
+                            new Conflict("Concurrent modification detected", conflict.expected(), conflict.actual())),
                     etag(conflict.actual()));
         }
         if (failure instanceof BadRequest) {
             metrics.refused.increment(Refused.MALFORMED);
             return Answer.error(400, String.valueOf(failure.getMessage()));
         }
-        if (failure instanceof StateException e && (e.reason() == Reason.INVALID || e.reason() == Reason.VALUE_TOO_LARGE)) {
+        if (failure instanceof StateException e
+                && (e.reason() == Reason.INVALID || e.reason() == Reason.VALUE_TOO_LARGE)) {
             boolean isLarge = e.reason() == Reason.VALUE_TOO_LARGE;
             metrics.refused.increment(isLarge ? Refused.TOO_LARGE : Refused.MALFORMED);
             return Answer.error(isLarge ? 413 : 400, e.getMessage());

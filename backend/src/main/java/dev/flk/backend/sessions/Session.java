@@ -31,8 +31,8 @@ public record Session(String id, long version, String json, Instant updatedAt, D
      */
     public static String agentOf(String id) {
         int bytes = id.getBytes(StandardCharsets.UTF_8).length;
-        boolean isText = StandardCharsets.UTF_8.newEncoder().canEncode(id)
-                && id.chars().noneMatch(Character::isISOControl);
+        boolean isText =
+                StandardCharsets.UTF_8.newEncoder().canEncode(id) && id.chars().noneMatch(Character::isISOControl);
         if (bytes == 0 || bytes > MAX_ID_BYTES || !isText || id.startsWith("/")) {
             throw new IllegalArgumentException("a session id is 1 to " + MAX_ID_BYTES
                     + " bytes of UTF-8 without control characters, and does not begin with a slash");

@@ -89,8 +89,8 @@ public final class SessionAccess {
 
     private Decision shown(String token, String prefix, boolean writes) {
         return tokens.allows(token, RIGHTS, prefix, writes)
-                .<Decision>map(allowed ->
-                        allowed ? new Decision.Admitted(false) : new Decision.Denied(Refused.FORBIDDEN))
+                .<Decision>map(
+                        allowed -> allowed ? new Decision.Admitted(false) : new Decision.Denied(Refused.FORBIDDEN))
                 .orElse(new Decision.Denied(Refused.CREDENTIALS));
     }
 

@@ -38,7 +38,8 @@ public final class SessionMetrics extends Metrics.Feature {
 
     final Gauge sessions = gauge("flk_sessions", "Sessions that exist; NaN while they can't be counted.");
     final Gauge silent = gauge(
-            "flk_sessions_silent", "Sessions without an update for SESSION_SILENT_AFTER; NaN while they can't be counted.");
+            "flk_sessions_silent",
+            "Sessions without an update for SESSION_SILENT_AFTER; NaN while they can't be counted.");
     public final Count heartbeats =
             counter("flk_heartbeats_total", "Updates of sessions that agents have signed and that were stored.");
     public final Counts<Refused> refused = counter(

@@ -35,8 +35,7 @@ public final class Sessions implements AutoCloseable {
         Sessions started = new Sessions(store, access, config);
         metrics.sessions.watch(() -> started.sessions);
         metrics.silent.watch(() -> started.silent);
-        var unused =
-                started.timer.scheduleWithFixedDelay(started::count, 0, COUNT_EVERY_SECONDS, TimeUnit.SECONDS);
+        var unused = started.timer.scheduleWithFixedDelay(started::count, 0, COUNT_EVERY_SECONDS, TimeUnit.SECONDS);
         return started;
     }
 

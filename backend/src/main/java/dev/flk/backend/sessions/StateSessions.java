@@ -55,7 +55,8 @@ public final class StateSessions implements SessionStore {
         StateReads.Found found =
                 engine.reads().get(List.of(key), new At.Now()).found().get(0);
         if (found instanceof StateReads.Found.Present present) {
-            return new Found.Present(session(key, present.version(), engine.reads().expiries(List.of(key))));
+            return new Found.Present(
+                    session(key, present.version(), engine.reads().expiries(List.of(key))));
         }
         if (found instanceof StateReads.Found.Deleted deleted) {
             Version deletion = deleted.version();
@@ -111,13 +112,11 @@ public final class StateSessions implements SessionStore {
             if (failure == null) {
                 return updated(committed);
             }
-            Throwable cause = failure instanceof CompletionException && failure.getCause() != null
-                    ? failure.getCause()
-                    : failure;
+            Throwable cause =
+                    failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
             if (cause instanceof StateException refused && refused.reason() == Reason.VERSION_CONFLICT) {
                 throw new ConflictException(
-                        operation.ifVersion(),
-                        Long.parseLong(refused.details().getOrDefault("actual", "0")));
+                        operation.ifVersion(), Long.parseLong(refused.details().getOrDefault("actual", "0")));
             }
             throw new CompletionException(cause);
         });

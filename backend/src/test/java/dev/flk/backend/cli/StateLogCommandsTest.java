@@ -26,7 +26,9 @@ class StateLogCommandsTest {
             storage.open();
             Change change = new Change(new StateKey("default", "a", "k"), 1, "1");
             storage.commit(
-                    Set.of(), Set.of(), existing -> new Batch(List.of(new Event(1, 1, List.of(change))), Map.of(), Map.of()));
+                    Set.of(),
+                    Set.of(),
+                    existing -> new Batch(List.of(new Event(1, 1, List.of(change))), Map.of(), Map.of()));
         }
         String log = directory.resolve(EmbeddedStorage.LOG_DIRECTORY).toString();
         CommandRun commands = new CommandRun();

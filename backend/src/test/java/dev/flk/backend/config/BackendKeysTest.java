@@ -89,6 +89,9 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             STATE_HISTORY | state.history | - | STATE_HISTORY=30d | PT720H | {not a duration};59s;0
             RECORD | state.keepsRecord | true | RECORD=off | false | yes;1
             RECORD_HISTORY | state.recordHistory | PT2160H | RECORD_HISTORY=1d | PT24H | {not a duration};23h;0
+            SESSION_STORE | sessions | SessionConfig[ttl=PT1H, silentAfter=PT5M] | SESSION_STORE=off | - | redis;on
+            SESSION_TTL | sessions.ttl | PT1H | SESSION_TTL=30d | PT720H | {not a duration};9s;31d;5m
+            SESSION_SILENT_AFTER | sessions.silentAfter | PT5M | SESSION_SILENT_AFTER=1s | PT1S | {not a duration};999ms;1h
             METRICS_USER | http.metricsLogin.user | - | METRICS_USER=ann;METRICS_PASS=s | ann | with:colon
             METRICS_PASS | http.metricsLogin.password.text | - | METRICS_USER=ann;METRICS_PASS=s:ä␣ | s:ä␣ |
             SHARD_METRICS | shardMetrics | 256 | SHARD_METRICS=0 | 0 | -1;10001;many

@@ -8,9 +8,9 @@ import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.limit.Limits;
-import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.RefusedSubmissions;
+import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.certificate.PcsId;
 import dev.flk.http.testing.FuzzedConnection;
 import dev.flk.http.testing.FuzzedConnection.Answering;
@@ -92,7 +92,9 @@ class BatchFuzzTest {
                         CONFIG,
                         ingest,
                         List::of,
-                        Optional::empty, Optional::empty, new SessionMetrics(METRICS),
+                        Optional::empty,
+                        Optional::empty,
+                        new SessionMetrics(METRICS),
                         METRICS,
                         HTTP_METRICS,
                         () -> Instant.EPOCH,

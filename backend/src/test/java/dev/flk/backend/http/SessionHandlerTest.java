@@ -116,13 +116,16 @@ final class SessionHandlerTest {
 
     @Test
     void session_isCreatedReplacedReadAndDeleted() throws Exception {
-        HttpResponse<String> created = asOperator("PUT", "/v1/sessions/pump-7", "{ \"n\": 1.50 }", "If-None-Match", "*");
+        HttpResponse<String> created =
+                asOperator("PUT", "/v1/sessions/pump-7", "{ \"n\": 1.50 }", "If-None-Match", "*");
         assertThat(created.statusCode()).isEqualTo(201);
         assertThat(created.headers().firstValue("ETag")).contains("\"1\"");
         assertThat(JSON.readTree(created.body()))
-                .isEqualTo(JSON.readTree("{\"id\":\"pump-7\",\"version\":1,\"updated_at\":\"" + now + "\",\"expires_in\":3600}"));
+                .isEqualTo(JSON.readTree(
+                        "{\"id\":\"pump-7\",\"version\":1,\"updated_at\":\"" + now + "\",\"expires_in\":3600}"));
         now = now.plusSeconds(60);
-        assertThat(asOperator("PUT", "/v1/sessions/pump-7", "{\"n\":2.50}", "If-Match", "\"1\"").statusCode())
+        assertThat(asOperator("PUT", "/v1/sessions/pump-7", "{\"n\":2.50}", "If-Match", "\"1\"")
+                        .statusCode())
                 .isEqualTo(200);
         now = now.plusSeconds(40);
 
@@ -153,7 +156,8 @@ final class SessionHandlerTest {
             assertThat(body.path("expected").asLong()).isEqualTo(condition[0].equals("If-Match") ? 1 : 0);
             assertThat(body.path("actual").asLong()).isEqualTo(2);
         }
-        assertThat(asOperator("DELETE", "/v1/sessions/a", "", "If-Match", "\"1\"").statusCode())
+        assertThat(asOperator("DELETE", "/v1/sessions/a", "", "If-Match", "\"1\"")
+                        .statusCode())
                 .isEqualTo(412);
         assertThat(asOperator("GET", "/v1/sessions/a", "").body()).isEqualTo("{}");
         assertThat(refused("conflict")).isEqualTo("3.0");
@@ -238,16 +242,18 @@ final class SessionHandlerTest {
         List<String> ids = new ArrayList<>();
         String page = "";
         do {
-            JsonNode listed = JSON.readTree(
-                    asOperator("GET", "/v1/sessions?prefix=pump&limit=2" + page, "").body());
-            listed.path("sessions").forEach(session -> ids.add(session.path("id").asText()));
+            JsonNode listed = JSON.readTree(asOperator("GET", "/v1/sessions?prefix=pump&limit=2" + page, "")
+                    .body());
+            listed.path("sessions")
+                    .forEach(session -> ids.add(session.path("id").asText()));
             page = listed.has("page") ? "&page=" + listed.path("page").asText() : "";
         } while (!page.isEmpty());
         assertThat(ids)
                 .isEqualTo(IntStream.range(0, 5).mapToObj(i -> "pump-" + i).toList());
 
-        JsonNode silent =
-                JSON.readTree(asOperator("GET", "/v1/sessions?silent=4m", "").body()).path("sessions");
+        JsonNode silent = JSON.readTree(
+                        asOperator("GET", "/v1/sessions?silent=4m", "").body())
+                .path("sessions");
         assertThat(silent).hasSize(2);
         assertThat(silent.get(1))
                 .isEqualTo(JSON.readTree("{\"id\":\"pump-1\",\"version\":1,\"updated_at\":\""
@@ -294,7 +300,8 @@ final class SessionHandlerTest {
     @ParameterizedTest
     @ValueSource(strings = {"1", "\"x\"", "W/\"1\"", "*", "\"1\", \"2\"", "\"1234567890123456789\""})
     void malformedCondition_isRefused(String condition) throws Exception {
-        assertThat(asOperator("PUT", "/v1/sessions/a", "{}", "If-Match", condition).statusCode())
+        assertThat(asOperator("PUT", "/v1/sessions/a", "{}", "If-Match", condition)
+                        .statusCode())
                 .isEqualTo(400);
     }
 

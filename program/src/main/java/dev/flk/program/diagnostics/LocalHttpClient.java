@@ -78,8 +78,7 @@ public final class LocalHttpClient {
         if (authorities != null) {
             client.sslContext(trusting(authorities));
         }
-        CompletableFuture<HttpResponse<String>> answer =
-                client.build().sendAsync(request, BodyHandlers.ofString());
+        CompletableFuture<HttpResponse<String>> answer = client.build().sendAsync(request, BodyHandlers.ofString());
         try {
             return answer.get(patience.toMillis(), TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {

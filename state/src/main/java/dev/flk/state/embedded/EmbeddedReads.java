@@ -401,7 +401,8 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
         List<Document> page = new ArrayList<>();
         long bytes = 0;
         try (Scan latest = new Scan(db, db.latest(), prefix)) {
-            boolean isThere = latest.seek(after == null ? prefix : StateLayout.path(after.namespace(), after.agentId(), after.name(), ""));
+            boolean isThere = latest.seek(
+                    after == null ? prefix : StateLayout.path(after.namespace(), after.agentId(), after.name(), ""));
             for (; isThere && page.size() < limit; isThere = latest.next()) {
                 Pointer pointer = Pointer.decode(latest.value());
                 String[] parts = StateLayout.parts(latest.key());

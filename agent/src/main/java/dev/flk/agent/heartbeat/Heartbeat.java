@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.heartbeat;
+
+import dev.flk.agent.control.StatusReport;
+import dev.flk.agent.control.StatusReport.Backend;
+import dev.flk.agent.metrics.AgentMeters;
+import dev.flk.agent.send.BackendClient;
+import dev.flk.agent.send.BackendClient.Reply;
+import dev.flk.agent.send.SenderConfig;
+import dev.flk.program.cli.Json;
+import dev.flk.program.threads.DaemonThreads;
+import dev.flk.signing.SigningKey;
+import dev.flk.signing.message.MessageSigner;
+import java.io.Closeable;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.UnknownHostException;
+import java.nio.charset.StandardCharsets;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The heartbeat of an agent: a request at regular intervals that stores the agent's state as a session in a backend. A
+ * heartbeat is never queued. While the answer to one is awaited, no other is sent; one that fails is not repeated,
+ * because the next one replaces it. Heartbeats have their own thread and connection, so that they never delay a
+ * certificate.
+ */
+public final class Heartbeat implements Closeable {
+    private static final Logger LOG = LoggerFactory.getLogger(Heartbeat.class);
+    private static final Duration FIRST_AFTER = Duration.ofSeconds(1);
+    private static final int NONCE_BYTES = 16;
+    private static final int MOST_SHARDS = 64;
+    private static final int UNAUTHORIZED = 401;
+    private static final int NOT_FOUND = 404;
+    private static final int METHOD_NOT_ALLOWED = 405;
+
+    private final String version;
+    private final StatusSource status;
+    private final Supplier<List<String>> shards;
+    private final AgentMeters meters;
+    private final InstantSource clock;
+    private final Instant startedAt;
+    private final SecureRandom random = new SecureRandom();
+    private final ScheduledExecutorService timer =
+            Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("flk-agent-heartbeat"));
+
+    private volatile Target target;
+    private volatile boolean isAwaited;
+    /** The offset of the backend's clock from this machine's, according to the last answer. */
+    private volatile Duration clockAhead = Duration.ZERO;
+    /** The last problem that was logged; null while heartbeats are stored. */
+    private volatile @Nullable String problem;
+
+    /** A source of the agent's state. */
+    @FunctionalInterface
+    public interface StatusSource {
+        StatusReport status() throws IOException;
+    }
+
+    /** The objects that depend on the configuration, which replaces them as a whole. */
+    private record Target(HeartbeatConfig config, SenderConfig sending, Map<URI, BackendClient> clients) {
+        static Target of(HeartbeatConfig config, SenderConfig sending) {
+            return new Target(
+                    config,
+                    sending,
+                    sending.endpoints().stream()
+                            .collect(Collectors.toMap(
+                                    url -> url,
+                                    url -> new BackendClient(url, sending.requestTimeout(), sending.tls()))));
+        }
+    }
+
+    /**
+     * The session of an agent, with these names in snake case. Values that are not known are left out.
+     *
+     * @param oldestPendingSeconds how long the oldest waiting certificate has waited
+     * @param lastAnswerAt the last time at which a backend answered a request with certificates
+     * @param shards the shards with certificates in the outbox since the start, at most 64
+     * @param clockAheadMs the offset of the backend's clock from the agent's
+     * @param heldShards the number of shards that are held because a signature was rejected
+     * @param breakerOpen whether no backend answers
+     */
+    private record Beat(
+            String version,
+            String host,
+            Instant startedAt,
+            Instant sentAt,
+            long pending,
+            @Nullable Long oldestPendingSeconds,
+            @Nullable Double settledPerSecond,
+            long deadLetters,
+            long lostRecords,
+            @Nullable String lastAnswerAt,
+            List<String> shards,
+            long clockAheadMs,
+            @Nullable Long heldShards,
+            boolean breakerOpen,
+            long outboxBytes,
+            long diskFreeBytes) {}
+
+    private Heartbeat(
+            Target target,
+            String version,
+            StatusSource status,
+            Supplier<List<String>> shards,
+            AgentMeters meters,
+            InstantSource clock) {
+        this.target = target;
+        this.version = version;
+        this.status = status;
+        this.shards = shards;
+        this.meters = meters;
+        this.clock = clock;
+        this.startedAt = clock.instant();
+    }
+
+    /**
+     * Starts the heartbeat. It sends nothing while it is off, unsigned or without an endpoint.
+     *
+     * @param version the version of the agent
+     * @param shards returns the names of shards with certificates in the outbox
+     */
+    public static Heartbeat start(
+            HeartbeatConfig config,
+            SenderConfig sending,
+            String version,
+            StatusSource status,
+            Supplier<List<String>> shards,
+            AgentMeters meters,
+            InstantSource clock) {
+        Heartbeat started = new Heartbeat(Target.of(config, sending), version, status, shards, meters, clock);
+        started.schedule(FIRST_AFTER);
+        return started;
+    }
+
+    /** Applies another configuration to the following heartbeats. */
+    public void reconfigure(HeartbeatConfig config, SenderConfig sending) {
+        target = Target.of(config, sending);
+    }
+
+    private void schedule(Duration after) {
+        Runnable beat = this::beat;
+        var unused = timer.schedule(beat, after.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    private void beat() {
+        Target now = target;
+        Duration every = now.config().every();
+        try {
+            boolean isOn = !every.isZero() && !now.clients().isEmpty();
+            if (isOn && now.config().key().isPresent() && !isAwaited) {
+                send(now, now.config().key().get());
+            }
+        } catch (IOException | RuntimeException e) {
+            failed("the state of the agent could not be read: " + e.getMessage());
+        } finally {
+            if (!timer.isShutdown()) {
+                schedule(every.isZero() ? FIRST_AFTER : every);
+            }
+        }
+    }
+
+    private void send(Target now, SigningKey key) throws IOException {
+        StatusReport report = status.status();
+        List<Backend> backends = report.backends() == null ? List.of() : report.backends();
+        String host = host();
+        byte[] body = Json.bytes(beat(report, backends, host));
+        String path = "/v1/sessions/"
+                + URLEncoder.encode(now.config().agentId().orElse(host), StandardCharsets.UTF_8)
+                        .replace("+", "%20");
+        BackendClient client = client(now, backends);
+        byte[] nonce = new byte[NONCE_BYTES];
+        random.nextBytes(nonce);
+        Map<String, String> signature = MessageSigner.of(key)
+                .sign(
+                        "PUT",
+                        path, // a proxy that serves the base URL removes its path
+                        Map.of(),
+                        body,
+                        clock.instant().plus(clockAhead),
+                        HexFormat.of().formatHex(nonce));
+        isAwaited = true;
+        client.putSession(path, signature, body, (reply, failure) -> {
+            isAwaited = false;
+            ended(client, reply, failure);
+        });
+    }
+
+    /** Returns the client of the first backend that answers certificates, or of the preferred one. */
+    private static BackendClient client(Target now, List<Backend> backends) {
+        List<BackendClient> inOrder = now.sending().endpoints().stream()
+                .map(url -> Objects.requireNonNull(now.clients().get(url)))
+                .toList();
+        return inOrder.stream()
+                .filter(client -> backends.stream()
+                        .anyMatch(
+                                backend -> backend.answering() && backend.url().equals(client.base())))
+                .findFirst()
+                .orElse(inOrder.get(0));
+    }
+
+    private Beat beat(StatusReport report, List<Backend> backends, String host) {
+        return new Beat(
+                version,
+                host,
+                startedAt,
+                clock.instant(),
+                report.pending(),
+                report.oldestPendingSeconds(),
+                report.settledPerSecond(),
+                report.dlqEntries(),
+                report.lostRecords(),
+                backends.stream()
+                        .map(Backend::lastAnsweredAt)
+                        .filter(Objects::nonNull)
+                        .max(String::compareTo)
+                        .orElse(null),
+                shards.get().stream().sorted().limit(MOST_SHARDS).toList(),
+                clockAhead.toMillis(),
+                report.heldShards(),
+                !backends.isEmpty() && backends.stream().noneMatch(Backend::answering),
+                report.outboxBytes(),
+                report.diskFreeBytes());
+    }
+
+    private void ended(BackendClient client, @Nullable Reply reply, @Nullable Throwable failure) {
+        if (reply == null) {
+            meters.heartbeat("outage");
+            failed(client.base() + " did not answer a heartbeat: " + failure);
+            return;
+        }
+        meters.heartbeat(Integer.toString(reply.status()));
+        reply.date().ifPresent(date -> clockAhead = roundedDifference(clock.instant(), date));
+        if (reply.status() / 100 == 2) {
+            if (problem != null) {
+                LOG.info("heartbeats are stored again by {}", client.base());
+            }
+            problem = null;
+            return;
+        }
+        if (reply.status() == NOT_FOUND || reply.status() == METHOD_NOT_ALLOWED) {
+            String none = client.base() + " stores no sessions";
+            if (!none.equals(problem)) {
+                LOG.info("{}; heartbeats have no effect until it does", none);
+            }
+            problem = none;
+            return;
+        }
+        failed(
+                reply.status() == UNAUTHORIZED
+                        ? client.base()
+                                + " does not accept this agent's heartbeats: its key may not use the session, or"
+                                + " the clock of this machine is wrong; name the agent in \"agents\" of the keys file,"
+                                + " or set AGENT_ID"
+                        : client.base() + " answered a heartbeat with status " + reply.status());
+    }
+
+    /** Returns the difference, or zero if it may be due to the whole seconds of the backend's {@code Date}. */
+    private static Duration roundedDifference(Instant own, Instant date) {
+        Duration ahead = Duration.between(own, date);
+        return ahead.abs().compareTo(Duration.ofSeconds(2)) < 0 ? Duration.ZERO : ahead;
+    }
+
+    /** Logs a problem once, until another one occurs or heartbeats are stored again. */
+    private void failed(String what) {
+        if (!what.equals(problem)) {
+            problem = what;
+            LOG.warn("{}; the next heartbeat is sent as usual", what);
+        }
+    }
+
+    /** Returns the name of this machine. A resolver that does not answer delays only heartbeats. */
+    private static String host() {
+        try {
+            return InetAddress.getLocalHost().getHostName();
+        } catch (UnknownHostException e) {
+            return "unknown";
+        }
+    }
+
+    @Override
+    public void close() {
+        timer.shutdownNow();
+    }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Sessions that real agents report to a real backend, and the command with which an operator reads them. */
+final class SessionsIT {
+    private static final String TOKEN = "the token of an operator";
+
+    @TempDir
+    private Path directory;
+
+    private Path agent;
+
+    @BeforeEach
+    void makeFiles() throws Exception {
+        agent = Files.createDirectory(directory.resolve("agent"));
+        Files.writeString(directory.resolve("token"), TOKEN + "\n");
+        Files.writeString(directory.resolve("wrong"), "no token\n");
+        byte[] digest = MessageDigest.getInstance("SHA-256").digest(TOKEN.getBytes(StandardCharsets.UTF_8));
+        Files.writeString(
+                directory.resolve("tokens.json"),
+                "{\"version\": 1, \"tokens\": [{\"name\": \"operator\", \"sha256\": \""
+                        + HexFormat.of().formatHex(digest)
+                        + "\", \"read\": [\"sessions/\"], \"write\": [\"sessions/pump\"]}]}");
+    }
+
+    private BackendProcess startBackend() throws IOException {
+        return BackendProcess.start(directory, Map.of("STATE_PORT", "0", "STATE_TOKENS_FILE", "tokens.json"));
+    }
+
+    private Program startAgent(String endpoint, Map<String, String> more) throws IOException {
+        Map<String, String> environment =
+                new LinkedHashMap<>(AgentHome.in(agent).sendingTo(endpoint));
+        environment.putAll(Map.of("HEARTBEAT", "1s", "AGENT_ID", "pump 7"));
+        environment.putAll(more);
+        return Program.java("flk-agent", agent, environment, Program.QUICK_START, "run");
+    }
+
+    /** Runs {@code flk-backend sessions} and returns its output; requires an exit code. */
+    private String sessions(BackendProcess backend, int exitCode, String token, String... args) throws IOException {
+        List<String> all = new ArrayList<>(List.of("sessions"));
+        all.addAll(List.of(args));
+        all.addAll(List.of("--url", backend.url(), "--token-file", token));
+        try (Program command =
+                Program.java("flk-backend", directory, Map.of(), Program.QUICK_START, all.toArray(String[]::new))) {
+            assertThat(command.awaitExit()).as(command.allLines()).isEqualTo(exitCode);
+            return exitCode == 0 ? command.out() : command.allLines();
+        }
+    }
+
+    @Test
+    void agentReportsItsState_whichSurvivesAKilledBackend() throws Exception {
+        try (BackendProcess backend = startBackend();
+                Program running = startAgent(backend.url(), Map.of())) {
+            Client client = new Client(backend.url());
+            await().until(() -> client.metric("flk_heartbeats_total") >= 2);
+            await().until(() -> client.metric("flk_sessions") == 1);
+
+            JsonNode session = StrictJson.read(sessions(backend, 0, "token", "get", "pump 7", "--json"));
+            assertThat(session.path("version").asLong()).isGreaterThanOrEqualTo(2);
+            assertThat(session.path("expires_in").asLong()).isBetween(3_000L, 3_600L);
+            JsonNode state = session.path("state");
+            assertThat(state.path("pending").asLong(-1)).isZero();
+            assertThat(state.path("host").asText()).isNotEmpty();
+            assertThat(state.path("breaker_open").asBoolean(true)).isFalse();
+            assertThat(sessions(backend, 0, "token", "list")).contains("pump 7");
+            assertThat(sessions(backend, 1, "wrong", "list")).contains("the backend answered 401: unauthorized");
+            backend.program().kill();
+        }
+
+        try (BackendProcess again = startBackend()) {
+            assertThat(sessions(again, 0, "token", "get", "pump 7")).contains("\"pending\":0");
+            assertThat(sessions(again, 0, "token", "list", "--silent", "1h")).contains("no session");
+            assertThat(sessions(again, 0, "token", "set", "pump 7/note", "{\"a\":1}", "--if-version", "0"))
+                    .contains("version 1");
+            assertThat(sessions(again, 1, "token", "set", "pump 7/note", "{\"a\":2}", "--if-version", "0"))
+                    .contains("the backend answered 412: Concurrent modification detected: the session has version 1");
+            assertThat(sessions(again, 1, "token", "set", "valve", "{}")).contains("the backend answered 403: ");
+            assertThat(sessions(again, 0, "token", "delete", "pump 7/note")).contains("version 2");
+            assertThat(sessions(again, 1, "token", "get", "pump 7/note"))
+                    .contains("the backend answered 404: the session was deleted");
+        }
+    }
+
+    @Test
+    void agentWithAnotherKey_isRefused_andSaysWhatToDo_whileItsCertificatesWait() throws Exception {
+        try (BackendProcess backend = startBackend();
+                Program running = startAgent(backend.url(), Map.of("PCS_HMAC_KEY", "another key"))) {
+            running.awaitLine(line -> line.contains(" WARN  " + backend.url()
+                    + " does not accept this agent's heartbeats: its key may not use the session"));
+
+            assertThat(new Client(backend.url()).metric("flk_heartbeats_total")).isZero();
+        }
+    }
+}
