@@ -72,6 +72,7 @@ final class SessionsIT {
             Client client = new Client(backend.url());
             await().until(() -> client.metric("flk_heartbeats_total") >= 2);
             await().until(() -> client.metric("flk_sessions") == 1);
+            assertThat(running.isAlive()).isTrue();
 
             JsonNode session = StrictJson.read(sessions(backend, 0, "token", "get", "pump 7", "--json"));
             assertThat(session.path("version").asLong()).isGreaterThanOrEqualTo(2);

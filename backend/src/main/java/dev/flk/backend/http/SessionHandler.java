@@ -193,7 +193,7 @@ final class SessionHandler implements AutoCloseable {
     }
 
     private void get(Request request, Exchange exchange) {
-        read(request, exchange, found -> {
+        read(exchange, found -> {
             String id = id(request);
             return decided(
                     found.access().toOne(received(request, new byte[0]), id, false), () -> one(found.store(), id));
@@ -220,7 +220,7 @@ final class SessionHandler implements AutoCloseable {
     }
 
     private void list(Request request, Exchange exchange) {
-        read(request, exchange, found -> {
+        read(exchange, found -> {
             Map<String, String> query = query(request);
             String prefix = query.getOrDefault("prefix", "");
             return decided(
@@ -260,7 +260,7 @@ final class SessionHandler implements AutoCloseable {
     }
 
     /** Answers the exchange on another thread, or with an error if sessions are off or the server is overloaded. */
-    private void read(Request request, Exchange exchange, Function<Sessions, Answer> answer) {
+    private void read(Exchange exchange, Function<Sessions, Answer> answer) {
         Optional<Sessions> opened = sessions.get();
         if (opened.isEmpty()) {
             exchange.answer(off());

@@ -54,7 +54,11 @@ public final class SessionAccess {
 
     /** The result of a decision. */
     public sealed interface Decision {
-        /** @param isSigned whether an agent signed the request */
+        /**
+         * The request may be served.
+         *
+         * @param isSigned whether an agent signed the request
+         */
         record Admitted(boolean isSigned) implements Decision {}
 
         record Denied(Refused reason) implements Decision {}
