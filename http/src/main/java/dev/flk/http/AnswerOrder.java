@@ -5,6 +5,7 @@ import dev.flk.http.Answer.Header;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
@@ -24,11 +25,18 @@ import java.util.Optional;
  */
 final class AnswerOrder {
     private static final int HEAD_BYTES = 256;
+    /** The maximum length of the framing of a chunk: 8 hexadecimal digits and two line ends. */
+    private static final int CHUNK_FRAME_BYTES = 12;
+
+    private static final String LAST_CHUNK = "0\r\n\r\n";
     private static final String VERSION = "HTTP/1.1 ";
     private static final String LINE_END = "\r\n";
 
     private final Deque<Exchange> waiting = new ArrayDeque<>();
     private int untaken;
+    /** Whether the head of the event stream has been written. */
+    private boolean streamBegun;
+
     private final DateHeader date;
     private final HttpEvents events;
 
@@ -61,7 +69,30 @@ final class AnswerOrder {
     /** Returns whether an available answer still waits for the network, usually because the client does not read. */
     boolean hasUntaken() {
         Exchange next = waiting.peek();
-        return untaken > 0 || (next != null && next.isAnswered());
+        return hasUnsent() || (next != null && next.isAnswered() && next.stream() == null);
+    }
+
+    /** Returns whether the network has not accepted everything that was written. */
+    boolean hasUnsent() {
+        return untaken > 0;
+    }
+
+    /** Returns the event stream that is the last answer of this connection; empty if no stream was opened. */
+    Optional<EventStream> stream() {
+        Exchange last = waiting.peekLast();
+        return Optional.ofNullable(last == null ? null : last.stream());
+    }
+
+    /** Returns whether the last answer of this connection is an event stream, and all earlier answers are written. */
+    boolean isStreaming() {
+        return waiting.size() == 1 && stream().isPresent();
+    }
+
+    /** Drops the answers of all requests after {@code last}, because their turn will never come. */
+    void dropAfter(Exchange last) {
+        while (waiting.peekLast() != last) {
+            waiting.removeLast().discard();
+        }
     }
 
     /**
@@ -87,22 +118,58 @@ final class AnswerOrder {
             if (answer == null) {
                 return Optional.empty();
             }
+            EventStream stream = next.stream();
+            if (stream != null) {
+                return writeStream(context, next, stream, written);
+            }
             waiting.remove();
             boolean isLast = isComplete && waiting.isEmpty();
-            untaken++;
-            Exchange exchange = next;
-            ChannelFuture write = context.write(encode(context.alloc(), exchange, answer, isLast))
-                    .addListener(taken -> {
-                        untaken--;
-                        exchange.answerTaken();
-                    })
-                    .addListener(written);
+            ByteBuf bytes = encode(context.alloc(), next, answer, isLast);
+            ChannelFuture write = write(context, bytes, next::answerTaken, written);
             events.answered(answer.status());
             if (isLast) {
                 return Optional.of(write);
             }
         }
         return Optional.empty();
+    }
+
+    /** Writes the head of a stream, unless it is already written, and the queued chunks. */
+    private Optional<ChannelFuture> writeStream(
+            ChannelHandlerContext context, Exchange exchange, EventStream stream, ChannelFutureListener written) {
+        if (!streamBegun) {
+            streamBegun = true;
+            write(context, encode(context.alloc(), exchange, stream.head(), true), exchange::answerTaken, written);
+            events.answered(stream.head().status());
+        }
+        while (context.channel().isWritable()) {
+            byte[] chunk = stream.poll();
+            if (chunk != null) {
+                ByteBuf bytes = encode(context.alloc(), exchange, chunk);
+                write(context, bytes, () -> stream.accepted(chunk), written);
+            } else if (stream.isComplete()) {
+                waiting.remove();
+                boolean hasLastChunk = !exchange.isHead() && !exchange.isHttp10();
+                ByteBuf end =
+                        hasLastChunk ? ByteBufUtil.writeAscii(context.alloc(), LAST_CHUNK) : Unpooled.EMPTY_BUFFER;
+                return Optional.of(write(context, end, () -> {}, written));
+            } else {
+                break;
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** @param accepted an action that runs when the network has accepted the bytes, or the connection is closed */
+    private ChannelFuture write(
+            ChannelHandlerContext context, ByteBuf bytes, Runnable accepted, ChannelFutureListener written) {
+        untaken++;
+        return context.write(bytes)
+                .addListener(done -> {
+                    untaken--;
+                    accepted.run();
+                })
+                .addListener(written);
     }
 
     /** Writes, without flushing, a {@code 100 Continue}, which asks the client to send its body. */
@@ -122,7 +189,9 @@ final class AnswerOrder {
         append(bytes, VERSION);
         append(bytes, HttpResponseStatus.valueOf(answer.status()).toString());
         appendHeader(bytes, "Content-Type", answer.contentType());
-        appendHeader(bytes, "Content-Length", Integer.toString(body.length));
+        if (exchange.stream() == null) {
+            appendHeader(bytes, "Content-Length", Integer.toString(body.length));
+        }
         appendHeader(bytes, "Date", date.now());
         for (Header header : answer.headers()) {
             appendHeader(bytes, header.name(), header.value());
@@ -134,6 +203,19 @@ final class AnswerOrder {
         }
         append(bytes, LINE_END + LINE_END);
         return exchange.isHead() ? bytes : bytes.writeBytes(body);
+    }
+
+    /** Encodes a chunk of a stream, which has no framing in HTTP/1.0. */
+    private static ByteBuf encode(ByteBufAllocator allocator, Exchange exchange, byte[] chunk) {
+        ByteBuf bytes = allocator.ioBuffer(chunk.length + CHUNK_FRAME_BYTES);
+        if (exchange.isHttp10()) {
+            return bytes.writeBytes(chunk);
+        }
+        append(bytes, Integer.toHexString(chunk.length));
+        append(bytes, LINE_END);
+        bytes.writeBytes(chunk);
+        append(bytes, LINE_END);
+        return bytes;
     }
 
     private static void appendHeader(ByteBuf bytes, String name, String value) {

@@ -2,6 +2,7 @@
 package dev.flk.http;
 
 import dev.flk.http.Admission.Visitor;
+import dev.flk.http.EventStream.CloseReason;
 import dev.flk.http.HttpServer.HttpOptions;
 import dev.flk.http.RequestDecoder.RequestHead;
 import io.netty.buffer.ByteBufHolder;
@@ -9,6 +10,7 @@ import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.ChannelOutputShutdownEvent;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpRequest;
@@ -41,10 +43,12 @@ import org.slf4j.LoggerFactory;
  *                                     a request is rejected, or its body is not needed  DISCARDING
  *                                     the server stops                                  DISCARDING
  *                                     the client ends its side                          DRAINED
+ *                                     an event stream is opened                         DISCARDING
  * BODY        is a body               the body is complete                              HEAD
  *                                     the body of the last request is complete          DRAINED
  *                                     ... while the server stops                        DISCARDING
  *                                     the body is rejected                              DISCARDING
+ *                                     an event stream is opened for an earlier request  DISCARDING
  * DISCARDING  is discarded            the rejected request or the input is complete     DRAINED
  *                                     the last answer is written                        LINGERING
  * DRAINED     is not expected         the last answer is written                        CLOSED
@@ -142,6 +146,9 @@ final class Connection extends ChannelInboundHandlerAdapter {
         if (event instanceof ChannelInputShutdownEvent) {
             inputEnded = true;
             endInputIfRead();
+        } else if (event instanceof ChannelOutputShutdownEvent && state != State.LINGERING) {
+            // Netty does this after a write that failed because the client had disconnected
+            close();
         }
     }
 
@@ -175,6 +182,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
         if (!channel().isActive()) {
             return;
         }
+        Optional<EventStream> streaming = order.isStreaming() ? order.stream() : Optional.empty();
+        boolean hadUnsent = order.hasUnsent();
         order.write(context(), !readsRequests(), written).ifPresent(last -> last.addListener(this::endOutput));
         if (incoming != null
                 && incoming.wantsContinue()
@@ -183,8 +192,30 @@ final class Connection extends ChannelInboundHandlerAdapter {
             incoming.isAskedToContinue();
             order.writeContinue(context(), written);
         }
+        if (!hadUnsent && order.hasUnsent()) {
+            touch(); // the client has had nothing to read until now
+        }
         context().flush();
         pauseOrResume();
+        closeIf(streaming.filter(EventStream::isAborted).isPresent());
+    }
+
+    /**
+     * Makes an event stream, which answers {@code exchange}, the last answer of this connection. No further request is
+     * read, and later requests that were read already are never answered.
+     */
+    void openStream(Exchange exchange, EventStream stream) {
+        abortIncoming();
+        order.dropAfter(exchange);
+        if (readsRequests()) {
+            become(State.DISCARDING);
+        }
+        if (stopping) {
+            stream.close(CloseReason.STOPPED);
+        }
+        touch();
+        pauseOrResume();
+        endInputIfRead();
     }
 
     /**
@@ -207,6 +238,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         long quietNanos = nowNanos - quietSinceNanos;
         if (quietNanos > SLOW_NANOS && order.hasUntaken() && load.answerBytes().isShort()) {
             server.events().slowClient();
+            closeStream(CloseReason.TOO_SLOW);
             close();
         } else if (state == State.LINGERING) {
             closeIf(quietNanos
@@ -223,8 +255,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
             }
         } else {
             pauseOrResume(); // other connections may have released memory that this connection needs
-            closeIf((order.isEmpty() || order.hasUntaken())
-                    && quietNanos > options.idleTimeout().toNanos());
+            if ((order.isEmpty() || order.hasUntaken() || order.isStreaming())
+                    && quietNanos > options.idleTimeout().toNanos()) {
+                closeStream(order.hasUntaken() ? CloseReason.TOO_SLOW : CloseReason.SILENT);
+                close();
+            }
         }
     }
 
@@ -245,6 +280,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     /** Serves the requests that are in progress, then closes the connection. */
     void finish() {
         stopping = true;
+        closeStream(CloseReason.STOPPED);
         if (state == State.HEAD && decoder.headerSinceNanos().isEmpty()) {
             become(State.DISCARDING);
             closeIf(order.isEmpty());
@@ -392,6 +428,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         if (incoming != null) {
             refuse(incoming.exchange(), Refusal.badRequest("the body ended too early"));
         }
+        closeStream(CloseReason.DISCONNECTED);
         closeIf(state == State.LINGERING || (state == State.HEAD && order.isEmpty()));
         if (state != State.LINGERING) {
             become(State.DRAINED);
@@ -446,6 +483,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
             incoming.abort();
             incoming = null;
         }
+    }
+
+    private void closeStream(CloseReason reason) {
+        order.stream().ifPresent(stream -> stream.close(reason));
     }
 
     private void closeIf(boolean condition) {

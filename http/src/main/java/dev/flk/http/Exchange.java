@@ -2,7 +2,11 @@
 package dev.flk.http;
 
 import dev.flk.http.Admission.Visitor;
+import dev.flk.http.Answer.Header;
+import dev.flk.http.EventStream.CloseReason;
 import dev.flk.http.RequestDecoder.RequestHead;
+import dev.flk.http.ServerLoad.Bound;
+import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -11,8 +15,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A request and its answer. A connection writes its answers in the order of its requests. {@link #answer} and {@link
- * #answerLater} may be called on any thread; only the first answer counts. All other methods must be called on the
- * event loop unless their comments say otherwise.
+ * #answerLater} and {@link #stream} may be called on any thread; only the first answer counts. All other methods must be
+ * called on the event loop unless their comments say otherwise.
  */
 public final class Exchange {
     private static final Logger log = LoggerFactory.getLogger(Exchange.class);
@@ -23,6 +27,8 @@ public final class Exchange {
     private final boolean isHead;
     private final boolean isHttp10;
     private @Nullable Answer answer;
+    /** The stream whose head is the answer; null if the answer is not a stream. */
+    private @Nullable EventStream stream;
     /** The complete body of the request; null until the body is complete, and again after the request is answered. */
     private @Nullable BodyBuffer body;
 
@@ -120,6 +126,43 @@ public final class Exchange {
         loop.answer(this, given);
     }
 
+    /**
+     * Answers the request with a stream of server-sent events. If too many streams are open, answers 503 and returns
+     * empty. Any thread; only the first answer counts.
+     *
+     * @param places the bound on the number of open streams; this stream takes 1 until it is closed
+     * @param maxPendingBytes the maximum number of bytes that may be pending before the stream is closed, including an
+     *     overhead for each chunk; more than the longest chunk
+     * @param headers headers besides {@code Content-Type} and {@code Cache-Control}
+     */
+    public Optional<EventStream> stream(Bound places, long maxPendingBytes, Header... headers) {
+        if (!places.take(1)) {
+            answer(Refusal.tooManyStreams());
+            return Optional.empty();
+        }
+        EventStream opened = new EventStream(this, loop, places, load.answerBytes(), maxPendingBytes, headers);
+        loop.open(this, opened);
+        if (isHead) {
+            opened.close();
+        }
+        return Optional.of(opened);
+    }
+
+    /** Makes a stream the answer of this request, or closes the stream if it can't be sent. */
+    void complete(EventStream opened) {
+        if (answer != null) {
+            opened.discard(CloseReason.ENDED);
+            return;
+        }
+        complete(opened.head());
+        if (discarded) {
+            opened.discard(CloseReason.DISCONNECTED);
+        } else {
+            stream = opened;
+            connection.openStream(this, opened);
+        }
+    }
+
     /** Stores the first answer and releases the memory of the request; ignores later answers. */
     void complete(Answer given) {
         if (answer == null) {
@@ -158,10 +201,19 @@ public final class Exchange {
         if (answer != null) {
             answerTaken();
         }
+        if (stream != null) {
+            stream.discard(CloseReason.DISCONNECTED);
+        }
     }
 
     boolean isAnswered() {
         return answer != null;
+    }
+
+    /** Returns the stream that answers the request; null if the request has no answer or another answer. */
+    @Nullable
+    EventStream stream() {
+        return stream;
     }
 
     @Nullable

@@ -317,8 +317,8 @@ public final class HttpServer implements AutoCloseable {
      * @param answerBytes the maximum memory for all answers, in bytes
      * @param headerTimeout the time from the first byte of a request to the end of its header
      * @param bodyTimeout the time from the end of the header to the last byte of the body
-     * @param idleTimeout the time for which a connection may be idle between requests, or while the client does not
-     *     read an answer
+     * @param idleTimeout the time for which a connection may be idle between requests, while the client does not read
+     *     an answer, or while nothing is sent on an event stream
      * @param stopWithin the time that {@link HttpServer#close} gives requests to finish
      */
     public record HttpOptions(

@@ -2,6 +2,7 @@
 package dev.flk.http;
 
 import dev.flk.http.AnswerOrder.DateHeader;
+import dev.flk.http.EventStream.CloseReason;
 import io.netty.channel.EventLoop;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -35,13 +36,19 @@ final class Loop {
     private final DateHeader date;
     private final Set<Connection> connections = new LinkedHashSet<>();
     private final CompletableFuture<Void> finished = new CompletableFuture<>();
-    /** The answers that other threads have handed over; safe for any thread. */
+    /** The answers and streams that other threads have handed over; safe for any thread. */
     private final Queue<Ready> ready = new ConcurrentLinkedQueue<>();
 
     private final AtomicBoolean deliveryScheduled = new AtomicBoolean();
     private boolean finishing;
 
-    private record Ready(Exchange exchange, Supplier<Answer> answer) {}
+    /**
+     * An exchange whose connection has something to write.
+     *
+     * @param before an action that runs on this loop before the connection writes
+     * @param instead an action for the case that the server has been closed; safe for any thread
+     */
+    private record Ready(Exchange exchange, Runnable before, Runnable instead) {}
 
     /** @param longBodies the pool of threads that process long bodies, which would block an event loop for too long */
     Loop(EventLoop eventLoop, ThreadPoolExecutor longBodies, InstantSource clock, LongSupplier nanoTicker) {
@@ -61,13 +68,36 @@ final class Loop {
      * again share one wake-up of the loop, and one flush per connection. Safe for any thread; never throws.
      */
     void answer(Exchange exchange, Supplier<Answer> answer) {
-        ready.add(new Ready(exchange, answer));
+        // after the server has been closed, with all connections, nobody waits for the answer
+        add(new Ready(exchange, () -> completeIfUnanswered(exchange, answer), () -> {}));
+    }
+
+    private static void completeIfUnanswered(Exchange exchange, Supplier<Answer> answer) {
+        if (!exchange.isAnswered()) {
+            exchange.complete(render(answer));
+        }
+    }
+
+    /** Completes an exchange with an event stream. Safe for any thread; never throws. */
+    void open(Exchange exchange, EventStream stream) {
+        add(new Ready(exchange, () -> exchange.complete(stream), () -> stream.discard(CloseReason.STOPPED)));
+    }
+
+    /** Writes what the event stream of an exchange has to write. Safe for any thread; never throws. */
+    void write(Exchange exchange) {
+        add(new Ready(exchange, () -> {}, () -> {}));
+    }
+
+    private void add(Ready next) {
+        ready.add(next);
         if (deliveryScheduled.compareAndSet(false, true)) {
             try {
                 eventLoop.execute(this::deliver);
             } catch (RejectedExecutionException e) {
-                // the server has been closed, with all connections; nobody waits for these answers
-                ready.clear();
+                deliveryScheduled.set(false);
+                for (Ready lost = ready.poll(); lost != null; lost = ready.poll()) {
+                    lost.instead.run();
+                }
             }
         }
     }
@@ -78,10 +108,8 @@ final class Loop {
         deliveryScheduled.set(false);
         List<Connection> touched = new ArrayList<>();
         for (Ready next = ready.poll(); next != null; next = ready.poll()) {
-            if (!next.exchange.isAnswered()) {
-                next.exchange.complete(render(next.answer));
-                touched.add(next.exchange.connection());
-            }
+            next.before.run();
+            touched.add(next.exchange.connection());
         }
         touched.forEach(Connection::writeReady);
     }
@@ -108,6 +136,18 @@ final class Loop {
             return true;
         } catch (RejectedExecutionException e) {
             return false;
+        }
+    }
+
+    /**
+     * Runs {@code task} on this loop in a later iteration; on the calling thread if the server has been closed. Safe for
+     * any thread.
+     */
+    void run(Runnable task) {
+        try {
+            eventLoop.execute(task);
+        } catch (RejectedExecutionException e) {
+            task.run();
         }
     }
 

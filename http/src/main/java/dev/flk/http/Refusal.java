@@ -72,6 +72,10 @@ public final class Refusal {
         return Answer.error(503, "overloaded", Header.retryAfter(1));
     }
 
+    static Answer tooManyStreams() {
+        return Answer.error(503, "too many event streams", Header.retryAfter(10));
+    }
+
     /** Returns the answer to an internal failure. The details are logged, but not disclosed to clients. */
     static Answer internalError() {
         return Answer.error(500, "internal error");

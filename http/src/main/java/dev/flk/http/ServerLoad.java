@@ -12,7 +12,8 @@ import java.util.concurrent.atomic.AtomicLong;
  *     endpoints that answer without waiting (whose {@link Routes.Endpoint#takesPlace} is false)
  * @param bodyBytes the bytes of bodies that are being read or whose requests are unanswered, plus the bytes reserved
  *     for processing these bodies
- * @param answerBytes the bytes of answers that the network has not accepted yet, and reservations for further answers
+ * @param answerBytes the bytes of answers and event streams that the network has not accepted yet, and reservations for
+ *     further answers
  */
 public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bound answerBytes) {
     static ServerLoad of(HttpOptions options) {

@@ -3,14 +3,17 @@ package dev.flk.http;
 
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.http.Answer.Header;
 import dev.flk.http.HttpServer.HttpOptions;
 import dev.flk.http.HttpServer.Listener;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
+import dev.flk.http.ServerLoad.Bound;
 import dev.flk.http.testing.RawClient;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -24,13 +27,16 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
  * A server on a free port, closed with all clients after each test. {@code POST /echo} and {@code POST /long} answer
  * with the body, or keep the request for the test to answer; {@code GET /ask} answers with an empty text; {@code GET
- * /health} is served even under load.
+ * /health} is served even under load; {@code GET /events} opens an event stream.
  */
 final class TestServer implements AfterEachCallback, HttpEvents {
     static final Instant NOW = Instant.parse("2026-01-09T10:30:45Z");
@@ -42,6 +48,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     final BlockingQueue<byte[]> served = new LinkedBlockingQueue<>();
 
     volatile InstantSource clock = () -> NOW;
+    private final BlockingQueue<EventStream> streams = new LinkedBlockingQueue<>();
     private final BlockingQueue<Kept> kept = new LinkedBlockingQueue<>();
     private final Map<String, Integer> events = new ConcurrentHashMap<>();
     private volatile UnaryOperator<String> script = UnaryOperator.identity();
@@ -59,6 +66,9 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     private int maxRequests = 1000;
     private long bodyBytes = 256 << 20;
     private long answerBytes = 128 << 20;
+    private long maxPendingBytes = 1 << 20;
+    private Bound places = new Bound(100);
+    private @Nullable SSLContext tls;
     private final List<RawClient> clients = new ArrayList<>();
     private HttpServer server;
     private int port;
@@ -118,6 +128,17 @@ final class TestServer implements AfterEachCallback, HttpEvents {
         return this;
     }
 
+    TestServer streams(int most, long pendingBytes) {
+        places = new Bound(most);
+        maxPendingBytes = pendingBytes;
+        return this;
+    }
+
+    TestServer tls(SSLContext context) {
+        tls = context;
+        return this;
+    }
+
     /** Answers from now on with the text that {@code given} returns for a body. */
     void answer(UnaryOperator<String> given) {
         script = given;
@@ -150,6 +171,20 @@ final class TestServer implements AfterEachCallback, HttpEvents {
             all.add(next());
         }
         return all;
+    }
+
+    /** Waits for the next event stream, in the order of the requests, and returns it. */
+    EventStream nextStream() throws InterruptedException {
+        EventStream next = streams.poll(PATIENCE_SECONDS, TimeUnit.SECONDS);
+        if (next == null) {
+            throw new AssertionError("no stream was opened");
+        }
+        return next;
+    }
+
+    /** Returns the bound on the number of open event streams. */
+    Bound places() {
+        return places;
     }
 
     boolean hasKept() {
@@ -202,10 +237,27 @@ final class TestServer implements AfterEachCallback, HttpEvents {
                 .post("/echo", Endpoint.withBody(maxBodyBytes, this::serve))
                 .post("/long", Endpoint.withBody(maxLongBytes, this::serve))
                 .get("/ask", Endpoint.asking((request, exchange) -> exchange.answer(Answer.text(200, ""))))
-                .get("/health", Endpoint.always(Answer.text(200, "OK")));
+                .get("/health", Endpoint.always(Answer.text(200, "OK")))
+                .get("/events", Endpoint.asking((request, exchange) -> openStream(exchange)));
         moreRoutes.accept(routes);
         return new Listener(
-                new InetSocketAddress(host, 0), host + " port 0", "PORT", "too many", routes, Admission.ALL, null);
+                new InetSocketAddress(host, 0),
+                host + " port 0",
+                "PORT",
+                "too many",
+                routes,
+                Admission.ALL,
+                tls == null ? null : this::engine);
+    }
+
+    private SSLEngine engine() {
+        SSLEngine engine = tls.createSSLEngine();
+        engine.setUseClientMode(false);
+        return engine;
+    }
+
+    void openStream(Exchange exchange) {
+        exchange.stream(places, maxPendingBytes, new Header("X-Extra", "y")).ifPresent(streams::add);
     }
 
     HttpServer server() throws IOException {
@@ -224,6 +276,12 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     /** Connects a client with a small receive buffer, so that the server can send little before the client reads. */
     RawClient connectNarrow() throws IOException {
         return track(new RawClient(port(), 4 << 10));
+    }
+
+    /** Connects a client of {@link #tls} with a small receive buffer. */
+    RawClient connectTls() throws IOException {
+        Socket socket = RawClient.connect(port(), 4 << 10);
+        return track(new RawClient(tls.getSocketFactory().createSocket(socket, "localhost", port, true)));
     }
 
     private RawClient track(RawClient client) {

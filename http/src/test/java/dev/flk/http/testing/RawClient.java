@@ -27,12 +27,23 @@ public final class RawClient implements AutoCloseable {
     }
 
     public RawClient(int port, int receiveBufferBytes) throws IOException {
-        socket = new Socket();
+        this(connect(port, receiveBufferBytes));
+    }
+
+    /** Creates a client that uses and owns a connected socket. */
+    public RawClient(Socket connected) throws IOException {
+        socket = connected;
+        in = new BufferedInputStream(socket.getInputStream());
+        out = socket.getOutputStream();
+    }
+
+    /** Connects to a port of this machine. The receive buffer limits how much the server can send without a read. */
+    public static Socket connect(int port, int receiveBufferBytes) throws IOException {
+        Socket socket = new Socket();
         socket.setReceiveBufferSize(receiveBufferBytes);
         socket.setSoTimeout(PATIENCE_MILLIS);
         socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
-        in = new BufferedInputStream(socket.getInputStream());
-        out = socket.getOutputStream();
+        return socket;
     }
 
     /** Sends text, with CR LF for each newline. */
@@ -75,6 +86,17 @@ public final class RawClient implements AutoCloseable {
                     line.substring(colon + 1).strip());
         }
         return new Reply(statusLine, headers, "");
+    }
+
+    /** Reads a chunk of a chunked body; returns an empty text at the end of the body. */
+    public String readChunk() throws IOException {
+        int length = Integer.parseInt(readLine(), 16);
+        String chunk = new String(in.readNBytes(length), StandardCharsets.UTF_8);
+        String end = readLine();
+        if (chunk.length() < length || !end.isEmpty()) {
+            throw new IOException("a chunk of " + length + " bytes is incomplete: " + chunk + end);
+        }
+        return chunk;
     }
 
     /** Returns everything until the server ends its side, each byte as a character. */

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.http;
+
+import dev.flk.http.Answer.Header;
+import dev.flk.http.ServerLoad.Bound;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An answer of type {@code text/event-stream} that stays open, so that server-sent events can follow at any time. It is
+ * the last answer of its connection. A stream on which nothing is written for {@link HttpServer.HttpOptions#idleTimeout}
+ * is closed, so the endpoint must send at least a comment more often than that.
+ *
+ * <p>Bytes that were sent but that the network has not accepted yet are pending. They count against {@link
+ * ServerLoad#answerBytes} and against a limit of the stream. Public methods may be called on any thread and do not
+ * block.
+ */
+public final class EventStream {
+    private static final Logger log = LoggerFactory.getLogger(EventStream.class);
+
+    /** An estimate of the memory that a pending chunk needs besides its bytes. */
+    private static final int CHUNK_BYTES = 64;
+
+    private static final Header NOT_STORED = new Header("Cache-Control", "no-store");
+    private static final Header CHUNKED = new Header("Transfer-Encoding", "chunked");
+
+    private final Exchange exchange;
+    private final Loop loop;
+    private final Bound places;
+    private final Bound memory;
+    private final long maxPendingBytes;
+    private final Answer head;
+    private final CompletableFuture<CloseReason> closed = new CompletableFuture<>();
+
+    /** The chunks that have not been written yet. This field and the fields below are guarded by this object. */
+    private final Queue<byte[]> queued = new ArrayDeque<>();
+
+    private long pendingBytes;
+    /** Whether the event loop knows that chunks are queued. */
+    private boolean announced;
+
+    private boolean discarded;
+    private @Nullable CloseReason reason;
+
+    /** The reason why a stream was closed. */
+    public enum CloseReason {
+        /** The endpoint closed the stream, the request was a {@code HEAD}, or the request has another answer. */
+        ENDED,
+        /** The client disconnected or shut down its side, or the connection failed. */
+        DISCONNECTED,
+        /**
+         * The client read too slowly: the pending bytes exceeded the limit of the stream, the client read nothing for
+         * the idle timeout, or it read nothing for some time while memory was short.
+         */
+        TOO_SLOW,
+        /** The server had no memory for another chunk. */
+        NO_MEMORY,
+        /** The endpoint sent nothing for the idle timeout. */
+        SILENT,
+        /** The server is being closed. */
+        STOPPED
+    }
+
+    /** @param places the bound from which this stream has taken 1, which it gives back when it is closed */
+    EventStream(Exchange exchange, Loop loop, Bound places, Bound memory, long maxPendingBytes, Header... headers) {
+        this.exchange = exchange;
+        this.loop = loop;
+        this.places = places;
+        this.memory = memory;
+        this.maxPendingBytes = maxPendingBytes;
+        List<Header> all = new ArrayList<>(List.of(headers));
+        all.add(NOT_STORED);
+        if (!exchange.isHttp10()) {
+            all.add(CHUNKED);
+        }
+        this.head = new Answer(200, "text/event-stream", new byte[0], all);
+    }
+
+    /**
+     * Sends bytes after all earlier bytes. If too many bytes would be pending, closes the stream instead and drops the
+     * bytes that have not been written.
+     *
+     * @param chunk one or more complete events or comments; must not be modified afterwards. A chunk that is longer
+     *     than the limit of the stream always closes the stream
+     * @return whether the chunk was accepted; false if the stream is closed
+     */
+    public boolean send(byte[] chunk) {
+        boolean isNews;
+        CloseReason problem;
+        synchronized (this) {
+            if (reason != null) {
+                return false;
+            }
+            if (chunk.length == 0) {
+                return true; // an empty chunk would end the body
+            }
+            problem = take(chunk);
+            isNews = problem == null && !announced;
+            announced |= isNews;
+        }
+        if (problem != null) {
+            close(problem);
+        } else if (isNews) {
+            loop.write(exchange);
+        }
+        return problem == null;
+    }
+
+    /** Queues a chunk and returns null, or returns the reason why the stream must be closed. */
+    private @Nullable CloseReason take(byte[] chunk) {
+        long bytes = heldBytes(chunk);
+        if (bytes > maxPendingBytes - pendingBytes) {
+            return CloseReason.TOO_SLOW;
+        }
+        if (!memory.take(bytes)) {
+            return CloseReason.NO_MEMORY;
+        }
+        pendingBytes += bytes;
+        queued.add(chunk);
+        return null;
+    }
+
+    /**
+     * Returns the number of pending bytes, including an overhead for each chunk. An endpoint that has much to send can
+     * wait until fewer bytes are pending.
+     */
+    public synchronized long pendingBytes() {
+        return pendingBytes;
+    }
+
+    /** Closes the stream after everything that was sent before. Has no effect if the stream is already closed. */
+    public void close() {
+        close(CloseReason.ENDED);
+    }
+
+    /**
+     * Runs {@code callback} once, when the stream is closed: on an event loop, where it must not block, or on the
+     * calling thread if the stream is already closed. Afterwards, {@link #send} returns false.
+     */
+    public void whenClosed(Consumer<CloseReason> callback) {
+        closed.thenAccept(why -> {
+            try {
+                callback.accept(why);
+            } catch (RuntimeException e) {
+                log.error("a callback failed that was to run when an event stream is closed", e);
+            }
+        });
+    }
+
+    /**
+     * Closes the stream for this reason, unless it is already closed. Only {@link CloseReason#ENDED} keeps the chunks
+     * that have not been written yet. Any thread.
+     */
+    void close(CloseReason why) {
+        synchronized (this) {
+            if (reason != null) {
+                return;
+            }
+            reason = why;
+            if (why != CloseReason.ENDED) {
+                queued.forEach(this::giveBack);
+                queued.clear();
+            }
+        }
+        places.giveBack(1);
+        loop.run(() -> closed.complete(why));
+        loop.write(exchange);
+    }
+
+    /**
+     * Gives back all memory. Called when the connection is closed, or if the stream can't be opened because the server
+     * has been closed.
+     *
+     * @param why the reason if the stream is not closed yet
+     */
+    void discard(CloseReason why) {
+        close(why);
+        synchronized (this) {
+            discarded = true;
+            queued.clear();
+            memory.giveBack(pendingBytes);
+            pendingBytes = 0;
+        }
+    }
+
+    /** Returns the answer whose head begins the stream, and which has no body. */
+    Answer head() {
+        return head;
+    }
+
+    /** Removes and returns the next chunk to write; null if nothing is queued. The chunk remains pending. */
+    synchronized byte @Nullable [] poll() {
+        byte[] next = queued.poll();
+        announced = next != null;
+        return next;
+    }
+
+    /** Records that the network has accepted a chunk, or that the connection is closed. */
+    synchronized void accepted(byte[] chunk) {
+        if (!discarded) {
+            giveBack(chunk);
+        }
+    }
+
+    /** Returns whether the stream is closed and nothing is left to write. */
+    synchronized boolean isComplete() {
+        return reason != null && queued.isEmpty();
+    }
+
+    /**
+     * Returns whether the connection must be closed without waiting for the client, because the client is slow or the
+     * server can't serve the stream any longer.
+     */
+    synchronized boolean isAborted() {
+        return reason != null && reason != CloseReason.ENDED && reason != CloseReason.DISCONNECTED;
+    }
+
+    private void giveBack(byte[] chunk) {
+        pendingBytes -= heldBytes(chunk);
+        memory.giveBack(heldBytes(chunk));
+    }
+
+    private static long heldBytes(byte[] chunk) {
+        return (long) CHUNK_BYTES + chunk.length;
+    }
+}
