@@ -82,6 +82,19 @@ final class SessionsIT {
             assertThat(state.path("host").asText()).isNotEmpty();
             assertThat(state.path("breaker_open").asBoolean(true)).isFalse();
             assertThat(sessions(backend, 0, "token", "list")).contains("pump 7");
+            try (Program watch = Program.java(
+                    "flk-backend",
+                    directory,
+                    Map.of(),
+                    Program.QUICK_START,
+                    "sessions",
+                    "watch",
+                    "--url",
+                    backend.url(),
+                    "--token-file",
+                    "token")) {
+                watch.awaitLine(line -> line.contains("  pump 7  {\"version\":"));
+            }
             assertThat(sessions(backend, 1, "wrong", "list")).contains("the backend answered 401: unauthorized");
             backend.program().kill();
         }

@@ -8,11 +8,13 @@ import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.files.ConfiguredFile;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.diagnostics.LocalHttpClient;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.net.http.HttpRequest;
@@ -22,9 +24,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
@@ -49,6 +54,8 @@ final class SessionsCommand {
     private static final JsonMapper JSON = new JsonMapper();
     private static final Duration PATIENCE = Duration.ofSeconds(10);
     private static final String PATH = "/v1/sessions";
+    private static final String EVENT = "event: ";
+    private static final String DATA = "data: ";
     private static final int PAGE = 1_000;
     private static final int MAX_FILE_BYTES = 1 << 20;
     private static final Table<JsonNode> TABLE = new Table<JsonNode>()
@@ -193,6 +200,45 @@ final class SessionsCommand {
         return changed(required(send("DELETE", path(id), null, ifVersion)));
     }
 
+    @Command(name = "watch", description = "Prints changes as they occur, until it is interrupted.")
+    int watch(
+            @Option(names = "--prefix", paramLabel = "TEXT", defaultValue = "", description = "Only ids that begin with this.")
+                    String prefix)
+            throws IOException {
+        HttpResponse<Stream<String>> changes =
+                client().lines(request("GET", PATH + "/changes?prefix=" + encoded(prefix), null, null));
+        try (Stream<String> lines = changes.body()) {
+            if (changes.statusCode() != 200) {
+                throw refused(changes.statusCode(), lines.collect(Collectors.joining("\n")));
+            }
+            String event = "";
+            for (Iterator<String> each = lines.iterator(); each.hasNext(); ) {
+                String line = each.next();
+                event = line.startsWith(EVENT) ? line.substring(EVENT.length()) : event;
+                if (line.startsWith(DATA)) {
+                    printChange(event, line.substring(DATA.length()));
+                }
+            }
+        } catch (UncheckedIOException e) {
+            throw new IOException("the connection to the backend broke: " + e.getCause().getMessage(), e);
+        }
+        throw new IOException("the backend ended the stream; start again, and list the sessions");
+    }
+
+    private void printChange(String event, String data) throws IOException {
+        JsonNode change = parsed(data);
+        if (json) {
+            out().print(Json.line(event, change));
+        } else if (event.equals("reset")) {
+            out().println("changes were lost: list the sessions again");
+        } else {
+            String text = change.path("at").asText() + "  " + change.path("id").asText() + "  "
+                    + (event.equals("update") ? change.path("state") : event);
+            out().println(Printable.of(text));
+        }
+        out().flush();
+    }
+
     private int changed(HttpResponse<String> answer) throws IOException {
         JsonNode updated = parsed(answer.body());
         out().print(
@@ -213,6 +259,11 @@ final class SessionsCommand {
     /** @param ifVersion the version that the session must have; 0 if it must not exist; null for no condition */
     private HttpResponse<String> send(String method, String target, @Nullable String body, @Nullable Long ifVersion)
             throws IOException {
+        return client().send(request(method, target, body, ifVersion));
+    }
+
+    private HttpRequest.Builder request(String method, String target, @Nullable String body, @Nullable Long ifVersion)
+            throws IOException {
         String base = url == null ? RunningBackend.publicUrl(environment, config.file) : url.replaceAll("/+$", "");
         HttpRequest.Builder request;
         try {
@@ -226,9 +277,12 @@ final class SessionsCommand {
             String name = ifVersion == 0 ? "If-None-Match" : "If-Match";
             request.header(name, ifVersion == 0 ? "*" : "\"" + ifVersion + "\"");
         }
-        request.method(method, body == null ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
+        return request.method(method, body == null ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
+    }
+
+    private LocalHttpClient client() throws IOException {
         byte[] trusted = authorities == null ? null : read("--ca", authorities).getBytes(StandardCharsets.UTF_8);
-        return new LocalHttpClient(PATIENCE, trusted).send(request);
+        return new LocalHttpClient(PATIENCE, trusted);
     }
 
     /** Returns a successful answer; throws for any other answer, with the error that the backend gave. */
@@ -236,9 +290,13 @@ final class SessionsCommand {
         if (answer.statusCode() / 100 == 2) {
             return answer;
         }
-        String error = answer.body();
+        throw refused(answer.statusCode(), answer.body());
+    }
+
+    private static IOException refused(int status, String answer) {
+        String error = answer;
         try {
-            JsonNode body = JSON.readTree(answer.body());
+            JsonNode body = JSON.readTree(answer);
             if (body.has("error")) {
                 error = body.path("error").asText()
                         + (body.has("actual")
@@ -249,7 +307,7 @@ final class SessionsCommand {
         } catch (JsonProcessingException e) {
             // an answer that does not come from a backend is shown as it is
         }
-        throw new IOException("the backend answered " + answer.statusCode() + ": " + error);
+        return new IOException("the backend answered " + status + ": " + error);
     }
 
     private static JsonNode parsed(String body) throws IOException {

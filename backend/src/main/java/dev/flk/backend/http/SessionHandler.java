@@ -76,6 +76,7 @@ final class SessionHandler implements AutoCloseable {
     private final Supplier<Optional<Sessions>> sessions;
     private final SessionMetrics metrics;
     private final InstantSource clock;
+    private final SessionChanges changes = new SessionChanges();
     private final ThreadPoolExecutor threads = new ThreadPoolExecutor(
             THREADS,
             THREADS,
@@ -126,6 +127,7 @@ final class SessionHandler implements AutoCloseable {
 
     Routes addTo(Routes routes) {
         return routes.get(PATH, Endpoint.asking(this::list))
+                .get(PATH + "/changes", Endpoint.asking(this::changes))
                 .get(ALL_BELOW, Endpoint.asking(this::get))
                 .route(HttpMethod.PUT, ALL_BELOW, Endpoint.withBody(Session.MAX_BYTES, this::put))
                 .route(HttpMethod.DELETE, ALL_BELOW, Endpoint.asking(this::delete));
@@ -229,6 +231,28 @@ final class SessionHandler implements AutoCloseable {
         });
     }
 
+    private void changes(Request request, Exchange exchange) {
+        read(exchange, found -> {
+            Map<String, String> query = query(request);
+            String prefix = query.getOrDefault("prefix", "");
+            if (query.size() > (query.containsKey("prefix") ? 1 : 0)) {
+                throw new BadRequest("changes can only be selected by prefix");
+            }
+            Received received = received(request, new byte[0]);
+            Decision decision = found.access().toAll(received, prefix);
+            if (decision instanceof Decision.Denied denied) {
+                return denied(denied.reason());
+            }
+            changes.open(
+                    found.store(),
+                    prefix,
+                    request.header("Last-Event-ID"),
+                    () -> found.access().toAll(received, prefix) instanceof Decision.Admitted,
+                    exchange);
+            return null;
+        });
+    }
+
     private Answer page(SessionStore store, Map<String, String> query, String prefix) {
         Duration silentFor = query.containsKey("silent")
                 ? parsed("silent", query.get("silent"), Quantities::duration)
@@ -259,8 +283,12 @@ final class SessionHandler implements AutoCloseable {
         return decision instanceof Decision.Denied denied ? denied(denied.reason()) : answer.get();
     }
 
-    /** Answers the exchange on another thread, or with an error if sessions are off or the server is overloaded. */
-    private void read(Exchange exchange, Function<Sessions, Answer> answer) {
+    /**
+     * Answers the exchange on another thread, or with an error if sessions are off or the server is overloaded.
+     *
+     * @param answer returns the answer; null if it has answered the exchange itself
+     */
+    private void read(Exchange exchange, Function<Sessions, @Nullable Answer> answer) {
         Optional<Sessions> opened = sessions.get();
         if (opened.isEmpty()) {
             exchange.answer(off());
@@ -278,7 +306,9 @@ final class SessionHandler implements AutoCloseable {
                 } catch (BadRequest | StateException e) {
                     given = failed(e);
                 }
-                exchange.answer(given);
+                if (given != null) {
+                    exchange.answer(given);
+                }
             }));
         } catch (RejectedExecutionException e) {
             exchange.answer(denied(Refused.UNAVAILABLE));
@@ -419,6 +449,7 @@ final class SessionHandler implements AutoCloseable {
 
     @Override
     public void close() {
+        changes.close();
         threads.shutdownNow();
     }
 }

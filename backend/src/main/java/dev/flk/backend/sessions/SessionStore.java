@@ -91,6 +91,41 @@ public interface SessionStore {
      */
     Page list(String prefix, Duration silentFor, @Nullable String after, int limit);
 
+    /**
+     * A change of a session.
+     *
+     * @param json the session; null if it was deleted or has expired
+     * @param token the position after this change; null if the same commit has more changes
+     */
+    record Change(
+            String id, long version, Instant at, @Nullable String json, @Nullable String token) {}
+
+    /** The changes after a position, in order. Used by one thread at a time. */
+    interface Changes {
+        /**
+         * Returns the next changes; an empty list if no more have occurred.
+         *
+         * @throws StateException HISTORY_CHANGED or COMPACTED if the next changes are lost
+         */
+        List<Change> next();
+
+        /**
+         * Calls {@code listener} once, on any thread, when there may be more changes. The listener must not block.
+         *
+         * @return a step that cancels the call
+         */
+        Runnable whenMore(Runnable listener);
+    }
+
+    /**
+     * Returns the changes of sessions whose ids begin with a prefix.
+     *
+     * @param after the token of a change; null for changes from now on
+     * @throws StateException HISTORY_CHANGED or COMPACTED if the changes after {@code after} are lost; INVALID if it is
+     *     not a token
+     */
+    Changes changes(String prefix, @Nullable String after);
+
     /** Counts all sessions, and those that were not updated for {@code silentFor}. */
     Counts count(Duration silentFor);
 }

@@ -2,7 +2,11 @@
 package dev.flk.backend.sessions;
 
 import dev.flk.state.Committed;
+import dev.flk.state.Event;
+import dev.flk.state.EventReader;
 import dev.flk.state.History.At;
+import dev.flk.state.History.Events;
+import dev.flk.state.History.Token;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
@@ -10,6 +14,7 @@ import dev.flk.state.StateException.Reason;
 import dev.flk.state.StateKey;
 import dev.flk.state.StateReads;
 import dev.flk.state.Storage.Document;
+import dev.flk.state.Storage.Head;
 import dev.flk.state.Version;
 import java.time.Duration;
 import java.time.Instant;
@@ -21,6 +26,10 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,6 +41,7 @@ public final class StateSessions implements SessionStore {
     public static final String NAMESPACE = "flk.sessions";
 
     private static final String CALLER = "sessions";
+    private static final Pattern TOKEN = Pattern.compile("([0-9A-Za-z-]{1,64})-([0-9]{1,18})\\.([0-9]{1,18})");
 
     private final StateEngine engine;
     private final Duration ttl;
@@ -156,6 +166,69 @@ public final class StateSessions implements SessionStore {
     private static String agentPrefix(String prefix) {
         int slash = prefix.indexOf('/');
         return slash < 0 ? prefix : prefix.substring(0, slash);
+    }
+
+    @Override
+    public Changes changes(String prefix, @Nullable String after) {
+        Head head = engine.head();
+        String agents = agentPrefix(prefix);
+        long last = after == null
+                ? head.revision()
+                : engine.history()
+                        .resume(token(after), NAMESPACE, "", key -> key.agentId().startsWith(agents));
+        return new Following(prefix, head.historyId(), last + 1);
+    }
+
+    /** Changes that are read from the events of the state. */
+    private final class Following implements Changes {
+        private final String historyId;
+        private final EventReader reader;
+        private long next;
+
+        Following(String prefix, String historyId, long next) {
+            this.historyId = historyId;
+            this.reader = engine.history().reader(historyId, NAMESPACE, "", key -> key.name()
+                    .startsWith(prefix));
+            this.next = next;
+        }
+
+        @Override
+        public List<Change> next() {
+            while (true) {
+                Events page = reader.read(next, Long.MAX_VALUE, StateEngine.MAX_PAGE_BYTES);
+                boolean isEnd = page.next() == next;
+                next = page.next();
+                if (isEnd || !page.events().isEmpty()) {
+                    return page.events().stream().flatMap(this::changes).toList();
+                }
+            }
+        }
+
+        private Stream<Change> changes(Event event) {
+            int last = event.changes().size() - 1;
+            return IntStream.rangeClosed(0, last).mapToObj(i -> {
+                Event.Change change = event.changes().get(i);
+                return new Change(
+                        change.key().name(),
+                        change.version(),
+                        StateEngine.time(event.committedAtMicros()),
+                        change.json(),
+                        i < last ? null : historyId + "-" + event.revision() + "." + event.committedAtMicros());
+            });
+        }
+
+        @Override
+        public Runnable whenMore(Runnable listener) {
+            return engine.history().whenBeyond(historyId, next - 1, listener);
+        }
+    }
+
+    private static Token token(String text) {
+        Matcher parts = TOKEN.matcher(text);
+        if (!parts.matches()) {
+            throw Reason.INVALID.because("Last-Event-ID is not the id of an event");
+        }
+        return new Token(parts.group(1), Long.parseLong(parts.group(2)), Long.parseLong(parts.group(3)));
     }
 
     @Override

@@ -31,7 +31,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -51,6 +56,7 @@ final class SessionHandlerTest {
 
     private final HttpClient client = HttpClient.newHttpClient();
     private volatile Instant now = ServerFixture.NOW;
+    private final ExecutorService threads = Executors.newCachedThreadPool();
     private StateEngine engine;
     private Sessions sessions;
 
@@ -75,6 +81,7 @@ final class SessionHandlerTest {
 
     @AfterEach
     void close() {
+        threads.shutdownNow();
         sessions.close();
         engine.close();
     }
@@ -259,6 +266,55 @@ final class SessionHandlerTest {
                 .isEqualTo(JSON.readTree("{\"id\":\"pump-1\",\"version\":1,\"updated_at\":\""
                         + ServerFixture.NOW.plusSeconds(60) + "\",\"age\":0,\"expires_in\":3360,\"state\":{\"i\":1}}"));
         await().untilAsserted(() -> assertThat(server.sample("flk_sessions")).isEqualTo("6.0"));
+    }
+
+    @Test
+    void changes_arriveInOrder_andResumeAfterTheLastEvent() throws Exception {
+        asOperator("PUT", "/v1/sessions/pump-1", "{\"n\":0}");
+        List<String> events = new CopyOnWriteArrayList<>();
+        try (Stream<String> lines = changes("")) {
+            Future<?> reading = threads.submit(() -> lines.filter(line -> !line.isEmpty()).forEach(events::add));
+            await().until(() -> events.contains(":"));
+            asOperator("PUT", "/v1/sessions/pump-1", "{\"n\":1}");
+            asOperator("PUT", "/v1/sessions/valve", "{\"n\":9}");
+            asOperator("DELETE", "/v1/sessions/pump-1", "");
+            await().until(() -> events.size() >= 7);
+            assertThat(reading).isNotDone();
+        }
+        assertThat(events)
+                .filteredOn(line -> !line.startsWith("id: ") && !line.startsWith(":"))
+                .containsExactly(
+                        "event: update",
+                        "data: {\"id\":\"pump-1\",\"version\":2,\"at\":\"" + at(2) + "\",\"state\":{\"n\":1}}",
+                        "event: delete",
+                        "data: {\"id\":\"pump-1\",\"version\":3,\"at\":\"" + at(4) + "\"}");
+
+        try (Stream<String> lines = changes(events.get(1).substring("id: ".length()))) {
+            assertThat(lines.filter(line -> line.startsWith("event: ")).findFirst()).contains("event: delete");
+        }
+        try (Stream<String> lines = changes("another-history-1.1")) {
+            assertThat(lines.filter(line -> line.startsWith("data: ")).findFirst())
+                    .contains("data: {\"reason\":\"HISTORY_CHANGED\"}");
+        }
+        assertThat(asOperator("GET", "/v1/sessions/changes", "", "Last-Event-ID", "7").statusCode())
+                .isEqualTo(400);
+        assertThat(send("GET", "/v1/sessions/changes", "", "Authorization", "Bearer readsPump").statusCode())
+                .isEqualTo(403);
+    }
+
+    /** Returns the time of a revision; commits are at least a microsecond apart. */
+    private Instant at(long revision) {
+        return now.plusNanos((revision - 1) * 1_000);
+    }
+
+    private Stream<String> changes(String after) throws IOException, InterruptedException {
+        HttpRequest.Builder request = HttpRequest.newBuilder(
+                        URI.create("http://127.0.0.1:" + server.port() + "/v1/sessions/changes?prefix=pump"))
+                .header("Authorization", "Bearer readsPump");
+        if (!after.isEmpty()) {
+            request.header("Last-Event-ID", after);
+        }
+        return client.send(request.build(), BodyHandlers.ofLines()).body();
     }
 
     @ParameterizedTest

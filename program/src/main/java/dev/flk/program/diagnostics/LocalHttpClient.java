@@ -8,6 +8,7 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandler;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
@@ -16,6 +17,7 @@ import java.security.cert.CertificateFactory;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -70,6 +72,20 @@ public final class LocalHttpClient {
      * @throws ConnectException if nothing listens at the address
      */
     public HttpResponse<String> send(HttpRequest.Builder builder) throws IOException {
+        return send(builder, BodyHandlers.ofString());
+    }
+
+    /**
+     * Returns the answer to a request. The lines of its body are read as they arrive, for as long as it takes; the
+     * caller closes them.
+     *
+     * @throws ConnectException if nothing listens at the address
+     */
+    public HttpResponse<Stream<String>> lines(HttpRequest.Builder builder) throws IOException {
+        return send(builder, BodyHandlers.ofLines());
+    }
+
+    private <T> HttpResponse<T> send(HttpRequest.Builder builder, BodyHandler<T> body) throws IOException {
         HttpRequest request = builder.build();
         URI url = request.uri();
         // the client is created on demand, because the JDK's client requires that all TLS properties of the JVM are
@@ -78,7 +94,7 @@ public final class LocalHttpClient {
         if (authorities != null) {
             client.sslContext(trusting(authorities));
         }
-        CompletableFuture<HttpResponse<String>> answer = client.build().sendAsync(request, BodyHandlers.ofString());
+        CompletableFuture<HttpResponse<T>> answer = client.build().sendAsync(request, body);
         try {
             return answer.get(patience.toMillis(), TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {
