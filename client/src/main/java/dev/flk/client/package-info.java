@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The Java client for the state of agents, and the stubs of its protocol, {@code flk/state/v1/state.proto}. */
+/**
+ * The Java clients for the state of agents and for sessions, and the stubs of the protocol of the state, {@code
+ * flk/state/v1/state.proto}.
+ */
 @NullMarked
 package dev.flk.client;
 

@@ -202,7 +202,11 @@ final class SessionsCommand {
 
     @Command(name = "watch", description = "Prints changes as they occur, until it is interrupted.")
     int watch(
-            @Option(names = "--prefix", paramLabel = "TEXT", defaultValue = "", description = "Only ids that begin with this.")
+            @Option(
+                            names = "--prefix",
+                            paramLabel = "TEXT",
+                            defaultValue = "",
+                            description = "Only ids that begin with this.")
                     String prefix)
             throws IOException {
         HttpResponse<Stream<String>> changes =
@@ -220,7 +224,8 @@ final class SessionsCommand {
                 }
             }
         } catch (UncheckedIOException e) {
-            throw new IOException("the connection to the backend broke: " + e.getCause().getMessage(), e);
+            throw new IOException(
+                    "the connection to the backend broke: " + e.getCause().getMessage(), e);
         }
         throw new IOException("the backend ended the stream; start again, and list the sessions");
     }

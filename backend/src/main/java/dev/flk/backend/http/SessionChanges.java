@@ -52,7 +52,8 @@ final class SessionChanges implements AutoCloseable {
             Executors.newScheduledThreadPool(THREADS, DaemonThreads.named("session-changes"));
 
     /** The data of an event. */
-    private record Data(String id, long version, Instant at, @Nullable Object state) {}
+    private record Data(
+            String id, long version, Instant at, @Nullable Object state) {}
 
     SessionChanges() {
         var unused = threads.scheduleWithFixedDelay(
@@ -66,8 +67,7 @@ final class SessionChanges implements AutoCloseable {
      * @param isAllowed whether the client may still see the changes; checked now and then
      * @throws StateException if the store can't be read, or {@code after} is not the id of an event
      */
-    void open(
-            SessionStore store, String prefix, @Nullable String after, BooleanSupplier isAllowed, Exchange exchange) {
+    void open(SessionStore store, String prefix, @Nullable String after, BooleanSupplier isAllowed, Exchange exchange) {
         String lost = null;
         Changes changes;
         try {
@@ -84,8 +84,8 @@ final class SessionChanges implements AutoCloseable {
             Stream stream = new Stream(opened.get(), changes, isAllowed);
             streams.add(stream);
             opened.get().whenClosed(why -> stream.end());
-            boolean unused = opened.get()
-                    .send(lost == null ? COMMENT : event("reset", null, Json.line(Map.of("reason", lost))));
+            boolean unused =
+                    opened.get().send(lost == null ? COMMENT : event("reset", null, Json.line(Map.of("reason", lost))));
             stream.later(0);
         }
     }
@@ -99,8 +99,7 @@ final class SessionChanges implements AutoCloseable {
         ByteArrayOutputStream events = new ByteArrayOutputStream();
         for (Change change : page) {
             String json = change.json();
-            Data data =
-                    new Data(change.id(), change.version(), change.at(), json == null ? null : Json.raw(json));
+            Data data = new Data(change.id(), change.version(), change.at(), json == null ? null : Json.raw(json));
             events.writeBytes(event(json == null ? "delete" : "update", change.token(), Json.line(data)));
         }
         return events.toByteArray();

@@ -98,7 +98,11 @@ public interface SessionStore {
      * @param token the position after this change; null if the same commit has more changes
      */
     record Change(
-            String id, long version, Instant at, @Nullable String json, @Nullable String token) {}
+            String id,
+            long version,
+            Instant at,
+            @Nullable String json,
+            @Nullable String token) {}
 
     /** The changes after a position, in order. Used by one thread at a time. */
     interface Changes {

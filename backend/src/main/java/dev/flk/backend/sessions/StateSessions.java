@@ -175,7 +175,11 @@ public final class StateSessions implements SessionStore {
         long last = after == null
                 ? head.revision()
                 : engine.history()
-                        .resume(token(after), NAMESPACE, "", key -> key.agentId().startsWith(agents));
+                        .resume(
+                                token(after),
+                                NAMESPACE,
+                                "",
+                                key -> key.agentId().startsWith(agents));
         return new Following(prefix, head.historyId(), last + 1);
     }
 
@@ -187,8 +191,8 @@ public final class StateSessions implements SessionStore {
 
         Following(String prefix, String historyId, long next) {
             this.historyId = historyId;
-            this.reader = engine.history().reader(historyId, NAMESPACE, "", key -> key.name()
-                    .startsWith(prefix));
+            this.reader = engine.history()
+                    .reader(historyId, NAMESPACE, "", key -> key.name().startsWith(prefix));
             this.next = next;
         }
 

@@ -273,7 +273,8 @@ final class SessionHandlerTest {
         asOperator("PUT", "/v1/sessions/pump-1", "{\"n\":0}");
         List<String> events = new CopyOnWriteArrayList<>();
         try (Stream<String> lines = changes("")) {
-            Future<?> reading = threads.submit(() -> lines.filter(line -> !line.isEmpty()).forEach(events::add));
+            Future<?> reading =
+                    threads.submit(() -> lines.filter(line -> !line.isEmpty()).forEach(events::add));
             await().until(() -> events.contains(":"));
             asOperator("PUT", "/v1/sessions/pump-1", "{\"n\":1}");
             asOperator("PUT", "/v1/sessions/valve", "{\"n\":9}");
@@ -290,15 +291,18 @@ final class SessionHandlerTest {
                         "data: {\"id\":\"pump-1\",\"version\":3,\"at\":\"" + at(4) + "\"}");
 
         try (Stream<String> lines = changes(events.get(1).substring("id: ".length()))) {
-            assertThat(lines.filter(line -> line.startsWith("event: ")).findFirst()).contains("event: delete");
+            assertThat(lines.filter(line -> line.startsWith("event: ")).findFirst())
+                    .contains("event: delete");
         }
         try (Stream<String> lines = changes("another-history-1.1")) {
             assertThat(lines.filter(line -> line.startsWith("data: ")).findFirst())
                     .contains("data: {\"reason\":\"HISTORY_CHANGED\"}");
         }
-        assertThat(asOperator("GET", "/v1/sessions/changes", "", "Last-Event-ID", "7").statusCode())
+        assertThat(asOperator("GET", "/v1/sessions/changes", "", "Last-Event-ID", "7")
+                        .statusCode())
                 .isEqualTo(400);
-        assertThat(send("GET", "/v1/sessions/changes", "", "Authorization", "Bearer readsPump").statusCode())
+        assertThat(send("GET", "/v1/sessions/changes", "", "Authorization", "Bearer readsPump")
+                        .statusCode())
                 .isEqualTo(403);
     }
 

@@ -12,7 +12,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** A network between a client and a port on loopback that loses answers and connections. */
-final class CuttingProxy implements AutoCloseable {
+public final class CuttingProxy implements AutoCloseable {
     private final int to;
     private final ServerSocket listening = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
     private final Set<Socket> open = ConcurrentHashMap.newKeySet();
@@ -20,7 +20,7 @@ final class CuttingProxy implements AutoCloseable {
     private volatile boolean holdsAnswers;
     private volatile boolean isCut;
 
-    CuttingProxy(int to) throws IOException {
+    public CuttingProxy(int to) throws IOException {
         this.to = to;
         begin(this::accept);
     }
@@ -71,7 +71,7 @@ final class CuttingProxy implements AutoCloseable {
         }
     }
 
-    int port() {
+    public int port() {
         return listening.getLocalPort();
     }
 
@@ -81,7 +81,7 @@ final class CuttingProxy implements AutoCloseable {
     }
 
     /** Closes all connections, and each that is tried. */
-    void cut() throws IOException {
+    public void cut() throws IOException {
         isCut = true;
         for (Socket socket : open) {
             socket.close();
@@ -94,7 +94,7 @@ final class CuttingProxy implements AutoCloseable {
     }
 
     /** Lets all through again. */
-    void pass() {
+    public void pass() {
         holdsAnswers = false;
         isCut = false;
     }

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.client;
+
+import dev.flk.client.SessionCallException.ConcurrencyException;
+import java.io.IOException;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandler;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A client of the sessions that a backend serves over HTTP. Each method sends one request, and throws a {@link
+ * SessionCallException} if the request is refused or gets no answer in time. Safe for any thread.
+ */
+public final class SessionStore {
+    private static final int CONFLICT = 412;
+    private static final int NOT_FOUND = 404;
+    private static final long ANY_VERSION = -1;
+
+    private final String base;
+    private final Credentials credentials;
+    private final Duration timeout;
+    private final HttpClient http;
+
+    /** The credentials of requests. */
+    @FunctionalInterface
+    public interface Credentials {
+        /**
+         * Returns the headers to add to a request.
+         *
+         * @param target the path and the query as they are sent
+         * @param headers the other headers of the request that a signature must cover
+         * @param body the body; empty if there is none
+         */
+        Map<String, String> headers(String method, String target, Map<String, String> headers, byte[] body);
+
+        /** Returns the credentials of an operator: a token of the backend's {@code STATE_TOKENS_FILE}. */
+        static Credentials token(String token) {
+            return (method, target, headers, body) -> Map.of("Authorization", "Bearer " + token);
+        }
+    }
+
+    /**
+     * A session.
+     *
+     * @param version 1, 2, 3 … for each update
+     * @param json the JSON object
+     * @param remaining the time until the session expires unless it is updated
+     */
+    public record Session(String id, long version, String json, Instant updatedAt, Duration remaining) {}
+
+    /**
+     * A change of a session.
+     *
+     * @param json the JSON object; null if the session was deleted or has expired
+     */
+    public record Change(
+            String id, long version, Instant at, @Nullable String json) {}
+
+    /** A listener to changes, called on the thread of its subscription. */
+    @FunctionalInterface
+    public interface Listener {
+        void changed(Change change);
+
+        /** Changes may have been missed; the caller must read the sessions again. Called before later changes. */
+        default void reset() {}
+    }
+
+    private SessionStore(String base, Credentials credentials, Duration timeout, HttpClient http) {
+        this.base = base;
+        this.credentials = credentials;
+        this.timeout = timeout;
+        this.http = http;
+    }
+
+    /**
+     * Returns a client of a backend, with requests of at most ten seconds.
+     *
+     * @param url the base URL, such as {@code http://localhost:8080}
+     * @param credentials a token, or a signer with the key of an agent such as {@code (method, target, headers, body) ->
+     *     MessageSigner.of(key).sign(method, target, headers, body, Instant.now(), nonce())}
+     */
+    public static SessionStore connect(String url, Credentials credentials) {
+        return connect(url, credentials, Duration.ofSeconds(10), HttpClient.newHttpClient());
+    }
+
+    /**
+     * Returns a client of a backend.
+     *
+     * @param timeout the maximum duration of a request
+     * @param http the HTTP client, with the trusted authorities
+     */
+    public static SessionStore connect(String url, Credentials credentials, Duration timeout, HttpClient http) {
+        return new SessionStore(url.replaceAll("/+$", ""), credentials, timeout, http);
+    }
+
+    /** Returns a session; empty if it does not exist. */
+    public Optional<Session> get(String id) {
+        HttpResponse<String> answer = send("GET", id, null, ANY_VERSION);
+        if (answer.statusCode() == NOT_FOUND) {
+            return Optional.empty();
+        }
+        require(answer);
+        return Optional.of(new Session(
+                id,
+                version(answer),
+                answer.body(),
+                Instant.parse(header(answer, "X-Flk-Updated-At")),
+                Duration.ofSeconds(Long.parseLong(header(answer, "X-Flk-Expires-In")))));
+    }
+
+    /**
+     * Creates a session and returns its version.
+     *
+     * @throws ConcurrencyException if the session exists
+     */
+    public long create(String id, String json) {
+        return changed(id, send("PUT", id, json, 0), 0);
+    }
+
+    /**
+     * Replaces a session and returns its new version.
+     *
+     * @param version the version that the session must have
+     * @throws ConcurrencyException if the session has another version, or does not exist
+     */
+    public long update(String id, String json, long version) {
+        return changed(id, send("PUT", id, json, version), version);
+    }
+
+    /** Creates or replaces a session, whatever its version, and returns its new version. */
+    public long put(String id, String json) {
+        return changed(id, send("PUT", id, json, ANY_VERSION), ANY_VERSION);
+    }
+
+    /** Deletes a session; does nothing if it does not exist. */
+    public void delete(String id) {
+        long unused = changed(id, send("DELETE", id, null, ANY_VERSION), ANY_VERSION);
+    }
+
+    /**
+     * Reads a session, changes it and writes it, and does so again if another client has changed it meanwhile. Returns
+     * the new version.
+     *
+     * @param attempts the maximum number of attempts
+     * @param change returns the new JSON object for the current one, which is {@code {}} if the session does not exist;
+     *     may be called several times
+     * @throws ConcurrencyException if the session was changed during each attempt
+     */
+    public long retrying(int attempts, String id, UnaryOperator<String> change) {
+        for (int left = attempts; ; left--) {
+            Optional<Session> current = get(id);
+            try {
+                String next = change.apply(current.map(Session::json).orElse("{}"));
+                return current.isPresent() ? update(id, next, current.get().version()) : create(id, next);
+            } catch (ConcurrencyException e) {
+                if (left <= 1) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    /**
+     * Calls a listener for each change from now on, on a thread of its own, until the subscription is closed. A broken
+     * connection is opened again after the last change that was received. Only operators may subscribe.
+     *
+     * @param prefix the beginning of the session ids; empty for all
+     */
+    public SessionSubscription subscribe(String prefix, Listener listener) {
+        return SessionSubscription.start(this, prefix, listener);
+    }
+
+    /** Opens the stream of changes after a position; an empty position is now. */
+    HttpResponse<Stream<String>> changes(String prefix, String after) throws IOException, InterruptedException {
+        String target = "/v1/sessions/changes?prefix=" + encoded(prefix);
+        Map<String, String> headers = after.isEmpty() ? Map.of() : Map.of("Last-Event-ID", after);
+        return http.send(request("GET", target, headers, null).build(), BodyHandlers.ofLines());
+    }
+
+    private HttpResponse<String> send(String method, String id, @Nullable String json, long ifVersion) {
+        Map<String, String> condition = ifVersion == ANY_VERSION
+                ? Map.of()
+                : ifVersion == 0 ? Map.of("If-None-Match", "*") : Map.of("If-Match", "\"" + ifVersion + "\"");
+        String target = "/v1/sessions/" + encoded(id).replace("%2F", "/");
+        return send(request(method, target, condition, json).timeout(timeout), BodyHandlers.ofString());
+    }
+
+    private <T> HttpResponse<T> send(HttpRequest.Builder request, BodyHandler<T> handler) {
+        try {
+            return http.send(request.build(), handler);
+        } catch (IOException e) {
+            throw new SessionCallException(base + " did not answer: " + e, e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new SessionCallException("interrupted while waiting for " + base, e);
+        }
+    }
+
+    private HttpRequest.Builder request(
+            String method, String target, Map<String, String> headers, @Nullable String json) {
+        byte[] body = json == null ? new byte[0] : json.getBytes(StandardCharsets.UTF_8);
+        Map<String, String> all = new HashMap<>(headers);
+        all.putAll(credentials.headers(method, target, headers, body));
+        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(base + target))
+                .method(method, json == null ? BodyPublishers.noBody() : BodyPublishers.ofByteArray(body));
+        all.forEach(request::header);
+        return request;
+    }
+
+    private static long changed(String id, HttpResponse<String> answer, long expected) {
+        if (answer.statusCode() == CONFLICT) {
+            throw new ConcurrencyException(id, expected, version(answer));
+        }
+        require(answer);
+        return version(answer);
+    }
+
+    private static void require(HttpResponse<String> answer) {
+        if (answer.statusCode() / 100 != 2) {
+            throw new SessionCallException(answer.statusCode(), "status " + answer.statusCode() + ": " + answer.body());
+        }
+    }
+
+    private static long version(HttpResponse<String> answer) {
+        return Long.parseLong(header(answer, "ETag").replace("\"", ""));
+    }
+
+    private static String header(HttpResponse<String> answer, String name) {
+        return answer.headers()
+                .firstValue(name)
+                .orElseThrow(() -> new SessionCallException(
+                        answer.statusCode(), "the answer has no header " + name + "; is the URL that of a backend?"));
+    }
+
+    private static String encoded(String text) {
+        return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
+    }
+}
