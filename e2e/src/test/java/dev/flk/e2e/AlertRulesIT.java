@@ -77,7 +77,8 @@ final class AlertRulesIT {
     void metricsInRulesAndDashboards_areExposed() throws Exception {
         String queries = Files.readString(RULES)
                 + Files.readString(DASHBOARDS.resolve("flk-backend.json"))
-                + Files.readString(DASHBOARDS.resolve("flk-agents.json"));
+                + Files.readString(DASHBOARDS.resolve("flk-agents.json"))
+                + Files.readString(DASHBOARDS.resolve("flk-fleet.json"));
         AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         var environment = home.sendingNowhere();
         environment.put("METRICS_PORT", "0");
