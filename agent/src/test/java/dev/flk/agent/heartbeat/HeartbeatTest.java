@@ -59,7 +59,17 @@ final class HeartbeatTest {
         Duration longTime = Duration.ofMinutes(1);
         backend = new HttpServer(
                 new HttpOptions(
-                        "backend", 1, 8, 8, 1_000, 1 << 20, 1 << 20, longTime, longTime, longTime, Duration.ofSeconds(1)),
+                        "backend",
+                        1,
+                        8,
+                        8,
+                        1_000,
+                        1 << 20,
+                        1 << 20,
+                        longTime,
+                        longTime,
+                        longTime,
+                        Duration.ofSeconds(1)),
                 HttpEvents.NONE,
                 () -> Instant.now().plus(clockAhead),
                 System::nanoTime);

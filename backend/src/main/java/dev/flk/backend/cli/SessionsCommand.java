@@ -224,8 +224,7 @@ final class SessionsCommand {
                 }
             }
         } catch (UncheckedIOException e) {
-            throw new IOException(
-                    "the connection to the backend broke: " + e.getCause().getMessage(), e);
+            throw new IOException("the connection to the backend broke: " + e.getMessage(), e);
         }
         throw new IOException("the backend ended the stream; start again, and list the sessions");
     }
