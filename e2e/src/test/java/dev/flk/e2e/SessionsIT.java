@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Sessions that real agents report to a real backend, and the command with which an operator reads them. */
 final class SessionsIT {
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final String TOKEN = "the token of an operator";
 
     @TempDir
@@ -70,8 +72,8 @@ final class SessionsIT {
         try (BackendProcess backend = startBackend();
                 Program running = startAgent(backend.url(), Map.of())) {
             Client client = new Client(backend.url());
-            await().until(() -> client.metric("flk_heartbeats_total") >= 2);
-            await().until(() -> client.metric("flk_sessions") == 1);
+            await().atMost(PATIENCE).until(() -> client.metric("flk_heartbeats_total") >= 2);
+            await().atMost(PATIENCE).until(() -> client.metric("flk_sessions") == 1);
             assertThat(running.isAlive()).isTrue();
 
             JsonNode session = StrictJson.read(sessions(backend, 0, "token", "get", "pump 7", "--json"));

@@ -13,7 +13,7 @@ import org.slf4j.LoggerFactory;
 /** The sessions of a running backend: their store, the access to them, and a thread that counts them. */
 public final class Sessions implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.sessions");
-    private static final long COUNT_EVERY_SECONDS = 10;
+    private static final long COUNT_EVERY_SECONDS = 5;
 
     private final SessionStore store;
     private final SessionAccess access;

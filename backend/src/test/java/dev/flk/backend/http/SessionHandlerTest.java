@@ -48,6 +48,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class SessionHandlerTest {
     private static final JsonMapper JSON = new JsonMapper();
     private static final SessionConfig CONFIG = new SessionConfig(Duration.ofHours(1), Duration.ofMinutes(5));
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final MessageSigner SIGNER = MessageSigner.of(new HmacSigner("secret"));
     private static final String ALL = "Bearer all";
 
@@ -175,7 +176,7 @@ final class SessionHandlerTest {
         asOperator("PUT", "/v1/sessions/a/b", "{}");
         now = now.plus(CONFIG.ttl());
 
-        await().untilAsserted(() -> {
+        await().atMost(PATIENCE).untilAsserted(() -> {
             HttpResponse<String> gone = asOperator("GET", "/v1/sessions/a/b", "");
             assertThat(gone.statusCode()).isEqualTo(404);
             assertThat(gone.body()).contains("\"reason\":\"expired\"");
@@ -265,7 +266,8 @@ final class SessionHandlerTest {
         assertThat(silent.get(1))
                 .isEqualTo(JSON.readTree("{\"id\":\"pump-1\",\"version\":1,\"updated_at\":\""
                         + ServerFixture.NOW.plusSeconds(60) + "\",\"age\":0,\"expires_in\":3360,\"state\":{\"i\":1}}"));
-        await().untilAsserted(() -> assertThat(server.sample("flk_sessions")).isEqualTo("6.0"));
+        await().atMost(PATIENCE)
+                .untilAsserted(() -> assertThat(server.sample("flk_sessions")).isEqualTo("6.0"));
     }
 
     @Test
@@ -275,11 +277,11 @@ final class SessionHandlerTest {
         try (Stream<String> lines = changes("")) {
             Future<?> reading =
                     threads.submit(() -> lines.filter(line -> !line.isEmpty()).forEach(events::add));
-            await().until(() -> events.contains(":"));
+            await().atMost(PATIENCE).until(() -> events.contains(":"));
             asOperator("PUT", "/v1/sessions/pump-1", "{\"n\":1}");
             asOperator("PUT", "/v1/sessions/valve", "{\"n\":9}");
             asOperator("DELETE", "/v1/sessions/pump-1", "");
-            await().until(() -> events.size() >= 7);
+            await().atMost(PATIENCE).until(() -> events.size() >= 7);
             assertThat(reading).isNotDone();
         }
         assertThat(events)

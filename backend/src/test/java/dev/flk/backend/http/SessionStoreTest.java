@@ -40,6 +40,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** The Java client of sessions and a real server, whose state is in memory. */
 final class SessionStoreTest {
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final SessionConfig CONFIG = new SessionConfig(Duration.ofHours(1), Duration.ofMinutes(5));
 
     @RegisterExtension
@@ -98,14 +99,14 @@ final class SessionStoreTest {
 
     @Test
     void retrying_losesNoUpdate_ofConcurrentWriters() throws Exception {
-        int writers = 8;
-        int each = 10;
-        ExecutorService threads = Executors.newFixedThreadPool(writers);
+        long writers = 8;
+        long each = 10;
+        ExecutorService threads = Executors.newFixedThreadPool((int) writers);
         try {
             List<Future<?>> running = new ArrayList<>();
-            for (int writer = 0; writer < writers; writer++) {
+            for (long writer = 0; writer < writers; writer++) {
                 running.add(threads.submit(() -> {
-                    for (int i = 0; i < each; i++) {
+                    for (long i = 0; i < each; i++) {
                         store.retrying(Integer.MAX_VALUE, "counter", SessionStoreTest::incremented);
                     }
                 }));
@@ -153,20 +154,21 @@ final class SessionStoreTest {
                         .subscribe("pump", changes::add)) {
             for (int n = 1; n <= 3; n++) {
                 int number = n;
-                await().until(() -> {
+                await().atMost(PATIENCE).until(() -> {
                     long unused = store.put("pump-" + number, "{\"n\":" + number + ".50}");
                     return changes.stream().anyMatch(change -> change.id().equals("pump-" + number));
                 });
                 network.cut();
-                long unused = store.put("pump-lost-" + n, "{}");
-                long alsoUnused = store.put("valve", "{}");
+                assertThat(store.put("pump-lost-" + n, "{}")).isEqualTo(1);
+                assertThat(store.put("valve", "{}")).isEqualTo(n);
                 network.pass();
                 String wanted = "pump-lost-" + n;
-                await().until(() ->
-                        changes.stream().anyMatch(change -> change.id().equals(wanted)));
+                await().atMost(PATIENCE)
+                        .until(() ->
+                                changes.stream().anyMatch(change -> change.id().equals(wanted)));
             }
             store.delete("pump-1");
-            await().until(() -> changes.stream().anyMatch(change -> change.json() == null));
+            await().atMost(PATIENCE).until(() -> changes.stream().anyMatch(change -> change.json() == null));
             assertThat(subscription.problem()).isEmpty();
         }
         assertThat(changes).extracting(Change::id).allMatch(id -> id.startsWith("pump"));
@@ -180,8 +182,11 @@ final class SessionStoreTest {
     void subscription_withoutRights_hasAProblem() throws Exception {
         SessionStore stranger = connect(Credentials.token("wrong"));
         try (SessionSubscription subscription = stranger.subscribe("", change -> {})) {
-            await().until(() ->
-                    subscription.problem().filter(e -> e.status() == 403).isPresent());
+            await().atMost(PATIENCE)
+                    .until(() -> subscription
+                            .problem()
+                            .filter(e -> e.status() == 403)
+                            .isPresent());
         }
     }
 }
