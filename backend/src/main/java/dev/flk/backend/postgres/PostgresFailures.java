@@ -81,6 +81,7 @@ public record PostgresFailures(String server, String limit) {
             case "42501" -> "a privilege is missing: " + said(e) + "; grant it to the user of POSTGRES_CONN";
             case "57P01" -> "the server ended the connection: it is stopping, or someone ended the session";
             case "57P02", "57P03" -> "the server is starting or stopping";
+            case "08003" -> "the connection broke: " + said(e);
             case "40001", "40P01" ->
                 "the server rolled a transaction back because it conflicted with others: " + said(e)
                         + "; look for other programs that use these tables";

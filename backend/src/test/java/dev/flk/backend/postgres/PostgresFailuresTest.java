@@ -30,6 +30,7 @@ final class PostgresFailuresTest {
         "53100, the server's disk is full",
         "57P01, someone ended the session",
         "57P03, the server is starting or stopping",
+        "08003, the connection broke: said",
         "40001, rolled a transaction back because it conflicted with others: said",
         "25006, the server is read-only",
         "XX001, 'said, SQLSTATE XX001'"
