@@ -26,7 +26,9 @@ class BackendMetricsTest {
             assertThat(text.samples.keySet()).anyMatch(name -> name.startsWith("flk_postgres_pool_waiting{"));
             text.samples.forEach((name, value) -> {
                 assertThat(name).doesNotContain("_created");
-                String expected = name.matches("flk_state_(up|free_bytes)") ? "NaN" : "0.0"; // there is no state
+                String expected = name.matches("flk_state_(up|free_bytes)|flk_sessions(_silent)?")
+                        ? "NaN" // there is no state
+                        : "0.0";
                 assertThat(value).as(name).isEqualTo(name.startsWith("flk_build_info{") ? "1.0" : expected);
             });
         }

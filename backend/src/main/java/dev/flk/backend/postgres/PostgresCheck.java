@@ -77,7 +77,8 @@ public final class PostgresCheck {
             "flk_state_newest_documents",
             "flk_state_requests_pkey",
             "flk_state_requests_expiry",
-            "flk_state_removed_pkey");
+            "flk_state_removed_pkey",
+            "flk_state_newest_expiry");
 
     private final PostgresConnector connector;
     private final PostgresFailures failures;

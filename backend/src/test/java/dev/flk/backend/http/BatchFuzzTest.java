@@ -38,6 +38,7 @@ class BatchFuzzTest {
     private static final long HEAP_BYTES = 64 << 20;
     private static final Duration LONG = Duration.ofMinutes(10);
     private static final Metrics METRICS = new Metrics("test");
+    private static final SessionMetrics SESSION_METRICS = new SessionMetrics(METRICS);
     private static final HttpMetrics HTTP_METRICS = new HttpMetrics(METRICS, new RefusedSubmissions(METRICS));
     private static final HttpConfig CONFIG = new HttpConfig(
             0, "127.0.0.1", MAX_BODY_BYTES, MAX_BATCH_LINES, MAX_BATCH_BYTES, 10, 1000, LONG, LONG, LONG, null);
@@ -94,7 +95,7 @@ class BatchFuzzTest {
                         List::of,
                         Optional::empty,
                         Optional::empty,
-                        new SessionMetrics(METRICS),
+                        SESSION_METRICS,
                         METRICS,
                         HTTP_METRICS,
                         () -> Instant.EPOCH,
