@@ -48,7 +48,10 @@ public final class SessionSubscription implements AutoCloseable {
         return started;
     }
 
-    /** Returns why no changes arrive at present; empty while the stream is open or is being opened. */
+    /**
+     * Returns why no changes arrive at present; empty while the stream is open or is being opened. If the listener has
+     * thrown an exception, the subscription has ended, and the problem says so.
+     */
     public Optional<SessionCallException> problem() {
         return Optional.ofNullable(problem);
     }
@@ -63,6 +66,9 @@ public final class SessionSubscription implements AutoCloseable {
                 Thread.sleep(pause.toMillis());
             } catch (InterruptedException e) {
                 return; // close() interrupts the thread
+            } catch (RuntimeException e) {
+                problem = new SessionCallException("the subscription has ended, because its listener failed: " + e, e);
+                return;
             }
             pause = pause.multipliedBy(2).compareTo(LONGEST_PAUSE) < 0 ? pause.multipliedBy(2) : LONGEST_PAUSE;
         }

@@ -196,10 +196,16 @@ public final class Heartbeat implements Closeable {
                         clock.instant().plus(clockAhead),
                         HexFormat.of().formatHex(nonce));
         isAwaited = true;
-        client.putSession(path, signature, body, (reply, failure) -> {
-            isAwaited = false;
-            ended(client, reply, failure);
-        });
+        boolean isSent = false;
+        try {
+            client.putSession(path, signature, body, (reply, failure) -> {
+                isAwaited = false;
+                ended(client, reply, failure);
+            });
+            isSent = true;
+        } finally {
+            isAwaited &= isSent;
+        }
     }
 
     /** Returns the client of the first backend that answers certificates, or of the preferred one. */

@@ -15,18 +15,14 @@ import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
-import dev.flk.program.cli.Printable;
-import dev.flk.program.config.Settings;
 import dev.flk.program.threads.DaemonThreads;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
-import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -83,15 +79,6 @@ final class RecordHandler implements AutoCloseable {
             new ArrayBlockingQueue<>(MAX_WAITING),
             DaemonThreads.named("record-doors"));
 
-    /** A mistake in a query; the message is sent to the client. */
-    private static final class BadQuery extends RuntimeException {
-        private static final long serialVersionUID = 1;
-
-        BadQuery(String message) {
-            super(message, null, false, false);
-        }
-    }
-
     /** A query for something that does not exist; the message is sent to the client. */
     private static final class NotFound extends RuntimeException {
         private static final long serialVersionUID = 1;
@@ -119,7 +106,7 @@ final class RecordHandler implements AutoCloseable {
 
     private void shards(Request request, Exchange exchange) {
         answer(request, exchange, found -> {
-            Map<String, String> query = query(request, OF_SHARDS);
+            Map<String, String> query = BadRequest.query(request, OF_SHARDS);
             return found.shards(query.getOrDefault("prefix", ""), cursor(query), limit(query));
         });
     }
@@ -127,9 +114,9 @@ final class RecordHandler implements AutoCloseable {
     private void outcomesOfShard(Request request, Exchange exchange) {
         answer(request, exchange, found -> {
             String path = request.path();
-            String shard = decoded(path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1)
-                    .replace("+", "%2B"));
-            Map<String, String> query = query(request, OF_OUTCOMES);
+            String shard = BadRequest.decodedPath(
+                    path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1));
+            Map<String, String> query = BadRequest.query(request, OF_OUTCOMES);
             Part part = outcomes(found, query, shard);
             if (part.lines().isEmpty() && !found.hasShard(shard)) {
                 throw new NotFound("no outcome of this shard is recorded; /v1/shards lists the shards");
@@ -139,14 +126,14 @@ final class RecordHandler implements AutoCloseable {
     }
 
     private void outcomes(Request request, Exchange exchange) {
-        answer(request, exchange, found -> outcomes(found, query(request, OF_OUTCOMES), null));
+        answer(request, exchange, found -> outcomes(found, BadRequest.query(request, OF_OUTCOMES), null));
     }
 
     private static Part outcomes(RecordedOutcomes found, Map<String, String> query, @Nullable String shard) {
         String id = query.get("id");
         if (id != null) {
             if (query.size() > 1 || shard != null) {
-                throw new BadQuery("id can't be combined with other conditions; leave out "
+                throw new BadRequest("id can't be combined with other conditions; leave out "
                         + (query.size() > 1
                                 ? String.join(
                                         ", ",
@@ -157,7 +144,7 @@ final class RecordHandler implements AutoCloseable {
                                 : "the shard"));
             }
             if (!ID_PREFIX.matcher(id).matches() && PcsId.parse(id).isEmpty()) {
-                throw new BadQuery("id is not " + RecordedOutcomes.LEAST_ID_DIGITS + " to 64 lower-case hex digits");
+                throw new BadRequest("id is not " + RecordedOutcomes.LEAST_ID_DIGITS + " to 64 lower-case hex digits");
             }
             return new Part(found.withId(id, USUAL_LIMIT), null);
         }
@@ -259,8 +246,8 @@ final class RecordHandler implements AutoCloseable {
             StringBuilder lines = new StringBuilder();
             part.lines().forEach(line -> lines.append(line).append('\n'));
             return new Answer(200, "application/x-ndjson", lines.toString().getBytes(StandardCharsets.UTF_8), headers);
-        } catch (BadQuery e) {
-            return Answer.error(400, String.valueOf(e.getMessage()));
+        } catch (BadRequest e) {
+            return Answer.error(400, e.text());
         } catch (NotFound e) {
             return Answer.error(404, String.valueOf(e.getMessage()));
         } catch (StateException e) {
@@ -279,49 +266,19 @@ final class RecordHandler implements AutoCloseable {
         return Answer.error(503, "the state is down", Header.retryAfter(1));
     }
 
-    /**
-     * Returns the percent-decoded parameters of a query by name. Throws {@link BadQuery} if a name is unknown or
-     * repeated, or an escape is malformed.
-     */
-    private static Map<String, String> query(Request request, Set<String> known) {
-        Map<String, String> query = new HashMap<>();
-        for (String part :
-                request.query().isEmpty() ? new String[0] : request.query().split("&", -1)) {
-            int equals = part.indexOf('=');
-            String name = decoded(equals < 0 ? part : part.substring(0, equals));
-            if (!known.contains(name)) {
-                throw new BadQuery("the query has an unknown parameter, " + Printable.of(name) + "; did you mean "
-                        + Settings.nearest(name, known.stream().sorted()) + "? The parameters are "
-                        + String.join(", ", known.stream().sorted().toList()));
-            }
-            if (query.put(name, equals < 0 ? "" : decoded(part.substring(equals + 1))) != null) {
-                throw new BadQuery(name + " is given twice");
-            }
-        }
-        return query;
-    }
-
-    private static String decoded(String text) {
-        try {
-            return URLDecoder.decode(text, StandardCharsets.UTF_8);
-        } catch (IllegalArgumentException e) {
-            throw new BadQuery("a % is not followed by two hex digits");
-        }
-    }
-
     private static @Nullable Instant time(Map<String, String> query, String name) {
         String text = query.get(name);
         try {
             return text == null ? null : Instant.parse(text);
         } catch (DateTimeException e) {
-            throw new BadQuery(name + " is not a time; write it like 2026-01-31T12:00:00Z");
+            throw new BadRequest(name + " is not a time; write it like 2026-01-31T12:00:00Z");
         }
     }
 
     private static @Nullable String oneOf(Map<String, String> query, String name, Set<String> values) {
         String text = query.get(name);
         if (text != null && !values.contains(text)) {
-            throw new BadQuery(name + " is not one of "
+            throw new BadRequest(name + " is not one of "
                     + String.join(", ", values.stream().sorted().toList()));
         }
         return text;
@@ -330,7 +287,7 @@ final class RecordHandler implements AutoCloseable {
     private static int limit(Map<String, String> query) {
         String text = query.getOrDefault("limit", Integer.toString(USUAL_LIMIT));
         if (!text.matches("[1-9][0-9]{0,3}") || Integer.parseInt(text) > RecordedOutcomes.MAX_LIMIT) {
-            throw new BadQuery("limit is not a whole number from 1 to " + RecordedOutcomes.MAX_LIMIT);
+            throw new BadRequest("limit is not a whole number from 1 to " + RecordedOutcomes.MAX_LIMIT);
         }
         return Integer.parseInt(text);
     }
@@ -340,7 +297,7 @@ final class RecordHandler implements AutoCloseable {
         try {
             return text == null ? null : new String(Base64.getUrlDecoder().decode(text), StandardCharsets.UTF_8);
         } catch (IllegalArgumentException e) {
-            throw new BadQuery("cursor was not returned in an answer's " + CURSOR);
+            throw new BadRequest("cursor was not returned in an answer's " + CURSOR);
         }
     }
 

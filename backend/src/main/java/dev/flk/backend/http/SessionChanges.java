@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import dev.flk.backend.sessions.SessionStore;
-import dev.flk.backend.sessions.SessionStore.Change;
-import dev.flk.backend.sessions.SessionStore.Changes;
+import dev.flk.backend.sessions.SessionStorage;
+import dev.flk.backend.sessions.SessionStorage.Change;
+import dev.flk.backend.sessions.SessionStorage.Changes;
 import dev.flk.http.EventStream;
 import dev.flk.http.Exchange;
 import dev.flk.http.ServerLoad.Bound;
@@ -67,7 +67,7 @@ final class SessionChanges implements AutoCloseable {
      * @param isAllowed whether the client may still see the changes; checked now and then
      * @throws StateException if the store can't be read, or {@code after} is not the id of an event
      */
-    void open(SessionStore store, String prefix, @Nullable String after, BooleanSupplier isAllowed, Exchange exchange) {
+    void open(SessionStorage store, String prefix, @Nullable String after, BooleanSupplier isAllowed, Exchange exchange) {
         String lost = null;
         Changes changes;
         try {

@@ -6,10 +6,10 @@ import dev.flk.backend.sessions.SessionAccess.Decision;
 import dev.flk.backend.sessions.SessionAccess.Received;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.sessions.SessionMetrics.Refused;
-import dev.flk.backend.sessions.SessionStore;
-import dev.flk.backend.sessions.SessionStore.ConflictException;
-import dev.flk.backend.sessions.SessionStore.Found;
-import dev.flk.backend.sessions.SessionStore.Updated;
+import dev.flk.backend.sessions.SessionStorage;
+import dev.flk.backend.sessions.SessionStorage.ConflictException;
+import dev.flk.backend.sessions.SessionStorage.Found;
+import dev.flk.backend.sessions.SessionStorage.Updated;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
@@ -24,7 +24,6 @@ import dev.flk.program.threads.DaemonThreads;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import io.netty.handler.codec.http.HttpMethod;
-import java.net.URLDecoder;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -32,7 +31,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -63,13 +61,12 @@ final class SessionHandler implements AutoCloseable {
     private static final String PATH = "/v1/sessions";
     private static final String ALL_BELOW = PATH + "/**";
     private static final Set<String> QUERY = Set.of("prefix", "silent", "limit", "page");
-    private static final int USUAL_LIMIT = 100;
+    private static final String USUAL_LIMIT = "100";
     private static final int MAX_LIMIT = 1_000;
     private static final int THREADS = 2;
     private static final int MAX_WAITING = 64;
     private static final long MAX_ANSWER_BYTES = 4 << 20;
-    private static final char REPLACEMENT = '\uFFFD';
-    private static final Pattern ETAG = Pattern.compile("\"([0-9]{1,18})\"");
+    private static final Pattern ETAG = Pattern.compile("\"([1-9][0-9]{0,17})\"");
     private static final Answer UNAUTHORIZED =
             Answer.error(401, "unauthorized", new Header("WWW-Authenticate", "Bearer"));
 
@@ -85,20 +82,15 @@ final class SessionHandler implements AutoCloseable {
             new ArrayBlockingQueue<>(MAX_WAITING),
             DaemonThreads.named("session-doors"));
 
-    /** A request that is not valid; the message is sent to the client. */
-    private static final class BadRequest extends RuntimeException {
-        private static final long serialVersionUID = 1;
-
-        BadRequest(String message) {
-            super(message, null, false, false);
-        }
-    }
-
-    /** The answer to an update. */
+    /**
+     * The answer to an update.
+     *
+     * @param updatedAt the time of the update; null if there was no session to delete
+     */
     private record Version(
             String id,
             long version,
-            Instant updatedAt,
+            @Nullable Instant updatedAt,
             @Nullable Long expiresIn) {}
 
     /** The answer to a failed condition. */
@@ -202,7 +194,7 @@ final class SessionHandler implements AutoCloseable {
         });
     }
 
-    private Answer one(SessionStore store, String id) {
+    private Answer one(SessionStorage store, String id) {
         Found found = store.get(id);
         if (found instanceof Found.Present present) {
             Session session = present.session();
@@ -223,7 +215,7 @@ final class SessionHandler implements AutoCloseable {
 
     private void list(Request request, Exchange exchange) {
         read(exchange, found -> {
-            Map<String, String> query = query(request);
+            Map<String, String> query = BadRequest.query(request, QUERY);
             String prefix = query.getOrDefault("prefix", "");
             return decided(
                     found.access().toAll(received(request, new byte[0]), prefix),
@@ -233,7 +225,7 @@ final class SessionHandler implements AutoCloseable {
 
     private void changes(Request request, Exchange exchange) {
         read(exchange, found -> {
-            Map<String, String> query = query(request);
+            Map<String, String> query = BadRequest.query(request, QUERY);
             String prefix = query.getOrDefault("prefix", "");
             if (query.size() > (query.containsKey("prefix") ? 1 : 0)) {
                 throw new BadRequest("changes can only be selected by prefix");
@@ -253,18 +245,16 @@ final class SessionHandler implements AutoCloseable {
         });
     }
 
-    private Answer page(SessionStore store, Map<String, String> query, String prefix) {
-        Duration silentFor = query.containsKey("silent")
-                ? parsed("silent", query.get("silent"), Quantities::duration)
-                : Duration.ZERO;
+    private Answer page(SessionStorage store, Map<String, String> query, String prefix) {
+        Duration silentFor =
+                BadRequest.parsed("silent", query.getOrDefault("silent", "0s"), Quantities::duration);
         String after = query.get("page");
         if (after != null) {
             requireId(after, "page was not returned by a list");
         }
-        int limit = query.containsKey("limit")
-                ? parsed("limit", query.get("limit"), Quantities.count(1, MAX_LIMIT))
-                : USUAL_LIMIT;
-        SessionStore.Page page = store.list(prefix, silentFor, after, limit);
+        int limit = BadRequest.parsed(
+                "limit", query.getOrDefault("limit", USUAL_LIMIT), Quantities.count(1, MAX_LIMIT));
+        SessionStorage.Page page = store.list(prefix, silentFor, after, limit);
         Instant now = clock.instant();
         List<Entry> entries = new ArrayList<>();
         for (Session session : page.sessions()) {
@@ -340,9 +330,9 @@ final class SessionHandler implements AutoCloseable {
                             new Conflict("Concurrent modification detected", conflict.expected(), conflict.actual())),
                     etag(conflict.actual()));
         }
-        if (failure instanceof BadRequest) {
+        if (failure instanceof BadRequest bad) {
             metrics.refused.increment(Refused.MALFORMED);
-            return Answer.error(400, String.valueOf(failure.getMessage()));
+            return Answer.error(400, bad.text());
         }
         if (failure instanceof StateException e
                 && (e.reason() == Reason.INVALID || e.reason() == Reason.VALUE_TOO_LARGE)) {
@@ -363,7 +353,7 @@ final class SessionHandler implements AutoCloseable {
         List<String> match = request.headers().getAll("If-Match");
         List<String> noneMatch = request.headers().getAll("If-None-Match");
         if (match.isEmpty() && noneMatch.isEmpty()) {
-            return SessionStore.ANY_VERSION;
+            return SessionStorage.ANY_VERSION;
         }
         if (match.isEmpty() && noneMatch.equals(List.of("*"))) {
             return 0;
@@ -386,7 +376,7 @@ final class SessionHandler implements AutoCloseable {
     }
 
     private static String id(Request request) {
-        String id = decoded(request.path().substring(PATH.length() + 1).replace("+", "%2B"));
+        String id = BadRequest.decodedPath(request.path().substring(PATH.length() + 1));
         requireId(id, null);
         return id;
     }
@@ -397,43 +387,6 @@ final class SessionHandler implements AutoCloseable {
         } catch (IllegalArgumentException e) {
             throw new BadRequest(problem == null ? String.valueOf(e.getMessage()) : problem);
         }
-    }
-
-    private static Map<String, String> query(Request request) {
-        Map<String, String> query = new HashMap<>();
-        for (String part :
-                request.query().isEmpty() ? new String[0] : request.query().split("&", -1)) {
-            int equals = part.indexOf('=');
-            String name = decoded(equals < 0 ? part : part.substring(0, equals));
-            if (!QUERY.contains(name)) {
-                throw new BadRequest("the query has an unknown parameter; the parameters are "
-                        + String.join(", ", QUERY.stream().sorted().toList()));
-            }
-            if (query.put(name, equals < 0 ? "" : decoded(part.substring(equals + 1))) != null) {
-                throw new BadRequest(name + " is given twice");
-            }
-        }
-        return query;
-    }
-
-    private static <T> T parsed(String name, @Nullable String text, Function<String, T> parse) {
-        try {
-            return parse.apply(String.valueOf(text));
-        } catch (IllegalArgumentException e) {
-            throw new BadRequest(name + " is " + e.getMessage());
-        }
-    }
-
-    private static String decoded(String text) {
-        try {
-            String decoded = URLDecoder.decode(text, StandardCharsets.UTF_8);
-            if (decoded.indexOf(REPLACEMENT) < 0) {
-                return decoded;
-            }
-        } catch (IllegalArgumentException e) {
-            throw new BadRequest("a % is not followed by two hex digits");
-        }
-        throw new BadRequest("the path or the query is not UTF-8");
     }
 
     private static String utf8(byte[] body) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.sessions;
 
-import dev.flk.state.StateKey;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -39,9 +38,5 @@ public record Session(String id, long version, String json, Instant updatedAt, D
         }
         int slash = id.indexOf('/');
         return slash < 0 ? id : id.substring(0, slash);
-    }
-
-    static StateKey key(String id) {
-        return new StateKey(StateSessions.NAMESPACE, agentOf(id), id);
     }
 }

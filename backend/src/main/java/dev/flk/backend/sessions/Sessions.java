@@ -15,7 +15,7 @@ public final class Sessions implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.sessions");
     private static final long COUNT_EVERY_SECONDS = 5;
 
-    private final SessionStore store;
+    private final SessionStorage store;
     private final SessionAccess access;
     private final SessionConfig config;
     private final ScheduledExecutorService timer =
@@ -23,7 +23,7 @@ public final class Sessions implements AutoCloseable {
     private volatile double sessions = Double.NaN;
     private volatile double silent = Double.NaN;
 
-    private Sessions(SessionStore store, SessionAccess access, SessionConfig config) {
+    private Sessions(SessionStorage store, SessionAccess access, SessionConfig config) {
         this.store = store;
         this.access = access;
         this.config = config;
@@ -31,7 +31,7 @@ public final class Sessions implements AutoCloseable {
 
     /** Starts to count sessions every few seconds. */
     public static Sessions start(
-            SessionStore store, SessionAccess access, SessionConfig config, SessionMetrics metrics) {
+            SessionStorage store, SessionAccess access, SessionConfig config, SessionMetrics metrics) {
         Sessions started = new Sessions(store, access, config);
         metrics.sessions.watch(() -> started.sessions);
         metrics.silent.watch(() -> started.silent);
@@ -39,7 +39,7 @@ public final class Sessions implements AutoCloseable {
         return started;
     }
 
-    public SessionStore store() {
+    public SessionStorage store() {
         return store;
     }
 
@@ -54,7 +54,7 @@ public final class Sessions implements AutoCloseable {
 
     private void count() {
         try {
-            SessionStore.Counts counts = store.count(config.silentAfter());
+            SessionStorage.Counts counts = store.count(config.silentAfter());
             sessions = counts.sessions();
             silent = counts.silent();
         } catch (StateException e) {

@@ -36,7 +36,7 @@ import org.jspecify.annotations.Nullable;
  * Sessions as keys with a lifetime in the namespace {@code flk.sessions} of the state. The agent id of a key is the
  * agent of the session, and the name of the key is the session id. Backends that share the state share the sessions.
  */
-public final class StateSessions implements SessionStore {
+public final class StateSessions implements SessionStorage {
     /** The namespace of the sessions. */
     public static final String NAMESPACE = "flk.sessions";
 
@@ -61,7 +61,7 @@ public final class StateSessions implements SessionStore {
 
     @Override
     public Found get(String id) {
-        StateKey key = Session.key(id);
+        StateKey key = key(id);
         StateReads.Found found =
                 engine.reads().get(List.of(key), new At.Now()).found().get(0);
         if (found instanceof StateReads.Found.Present present) {
@@ -74,6 +74,10 @@ public final class StateSessions implements SessionStore {
             return isExpiry(key, deletion) ? new Found.Expired(at) : new Found.Deleted(at);
         }
         return new Found.Unknown();
+    }
+
+    private static StateKey key(String id) {
+        return new StateKey(NAMESPACE, Session.agentOf(id), id);
     }
 
     /** Returns whether a session was deleted because its lifetime was over: it was not deleted any earlier. */
@@ -98,7 +102,7 @@ public final class StateSessions implements SessionStore {
     @Override
     public CompletionStage<Updated> put(String id, String json, long ifVersion) {
         try {
-            Operation.Write write = engine.write(Session.key(id), json, ifVersion, Operation.ttlMicros(ttl));
+            Operation.Write write = engine.write(key(id), json, ifVersion, Operation.ttlMicros(ttl));
             if (!write.json().startsWith("{")) {
                 throw Reason.INVALID.because("a session is a JSON object");
             }
@@ -111,7 +115,7 @@ public final class StateSessions implements SessionStore {
     @Override
     public CompletionStage<Updated> delete(String id, long ifVersion) {
         try {
-            return apply(new Operation.Delete(Session.key(id), ifVersion));
+            return apply(new Operation.Delete(key(id), ifVersion));
         } catch (StateException e) {
             return CompletableFuture.failedStage(e);
         }
@@ -133,14 +137,17 @@ public final class StateSessions implements SessionStore {
     }
 
     private static Updated updated(Committed committed) {
-        return new Updated(committed.versions().get(0), StateEngine.time(committed.committedAtMicros()));
+        return new Updated(
+                committed.versions().get(0),
+                committed.revision() == 0 ? null : StateEngine.time(committed.committedAtMicros()));
     }
 
     @Override
     public Page list(String prefix, Duration silentFor, @Nullable String after, int limit) {
         Instant before = clock.instant().minus(silentFor);
         List<Session> found = new ArrayList<>();
-        StateKey last = after == null ? null : Session.key(after);
+        long chars = 0;
+        StateKey last = after == null ? null : key(after);
         while (true) {
             List<Document> page = engine.reads().values(NAMESPACE, agentPrefix(prefix), last);
             Map<StateKey, Long> expiries =
@@ -149,8 +156,9 @@ public final class StateSessions implements SessionStore {
                 Session session = session(each.key(), each.version(), expiries);
                 if (session.id().startsWith(prefix)
                         && (silentFor.isZero() || !session.updatedAt().isAfter(before))) {
-                    if (found.size() == limit) {
-                        return new Page(found, found.get(limit - 1).id());
+                    chars += session.json().length();
+                    if (found.size() == limit || (chars > MAX_PAGE_CHARS && !found.isEmpty())) {
+                        return new Page(found, found.get(found.size() - 1).id());
                     }
                     found.add(session);
                 }

@@ -123,6 +123,28 @@ final class SessionHandlerTest {
     }
 
     @Test
+    void delete_missingSession_hasVersionButNoTime() throws Exception {
+        HttpResponse<String> answer = asOperator("DELETE", "/v1/sessions/pump-7", "");
+        assertThat(answer.statusCode()).isEqualTo(200);
+        assertThat(JSON.readTree(answer.body())).isEqualTo(JSON.readTree("{\"id\":\"pump-7\",\"version\":0}"));
+    }
+
+    @Test
+    void list_largeSessions_endsPageEarly() throws Exception {
+        String large = "{\"a\":\"" + "x".repeat(60_000) + "\"}";
+        for (int i = 0; i < 20; i++) {
+            asOperator("PUT", "/v1/sessions/pump-" + (10 + i), large);
+        }
+        JsonNode first = JSON.readTree(asOperator("GET", "/v1/sessions", "").body());
+        assertThat(first.path("sessions")).hasSize(17); // 17 * 60,008 characters are below 1 MiB
+        assertThat(first.path("page").asText()).isEqualTo("pump-26");
+        JsonNode rest =
+                JSON.readTree(asOperator("GET", "/v1/sessions?page=pump-26", "").body());
+        assertThat(rest.path("sessions")).hasSize(3);
+        assertThat(rest.has("page")).isFalse();
+    }
+
+    @Test
     void session_isCreatedReplacedReadAndDeleted() throws Exception {
         HttpResponse<String> created =
                 asOperator("PUT", "/v1/sessions/pump-7", "{ \"n\": 1.50 }", "If-None-Match", "*");

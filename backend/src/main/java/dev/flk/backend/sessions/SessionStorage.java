@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A store of sessions. Reads block and throw a {@link StateException} if the store can't be read. Safe for any thread.
  */
-public interface SessionStore {
+public interface SessionStorage {
     /** The value of {@code ifVersion} for a call without a condition. */
     long ANY_VERSION = -1;
 
@@ -29,8 +29,12 @@ public interface SessionStore {
         record Unknown() implements Found {}
     }
 
-    /** A version that an update created. */
-    record Updated(long version, Instant at) {}
+    /**
+     * A version that an update created.
+     *
+     * @param at null if there was no session to delete, so that nothing changed
+     */
+    record Updated(long version, @Nullable Instant at) {}
 
     /** A condition on the version of a session that does not hold. */
     final class ConflictException extends RuntimeException {
@@ -55,6 +59,9 @@ public interface SessionStore {
             return actual;
         }
     }
+
+    /** The maximum number of characters of JSON in a page, apart from its first session. */
+    int MAX_PAGE_CHARS = 1 << 20;
 
     /**
      * A page of sessions in the order of their agents, then of their ids.
@@ -82,7 +89,7 @@ public interface SessionStore {
     CompletionStage<Updated> delete(String id, long ifVersion);
 
     /**
-     * Returns a page of sessions.
+     * Returns a page of sessions. It ends early if its JSON would exceed {@link #MAX_PAGE_CHARS}.
      *
      * @param prefix the beginning of the ids
      * @param silentFor only sessions that were not updated for this time; zero for all
