@@ -7,7 +7,7 @@ import dev.flk.state.StateException.Reason;
  * A JSON value (RFC 8259) without the white space between its tokens. Everything else is preserved exactly: numbers,
  * escapes (including unpaired surrogates), and the order and repetition of members.
  */
-final class ValueText {
+public final class ValueText {
     private static final int MAX_NESTING = 128;
     private static final int MAX_NUMBER_CHARS = 1_000;
     private static final char END = '\0';
@@ -30,7 +30,7 @@ final class ValueText {
      * @throws StateException INVALID if {@code json} is not valid, is nested too deeply or has too long a number;
      *     VALUE_TOO_LARGE if {@code json}, with its white space, is longer than {@code maxBytes} in UTF-8
      */
-    static String compact(String json, int maxBytes) {
+    public static String compact(String json, int maxBytes) {
         // a char takes at most three bytes in UTF-8, so only a text of more than maxBytes / 3 chars must be measured
         if (json.length() > maxBytes / 3) {
             int bytes = StateKey.utf8(json).length;

@@ -200,8 +200,13 @@ public final class Metrics {
          * a sample.
          */
         public void increment(L value) {
+            add(value, 1);
+        }
+
+        /** Adds {@code n}, which is not negative, to the counter of this value, as {@link #increment} adds one. */
+        public void add(L value, long n) {
             LongAdder known = byLabel.get(value);
-            (known != null ? known : byLabel.computeIfAbsent(value, unused -> new LongAdder())).increment();
+            (known != null ? known : byLabel.computeIfAbsent(value, unused -> new LongAdder())).add(n);
         }
     }
 

@@ -27,7 +27,8 @@ public final class PoolMetrics extends Metrics.Feature {
     /** A pool of the backend. */
     public enum Pool {
         DEDUP,
-        STATE;
+        STATE,
+        SESSIONS;
 
         /** Returns the label of the pool. */
         public String label() {

@@ -139,6 +139,27 @@ public record PostgresConfig(
                 settings.get(POSTGRES_MAX_LIFETIME));
     }
 
+    /**
+     * Returns settings for single connections to a server.
+     *
+     * @param uri the server, in the form of POSTGRES_CONN
+     * @param limit the time-out of a statement, and of connecting
+     * @throws IllegalArgumentException if {@code uri} does not have this form
+     */
+    public static PostgresConfig ofSingleConnections(String uri, TimeLimit limit) {
+        PostgresUri server = PostgresUri.parse(uri);
+        return new PostgresConfig(
+                server.jdbcUrl(),
+                server.user(),
+                server.password(),
+                1,
+                1,
+                limit,
+                limit,
+                LONGEST_LIFETIME,
+                LONGEST_LIFETIME);
+    }
+
     /** Returns {@code host:port/database}, the part of the URL that contains no secrets. */
     public String server() {
         int query = jdbcUrl.indexOf('?');

@@ -31,6 +31,10 @@ public record Schema(String history, String migrations, long turn) {
     public static final Schema STATE =
             new Schema("flk_state_schema_history", StateDatabase.MIGRATIONS, 0x666c6b5f73746174L);
 
+    /** The durable copy of sessions. */
+    public static final Schema SESSIONS = new Schema(
+            "flk_session_schema_history", "dev/flk/backend/sessions/redis/schema", 0x666c6b5f73657373L);
+
     /**
      * The progress of the migrations.
      *
@@ -44,6 +48,7 @@ public record Schema(String history, String migrations, long turn) {
         return switch (pool) {
             case DEDUP -> DEDUP;
             case STATE -> STATE;
+            case SESSIONS -> SESSIONS;
         };
     }
 

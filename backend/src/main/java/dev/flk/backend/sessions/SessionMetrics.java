@@ -5,7 +5,9 @@ import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.Metrics.Count;
 import dev.flk.backend.metrics.Metrics.Counts;
 import dev.flk.backend.metrics.Metrics.Gauge;
+import dev.flk.backend.metrics.Metrics.Sample;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 
 /** The metrics of sessions. Safe for any thread. */
@@ -49,8 +51,45 @@ public final class SessionMetrics extends Metrics.Feature {
             Arrays.asList(Refused.values()),
             Refused::label);
 
+    /** The results of writing a change to Postgres. */
+    public enum Written {
+        COMPLETED,
+        /** Postgres refused the change; it is in the dead stream. */
+        FAILED;
+
+        String label() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    /** The number of changes that wait for Postgres; read and written by any thread. */
+    public volatile long waiting;
+    /** The number of changes that a backend is writing to Postgres, or has failed to write so far. */
+    public volatile long active;
+    /** The number of changes that this backend has failed to write and will write again. */
+    public volatile long delayed;
+    /** The age of the oldest change that is not in Postgres. */
+    public volatile long oldestMillis;
+
+    public final Counts<Written> written = counter(
+            "flk_session_writes_total",
+            "Changes of sessions that this backend has written to Postgres, by result.",
+            "result",
+            Arrays.asList(Written.values()),
+            Written::label);
+
     public SessionMetrics(Metrics metrics) {
         super(metrics);
+        gaugeFamily(
+                "flk_session_writes_pending",
+                "Changes of sessions that are not in Postgres yet, of all backends; delayed: of this backend.",
+                List.of("state"),
+                () -> List.of(
+                        new Sample(List.of("waiting"), waiting),
+                        new Sample(List.of("active"), active),
+                        new Sample(List.of("delayed"), delayed)));
+        gauge("flk_session_writes_oldest_seconds", "Age of the oldest change of a session that is not in Postgres yet.")
+                .watch(() -> oldestMillis / 1000.0);
         sessions.watch(() -> Double.NaN);
         silent.watch(() -> Double.NaN);
     }

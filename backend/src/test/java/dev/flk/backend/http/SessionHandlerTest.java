@@ -47,7 +47,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Requests for sessions to a real server whose state is in memory. */
 final class SessionHandlerTest {
     private static final JsonMapper JSON = new JsonMapper();
-    private static final SessionConfig CONFIG = new SessionConfig(Duration.ofHours(1), Duration.ofMinutes(5));
+    private static final SessionConfig CONFIG = SessionConfig.inState(Duration.ofHours(1), Duration.ofMinutes(5));
     private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final MessageSigner SIGNER = MessageSigner.of(new HmacSigner("secret"));
     private static final String ALL = "Bearer all";

@@ -41,7 +41,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** The Java client of sessions and a real server, whose state is in memory. */
 final class SessionStoreTest {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
-    private static final SessionConfig CONFIG = new SessionConfig(Duration.ofHours(1), Duration.ofMinutes(5));
+    private static final SessionConfig CONFIG = SessionConfig.inState(Duration.ofHours(1), Duration.ofMinutes(5));
 
     @RegisterExtension
     private final ServerFixture server = new ServerFixture();

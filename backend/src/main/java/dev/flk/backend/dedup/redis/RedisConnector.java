@@ -6,6 +6,7 @@ import dev.flk.backend.dedup.StoreConfig;
 import dev.flk.program.config.InvalidConfig;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.ClientOptions.DisconnectedBehavior;
+import io.lettuce.core.ConnectionFuture;
 import io.lettuce.core.MaintNotificationsConfig;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
@@ -19,6 +20,7 @@ import io.lettuce.core.codec.ByteArrayCodec;
 import io.lettuce.core.codec.RedisCodec;
 import io.lettuce.core.codec.StringCodec;
 import io.lettuce.core.metrics.CommandLatencyRecorder;
+import io.lettuce.core.pubsub.StatefulRedisPubSubConnection;
 import io.lettuce.core.resource.ClientResources;
 import java.io.File;
 import java.time.Duration;
@@ -32,6 +34,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,7 +42,7 @@ import org.slf4j.LoggerFactory;
  * The configured server, and Lettuce's client for it. A connection never reconnects by itself and never sends a call
  * twice, because the effect of a failed call is unknown.
  */
-final class RedisConnector implements AutoCloseable {
+public final class RedisConnector implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
     private static final RedisCodec<String, byte[]> CODEC = RedisCodec.of(StringCodec.ASCII, ByteArrayCodec.INSTANCE);
 
@@ -61,7 +64,7 @@ final class RedisConnector implements AutoCloseable {
     private final AtomicBoolean warned = new AtomicBoolean();
 
     /** Creates the client; opens no connection. */
-    RedisConnector(StoreConfig.Redis config) {
+    public RedisConnector(StoreConfig.Redis config) {
         Optional<File> keyStore = keyStore();
         this.timeout = config.timeout();
         this.uri = uri(config);
@@ -132,8 +135,22 @@ final class RedisConnector implements AutoCloseable {
      * Opens a connection. This method does not limit the total time; the caller gives up after {@link #connectWithin}.
      */
     CompletionStage<StatefulRedisConnection<String, byte[]>> connect() {
+        return connect(CODEC);
+    }
+
+    /** Opens a connection like {@link #connect()}, for keys and values of other types. */
+    public <K, V> CompletableFuture<StatefulRedisConnection<K, V>> connect(RedisCodec<K, V> codec) {
+        return opened(() -> client.connectAsync(codec, uri));
+    }
+
+    /** Opens a connection for channels like {@link #connect()}. */
+    public <K, V> CompletableFuture<StatefulRedisPubSubConnection<K, V>> connectPubSub(RedisCodec<K, V> codec) {
+        return opened(() -> client.connectPubSubAsync(codec, uri));
+    }
+
+    private static <T> CompletableFuture<T> opened(Supplier<ConnectionFuture<T>> open) {
         try {
-            return client.connectAsync(CODEC, uri).toCompletableFuture();
+            return open.get().toCompletableFuture();
         } catch (RuntimeException e) {
             return CompletableFuture.failedFuture(e);
         }
@@ -144,13 +161,18 @@ final class RedisConnector implements AutoCloseable {
      * password; reading the position; writing it) and of two more for each Sentinel, and {@link #LOOK_UP_AND_START} for
      * the steps that no call time-out bounds (the look-up of the host name and Lettuce's startup).
      */
-    Duration connectWithin() {
+    public Duration connectWithin() {
         return LOOK_UP_AND_START.plus(
                 timeout.multipliedBy(4 + 2L * uri.getSentinels().size()));
     }
 
+    /** Returns the time limit of a call. */
+    public Duration timeout() {
+        return timeout;
+    }
+
     /** Returns an exception that names the server, the failure and the remedy, but no password. */
-    StoreUnavailableException unavailable(Throwable failure) {
+    public StoreUnavailableException unavailable(Throwable failure) {
         return failures.of(failure);
     }
 
@@ -158,7 +180,7 @@ final class RedisConnector implements AutoCloseable {
      * Returns an exception for a failure that the store itself detected. Its message is the server followed by
      * {@code what}.
      */
-    StoreUnavailableException unavailable(String what) {
+    public StoreUnavailableException unavailable(String what) {
         return failures.of(what);
     }
 

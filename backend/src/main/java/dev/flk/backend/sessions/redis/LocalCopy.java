@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.sessions.redis;
+
+import dev.flk.backend.sessions.Session;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A copy of all sessions in Redis. It is filled from Redis while it already follows the changes, so a version only
+ * replaces an older one. Sessions that have ended stay in the copy for a while, so that a late message about an earlier
+ * version does not bring them back. Safe for any thread.
+ */
+final class LocalCopy {
+    private static final Comparator<String> BY_AGENT =
+            Comparator.comparing(Session::agentOf).thenComparing(Comparator.naturalOrder());
+
+    private final ConcurrentSkipListMap<String, StoredSession> sessions = new ConcurrentSkipListMap<>(BY_AGENT);
+    private final AtomicLong changes = new AtomicLong();
+    private final Set<Runnable> listeners = ConcurrentHashMap.newKeySet();
+
+    /** Adds a version that was read, or that this backend has written. */
+    void add(StoredSession version) {
+        sessions.merge(version.id(), version, (old, other) -> other.version() > old.version() ? other : old);
+    }
+
+    /** Adds a version that Redis has published, and calls the listeners. */
+    void follow(StoredSession version) {
+        add(version);
+        changes.incrementAndGet();
+        callListeners();
+    }
+
+    /** Calls each listener once; it is not called again. */
+    void callListeners() {
+        for (Runnable listener : listeners) {
+            if (listeners.remove(listener)) {
+                listener.run();
+            }
+        }
+    }
+
+    /** Returns the number of published versions so far. */
+    long changes() {
+        return changes.get();
+    }
+
+    /** Calls a listener once, as soon as the number of published versions exceeds a number. */
+    Runnable whenBeyond(long seen, Runnable listener) {
+        Runnable once = listener::run; // an object of its own, so that one listener can wait twice
+        listeners.add(once);
+        if (changes.get() != seen && listeners.remove(once)) {
+            once.run();
+        }
+        return () -> listeners.remove(once);
+    }
+
+    Optional<StoredSession> get(String id) {
+        return Optional.ofNullable(sessions.get(id));
+    }
+
+    /** Returns the sessions in the order of their agents, then of their ids, after an id; null for all sessions. */
+    Collection<StoredSession> after(@Nullable String id) {
+        return (id == null ? sessions : sessions.tailMap(id, false)).values();
+    }
+
+    /** Removes the sessions that ended before a time. */
+    void forgetEndedBefore(long millis) {
+        sessions.values()
+                .removeIf(each -> each.kind() == StoredSession.Kind.LIVE
+                        ? each.expiresAt() < millis
+                        : each.changedAt() < millis);
+    }
+}

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.sessions.redis;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.dedup.redis.RedisConnector;
+import dev.flk.backend.sessions.redis.StoredSession.Kind;
+import io.lettuce.core.RedisChannelHandler;
+import io.lettuce.core.RedisConnectionStateListener;
+import io.lettuce.core.RedisNoScriptException;
+import io.lettuce.core.ScanArgs;
+import io.lettuce.core.ScanCursor;
+import io.lettuce.core.ScoredValueScanCursor;
+import io.lettuce.core.ScriptOutputType;
+import io.lettuce.core.api.StatefulConnection;
+import io.lettuce.core.api.StatefulRedisConnection;
+import io.lettuce.core.api.async.RedisAsyncCommands;
+import io.lettuce.core.codec.StringCodec;
+import io.lettuce.core.pubsub.RedisPubSubAdapter;
+import io.lettuce.core.pubsub.StatefulRedisPubSubConnection;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A pair of connections to one process of Redis: one for calls, and one that follows the published changes into a local
+ * copy. The link ends with the first failure of either connection, and with it the copy.
+ */
+final class RedisLink implements AutoCloseable {
+    private static final JsonMapper JSON = new JsonMapper();
+    private static final Pattern RUN_ID = Pattern.compile("(?m)^run_id:([0-9a-f]{40})\\r?$");
+    private static final Pattern VERSION = Pattern.compile("(?m)^redis_version:(\\d+)\\.(\\d+)");
+    private static final int LEAST_MAJOR = 6;
+    private static final int LEAST_MINOR = 2;
+    private static final int LOADED_AT_ONCE = 200;
+    private static final int RESTORED_AT_ONCE = 100;
+    private static final long CLOSE_SECONDS = 2;
+    private static final String OK = "OK";
+    private static final String CALL_FAILED = "FLK ";
+
+    private final RedisConnector connector;
+    private final String keepMillis;
+    private final LocalCopy copy = new LocalCopy();
+    private final CompletableFuture<Throwable> ended = new CompletableFuture<>();
+    private final List<StatefulConnection<?, ?>> connections = new ArrayList<>();
+    private final RedisAsyncCommands<String, String> redis;
+    private final StatefulRedisPubSubConnection<String, String> channel;
+    private String epoch = "";
+    private long millisAhead;
+
+    /** The first line of a published change. */
+    private record Header(
+            String id,
+            long version,
+            String kind,
+            @JsonProperty("changed_at") long changedAt,
+            @JsonProperty("expires_at") long expiresAt) {}
+
+    /** A call that Redis refused although the connection works; the message is for an operator. */
+    static final class CallFailed extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        CallFailed(String message) {
+            super(message, null, false, false);
+        }
+    }
+
+    private RedisLink(RedisConnector connector, Duration keep) {
+        this.connector = connector;
+        this.keepMillis = Long.toString(keep.toMillis());
+        StatefulRedisConnection<String, String> calls = opened(connector.connect(StringCodec.UTF8));
+        connections.add(calls);
+        try {
+            channel = opened(connector.connectPubSub(StringCodec.UTF8));
+        } catch (RuntimeException e) {
+            calls.closeAsync();
+            throw e;
+        }
+        connections.add(channel);
+        redis = calls.async();
+    }
+
+    /**
+     * Opens a link and fills its copy. Blocks for a few time-outs of a call, and until the sessions are restored.
+     *
+     * @param keep the time for which a version outlives its session
+     * @param durable the durable copy of the sessions; null if there is none
+     * @throws RuntimeException if that fails
+     */
+    static RedisLink open(RedisConnector connector, Duration keep, @Nullable SyncTables durable, SecureRandom random) {
+        RedisLink link = new RedisLink(connector, keep);
+        try {
+            link.start(durable, random);
+            return link;
+        } catch (RuntimeException e) {
+            link.close();
+            throw e;
+        }
+    }
+
+    private <T> T opened(CompletableFuture<T> opening) {
+        return opening.orTimeout(connector.connectWithin().toMillis(), TimeUnit.MILLISECONDS)
+                .join();
+    }
+
+    private void start(@Nullable SyncTables durable, SecureRandom random) {
+        for (StatefulConnection<?, ?> connection : connections) {
+            connection.addListener(new RedisConnectionStateListener() {
+                @Override
+                public void onRedisDisconnected(RedisChannelHandler<?, ?> gone) {
+                    end(connector.unavailable("closed the connection, or ended; if it is down, start it"));
+                }
+            });
+        }
+        String server = joined(redis.info("server"));
+        String runId = runId(server);
+        requireVersion(server);
+        if (!runId.equals(runId(joined(channel.async().info("server"))))) {
+            throw connector.unavailable("failed over while it was being connected");
+        }
+        joined(redis.scriptLoad(SessionScript.BYTES));
+        long before = System.currentTimeMillis();
+        List<String> time = joined(redis.time());
+        millisAhead = Long.parseLong(time.get(0)) * 1_000
+                + Long.parseLong(time.get(1)) / 1_000
+                - (before + System.currentTimeMillis()) / 2;
+        channel.addListener(new RedisPubSubAdapter<>() {
+            @Override
+            public void message(String from, String message) {
+                try {
+                    copy.follow(parse(message));
+                } catch (JsonProcessingException | RuntimeException e) {
+                    end(connector.unavailable("has sent a message that is not a change of a session: " + e));
+                }
+            }
+        });
+        joined(channel.async().subscribe(SessionScript.CHANNEL));
+        String held = joined(redis.get(SessionScript.EPOCH));
+        if (held == null || !held.startsWith(runId + ":")) {
+            if (durable != null) {
+                durable.restorable(serverMillis(), Long.parseLong(keepMillis), rows -> restore(runId, rows));
+            }
+        }
+        epoch = runId; // the epoch of the operation "finish"
+        epoch = (String) joined(call(
+                        "finish", Long.toHexString(random.nextLong()), durable == null ? "" : SessionScript.GROUP))
+                .get(1);
+        load();
+        ended.thenRun(copy::callListeners);
+    }
+
+    private String runId(String server) {
+        Matcher found = RUN_ID.matcher(server);
+        if (!found.find()) {
+            throw connector.unavailable("does not report its run_id (INFO server)");
+        }
+        return found.group(1);
+    }
+
+    private void requireVersion(String server) {
+        Matcher found = VERSION.matcher(server);
+        if (found.find()) {
+            int major = Integer.parseInt(found.group(1));
+            if (major < LEAST_MAJOR || (major == LEAST_MAJOR && Integer.parseInt(found.group(2)) < LEAST_MINOR)) {
+                throw connector.unavailable("is older than Redis 6.2, which SESSION_STORE=redis needs");
+            }
+        }
+    }
+
+    private static StoredSession parse(String message) throws JsonProcessingException {
+        int end = message.indexOf('\n');
+        Header header = JSON.readValue(message.substring(0, Math.max(0, end)), Header.class);
+        return new StoredSession(
+                header.id(),
+                header.version(),
+                Kind.parse(header.kind()),
+                header.changedAt(),
+                header.expiresAt(),
+                message.substring(end + 1));
+    }
+
+    private void restore(String runId, List<StoredSession> rows) {
+        for (int from = 0; from < rows.size(); from += RESTORED_AT_ONCE) {
+            List<String> arguments = new ArrayList<>(List.of("restore", runId, keepMillis));
+            rows.subList(from, Math.min(rows.size(), from + RESTORED_AT_ONCE))
+                    .forEach(row -> arguments.addAll(List.of(
+                            row.id(),
+                            Long.toString(row.version()),
+                            row.kind().text(),
+                            Long.toString(row.changedAt()),
+                            Long.toString(row.expiresAt()),
+                            row.json())));
+            joined(run(arguments.toArray(String[]::new)));
+        }
+    }
+
+    private void load() {
+        ScanCursor cursor = ScanCursor.INITIAL;
+        do {
+            ScoredValueScanCursor<String> page =
+                    joined(redis.zscan(SessionScript.EXPIRIES, cursor, ScanArgs.Builder.limit(LOADED_AT_ONCE)));
+            List<String> ids =
+                    page.getValues().stream().map(value -> value.getValue()).toList();
+            if (!ids.isEmpty()) {
+                joined(load(ids)).forEach(copy::add);
+            }
+            cursor = page;
+        } while (!cursor.isFinished());
+    }
+
+    /** Reads the newest versions of sessions; leaves out those that Redis does not know. */
+    CompletionStage<List<StoredSession>> load(List<String> ids) {
+        return call("load", ids.toArray(String[]::new)).thenApply(reply -> {
+            List<StoredSession> found = new ArrayList<>();
+            for (Object each : reply.subList(1, reply.size())) {
+                List<?> session = (List<?>) each;
+                String kind = (String) session.get(2);
+                if (!kind.equals("unknown")) {
+                    boolean isLive = kind.equals("live");
+                    String state = (String) session.get(5);
+                    long millis = Long.parseLong((String) session.get(3));
+                    if (!isLive || !state.isEmpty()) {
+                        found.add(new StoredSession(
+                                (String) session.get(0),
+                                Long.parseLong((String) session.get(1)),
+                                Kind.parse(kind),
+                                isLive ? Long.parseLong((String) session.get(4)) : millis,
+                                isLive ? millis : 0,
+                                state));
+                    }
+                }
+            }
+            return found;
+        });
+    }
+
+    /**
+     * Runs an operation of {@link SessionScript}.
+     *
+     * @return a stage that completes with the reply, or fails with a {@link CallFailed}, or with the failure of the link
+     */
+    CompletionStage<List<Object>> call(String operation, String... arguments) {
+        return run(Stream.concat(Stream.of(operation, epoch, keepMillis), Stream.of(arguments))
+                .toArray(String[]::new));
+    }
+
+    private CompletionStage<List<Object>> run(String[] arguments) {
+        Throwable before = ended.getNow(null);
+        if (before != null) {
+            return CompletableFuture.failedStage(before);
+        }
+        CompletionStage<List<Object>> reply;
+        try {
+            reply = redis.<List<Object>>evalsha(
+                            SessionScript.SHA1, ScriptOutputType.MULTI, new String[0], arguments)
+                    .handle((found, failure) -> failure instanceof RedisNoScriptException
+                            ? redis.<List<Object>>eval(
+                                    SessionScript.BYTES, ScriptOutputType.MULTI, new String[0], arguments)
+                            : failure == null
+                                    ? CompletableFuture.completedStage(found)
+                                    : CompletableFuture.<List<Object>>failedStage(failure))
+                    .thenCompose(next -> next);
+        } catch (RuntimeException e) {
+            return CompletableFuture.failedStage(end(connector.unavailable(e)));
+        }
+        return reply.handle((found, failure) -> {
+            if (failure != null) {
+                throw failed(failure);
+            }
+            if (found.get(0).equals("EPOCH")) {
+                throw end(connector.unavailable("was restarted, emptied or failed over"));
+            }
+            return found;
+        });
+    }
+
+    /** Returns the exception for a failed call, and ends the link if the call could not have been answered. */
+    private RuntimeException failed(Throwable thrown) {
+        Throwable failure = thrown instanceof CompletionException && thrown.getCause() != null ? thrown.getCause() : thrown;
+        String message = String.valueOf(failure.getMessage());
+        int own = message.indexOf(CALL_FAILED);
+        if (own >= 0) {
+            return new CallFailed(message.substring(own + CALL_FAILED.length()));
+        }
+        RuntimeException described = connector.unavailable(failure);
+        if (message.contains("OOM ")) {
+            return new CallFailed("Redis at " + described.getMessage());
+        }
+        return end(described);
+    }
+
+    private <T> T joined(CompletionStage<T> stage) {
+        return stage.toCompletableFuture().join();
+    }
+
+    /**
+     * Does the regular work: removes expired sessions and unneeded changes, and checks both connections.
+     *
+     * @return the changes that wait for Postgres, those that are being written, the age of the oldest in milliseconds
+     */
+    long[] sweep(Duration keepChanges) {
+        CompletionStage<String> alive = channel.async().ping();
+        List<Object> reply = joined(call("sweep", Long.toString(keepChanges.toMillis())));
+        joined(alive);
+        copy.forgetEndedBefore(serverMillis() - Long.parseLong(keepMillis));
+        return reply.stream()
+                .skip(1)
+                .mapToLong(each -> Long.parseLong((String) each))
+                .toArray();
+    }
+
+    /** Returns the size of the stream of changes in Redis' memory. */
+    long streamBytes() {
+        Long bytes = joined(redis.memoryUsage(SessionScript.STREAM));
+        return bytes == null ? 0 : bytes;
+    }
+
+    LocalCopy copy() {
+        return copy;
+    }
+
+    /** Returns the time of Redis' clock. */
+    long serverMillis() {
+        return System.currentTimeMillis() + millisAhead;
+    }
+
+    /** Returns the random part of the epoch. */
+    String history() {
+        return epoch.substring(epoch.indexOf(':') + 1);
+    }
+
+    /** Returns the reason why the link has ended; empty while it works. */
+    Optional<Throwable> failure() {
+        return Optional.ofNullable(ended.getNow(null));
+    }
+
+    /** Calls a listener with the reason when the link ends. */
+    void whenEnded(Consumer<Throwable> listener) {
+        var unused = ended.thenAccept(listener);
+    }
+
+    private RuntimeException end(RuntimeException reason) {
+        ended.complete(reason);
+        return reason;
+    }
+
+    @Override
+    public void close() {
+        end(connector.unavailable("is not used any more: the store was closed"));
+        for (StatefulConnection<?, ?> connection : connections) {
+            connection
+                    .closeAsync()
+                    .completeOnTimeout(null, CLOSE_SECONDS, TimeUnit.SECONDS)
+                    .exceptionally(broken -> null)
+                    .join();
+        }
+    }
+}

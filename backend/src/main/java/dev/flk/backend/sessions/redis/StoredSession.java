@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.sessions.redis;
+
+import dev.flk.backend.sessions.Session;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Locale;
+
+/**
+ * A version of a session, as Redis and Postgres store it. Times are in milliseconds since the epoch, by Redis' clock.
+ *
+ * @param changedAt the time of the update, of the deletion or of the removal after the session had expired
+ * @param expiresAt the end of the lifetime; 0 for a session that has ended
+ * @param json the state of the session; empty for a session that has ended
+ */
+record StoredSession(String id, long version, Kind kind, long changedAt, long expiresAt, String json) {
+    /** The kind of a version. */
+    enum Kind {
+        LIVE,
+        /** The session was deleted by a request. */
+        DELETED,
+        /** The session was not updated in time. */
+        EXPIRED;
+
+        static Kind parse(String text) {
+            return valueOf(text.toUpperCase(Locale.ROOT));
+        }
+
+        String text() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    boolean isLive(long now) {
+        return kind == Kind.LIVE && expiresAt > now;
+    }
+
+    Session session(long now) {
+        return new Session(id, version, json, Instant.ofEpochMilli(changedAt), Duration.ofMillis(expiresAt - now));
+    }
+}

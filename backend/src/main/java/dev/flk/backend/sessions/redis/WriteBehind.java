@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.sessions.redis;
+
+import dev.flk.backend.dedup.redis.RedisConnector;
+import dev.flk.backend.sessions.SessionMetrics;
+import dev.flk.backend.sessions.SessionMetrics.Written;
+import dev.flk.backend.sessions.redis.SyncTables.SyncException;
+import dev.flk.program.threads.DaemonThreads;
+import io.lettuce.core.Consumer;
+import io.lettuce.core.RedisBusyException;
+import io.lettuce.core.RedisNoScriptException;
+import io.lettuce.core.ScriptOutputType;
+import io.lettuce.core.StreamMessage;
+import io.lettuce.core.XAutoClaimArgs;
+import io.lettuce.core.XGroupCreateArgs;
+import io.lettuce.core.XReadArgs;
+import io.lettuce.core.XReadArgs.StreamOffset;
+import io.lettuce.core.api.StatefulRedisConnection;
+import io.lettuce.core.api.async.RedisAsyncCommands;
+import io.lettuce.core.codec.StringCodec;
+import java.security.SecureRandom;
+import java.sql.Connection;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The thread that writes the changes of sessions from Redis to Postgres. The threads of all backends are one consumer
+ * group of the stream, so each change is delivered to one of them, and acknowledged once it is committed. A thread
+ * that fails to write keeps its changes and tries again; if it has vanished, another one claims them. Writing a change
+ * twice has no effect. A change that Postgres refuses goes to the dead stream.
+ */
+final class WriteBehind implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.sessions");
+    private static final int AT_ONCE = 200;
+    private static final Duration IDLE_PAUSE = Duration.ofMillis(100);
+    private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
+    private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
+    private static final Duration CARE_EVERY = Duration.ofSeconds(5);
+    /** Longer than the longest pause and a time-out, so that the changes of a working thread are seldom claimed. */
+    private static final Duration CLAIM_AFTER = Duration.ofSeconds(30);
+
+    private static final int NAME_BYTES = 6;
+    private static final long CLOSE_SECONDS = 5;
+
+    private final RedisConnector connector;
+    private final SyncTables tables;
+    private final Duration eventsKept;
+    private final Duration sessionsKept;
+    private final SessionMetrics metrics;
+    private final Consumer<String> consumer;
+    private final ExecutorService thread =
+            Executors.newSingleThreadExecutor(DaemonThreads.named("session-write-behind"));
+    private volatile boolean isClosed;
+
+    // used by the thread
+    private @Nullable StatefulRedisConnection<String, String> redis;
+    private @Nullable Connection postgres;
+    private long nextCareNanos = System.nanoTime();
+    private boolean isDown;
+    private int taken;
+
+    WriteBehind(
+            RedisConnector connector,
+            SyncTables tables,
+            Duration eventsKept,
+            SessionMetrics metrics,
+            SecureRandom random) {
+        this.connector = connector;
+        this.tables = tables;
+        this.eventsKept = eventsKept;
+        this.sessionsKept = eventsKept.compareTo(RedisSessions.KEEP) > 0 ? eventsKept : RedisSessions.KEEP;
+        this.metrics = metrics;
+        byte[] name = new byte[NAME_BYTES];
+        random.nextBytes(name);
+        this.consumer = Consumer.from(SessionScript.GROUP, HexFormat.of().formatHex(name));
+    }
+
+    void start() {
+        thread.execute(this::run);
+    }
+
+    private void run() {
+        Duration pause = FIRST_PAUSE;
+        try {
+            while (!isClosed) {
+                try {
+                    boolean isIdle = step();
+                    if (isDown) {
+                        LOG.info("changes of sessions are written to Postgres again");
+                        isDown = false;
+                    }
+                    pause = FIRST_PAUSE;
+                    if (isIdle) {
+                        Thread.sleep(IDLE_PAUSE.toMillis());
+                    }
+                } catch (RuntimeException e) {
+                    failed(e);
+                    Thread.sleep(pause.toMillis());
+                    pause = pause.multipliedBy(2).compareTo(LONGEST_PAUSE) < 0 ? pause.multipliedBy(2) : LONGEST_PAUSE;
+                }
+            }
+        } catch (InterruptedException e) {
+            // close() interrupts the thread
+        } finally {
+            disconnect();
+        }
+    }
+
+    /** Logs the first of several failures, and closes both connections, whose state is unknown. */
+    private void failed(RuntimeException e) {
+        if (!isDown && !isClosed) {
+            LOG.warn("changes of sessions can't be written to Postgres and wait in Redis: {}", message(e));
+        }
+        isDown = true;
+        metrics.delayed = taken;
+        disconnect();
+    }
+
+    private String message(RuntimeException e) {
+        return e instanceof SyncException
+                ? String.valueOf(e.getMessage())
+                : "Redis at " + connector.unavailable(e).getMessage();
+    }
+
+    private void disconnect() {
+        if (postgres != null) {
+            SyncTables.close(postgres);
+            postgres = null;
+        }
+        if (redis != null) {
+            redis.closeAsync();
+            redis = null;
+        }
+    }
+
+    private RedisAsyncCommands<String, String> redis() {
+        if (redis == null) {
+            redis = joined(connector
+                    .connect(StringCodec.UTF8)
+                    .orTimeout(connector.connectWithin().toMillis(), TimeUnit.MILLISECONDS));
+            try {
+                joined(redis.async()
+                        .xgroupCreate(
+                                StreamOffset.from(SessionScript.STREAM, "0"),
+                                SessionScript.GROUP,
+                                XGroupCreateArgs.Builder.mkstream()));
+            } catch (CompletionException e) {
+                if (!(e.getCause() instanceof RedisBusyException)) {
+                    throw e; // otherwise, the group exists
+                }
+            }
+            // an earlier connection of this thread may have taken changes that were not written
+            for (List<StreamMessage<String, String>> pending = pending(); !pending.isEmpty(); pending = pending()) {
+                write(pending);
+            }
+        }
+        return redis.async();
+    }
+
+    private Connection postgres() {
+        if (postgres == null) {
+            postgres = tables.connect();
+        }
+        return postgres;
+    }
+
+    private static <T> T joined(CompletionStage<T> stage) {
+        return stage.toCompletableFuture().join();
+    }
+
+    /**
+     * Writes the next changes.
+     *
+     * @return whether there were none
+     */
+    private boolean step() {
+        RedisAsyncCommands<String, String> calls = redis();
+        if (System.nanoTime() - nextCareNanos >= 0) {
+            nextCareNanos = System.nanoTime() + CARE_EVERY.toNanos();
+            write(joined(calls.xautoclaim(
+                            SessionScript.STREAM,
+                            new XAutoClaimArgs<String>()
+                                    .consumer(consumer)
+                                    .minIdleTime(CLAIM_AFTER)
+                                    .startId("0")
+                                    .count(AT_ONCE)))
+                    .getMessages());
+            tables.removeBefore(
+                    postgres(), System.currentTimeMillis() - eventsKept.toMillis(), System.currentTimeMillis() - sessionsKept.toMillis());
+        }
+        List<StreamMessage<String, String>> next = joined(calls.xreadgroup(
+                consumer, XReadArgs.Builder.count(AT_ONCE), StreamOffset.lastConsumed(SessionScript.STREAM)));
+        write(next);
+        return next.isEmpty();
+    }
+
+    /** Returns the changes that this thread has taken and not acknowledged, oldest first. */
+    private List<StreamMessage<String, String>> pending() {
+        return joined(redis().xreadgroup(
+                consumer, XReadArgs.Builder.count(AT_ONCE), StreamOffset.from(SessionScript.STREAM, "0")));
+    }
+
+    private void write(List<StreamMessage<String, String>> messages) {
+        if (messages.isEmpty()) {
+            return;
+        }
+        taken = messages.size();
+        List<StreamEntry> entries = new ArrayList<>();
+        for (StreamMessage<String, String> each : messages) {
+            try {
+                entries.add(StreamEntry.of(each.getId(), each.getBody()));
+            } catch (IllegalArgumentException e) {
+                bury(each.getId(), String.valueOf(e.getMessage()));
+            }
+        }
+        try {
+            write(entries.stream().map(StreamEntry::change).toList(), entries);
+        } catch (SyncException e) {
+            if (!e.isRowRefused()) {
+                throw e;
+            }
+            for (StreamEntry each : entries) {
+                try {
+                    write(List.of(each.change()), List.of(each));
+                } catch (SyncException refused) {
+                    if (!refused.isRowRefused()) {
+                        throw refused;
+                    }
+                    bury(each.entry(), String.valueOf(refused.getMessage()));
+                }
+            }
+        }
+        taken = 0;
+        metrics.delayed = 0;
+    }
+
+    private void write(List<StoredSession> changes, List<StreamEntry> entries) {
+        if (changes.isEmpty()) {
+            return;
+        }
+        tables.write(postgres(), changes);
+        Long acknowledged = joined(redis()
+                .xack(
+                        SessionScript.STREAM,
+                        SessionScript.GROUP,
+                        entries.stream().map(StreamEntry::entry).toArray(String[]::new)));
+        metrics.written.add(Written.COMPLETED, acknowledged);
+    }
+
+    /** Moves an entry to the dead stream. */
+    private void bury(String entry, String error) {
+        String[] arguments = {"dead", "", "0", entry, error};
+        RedisAsyncCommands<String, String> calls = redis();
+        List<Object> reply = joined(
+                calls.<List<Object>>eval(SessionScript.BYTES, ScriptOutputType.MULTI, new String[0], arguments));
+        if (reply.get(1).equals("1")) {
+            metrics.written.increment(Written.FAILED);
+            LOG.error(
+                    "the change {} of a session can't be written to Postgres and was moved to the stream {}: {}",
+                    entry,
+                    SessionScript.DEAD,
+                    error);
+        }
+    }
+
+    /** Ends the thread; changes that it has taken are written by another backend, or after the next start. */
+    @Override
+    public void close() {
+        isClosed = true;
+        thread.shutdownNow();
+        try {
+            boolean unused = thread.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.sessions;
+
+import dev.flk.backend.state.MemoryEngine;
+import dev.flk.state.StateEngine;
+import java.time.Duration;
+import java.time.InstantSource;
+import org.junit.jupiter.api.AfterEach;
+
+/** Sessions in a state in memory. */
+final class StateSessionsTest extends SessionStorageContract {
+    private final InstantSource clock = InstantSource.system();
+    private final StateEngine engine = MemoryEngine.started(clock);
+
+    @Override
+    protected SessionStorage storage() {
+        return new StateSessions(engine, Duration.ofHours(1), clock);
+    }
+
+    @Override
+    protected SessionStorage other() {
+        return storage();
+    }
+
+    @Override
+    protected SessionStorage shortLived() {
+        return new StateSessions(engine, Duration.ofSeconds(1), clock);
+    }
+
+    @AfterEach
+    void close() {
+        engine.close();
+    }
+}
