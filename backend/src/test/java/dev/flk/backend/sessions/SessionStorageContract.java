@@ -27,8 +27,6 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** The promises of a store of sessions, which two backends share. */
 public abstract class SessionStorageContract {
@@ -111,13 +109,15 @@ public abstract class SessionStorageContract {
         assertThat(now(storage().delete("never", ANY))).isEqualTo(new Updated(0, null));
     }
 
-    @ParameterizedTest
-    @ValueSource(strings = {"", "7", "[]", "\"text\"", "{", "{\"a\":1,}", "{}{}", "null"})
-    void put_notAnObject_isRefused(String text) {
-        assertThatThrownBy(() -> now(storage().put("a", text, ANY)))
-                .hasCauseInstanceOf(StateException.class)
-                .cause()
-                .matches(e -> ((StateException) e).reason() == Reason.INVALID);
+    @Test
+    void put_notAnObject_isRefused() {
+        for (String text : List.of("", "7", "[]", "\"text\"", "{", "{\"a\":1,}", "{}{}", "null")) {
+            assertThatThrownBy(() -> now(storage().put("a", text, ANY)))
+                    .as(text)
+                    .hasCauseInstanceOf(StateException.class)
+                    .cause()
+                    .matches(e -> ((StateException) e).reason() == Reason.INVALID);
+        }
         assertThat(storage().get("a")).isEqualTo(new Found.Unknown());
     }
 
@@ -160,10 +160,11 @@ public abstract class SessionStorageContract {
 
     @Test
     void update_isVisibleThroughTheOtherBackend() {
-        for (int i = 1; i <= 50; i++) {
+        for (int i = 1; i <= 20; i++) {
             long version = put(i % 2 == 0 ? storage() : other(), "a", "{\"n\":" + i + "}", ANY).version();
             SessionStorage reader = i % 2 == 0 ? other() : storage();
-            await().atMost(PATIENCE)
+            await().pollInterval(Duration.ofMillis(2))
+                    .atMost(PATIENCE)
                     .until(() -> reader.get("a") instanceof Found.Present found
                             && found.session().version() == version);
             assertThat(present(reader, "a").json()).isEqualTo("{\"n\":" + i + "}");

@@ -23,9 +23,11 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -135,10 +137,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
         CompletableFuture<Boolean> ended = new CompletableFuture<>();
         opened.whenEnded(reason -> ended.complete(true));
         boolean hasRoom = true;
-        while (!ended.copy().completeOnTimeout(false, SWEEP_EVERY.toMillis(), TimeUnit.MILLISECONDS).join()) {
-            if (isClosed) {
-                throw new InterruptedException();
-            }
+        while (!isEnded(ended)) {
             try {
                 long[] waiting = opened.sweep(hasRoom ? KEEP_CHANGES : Duration.ZERO);
                 metrics.waiting = waiting[0];
@@ -152,6 +151,17 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
                     LOG.warn("the regular check of the sessions in Redis failed: {}", message(e));
                 }
             }
+        }
+    }
+
+    /** Waits until the link ends, or until it is time for the regular work. */
+    private static boolean isEnded(CompletableFuture<Boolean> ended) throws InterruptedException {
+        try {
+            return ended.get(SWEEP_EVERY.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            return false;
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("the future never fails", e);
         }
     }
 

@@ -75,11 +75,12 @@ final class SessionScript {
             local function store(id, version, kind, at, expires, state)
               if kind == 'live' then
                 local key = 'session:' .. id
+                -- a server without memory only refuses a script whose first write needs some
+                redis.call('SET', 'session-version:' .. id, text(version) .. ' live ' .. text(expires),
+                           'PX', text(expires - now + keep))
                 redis.call('DEL', key)
                 redis.call('HSET', key, 'version', text(version), 'updated_at', text(at), 'state', state)
                 redis.call('PEXPIREAT', key, text(expires))
-                redis.call('SET', 'session-version:' .. id, text(version) .. ' live ' .. text(expires),
-                           'PX', text(expires - now + keep))
                 redis.call('ZADD', 'session-expiries', text(expires), id)
               else
                 redis.call('DEL', 'session:' .. id)
@@ -106,8 +107,6 @@ final class SessionScript {
               local version, kind, at = last(id)
               if kind == 'live' and at <= now then
                 change(id, version + 1, 'expired', 0, '')
-              elseif kind ~= 'live' then
-                redis.call('ZREM', 'session-expiries', id)
               end
             end
 
@@ -210,6 +209,7 @@ final class SessionScript {
             if op == 'sweep' then
               for _, id in ipairs(redis.call('ZRANGEBYSCORE', 'session-expiries', '-inf', text(now), 'LIMIT', 0, 100)) do
                 expire(id)
+                redis.call('ZREM', 'session-expiries', id) -- also an id whose version was removed
               end
               if redis.call('EXISTS', stream) == 0 then return {'OK', '0', '0', '0'} end
               local newest = head()

@@ -119,17 +119,17 @@ final class WriteBehind implements AutoCloseable {
     /** Logs the first of several failures, and closes both connections, whose state is unknown. */
     private void failed(RuntimeException e) {
         if (!isDown && !isClosed) {
-            LOG.warn("changes of sessions can't be written to Postgres and wait in Redis: {}", message(e));
+            if (e instanceof SyncException) {
+                LOG.warn("changes of sessions wait in Redis until Postgres can be used: {}", e.getMessage());
+            } else {
+                LOG.warn(
+                        "changes of sessions can't be read from Redis for Postgres: {}",
+                        connector.unavailable(e).getMessage());
+            }
         }
         isDown = true;
         metrics.delayed = taken;
         disconnect();
-    }
-
-    private String message(RuntimeException e) {
-        return e instanceof SyncException
-                ? String.valueOf(e.getMessage())
-                : "Redis at " + connector.unavailable(e).getMessage();
     }
 
     private void disconnect() {
@@ -198,8 +198,17 @@ final class WriteBehind implements AutoCloseable {
             tables.removeBefore(
                     postgres(), System.currentTimeMillis() - eventsKept.toMillis(), System.currentTimeMillis() - sessionsKept.toMillis());
         }
-        List<StreamMessage<String, String>> next = joined(calls.xreadgroup(
-                consumer, XReadArgs.Builder.count(AT_ONCE), StreamOffset.lastConsumed(SessionScript.STREAM)));
+        List<StreamMessage<String, String>> next;
+        try {
+            next = joined(calls.xreadgroup(
+                    consumer, XReadArgs.Builder.count(AT_ONCE), StreamOffset.lastConsumed(SessionScript.STREAM)));
+        } catch (CompletionException e) {
+            if (!String.valueOf(e.getCause()).contains("NOGROUP")) {
+                throw e;
+            }
+            disconnect(); // the server was emptied; the next connection creates the group again
+            return true;
+        }
         write(next);
         return next.isEmpty();
     }

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.sessions.redis;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.backend.sessions.Session;
+import dev.flk.backend.sessions.SessionStorage;
+import dev.flk.backend.sessions.SessionStorage.Changes;
+import dev.flk.backend.sessions.SessionStorage.ConflictException;
+import dev.flk.backend.sessions.SessionStorage.Found;
+import dev.flk.backend.sessions.SessionStorage.Updated;
+import dev.flk.backend.testing.PostgresServer;
+import dev.flk.backend.testing.RedisServer;
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Sessions in a Redis that stops, is emptied, fails over or is full, with the durable copy in a real Postgres. */
+final class RedisOutageTest {
+    private static final long ANY = SessionStorage.ANY_VERSION;
+
+    @TempDir
+    private Path directory;
+
+    private final Deque<AutoCloseable> opened = new ArrayDeque<>();
+    private final PostgresServer postgres = PostgresServer.shared();
+    private final String database = postgres.newDatabase();
+
+    @AfterEach
+    void close() throws Exception {
+        while (!opened.isEmpty()) {
+            opened.pop().close();
+        }
+    }
+
+    private <T extends AutoCloseable> T opened(T part) {
+        opened.push(part);
+        return part;
+    }
+
+    private RedisServer server(String name, String... arguments) {
+        return opened(RedisServer.start(directory.resolve(name), arguments));
+    }
+
+    private RedisFixture backend(String redis) {
+        return opened(RedisFixture.open(redis, postgres.uri(database)));
+    }
+
+    private static Updated now(CompletionStage<Updated> stage) {
+        return stage.toCompletableFuture()
+                .orTimeout(RedisFixture.PATIENCE.toSeconds(), TimeUnit.SECONDS)
+                .join();
+    }
+
+    /** Updates a session as soon as the storage can be used. */
+    private static Updated patiently(SessionStorage storage, String id, String json, long ifVersion) {
+        Updated[] updated = new Updated[1];
+        await().pollInterval(Duration.ofMillis(20))
+                .atMost(RedisFixture.PATIENCE)
+                .until(() -> {
+                    try {
+                        updated[0] = now(storage.put(id, json, ifVersion));
+                        return true;
+                    } catch (CompletionException e) {
+                        if (e.getCause() instanceof StateException) {
+                            return false;
+                        }
+                        throw e;
+                    }
+                });
+        return updated[0];
+    }
+
+    private long number(String sql) {
+        return postgres.number(database, sql);
+    }
+
+    private void awaitWritten(long events) {
+        await().atMost(RedisFixture.PATIENCE).until(() -> number("SELECT count(*) FROM sync_events") == events);
+    }
+
+    private static Session session(SessionStorage storage, String id) {
+        Session[] found = new Session[1];
+        await().pollInterval(Duration.ofMillis(5))
+                .atMost(RedisFixture.PATIENCE)
+                .until(() -> {
+                    try {
+                        found[0] = storage.get(id) instanceof Found.Present present ? present.session() : null;
+                        return found[0] != null;
+                    } catch (StateException e) {
+                        return false;
+                    }
+                });
+        return found[0];
+    }
+
+    @Test
+    void restart_withoutData_restoresSessionsAndVersionsFromPostgres() {
+        RedisServer server = server("redis");
+        RedisFixture one = backend(server.uri());
+        RedisFixture other = backend(server.uri());
+        now(one.storage.put("a", "{\"n\":1.50}", 0));
+        now(one.storage.put("a", "{\"n\":2.50}", 1));
+        now(one.storage.put("gone", "{}", 0));
+        Updated deleted = now(one.storage.delete("gone", ANY));
+        awaitWritten(4);
+
+        server.kill();
+        assertThatThrownBy(() -> patientlyFailing(one.storage)).isInstanceOf(StateException.class);
+        server.restart(); // it keeps nothing
+
+        for (RedisFixture backend : List.of(other, one)) {
+            Session session = session(backend.storage, "a");
+            assertThat(session.version()).isEqualTo(2);
+            assertThat(session.json()).isEqualTo("{\"n\":2.50}");
+            assertThat(session.remaining()).isPositive();
+            assertThat(backend.storage.get("gone")).isEqualTo(new Found.Deleted(deleted.at()));
+        }
+        assertThat(now(one.storage.put("a", "{}", ANY)).version()).isEqualTo(3);
+        assertThat(now(other.storage.put("gone", "{}", 0)).version()).isEqualTo(3);
+    }
+
+    /** Reads until a read fails. */
+    private static void patientlyFailing(SessionStorage storage) {
+        await().atMost(RedisFixture.PATIENCE).until(() -> storage.get("a") == null);
+    }
+
+    @Test
+    void flush_whileConnected_isNoticedByEveryBackend() {
+        RedisServer server = server("redis");
+        RedisFixture one = backend(server.uri());
+        RedisFixture other = backend(server.uri());
+        Changes changes = other.storage.changes("", null);
+        now(one.storage.put("a", "{}", 0));
+        awaitWritten(1);
+        String token = changes.next().get(0).token();
+
+        server.send("FLUSHALL");
+
+        assertThat(patiently(one.storage, "b", "{}", 0).version()).isEqualTo(1);
+        assertThat(session(other.storage, "b").version()).isEqualTo(1);
+        assertThat(session(other.storage, "a").version()).isEqualTo(1);
+        await().atMost(RedisFixture.PATIENCE).untilAsserted(() -> assertThatThrownBy(
+                        () -> other.storage.changes("", token))
+                .isInstanceOf(StateException.class)
+                .matches(e -> ((StateException) e).reason() == Reason.HISTORY_CHANGED));
+    }
+
+    @Test
+    void failover_toAReplicaThatLagsBehind_continuesTheVersionsOfPostgres() {
+        RedisServer primary = server("primary");
+        RedisServer replica =
+                server("replica", "--replicaof", "127.0.0.1", "" + primary.port(), "--repl-diskless-sync-delay", "0");
+        RedisServer sentinel = opened(RedisServer.startSentinel(
+                directory.resolve("sentinel"),
+                "sentinel monitor flk 127.0.0.1 " + primary.port() + " 1",
+                "sentinel down-after-milliseconds flk 500",
+                "sentinel failover-timeout flk 5000"));
+        String uri = "redis-sentinel://127.0.0.1:" + sentinel.port() + "#flk";
+        RedisFixture one = backend(uri);
+        RedisFixture other = backend(uri);
+        now(one.storage.put("a", "{\"n\":1}", 0));
+        await().atMost(RedisFixture.PATIENCE)
+                .until(() -> replica.send("EXISTS", "session:a").get(0).equals(":1"));
+        await().atMost(RedisFixture.PATIENCE)
+                .until(() -> String.join(" ", sentinel.send("SENTINEL", "replicas", "flk"))
+                        .contains(Integer.toString(replica.port())));
+        replica.pause(); // it misses the next updates
+        now(one.storage.put("a", "{\"n\":2}", 1));
+        now(one.storage.put("a", "{\"n\":3}", 2));
+        awaitWritten(3);
+
+        primary.kill();
+        replica.resume();
+
+        assertThat(session(other.storage, "a").version()).isIn(1L, 3L);
+        assertThat(patiently(other.storage, "a", "{\"n\":4}", 3).version()).isEqualTo(4);
+        await().atMost(RedisFixture.PATIENCE)
+                .until(() -> session(one.storage, "a").version() == 4);
+        awaitWritten(4);
+    }
+
+    @Test
+    void writeBehind_postgresStopsAndABackendIsClosed_writesEachChangeOnce() {
+        PostgresServer own = opened(PostgresServer.start());
+        String named = own.newDatabase();
+        RedisServer server = server("redis");
+        RedisFixture one = opened(RedisFixture.open(server.uri(), own.uri(named)));
+        RedisFixture other = opened(RedisFixture.open(server.uri(), own.uri(named)));
+        int sessions = 20;
+        Map<String, Long> newest = new HashMap<>();
+        own.execute(named, "ALTER TABLE sync_events ADD CHECK (state ->> 'n' <> '666')");
+        for (int i = 0; i < 40; i++) {
+            if (i == 10) {
+                own.kill();
+            }
+            String json = "{\"n\":\"" + (i == 20 ? 666 : i) + "\"}";
+            String bad = i == 20 ? "bad" : "";
+            IntStream.range(0, bad.isEmpty() ? sessions : 1)
+                    .forEach(n -> newest.put(
+                            bad + "s" + n,
+                            now((n % 2 == 0 ? one : other).storage.put(bad + "s" + n, json, ANY))
+                                    .version()));
+        }
+        await().atMost(RedisFixture.PATIENCE).until(() -> one.metrics.delayed > 0 || other.metrics.delayed > 0);
+        one.close();
+        own.restart();
+
+        await().atMost(RedisFixture.PATIENCE)
+                .until(() -> own.number(named, "SELECT count(*) FROM sync_events") == 39L * sessions);
+        await().atMost(RedisFixture.PATIENCE)
+                .until(() -> server.send("XLEN", SessionScript.DEAD).get(0).equals(":1"));
+        newest.remove("bads0");
+        newest.forEach((id, version) -> assertThat(
+                        own.number(named, "SELECT version FROM sync_sessions WHERE id = '" + id + "'"))
+                .as(id)
+                .isEqualTo(version));
+        await().atMost(RedisFixture.PATIENCE)
+                .until(() -> other.metrics.waiting == 0 && other.metrics.active == 0 && other.metrics.oldestMillis == 0);
+    }
+
+    @Test
+    void put_tooMuchWaitsForPostgres_isRefusedUntilItIsWritten() {
+        PostgresServer own = opened(PostgresServer.start());
+        RedisServer server = server("redis");
+        RedisFixture backend = opened(new RedisFixture(
+                        server.uri(), Duration.ofHours(1), own.uri(own.newDatabase()), 1 << 20)
+                .serving());
+        now(backend.storage.put("a", "{}", 0));
+        own.kill();
+        String large = "{\"a\":\"" + "x".repeat(60_000) + "\"}";
+        List<String> refusals = new ArrayList<>();
+        await().pollInterval(Duration.ofMillis(20))
+                .atMost(RedisFixture.PATIENCE)
+                .until(() -> {
+                    try {
+                        now(backend.storage.put("b", large, ANY));
+                    } catch (CompletionException e) {
+                        assertThat(((StateException) e.getCause()).reason()).isEqualTo(Reason.DISK_FULL);
+                        refusals.add(e.getCause().getMessage());
+                    }
+                    return !refusals.isEmpty();
+                });
+        assertThat(refusals.get(0)).contains("SESSION_STREAM_BYTES");
+        assertThat(session(backend.storage, "a").version()).isEqualTo(1);
+        own.restart();
+        patiently(backend.storage, "b", "{}", ANY);
+    }
+
+    @Test
+    void put_redisHasNoMemoryLeft_isRefusedWithTheReason() {
+        RedisServer server = server("redis");
+        RedisFixture backend = opened(RedisFixture.open(server.uri(), Duration.ofHours(1)));
+        now(backend.storage.put("a", "{}", 0));
+        server.send("CONFIG", "SET", "maxmemory", "1");
+        assertThatThrownBy(() -> now(backend.storage.put("a", "{}", ANY)))
+                .hasCauseInstanceOf(StateException.class)
+                .hasMessageContaining("has no memory left (maxmemory)");
+        assertThat(session(backend.storage, "a").version()).isEqualTo(1);
+        server.send("CONFIG", "SET", "maxmemory", "0");
+        assertThat(patiently(backend.storage, "a", "{}", 1).version()).isEqualTo(2);
+    }
+
+    @Test
+    void writers_withConditions_loseNoUpdateWhileRedisIsKilledAndEmptied() throws Exception {
+        RedisServer server = server("redis");
+        RedisFixture one = backend(server.uri());
+        RedisFixture other = backend(server.uri());
+        int writers = 64;
+        ExecutorService threads = Executors.newFixedThreadPool(writers);
+        try {
+            IntStream.range(0, 10).forEach(n -> now(one.storage.put("s" + n, "{\"n\":0}", 0)));
+            awaitWritten(10);
+            List<Future<Long>> all = IntStream.range(0, writers)
+                    .mapToObj(w -> threads.submit(
+                            () -> updates(w % 2 == 0 ? one.storage : other.storage, "s" + w % 10)))
+                    .toList();
+            for (int kills = 0; kills < 2; kills++) {
+                long before = number("SELECT count(*) FROM sync_events");
+                await().atMost(RedisFixture.PATIENCE)
+                        .until(() -> number("SELECT count(*) FROM sync_events") > before + 50);
+                server.kill();
+                server.restart();
+            }
+            for (Future<Long> each : all) {
+                each.get(RedisFixture.PATIENCE.toSeconds(), TimeUnit.SECONDS);
+            }
+        } finally {
+            threads.shutdownNow();
+        }
+        await().atMost(RedisFixture.PATIENCE).until(() -> one.metrics.waiting == 0 && one.metrics.active == 0);
+        // every version that Postgres has is there once, and follows from the version before it
+        assertThat(number("SELECT count(*) FROM sync_events e WHERE version > 1 AND (state ->> 'n')::int > version - 1"))
+                .isZero();
+    }
+
+    /** Increments a number in a session with conditions; returns the newest version. */
+    private static long updates(SessionStorage storage, String id) {
+        long newest = 0;
+        for (int done = 0; done < 20; ) {
+            try {
+                Session read = session(storage, id);
+                int n = Integer.parseInt(read.json().replaceAll("[^0-9]", ""));
+                newest = now(storage.put(id, "{\"n\":" + (n + 1) + "}", read.version())).version();
+                done++;
+            } catch (CompletionException e) {
+                if (!(e.getCause() instanceof ConflictException || e.getCause() instanceof StateException)) {
+                    throw e;
+                }
+            }
+        }
+        return newest;
+    }
+}
