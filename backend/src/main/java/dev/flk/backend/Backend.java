@@ -38,9 +38,12 @@ import dev.flk.backend.record.RecordIndex;
 import dev.flk.backend.record.RecordedOutcomes;
 import dev.flk.backend.sessions.SessionAccess;
 import dev.flk.backend.sessions.SessionConfig;
+import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.sessions.StateSessions;
+import dev.flk.backend.sessions.redis.RedisSessions;
 import dev.flk.backend.state.ServedState;
+import dev.flk.backend.state.Tokens;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.backend.tls.TlsFiles;
 import dev.flk.program.cli.ReloadSignal;
@@ -202,7 +205,13 @@ public final class Backend implements AutoCloseable {
                     config.state().get(), steady, steady.expiry(), tls, audit, metrics.state, metrics.pool));
             state = served;
             reloadSignal.add(served::onReloadSignal);
-            config.sessions().ifPresent(settings -> openSessions(settings, served, signatures, steady));
+            config.sessions()
+                    .filter(settings -> settings.redis().isEmpty())
+                    .ifPresent(settings -> {
+                        served.keepFor(StateSessions.NAMESPACE, settings.ttl().plus(SESSIONS_KEPT_LONGER));
+                        SessionStorage storage = new StateSessions(served.engine(), settings.ttl(), steady);
+                        openSessions(settings, storage, served::allows, signatures, steady);
+                    });
             if (config.state().get().keepsRecord()) {
                 RecordIndex index = opened(new RecordIndex(
                         served.engine(), config.state().get().recordIndex().orElse(null)));
@@ -221,6 +230,15 @@ public final class Backend implements AutoCloseable {
                 follower.start();
             }
         }
+        config.sessions()
+                .ifPresent(settings -> settings.redis()
+                        .ifPresent(server -> openSessions(
+                                settings,
+                                opened(RedisSessions.start(
+                                        server, settings, metrics.sessions, metrics.pool.of(Pool.SESSIONS))),
+                                tokens(settings, audit, reloadSignal),
+                                signatures,
+                                steady)));
         config.inPostgres()
                 .ifPresent(used -> opened(CheckedServer.start(
                         new PostgresCheck(used.server(), used.pools(), PostgresCheck.Limits.standard(), clock),
@@ -331,13 +349,28 @@ public final class Backend implements AutoCloseable {
                 FINISH_WITHIN);
     }
 
-    private void openSessions(SessionConfig config, ServedState served, Signatures signatures, SteadyClock steady) {
-        served.keepFor(StateSessions.NAMESPACE, config.ttl().plus(SESSIONS_KEPT_LONGER));
+    private void openSessions(
+            SessionConfig config,
+            SessionStorage storage,
+            SessionAccess.Tokens tokens,
+            Signatures signatures,
+            SteadyClock steady) {
         sessions = opened(Sessions.start(
-                new StateSessions(served.engine(), config.ttl(), steady),
-                new SessionAccess(signatures, served::allows, steady),
-                config,
-                metrics.sessions));
+                storage, new SessionAccess(signatures, tokens, steady), config, metrics.sessions));
+    }
+
+    /** Returns the rights of the operators' tokens, which the state reads if it is on. */
+    private SessionAccess.Tokens tokens(SessionConfig config, Audit audit, ReloadSignal reloadSignal) {
+        ServedState served = state;
+        if (served != null) {
+            return served::allows;
+        }
+        if (config.tokensFile().isEmpty()) {
+            return (token, namespace, prefix, writes) -> Optional.empty();
+        }
+        Tokens opened = opened(Tokens.open(config.tokensFile().get(), audit));
+        reloadSignal.add(opened::onReloadSignal);
+        return opened::allows;
     }
 
     private static void readAgain(ReloadSignal reloadSignal, Runnable action) {

@@ -34,8 +34,8 @@ class ArchitectureTest {
     }
 
     @Test
-    void lettuce_isImportedByItsStoreAlone() {
-        onlyIn("dev.flk.backend.dedup.redis", "io.lettuce..", "reactor..");
+    void lettuce_isImportedByTheRedisPackagesAlone() {
+        onlyIn("dev.flk.backend..redis", "io.lettuce..", "reactor..");
     }
 
     @Test

@@ -93,8 +93,7 @@ final class SessionsCommand {
             names = "--token-file",
             scope = ScopeType.INHERIT,
             paramLabel = "FILE",
-            required = true,
-            description = "The file with the access token.")
+            description = "The file with the access token; only queue works without one.")
     private @Nullable Path tokenFile;
 
     @Option(names = "--json", scope = ScopeType.INHERIT, description = "One JSON object per line.")
@@ -243,6 +242,51 @@ final class SessionsCommand {
         out().flush();
     }
 
+    /** The changes of sessions on their way to Postgres, with the meaning of the metrics. */
+    private record Queue(
+            long waiting, long active, long delayed, long completed, long failed, double oldestSeconds) {
+        static Queue of(String metrics) throws IOException {
+            return new Queue(
+                    (long) sample(metrics, "flk_session_writes_pending{state=\"waiting\""),
+                    (long) sample(metrics, "flk_session_writes_pending{state=\"active\""),
+                    (long) sample(metrics, "flk_session_writes_pending{state=\"delayed\""),
+                    (long) sample(metrics, "flk_session_writes_total{result=\"completed\""),
+                    (long) sample(metrics, "flk_session_writes_total{result=\"failed\""),
+                    sample(metrics, "flk_session_writes_oldest_seconds"));
+        }
+
+        private static double sample(String metrics, String name) throws IOException {
+            return metrics.lines()
+                    .filter(line -> line.startsWith(name))
+                    .findFirst()
+                    .map(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
+                    .orElseThrow(() -> new IOException(
+                            "the metrics have no " + name + "}; is the URL that of a backend, and is it up to date?"));
+        }
+    }
+
+    @Command(
+            name = "queue",
+            description = {
+                "Shows the changes that are not in Postgres yet, of all backends, and those",
+                "that this backend has written. It reads the metrics of the backend."
+            })
+    int queue() throws IOException {
+        String base = url == null ? RunningBackend.url(environment, config.file) : url.replaceAll("/+$", "");
+        Queue queue = Queue.of(client().get(base + "/metrics", RunningBackend.login(environment, config.file)));
+        if (json) {
+            out().print(Json.line(queue));
+        } else {
+            out().printf("waiting    %,d%n", queue.waiting());
+            out().printf("active     %,d%n", queue.active());
+            out().printf("delayed    %,d by failures of Postgres%n", queue.delayed());
+            out().printf("oldest     %s%n", age((long) queue.oldestSeconds()));
+            out().printf("completed  %,d by this backend%n", queue.completed());
+            out().printf("failed     %,d by this backend, in the stream session-changes-dead%n", queue.failed());
+        }
+        return ExitCode.OK;
+    }
+
     private int changed(HttpResponse<String> answer) throws IOException {
         JsonNode updated = parsed(answer.body());
         out().print(
@@ -274,6 +318,9 @@ final class SessionsCommand {
             request = HttpRequest.newBuilder(URI.create(base + target));
         } catch (IllegalArgumentException e) {
             throw new ParameterException(spec.commandLine(), "--url: write it like http://127.0.0.1:8080", e);
+        }
+        if (tokenFile == null) {
+            throw new ParameterException(spec.commandLine(), "--token-file: not given; name a file with an access token");
         }
         request.header(
                 "Authorization", "Bearer " + read("--token-file", tokenFile).strip());

@@ -122,6 +122,8 @@ public record BackendConfig(
         StoreConfig store = StoreConfig.read(settings, inbox.walDir());
         Optional<StateConfig> state = StateConfig.read(settings, http.bindAddress(), inbox, store);
         Optional<SessionConfig> sessions = SessionConfig.read(settings, state.isPresent());
+        StoreConfig.reportUnused(
+                settings, store, sessions.flatMap(SessionConfig::redis).isPresent());
         if (!(store instanceof StoreConfig.Postgres)
                 && state.flatMap(StateConfig::postgres).isEmpty()) {
             settings.unused("neither DEDUP_BACKEND nor STATE_ENGINE is postgres", PostgresConfig.KEYS);

@@ -91,14 +91,10 @@ public sealed interface StoreConfig {
         Path dir = settings.get(DEDUP_DIR);
         long maxEntries = settings.get(MEMORY_MAX_ENTRIES);
         Duration timeout = settings.get(DEDUP_TIMEOUT);
-        Optional<String> uri = settings.find(REDIS_URI);
-        Optional<String> address = settings.find(REDIS_ADDR);
         Kind kind = settings.get(DEDUP_BACKEND);
         String because = "DEDUP_BACKEND is " + kind.name().toLowerCase(Locale.ROOT);
         settings.unused(because, kind == Kind.EMBEDDED ? List.of() : List.of(DEDUP_DIR));
         settings.unused(because, kind == Kind.MEMORY ? List.of() : List.of(MEMORY_MAX_ENTRIES));
-        settings.unused(because, kind == Kind.REDIS ? List.of() : List.of(REDIS_URI, REDIS_ADDR));
-        settings.unused(because, kind == Kind.REDIS || kind == Kind.POSTGRES ? List.of() : List.of(DEDUP_TIMEOUT));
         PostgresConfig postgres = PostgresConfig.read(
                 settings,
                 new TimeLimit("DEDUP_TIMEOUT", timeout),
@@ -111,19 +107,40 @@ public sealed interface StoreConfig {
                 yield new Embedded(dir);
             }
             case MEMORY -> new Memory(maxEntries);
-            case REDIS -> {
-                boolean isUriGiven = settings.isGiven(REDIS_URI);
-                settings.require(
-                        isUriGiven != settings.isGiven(REDIS_ADDR),
-                        "REDIS_URI, REDIS_ADDR: %s set, and DEDUP_BACKEND=redis needs one; set exactly one of the two"
-                                .formatted(isUriGiven ? "both are" : "none is"));
-                yield new Redis(
-                        new Secret(uri.or(() -> address.map(hostAndPort -> "redis://" + hostAndPort))
-                                .orElse("")),
-                        timeout);
-            }
+            case REDIS -> redis(settings, "DEDUP_BACKEND=redis");
             case POSTGRES -> new Postgres(postgres);
         };
+    }
+
+    /**
+     * Reads the settings of the Redis server.
+     *
+     * @param neededBy the setting and value that need the server
+     */
+    static Redis redis(Settings settings, String neededBy) {
+        Optional<String> uri = settings.find(REDIS_URI);
+        Optional<String> address = settings.find(REDIS_ADDR);
+        boolean isUriGiven = settings.isGiven(REDIS_URI);
+        settings.require(
+                isUriGiven != settings.isGiven(REDIS_ADDR),
+                "REDIS_URI, REDIS_ADDR: %s set, and %s needs one; set exactly one of the two"
+                        .formatted(isUriGiven ? "both are" : "none is", neededBy));
+        return new Redis(
+                new Secret(
+                        uri.or(() -> address.map(hostAndPort -> "redis://" + hostAndPort)).orElse("")),
+                settings.get(DEDUP_TIMEOUT));
+    }
+
+    /** Reports the settings of the Redis server as unused if no part of the backend uses the server. */
+    static void reportUnused(Settings settings, StoreConfig store, boolean hasSessionsInRedis) {
+        settings.find(REDIS_URI);
+        settings.find(REDIS_ADDR);
+        boolean usesRedis = store instanceof Redis || hasSessionsInRedis;
+        String because = "neither DEDUP_BACKEND nor SESSION_STORE is redis";
+        settings.unused(because, usesRedis ? List.of() : List.of(REDIS_URI, REDIS_ADDR));
+        settings.unused(
+                "DEDUP_BACKEND is neither redis nor postgres, and SESSION_STORE is not redis",
+                usesRedis || store instanceof Postgres ? List.of() : List.of(DEDUP_TIMEOUT));
     }
 
     private static Path absolute(Path directory) {

@@ -341,7 +341,13 @@ final class SessionHandler implements AutoCloseable {
             return Answer.error(isLarge ? 413 : 400, e.getMessage());
         }
         metrics.refused.increment(Refused.UNAVAILABLE);
-        return Answer.error(503, "the sessions can't be reached now", Header.retryAfter(1));
+        boolean isFull = failure instanceof StateException e && e.reason() == Reason.DISK_FULL;
+        return Answer.error(
+                503,
+                isFull
+                        ? "the store of sessions is full: " + failure.getMessage()
+                        : "the sessions can't be reached now",
+                Header.retryAfter(1));
     }
 
     private static Header etag(long version) {

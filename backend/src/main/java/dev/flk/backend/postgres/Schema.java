@@ -33,7 +33,7 @@ public record Schema(String history, String migrations, long turn) {
 
     /** The durable copy of sessions. */
     public static final Schema SESSIONS = new Schema(
-            "flk_session_schema_history", "dev/flk/backend/sessions/redis/schema", 0x666c6b5f73657373L);
+            "flk_session_schema_history", "dev/flk/backend/sessions/postgres/schema", 0x666c6b5f73657373L);
 
     /**
      * The progress of the migrations.

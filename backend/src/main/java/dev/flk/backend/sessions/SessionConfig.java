@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.sessions;
 
+import dev.flk.backend.dedup.StoreConfig;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.PostgresConfig.TimeLimit;
+import dev.flk.backend.state.StateConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Settings;
 import dev.flk.state.Operation;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -16,18 +19,20 @@ import java.util.Optional;
  *
  * @param ttl the lifetime of a session, which begins again with each update
  * @param silentAfter the time without an update after which a session counts as silent
- * @param isInRedis whether the sessions are stored in Redis; otherwise in the state
+ * @param redis the server of the sessions; empty if they are stored in the state
  * @param maxStreamBytes the size of the stream of changes in Redis above which updates are refused
  * @param database the server of the durable copy; empty for none
  * @param eventsKept the time for which the durable copy keeps changes
+ * @param tokensFile the operators' tokens, if the state has no port that reads them
  */
 public record SessionConfig(
         Duration ttl,
         Duration silentAfter,
-        boolean isInRedis,
+        Optional<StoreConfig.Redis> redis,
         long maxStreamBytes,
         Optional<PostgresConfig> database,
-        Duration eventsKept) {
+        Duration eventsKept,
+        Optional<Path> tokensFile) {
     private static final Key<Kind> SESSION_STORE = Key.of(
                     "SESSION_STORE", Quantities.oneOf(Kind.class), "Where sessions are stored: `state`, `redis` (`REDIS_URI`), or `off`.")
             .or("state");
@@ -77,7 +82,8 @@ public record SessionConfig(
 
     /** Returns settings for sessions in the state. */
     public static SessionConfig inState(Duration ttl, Duration silentAfter) {
-        return new SessionConfig(ttl, silentAfter, false, 0, Optional.empty(), Duration.ZERO);
+        return new SessionConfig(
+                ttl, silentAfter, Optional.empty(), 0, Optional.empty(), Duration.ZERO, Optional.empty());
     }
 
     /** Reads the settings; returns empty if sessions are off. */
@@ -86,14 +92,20 @@ public record SessionConfig(
         SessionConfig config = new SessionConfig(
                 settings.get(SESSION_TTL),
                 settings.get(SESSION_SILENT_AFTER),
-                kind == Kind.REDIS,
+                kind == Kind.REDIS
+                        ? Optional.of(StoreConfig.redis(settings, "SESSION_STORE=redis"))
+                        : Optional.empty(),
                 settings.get(SESSION_STREAM_BYTES),
                 settings.find(SESSION_DATABASE_URL),
-                settings.get(SESSION_EVENTS));
+                settings.get(SESSION_EVENTS),
+                kind == Kind.REDIS && !hasState ? settings.find(StateConfig.STATE_TOKENS_FILE) : Optional.empty());
         settings.require(
                 config.silentAfter().compareTo(config.ttl()) < 0,
                 "SESSION_SILENT_AFTER: not shorter than SESSION_TTL, so a session would expire before it counts as"
                         + " silent");
+        settings.unused(
+                "STATE_PORT is off",
+                hasState || kind == Kind.REDIS ? List.of() : List.of(StateConfig.STATE_TOKENS_FILE));
         boolean isOff = kind == Kind.OFF || (kind == Kind.STATE && !hasState);
         if (kind == Kind.STATE) {
             settings.unused("STATE_PORT is off", hasState ? List.of() : KEYS);

@@ -336,17 +336,9 @@ public final class ServedState implements AutoCloseable {
         return port.port();
     }
 
-    /**
-     * Returns whether a token may read or write the agents of a namespace whose ids begin with a prefix; empty if the
-     * token is not in STATE_TOKENS_FILE. The namespace may be one that only stands for rights.
-     */
+    /** Decides as {@link Tokens#allows}; returns empty if there are no tokens. */
     public Optional<Boolean> allows(String token, String namespace, String agentPrefix, boolean writes) {
-        return tokens == null
-                ? Optional.empty()
-                : tokens.caller(token)
-                        .map(caller -> writes
-                                ? caller.mayWrite(namespace, agentPrefix)
-                                : caller.mayRead(namespace, agentPrefix));
+        return tokens == null ? Optional.empty() : tokens.allows(token, namespace, agentPrefix, writes);
     }
 
     /** Reads the tokens again. */

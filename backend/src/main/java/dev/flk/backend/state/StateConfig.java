@@ -53,7 +53,7 @@ public record StateConfig(
                     StateConfig::portOrOff,
                     "The port for the state of agents, on loopback unless `STATE_TOKENS_FILE` is set; 0: any free port; `off`: no port.")
             .or("50051");
-    private static final Key<Path> STATE_TOKENS_FILE = Key.of(
+    public static final Key<Path> STATE_TOKENS_FILE = Key.of(
                     "STATE_TOKENS_FILE",
                     Quantities::path,
                     "The file of access tokens for the state; the port is then on `BIND_ADDR`.")
@@ -205,7 +205,9 @@ public record StateConfig(
         if (port.isEmpty()) {
             settings.unused(
                     "STATE_PORT is off",
-                    KEYS.stream().filter(key -> !key.equals(STATE_PORT)).toList());
+                    KEYS.stream()
+                            .filter(key -> !key.equals(STATE_PORT) && !key.equals(STATE_TOKENS_FILE))
+                            .toList());
         } else {
             settings.unused("STATE_ENGINE is memory", kind == Kind.MEMORY ? List.of(STATE_DIR) : List.of());
             settings.unused("STATE_ENGINE is postgres", isInPostgres ? List.of(STATE_CACHE_BYTES) : List.of());

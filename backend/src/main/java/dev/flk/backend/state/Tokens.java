@@ -5,6 +5,7 @@ import dev.flk.backend.audit.Audit;
 import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.files.FileFingerprints;
 import dev.flk.backend.files.FileWatch;
+import dev.flk.program.config.InvalidConfig;
 import io.grpc.Context;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
 import io.grpc.Metadata;
@@ -14,6 +15,7 @@ import io.grpc.ServerInterceptor;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthGrpc;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
@@ -24,7 +26,7 @@ import org.slf4j.LoggerFactory;
  * read again when it has changed. If the file has an error, the tokens that were read before stay in force, and a log
  * line reports the error.
  */
-final class Tokens implements ServerInterceptor, AutoCloseable {
+public final class Tokens implements ServerInterceptor, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
     private static final Metadata.Key<String> AUTHORIZATION =
             Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
@@ -37,6 +39,21 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
     private volatile TokensFile inForce;
     // used by the watching thread
     private FileFingerprints fingerprints = new FileFingerprints();
+
+    /**
+     * Reads the file, and starts checking it once a second.
+     *
+     * @throws InvalidConfig if the file can't be used
+     */
+    public static Tokens open(Path file, Audit audit) {
+        try {
+            Tokens opened = new Tokens(file, audit);
+            opened.start();
+            return opened;
+        } catch (InvalidFileException e) {
+            throw new InvalidConfig(List.of("STATE_TOKENS_FILE: " + file + ": " + e.getMessage()));
+        }
+    }
 
     /** Reads the file; starts no thread. */
     Tokens(Path file, Audit audit) throws InvalidFileException {
@@ -51,7 +68,7 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
     }
 
     /** Reads the file again, even if it looks unchanged. */
-    void onReloadSignal() {
+    public void onReloadSignal() {
         watch.now(() -> lookAgain(true));
     }
 
@@ -86,6 +103,16 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
                     file,
                     e.getMessage());
         }
+    }
+
+    /**
+     * Returns whether a token may read or write the agents of a namespace whose ids begin with a prefix; empty if the
+     * token is not in the file. The namespace may be one that only stands for rights.
+     */
+    public Optional<Boolean> allows(String token, String namespace, String agentPrefix, boolean writes) {
+        return caller(token)
+                .map(caller ->
+                        writes ? caller.mayWrite(namespace, agentPrefix) : caller.mayRead(namespace, agentPrefix));
     }
 
     /** Returns the caller that a token belongs to; empty if the token is not in the file. */

@@ -44,6 +44,7 @@ class BackendConfigTest {
             PCS_SIGN_ALG=none;OPS_BIND_ADDR=::1 | OPS_BIND_ADDR: has no effect without OPS_PORT; set OPS_PORT too
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis | REDIS_URI, REDIS_ADDR: none is set, and DEDUP_BACKEND=redis needs one
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_ADDR=h:1;REDIS_URI=redis://h:1 | REDIS_URI, REDIS_ADDR: both are set
+            PCS_SIGN_ALG=none;SESSION_STORE=redis | REDIS_URI, REDIS_ADDR: none is set, and SESSION_STORE=redis needs one
             PCS_SIGN_ALG=none;DEDUP_BACKEND=postgres | POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it
             """)
     void load_mistakeInTheEnvironment_isTheOnlyProblem_andNoSecretIsShown(String settings, String problem)
@@ -94,10 +95,13 @@ class BackendConfigTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "REDIS_ADDR=h:1 | REDIS_ADDR: has no effect, because DEDUP_BACKEND is embedded",
+                "REDIS_ADDR=h:1 | REDIS_ADDR: has no effect, because neither DEDUP_BACKEND nor SESSION_STORE is redis",
                 "DEDUP_BACKEND=memory;DEDUP_DIR=d | DEDUP_DIR: has no effect, because DEDUP_BACKEND is memory",
                 "POSTGRES_POOL_MAX=3 | POSTGRES_POOL_MAX: has no effect, because neither DEDUP_BACKEND nor STATE_ENGINE is postgres",
                 "STATE_PORT=off;STATE_DIR=s | STATE_DIR: has no effect, because STATE_PORT is off",
+                "STATE_PORT=off;SESSION_TTL=2h | SESSION_TTL: has no effect, because STATE_PORT is off",
+                "SESSION_EVENTS=2d | SESSION_EVENTS: has no effect, because SESSION_STORE is state",
+                "SESSION_STORE=redis;REDIS_ADDR=h:1;SESSION_EVENTS=2d | SESSION_EVENTS: has no effect, because SESSION_DATABASE_URL is not set",
                 "RECORD=off;RECORD_HISTORY=9d | RECORD_HISTORY: has no effect, because RECORD is off",
                 "METRICS_USER=ann;METRICS_PASS=secret | METRICS_PASS: has only 6 characters and can be guessed; use a random one, such as the output of openssl rand -hex 32",
                 "METRICS_USER=ann;METRICS_PASS=\"0123456789\" | METRICS_PASS: is in quotes, which are part of the secret; remove them if they should not be",

@@ -89,9 +89,12 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             STATE_HISTORY | state.history | - | STATE_HISTORY=30d | PT720H | {not a duration};59s;0
             RECORD | state.keepsRecord | true | RECORD=off | false | yes;1
             RECORD_HISTORY | state.recordHistory | PT2160H | RECORD_HISTORY=1d | PT24H | {not a duration};23h;0
-            SESSION_STORE | sessions | SessionConfig[ttl=PT1H, silentAfter=PT5M] | SESSION_STORE=off | - | redis;on
+            SESSION_STORE | sessions.redis | - | SESSION_STORE=redis;REDIS_ADDR=h:1;DEDUP_TIMEOUT=2s | Redis[uri=(secret), timeout=PT2S] | on;postgres
             SESSION_TTL | sessions.ttl | PT1H | SESSION_TTL=30d | PT720H | {not a duration};9s;31d;5m
             SESSION_SILENT_AFTER | sessions.silentAfter | PT5M | SESSION_SILENT_AFTER=1s | PT1S | {not a duration};999ms;1h
+            SESSION_DATABASE_URL | sessions.database | - | SESSION_STORE=redis;REDIS_ADDR=h:1;SESSION_DATABASE_URL=postgresql://u:{secret}@h/d | Postgres[h/d, pool=1..1, timeout=PT10S] | h/d;redis://h
+            SESSION_EVENTS | sessions.eventsKept | PT24H | SESSION_EVENTS=7d | PT168H | {not a duration};59s;36501d
+            SESSION_STREAM_BYTES | sessions.maxStreamBytes | 268435456 | SESSION_STREAM_BYTES=1GiB | 1073741824 | lots;-1;9999999999TiB
             METRICS_USER | http.metricsLogin.user | - | METRICS_USER=ann;METRICS_PASS=s | ann | with:colon
             METRICS_PASS | http.metricsLogin.password.text | - | METRICS_USER=ann;METRICS_PASS=s:ä␣ | s:ä␣ |
             SHARD_METRICS | shardMetrics | 256 | SHARD_METRICS=0 | 0 | -1;10001;many

@@ -2,6 +2,7 @@
 package dev.flk.backend.sessions.redis;
 
 import dev.flk.backend.sessions.Session;
+import dev.flk.backend.sessions.StoredSession;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.Optional;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.sessions.redis;
 
-import dev.flk.backend.sessions.redis.StoredSession.Kind;
+import dev.flk.backend.sessions.StoredSession;
+import dev.flk.backend.sessions.StoredSession.Kind;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;

@@ -4,7 +4,9 @@ package dev.flk.backend.sessions.redis;
 import dev.flk.backend.dedup.redis.RedisConnector;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.sessions.SessionMetrics.Written;
-import dev.flk.backend.sessions.redis.SyncTables.SyncException;
+import dev.flk.backend.sessions.StoredSession;
+import dev.flk.backend.sessions.postgres.SyncTables;
+import dev.flk.backend.sessions.postgres.SyncTables.SyncException;
 import dev.flk.program.threads.DaemonThreads;
 import io.lettuce.core.Consumer;
 import io.lettuce.core.RedisBusyException;
@@ -19,7 +21,6 @@ import io.lettuce.core.api.StatefulRedisConnection;
 import io.lettuce.core.api.async.RedisAsyncCommands;
 import io.lettuce.core.codec.StringCodec;
 import java.security.SecureRandom;
-import java.sql.Connection;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -47,7 +48,7 @@ final class WriteBehind implements AutoCloseable {
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
     private static final Duration CARE_EVERY = Duration.ofSeconds(5);
     /** Longer than the longest pause and a time-out, so that the changes of a working thread are seldom claimed. */
-    private static final Duration CLAIM_AFTER = Duration.ofSeconds(30);
+    private static final Duration CLAIM_AFTER = Duration.ofSeconds(10);
 
     private static final int NAME_BYTES = 6;
     private static final long CLOSE_SECONDS = 5;
@@ -64,7 +65,7 @@ final class WriteBehind implements AutoCloseable {
 
     // used by the thread
     private @Nullable StatefulRedisConnection<String, String> redis;
-    private @Nullable Connection postgres;
+    private SyncTables.@Nullable Writer postgres;
     private long nextCareNanos = System.nanoTime();
     private boolean isDown;
     private int taken;
@@ -134,7 +135,7 @@ final class WriteBehind implements AutoCloseable {
 
     private void disconnect() {
         if (postgres != null) {
-            SyncTables.close(postgres);
+            postgres.close();
             postgres = null;
         }
         if (redis != null) {
@@ -167,9 +168,9 @@ final class WriteBehind implements AutoCloseable {
         return redis.async();
     }
 
-    private Connection postgres() {
+    private SyncTables.Writer postgres() {
         if (postgres == null) {
-            postgres = tables.connect();
+            postgres = tables.openWriter();
         }
         return postgres;
     }
@@ -195,8 +196,8 @@ final class WriteBehind implements AutoCloseable {
                                     .startId("0")
                                     .count(AT_ONCE)))
                     .getMessages());
-            tables.removeBefore(
-                    postgres(), System.currentTimeMillis() - eventsKept.toMillis(), System.currentTimeMillis() - sessionsKept.toMillis());
+            postgres().removeBefore(
+                    System.currentTimeMillis() - eventsKept.toMillis(), System.currentTimeMillis() - sessionsKept.toMillis());
         }
         List<StreamMessage<String, String>> next;
         try {
@@ -257,7 +258,7 @@ final class WriteBehind implements AutoCloseable {
         if (changes.isEmpty()) {
             return;
         }
-        tables.write(postgres(), changes);
+        postgres().write(changes);
         Long acknowledged = joined(redis()
                 .xack(
                         SessionScript.STREAM,

@@ -27,17 +27,19 @@ final class RedisFixture implements AutoCloseable {
 
     /** @param postgres the URI of the durable copy; null for none */
     RedisFixture(String redis, Duration ttl, String postgres, long streamBytes) {
+        StoreConfig.Redis server = new StoreConfig.Redis(new Secret(redis), Duration.ofSeconds(2));
         storage = RedisSessions.start(
-                new StoreConfig.Redis(new Secret(redis), Duration.ofSeconds(2)),
+                server,
                 new SessionConfig(
                         ttl,
                         Duration.ofMinutes(5),
-                        true,
+                        Optional.of(server),
                         streamBytes,
                         Optional.ofNullable(postgres)
                                 .map(uri -> PostgresConfig.ofSingleConnections(
                                         uri, new TimeLimit("", Duration.ofSeconds(2)))),
-                        Duration.ofDays(1)),
+                        Duration.ofDays(1),
+                        Optional.empty()),
                 metrics,
                 PoolMetrics.unobserved(Pool.SESSIONS));
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.sessions.redis;
+package dev.flk.backend.sessions;
 
-import dev.flk.backend.sessions.Session;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Locale;
@@ -13,29 +12,33 @@ import java.util.Locale;
  * @param expiresAt the end of the lifetime; 0 for a session that has ended
  * @param json the state of the session; empty for a session that has ended
  */
-record StoredSession(String id, long version, Kind kind, long changedAt, long expiresAt, String json) {
+public record StoredSession(String id, long version, Kind kind, long changedAt, long expiresAt, String json) {
     /** The kind of a version. */
-    enum Kind {
+    public enum Kind {
         LIVE,
         /** The session was deleted by a request. */
         DELETED,
         /** The session was not updated in time. */
         EXPIRED;
 
-        static Kind parse(String text) {
+        /** Parses a name in lower case. */
+        public static Kind parse(String text) {
             return valueOf(text.toUpperCase(Locale.ROOT));
         }
 
-        String text() {
+        /** Returns the name in lower case. */
+        public String text() {
             return name().toLowerCase(Locale.ROOT);
         }
     }
 
-    boolean isLive(long now) {
+    /** Returns whether the session exists at a time. */
+    public boolean isLive(long now) {
         return kind == Kind.LIVE && expiresAt > now;
     }
 
-    Session session(long now) {
+    /** Returns the session as it is at a time. */
+    public Session session(long now) {
         return new Session(id, version, json, Instant.ofEpochMilli(changedAt), Duration.ofMillis(expiresAt - now));
     }
 }

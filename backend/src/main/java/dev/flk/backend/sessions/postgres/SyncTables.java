@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.sessions.redis;
+package dev.flk.backend.sessions.postgres;
 
 import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.PostgresConnector;
 import dev.flk.backend.postgres.PostgresFailures;
 import dev.flk.backend.postgres.Schema;
-import dev.flk.backend.sessions.redis.StoredSession.Kind;
+import dev.flk.backend.sessions.StoredSession;
+import dev.flk.backend.sessions.StoredSession.Kind;
 import java.sql.BatchUpdateException;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -24,7 +25,7 @@ import org.flywaydb.core.api.FlywayException;
  * The durable copy of sessions in Postgres: {@code sync_sessions} has the newest version of each session, and
  * {@code sync_events} every change.
  */
-final class SyncTables {
+public final class SyncTables {
     private static final int PAGE = 500;
     private static final int REMOVED_AT_ONCE = 10_000;
 
@@ -55,12 +56,12 @@ final class SyncTables {
     private volatile boolean isMigrated;
 
     /** A failure of Postgres; the message is for an operator. */
-    static final class SyncException extends RuntimeException {
+    public static final class SyncException extends RuntimeException {
         private static final long serialVersionUID = 1;
 
         private final boolean isRowRefused;
 
-        SyncException(String message, Exception cause) {
+        private SyncException(String message, Exception cause) {
             super(message, cause);
             this.isRowRefused = cause instanceof SQLException e
                     && e.getSQLState() != null
@@ -68,19 +69,23 @@ final class SyncTables {
         }
 
         /** Returns whether Postgres refused a row, and would refuse it again. */
-        boolean isRowRefused() {
+        public boolean isRowRefused() {
             return isRowRefused;
         }
     }
 
     /** @param observer the observer of the statements */
-    SyncTables(PostgresConfig config, PoolMetrics.Observer observer) {
+    public SyncTables(PostgresConfig config, PoolMetrics.Observer observer) {
         this.connector = new PostgresConnector(config, observer);
         this.failures = PostgresFailures.of(config);
     }
 
-    /** Opens a connection; the first call creates or migrates the tables. The caller closes the connection. */
-    Connection connect() {
+    /** Opens a connection for writing; the first call creates or migrates the tables. The caller closes the writer. */
+    public Writer openWriter() {
+        return new Writer(connect());
+    }
+
+    private Connection connect() {
         try {
             Connection connection = connector.connect();
             if (!isMigrated) {
@@ -107,35 +112,6 @@ final class SyncTables {
         return new SyncException(failures.of(first).replace("POSTGRES_CONN", "SESSION_DATABASE_URL"), first);
     }
 
-    /** Writes changes in one transaction. */
-    void write(Connection connection, List<StoredSession> changes) {
-        try (PreparedStatement sessions = connection.prepareStatement(WRITE_SESSION);
-                PreparedStatement events = connection.prepareStatement(WRITE_EVENT)) {
-            for (StoredSession each : changes) {
-                set(sessions, each);
-                if (each.kind() == Kind.LIVE) {
-                    sessions.setTimestamp(6, new Timestamp(each.expiresAt()));
-                } else {
-                    sessions.setNull(6, Types.TIMESTAMP_WITH_TIMEZONE);
-                }
-                sessions.addBatch();
-                set(events, each);
-                events.addBatch();
-            }
-            sessions.executeBatch();
-            events.executeBatch();
-            connection.commit();
-        } catch (SQLException e) {
-            SyncException failure = failed(e);
-            try {
-                connection.rollback();
-            } catch (SQLException broken) {
-                failure.addSuppressed(broken);
-            }
-            throw failure;
-        }
-    }
-
     private static void set(PreparedStatement statement, StoredSession change) throws SQLException {
         statement.setString(1, change.id());
         statement.setLong(2, change.version());
@@ -154,7 +130,7 @@ final class SyncTables {
      * @param now the time in milliseconds since the epoch
      * @param keepMillis the time for which a version outlives its session
      */
-    void restorable(long now, long keepMillis, Consumer<List<StoredSession>> pages) {
+    public void restorable(long now, long keepMillis, Consumer<List<StoredSession>> pages) {
         try (Connection connection = connect();
                 PreparedStatement statement = connection.prepareStatement(READ_PAGE)) {
             String after = "";
@@ -188,29 +164,67 @@ final class SyncTables {
         }
     }
 
-    /** Removes some of the changes and of the ended sessions that are older than a time in milliseconds. */
-    void removeBefore(Connection connection, long eventsBefore, long sessionsBefore) {
-        remove(connection, REMOVE_EVENTS, eventsBefore);
-        remove(connection, REMOVE_SESSIONS, sessionsBefore);
-    }
+    /** A connection that writes; used by one thread. After a failure, the caller closes it. */
+    public final class Writer implements AutoCloseable {
+        private final Connection connection;
 
-    private void remove(Connection connection, String sql, long before) {
-        try (PreparedStatement statement = connection.prepareStatement(sql)) {
-            statement.setTimestamp(1, new Timestamp(before));
-            statement.setInt(2, REMOVED_AT_ONCE);
-            statement.executeUpdate();
-            connection.commit();
-        } catch (SQLException e) {
-            throw failed(e);
+        private Writer(Connection connection) {
+            this.connection = connection;
         }
-    }
 
-    /** Closes a connection that may be broken. */
-    static void close(Connection connection) {
-        try {
-            connection.close();
-        } catch (SQLException broken) {
-            // the connection is gone, and its server has rolled back what was not committed
+        /** Writes changes in one transaction. */
+        public void write(List<StoredSession> changes) {
+            try (PreparedStatement sessions = connection.prepareStatement(WRITE_SESSION);
+                    PreparedStatement events = connection.prepareStatement(WRITE_EVENT)) {
+                for (StoredSession each : changes) {
+                    set(sessions, each);
+                    if (each.kind() == Kind.LIVE) {
+                        sessions.setTimestamp(6, new Timestamp(each.expiresAt()));
+                    } else {
+                        sessions.setNull(6, Types.TIMESTAMP_WITH_TIMEZONE);
+                    }
+                    sessions.addBatch();
+                    set(events, each);
+                    events.addBatch();
+                }
+                sessions.executeBatch();
+                events.executeBatch();
+                connection.commit();
+            } catch (SQLException e) {
+                SyncException failure = failed(e);
+                try {
+                    connection.rollback();
+                } catch (SQLException broken) {
+                    failure.addSuppressed(broken);
+                }
+                throw failure;
+            }
+        }
+
+        /** Removes some of the changes and of the ended sessions that are older than a time in milliseconds. */
+        public void removeBefore(long eventsBefore, long sessionsBefore) {
+            remove(REMOVE_EVENTS, eventsBefore);
+            remove(REMOVE_SESSIONS, sessionsBefore);
+        }
+
+        private void remove(String sql, long before) {
+            try (PreparedStatement statement = connection.prepareStatement(sql)) {
+                statement.setTimestamp(1, new Timestamp(before));
+                statement.setInt(2, REMOVED_AT_ONCE);
+                statement.executeUpdate();
+                connection.commit();
+            } catch (SQLException e) {
+                throw failed(e);
+            }
+        }
+
+        @Override
+        public void close() {
+            try {
+                connection.close();
+            } catch (SQLException broken) {
+                // the connection is gone, and its server has rolled back what was not committed
+            }
         }
     }
 }
