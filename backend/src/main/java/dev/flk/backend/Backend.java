@@ -205,13 +205,11 @@ public final class Backend implements AutoCloseable {
                     config.state().get(), steady, steady.expiry(), tls, audit, metrics.state, metrics.pool));
             state = served;
             reloadSignal.add(served::onReloadSignal);
-            config.sessions()
-                    .filter(settings -> settings.redis().isEmpty())
-                    .ifPresent(settings -> {
-                        served.keepFor(StateSessions.NAMESPACE, settings.ttl().plus(SESSIONS_KEPT_LONGER));
-                        SessionStorage storage = new StateSessions(served.engine(), settings.ttl(), steady);
-                        openSessions(settings, storage, served::allows, signatures, steady);
-                    });
+            config.sessions().filter(settings -> settings.redis().isEmpty()).ifPresent(settings -> {
+                served.keepFor(StateSessions.NAMESPACE, settings.ttl().plus(SESSIONS_KEPT_LONGER));
+                SessionStorage storage = new StateSessions(served.engine(), settings.ttl(), steady);
+                openSessions(settings, storage, served::allows, signatures, steady);
+            });
             if (config.state().get().keepsRecord()) {
                 RecordIndex index = opened(new RecordIndex(
                         served.engine(), config.state().get().recordIndex().orElse(null)));
@@ -355,8 +353,8 @@ public final class Backend implements AutoCloseable {
             SessionAccess.Tokens tokens,
             Signatures signatures,
             SteadyClock steady) {
-        sessions = opened(Sessions.start(
-                storage, new SessionAccess(signatures, tokens, steady), config, metrics.sessions));
+        sessions = opened(
+                Sessions.start(storage, new SessionAccess(signatures, tokens, steady), config, metrics.sessions));
     }
 
     /** Returns the rights of the operators' tokens, which the state reads if it is on. */

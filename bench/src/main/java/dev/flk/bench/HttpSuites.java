@@ -179,6 +179,32 @@ final class HttpSuites {
         return results.with(Target.atLeast("redis, of the embedded store", results.ratio("redis", "embedded"), 0.6));
     }
 
+    /** Measures what the heartbeats of 10,000 agents cost, stored in the state and in Redis. */
+    static Results heartbeats(Workbench bench) throws IOException, InterruptedException {
+        Server redis = bench.keep(Server.redis(bench.directory("redis-server")));
+        Map<String, Map<String, String>> stores = new LinkedHashMap<>();
+        stores.put("state", Map.of("STATE_PORT", "0", "RECORD", "off"));
+        stores.put("redis", Map.of("SESSION_STORE", "redis", "REDIS_URI", "redis://127.0.0.1:" + redis.port()));
+        List<Subject> subjects = new ArrayList<>();
+        for (Map.Entry<String, Map<String, String>> store : stores.entrySet()) {
+            Server backend = bench.backend(store.getKey(), store.getValue());
+            Subject alone = bench.singles(store.getKey() + ", alone", backend, CONNECTIONS, 30_000);
+            subjects.add(alone);
+            subjects.add(new Subject(store.getKey() + ", heartbeats", plan -> {
+                try (Heartbeats unused = Heartbeats.send(backend, plan)) {
+                    return alone.round().measure(plan);
+                }
+            }));
+        }
+        bench.warmUp(subjects);
+        Results results = bench.measure(CERTIFICATES, "state, alone", subjects);
+        return results.with(
+                Target.atLeast(
+                        "with heartbeats in the state", results.ratio("state, heartbeats", "state, alone"), 0.95),
+                Target.atLeast(
+                        "with heartbeats in Redis", results.ratio("redis, heartbeats", "redis, alone"), 0.95));
+    }
+
     /**
      * Measures a backend whose log forces take 5 ms longer. The more requests are in flight, the more records share a
      * force; with enough requests, the slow forces hardly reduce the throughput.

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench;
 
+import dev.flk.signing.message.MessageSigner;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
 import java.util.ArrayDeque;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 
 /**
@@ -13,6 +18,14 @@ import java.util.function.Supplier;
  * <p>The stock keeps every request in memory, about 700 bytes per certificate.
  */
 final class Stock {
+    /** A heartbeat of the usual size. */
+    private static final String HEARTBEAT = """
+            {"version":"1.0.0","host":"machine.example.org","started_at":"2026-01-01T00:00:00Z",\
+            "sent_at":"2026-01-01T00:00:00Z","pending":%d,"oldest_pending_seconds":12,"settled_per_second":3.5,\
+            "dead_letters":0,"lost_records":0,"last_answer_at":"2026-01-01T00:00:00Z","shards":["plant-1","plant-2"],\
+            "clock_ahead_ms":0,"held_shards":0,"breaker_open":false,"outbox_bytes":1048576,\
+            "disk_free_bytes":100000000000}""";
+
     private final Supplier<byte[]> maker;
     private final int itemsPerRequest;
     private final boolean repeats;
@@ -41,6 +54,32 @@ final class Stock {
                     return request(path, "application/x-ndjson", body.toByteArray());
                 },
                 lines,
+                false);
+    }
+
+    /** Creates an empty stock for the signed heartbeats of agents, in turn. */
+    public static Stock ofHeartbeats(MessageSigner signer, int agents) {
+        AtomicLong next = new AtomicLong();
+        return new Stock(
+                () -> {
+                    long number = next.getAndIncrement();
+                    String path = "/v1/sessions/agent-" + number % agents;
+                    byte[] body = HEARTBEAT.formatted(number).getBytes(StandardCharsets.UTF_8);
+                    StringBuilder head = new StringBuilder("PUT " + path + " HTTP/1.1\r\nHost: localhost\r\n");
+                    signer.sign("PUT", path, Map.of(), body, Instant.now(), UUID.randomUUID().toString())
+                            .forEach((name, value) -> head.append(name)
+                                    .append(": ")
+                                    .append(value)
+                                    .append("\r\n"));
+                    head.append("Content-Type: application/json\r\nContent-Length: ")
+                            .append(body.length)
+                            .append("\r\n\r\n");
+                    ByteArrayOutputStream request = new ByteArrayOutputStream();
+                    request.writeBytes(head.toString().getBytes(StandardCharsets.US_ASCII));
+                    request.writeBytes(body);
+                    return request.toByteArray();
+                },
+                1,
                 false);
     }
 

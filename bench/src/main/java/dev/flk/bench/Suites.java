@@ -36,6 +36,10 @@ final class Suites {
                     "singles over 64 connections with the embedded, the memory and the Redis store",
                     HttpSuites::stores),
             new Suite(
+                    "heartbeats",
+                    "singles over 64 connections, without and with 350 heartbeats a second of 10,000 agents",
+                    HttpSuites::heartbeats),
+            new Suite(
                     "agent",
                     "an agent with -Xmx64m that accepts from 16 connections, and sends a backlog of 200,000",
                     AgentSuite::run),

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.testing.RedisServer;
+import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -112,6 +114,39 @@ final class SessionsIT {
             assertThat(sessions(again, 0, "token", "delete", "pump 7/note")).contains("version 2");
             assertThat(sessions(again, 1, "token", "get", "pump 7/note"))
                     .contains("the backend answered 404: the session was deleted");
+        }
+    }
+
+    @Test
+    void redisIsKilled_certificatesAreNotAffected_andSessionsReturn() throws Exception {
+        try (RedisServer redis = RedisServer.start(directory.resolve("redis"));
+                BackendProcess backend = BackendProcess.start(
+                        directory,
+                        Map.of(
+                                "STATE_PORT", "off",
+                                "STATE_TOKENS_FILE", "tokens.json",
+                                "SESSION_STORE", "redis",
+                                "REDIS_URI", redis.uri()));
+                Program running = startAgent(backend.url(), Map.of())) {
+            Client client = new Client(backend.url());
+            await().atMost(PATIENCE).until(() -> client.metric("flk_heartbeats_total") >= 2);
+
+            redis.kill();
+
+            await().atMost(PATIENCE)
+                    .until(() ->
+                            client.metric("flk_session_requests_refused_total{reason=\"unavailable\",}") >= 1);
+            await().atMost(PATIENCE).until(() -> Double.isNaN(client.metric("flk_sessions")));
+            assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
+            assertThat(sessions(backend, 1, "token", "list")).contains("503: the sessions can't be reached now");
+
+            double before = client.metric("flk_heartbeats_total");
+            redis.restart();
+
+            await().atMost(PATIENCE).until(() -> client.metric("flk_heartbeats_total") >= before + 2);
+            assertThat(sessions(backend, 0, "token", "list")).contains("pump 7");
+            assertThat(sessions(backend, 0, "token", "queue")).contains("waiting    0", "failed     0");
+            assertThat(running.isAlive()).isTrue();
         }
     }
 

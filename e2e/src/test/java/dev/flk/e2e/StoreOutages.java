@@ -3,6 +3,7 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.testing.RedisServer;
 import dev.flk.backend.testing.ServerProcess;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
@@ -52,6 +53,9 @@ abstract class StoreOutages {
     final BackendProcess backend(String name) throws IOException {
         Map<String, String> configuration = new HashMap<>(store.configuration());
         configuration.put("WAL_MIN_FREE_BYTES", "1MiB");
+        if (store instanceof RedisServer) {
+            configuration.put("SESSION_STORE", "redis"); // the promise holds with sessions on the same server
+        }
         return BackendProcess.start(Files.createDirectories(directory.resolve(name)), configuration);
     }
 

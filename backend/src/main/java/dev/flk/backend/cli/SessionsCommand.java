@@ -243,8 +243,7 @@ final class SessionsCommand {
     }
 
     /** The changes of sessions on their way to Postgres, with the meaning of the metrics. */
-    private record Queue(
-            long waiting, long active, long delayed, long completed, long failed, double oldestSeconds) {
+    private record Queue(long waiting, long active, long delayed, long completed, long failed, double oldestSeconds) {
         static Queue of(String metrics) throws IOException {
             return new Queue(
                     (long) sample(metrics, "flk_session_writes_pending{state=\"waiting\""),
@@ -320,7 +319,8 @@ final class SessionsCommand {
             throw new ParameterException(spec.commandLine(), "--url: write it like http://127.0.0.1:8080", e);
         }
         if (tokenFile == null) {
-            throw new ParameterException(spec.commandLine(), "--token-file: not given; name a file with an access token");
+            throw new ParameterException(
+                    spec.commandLine(), "--token-file: not given; name a file with an access token");
         }
         request.header(
                 "Authorization", "Bearer " + read("--token-file", tokenFile).strip());

@@ -126,8 +126,8 @@ public sealed interface StoreConfig {
                 "REDIS_URI, REDIS_ADDR: %s set, and %s needs one; set exactly one of the two"
                         .formatted(isUriGiven ? "both are" : "none is", neededBy));
         return new Redis(
-                new Secret(
-                        uri.or(() -> address.map(hostAndPort -> "redis://" + hostAndPort)).orElse("")),
+                new Secret(uri.or(() -> address.map(hostAndPort -> "redis://" + hostAndPort))
+                        .orElse("")),
                 settings.get(DEDUP_TIMEOUT));
     }
 

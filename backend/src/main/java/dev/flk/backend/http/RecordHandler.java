@@ -114,8 +114,8 @@ final class RecordHandler implements AutoCloseable {
     private void outcomesOfShard(Request request, Exchange exchange) {
         answer(request, exchange, found -> {
             String path = request.path();
-            String shard = BadRequest.decodedPath(
-                    path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1));
+            String shard =
+                    BadRequest.decodedPath(path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1));
             Map<String, String> query = BadRequest.query(request, OF_OUTCOMES);
             Part part = outcomes(found, query, shard);
             if (part.lines().isEmpty() && !found.hasShard(shard)) {

@@ -67,7 +67,8 @@ final class SessionChanges implements AutoCloseable {
      * @param isAllowed whether the client may still see the changes; checked now and then
      * @throws StateException if the store can't be read, or {@code after} is not the id of an event
      */
-    void open(SessionStorage store, String prefix, @Nullable String after, BooleanSupplier isAllowed, Exchange exchange) {
+    void open(
+            SessionStorage store, String prefix, @Nullable String after, BooleanSupplier isAllowed, Exchange exchange) {
         String lost = null;
         Changes changes;
         try {

@@ -246,14 +246,13 @@ final class SessionHandler implements AutoCloseable {
     }
 
     private Answer page(SessionStorage store, Map<String, String> query, String prefix) {
-        Duration silentFor =
-                BadRequest.parsed("silent", query.getOrDefault("silent", "0s"), Quantities::duration);
+        Duration silentFor = BadRequest.parsed("silent", query.getOrDefault("silent", "0s"), Quantities::duration);
         String after = query.get("page");
         if (after != null) {
             requireId(after, "page was not returned by a list");
         }
-        int limit = BadRequest.parsed(
-                "limit", query.getOrDefault("limit", USUAL_LIMIT), Quantities.count(1, MAX_LIMIT));
+        int limit =
+                BadRequest.parsed("limit", query.getOrDefault("limit", USUAL_LIMIT), Quantities.count(1, MAX_LIMIT));
         SessionStorage.Page page = store.list(prefix, silentFor, after, limit);
         Instant now = clock.instant();
         List<Entry> entries = new ArrayList<>();
@@ -344,9 +343,7 @@ final class SessionHandler implements AutoCloseable {
         boolean isFull = failure instanceof StateException e && e.reason() == Reason.DISK_FULL;
         return Answer.error(
                 503,
-                isFull
-                        ? "the store of sessions is full: " + failure.getMessage()
-                        : "the sessions can't be reached now",
+                isFull ? "the store of sessions is full: " + failure.getMessage() : "the sessions can't be reached now",
                 Header.retryAfter(1));
     }
 

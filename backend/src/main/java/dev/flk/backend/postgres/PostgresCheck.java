@@ -58,6 +58,9 @@ public final class PostgresCheck {
     private static final int MOST_LAG_SECONDS = 10;
     private static final long MOST_CLOCK_MILLIS = 5_000;
 
+    private static final Set<String> SESSION_INDEXES =
+            Set.of("sync_sessions_pkey", "sync_events_pkey", "sync_events_changed_at");
+
     private static final Set<String> DEDUP_INDEXES = Set.of(
             "flk_outcomes_pkey",
             "flk_outcomes_expiry",
@@ -315,7 +318,7 @@ public final class PostgresCheck {
     private static int otherConnections(Pool pool) {
         return switch (pool) {
             case DEDUP -> 4;
-            case STATE -> 2;
+            case STATE, SESSIONS -> 2;
         };
     }
 
@@ -375,6 +378,7 @@ public final class PostgresCheck {
         return switch (pool) {
             case DEDUP -> "SELECT complete_up_to FROM flk_positions LIMIT 1";
             case STATE -> "SELECT revision FROM flk_state";
+            case SESSIONS -> "SELECT version FROM sync_sessions LIMIT 1";
         };
     }
 
@@ -446,6 +450,7 @@ public final class PostgresCheck {
         return switch (pool) {
             case DEDUP -> DEDUP_INDEXES;
             case STATE -> STATE_INDEXES;
+            case SESSIONS -> SESSION_INDEXES;
         };
     }
 

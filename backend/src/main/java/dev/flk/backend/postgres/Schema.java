@@ -32,8 +32,8 @@ public record Schema(String history, String migrations, long turn) {
             new Schema("flk_state_schema_history", StateDatabase.MIGRATIONS, 0x666c6b5f73746174L);
 
     /** The durable copy of sessions. */
-    public static final Schema SESSIONS = new Schema(
-            "flk_session_schema_history", "dev/flk/backend/sessions/postgres/schema", 0x666c6b5f73657373L);
+    public static final Schema SESSIONS =
+            new Schema("flk_session_schema_history", "dev/flk/backend/sessions/postgres/schema", 0x666c6b5f73657373L);
 
     /**
      * The progress of the migrations.

@@ -34,7 +34,9 @@ public record SessionConfig(
         Duration eventsKept,
         Optional<Path> tokensFile) {
     private static final Key<Kind> SESSION_STORE = Key.of(
-                    "SESSION_STORE", Quantities.oneOf(Kind.class), "Where sessions are stored: `state`, `redis` (`REDIS_URI`), or `off`.")
+                    "SESSION_STORE",
+                    Quantities.oneOf(Kind.class),
+                    "Where sessions are stored: `state`, `redis` (`REDIS_URI`), or `off`.")
             .or("state");
     private static final Key<Duration> SESSION_TTL = Key.of(
                     "SESSION_TTL",
@@ -92,9 +94,7 @@ public record SessionConfig(
         SessionConfig config = new SessionConfig(
                 settings.get(SESSION_TTL),
                 settings.get(SESSION_SILENT_AFTER),
-                kind == Kind.REDIS
-                        ? Optional.of(StoreConfig.redis(settings, "SESSION_STORE=redis"))
-                        : Optional.empty(),
+                kind == Kind.REDIS ? Optional.of(StoreConfig.redis(settings, "SESSION_STORE=redis")) : Optional.empty(),
                 settings.get(SESSION_STREAM_BYTES),
                 settings.find(SESSION_DATABASE_URL),
                 settings.get(SESSION_EVENTS),

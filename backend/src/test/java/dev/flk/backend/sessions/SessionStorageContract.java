@@ -43,7 +43,9 @@ public abstract class SessionStorageContract {
     protected abstract SessionStorage shortLived();
 
     private static <T> T now(CompletionStage<T> stage) {
-        return stage.toCompletableFuture().orTimeout(PATIENCE.toSeconds(), TimeUnit.SECONDS).join();
+        return stage.toCompletableFuture()
+                .orTimeout(PATIENCE.toSeconds(), TimeUnit.SECONDS)
+                .join();
     }
 
     private static Updated put(SessionStorage storage, String id, String json, long ifVersion) {
@@ -152,7 +154,8 @@ public abstract class SessionStorageContract {
         assertThat(ids(rest)).containsExactly("a/2", "a-1");
         assertThat(rest.next()).isNull();
         assertThat(ids(storage().list("a/", Duration.ZERO, null, 10))).containsExactly("a/1", "a/2");
-        assertThat(storage().list("", Duration.ofMinutes(5), null, 10).sessions()).isEmpty();
+        assertThat(storage().list("", Duration.ofMinutes(5), null, 10).sessions())
+                .isEmpty();
         assertThat(storage().count(Duration.ofMinutes(5))).isEqualTo(new SessionStorage.Counts(6, 0));
         now(storage().delete("b", ANY));
         assertThat(storage().count(Duration.ofMinutes(5)).sessions()).isEqualTo(5);
@@ -161,7 +164,8 @@ public abstract class SessionStorageContract {
     @Test
     void update_isVisibleThroughTheOtherBackend() {
         for (int i = 1; i <= 20; i++) {
-            long version = put(i % 2 == 0 ? storage() : other(), "a", "{\"n\":" + i + "}", ANY).version();
+            long version = put(i % 2 == 0 ? storage() : other(), "a", "{\"n\":" + i + "}", ANY)
+                    .version();
             SessionStorage reader = i % 2 == 0 ? other() : storage();
             await().pollInterval(Duration.ofMillis(2))
                     .atMost(PATIENCE)
@@ -267,6 +271,7 @@ public abstract class SessionStorageContract {
     @Test
     void update_timeOfUpdateIsNotInTheFuture() {
         Instant before = Instant.now().minusSeconds(1);
-        assertThat(put(storage(), "a", "{}", 0).at()).isBetween(before, Instant.now().plusSeconds(1));
+        assertThat(put(storage(), "a", "{}", 0).at())
+                .isBetween(before, Instant.now().plusSeconds(1));
     }
 }

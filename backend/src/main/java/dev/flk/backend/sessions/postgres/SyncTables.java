@@ -15,6 +15,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Timestamp;
 import java.sql.Types;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -46,10 +47,10 @@ public final class SyncTables {
             WHERE id > ? AND coalesce(expires_at, changed_at) > ? ORDER BY id LIMIT ?""";
     private static final String REMOVE_EVENTS = """
             DELETE FROM sync_events WHERE ctid = ANY (ARRAY(
-              SELECT ctid FROM sync_events WHERE changed_at < ? LIMIT ?))""";
+              SELECT ctid FROM sync_events WHERE changed_at < now() - make_interval(secs => ?) LIMIT ?))""";
     private static final String REMOVE_SESSIONS = """
             DELETE FROM sync_sessions WHERE ctid = ANY (ARRAY(
-              SELECT ctid FROM sync_sessions WHERE coalesce(expires_at, changed_at) < ? LIMIT ?))""";
+              SELECT ctid FROM sync_sessions WHERE coalesce(expires_at, changed_at) < now() - make_interval(secs => ?) LIMIT ?))""";
 
     private final PostgresConnector connector;
     private final PostgresFailures failures;
@@ -201,15 +202,15 @@ public final class SyncTables {
             }
         }
 
-        /** Removes some of the changes and of the ended sessions that are older than a time in milliseconds. */
-        public void removeBefore(long eventsBefore, long sessionsBefore) {
-            remove(REMOVE_EVENTS, eventsBefore);
-            remove(REMOVE_SESSIONS, sessionsBefore);
+        /** Removes some of the changes that are older than a time, and of the sessions that ended longer ago. */
+        public void removeOlder(Duration events, Duration sessions) {
+            remove(REMOVE_EVENTS, events);
+            remove(REMOVE_SESSIONS, sessions);
         }
 
-        private void remove(String sql, long before) {
+        private void remove(String sql, Duration older) {
             try (PreparedStatement statement = connection.prepareStatement(sql)) {
-                statement.setTimestamp(1, new Timestamp(before));
+                statement.setDouble(1, older.toSeconds());
                 statement.setInt(2, REMOVED_AT_ONCE);
                 statement.executeUpdate();
                 connection.commit();

@@ -73,8 +73,7 @@ final class LocalCopy {
     /** Removes the sessions that ended before a time. */
     void forgetEndedBefore(long millis) {
         sessions.values()
-                .removeIf(each -> each.kind() == StoredSession.Kind.LIVE
-                        ? each.expiresAt() < millis
-                        : each.changedAt() < millis);
+                .removeIf(each ->
+                        each.kind() == StoredSession.Kind.LIVE ? each.expiresAt() < millis : each.changedAt() < millis);
     }
 }

@@ -60,7 +60,10 @@ final class RedisLink implements AutoCloseable {
     private final RedisAsyncCommands<String, String> redis;
     private final StatefulRedisPubSubConnection<String, String> channel;
     private String epoch = "";
-    private long millisAhead;
+    /** The time of Redis' clock when this JVM's monotonic clock was at {@link #timeNanos}. */
+    private long timeMillis;
+
+    private long timeNanos;
 
     /** The first line of a published change. */
     private record Header(
@@ -133,11 +136,9 @@ final class RedisLink implements AutoCloseable {
             throw connector.unavailable("failed over while it was being connected");
         }
         joined(redis.scriptLoad(SessionScript.BYTES));
-        long before = System.currentTimeMillis();
         List<String> time = joined(redis.time());
-        millisAhead = Long.parseLong(time.get(0)) * 1_000
-                + Long.parseLong(time.get(1)) / 1_000
-                - (before + System.currentTimeMillis()) / 2;
+        timeMillis = Long.parseLong(time.get(0)) * 1_000 + Long.parseLong(time.get(1)) / 1_000;
+        timeNanos = System.nanoTime();
         channel.addListener(new RedisPubSubAdapter<>() {
             @Override
             public void message(String from, String message) {
@@ -156,9 +157,9 @@ final class RedisLink implements AutoCloseable {
             }
         }
         epoch = runId; // the epoch of the operation "finish"
-        epoch = (String) joined(call(
-                        "finish", Long.toHexString(random.nextLong()), durable == null ? "" : SessionScript.GROUP))
-                .get(1);
+        epoch = (String)
+                joined(call("finish", Long.toHexString(random.nextLong()), durable == null ? "" : SessionScript.GROUP))
+                        .get(1);
         load();
         ended.thenRun(copy::callListeners);
     }
@@ -265,8 +266,7 @@ final class RedisLink implements AutoCloseable {
         }
         CompletionStage<List<Object>> reply;
         try {
-            reply = redis.<List<Object>>evalsha(
-                            SessionScript.SHA1, ScriptOutputType.MULTI, new String[0], arguments)
+            reply = redis.<List<Object>>evalsha(SessionScript.SHA1, ScriptOutputType.MULTI, new String[0], arguments)
                     .handle((found, failure) -> failure instanceof RedisNoScriptException
                             ? redis.<List<Object>>eval(
                                     SessionScript.BYTES, ScriptOutputType.MULTI, new String[0], arguments)
@@ -290,7 +290,8 @@ final class RedisLink implements AutoCloseable {
 
     /** Returns the exception for a failed call, and ends the link if the call could not have been answered. */
     private RuntimeException failed(Throwable thrown) {
-        Throwable failure = thrown instanceof CompletionException && thrown.getCause() != null ? thrown.getCause() : thrown;
+        Throwable failure =
+                thrown instanceof CompletionException && thrown.getCause() != null ? thrown.getCause() : thrown;
         String message = String.valueOf(failure.getMessage());
         int own = message.indexOf(CALL_FAILED);
         if (own >= 0) {
@@ -298,7 +299,7 @@ final class RedisLink implements AutoCloseable {
         }
         RuntimeException described = connector.unavailable(failure);
         if (message.contains("OOM ")) {
-            return new CallFailed("Redis at " + described.getMessage());
+            return new CallFailed(described.getMessage());
         }
         return end(described);
     }
@@ -333,9 +334,9 @@ final class RedisLink implements AutoCloseable {
         return copy;
     }
 
-    /** Returns the time of Redis' clock. */
+    /** Returns the time of Redis' clock. A jump of this machine's clock does not affect it. */
     long serverMillis() {
-        return System.currentTimeMillis() + millisAhead;
+        return timeMillis + TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - timeNanos);
     }
 
     /** Returns the random part of the epoch. */

@@ -8,10 +8,10 @@ import dev.flk.backend.sessions.Session;
 import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.sessions.SessionStorage;
-import dev.flk.backend.sessions.redis.RedisLink.CallFailed;
 import dev.flk.backend.sessions.StoredSession;
 import dev.flk.backend.sessions.StoredSession.Kind;
 import dev.flk.backend.sessions.postgres.SyncTables;
+import dev.flk.backend.sessions.redis.RedisLink.CallFailed;
 import dev.flk.program.threads.DaemonThreads;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
@@ -30,6 +30,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -66,6 +67,8 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
     private volatile @Nullable RedisLink link;
     private volatile String problem = "Redis is being connected";
     private volatile boolean isFull;
+    /** Whether Redis has refused the last update; the log has its reason. */
+    private final AtomicBoolean isRefusing = new AtomicBoolean();
 
     private RedisSessions(
             RedisConnector connector, SessionConfig config, SessionMetrics metrics, PoolMetrics.Observer observer) {
@@ -76,9 +79,8 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
         this.durable = config.database()
                 .map(database -> new SyncTables(database, observer))
                 .orElse(null);
-        this.writeBehind = durable == null
-                ? null
-                : new WriteBehind(connector, durable, config.eventsKept(), metrics, random);
+        this.writeBehind =
+                durable == null ? null : new WriteBehind(connector, durable, config.eventsKept(), metrics, random);
     }
 
     /** Starts to connect; returns immediately, also while the server is down. */
@@ -182,7 +184,8 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
     private RedisLink link() {
         RedisLink present = link;
         if (present == null || present.failure().isPresent()) {
-            throw Reason.STORE_DOWN.because(present == null ? problem : message(present.failure().orElse(null)));
+            throw Reason.STORE_DOWN.because(
+                    present == null ? problem : message(present.failure().orElse(null)));
         }
         return present;
     }
@@ -260,11 +263,13 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
             RedisLink used, String id, String state, long ifVersion, CompletionStage<List<Object>> call) {
         return call.handle((reply, failure) -> {
             if (failure != null) {
-                String what = message(failure);
-                throw failure instanceof CallFailed || failure.getCause() instanceof CallFailed
-                        ? Reason.DISK_FULL.because(what)
-                        : down(failure);
+                boolean isRefused = failure instanceof CallFailed || failure.getCause() instanceof CallFailed;
+                if (isRefused && !isRefusing.getAndSet(true)) {
+                    LOG.warn("Redis refuses an update of a session: {}", message(failure));
+                }
+                throw isRefused ? Reason.DISK_FULL.because(message(failure)) : down(failure);
             }
+            isRefusing.set(false);
             long version = Long.parseLong((String) reply.get(1));
             if (reply.get(0).equals("CONFLICT")) {
                 throw new ConflictException(ifVersion, version);

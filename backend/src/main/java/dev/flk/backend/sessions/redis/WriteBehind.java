@@ -10,7 +10,6 @@ import dev.flk.backend.sessions.postgres.SyncTables.SyncException;
 import dev.flk.program.threads.DaemonThreads;
 import io.lettuce.core.Consumer;
 import io.lettuce.core.RedisBusyException;
-import io.lettuce.core.RedisNoScriptException;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.StreamMessage;
 import io.lettuce.core.XAutoClaimArgs;
@@ -196,13 +195,11 @@ final class WriteBehind implements AutoCloseable {
                                     .startId("0")
                                     .count(AT_ONCE)))
                     .getMessages());
-            postgres().removeBefore(
-                    System.currentTimeMillis() - eventsKept.toMillis(), System.currentTimeMillis() - sessionsKept.toMillis());
+            postgres().removeOlder(eventsKept, sessionsKept);
         }
         List<StreamMessage<String, String>> next;
         try {
-            next = joined(calls.xreadgroup(
-                    consumer, XReadArgs.Builder.count(AT_ONCE), StreamOffset.lastConsumed(SessionScript.STREAM)));
+            next = read(calls, StreamOffset.lastConsumed(SessionScript.STREAM));
         } catch (CompletionException e) {
             if (!String.valueOf(e.getCause()).contains("NOGROUP")) {
                 throw e;
@@ -216,8 +213,13 @@ final class WriteBehind implements AutoCloseable {
 
     /** Returns the changes that this thread has taken and not acknowledged, oldest first. */
     private List<StreamMessage<String, String>> pending() {
-        return joined(redis().xreadgroup(
-                consumer, XReadArgs.Builder.count(AT_ONCE), StreamOffset.from(SessionScript.STREAM, "0")));
+        return read(redis(), StreamOffset.from(SessionScript.STREAM, "0"));
+    }
+
+    @SuppressWarnings("unchecked") // an array of one offset
+    private List<StreamMessage<String, String>> read(
+            RedisAsyncCommands<String, String> calls, StreamOffset<String> from) {
+        return joined(calls.xreadgroup(consumer, XReadArgs.Builder.count(AT_ONCE), from));
     }
 
     private void write(List<StreamMessage<String, String>> messages) {
@@ -227,6 +229,10 @@ final class WriteBehind implements AutoCloseable {
         taken = messages.size();
         List<StreamEntry> entries = new ArrayList<>();
         for (StreamMessage<String, String> each : messages) {
+            if (each.getBody() == null || each.getBody().isEmpty()) {
+                bury(each.getId(), "the entry was removed from the stream before it was written");
+                continue;
+            }
             try {
                 entries.add(StreamEntry.of(each.getId(), each.getBody()));
             } catch (IllegalArgumentException e) {
@@ -259,8 +265,7 @@ final class WriteBehind implements AutoCloseable {
             return;
         }
         postgres().write(changes);
-        Long acknowledged = joined(redis()
-                .xack(
+        Long acknowledged = joined(redis().xack(
                         SessionScript.STREAM,
                         SessionScript.GROUP,
                         entries.stream().map(StreamEntry::entry).toArray(String[]::new)));
@@ -271,8 +276,8 @@ final class WriteBehind implements AutoCloseable {
     private void bury(String entry, String error) {
         String[] arguments = {"dead", "", "0", entry, error};
         RedisAsyncCommands<String, String> calls = redis();
-        List<Object> reply = joined(
-                calls.<List<Object>>eval(SessionScript.BYTES, ScriptOutputType.MULTI, new String[0], arguments));
+        List<Object> reply =
+                joined(calls.<List<Object>>eval(SessionScript.BYTES, ScriptOutputType.MULTI, new String[0], arguments));
         if (reply.get(1).equals("1")) {
             metrics.written.increment(Written.FAILED);
             LOG.error(

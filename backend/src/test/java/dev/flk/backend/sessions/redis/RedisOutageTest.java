@@ -15,6 +15,7 @@ import dev.flk.backend.testing.PostgresServer;
 import dev.flk.backend.testing.RedisServer;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -100,16 +101,14 @@ final class RedisOutageTest {
 
     private static Session session(SessionStorage storage, String id) {
         Session[] found = new Session[1];
-        await().pollInterval(Duration.ofMillis(5))
-                .atMost(RedisFixture.PATIENCE)
-                .until(() -> {
-                    try {
-                        found[0] = storage.get(id) instanceof Found.Present present ? present.session() : null;
-                        return found[0] != null;
-                    } catch (StateException e) {
-                        return false;
-                    }
-                });
+        await().pollInterval(Duration.ofMillis(5)).atMost(RedisFixture.PATIENCE).until(() -> {
+            try {
+                found[0] = storage.get(id) instanceof Found.Present present ? present.session() : null;
+                return found[0] != null;
+            } catch (StateException e) {
+                return false;
+            }
+        });
         return found[0];
     }
 
@@ -159,10 +158,10 @@ final class RedisOutageTest {
         assertThat(patiently(one.storage, "b", "{}", 0).version()).isEqualTo(1);
         assertThat(session(other.storage, "b").version()).isEqualTo(1);
         assertThat(session(other.storage, "a").version()).isEqualTo(1);
-        await().atMost(RedisFixture.PATIENCE).untilAsserted(() -> assertThatThrownBy(
-                        () -> other.storage.changes("", token))
-                .isInstanceOf(StateException.class)
-                .matches(e -> ((StateException) e).reason() == Reason.HISTORY_CHANGED));
+        await().atMost(RedisFixture.PATIENCE)
+                .untilAsserted(() -> assertThatThrownBy(() -> other.storage.changes("", token))
+                        .isInstanceOf(StateException.class)
+                        .matches(e -> ((StateException) e).reason() == Reason.HISTORY_CHANGED));
     }
 
     @Test
@@ -235,16 +234,16 @@ final class RedisOutageTest {
                 .as(id)
                 .isEqualTo(version));
         await().atMost(RedisFixture.PATIENCE)
-                .until(() -> other.metrics.waiting == 0 && other.metrics.active == 0 && other.metrics.oldestMillis == 0);
+                .until(() ->
+                        other.metrics.waiting == 0 && other.metrics.active == 0 && other.metrics.oldestMillis == 0);
     }
 
     @Test
     void put_tooMuchWaitsForPostgres_isRefusedUntilItIsWritten() {
         PostgresServer own = opened(PostgresServer.start());
         RedisServer server = server("redis");
-        RedisFixture backend = opened(new RedisFixture(
-                        server.uri(), Duration.ofHours(1), own.uri(own.newDatabase()), 1 << 20)
-                .serving());
+        RedisFixture backend = opened(
+                new RedisFixture(server.uri(), Duration.ofHours(1), own.uri(own.newDatabase()), 1 << 20).serving());
         now(backend.storage.put("a", "{}", 0));
         own.kill();
         String large = "{\"a\":\"" + "x".repeat(60_000) + "\"}";
@@ -281,6 +280,27 @@ final class RedisOutageTest {
     }
 
     @Test
+    void aclOfTheDocs_isEnough() throws Exception {
+        String acl = Files.readAllLines(Path.of("..", "docs", "sessions.md")).stream()
+                .filter(line -> line.startsWith("    user flk on >choose-a-long-one "))
+                .findFirst()
+                .orElseThrow()
+                .strip();
+        RedisServer server = server("redis");
+        List<String> command = new ArrayList<>(List.of("ACL", "SETUSER"));
+        command.addAll(List.of(acl.substring("user ".length()).split(" ")));
+        assertThat(server.send(command.toArray(String[]::new))).containsExactly("+OK");
+        RedisFixture backend = backend("redis://flk:choose-a-long-one@127.0.0.1:" + server.port());
+        Changes changes = backend.storage.changes("", null);
+        now(backend.storage.put("a", "{}", 0));
+        now(backend.storage.delete("a", 1));
+        awaitWritten(2);
+        assertThat(changes.next()).hasSize(2);
+        await().atMost(RedisFixture.PATIENCE).until(() -> backend.metrics.active == 0 && backend.metrics.waiting == 0);
+        assertThat(server.send("ACL", "LOG")).isEmpty();
+    }
+
+    @Test
     void writers_withConditions_loseNoUpdateWhileRedisIsKilledAndEmptied() throws Exception {
         RedisServer server = server("redis");
         RedisFixture one = backend(server.uri());
@@ -291,8 +311,8 @@ final class RedisOutageTest {
             IntStream.range(0, 10).forEach(n -> now(one.storage.put("s" + n, "{\"n\":0}", 0)));
             awaitWritten(10);
             List<Future<Long>> all = IntStream.range(0, writers)
-                    .mapToObj(w -> threads.submit(
-                            () -> updates(w % 2 == 0 ? one.storage : other.storage, "s" + w % 10)))
+                    .mapToObj(w ->
+                            threads.submit(() -> updates(w % 2 == 0 ? one.storage : other.storage, "s" + w % 10)))
                     .toList();
             for (int kills = 0; kills < 2; kills++) {
                 long before = number("SELECT count(*) FROM sync_events");
@@ -309,7 +329,8 @@ final class RedisOutageTest {
         }
         await().atMost(RedisFixture.PATIENCE).until(() -> one.metrics.waiting == 0 && one.metrics.active == 0);
         // every version that Postgres has is there once, and follows from the version before it
-        assertThat(number("SELECT count(*) FROM sync_events e WHERE version > 1 AND (state ->> 'n')::int > version - 1"))
+        assertThat(number(
+                        "SELECT count(*) FROM sync_events e WHERE version > 1 AND (state ->> 'n')::int > version - 1"))
                 .isZero();
     }
 
@@ -320,7 +341,8 @@ final class RedisOutageTest {
             try {
                 Session read = session(storage, id);
                 int n = Integer.parseInt(read.json().replaceAll("[^0-9]", ""));
-                newest = now(storage.put(id, "{\"n\":" + (n + 1) + "}", read.version())).version();
+                newest = now(storage.put(id, "{\"n\":" + (n + 1) + "}", read.version()))
+                        .version();
                 done++;
             } catch (CompletionException e) {
                 if (!(e.getCause() instanceof ConflictException || e.getCause() instanceof StateException)) {
