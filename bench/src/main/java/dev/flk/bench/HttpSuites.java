@@ -201,8 +201,7 @@ final class HttpSuites {
         return results.with(
                 Target.atLeast(
                         "with heartbeats in the state", results.ratio("state, heartbeats", "state, alone"), 0.95),
-                Target.atLeast(
-                        "with heartbeats in Redis", results.ratio("redis, heartbeats", "redis, alone"), 0.95));
+                Target.atLeast("with heartbeats in Redis", results.ratio("redis, heartbeats", "redis, alone"), 0.95));
     }
 
     /**

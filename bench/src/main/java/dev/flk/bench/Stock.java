@@ -66,11 +66,15 @@ final class Stock {
                     String path = "/v1/sessions/agent-" + number % agents;
                     byte[] body = HEARTBEAT.formatted(number).getBytes(StandardCharsets.UTF_8);
                     StringBuilder head = new StringBuilder("PUT " + path + " HTTP/1.1\r\nHost: localhost\r\n");
-                    signer.sign("PUT", path, Map.of(), body, Instant.now(), UUID.randomUUID().toString())
-                            .forEach((name, value) -> head.append(name)
-                                    .append(": ")
-                                    .append(value)
-                                    .append("\r\n"));
+                    signer.sign(
+                                    "PUT",
+                                    path,
+                                    Map.of(),
+                                    body,
+                                    Instant.now(),
+                                    UUID.randomUUID().toString())
+                            .forEach((name, value) ->
+                                    head.append(name).append(": ").append(value).append("\r\n"));
                     head.append("Content-Type: application/json\r\nContent-Length: ")
                             .append(body.length)
                             .append("\r\n\r\n");

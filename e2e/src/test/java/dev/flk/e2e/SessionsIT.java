@@ -134,8 +134,7 @@ final class SessionsIT {
             redis.kill();
 
             await().atMost(PATIENCE)
-                    .until(() ->
-                            client.metric("flk_session_requests_refused_total{reason=\"unavailable\",}") >= 1);
+                    .until(() -> client.metric("flk_session_requests_refused_total{reason=\"unavailable\",}") >= 1);
             await().atMost(PATIENCE).until(() -> Double.isNaN(client.metric("flk_sessions")));
             assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
             assertThat(sessions(backend, 1, "token", "list")).contains("503: the sessions can't be reached now");

@@ -29,7 +29,6 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -83,7 +82,7 @@ class PostgresCheckTest {
                 JOIN pg_class AS t ON t.oid = indrelid
                 WHERE t.relname LIKE 'flk\\_%' AND t.relname NOT LIKE '%schema_history'""");
         assertThat(created.split(" "))
-                .containsExactlyInAnyOrderElementsOf(Stream.of(Pool.values())
+                .containsExactlyInAnyOrderElementsOf(POOLS.stream()
                         .flatMap(pool -> PostgresCheck.indexes(pool).stream())
                         .toList());
     }
@@ -284,7 +283,7 @@ class PostgresCheckTest {
                 4,
                 Duration.ofSeconds(5));
         Finding locks =
-                find("lock_waits", new PostgresCheck(plain, EnumSet.allOf(Pool.class), USUAL, InstantSource.system()));
+                find("lock_waits", new PostgresCheck(plain, POOLS, USUAL, InstantSource.system()));
         assertThat(locks.measured())
                 .isEqualTo("none of this role; GRANT pg_monitor to it, and the check sees the sessions of other roles,"
                         + " too");
@@ -305,7 +304,7 @@ class PostgresCheckTest {
         }
         PostgresConfig gone = PostgresStores.config(server, "none", 4, Duration.ofSeconds(5));
         try (CheckedServer checked = CheckedServer.start(
-                new PostgresCheck(gone, EnumSet.allOf(Pool.class), USUAL, InstantSource.system()), shown)) {
+                new PostgresCheck(gone, POOLS, USUAL, InstantSource.system()), shown)) {
             checked.look();
             assertThat(sample(metrics, "flk_postgres_check{point=\"migrations\",}"))
                     .isNaN();
@@ -321,7 +320,7 @@ class PostgresCheckTest {
                 4,
                 Duration.ofSeconds(5));
         assertThatThrownBy(
-                        () -> new PostgresCheck(wrong, EnumSet.allOf(Pool.class), USUAL, InstantSource.system()).run())
+                        () -> new PostgresCheck(wrong, POOLS, USUAL, InstantSource.system()).run())
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("the login is refused");
     }
@@ -342,7 +341,7 @@ class PostgresCheckTest {
     }
 
     private PostgresCheck check(Limits limits, InstantSource clock) {
-        return new PostgresCheck(config, EnumSet.allOf(Pool.class), limits, clock);
+        return new PostgresCheck(config, POOLS, limits, clock);
     }
 
     private void assertBad(String point, String measured) {

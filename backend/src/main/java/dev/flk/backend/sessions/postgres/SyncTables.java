@@ -210,7 +210,7 @@ public final class SyncTables {
 
         private void remove(String sql, Duration older) {
             try (PreparedStatement statement = connection.prepareStatement(sql)) {
-                statement.setDouble(1, older.toSeconds());
+                statement.setDouble(1, (double) older.toSeconds());
                 statement.setInt(2, REMOVED_AT_ONCE);
                 statement.executeUpdate();
                 connection.commit();

@@ -5,6 +5,7 @@ import dev.flk.backend.sessions.Session;
 import dev.flk.backend.sessions.StoredSession;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -39,11 +40,7 @@ final class LocalCopy {
 
     /** Calls each listener once; it is not called again. */
     void callListeners() {
-        for (Runnable listener : listeners) {
-            if (listeners.remove(listener)) {
-                listener.run();
-            }
-        }
+        List.copyOf(listeners).stream().filter(listeners::remove).forEach(Runnable::run);
     }
 
     /** Returns the number of published versions so far. */
@@ -53,12 +50,11 @@ final class LocalCopy {
 
     /** Calls a listener once, as soon as the number of published versions exceeds a number. */
     Runnable whenBeyond(long seen, Runnable listener) {
-        Runnable once = listener::run; // an object of its own, so that one listener can wait twice
-        listeners.add(once);
-        if (changes.get() != seen && listeners.remove(once)) {
-            once.run();
+        listeners.add(listener);
+        if (changes.get() != seen && listeners.remove(listener)) {
+            listener.run();
         }
-        return () -> listeners.remove(once);
+        return () -> listeners.remove(listener);
     }
 
     Optional<StoredSession> get(String id) {

@@ -49,7 +49,6 @@ final class RedisLink implements AutoCloseable {
     private static final int LOADED_AT_ONCE = 200;
     private static final int RESTORED_AT_ONCE = 100;
     private static final long CLOSE_SECONDS = 2;
-    private static final String OK = "OK";
     private static final String CALL_FAILED = "FLK ";
 
     private final RedisConnector connector;
@@ -90,7 +89,7 @@ final class RedisLink implements AutoCloseable {
         try {
             channel = opened(connector.connectPubSub(StringCodec.UTF8));
         } catch (RuntimeException e) {
-            calls.closeAsync();
+            var unused = calls.closeAsync();
             throw e;
         }
         connections.add(channel);
@@ -299,7 +298,7 @@ final class RedisLink implements AutoCloseable {
         }
         RuntimeException described = connector.unavailable(failure);
         if (message.contains("OOM ")) {
-            return new CallFailed(described.getMessage());
+            return new CallFailed(String.valueOf(described.getMessage()));
         }
         return end(described);
     }

@@ -138,7 +138,7 @@ final class WriteBehind implements AutoCloseable {
             postgres = null;
         }
         if (redis != null) {
-            redis.closeAsync();
+            var unused = redis.closeAsync();
             redis = null;
         }
     }
