@@ -150,7 +150,7 @@ class PostgresStateTest extends StateContract {
 
     /** What a connection counted, the server has with one of its next statements. */
     private void awaitUse(String index, Runnable read) {
-        await().until(() -> {
+        await().atMost(PostgresServer.PATIENCE).until(() -> {
             read.run();
             return server.number(
                             database, "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '" + index + "'")

@@ -42,7 +42,8 @@ class TwoPostgresStatesTest {
         String database = server.newDatabase();
         try (StateEngine first = engine(database);
                 StateEngine second = engine(database)) {
-            await().until(() -> first.problem().isEmpty() && second.problem().isEmpty());
+            await().atMost(PostgresServer.PATIENCE)
+                    .until(() -> first.problem().isEmpty() && second.problem().isEmpty());
             ExecutorService threads = Executors.newCachedThreadPool();
             Future<?> writing = threads.submit(() -> {
                 for (int i = 0; i < 400; i++) {

@@ -111,11 +111,12 @@ final class PostgresStoreOutageTest {
 
     /** Waits until this number of sessions wait for a lock. */
     private void awaitWaiting(int number) {
-        await().until(() -> server.number(
-                        database,
-                        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                                + "AND wait_event_type = 'Lock'")
-                == number);
+        await().atMost(PostgresServer.PATIENCE)
+                .until(() -> server.number(
+                                database,
+                                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                                        + "AND wait_event_type = 'Lock'")
+                        == number);
     }
 
     @Test
@@ -189,12 +190,15 @@ final class PostgresStoreOutageTest {
             assertThat(full.getSQLState()).isEqualTo("53300");
         }
         DedupStore store = open(SHORT);
-        await().untilAsserted(() -> assertThat(failure(store.connect()))
-                .contains("the server has no free connection", "max_connections", "POSTGRES_POOL_MAX"));
+        await().atMost(PostgresServer.PATIENCE)
+                .untilAsserted(() -> assertThat(failure(store.connect()))
+                        .contains("the server has no free connection", "max_connections", "POSTGRES_POOL_MAX"));
         for (Connection other : others) {
             other.close();
         }
-        await().ignoreExceptions().until(() -> connect(store).isEmpty());
+        await().atMost(PostgresServer.PATIENCE)
+                .ignoreExceptions()
+                .until(() -> connect(store).isEmpty());
         assertThat(put(store, 1, recorded(1, "first")).join()).containsExactly(recorded(1, "first"));
     }
 
@@ -238,7 +242,9 @@ final class PostgresStoreOutageTest {
                         "within DEDUP_TIMEOUT (700 ms)", "could be opened in time", "Connection attempt timed out");
         failure(store.connect());
         server.resume();
-        await().ignoreExceptions().until(() -> connect(store).isPresent());
+        await().atMost(PostgresServer.PATIENCE)
+                .ignoreExceptions()
+                .until(() -> connect(store).isPresent());
         assertThat(put(store, 43, recorded(1, "again")).join()).containsExactly(recorded(1, "first"));
     }
 

@@ -75,7 +75,7 @@ final class PostgresStoreTest extends SharedStoreContract {
             assertThat(reads[reads.length - 1]).isCompletedExceptionally();
             assertThatThrownBy(() -> reads[reads.length - 1].join()).hasMessageContaining("too many reads are waiting");
             assertThat(((PostgresStore) store).waiting()).isBetween(1_000, 1_003);
-            await().until(() -> ((PostgresStore) store).activeConnections() == 3);
+            await().atMost(PostgresServer.PATIENCE).until(() -> ((PostgresStore) store).activeConnections() == 3);
             connection.rollback();
             assertThat(reads[0].join()).isEqualTo(List.of(Optional.empty()));
         }

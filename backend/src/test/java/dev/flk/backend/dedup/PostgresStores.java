@@ -16,32 +16,45 @@ public final class PostgresStores {
     }
 
     public static PostgresConfig config(PostgresServer server, String database, int connections, Duration timeout) {
-        return config(server, database, connections, timeout, "postgres", PostgresServer.PASSWORD);
+        return config(server, database, connections, timeout, timeout);
+    }
+
+    /**
+     * Returns a configuration with two time-outs.
+     *
+     * @param acquire the time-out of waiting for a connection
+     * @param statement the time-out of a statement
+     */
+    public static PostgresConfig config(
+            PostgresServer server, String database, int connections, Duration acquire, Duration statement) {
+        return config(url(server, database), "postgres", PostgresServer.PASSWORD, connections, acquire, statement);
     }
 
     /** @param database the name of the database, perhaps followed by parameters */
     static PostgresConfig config(
             PostgresServer server, String database, Duration timeout, String user, String password) {
-        return config(server, database, 4, timeout, user, password);
+        return config(url(server, database), user, password, 4, timeout);
     }
 
-    private static PostgresConfig config(
-            PostgresServer server, String database, int connections, Duration timeout, String user, String password) {
-        return config(
-                "jdbc:postgresql://127.0.0.1:" + server.port() + "/" + database, user, password, connections, timeout);
+    private static String url(PostgresServer server, String database) {
+        return "jdbc:postgresql://127.0.0.1:" + server.port() + "/" + database;
     }
 
     /** Returns a configuration with the default times, except for the time-out, which is that of DEDUP_TIMEOUT. */
     public static PostgresConfig config(String url, String user, String password, int connections, Duration timeout) {
-        TimeLimit limit = new TimeLimit("DEDUP_TIMEOUT", timeout);
+        return config(url, user, password, connections, timeout, timeout);
+    }
+
+    private static PostgresConfig config(
+            String url, String user, String password, int connections, Duration acquire, Duration statement) {
         return new PostgresConfig(
                 url,
                 user,
                 new Secret(password),
                 connections,
                 connections,
-                limit,
-                limit,
+                new TimeLimit("DEDUP_TIMEOUT", acquire),
+                new TimeLimit("DEDUP_TIMEOUT", statement),
                 Duration.ofMinutes(10),
                 Duration.ofMinutes(30));
     }

@@ -4,6 +4,7 @@ package dev.flk.backend.postgres;
 import static dev.flk.backend.metrics.ScrapedText.sample;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import com.zaxxer.hikari.HikariDataSource;
 import dev.flk.backend.dedup.PostgresStores;
@@ -21,10 +22,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class MeasuredConnectionTest {
+    private static final Duration ACQUIRE_TIMEOUT = Duration.ofMillis(400);
+    private static final Duration STATEMENT_TIMEOUT = Duration.ofSeconds(1);
+
     private final Metrics metrics = new Metrics("test");
     private final PostgresServer server = PostgresServer.shared();
     private final PostgresConnector connector = new PostgresConnector(
-            PostgresStores.config(server, "postgres", 2, Duration.ofMillis(400)),
+            PostgresStores.config(server, "postgres", 2, ACQUIRE_TIMEOUT, STATEMENT_TIMEOUT),
             new PoolMetrics(metrics).of(Pool.STATE));
 
     @ParameterizedTest
@@ -46,8 +50,16 @@ class MeasuredConnectionTest {
 
     @Test
     void pool_countsStatementsTimeOutsAndWaits() throws SQLException {
-        try (HikariDataSource pool = connector.pool();
-                Connection first = connector.connection(pool, System.nanoTime());
+        try (HikariDataSource pool = connector.pool()) {
+            await().atMost(PostgresServer.PATIENCE)
+                    .until(() -> pool.getHikariPoolMXBean().getIdleConnections() == 2);
+            assertMeasures(pool);
+        }
+    }
+
+    /** @param pool a pool with two free connections */
+    private void assertMeasures(HikariDataSource pool) throws SQLException {
+        try (Connection first = connector.connection(pool, System.nanoTime());
                 Connection second = connector.connection(pool, System.nanoTime())) {
             first.setAutoCommit(false);
             try (Statement statement = first.createStatement();

@@ -156,7 +156,7 @@ class PostgresCheckTest {
         for (int i = 0; i < 3; i++) {
             server.execute(database, "SELECT count(token) FROM flk_positions");
         }
-        await().until(() -> server.number(database, """
+        await().atMost(PostgresServer.PATIENCE).until(() -> server.number(database, """
                 SELECT coalesce(sum(heap_blks_read), 0) FROM pg_statio_user_tables
                 WHERE relname = 'flk_positions'""") > 2_000);
         assertBad("cache_hits", " % of ");
@@ -196,7 +196,7 @@ class PostgresCheckTest {
         for (int i = 0; i < 12; i++) {
             server.execute(database, "SELECT count(*) FROM flk_evidence WHERE digest = 'z'");
         }
-        await().until(() -> server.number(database, """
+        await().atMost(PostgresServer.PATIENCE).until(() -> server.number(database, """
                 SELECT least(n_dead_tup, 1000 * seq_scan, n_mod_since_analyze) FROM pg_stat_user_tables
                 WHERE relname = 'flk_evidence'""") >= 10_000);
         assertBad("sequential_scans", "flk_evidence: ");
@@ -226,7 +226,7 @@ class PostgresCheckTest {
             });
             Limits soon = new Limits(
                     Optional.empty(), Duration.ZERO, OptionalLong.empty(), Duration.ofMillis(1), Duration.ofMillis(1));
-            await().untilAsserted(() -> assertBad("lock_waits", " waits for ", soon));
+            await().atMost(PostgresServer.PATIENCE).untilAsserted(() -> assertBad("lock_waits", " waits for ", soon));
             assertBad("idle_transactions", "process ", soon);
             holder.rollback();
             waits.join();

@@ -38,7 +38,7 @@ class ServedPostgresTest {
                 Audit.none(),
                 new StateMetrics(metrics),
                 new PoolMetrics(metrics))) {
-            await().until(() -> served.problem().isEmpty());
+            await().atMost(PostgresServer.PATIENCE).until(() -> served.problem().isEmpty());
             Operation write = served.engine().write(new StateKey("default", "a", "k"), "1", Operation.ANY_VERSION);
             served.engine()
                     .apply("me", List.of(write), "")
@@ -48,7 +48,8 @@ class ServedPostgresTest {
             assertThat(known).content().startsWith("flk-known-1 ").contains(" 1 ");
             assertThat(sample(metrics, "flk_postgres_pool_max_connections{pool=\"state\",}"))
                     .isEqualTo(3);
-            await().until(() -> sample(metrics, "flk_postgres_pool_idle_connections{pool=\"state\",}") == 3);
+            await().atMost(PostgresServer.PATIENCE)
+                    .until(() -> sample(metrics, "flk_postgres_pool_idle_connections{pool=\"state\",}") == 3);
             assertThat(sample(metrics, "flk_postgres_pool_waiting{pool=\"state\",}"))
                     .isZero();
             assertThat(sample(metrics, "flk_postgres_pool_acquire_seconds_count{pool=\"state\",}"))

@@ -20,7 +20,8 @@ import org.jspecify.annotations.Nullable;
  * Confined to one thread; every wait is bounded.
  */
 public abstract class ServerProcess implements AutoCloseable {
-    static final Duration PATIENCE = Duration.ofSeconds(60);
+    /** How long a test waits for a server; much longer than a busy machine needs. */
+    public static final Duration PATIENCE = Duration.ofSeconds(60);
 
     final Path directory;
     private final int port = FreePort.choose();

@@ -129,7 +129,7 @@ final class RemovalTest {
         fill(2_000);
         try (Sweeper sweeper = Sweeper.start(store::removeStretch)) {
             assertThat(sweeper).isNotNull();
-            await().until(() -> outcomes() == 1_000);
+            await().atMost(PostgresServer.PATIENCE).until(() -> outcomes() == 1_000);
         }
     }
 }
