@@ -37,6 +37,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Each point of the checklist, on a server in the state that the point is there to find. */
 class PostgresCheckTest {
+    private static final Set<Pool> POOLS = EnumSet.of(Pool.DEDUP, Pool.STATE);
+
     private static final Limits USUAL = Limits.standard();
     private static PostgresServer server;
     private final String database = server.newDatabase();
@@ -282,8 +284,7 @@ class PostgresCheckTest {
                 "plain",
                 4,
                 Duration.ofSeconds(5));
-        Finding locks =
-                find("lock_waits", new PostgresCheck(plain, POOLS, USUAL, InstantSource.system()));
+        Finding locks = find("lock_waits", new PostgresCheck(plain, POOLS, USUAL, InstantSource.system()));
         assertThat(locks.measured())
                 .isEqualTo("none of this role; GRANT pg_monitor to it, and the check sees the sessions of other roles,"
                         + " too");
@@ -303,8 +304,8 @@ class PostgresCheckTest {
             assertThat(sample(metrics, "flk_postgres_check{point=\"backup\",}")).isNaN();
         }
         PostgresConfig gone = PostgresStores.config(server, "none", 4, Duration.ofSeconds(5));
-        try (CheckedServer checked = CheckedServer.start(
-                new PostgresCheck(gone, POOLS, USUAL, InstantSource.system()), shown)) {
+        try (CheckedServer checked =
+                CheckedServer.start(new PostgresCheck(gone, POOLS, USUAL, InstantSource.system()), shown)) {
             checked.look();
             assertThat(sample(metrics, "flk_postgres_check{point=\"migrations\",}"))
                     .isNaN();
@@ -319,8 +320,7 @@ class PostgresCheckTest {
                 "wrong",
                 4,
                 Duration.ofSeconds(5));
-        assertThatThrownBy(
-                        () -> new PostgresCheck(wrong, POOLS, USUAL, InstantSource.system()).run())
+        assertThatThrownBy(() -> new PostgresCheck(wrong, POOLS, USUAL, InstantSource.system()).run())
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("the login is refused");
     }
