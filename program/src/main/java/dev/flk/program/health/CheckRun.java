@@ -103,7 +103,7 @@ final class CheckRun {
             add(Finding.bad(
                     check.subject(),
                     "no answer within " + ErrorMessages.duration(limit)
-                            + "; look for a disk, a network or a process that hangs"));
+                            + "; look for a disk, network or process that hangs, or a busy machine"));
         }
         List<Result> soFar = results();
         task.cancel(true); // does nothing if the check has ended

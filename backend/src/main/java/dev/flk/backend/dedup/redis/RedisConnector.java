@@ -149,6 +149,11 @@ final class RedisConnector implements AutoCloseable {
                 timeout.multipliedBy(4 + 2L * uri.getSentinels().size()));
     }
 
+    /** Returns the description of the server in all messages. */
+    String name() {
+        return failures.where();
+    }
+
     /** Returns an exception that names the server, the failure and the remedy, but no password. */
     StoreUnavailableException unavailable(Throwable failure) {
         return failures.of(failure);
