@@ -54,6 +54,7 @@ public final class FlkAgent implements Runnable {
                 .addSubcommand(outbox.new Show())
                 .addSubcommand(outbox.new Fsck())
                 .addSubcommand(new DoctorCommand(context))
+                .addSubcommand(new AgentHealthCommand(context))
                 .addSubcommand(new AgentDiagnosticsCommand(context))
                 .addSubcommand(certificates.new Keygen())
                 .addSubcommand(certificates.new Canonical())

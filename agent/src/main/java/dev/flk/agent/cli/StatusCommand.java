@@ -103,35 +103,13 @@ final class StatusCommand implements Callable<Integer> {
     }
 
     private static List<String> problems(StatusReport report, Duration longest) {
-        List<String> problems = new ArrayList<>();
-        Long oldest = report.oldestPendingSeconds();
-        if (oldest != null && oldest > longest.toSeconds()) {
-            problems.add("the oldest certificate has waited for " + ErrorMessages.duration(Duration.ofSeconds(oldest))
-                    + ", more than " + ErrorMessages.duration(longest));
-        }
+        List<String> problems = new ArrayList<>(report.problems(longest));
         if (report.pid() == null && report.pending() > 0) {
             problems.add("certificates wait, but no agent runs; start flk-agent run");
-        }
-        List<StatusReport.Backend> backends = report.backends();
-        if (backends != null && report.pending() > 0 && backends.stream().noneMatch(StatusReport.Backend::answering)) {
-            problems.add("no backend answers; flk-agent doctor looks for the cause");
-        }
-        Long held = report.heldShards();
-        if (held != null && held > 0) {
-            problems.add("the backend refuses the signatures of " + ErrorMessages.count(held, "shard")
-                    + "; check PCS_SIGN_ALG and the key");
-        }
-        if (report.lostRecords() > 0) {
-            problems.add("the disk has lost " + ErrorMessages.count(report.lostRecords(), "record")
-                    + "; flk-agent fsck lists them");
         }
         if (report.diskFreeBytes() < report.diskMinFreeBytes()) {
             problems.add("the disk has " + ErrorMessages.bytes(report.diskFreeBytes()) + " left, less than"
                     + " OUTBOX_MIN_FREE_BYTES; no certificate is accepted");
-        }
-        if (report.outboxBytes() > report.outboxMaxBytes() - report.outboxMaxBytes() / 10) {
-            problems.add("the outbox uses " + ErrorMessages.bytes(report.outboxBytes()) + " of "
-                    + ErrorMessages.bytes(report.outboxMaxBytes()) + "; soon no certificate will be accepted");
         }
         return problems;
     }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.control;
 
+import dev.flk.program.cli.ErrorMessages;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -41,6 +44,37 @@ public record StatusReport(
         long outboxMaxBytes,
         long diskFreeBytes,
         long diskMinFreeBytes) {
+    /**
+     * Returns the reasons why the agent is not healthy, except the absence of the agent and a full disk; empty if there
+     * are none.
+     *
+     * @param longest how long a certificate may wait
+     */
+    public List<String> problems(Duration longest) {
+        List<String> problems = new ArrayList<>();
+        if (oldestPendingSeconds != null && oldestPendingSeconds > longest.toSeconds()) {
+            problems.add("the oldest certificate has waited for "
+                    + ErrorMessages.duration(Duration.ofSeconds(oldestPendingSeconds)) + ", more than "
+                    + ErrorMessages.duration(longest));
+        }
+        if (backends != null && pending > 0 && backends.stream().noneMatch(Backend::answering)) {
+            problems.add("no backend answers; flk-agent doctor looks for the cause");
+        }
+        if (heldShards != null && heldShards > 0) {
+            problems.add("the backend refuses the signatures of " + ErrorMessages.count(heldShards, "shard")
+                    + "; check PCS_SIGN_ALG and the key");
+        }
+        if (lostRecords > 0) {
+            problems.add(
+                    "the disk has lost " + ErrorMessages.count(lostRecords, "record") + "; flk-agent fsck lists them");
+        }
+        if (outboxBytes > outboxMaxBytes - outboxMaxBytes / 10) {
+            problems.add("the outbox uses " + ErrorMessages.bytes(outboxBytes) + " of "
+                    + ErrorMessages.bytes(outboxMaxBytes) + "; soon no certificate will be accepted");
+        }
+        return problems;
+    }
+
     /**
      * A backend as the agent sees it.
      *

@@ -2,13 +2,15 @@
 package dev.flk.agent.doctor;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.doctor.Doctor.Finding;
 import dev.flk.agent.send.BackendClient;
 import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.SenderConfig;
 import dev.flk.agent.send.SendingForm;
 import dev.flk.agent.send.TlsMessages;
 import dev.flk.certificate.MalformedCertificate;
+import dev.flk.program.health.CertificateExpiry;
+import dev.flk.program.health.Finding;
+import dev.flk.program.health.Finding.Grade;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.URI;
@@ -18,8 +20,6 @@ import java.nio.channels.UnresolvedAddressException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.InstantSource;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -50,51 +50,58 @@ final class BackendChecks {
 
     private final SenderConfig setup;
     private final String shard;
+    private final Duration requestTimeout;
     private final InstantSource clock;
     private final BackendClient client;
     private final String base;
-    private final List<Finding> found = new ArrayList<>();
+    private final Consumer<Finding> found;
 
-    BackendChecks(AgentConfig config, URI url, InstantSource clock) {
+    BackendChecks(AgentConfig config, URI url, Duration requestTimeout, InstantSource clock, Consumer<Finding> found) {
         this.setup = config.sending();
+        this.requestTimeout = requestTimeout;
+        this.found = found;
         this.shard = config.shardId().orElse("doctor");
         this.clock = clock;
-        this.client = new BackendClient(url, setup.requestTimeout(), setup.tls());
+        this.client = new BackendClient(url, requestTimeout, setup.tls());
         this.base = client.base();
     }
 
-    List<Finding> look() throws InterruptedException {
+    void look() throws InterruptedException {
         Optional<Reply> health = ask(client::health);
         if (health.isPresent()) {
             health(health.get());
             ready();
             key();
         }
-        return found;
     }
 
     private void health(Reply answer) {
         if (answer.status() != 200) {
-            found.add(Finding.bad(base, "/health answers " + answer.status() + "; is ENDPOINT a backend's base URL?"));
+            found.accept(
+                    Finding.bad(base, "/health answers " + answer.status() + "; is ENDPOINT a backend's base URL?"));
             return;
         }
-        found.add(Finding.good(base, "is reachable and serves"));
+        found.accept(Finding.good(base, "is reachable and serves"));
+        client.certificateEnd()
+                .map(end -> CertificateExpiry.ofEnd("the certificate of " + base, end, clock.instant()))
+                .filter(finding -> finding.grade() != Grade.GOOD)
+                .ifPresent(found);
         Optional<Duration> ahead = answer.date().map(date -> Duration.between(clock.instant(), date));
         if (ahead.isEmpty()) {
-            found.add(Finding.doubtful("clock", base + " sends no Date; the local clock is assumed to be right"));
+            found.accept(Finding.doubtful("clock", base + " sends no Date; the local clock is assumed to be right"));
         } else if (ahead.get().abs().compareTo(NOTEWORTHY) > 0) {
-            found.add(Finding.doubtful(
+            found.accept(Finding.doubtful(
                     "clock",
                     "the clock of " + base + " is " + ahead.get().abs().toSeconds() + " s "
                             + (ahead.get().isNegative() ? "behind" : "ahead")
                             + "; sending allows for it, but set up time synchronisation"));
         } else {
-            found.add(Finding.good("clock", "agrees with the clock of " + base));
+            found.accept(Finding.good("clock", "agrees with the clock of " + base));
         }
     }
 
     private void ready() throws InterruptedException {
-        ask(client::readiness).ifPresent(answer -> found.add(readyFinding(answer)));
+        ask(client::readiness).ifPresent(answer -> found.accept(readyFinding(answer)));
     }
 
     private Finding readyFinding(Reply answer) {
@@ -122,10 +129,10 @@ final class BackendChecks {
             throw new IllegalStateException("the probe certificate of the doctor is malformed", e);
         }
         if (setup.signer().isEmpty()) {
-            found.add(Finding.doubtful("key", "PCS_SIGN_ALG=none: certificates are sent without a new signature"));
+            found.accept(Finding.doubtful("key", "PCS_SIGN_ALG=none: certificates are sent without a new signature"));
             return;
         }
-        ask(ended -> client.submit(probe, ended)).ifPresent(answer -> found.add(keyFinding(answer)));
+        ask(ended -> client.submit(probe, ended)).ifPresent(answer -> found.accept(keyFinding(answer)));
     }
 
     private Finding keyFinding(Reply answer) {
@@ -154,7 +161,7 @@ final class BackendChecks {
         try {
             return Optional.of(reply.get());
         } catch (ExecutionException e) {
-            found.add(Finding.bad(base, why(e.getCause())));
+            found.accept(Finding.bad(base, why(e.getCause())));
             return Optional.empty();
         }
     }
@@ -165,7 +172,7 @@ final class BackendChecks {
             return tls.get();
         }
         if (e instanceof HttpTimeoutException || e instanceof TimeoutException) {
-            return "does not answer within " + setup.requestTimeout().toSeconds()
+            return "does not answer within " + requestTimeout.toSeconds()
                     + " s; look for a firewall, or a backend that hangs";
         }
         if (isUnresolved(e)) {

@@ -3,16 +3,19 @@ package dev.flk.agent.doctor;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.RunningAgent;
-import dev.flk.agent.doctor.Doctor.Finding;
+import dev.flk.agent.control.StatusReport;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.agent.outbox.OutboxInspector;
 import dev.flk.agent.source.SpoolIntake;
 import dev.flk.program.cli.ErrorMessages;
+import dev.flk.program.health.Check;
+import dev.flk.program.health.Directories;
+import dev.flk.program.health.Finding;
 import java.io.IOException;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,6 +23,9 @@ import java.util.Optional;
 
 /** The checks of an agent's settings, files, disk and backends. The configuration must be valid. */
 public final class Doctor {
+    /** The time above which a certificate has waited too long, as in the command status. */
+    private static final Duration LONGEST_WAIT = Duration.ofHours(1);
+
     private Doctor() {}
 
     /**
@@ -27,59 +33,44 @@ public final class Doctor {
      * backend. The configuration must have been read with {@link AgentConfig.Need#ENDPOINT} and {@link
      * AgentConfig.Need#SIGNING}.
      */
-    public static List<Finding> look(AgentConfig config, InstantSource clock) throws InterruptedException {
-        List<Finding> found = new ArrayList<>();
-        found.add(Finding.good("settings", "can be read"));
-        config.warnings().forEach(warning -> found.add(Finding.doubtful("settings", warning)));
-        found.add(directory("outbox", config.outbox().directory()));
-        found.add(deadLetters(config));
-        config.spoolDirectory().ifPresent(spool -> found.add(spool(spool)));
-        found.add(disk(config));
-        found.add(owner(config));
-        found.add(records(config));
-        for (URI endpoint : config.sending().endpoints()) {
-            found.addAll(new BackendChecks(config, endpoint, clock).look());
+    public static List<Finding> look(AgentConfig config, InstantSource clock) throws Exception {
+        List<Finding> found = new ArrayList<>(settings(config));
+        List<Check> checks = new ArrayList<>(local(config));
+        checks.add(new Check("records", finding -> finding.accept(records(config))));
+        checks.addAll(backends(config, config.sending().requestTimeout(), clock));
+        for (Check check : checks) {
+            check.look().look(found::add);
         }
         return found;
     }
 
-    /**
-     * The result of a check.
-     *
-     * @param subject the checked object
-     * @param text the result of the check; usually also what to do, unless the grade is {@link Grade#GOOD}
-     */
-    public record Finding(Grade grade, String subject, String text) {
-        /** The grade of a finding. */
-        public enum Grade {
-            GOOD,
-            DOUBTFUL,
-            BAD
-        }
-
-        static Finding good(String subject, String text) {
-            return new Finding(Grade.GOOD, subject, text);
-        }
-
-        static Finding doubtful(String subject, String text) {
-            return new Finding(Grade.DOUBTFUL, subject, text);
-        }
-
-        static Finding bad(String subject, String text) {
-            return new Finding(Grade.BAD, subject, text);
-        }
+    /** Returns the findings about a configuration that has been read. */
+    public static List<Finding> settings(AgentConfig config) {
+        List<Finding> found = new ArrayList<>(List.of(Finding.good("settings", "can be read")));
+        config.warnings().forEach(warning -> found.add(Finding.doubtful("settings", warning)));
+        return found;
     }
 
-    private static Finding directory(String subject, Path directory) {
-        Path there = existing(directory);
-        if (!Files.isDirectory(there)) {
-            return Finding.bad(subject, there + " is a file, but must be a directory");
-        }
-        if (!Files.isWritable(there)) {
-            return Finding.bad(
-                    subject, "this user may not write to " + there + "; change its owner, or run as another user");
-        }
-        return Finding.good(subject, directory + (there.equals(directory) ? "" : " will be created"));
+    /** Returns the checks of directories, the disk and the running agent. They do not read the records of the outbox. */
+    public static List<Check> local(AgentConfig config) {
+        return List.of(
+                new Check(
+                        "outbox",
+                        found -> found.accept(
+                                Directories.writable("outbox", config.outbox().directory()))),
+                new Check("dead letters", found -> found.accept(deadLetters(config))),
+                new Check("spool", found -> config.spoolDirectory().ifPresent(spool -> found.accept(spool(spool)))),
+                new Check("disk", found -> found.accept(disk(config))),
+                new Check("agent", found -> owner(config).forEach(found)));
+    }
+
+    /** Returns the checks of the backends, one for each endpoint. */
+    public static List<Check> backends(AgentConfig config, Duration requestTimeout, InstantSource clock) {
+        return config.sending().endpoints().stream()
+                .map(endpoint -> new Check(
+                        endpoint.toString(),
+                        found -> new BackendChecks(config, endpoint, requestTimeout, clock, found).look()))
+                .toList();
     }
 
     private static Finding deadLetters(AgentConfig config) {
@@ -87,9 +78,9 @@ public final class Doctor {
         try {
             return DeadLetterFile.objection(file)
                     .map(objection -> Finding.bad("dead letters", objection))
-                    .orElseGet(() -> directory("dead letters", parent(file)));
+                    .orElseGet(() -> Directories.writable("dead letters", parent(file)));
         } catch (IOException e) {
-            return directory("dead letters", parent(file)); // names the obstacle in the path
+            return Directories.writable("dead letters", parent(file)); // names the obstacle in the path
         }
     }
 
@@ -104,10 +95,10 @@ public final class Doctor {
     }
 
     private static Finding disk(AgentConfig config) {
-        Path there = existing(config.outbox().directory());
+        Path there = Directories.existing(config.outbox().directory());
         long keep = config.outbox().minFreeBytes();
         try {
-            long free = Files.getFileStore(there).getUsableSpace();
+            long free = Directories.freeBytes(there);
             if (free < keep) {
                 return Finding.bad(
                         "disk",
@@ -126,18 +117,21 @@ public final class Doctor {
         }
     }
 
-    private static Finding owner(AgentConfig config) {
+    private static List<Finding> owner(AgentConfig config) {
         if (!Files.exists(config.outbox().directory())) {
-            return Finding.doubtful("agent", "no agent has run with this outbox yet; start flk-agent run");
+            return List.of(Finding.doubtful("agent", "no agent has run with this outbox yet; start flk-agent run"));
         }
         try {
-            RunningAgent agent =
-                    RunningAgent.at(config.local().control(), config.outbox().directory());
-            return Finding.good("agent", "runs as process " + agent.status().pid());
+            StatusReport status = RunningAgent.at(
+                            config.local().control(), config.outbox().directory())
+                    .status();
+            List<Finding> found = new ArrayList<>(List.of(Finding.good("agent", "runs as process " + status.pid())));
+            status.problems(LONGEST_WAIT).forEach(problem -> found.add(Finding.bad("agent", problem)));
+            return found;
         } catch (RunningAgent.NotThere e) {
-            return withoutAgent(config);
+            return List.of(withoutAgent(config));
         } catch (IOException e) {
-            return Finding.bad("agent", e.getMessage() + "; see its log");
+            return List.of(Finding.bad("agent", e.getMessage() + "; see its log"));
         }
     }
 
@@ -175,14 +169,5 @@ public final class Doctor {
 
     private static Path parent(Path file) {
         return Optional.ofNullable(file.getParent()).orElse(Path.of("."));
-    }
-
-    /** Returns the directory if it exists; otherwise, returns the nearest ancestor of the directory that exists. */
-    private static Path existing(Path directory) {
-        Path there = directory.toAbsolutePath().normalize();
-        while (!Files.exists(there) && there.getParent() != null) {
-            there = there.getParent();
-        }
-        return there.equals(directory.toAbsolutePath().normalize()) ? directory : there;
     }
 }

@@ -68,7 +68,7 @@ public final class BackendClient {
      * Returns the earliest expiry of a certificate in the chain that the backend presented for its last answer; empty
      * before the first answer, and for a backend without TLS.
      */
-    Optional<Instant> certificateEnd() {
+    public Optional<Instant> certificateEnd() {
         return certificateEnd;
     }
 

@@ -28,10 +28,10 @@ import javax.net.ssl.SSLSession;
  * The TLS configuration of connections to the backend, in place of the JDK's default.
  *
  * @param context the context with the trusted authorities and the client certificate
- * @param ownEnd the earliest expiry of a certificate in the chain of the client certificate; empty if there is no
- *     client certificate
+ * @param ownChain the client certificate and its intermediate certificates; empty if there is no client certificate
+ * @param authorities the trusted authorities; empty if the JDK's are trusted
  */
-public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
+public record ClientTls(SSLContext context, List<X509Certificate> ownChain, List<X509Certificate> authorities) {
     private static final Key<String> CA = Key.of(
                     "TLS_CA", Quantities::text, "A PEM file of the authorities to trust instead of the JDK's.")
             .secret();
@@ -44,6 +44,20 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
 
     /** The settings of TLS connections to the backend. The value of each setting is PEM text. */
     public static final List<Key<?>> KEYS = List.of(CA, CERT, KEY);
+
+    /** Copies the lists. */
+    public ClientTls {
+        ownChain = List.copyOf(ownChain);
+        authorities = List.copyOf(authorities);
+    }
+
+    /**
+     * Returns the earliest expiry of a certificate in the chain of the client certificate; empty if there is no client
+     * certificate.
+     */
+    Optional<Instant> ownEnd() {
+        return end(ownChain.stream());
+    }
 
     /**
      * Returns the TLS configuration. Returns empty if no setting is set; the JDK's authorities are then trusted, and no
@@ -68,7 +82,7 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
         SslContextBuilder builder = SslContextBuilder.forClient().sslProvider(SslProvider.JDK);
         boolean trusted = authorities.isEmpty() || trust(settings, builder, authorities.get());
         boolean shown = key.isEmpty() || show(settings, builder, certificate.orElseThrow(), key.get());
-        return trusted && shown ? build(settings, builder, certificate) : Optional.empty();
+        return trusted && shown ? build(settings, builder, certificate, authorities) : Optional.empty();
     }
 
     private static boolean trust(Settings settings, SslContextBuilder builder, String authorities) {
@@ -94,19 +108,22 @@ public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
     }
 
     private static Optional<ClientTls> build(
-            Settings settings, SslContextBuilder builder, Optional<String> certificate) {
+            Settings settings, SslContextBuilder builder, Optional<String> certificate, Optional<String> authorities) {
         try {
             return Optional.of(new ClientTls(
                     ((JdkSslContext) builder.build()).context(),
-                    certificate.isEmpty() ? Optional.empty() : endOf(certificate.get())));
+                    certificate.isEmpty() ? List.of() : certificates(certificate.get()),
+                    authorities.isEmpty() ? List.of() : certificates(authorities.get())));
         } catch (SSLException | CertificateException | IllegalArgumentException e) {
             settings.problem("TLS_CERT: can't be used: " + why(e));
             return Optional.empty();
         }
     }
 
-    private static Optional<Instant> endOf(String certificates) throws CertificateException {
-        return end(CertificateFactory.getInstance("X.509").generateCertificates(pem(certificates)).stream());
+    private static List<X509Certificate> certificates(String pem) throws CertificateException {
+        return CertificateFactory.getInstance("X.509").generateCertificates(pem(pem)).stream()
+                .map(X509Certificate.class::cast)
+                .toList();
     }
 
     private static InputStream pem(String text) {

@@ -77,6 +77,7 @@ public final class CommandLineProgram {
                 .addSubcommand(new ConfigCommand(environment, config))
                 .addSubcommand(new ExplainCommand(environment, config, clock))
                 .addSubcommand(new BackendDiagnostics(environment, config, clock))
+                .addSubcommand(new BackendHealthCommand(environment, config, clock))
                 .addSubcommand(PolicyTryCommand.with(new WalSource(environment, config), watched::get, clock))
                 .addSubcommand(new KeysCommand(environment, config, clock))
                 .addSubcommand(new PostgresCommand(environment, config, clock))

@@ -37,11 +37,14 @@ final class RunningBackend {
                 .map(config -> {
                     StateConfig state = served(config);
                     requireKnown("STATE_PORT", state.port());
-                    return new StateTarget(
-                            host(state.bindAddress()) + ":" + state.port(),
-                            config.tls().isPresent());
+                    return new StateTarget(address(state), config.tls().isPresent());
                 })
                 .orElse(DEFAULT_STATE);
+    }
+
+    /** Returns the host and the port of the state of a configuration. */
+    static String address(StateConfig state) {
+        return host(state.bindAddress()) + ":" + state.port();
     }
 
     /**

@@ -25,6 +25,9 @@ import org.postgresql.util.ServerErrorMessage;
 public record PostgresFailures(String server, String limit) {
     private static final Set<String> UNDONE_FOR_OTHERS = Set.of("40001", "40P01");
 
+    /** The driver's message if a server accepts a connection and then does not answer. */
+    private static final String LOGIN_TIMED_OUT = "Connection attempt timed out";
+
     /** Returns the messages for the server and the time-out of a configuration. */
     public static PostgresFailures of(PostgresConfig config) {
         return new PostgresFailures(config.server(), config.statementTimeout().toString());
@@ -93,6 +96,9 @@ public record PostgresFailures(String server, String limit) {
                 if (e instanceof SQLTransientConnectionException) {
                     yield "no connection was free or could be opened in time; look for slow statements and at the "
                             + "network, or raise POSTGRES_POOL_MAX or POSTGRES_ACQUIRE_TIMEOUT";
+                }
+                if (withoutNull(e.getMessage()).startsWith(LOGIN_TIMED_OUT)) {
+                    yield "does not answer a login in time; it hangs, or a firewall drops its packets";
                 }
                 yield e.getCause() == null ? said(e) + withoutTls(e) : broken(e, e.getCause());
             }

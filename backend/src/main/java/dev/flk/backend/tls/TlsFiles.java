@@ -7,6 +7,8 @@ import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Settings;
 import java.nio.file.Path;
+import java.security.cert.X509Certificate;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -63,6 +65,34 @@ public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorit
             e.problems().forEach(settings::problem);
         }
         return Optional.of(files);
+    }
+
+    /**
+     * Reads the certificate and its intermediates.
+     *
+     * @throws InvalidFileException if the file can't be used
+     */
+    public List<X509Certificate> chain() throws InvalidFileException {
+        return certificates(TLS_CERT, certificate);
+    }
+
+    /**
+     * Reads the authorities of client certificates; empty if clients need no certificate.
+     *
+     * @throws InvalidFileException if the file can't be used
+     */
+    public List<X509Certificate> authorities() throws InvalidFileException {
+        return clientAuthorities.isEmpty() ? List.of() : certificates(TLS_CLIENT_CA, clientAuthorities.get());
+    }
+
+    private static List<X509Certificate> certificates(Key<Path> setting, Path file) throws InvalidFileException {
+        List<String> problems = new ArrayList<>();
+        List<X509Certificate> certificates =
+                TlsIdentity.certificates(setting.name(), file, new FileFingerprints(), problems);
+        if (!problems.isEmpty()) {
+            throw new InvalidFileException(problems);
+        }
+        return certificates;
     }
 
     /**

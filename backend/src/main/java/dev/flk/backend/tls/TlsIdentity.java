@@ -128,7 +128,8 @@ public final class TlsIdentity {
         throw new InvalidFileException(problems);
     }
 
-    private static List<X509Certificate> certificates(
+    /** Returns the certificates of a file; if it can't be used, adds the problem to {@code problems}. */
+    static List<X509Certificate> certificates(
             String setting, Path file, FileFingerprints fingerprints, List<String> problems) {
         fingerprints.add(file);
         try {

@@ -25,6 +25,7 @@ import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
+import java.util.zip.ZipInputStream;
 import java.util.zip.ZipOutputStream;
 
 /**
@@ -102,6 +103,22 @@ public final class DiagnosticsArchive {
     public void addLog(int number, Path log, int mostBytes) throws IOException {
         String name = "logs/" + number + "-" + String.valueOf(log.getFileName()).replaceAll("[^A-Za-z0-9._-]", "_");
         put(name.length() > 90 ? name.substring(0, 90) : name, () -> tail(log, mostBytes, scrubber));
+    }
+
+    /**
+     * Adds all entries of another archive, in a directory with the name of its file. Secrets are removed from them
+     * again, because the other program knows only its own.
+     *
+     * @throws IOException if the other archive can't be read
+     */
+    public void addArchive(Path other) throws IOException {
+        String directory = String.valueOf(other.getFileName()).replaceFirst("\\.zip$", "");
+        try (ZipInputStream entries = new ZipInputStream(Files.newInputStream(other))) {
+            for (ZipEntry entry = entries.getNextEntry(); entry != null; entry = entries.getNextEntry()) {
+                byte[] content = entries.readAllBytes();
+                put(directory + "/" + entry.getName(), () -> scrubber.scrubbed(content));
+            }
+        }
     }
 
     /** Adds a description of the machine, and the free space for each of {@code directories}. */

@@ -41,6 +41,12 @@ public abstract class DiagnosticsCommand implements Callable<Integer> {
             description = "MiB to include from the end of each log file (default: ${DEFAULT-VALUE}).")
     private int logMib = 8;
 
+    @Option(
+            names = "--add",
+            paramLabel = "FILE",
+            description = "An archive of the other program to include, in a directory named after the file.")
+    private @Nullable Path other;
+
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
@@ -75,6 +81,9 @@ public abstract class DiagnosticsCommand implements Callable<Integer> {
             filler.fill(archive);
             for (int i = 0; i < logs.size(); i++) {
                 archive.addLog(i + 1, logs.get(i), logMib << 20);
+            }
+            if (other != null) {
+                archive.addArchive(other);
             }
         });
     }

@@ -29,18 +29,29 @@ import org.jspecify.annotations.Nullable;
 public final class LocalHttpClient {
     private final Duration patience;
     private final byte @Nullable [] authorities;
+    private final @Nullable SSLContext tls;
 
     /** @param patience the longest time from a request to the end of its answer */
     public LocalHttpClient(Duration patience) {
-        this(patience, null);
+        this(patience, null, null);
     }
 
     /**
      * @param authorities the authorities to trust with TLS, in PEM; null to trust the default authorities of the JVM
      */
     public LocalHttpClient(Duration patience, byte @Nullable [] authorities) {
+        this(patience, authorities, null);
+    }
+
+    /** @param tls the context for connections with TLS */
+    public LocalHttpClient(Duration patience, SSLContext tls) {
+        this(patience, null, tls);
+    }
+
+    private LocalHttpClient(Duration patience, byte @Nullable [] authorities, @Nullable SSLContext tls) {
         this.patience = patience;
         this.authorities = authorities == null ? null : authorities.clone();
+        this.tls = tls;
     }
 
     /**
@@ -93,6 +104,8 @@ public final class LocalHttpClient {
         HttpClient.Builder client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1);
         if (authorities != null) {
             client.sslContext(trusting(authorities));
+        } else if (tls != null) {
+            client.sslContext(tls);
         }
         CompletableFuture<HttpResponse<T>> answer = client.build().sendAsync(request, body);
         try {

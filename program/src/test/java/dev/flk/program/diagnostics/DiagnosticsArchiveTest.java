@@ -62,6 +62,21 @@ class DiagnosticsArchiveTest {
                 .contains(directory.toString(), "missing  " + directory.resolve("missing"));
     }
 
+    @Test
+    void addArchive_entriesAreBelowItsName_withoutSecrets() throws Exception {
+        Path other = directory.resolve("agent.zip");
+        DiagnosticsArchive.write(other, NOW, new Scrubber(List.of()), archive -> archive.add("logs/a", () -> "a key"));
+        Path file = directory.resolve("a.zip");
+
+        DiagnosticsArchive.write(file, NOW, SCRUBBER, archive -> {
+            archive.add("config.txt", () -> "");
+            archive.addArchive(other);
+        });
+
+        assertThat(entries(file).keySet()).containsExactly("config.txt", "agent/logs/a");
+        assertThat(content(file, "agent/logs/a")).isEqualTo("a ***");
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {

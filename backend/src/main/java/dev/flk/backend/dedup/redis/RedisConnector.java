@@ -171,6 +171,11 @@ public final class RedisConnector implements AutoCloseable {
         return timeout;
     }
 
+    /** Returns the description of the server in all messages. */
+    String name() {
+        return failures.where();
+    }
+
     /** Returns an exception that names the server, the failure and the remedy, but no password. */
     public StoreUnavailableException unavailable(Throwable failure) {
         return failures.of(failure);

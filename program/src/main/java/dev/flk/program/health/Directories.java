@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.program.health;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** Checks of directories that a program writes to. A missing directory counts as one that the program creates. */
+public final class Directories {
+    private Directories() {}
+
+    /** Returns whether this user can write to a directory, or create it. */
+    public static Finding writable(String subject, Path directory) {
+        Path there = existing(directory);
+        if (!Files.isDirectory(there)) {
+            return Finding.bad(subject, there + " is a file, but must be a directory");
+        }
+        if (!Files.isWritable(there)) {
+            return Finding.bad(
+                    subject, "this user may not write to " + there + "; change its owner, or run as another user");
+        }
+        return Finding.good(subject, directory + (there.equals(directory) ? "" : " will be created"));
+    }
+
+    /** Returns the free space of the file system that has, or will have, the directory. */
+    public static long freeBytes(Path directory) throws IOException {
+        return Files.getFileStore(existing(directory)).getUsableSpace();
+    }
+
+    /** Returns the directory if it exists; otherwise, returns the nearest ancestor of the directory that exists. */
+    public static Path existing(Path directory) {
+        Path there = directory.toAbsolutePath().normalize();
+        while (!Files.exists(there) && there.getParent() != null) {
+            there = there.getParent();
+        }
+        return there.equals(directory.toAbsolutePath().normalize()) ? directory : there;
+    }
+}
