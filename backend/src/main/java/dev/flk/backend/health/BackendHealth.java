@@ -52,7 +52,6 @@ public final class BackendHealth {
     /** The durable copy of the sessions. */
     private static final String SESSIONS = "sessions";
 
-
     private final BackendConfig config;
     private final InstantSource clock;
 

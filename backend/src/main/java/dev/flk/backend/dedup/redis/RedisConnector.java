@@ -166,11 +166,6 @@ public final class RedisConnector implements AutoCloseable {
                 timeout.multipliedBy(4 + 2L * uri.getSentinels().size()));
     }
 
-    /** Returns the time limit of a call. */
-    public Duration timeout() {
-        return timeout;
-    }
-
     /** Returns the description of the server in all messages. */
     String name() {
         return failures.where();
