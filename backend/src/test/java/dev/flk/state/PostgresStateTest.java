@@ -30,6 +30,8 @@ import java.util.List;
 import java.util.UUID;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -38,33 +40,92 @@ class PostgresStateTest extends StateContract {
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
     private static final PostgresServer server = PostgresServer.shared();
+    private static Clocked main;
+    private static Clocked other;
 
-    private final String database = withClock(server.newDatabase());
-    private final String empty = withClock(server.newDatabase());
+    @BeforeAll
+    static void openDatabases() {
+        main = new Clocked();
+        other = new Clocked();
+    }
+
+    @AfterAll
+    static void closeDatabases() {
+        main.close();
+        other.close();
+    }
 
     /**
-     * Replaces the clock of a database with a sequence. The functions {@code now} and {@code clock_timestamp} of the
-     * schema {@code public} hide those of Postgres.
+     * A database whose clock is a sequence. Its storages use the same connections one after the other, so that a
+     * restart takes no logins and no look at the tables.
      */
-    private static String withClock(String database) {
-        server.execute(database, """
+    private static final class Clocked implements AutoCloseable {
+        final String name = server.newDatabase();
+        private final StateConnections connections;
+        private final StateDatabase kept;
+        private final Connection own;
+
+        /** Makes functions {@code now} and {@code clock_timestamp} that hide those of Postgres. */
+        Clocked() {
+            server.execute(name, """
                 CREATE SEQUENCE test_clock;
                 CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
                     SELECT timestamptz 'epoch' + last_value * interval '1 microsecond' FROM public.test_clock $$;
                 CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql STABLE AS $$
                     SELECT timestamptz 'epoch' + last_value * interval '1 microsecond' FROM public.test_clock $$""");
-        server.execute("postgres", "ALTER DATABASE " + database + " SET search_path = public, pg_catalog");
-        return database;
+            server.execute("postgres", "ALTER DATABASE " + name + " SET search_path = public, pg_catalog");
+            connections = connections(server, name, TIMEOUT);
+            kept = new Kept(connections);
+            try {
+                kept.prepare();
+                own = server.connect(name);
+            } catch (SQLException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+
+        private void execute(String sql) {
+            try (Statement statement = own.createStatement()) {
+                statement.execute(sql);
+            } catch (SQLException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+
+        void setClock(Instant now) {
+            execute("SELECT setval('test_clock', " + StateEngine.micros(now) + ")");
+        }
+
+        /** Removes all rows, so that the next storage begins a history. */
+        void clear() {
+            execute("TRUNCATE flk_state, flk_state_trimmed, flk_state_events, flk_state_versions, flk_state_newest, "
+                    + "flk_state_requests, flk_state_removed");
+        }
+
+        PostgresStorage open() {
+            return new PostgresStorage(kept, () -> UUID.randomUUID().toString(), null);
+        }
+
+        @Override
+        public void close() {
+            connections.close();
+            try {
+                own.close();
+            } catch (SQLException e) {
+                throw new IllegalStateException(e);
+            }
+        }
     }
 
-    private static String setClock(Instant now) {
-        return "SELECT setval('test_clock', " + StateEngine.micros(now) + ")";
+    PostgresStateTest() {
+        main.clear();
+        other.clear();
     }
 
     @Override
     void setServerClock(Instant now) {
-        server.execute(database, setClock(now));
-        server.execute(empty, setClock(now));
+        main.setClock(now);
+        other.setClock(now);
     }
 
     static PostgresStorage storage(PostgresServer on, String database) {
@@ -88,18 +149,24 @@ class PostgresStateTest extends StateContract {
 
     @Override
     Supplier<Storage> storages() {
-        return () -> storage(server, database);
+        return main::open;
     }
 
     @Override
     Storage emptyStorage() {
-        return storage(server, empty);
+        return other.open();
+    }
+
+    /** Returns another engine on the same database, with connections of its own. */
+    private EngineHarness another() {
+        return new EngineHarness(() -> storage(server, main.name));
     }
 
     /** Where few of many match, by the index of documents, whose uses Postgres counts. */
     @Test
     void find_usesItsIndex() {
-        try (EngineHarness state = new EngineHarness(storages())) {
+        String database = server.newDatabase();
+        try (EngineHarness state = new EngineHarness(() -> storage(server, database))) {
             for (int from = 0; from < 20_000; from += 5_000) {
                 state.apply(IntStream.range(from, from + 5_000)
                         .mapToObj(i -> state.write("a", "k" + i, "{\"n\":" + i + "}"))
@@ -113,6 +180,7 @@ class PostgresStateTest extends StateContract {
                     new Search("", "{\"n\":77}", Order.BY_KEY),
                     new Search("", "{\"n\":77}", Order.NEWEST_FIRST))) {
                 awaitUse(
+                        database,
                         "flk_state_newest_documents",
                         () -> assertThat(state.engine
                                         .reads()
@@ -127,7 +195,8 @@ class PostgresStateTest extends StateContract {
     /** Agents whose keys are deleted cost nothing. */
     @Test
     void agents_useTheirIndex() {
-        try (EngineHarness state = new EngineHarness(storages())) {
+        String database = server.newDatabase();
+        try (EngineHarness state = new EngineHarness(() -> storage(server, database))) {
             for (int from = 0; from < 20_000; from += 5_000) {
                 state.apply(IntStream.range(from, from + 5_000)
                         .mapToObj(i -> state.write("a" + i, "k", "1"))
@@ -139,6 +208,7 @@ class PostgresStateTest extends StateContract {
             state.apply(state.write("b", "k", "1"));
 
             awaitUse(
+                    database,
                     "flk_state_newest_there",
                     () -> assertThat(state.engine
                                     .reads()
@@ -149,7 +219,7 @@ class PostgresStateTest extends StateContract {
     }
 
     /** What a connection counted, the server has with one of its next statements. */
-    private void awaitUse(String index, Runnable read) {
+    private static void awaitUse(String database, String index, Runnable read) {
         await().atMost(PostgresServer.PATIENCE).until(() -> {
             read.run();
             return server.number(
@@ -161,7 +231,7 @@ class PostgresStateTest extends StateContract {
     /** Whoever writes to the tables past the engine can't break its bounds. */
     @Test
     void rowsOutOfBounds_areRefusedByTheDatabase() {
-        try (EngineHarness state = new EngineHarness(storages())) {
+        try (EngineHarness state = another()) {
             state.apply(state.write("a", "k", "1"));
             String row = "INSERT INTO flk_state_versions VALUES ('%s', %s, %s, %d, 2, 1, 1, %s)";
             for (String refused : List.of(
@@ -172,12 +242,12 @@ class PostgresStateTest extends StateContract {
                     row.formatted("default", "'a'", "'k'", 0, "'1'"),
                     row.formatted("default", "'a'", "'k'", 2, "''"),
                     row.formatted("default", "'a'", "'k'", 2, "repeat('1', 2097153)"))) {
-                assertThatThrownBy(() -> server.execute(database, refused))
+                assertThatThrownBy(() -> server.execute(main.name, refused))
                         .hasRootCauseInstanceOf(SQLException.class)
                         .rootCause()
                         .hasMessageContaining("violates check constraint");
             }
-            assertThatThrownBy(() -> server.execute(database, row.formatted("default", "'a'", "'k'", 1, "'1'")))
+            assertThatThrownBy(() -> server.execute(main.name, row.formatted("default", "'a'", "'k'", 1, "'1'")))
                     .rootCause()
                     .hasMessageContaining("duplicate key");
         }
@@ -186,8 +256,8 @@ class PostgresStateTest extends StateContract {
     /** The engine looks at the floor again behind the read, and says that it is compacted. */
     @Test
     void eventsThatWereRemovedMeanwhile_areNoDamage() {
-        try (EngineHarness state = new EngineHarness(storages());
-                PostgresStorage beside = storage(server, database)) {
+        try (EngineHarness state = another();
+                PostgresStorage beside = storage(server, main.name)) {
             for (int i = 1; i <= 6; i++) {
                 state.apply(state.write("a", "k", "" + i));
             }
@@ -195,7 +265,7 @@ class PostgresStateTest extends StateContract {
             state.engine.history().compact(new At.Revision(5));
 
             assertThat(beside.events(2, Long.MAX_VALUE)).isEmpty();
-            server.execute(database, "DELETE FROM flk_state_events WHERE revision = 5");
+            server.execute(main.name, "DELETE FROM flk_state_events WHERE revision = 5");
             assertThat(RandomStates.reasonOf(() -> beside.events(5, Long.MAX_VALUE)))
                     .isEqualTo(Reason.STORE_DOWN);
         }
@@ -204,7 +274,7 @@ class PostgresStateTest extends StateContract {
     /** A predicate is true or false of every value; wanted are those of which it is true. */
     @Test
     void find_predicate_returnsWhatItHoldsFor() {
-        try (EngineHarness state = new EngineHarness(storages())) {
+        try (EngineHarness state = another()) {
             state.apply(
                     state.write("a", "high", "{\"score\":90,\"flag\":true,\"tags\":[\"x\"]}"),
                     state.write("a", "low", "{\"score\":10,\"flag\":false}"),
@@ -232,7 +302,7 @@ class PostgresStateTest extends StateContract {
 
     @Test
     void find_contains_isOrderedAndPaged() {
-        try (EngineHarness state = new EngineHarness(storages())) {
+        try (EngineHarness state = another()) {
             for (int i = 0; i < 7; i++) {
                 state.apply(
                         state.write(
@@ -276,7 +346,7 @@ class PostgresStateTest extends StateContract {
     /** What is wrong with one call is no outage for the others. */
     @Test
     void pathsThatAreNone_areTheirAuthors() {
-        try (EngineHarness state = new EngineHarness(storages())) {
+        try (EngineHarness state = another()) {
             state.apply(state.write("a", "k", "{\"n\":1}"), state.write("a", "odd", "\"\\u0000\""));
             assertThat(state.engine
                             .reads()
@@ -306,30 +376,14 @@ class PostgresStateTest extends StateContract {
         random(12, 288);
     }
 
-    /** Each engine has the connections of the one before, so that a restart takes no logins and no look at the tables. */
     private static void random(long first, long count) {
         for (long seed = first; seed < first + count; seed++) {
-            String database = withClock(server.newDatabase());
-            try (StateConnections connections = connections(server, database, TIMEOUT);
-                    Connection clock = server.connect(database);
-                    Statement statement = clock.createStatement()) {
-                StateDatabase kept = new Kept(connections);
-                RandomStates.run(
-                        seed,
-                        () -> new PostgresStorage(kept, () -> UUID.randomUUID().toString(), null),
-                        now -> {
-                            try {
-                                statement.execute(setClock(now));
-                            } catch (SQLException e) {
-                                throw new IllegalStateException(e);
-                            }
-                        });
-            } catch (SQLException e) {
-                throw new IllegalStateException(e);
-            }
+            other.clear();
+            RandomStates.run(seed, other::open, other::setClock);
         }
     }
 
+    /** Connections that stay open when a storage closes them. */
     private static final class Kept implements StateDatabase {
         private final StateDatabase database;
         private boolean isPrepared;
@@ -383,7 +437,7 @@ class PostgresStateTest extends StateContract {
 
         @Override
         public void close() {
-            // the next engine goes on with it; all of them end with the server
+            // the next storage uses the connections
         }
     }
 }

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
  * nothing. {@code -Dflk.kills=20} kills them more often.
  */
 final class AgentKillIT {
-    private static final int KILLS = Integer.getInteger("flk.kills", 3);
+    private static final int KILLS = Integer.getInteger("flk.kills", 2);
     private static final int CERTIFICATES = 80 * KILLS;
     private static final int EACH = 10;
 

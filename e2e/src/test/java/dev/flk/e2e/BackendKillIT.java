@@ -67,7 +67,7 @@ final class BackendKillIT {
         }
         try (ServerProcess store = killed.name().startsWith("REDIS")
                 ? RedisServer.startDurable(directory.resolve("server"))
-                : PostgresServer.start()) {
+                : PostgresServer.startWithScram()) {
             if (killed.name().endsWith("SERVER")) {
                 killAgainAndAgain(killed, store.configuration(), store::kill, store::restart);
             } else {

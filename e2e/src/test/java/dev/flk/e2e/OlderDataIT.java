@@ -99,7 +99,7 @@ final class OlderDataIT {
 
     @Test
     void postgres() throws Exception {
-        try (PostgresServer server = PostgresServer.start()) {
+        try (PostgresServer server = PostgresServer.startWithScram()) {
             server.execute("postgres", Files.readString(older().resolve("postgres/dump.sql")));
             assertAnswersStand("postgres", server.configuration());
         }

@@ -9,6 +9,6 @@ import java.nio.file.Path;
 final class PostgresOutageIT extends StoreOutages {
     @Override
     ServerProcess startStore(Path serverDirectory) {
-        return PostgresServer.start();
+        return PostgresServer.startWithScram();
     }
 }

@@ -175,7 +175,7 @@ class StateIT {
 
     @Test
     void twoBackends_shareOneStateInPostgres_andTheRecordOfBothLogs() throws Exception {
-        try (PostgresServer postgres = PostgresServer.start()) {
+        try (PostgresServer postgres = PostgresServer.startWithScram()) {
             Map<String, String> shared = new HashMap<>(postgres.configuration());
             shared.putAll(Map.of("DEDUP_BACKEND", "embedded", "STATE_ENGINE", "postgres", "STATE_PORT", "0"));
             try (BackendProcess first = BackendProcess.start(Files.createDirectory(directory.resolve("1")), shared);

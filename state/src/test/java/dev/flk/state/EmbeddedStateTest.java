@@ -53,13 +53,13 @@ class EmbeddedStateTest extends StateContract {
 
     @Test
     void random() {
-        random(0, 40);
+        random(0, 12);
     }
 
     @Test
     @Tag("thorough")
     void random_more() {
-        random(40, 960);
+        random(12, 988);
     }
 
     private void random(long first, long count) {

@@ -88,7 +88,7 @@ class KilledStateTest {
 
     @Test
     void killed_answeredCommitsAreThere() throws Exception {
-        kill(10, new Random());
+        kill(4, new Random());
     }
 
     @Test

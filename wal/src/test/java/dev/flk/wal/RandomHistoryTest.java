@@ -17,6 +17,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -29,8 +30,16 @@ final class RandomHistoryTest {
     @Test
     void acknowledged_isNeverLost() {
         Long only = Long.getLong("flk.seed");
-        long first = only == null ? 0 : only;
-        long count = only == null ? Long.getLong("flk.seeds", 3_000) : 1;
+        histories(only == null ? 0 : only, only == null ? Long.getLong("flk.seeds", 1_000) : 1);
+    }
+
+    @Test
+    @Tag("thorough")
+    void acknowledged_isNeverLost_more() {
+        histories(1_000, 9_000);
+    }
+
+    private static void histories(long first, long count) {
         long acknowledged = 0;
         for (long seed = first; seed < first + count; seed++) {
             try {
