@@ -43,7 +43,7 @@ public final class SessionStore {
          *
          * @param target the path and the query as they are sent
          * @param headers the other headers of the request that a signature must cover
-         * @param body the body; empty if there is none
+         * @param body the body; may be empty
          */
         Map<String, String> headers(String method, String target, Map<String, String> headers, byte[] body);
 
@@ -243,7 +243,7 @@ public final class SessionStore {
         return answer.headers()
                 .firstValue(name)
                 .orElseThrow(() -> new SessionCallException(
-                        answer.statusCode(), "the answer has no header " + name + "; is the URL that of a backend?"));
+                        answer.statusCode(), "the answer has no header " + name + "; does the URL name a backend?"));
     }
 
     private static String encoded(String text) {

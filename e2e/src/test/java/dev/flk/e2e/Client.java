@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.sample.Pcs;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -129,6 +130,11 @@ final class Client {
             OpenApi.document().require(sent.method(), sent.uri().getRawPath(), answer);
         }
         return answer;
+    }
+
+    /** Sends a request whose answer does not end; returns when its headers have arrived. */
+    HttpResponse<InputStream> open(HttpRequest.Builder request) throws IOException, InterruptedException {
+        return http.send(request.build(), BodyHandlers.ofInputStream());
     }
 
     /** Returns the value of one sample of the metrics. */

@@ -22,16 +22,19 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.regex.Pattern;
 
 /** The OpenAPI document, and answers compared with it. Places in the document are given as JSON pointers. */
 final class OpenApi {
     private static final String OUTCOMES = "/v1/shards/[^/]+/outcomes";
+    private static final String CHANGES = "/v1/sessions/changes";
+    private static final String SESSION = "/v1/sessions/.+";
 
     private static final String WHERE = "urn:flk:openapi";
 
     /** The headers that frame a message; the OpenAPI standard does not allow describing them. */
-    private static final Set<String> FRAMING = Set.of("content-type", "content-length");
+    private static final Set<String> FRAMING = Set.of("content-type", "content-length", "transfer-encoding");
 
     private static final String META = "https://json-schema.org/draft/2020-12/schema";
     private static final Pattern SCHEMA_KEYWORD =
@@ -96,7 +99,18 @@ final class OpenApi {
             requireLines("BatchLine", answer);
         } else if (path.matches(OUTCOMES) && answer.status() == 200) {
             requireLines("RecordedOutcome", answer);
+        } else if (path.equals(CHANGES) && answer.status() == 200) {
+            requireChanges(answer);
         }
+    }
+
+    private void requireChanges(Answer answer) {
+        assertThat(answer.body().split("\n\n"))
+                .filteredOn(event -> event.contains("event: update\n") || event.contains("event: delete\n"))
+                .allSatisfy(event -> assertThat(violations(
+                                "/components/schemas/SessionChange",
+                                StrictJson.read(event.substring(event.indexOf("data: ") + "data: ".length()))))
+                        .isEmpty());
     }
 
     private void requireLines(String schema, Answer answer) {
@@ -110,17 +124,52 @@ final class OpenApi {
      * and have names of their own.
      */
     private String response(String method, String path, int status) {
-        boolean isSubmission = path.equals("/v1/pcs/submit") || path.equals("/v1/pcs/batch");
-        String template = !isSubmission && path.matches("/v1/pcs/[^/]+")
-                ? "/v1/pcs/{pcs_id}"
-                : path.replaceFirst(OUTCOMES, "/v1/shards/{shard}/outcomes");
-        String operation = "/paths/" + template.replace("/", "~1") + "/" + method.toLowerCase(Locale.ROOT);
+        String operation = operation(method, path);
         if (status == 405) {
             return "/components/responses/MethodNotAllowed";
         }
         return document.at(operation).isMissingNode()
                 ? "/components/responses/NotFound"
                 : resolve(operation + "/responses/" + status);
+    }
+
+    /** Returns the place of the path that describes a path of requests. */
+    private static String place(String path) {
+        boolean isExact = path.equals("/v1/pcs/submit") || path.equals("/v1/pcs/batch") || path.equals(CHANGES);
+        String template = isExact
+                ? path
+                : path.replaceFirst("^/v1/pcs/[^/]+$", "/v1/pcs/{pcs_id}")
+                        .replaceFirst(OUTCOMES, "/v1/shards/{shard}/outcomes")
+                        .replaceFirst("^" + SESSION, "/v1/sessions/{id}");
+        return "/paths/" + template.replace("/", "~1");
+    }
+
+    private static String operation(String method, String path) {
+        return place(path) + "/" + method.toLowerCase(Locale.ROOT);
+    }
+
+    /** Returns the paths of the document, with a value in place of each parameter. */
+    List<String> paths(String value) {
+        List<String> paths = new ArrayList<>();
+        document.path("paths").fieldNames().forEachRemaining(path -> paths.add(path.replaceAll("\\{[^}]+}", value)));
+        return paths;
+    }
+
+    /** Returns the methods that are described for a path, in upper case. */
+    Set<String> methods(String path) {
+        Set<String> methods = new TreeSet<>();
+        document.at(place(path)).fieldNames().forEachRemaining(name -> methods.add(name.toUpperCase(Locale.ROOT)));
+        methods.remove("PARAMETERS");
+        return methods;
+    }
+
+    /** Returns the statuses that are described for a request. */
+    Set<Integer> statuses(String method, String path) {
+        Set<Integer> statuses = new TreeSet<>();
+        document.at(operation(method, path) + "/responses")
+                .fieldNames()
+                .forEachRemaining(status -> statuses.add(Integer.valueOf(status)));
+        return statuses;
     }
 
     /**

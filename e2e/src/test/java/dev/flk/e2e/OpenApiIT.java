@@ -1,17 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.canonical.Sha256;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
+import dev.flk.signing.HmacSigner;
+import dev.flk.signing.message.MessageSigner;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
+import java.io.InputStream;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.UUID;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
@@ -21,6 +38,80 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** {@code docs/openapi.yaml}: it is valid, and so are its examples. The contract tests compare their answers with it ({@link RunningBackend#client}). */
 final class OpenApiIT {
     private static final OpenApi DOCUMENT = OpenApi.document();
+
+    /** Tokens of {@link #TOKENS} by the names that the tables below use. */
+    private static final Map<String, String> BEARERS = Map.of("operator", "an operator", "reader", "a reader");
+
+    private static final String TOKENS = """
+            {"version": 1, "tokens": [
+              {"name": "operator", "sha256": "%s", "read": ["sessions/"], "write": ["sessions/pump"]},
+              {"name": "reader", "sha256": "%s", "read": ["sessions/pump"]}]}\
+            """.formatted(digest("operator"), digest("reader"));
+
+    /** Requests for sessions, in order: status, method, path, client, headers, body. */
+    private static final String REQUESTS = """
+            201 | PUT    | /v1/sessions/pump-7         | operator | If-None-Match: *  | {"pending":0}
+            412 | PUT    | /v1/sessions/pump-7         | operator | If-None-Match: *  | {}
+            412 | PUT    | /v1/sessions/pump-7         | operator | If-Match: "9"     | {}
+            200 | PUT    | /v1/sessions/pump-7         | operator | If-Match: "1"     | {"pending":1}
+            200 | PUT    | /v1/sessions/pump-7/notes   | operator |                   | {}
+            200 | PUT    | /v1/sessions/pump-7%2Fnotes | operator | If-Match: "1"     | {"note":"ä"}
+            200 | PUT    | /v1/sessions/valve          | agent    |                   | {}
+            400 | PUT    | /v1/sessions/pump-7         | operator | If-Match: 7       | {}
+            400 | PUT    | /v1/sessions/pump-7         | operator | If-Match: "0"     | {}
+            400 | PUT    | /v1/sessions/pump-7         | operator |                   | []
+            400 | PUT    | /v1/sessions//              | operator |                   | {}
+            401 | PUT    | /v1/sessions/pump-7         | nobody   |                   | {}
+            403 | PUT    | /v1/sessions/valve          | operator |                   | {}
+            413 | PUT    | /v1/sessions/pump-7         | operator |                   | LONG
+            200 | GET    | /v1/sessions/pump-7         | operator |                   |
+            200 | GET    | /v1/sessions/valve          | agent    |                   |
+            400 | GET    | /v1/sessions/%00            | operator |                   |
+            401 | GET    | /v1/sessions/pump-7         | nobody   |                   |
+            403 | GET    | /v1/sessions/valve          | reader   |                   |
+            404 | GET    | /v1/sessions/pump           | operator |                   |
+            200 | GET    | /v1/sessions                | operator |                   |
+            200 | GET    | /v1/sessions?prefix=pump&silent=0&limit=1 | reader |       |
+            200 | GET    | /v1/sessions?prefix=pump&page=pump-7      | reader |       |
+            400 | GET    | /v1/sessions?limit=0        | operator |                   |
+            401 | GET    | /v1/sessions                | nobody   |                   |
+            403 | GET    | /v1/sessions                | reader   |                   |
+            400 | GET    | /v1/sessions/changes        | operator | Last-Event-ID: 7  |
+            400 | GET    | /v1/sessions/changes?page=a | operator |                   |
+            401 | GET    | /v1/sessions/changes        | nobody   |                   |
+            403 | GET    | /v1/sessions/changes        | reader   |                   |
+            400 | DELETE | /v1/sessions/pump-7         | operator | If-Match: 7       |
+            401 | DELETE | /v1/sessions/pump-7         | nobody   |                   |
+            403 | DELETE | /v1/sessions/valve          | operator |                   |
+            412 | DELETE | /v1/sessions/pump-7         | operator | If-Match: "9"     |
+            200 | DELETE | /v1/sessions/pump           | operator |                   |
+            200 | DELETE | /v1/sessions/valve          | agent    |                   |
+            200 | DELETE | /v1/sessions/pump-7         | operator | If-Match: "2"     |
+            404 | GET    | /v1/sessions/pump-7         | operator |                   |
+            """;
+
+    private static final String WHILE_DOWN = """
+            503 | PUT    | /v1/sessions/pump-7         | agent    |                   | {}
+            503 | GET    | /v1/sessions/pump-7         | agent    |                   |
+            503 | DELETE | /v1/sessions/pump-7         | agent    |                   |
+            503 | GET    | /v1/sessions                | operator |                   |
+            503 | GET    | /v1/sessions/changes        | operator |                   |
+            """;
+
+    private static final String AFTER_FAILURES = """
+            429 | PUT    | /v1/sessions/pump-7         | agent    |                   | {}
+            """;
+
+    private static final String WHILE_OFF = """
+            404 | PUT    | /v1/sessions/pump-7         | agent    |                   | {}
+            404 | GET    | /v1/sessions/pump-7         | agent    |                   |
+            404 | DELETE | /v1/sessions/pump-7         | agent    |                   |
+            404 | GET    | /v1/sessions                | operator |                   |
+            404 | GET    | /v1/sessions/changes        | operator |                   |
+            """;
+
+    /** The statuses that need a request that is wrong as HTTP, or a fault of the program. */
+    private static final Set<Integer> OF_EVERY_PATH = Set.of(408, 413, 414, 415, 431, 500, 501, 505);
 
     @RegisterExtension
     static final RunningBackend backend = RunningBackend.with(
@@ -44,14 +135,29 @@ final class OpenApiIT {
         "505, HTTP/2.0~Host: e2e~~"
     })
     void requestThatIsWrongAsHttp_isAnsweredAsDescribed(int status, String rest) throws IOException {
-        for (String path : List.of("/v1/pcs/submit", "/v1/pcs/batch")) {
+        for (String line : List.of("POST /v1/pcs/submit", "POST /v1/pcs/batch", "PUT /v1/sessions/agent")) {
             try (RawConnection connection = backend.connect()) {
                 Answer answer = connection
-                        .send("POST " + path + " " + rest.replace("~", "\r\n").replace("LONG", "x".repeat(17 << 10)))
+                        .send(line + " " + rest.replace("~", "\r\n").replace("LONG", "x".repeat(17 << 10)))
                         .read();
                 assertThat(answer.status()).isEqualTo(status);
-                DOCUMENT.require("POST", path, answer);
+                String[] parts = line.split(" ", -1);
+                DOCUMENT.require(parts[0], parts[1], answer);
             }
+        }
+    }
+
+    /** A described path that does not exist is answered 404, and {@code Allow} names all methods of one that does. */
+    @Test
+    void paths_haveTheMethodsThatAreDescribed() throws Exception {
+        Client client = backend.client();
+        for (String path : DOCUMENT.paths("01234567")) {
+            Answer answer = client.send(client.request(path).method("PATCH", BodyPublishers.noBody()));
+
+            assertThat(answer.status()).as(path).isEqualTo(405);
+            assertThat(answer.header("Allow").replace("GET, HEAD", "GET").split(", "))
+                    .as(path)
+                    .containsExactlyInAnyOrderElementsOf(DOCUMENT.methods(path));
         }
     }
 
@@ -62,6 +168,10 @@ final class OpenApiIT {
                 Map.of(
                         "DEDUP_BACKEND", "redis",
                         "REDIS_ADDR", "127.0.0.1:9",
+                        "STATE_ENGINE", "postgres",
+                        "STATE_PORT", "0",
+                        "STATE_TOKENS_FILE", tokensIn(directory),
+                        "POSTGRES_CONN", "postgresql://127.0.0.1:9/none",
                         "ADDRESS_FAILURE_RATE", "0.001",
                         "ADDRESS_FAILURE_BURST", "1"),
                 Program.QUICK_START)) {
@@ -69,9 +179,127 @@ final class OpenApiIT {
             assertThat(client.submit(Pcs.number(1)).error()).isEqualTo("dedup store unavailable");
             assertThat(client.get("/v1/pcs/" + Pcs.number(1).id()).status()).isEqualTo(503);
             assertThat(client.get("/readyz").status()).isEqualTo(503);
+            Client.awaitUntil(() -> client.get("/v1/sessions").status() == 401); // 404 until sessions are opened
+            ask(client, WHILE_DOWN);
             assertThat(client.batch("{").status()).isEqualTo(200);
             assertThat(client.batch("{\n{\n").status()).isEqualTo(429);
+            ask(client, AFTER_FAILURES);
         }
+    }
+
+    @Test
+    void sessionsThatAreOff_areAnsweredAsDescribed() throws Exception {
+        ask(backend.client(), WHILE_OFF);
+    }
+
+    @Test
+    void sessions_areAnsweredAsDescribed(@TempDir Path directory) throws Exception {
+        try (BackendProcess process = BackendProcess.start(
+                directory, Map.of("STATE_PORT", "0", "STATE_TOKENS_FILE", tokensIn(directory)), Program.QUICK_START)) {
+            Client client = Client.comparing(process.url());
+            Client.awaitUntil(
+                    () -> client.send(asOperator(client, "/v1/sessions")).status() == 200);
+            HttpResponse<InputStream> changes = client.open(changes(client));
+
+            ask(client, REQUESTS);
+
+            String first = awaitEvent(changes, "update");
+            assertThat(awaitEvent(changes, "delete")).contains("\"id\":\"valve\",\"version\":2");
+            String id = first.lines()
+                    .filter(line -> line.startsWith("id: "))
+                    .findFirst()
+                    .orElseThrow();
+            HttpResponse<InputStream> resumed =
+                    client.open(changes(client).header("Last-Event-ID", id.substring("id: ".length())));
+            assertThat(awaitEvent(resumed, "update")).contains("\"version\":2");
+            awaitEvent(client.open(changes(client).header("Last-Event-ID", "other-1.1")), "reset");
+        }
+    }
+
+    private static HttpRequest.Builder changes(Client client) {
+        return asOperator(client, "/v1/sessions/changes");
+    }
+
+    private static HttpRequest.Builder asOperator(Client client, String path) {
+        return client.request(path).header("Authorization", "Bearer " + BEARERS.get("operator"));
+    }
+
+    /** Returns what a stream has sent up to the next event with a name, after comparing it with the document. */
+    private static String awaitEvent(HttpResponse<InputStream> stream, String name) {
+        return assertTimeoutPreemptively(Client.PATIENCE, () -> {
+            StringBuilder sent = new StringBuilder();
+            while (!sent.toString().endsWith("\n\n") || !sent.toString().contains("event: " + name + "\n")) {
+                int next = stream.body().read();
+                assertThat(next).as("the stream ended after %s", sent).isNotNegative();
+                sent.append((char) next); // events are in ASCII
+            }
+            String text = sent.toString();
+            DOCUMENT.require("GET", "/v1/sessions/changes", new Answer(200, text, stream.headers()));
+            return text;
+        });
+    }
+
+    private static String digest(String client) {
+        return HexFormat.of().formatHex(Sha256.of(BEARERS.get(client).getBytes(UTF_8)));
+    }
+
+    private static String tokensIn(Path directory) throws IOException {
+        return Files.writeString(directory.resolve("tokens.json"), TOKENS).toString();
+    }
+
+    /** Sends the requests of a table; the client compares each answer with the document. */
+    private static void ask(Client client, String table) throws Exception {
+        for (String[] cells : rows(table)) {
+            byte[] body = cells[5].replace("LONG", "x".repeat(70_000)).getBytes(UTF_8);
+            Map<String, String> headers = new LinkedHashMap<>();
+            if (!cells[4].isEmpty()) {
+                headers.put(cells[4].split(": ", -1)[0], cells[4].split(": ", -1)[1]);
+            }
+            if (BEARERS.containsKey(cells[3])) {
+                headers.put("Authorization", "Bearer " + BEARERS.get(cells[3]));
+            } else if (cells[3].equals("agent")) {
+                headers.putAll(MessageSigner.of(new HmacSigner(Pcs.KEY))
+                        .sign(
+                                cells[1],
+                                cells[2],
+                                headers,
+                                body,
+                                Instant.now(),
+                                UUID.randomUUID().toString()));
+            }
+            HttpRequest.Builder request = client.request(cells[2])
+                    .method(cells[1], body.length == 0 ? BodyPublishers.noBody() : BodyPublishers.ofByteArray(body));
+            headers.forEach(request::header);
+            assertThat(client.send(request).status())
+                    .as(String.join(" ", cells))
+                    .isEqualTo(Integer.parseInt(cells[0]));
+        }
+    }
+
+    private static List<String[]> rows(String table) {
+        return table.lines()
+                .map(line -> Stream.of(line.split("\\|", -1)).map(String::strip).toArray(String[]::new))
+                .toList();
+    }
+
+    /** The stream of changes is answered 200 in a test of its own. */
+    @Test
+    void sessions_everyDescribedStatusIsInATable() {
+        Map<String, Set<Integer>> asked = new TreeMap<>();
+        asked.put("GET /v1/sessions/changes", new TreeSet<>(Set.of(200)));
+        for (String[] cells : rows(REQUESTS + WHILE_DOWN + AFTER_FAILURES + WHILE_OFF)) {
+            String path = cells[2].replaceFirst("\\?.*", "");
+            String operation = cells[1] + " " + (path.matches("/v1/sessions(/changes)?") ? path : "/v1/sessions/{id}");
+            asked.computeIfAbsent(operation, any -> new TreeSet<>()).add(Integer.valueOf(cells[0]));
+        }
+
+        assertThat(asked).allSatisfy((operation, statuses) -> {
+            String[] parts = operation.split(" ", -1);
+            Set<Integer> described = DOCUMENT.statuses(parts[0], parts[1]);
+            described.removeIf(status -> OF_EVERY_PATH.contains(status) && !statuses.contains(status));
+            assertThat(statuses).isEqualTo(described);
+        });
+        assertThat(asked).hasSize(5);
     }
 
     @Test
@@ -105,7 +333,7 @@ final class OpenApiIT {
             JsonNode expected = DOCUMENT.at(submit + "/responses/" + status + "/content/application~1json/examples/"
                     + sent.getKey() + "/value");
             Answer answer = backend.client()
-                    .submit(sent.getValue().path("value").toString().getBytes(StandardCharsets.UTF_8));
+                    .submit(sent.getValue().path("value").toString().getBytes(UTF_8));
             assertThat(answer.status()).as(sent.getKey()).isEqualTo(Integer.parseInt(status));
             assertThat(StrictJson.read(answer.body())).isEqualTo(expected);
         }

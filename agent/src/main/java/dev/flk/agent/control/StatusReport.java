@@ -45,8 +45,8 @@ public record StatusReport(
         long diskFreeBytes,
         long diskMinFreeBytes) {
     /**
-     * Returns the reasons why the agent is not healthy, except the absence of the agent and a full disk; empty if there
-     * are none.
+     * Returns the reasons why the agent is not healthy, except the absence of the agent and a full disk; may be
+     * empty.
      *
      * @param longest how long a certificate may wait
      */

@@ -103,7 +103,7 @@ final class OutboxContents {
     }
 
     /**
-     * The gaps in the log, that is, the ranges of records that the disk has lost. The log may report the same missing
+     * The gaps in the log: the ranges of records that the disk has lost. The log may report the same missing
      * record for several segments; each missing record is counted once here.
      */
     record Losses(List<Damage> gaps) {

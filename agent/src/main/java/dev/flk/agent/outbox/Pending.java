@@ -36,7 +36,7 @@ final class Pending {
     private long bytes;
 
     /**
-     * An entry with the location of its certificate, that is, the sequence of the record that contains the certificate.
+     * An entry with the location of its certificate: the sequence of the record that contains the certificate.
      */
     record Located(OutboxEntry entry, long location) {}
 

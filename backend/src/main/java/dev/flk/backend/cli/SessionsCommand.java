@@ -260,7 +260,7 @@ final class SessionsCommand {
                     .findFirst()
                     .map(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
                     .orElseThrow(() -> new IOException(
-                            "the metrics have no " + name + "}; is the URL that of a backend, and is it up to date?"));
+                            "the metrics have no " + name + "}; does the URL name a backend, and is it up to date?"));
         }
     }
 
@@ -365,7 +365,7 @@ final class SessionsCommand {
         try {
             return JSON.readTree(body);
         } catch (JsonProcessingException e) {
-            throw new IOException("the answer is not JSON; is the URL that of a backend?", e);
+            throw new IOException("the answer is not JSON; does the URL name a backend?", e);
         }
     }
 
@@ -373,7 +373,7 @@ final class SessionsCommand {
         return answer.headers()
                 .firstValue(name)
                 .orElseThrow(
-                        () -> new IOException("the answer has no header " + name + "; is the URL that of a backend?"));
+                        () -> new IOException("the answer has no header " + name + "; does the URL name a backend?"));
     }
 
     private static String read(String option, @Nullable Path file) throws IOException {

@@ -218,9 +218,9 @@ public final class BackendHealth {
                         ? Finding.bad(
                                 CLOCK,
                                 "this machine's clock is " + ErrorMessages.duration(back)
-                                        + " behind the newest file in " + directory
+                                        + " earlier than the newest file in " + directory
                                         + ": it was set back; synchronise it")
-                        : Finding.good(CLOCK, "is not behind the files in " + directory));
+                        : Finding.good(CLOCK, "is not earlier than the files in " + directory));
     }
 
     private void keys(Consumer<Finding> found) {

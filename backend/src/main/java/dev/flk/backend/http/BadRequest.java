@@ -65,7 +65,7 @@ final class BadRequest extends RuntimeException {
         return decoded;
     }
 
-    /** Parses the value of a parameter; {@code parse} throws an {@link IllegalArgumentException} that says what it is. */
+    /** Parses the value of a parameter; {@code parse} throws an {@link IllegalArgumentException} with a description. */
     static <T> T parsed(String name, String text, Function<String, T> parse) {
         try {
             return parse.apply(text);

@@ -331,12 +331,12 @@ final class BackendHealthTest {
         assertThat(look("clock")).isEmpty();
         Path log = Files.createDirectory(directory.resolve("wal"));
         Path file = Files.createFile(log.resolve("segment"));
-        assertThat(only("clock")).isEqualTo("GOOD clock: is not behind the files in " + log);
+        assertThat(only("clock")).isEqualTo("GOOD clock: is not earlier than the files in " + log);
 
         Files.setLastModifiedTime(file, FileTime.from(Instant.now().plus(Duration.ofHours(2))));
 
         assertThat(only("clock"))
-                .startsWith("BAD clock: this machine's clock is 1 h 59 min behind the newest file in " + log);
+                .startsWith("BAD clock: this machine's clock is 1 h 59 min earlier than the newest file in " + log);
     }
 
     private void keysFile(String validUntil, String state) throws IOException {

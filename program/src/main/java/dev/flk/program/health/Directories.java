@@ -5,7 +5,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Checks of directories that a program writes to. A missing directory counts as one that the program creates. */
+/** Checks of directories that a program writes to. A missing directory counts as writable if the program can create it. */
 public final class Directories {
     private Directories() {}
 

@@ -314,7 +314,7 @@ final class StateLayout {
         return ByteBuffer.wrap(expiry).getLong(1);
     }
 
-    /** Returns the key to which an expiry belongs: that of a request, or in {@code latest} that of a lifetime. */
+    /** Returns the key to which an expiry belongs: the key of a request, or in {@code latest} of a lifetime. */
     static byte[] expiring(byte[] expiry) {
         return Arrays.copyOfRange(expiry, 1 + Long.BYTES, expiry.length);
     }

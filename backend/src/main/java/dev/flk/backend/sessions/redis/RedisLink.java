@@ -100,7 +100,7 @@ final class RedisLink implements AutoCloseable {
      * Opens a link and fills its copy. Blocks for a few time-outs of a call, and until the sessions are restored.
      *
      * @param keep the time for which a version outlives its session
-     * @param durable the durable copy of the sessions; null if there is none
+     * @param durable the durable copy of the sessions; may be null
      * @throws RuntimeException if that fails
      */
     static RedisLink open(RedisConnector connector, Duration keep, @Nullable SyncTables durable, SecureRandom random) {

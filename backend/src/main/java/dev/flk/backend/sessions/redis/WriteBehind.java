@@ -181,7 +181,7 @@ final class WriteBehind implements AutoCloseable {
     /**
      * Writes the next changes.
      *
-     * @return whether there were none
+     * @return whether nothing had to be written
      */
     private boolean step() {
         RedisAsyncCommands<String, String> calls = redis();
