@@ -63,10 +63,13 @@ class BackendHealthCommandTest {
     @CsvSource({"KEYS_FILE", "TLS_CERT", "STATE_TOKENS_FILE"})
     void fileThatCantBeRead_isNamed(String setting) throws Exception {
         Map<String, String> settings = settings();
-        settings.remove("PCS_SIGN_ALG");
+        String file = Files.createDirectory(directory.resolve("d")).toString();
+        settings.put("PCS_SIGN_ALG", "hmac");
         settings.put("PCS_HMAC_KEY", "a secret of a test");
         settings.put("STATE_PORT", "0");
-        settings.put(setting, Files.createDirectory(directory.resolve("d")).toString());
+        settings.put("TLS_KEY", file);
+        settings.put("TLS_CERT", file);
+        settings.put(setting, file);
         assertThat(cli.run(settings, "health")).isEqualTo(1);
         assertThat(cli.out())
                 .containsPattern("BAD  settings +[0-9]+ ms  " + setting + ": ")

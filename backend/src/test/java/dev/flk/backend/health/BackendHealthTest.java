@@ -175,7 +175,8 @@ final class BackendHealthTest {
         settings.put("DEDUP_BACKEND", "memory");
         useTls("own");
         start().serve();
-        assertThat(only("backend")).isEqualTo("GOOD backend: is ready at https://127.0.0.1:" + port);
+        await().untilAsserted(() ->
+                assertThat(only("backend")).isEqualTo("GOOD backend: is ready at https://127.0.0.1:" + port));
         assertThat(only("state")).isEqualTo("GOOD state: listens at 127.0.0.1:" + statePort);
 
         useTls("other");
