@@ -12,7 +12,6 @@ import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.HmacSigner;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.message.MessageSigner;
-import java.io.Closeable;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -194,9 +193,10 @@ final class HttpSuites {
             Subject alone = bench.singles(store.getKey() + ", alone", backend, CONNECTIONS, 30_000);
             subjects.add(alone);
             subjects.add(new Subject(store.getKey() + ", heartbeats", plan -> {
-                try (Heartbeats unused = Heartbeats.send(backend, plan)) {
-                    return alone.round().measure(plan);
-                }
+                Heartbeats beats = Heartbeats.send(backend, plan);
+                Sample sample = alone.round().measure(plan);
+                beats.await();
+                return sample;
             }));
         }
         bench.warmUp(subjects);
@@ -250,8 +250,8 @@ final class HttpSuites {
                                 0.8));
     }
 
-    /** The heartbeats of 10,000 agents, one each 30 seconds, which a thread sends until it is closed. */
-    private static final class Heartbeats implements Closeable {
+    /** The heartbeats of 10,000 agents, one each 30 seconds, which a thread sends. */
+    private static final class Heartbeats {
         private static final int AGENTS = 10_000;
         private static final int A_SECOND = 350;
         private static final int CONNECTIONS = 16;
@@ -281,13 +281,8 @@ final class HttpSuites {
         }
 
         /** Waits until all heartbeats are sent and answered. */
-        @Override
-        public void close() throws IOException {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            }
+        void await() throws IOException, InterruptedException {
+            thread.join();
             Exception failed = failure;
             if (failed != null) {
                 throw new IOException("heartbeats failed: " + failed.getMessage(), failed);
