@@ -22,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code ./flk health} and {@code ./flk diagnose} with the jars. */
+@Alone
 final class HealthIT {
     private static final Duration LIMIT = Duration.ofSeconds(10);
 

@@ -24,7 +24,7 @@ public abstract class HealthCommand implements Callable<Integer> {
      * The time after the start of the process at which the checks end, so that the command ends within ten seconds even
      * if a busy machine takes seconds to start the JVM.
      */
-    private static final Duration LIMIT = Duration.ofSeconds(9);
+    private static final Duration LIMIT = Duration.ofSeconds(8);
 
     /** The minimum time for the checks. */
     private static final Duration LEAST = Duration.ofSeconds(1);

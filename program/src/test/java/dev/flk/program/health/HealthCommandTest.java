@@ -131,10 +131,10 @@ final class HealthCommandTest {
 
     @Test
     void limit_countsFromTheStartOfTheProcess() {
-        assertThat(HealthCommand.limit(Duration.ofSeconds(2))).isEqualTo(Duration.ofSeconds(7));
-        assertThat(HealthCommand.limit(Duration.ofMillis(8_900))).isEqualTo(Duration.ofSeconds(1));
-        assertThat(HealthCommand.limit(Duration.ofHours(1))).isEqualTo(Duration.ofSeconds(9));
-        assertThat(HealthCommand.limit(Duration.ofHours(-1))).isEqualTo(Duration.ofSeconds(9));
+        assertThat(HealthCommand.limit(Duration.ofSeconds(1))).isEqualTo(Duration.ofSeconds(7));
+        assertThat(HealthCommand.limit(Duration.ofMillis(7_900))).isEqualTo(Duration.ofSeconds(1));
+        assertThat(HealthCommand.limit(Duration.ofHours(1))).isEqualTo(Duration.ofSeconds(8));
+        assertThat(HealthCommand.limit(Duration.ofHours(-1))).isEqualTo(Duration.ofSeconds(8));
     }
 
     private int print(HealthCommand command, String... args) {
