@@ -165,14 +165,12 @@ final class SessionHandler implements AutoCloseable {
             long ifVersion = ifVersion(request);
             Long expiresIn =
                     request.method().equals(HttpMethod.PUT) ? found.ttl().toSeconds() : null;
+            int status = expiresIn != null && ifVersion == 0 ? 201 : 200;
             update.of(found, id, ifVersion).whenComplete((updated, failure) -> {
                 if (failure == null && isHeartbeat) {
                     metrics.heartbeats.increment();
                 }
-                exchange.answer(
-                        failure == null
-                                ? updated(id, updated, ifVersion == 0 ? 201 : 200, expiresIn)
-                                : failed(failure));
+                exchange.answer(failure == null ? updated(id, updated, status, expiresIn) : failed(failure));
             });
         } catch (BadRequest e) {
             exchange.answer(failed(e));

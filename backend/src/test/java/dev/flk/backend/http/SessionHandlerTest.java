@@ -130,6 +130,13 @@ final class SessionHandlerTest {
     }
 
     @Test
+    void delete_ifNoneMatch_createsNothing() throws Exception {
+        assertThat(asOperator("DELETE", "/v1/sessions/pump-7", "", "If-None-Match", "*")
+                        .statusCode())
+                .isEqualTo(200);
+    }
+
+    @Test
     void list_largeSessions_endsPageEarly() throws Exception {
         String large = "{\"a\":\"" + "x".repeat(60_000) + "\"}";
         for (int i = 0; i < 20; i++) {
