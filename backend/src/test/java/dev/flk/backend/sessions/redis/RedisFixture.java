@@ -27,7 +27,7 @@ final class RedisFixture implements AutoCloseable {
 
     /** @param postgres the URI of the durable copy; null for none */
     RedisFixture(String redis, Duration ttl, String postgres, long streamBytes) {
-        StoreConfig.Redis server = new StoreConfig.Redis(new Secret(redis), Duration.ofSeconds(2));
+        StoreConfig.Redis server = new StoreConfig.Redis(new Secret(redis), Duration.ofSeconds(10));
         storage = RedisSessions.start(
                 server,
                 new SessionConfig(
