@@ -292,6 +292,28 @@ final class BackendHealthTest {
     }
 
     @Test
+    void sessionsInRedisAndPostgres_eachFault_isNamed() throws Exception {
+        RedisServer redis = redis();
+        PostgresServer server = PostgresServer.shared();
+        String database = server.newDatabase();
+        String uri = server.uri(database);
+        settings.put("DEDUP_BACKEND", "embedded");
+        settings.put("SESSION_STORE", "redis");
+        settings.put("SESSION_DATABASE_URL", uri);
+        String where = uri.substring(uri.indexOf('@') + 1);
+        assertThat(look("redis")).contains("GOOD redis: 127.0.0.1:" + redis.port() + " accepts reads and writes");
+        assertThat(look("sessions"))
+                .anyMatch(text -> text.startsWith("GOOD sessions: " + where + " answers; "))
+                .contains("BAD sessions: migrations: sessions: 1 migration missing; start a backend of this version,"
+                        + " which migrates the tables");
+
+        settings.put("SESSION_DATABASE_URL", uri.replace(PostgresServer.PASSWORD, PASSWORD));
+        assertThat(only("sessions"))
+                .startsWith("BAD sessions: Postgres at " + where + ": the login is refused")
+                .contains("SESSION_DATABASE_URL");
+    }
+
+    @Test
     void postgres_acceptsAndNeverAnswers_isNamed() throws Exception {
         ServerSocket silent = opened(new ServerSocket(0, 5, InetAddress.getLoopbackAddress()));
         usePostgres("postgresql://u@127.0.0.1:" + silent.getLocalPort() + "/flk");
