@@ -17,6 +17,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -34,6 +36,8 @@ class RewoundPostgresTest {
 
     private final String database = server.newDatabase();
     private final List<String> missing = Collections.synchronizedList(new ArrayList<>());
+    /** Held exclusively by a restore, during which tables are missing; a call would fail, and calls fail until a tick. */
+    private final ReadWriteLock restoring = new ReentrantReadWriteLock();
 
     @BeforeAll
     static void startServer() {
@@ -55,6 +59,7 @@ class RewoundPostgresTest {
     private Storage noting(Storage storage) {
         return (Storage) Proxy.newProxyInstance(
                 Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (proxy, method, args) -> {
+                    restoring.readLock().lock();
                     try {
                         if (method.getName().equals("whenAnsweredAreMissing")) {
                             @SuppressWarnings("unchecked")
@@ -66,6 +71,8 @@ class RewoundPostgresTest {
                         return method.invoke(storage, args);
                     } catch (InvocationTargetException e) {
                         throw e.getCause();
+                    } finally {
+                        restoring.readLock().unlock();
                     }
                 });
     }
@@ -73,7 +80,15 @@ class RewoundPostgresTest {
     /** Dumps the database; the returned action restores it. */
     private Runnable dump() {
         assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
-        return server.dump(database);
+        Runnable restore = server.dump(database);
+        return () -> {
+            restoring.writeLock().lock();
+            try {
+                restore.run();
+            } finally {
+                restoring.writeLock().unlock();
+            }
+        };
     }
 
     private static void commit(EngineHarness backend, int times) {
