@@ -15,6 +15,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.HdrHistogram.Histogram;
 
@@ -140,13 +141,16 @@ final class LoadClient implements AutoCloseable {
 
     private void poll() throws IOException {
         boolean isTimed = sending && intervalNanos > 0;
-        int ready = isTimed ? selector.selectNow() : selector.select(50);
+        long millisToDue = TimeUnit.NANOSECONDS.toMillis(nextDueNanos - System.nanoTime());
+        // A selector waits for whole milliseconds; the last one before a request is due is parked away.
+        int ready =
+                !isTimed ? selector.select(50) : millisToDue > 0 ? selector.select(millisToDue) : selector.selectNow();
         if (ready > 0) {
             for (SelectionKey key : selector.selectedKeys()) {
                 ((Connection) key.attachment()).serve();
             }
             selector.selectedKeys().clear();
-        } else if (isTimed) {
+        } else if (isTimed && millisToDue <= 0) {
             // Parking takes at least 60 us, which count as latency; spinning would take the processor from the server.
             LockSupport.parkNanos(this, Math.max(1, Math.min(MAX_PARK_NANOS, nextDueNanos - System.nanoTime())));
         }

@@ -9,6 +9,7 @@ import dev.flk.backend.sessions.SessionMetrics.Refused;
 import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.SessionStorage.ConflictException;
 import dev.flk.backend.sessions.SessionStorage.Found;
+import dev.flk.backend.sessions.SessionStorage.ReplayedException;
 import dev.flk.backend.sessions.SessionStorage.Updated;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.http.Answer;
@@ -127,9 +128,9 @@ final class SessionHandler implements AutoCloseable {
 
     private void put(Request request, Exchange exchange) {
         byte[] body = request.body().exact();
-        update(request, body, exchange, (found, id, ifVersion) -> {
+        update(request, body, exchange, (found, id, ifVersion, nonce) -> {
             String json = utf8(body);
-            return found.store().put(id, json, ifVersion);
+            return found.store().put(id, json, ifVersion, nonce);
         });
     }
 
@@ -138,11 +139,11 @@ final class SessionHandler implements AutoCloseable {
                 request,
                 new byte[0],
                 exchange,
-                (found, id, ifVersion) -> found.store().delete(id, ifVersion));
+                (found, id, ifVersion, nonce) -> found.store().delete(id, ifVersion, nonce));
     }
 
     private interface Update {
-        CompletionStage<Updated> of(Sessions found, String id, long ifVersion);
+        CompletionStage<Updated> of(Sessions found, String id, long ifVersion, String nonce);
     }
 
     private void update(Request request, byte[] body, Exchange exchange, Update update) {
@@ -155,18 +156,16 @@ final class SessionHandler implements AutoCloseable {
         try {
             String id = id(request);
             Decision decision = found.access().toOne(received(request, body), id, true);
-            if (decision instanceof Decision.Denied denied) {
-                exchange.answer(denied(denied.reason()));
+            if (!(decision instanceof Decision.Admitted admitted)) {
+                exchange.answer(denied(((Decision.Denied) decision).reason()));
                 return;
             }
-            boolean isHeartbeat = decision instanceof Decision.Admitted admitted
-                    && admitted.isSigned()
-                    && request.method().equals(HttpMethod.PUT);
+            boolean isHeartbeat = admitted.isSigned() && request.method().equals(HttpMethod.PUT);
             long ifVersion = ifVersion(request);
             Long expiresIn =
                     request.method().equals(HttpMethod.PUT) ? found.ttl().toSeconds() : null;
             int status = expiresIn != null && ifVersion == 0 ? 201 : 200;
-            update.of(found, id, ifVersion).whenComplete((updated, failure) -> {
+            update.of(found, id, ifVersion, admitted.nonce()).whenComplete((updated, failure) -> {
                 if (failure == null && isHeartbeat) {
                     metrics.heartbeats.increment();
                 }
@@ -326,6 +325,9 @@ final class SessionHandler implements AutoCloseable {
                     Json.bytes(
                             new Conflict("Concurrent modification detected", conflict.expected(), conflict.actual())),
                     etag(conflict.actual()));
+        }
+        if (failure instanceof ReplayedException) {
+            return denied(Refused.REPLAYED);
         }
         if (failure instanceof BadRequest bad) {
             metrics.refused.increment(Refused.MALFORMED);

@@ -57,9 +57,14 @@ public final class SessionAccess {
         /**
          * The request may be served.
          *
-         * @param isSigned whether an agent signed the request
+         * @param nonce the id of the key and the nonce of the request; empty if the request is not signed
          */
-        record Admitted(boolean isSigned) implements Decision {}
+        record Admitted(String nonce) implements Decision {
+            /** Returns whether an agent signed the request. */
+            public boolean isSigned() {
+                return !nonce.isEmpty();
+            }
+        }
 
         record Denied(Refused reason) implements Decision {}
     }
@@ -93,8 +98,7 @@ public final class SessionAccess {
 
     private Decision shown(String token, String prefix, boolean writes) {
         return tokens.allows(token, RIGHTS, prefix, writes)
-                .<Decision>map(
-                        allowed -> allowed ? new Decision.Admitted(false) : new Decision.Denied(Refused.FORBIDDEN))
+                .<Decision>map(allowed -> allowed ? new Decision.Admitted("") : new Decision.Denied(Refused.FORBIDDEN))
                 .orElse(new Decision.Denied(Refused.CREDENTIALS));
     }
 
@@ -118,7 +122,7 @@ public final class SessionAccess {
                 signed.nonce(),
                 signed.created().getEpochSecond(),
                 clock.instant().getEpochSecond())) {
-            case NEW -> new Decision.Admitted(true);
+            case NEW -> new Decision.Admitted(signed.keyId().text() + " " + signed.nonce());
             case USED -> new Decision.Denied(Refused.REPLAYED);
             case OUTSIDE_WINDOW -> new Decision.Denied(Refused.AGE);
             case FULL -> new Decision.Denied(Refused.UNAVAILABLE);

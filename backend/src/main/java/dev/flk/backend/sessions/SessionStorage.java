@@ -36,6 +36,15 @@ public interface SessionStorage {
      */
     record Updated(long version, @Nullable Instant at) {}
 
+    /** Another update with the same nonce was made before. */
+    final class ReplayedException extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        public ReplayedException() {
+            super("the nonce was used before", null, false, false);
+        }
+    }
+
     /** A condition on the version of a session that does not hold. */
     final class ConflictException extends RuntimeException {
         private static final long serialVersionUID = 1;
@@ -81,12 +90,26 @@ public interface SessionStorage {
      * @param json a JSON object; the stage fails with a {@link StateException} INVALID for other text
      * @param ifVersion the version that the session must have; 0 if it must not exist; {@link #ANY_VERSION} for no
      *     condition. If the condition does not hold, the stage fails with a {@link ConflictException}
+     * @param nonce identifies a signed request; empty for none. A storage that can remember it for all backends makes
+     *     one update with it, and fails other stages with a {@link ReplayedException}
      * @return a stage that completes when the update is durable
      */
-    CompletionStage<Updated> put(String id, String json, long ifVersion);
+    CompletionStage<Updated> put(String id, String json, long ifVersion, String nonce);
 
-    /** Deletes a session, with a condition as for {@link #put}; does nothing if the session does not exist. */
-    CompletionStage<Updated> delete(String id, long ifVersion);
+    /** Puts a session without a nonce. */
+    default CompletionStage<Updated> put(String id, String json, long ifVersion) {
+        return put(id, json, ifVersion, "");
+    }
+
+    /**
+     * Deletes a session, with a condition and a nonce as for {@link #put}; does nothing if the session does not exist.
+     */
+    CompletionStage<Updated> delete(String id, long ifVersion, String nonce);
+
+    /** Deletes a session without a nonce. */
+    default CompletionStage<Updated> delete(String id, long ifVersion) {
+        return delete(id, ifVersion, "");
+    }
 
     /**
      * Returns a page of sessions. It ends early if its JSON would exceed {@link #MAX_PAGE_CHARS}.

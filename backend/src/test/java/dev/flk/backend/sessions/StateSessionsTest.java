@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.sessions;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.flk.backend.state.MemoryEngine;
 import dev.flk.state.StateEngine;
 import java.time.Duration;
 import java.time.InstantSource;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
 
 /** Sessions in a state in memory. */
 final class StateSessionsTest extends SessionStorageContract {
@@ -25,6 +28,17 @@ final class StateSessionsTest extends SessionStorageContract {
     @Override
     protected SessionStorage shortLived() {
         return new StateSessions(engine, Duration.ofSeconds(1), clock);
+    }
+
+    @Test
+    void put_closedEngine_isAnswered() {
+        SessionStorage storage = storage();
+        engine.close();
+
+        assertThat(storage.put("a", "{}", SessionStorage.ANY_VERSION))
+                .failsWithin(Duration.ofSeconds(60))
+                .withThrowableThat()
+                .withMessageContaining("the state engine is closed");
     }
 
     @AfterEach

@@ -221,7 +221,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
     }
 
     @Override
-    public CompletionStage<Updated> put(String id, String json, long ifVersion) {
+    public CompletionStage<Updated> put(String id, String json, long ifVersion, String nonce) {
         try {
             String unused = Session.agentOf(id);
             String state = ValueText.compact(json, Session.MAX_BYTES);
@@ -234,18 +234,18 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
                     id,
                     state,
                     ifVersion,
-                    now.call("put", id, Long.toString(ifVersion), Long.toString(ttl.toMillis()), state));
+                    now.call("put", id, Long.toString(ifVersion), nonce, Long.toString(ttl.toMillis()), state));
         } catch (StateException e) {
             return CompletableFuture.failedStage(e);
         }
     }
 
     @Override
-    public CompletionStage<Updated> delete(String id, long ifVersion) {
+    public CompletionStage<Updated> delete(String id, long ifVersion, String nonce) {
         try {
             String unused = Session.agentOf(id);
             RedisLink now = writable();
-            return update(now, id, "", ifVersion, now.call("delete", id, Long.toString(ifVersion)));
+            return update(now, id, "", ifVersion, now.call("delete", id, Long.toString(ifVersion), nonce));
         } catch (StateException e) {
             return CompletableFuture.failedStage(e);
         }
@@ -270,6 +270,9 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
                 throw isRefused ? Reason.DISK_FULL.because(message(failure)) : down(failure);
             }
             isRefusing.set(false);
+            if (reply.get(0).equals("REPLAYED")) {
+                throw new ReplayedException();
+            }
             long version = Long.parseLong((String) reply.get(1));
             if (reply.get(0).equals("CONFLICT")) {
                 throw new ConflictException(ifVersion, version);

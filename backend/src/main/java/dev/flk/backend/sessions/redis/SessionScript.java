@@ -17,6 +17,7 @@ import java.util.HexFormat;
  * <tr><td>{@code session-version:ID}</td><td>{@code VERSION KIND MILLIS}: the newest version; KIND is {@code live}
  * (until MILLIS), {@code deleted} or {@code expired} (at MILLIS). It outlives the session, so that a session that is
  * created again continues the count</td></tr>
+ * <tr><td>{@code session-nonce:KEY-ID NONCE}</td><td>empty: a signed request that was made, for ten minutes</td></tr>
  * <tr><td>{@code session-expiries}</td><td>sorted set: the ids of live sessions by the end of their lifetime</td></tr>
  * <tr><td>{@code session-changes}</td><td>stream: every change</td></tr>
  * <tr><td>{@code session-changes-count}</td><td>the number of changes so far</td></tr>
@@ -28,7 +29,8 @@ import java.util.HexFormat;
  * </table>
  *
  * <p>The arguments are an operation, the epoch, the time in milliseconds for which a version outlives its session, and
- * the operation's own arguments. The first element of the reply is {@code OK}, {@code CONFLICT} or {@code EPOCH}. The
+ * the operation's own arguments. The first element of the reply is {@code OK}, {@code CONFLICT},
+ * {@code REPLAYED} or {@code EPOCH}. The
  * channel {@code session-updates} gets each change as a line of JSON, followed by a line with the state.
  */
 final class SessionScript {
@@ -44,8 +46,8 @@ final class SessionScript {
      * The operations.
      *
      * <pre>
-     * put      id, condition (-1: none, 0: must not exist), ttl, state -> version, now, expiry
-     * delete   id, condition -> version, now (0: there was no session)
+     * put      id, condition (-1: none, 0: must not exist), nonce or "", ttl, state -> version, now, expiry
+     * delete   id, condition, nonce or "" -> version, now (0: there was no session)
      * sweep    the time for which the stream keeps entries that are not needed -> the number of changes that wait for
      *          Postgres, the number of changes that are being written, the age of the oldest of both
      * load     ids -> for each id: version, kind, millis, updated_at, state
@@ -171,7 +173,11 @@ final class SessionScript {
             if redis.call('GET', 'session-epoch') ~= epoch then return {'EPOCH'} end
 
             if op == 'put' or op == 'delete' then
-              local id, condition = ARGV[4], tonumber(ARGV[5])
+              local id, condition, nonce = ARGV[4], tonumber(ARGV[5]), ARGV[6]
+              -- a signature is fresh from five minutes before its time until five minutes after it
+              if nonce ~= '' and not redis.call('SET', 'session-nonce:' .. nonce, '', 'NX', 'PX', 601000) then
+                return {'REPLAYED'}
+              end
               expire(id)
               local version, kind = last(id)
               local isLive = kind == 'live'
@@ -183,8 +189,8 @@ final class SessionScript {
                 change(id, version + 1, 'deleted', 0, '')
                 return {'OK', text(version + 1), text(now)}
               end
-              local expires = now + tonumber(ARGV[6])
-              change(id, version + 1, 'live', expires, ARGV[7])
+              local expires = now + tonumber(ARGV[7])
+              change(id, version + 1, 'live', expires, ARGV[8])
               return {'OK', text(version + 1), text(now), text(expires)}
             end
 

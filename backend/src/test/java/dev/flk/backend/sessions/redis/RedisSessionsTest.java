@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.sessions.redis;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.flk.backend.sessions.SessionStorage;
+import dev.flk.backend.sessions.SessionStorage.ReplayedException;
+import dev.flk.backend.sessions.SessionStorage.Updated;
 import dev.flk.backend.sessions.SessionStorageContract;
 import dev.flk.backend.testing.RedisServer;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Sessions in a real Redis. */
@@ -29,6 +36,26 @@ final class RedisSessionsTest extends SessionStorageContract {
     @AfterAll
     static void stopServer() {
         server.close();
+    }
+
+    @Test
+    void put_nonceWasUsedThroughTheOtherBackend_isRefused() {
+        assertThat(storage().put("a", "{}", SessionStorage.ANY_VERSION, "key-1 n"))
+                .succeedsWithin(RedisFixture.PATIENCE)
+                .extracting(Updated::version)
+                .isEqualTo(1L);
+
+        for (CompletionStage<Updated> replayed : List.of(
+                other().put("a", "{}", SessionStorage.ANY_VERSION, "key-1 n"), other().delete("a", 1, "key-1 n"))) {
+            assertThat(replayed)
+                    .failsWithin(RedisFixture.PATIENCE)
+                    .withThrowableThat()
+                    .withCauseInstanceOf(ReplayedException.class);
+        }
+        assertThat(other().put("a", "{}", SessionStorage.ANY_VERSION, "key-2 n"))
+                .succeedsWithin(RedisFixture.PATIENCE)
+                .extracting(Updated::version)
+                .isEqualTo(2L);
     }
 
     @AfterEach
