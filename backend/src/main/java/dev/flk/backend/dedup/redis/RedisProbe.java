@@ -17,7 +17,7 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * A connection with which the command {@code health} finds out whether a server can be used as a store. It makes the
- * kinds of calls that {@link RedisSession} makes, but does not touch the position or the outcomes of a backend. Each
+ * kinds of calls that {@link RedisConnection} makes, but does not touch the position or the outcomes of a backend. Each
  * method blocks until the server answers, the time-out of a call has passed or the thread is interrupted. The
  * exceptions name the server, the failure and the remedy. Confined to one thread.
  */

@@ -38,7 +38,7 @@ public final class RedisStore implements DedupStore {
     private final ScheduledThreadPoolExecutor answers;
     private final SecureRandom random = new SecureRandom();
 
-    private volatile RedisSession session;
+    private volatile RedisConnection session;
 
     // guarded by this
     private boolean closed;
@@ -64,15 +64,15 @@ public final class RedisStore implements DedupStore {
         return new RedisStore(new RedisConnector(config), logId, clock);
     }
 
-    private RedisSession newSession() {
-        return new RedisSession(connector, logId, clock, answers);
+    private RedisConnection newSession() {
+        return new RedisConnection(connector, logId, clock, answers);
     }
 
     /** Returns immediately; the stage completes within a few times the time-out of a call and some seconds. */
     @Override
     public CompletionStage<OptionalLong> connect() {
-        RedisSession earlier;
-        RedisSession next = newSession();
+        RedisConnection earlier;
+        RedisConnection next = newSession();
         synchronized (this) {
             if (closed) {
                 return CompletableFuture.failedFuture(connector.unavailable(CLOSED));

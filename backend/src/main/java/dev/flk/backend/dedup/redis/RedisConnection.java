@@ -34,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  * because no stage completes on a thread of Lettuce: calls sent from such a thread would overtake calls of other
  * threads.
  */
-final class RedisSession {
+final class RedisConnection {
     private static final long CLOSE_SECONDS = 2;
 
     private final RedisConnector connector;
@@ -50,7 +50,7 @@ final class RedisSession {
     private @Nullable Position acknowledged;
 
     /** @param answers the one thread on which every stage completes */
-    RedisSession(RedisConnector connector, String logId, InstantSource clock, ScheduledExecutorService answers) {
+    RedisConnection(RedisConnector connector, String logId, InstantSource clock, ScheduledExecutorService answers) {
         this.connector = connector;
         this.positionKey = Keys.position(logId);
         this.clock = clock;
