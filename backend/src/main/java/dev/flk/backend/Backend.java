@@ -316,6 +316,7 @@ public final class Backend implements AutoCloseable {
         BackendServer server = BackendServer.forOperations(parts(config), ops);
         opsPort = server.start();
         LOG.info("serving metrics and probes on {} port {}", ops.bindAddress(), opsPort);
+        logPage(server, config, ops.bindAddress(), opsPort, "http");
         return opened(server);
     }
 
@@ -329,7 +330,24 @@ public final class Backend implements AutoCloseable {
                 Runtime.getRuntime().maxMemory());
         port = server.start();
         LOG.info("listening on {} port {}", config.http().bindAddress(), port);
+        if (config.ops().isEmpty()) {
+            logPage(server, config, config.http().bindAddress(), port, tls == null ? "http" : "https");
+        }
         return opened(server);
+    }
+
+    private static void logPage(BackendServer server, BackendConfig config, String address, int port, String scheme) {
+        if (server.hasPage()) {
+            LOG.info(
+                    "the page for operators is at {}://{}:{}/ui",
+                    scheme,
+                    address.indexOf(':') < 0 ? address : "[" + address + "]",
+                    port);
+        } else if (config.http().ui()) {
+            LOG.info(
+                    "there is no page for operators on {}, because anyone could read it; set METRICS_USER and METRICS_PASS",
+                    address);
+        }
     }
 
     private BackendServer.Parts parts(BackendConfig config) {

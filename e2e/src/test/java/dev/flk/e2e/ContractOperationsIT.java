@@ -54,7 +54,7 @@ final class ContractOperationsIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"/", "/v1/pcs/", "/v1/pcs/submit/", "/metrics/x"})
+    @ValueSource(strings = {"/v1", "/v1/pcs/", "/v1/pcs/submit/", "/metrics/x"})
     void unknownPath_is404(String path) throws Exception {
         Answer answer = backend.client().get(path);
         assertThat(answer.status()).isEqualTo(404);

@@ -30,10 +30,15 @@ final class OpsPortIT {
             assertThat(agents.get("/health").body()).isEqualTo("OK");
             assertThat(agents.get("/metrics").status()).isEqualTo(404);
             assertThat(agents.get("/readyz").status()).isEqualTo(404);
+            assertThat(agents.get("/ui").status()).isEqualTo(404);
 
             assertThat(operators.get("/health").body()).isEqualTo("OK");
             assertThat(operators.get("/readyz").status()).isEqualTo(200);
             assertThat(operators.metric("flk_accepted")).isEqualTo(1);
+            assertThat(operators.get("/ui").body()).contains("Nothing is wrong");
+            assertThat(operators.get("/ui/page.css").status()).isEqualTo(200);
+            assertThat(backend.program().allLines())
+                    .contains("the page for operators is at " + backend.opsUrl() + "/ui");
             assertThat(operators.submit(Pcs.number(2)).status()).isEqualTo(404);
             assertThat(operators.batch(Pcs.number(2).json()).status()).isEqualTo(404);
             assertThat(operators.get("/v1/pcs/" + Pcs.number(1).id()).status()).isEqualTo(404);

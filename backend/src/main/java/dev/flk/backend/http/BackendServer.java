@@ -52,6 +52,7 @@ public final class BackendServer implements AutoCloseable {
     private final RecordHandler record;
     private final @Nullable SessionHandler sessions;
     private final @Nullable DebugHandler debug;
+    private final @Nullable PageHandler page;
 
     /**
      * The parts of the backend that a server uses.
@@ -101,6 +102,10 @@ public final class BackendServer implements AutoCloseable {
                 .get("/health", Endpoint.always(ops::health));
         record.addLookUp(routes, turns::lookUp);
         sessions.addTo(routes);
+        this.page = hasOps ? null : page(parts, config.bindAddress(), guard);
+        if (page != null) {
+            page.addTo(routes);
+        }
         this.door = new Listener(
                 new InetSocketAddress(config.bindAddress(), config.port()),
                 config.bindAddress() + " port " + config.port(),
@@ -131,6 +136,10 @@ public final class BackendServer implements AutoCloseable {
                 new Routes(Endpoint.always(Refusal.notFound())).get("/health", Endpoint.always(handler::health))));
         this.sessions = null;
         this.debug = ops.debug() ? new DebugHandler(guard) : null;
+        this.page = page(parts, ops.bindAddress(), guard);
+        if (page != null) {
+            page.addTo(routes);
+        }
         this.door = new Listener(
                 new InetSocketAddress(ops.bindAddress(), ops.port()),
                 ops.bindAddress() + " port " + ops.port(),
@@ -141,6 +150,19 @@ public final class BackendServer implements AutoCloseable {
                 null);
         this.server = server(
                 parts, "flk-ops", 1, MAX_OPS_CONNECTIONS, Runtime.getRuntime().maxMemory() / OPS_OF_HEAP);
+    }
+
+    /** Returns the handler of the page; null if the page is off or anyone could read it. */
+    private static @Nullable PageHandler page(Parts parts, String bindAddress, MetricsGuard guard) {
+        return parts.config().ui()
+                        && PageHandler.isSafe(bindAddress, parts.config().metricsLogin())
+                ? new PageHandler(parts.readiness(), parts.sessions(), parts.metrics(), guard, parts.clock())
+                : null;
+    }
+
+    /** Returns whether this server serves the page for operators. */
+    public boolean hasPage() {
+        return page != null;
     }
 
     private static HttpServer server(Parts parts, String threads, int loops, int maxConnections, long heapBytes) {
@@ -198,6 +220,9 @@ public final class BackendServer implements AutoCloseable {
         }
         if (debug != null) {
             debug.close();
+        }
+        if (page != null) {
+            page.close();
         }
     }
 

@@ -31,6 +31,7 @@ import org.jspecify.annotations.Nullable;
  * @param idleTimeout the time for which a connection may be idle between requests, or while the client does not read an
  *     answer
  * @param metricsLogin the login for the metrics and the record; null if everyone may read them
+ * @param ui whether the page for operators is served
  */
 public record HttpConfig(
         int port,
@@ -43,7 +44,8 @@ public record HttpConfig(
         Duration headerTimeout,
         Duration bodyTimeout,
         Duration idleTimeout,
-        @Nullable Login metricsLogin) {
+        @Nullable Login metricsLogin,
+        boolean ui) {
     private static final int MANY = 1_000_000;
     private static final Function<String, String> ADDRESS =
             matching(Pattern.compile("[A-Za-z0-9._:%-]+"), "not an address or host name");
@@ -105,6 +107,12 @@ public record HttpConfig(
     private static final Key<Secret> METRICS_PASS =
             Key.of("METRICS_PASS", Secret::new, "The password for the metrics.").secret();
 
+    private static final Key<Boolean> UI = Key.of(
+                    "UI",
+                    Quantities::onOrOff,
+                    "`on`: the page for operators is at `/ui`, where the metrics are; on another address than loopback it needs `METRICS_USER`.")
+            .or("on");
+
     /** The settings of the server, in the order of the docs. */
     public static final List<Key<?>> KEYS = List.of(
             PORT,
@@ -121,7 +129,8 @@ public record HttpConfig(
             BODY_TIMEOUT,
             IDLE_TIMEOUT,
             METRICS_USER,
-            METRICS_PASS);
+            METRICS_PASS,
+            UI);
 
     /** Reads the settings of the port for certificates. */
     public static HttpConfig read(Settings settings) {
@@ -136,7 +145,8 @@ public record HttpConfig(
                 settings.get(HEADER_TIMEOUT),
                 settings.get(BODY_TIMEOUT),
                 settings.get(IDLE_TIMEOUT),
-                Login.read(settings).orElse(null));
+                Login.read(settings).orElse(null),
+                settings.get(UI));
     }
 
     /** A user with a password. */

@@ -9,6 +9,7 @@ import io.prometheus.client.Histogram;
 import io.prometheus.client.Info;
 import io.prometheus.client.hotspot.DefaultExports;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -42,6 +43,13 @@ public final class Metrics {
     /** Renders all families in a format that {@link Exposition#format} returned. */
     public Exposition expose(String contentType) {
         return Exposition.of(registry, contentType);
+    }
+
+    /** Reads all families, as a scrape does. */
+    public Samples read() {
+        return new Samples(Collections.list(registry.metricFamilySamples()).stream()
+                .flatMap(family -> family.samples.stream())
+                .toList());
     }
 
     /** The metrics of one feature: a subclass declares each metric as a field. */

@@ -52,6 +52,11 @@ public final class Sessions implements AutoCloseable {
         return config.ttl();
     }
 
+    /** Returns the time without an update after which a session counts as silent. */
+    public Duration silentAfter() {
+        return config.silentAfter();
+    }
+
     private void count() {
         try {
             SessionStorage.Counts counts = store.count(config.silentAfter());

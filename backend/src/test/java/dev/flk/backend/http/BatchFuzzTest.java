@@ -41,7 +41,7 @@ class BatchFuzzTest {
     private static final SessionMetrics SESSION_METRICS = new SessionMetrics(METRICS);
     private static final HttpMetrics HTTP_METRICS = new HttpMetrics(METRICS, new RefusedSubmissions(METRICS));
     private static final HttpConfig CONFIG = new HttpConfig(
-            0, "127.0.0.1", MAX_BODY_BYTES, MAX_BATCH_LINES, MAX_BATCH_BYTES, 10, 1000, LONG, LONG, LONG, null);
+            0, "127.0.0.1", MAX_BODY_BYTES, MAX_BATCH_LINES, MAX_BATCH_BYTES, 10, 1000, LONG, LONG, LONG, null, true);
 
     @FuzzTest
     @ArgumentsSource(FuzzInputs.class)

@@ -92,7 +92,8 @@ final class ServerFixture implements AfterEachCallback {
                     headerTimeout,
                     LONG,
                     LONG,
-                    login);
+                    login,
+                    true);
             server = new BackendServer(
                     new BackendServer.Parts(
                             config,

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.http.BackendServer.Readiness;
+import dev.flk.backend.http.HttpConfig.Login;
+import dev.flk.backend.http.OpsHandler.MetricsGuard;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.sessions.Sessions;
+import dev.flk.backend.ui.AgentsView;
+import dev.flk.backend.ui.AgentsView.Order;
+import dev.flk.backend.ui.NowView;
+import dev.flk.backend.ui.Pages;
+import dev.flk.backend.ui.Pages.Message;
+import dev.flk.backend.ui.Rates;
+import dev.flk.http.Answer;
+import dev.flk.http.Answer.Header;
+import dev.flk.http.Exchange;
+import dev.flk.http.Refusal;
+import dev.flk.http.Routes;
+import dev.flk.http.Routes.Endpoint;
+import dev.flk.http.Routes.Endpoint.Request;
+import dev.flk.program.threads.DaemonThreads;
+import dev.flk.state.StateException;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The handler of the page for operators: {@code /ui} and the paths below it, and {@code /}, which leads there. The page
+ * loads nothing from elsewhere and has no scripts. It changes nothing.
+ */
+final class PageHandler implements AutoCloseable {
+    private static final String PATH = "/ui";
+    private static final int MAX_WAITING = 32;
+    private static final long MAX_ANSWER_BYTES = 1 << 20;
+    private static final Set<String> QUERY = Set.of("prefix", "order");
+    private static final List<Header> HEADERS = List.of(
+            new Header(
+                    "Content-Security-Policy",
+                    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
+            new Header("X-Content-Type-Options", "nosniff"),
+            new Header("Referrer-Policy", "no-referrer"),
+            new Header("Cache-Control", "no-store"));
+    private static final Map<String, Order> ORDERS =
+            Stream.of(Order.values()).collect(Collectors.toMap(Order::query, Function.identity()));
+
+    private final Readiness readiness;
+    private final Supplier<Optional<Sessions>> sessions;
+    private final Metrics metrics;
+    private final MetricsGuard guard;
+    private final InstantSource clock;
+    private final Pages pages = new Pages();
+    private final Answer stylesheet = answer(200, "text/css; charset=utf-8", Pages.stylesheet());
+    private final AtomicInteger waiting = new AtomicInteger();
+    private final ScheduledThreadPoolExecutor thread = new ScheduledThreadPoolExecutor(1, DaemonThreads.named("page"));
+    private @Nullable Rates rates;
+
+    PageHandler(
+            Readiness readiness,
+            Supplier<Optional<Sessions>> sessions,
+            Metrics metrics,
+            MetricsGuard guard,
+            InstantSource clock) {
+        this.readiness = readiness;
+        this.sessions = sessions;
+        this.metrics = metrics;
+        this.guard = guard;
+        this.clock = clock;
+    }
+
+    /** Returns whether a server may serve the page: it asks for a login, or only this machine reaches it. */
+    static boolean isSafe(String bindAddress, @Nullable Login login) {
+        try {
+            return login != null || InetAddress.getByName(bindAddress).isLoopbackAddress();
+        } catch (UnknownHostException e) {
+            return false; // the server reports that it can't listen there
+        }
+    }
+
+    /** Adds the routes, and begins to count the certificates of each minute. */
+    Routes addTo(Routes routes) {
+        var unused = thread.scheduleAtFixedRate(() -> rates().endMinute(metrics.read()), 1, 1, TimeUnit.MINUTES);
+        thread.execute(this::rates);
+        return routes.get("/", Endpoint.always(new Answer(302, "text/plain", new byte[0], List.of(location()))))
+                .get(PATH, Endpoint.asking((request, exchange) -> serve(request, exchange, this::now)))
+                .get(PATH + "/agents", Endpoint.asking((request, exchange) -> serve(request, exchange, this::agents)))
+                .get(PATH + "/page.css", Endpoint.always(stylesheet));
+    }
+
+    private static Header location() {
+        return new Header("Location", PATH);
+    }
+
+    /** Returns the rates; called by one thread only. */
+    private Rates rates() {
+        Rates known = rates;
+        if (known == null) {
+            known = new Rates(metrics.read());
+            rates = known;
+        }
+        return known;
+    }
+
+    private void serve(Request request, Exchange exchange, Function<Request, Answer> view) {
+        if (!guard.admits(request)) {
+            exchange.answer(OpsHandler.UNAUTHORIZED);
+            return;
+        }
+        if (waiting.incrementAndGet() > MAX_WAITING || !exchange.reserveLesserAnswer(MAX_ANSWER_BYTES)) {
+            waiting.decrementAndGet();
+            exchange.answer(Refusal.overloaded());
+            return;
+        }
+        try {
+            thread.execute(() -> {
+                waiting.decrementAndGet();
+                exchange.safely(() -> exchange.answer(view.apply(request)));
+            });
+        } catch (RejectedExecutionException e) {
+            exchange.answer(Refusal.overloaded());
+        }
+    }
+
+    private Answer now(Request request) {
+        List<NowView.Part> parts = readiness.components().stream()
+                .filter(each -> each.isNeeded() || !each.ready())
+                .map(each -> new NowView.Part(each.name(), each.ready(), each.detail()))
+                .toList();
+        return html(200, pages.html(NowView.of(clock.instant(), parts, metrics.read(), rates())));
+    }
+
+    private Answer agents(Request request) {
+        String prefix;
+        Order order;
+        try {
+            Map<String, String> query = BadRequest.query(request, QUERY);
+            prefix = query.getOrDefault("prefix", "");
+            order = ORDERS.getOrDefault(query.getOrDefault("order", ""), Order.NAME);
+        } catch (BadRequest e) {
+            return message(
+                    400, "Agents", "The address of this page is not valid: " + e.text() + ".", "Open /ui/agents.");
+        }
+        Optional<Sessions> opened = sessions.get();
+        if (opened.isEmpty()) {
+            return message(
+                    200,
+                    "Agents",
+                    "This backend does not know its agents.",
+                    "It is still starting, or it has no sessions because SESSION_STORE or STATE_PORT is off.");
+        }
+        try {
+            return html(
+                    200,
+                    pages.html(AgentsView.read(
+                            opened.get().store(), prefix, order, opened.get().silentAfter(), clock.instant())));
+        } catch (StateException e) {
+            return message(
+                    503,
+                    "Agents",
+                    "The store of sessions can't be reached now: " + e.getMessage() + ".",
+                    "Certificates are not affected. Run flk backend health on this machine; it names the cause.");
+        }
+    }
+
+    private Answer message(int status, String title, String sentence, String remedy) {
+        return html(status, pages.html(new Message(title, sentence, remedy)));
+    }
+
+    private static Answer html(int status, byte[] body) {
+        return answer(status, "text/html; charset=utf-8", body);
+    }
+
+    private static Answer answer(int status, String contentType, byte[] body) {
+        return new Answer(status, contentType, body, HEADERS);
+    }
+
+    @Override
+    public void close() {
+        thread.shutdownNow();
+    }
+}

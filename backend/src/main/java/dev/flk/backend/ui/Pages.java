@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ui;
+
+import gg.jte.ContentType;
+import gg.jte.TemplateEngine;
+import gg.jte.output.Utf8ByteOutput;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+
+/** The HTML of the views. The templates escape all text. Safe for any thread. */
+public final class Pages {
+    private final TemplateEngine engine = TemplateEngine.createPrecompiled(ContentType.Html);
+
+    /** A view that is only a sentence, such as an error with what to do about it. */
+    public record Message(String title, String sentence, String remedy) {}
+
+    public Pages() {
+        engine.setBinaryStaticContent(false);
+    }
+
+    /** Returns the HTML of the view Now, as UTF-8. */
+    public byte[] html(NowView view) {
+        return render("ui/now.jte", view);
+    }
+
+    /** Returns the HTML of the view Agents, as UTF-8. */
+    public byte[] html(AgentsView view) {
+        return render("ui/agents.jte", view);
+    }
+
+    /** Returns the HTML of a message, as UTF-8. */
+    public byte[] html(Message message) {
+        return render("ui/message.jte", message);
+    }
+
+    private byte[] render(String template, Object view) {
+        Utf8ByteOutput output = new Utf8ByteOutput();
+        engine.render(template, view, output);
+        return output.toByteArray();
+    }
+
+    /** Returns the stylesheet, as UTF-8. */
+    public static byte[] stylesheet() {
+        try (InputStream in = Pages.class.getResourceAsStream("page.css")) {
+            if (in == null) {
+                throw new IllegalStateException("page.css is missing in this build");
+            }
+            return in.readAllBytes();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

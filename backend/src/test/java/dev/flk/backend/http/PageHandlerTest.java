@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.http.BackendServer.Readiness.Component;
+import dev.flk.backend.http.HttpConfig.Login;
+import dev.flk.backend.keys.Signatures;
+import dev.flk.backend.sessions.SessionAccess;
+import dev.flk.backend.sessions.SessionConfig;
+import dev.flk.backend.sessions.SessionStorage;
+import dev.flk.backend.sessions.Sessions;
+import dev.flk.backend.sessions.StateSessions;
+import dev.flk.backend.state.MemoryEngine;
+import dev.flk.program.config.Secret;
+import dev.flk.signing.SignatureCheck;
+import dev.flk.state.StateEngine;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** The page for operators, served by a real server whose sessions are in memory. */
+final class PageHandlerTest {
+    private static final SessionConfig CONFIG = SessionConfig.inState(Duration.ofHours(1), Duration.ofMinutes(5));
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+    @RegisterExtension
+    private final ServerFixture server = new ServerFixture();
+
+    private final HttpClient client = HttpClient.newHttpClient();
+    private volatile Instant now = ServerFixture.NOW;
+    private StateEngine engine;
+
+    @BeforeEach
+    void start() {
+        engine = MemoryEngine.started(() -> now);
+    }
+
+    @AfterEach
+    void close() {
+        if (server.sessions != null) {
+            server.sessions.close();
+        }
+        engine.close();
+    }
+
+    private SessionStorage withSessions() {
+        SessionAccess access = new SessionAccess(
+                Signatures.anyOf(SignatureCheck.hmac(List.of("secret"))),
+                (token, namespace, prefix, writes) -> Optional.empty(),
+                () -> now);
+        SessionStorage storage = new StateSessions(engine, CONFIG.ttl(), () -> now);
+        server.sessions = Sessions.start(storage, access, CONFIG, server.sessionMetrics);
+        return storage;
+    }
+
+    private void report(SessionStorage storage, String agent, String json) {
+        assertThat(storage.put(agent, json, 0)).succeedsWithin(PATIENCE);
+    }
+
+    private HttpResponse<String> get(String target, String... headers) throws IOException, InterruptedException {
+        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + target));
+        if (headers.length > 0) {
+            request.headers(headers);
+        }
+        return client.send(request.build(), BodyHandlers.ofString());
+    }
+
+    @Test
+    void root_leadsToThePage() throws Exception {
+        HttpResponse<String> answer = get("/");
+
+        assertThat(answer.statusCode()).isEqualTo(302);
+        assertThat(answer.headers().firstValue("Location")).contains("/ui");
+    }
+
+    @Test
+    void now_everythingWorks_saysSo_andLoadsNothingFromElsewhere() throws Exception {
+        HttpResponse<String> answer = get("/ui");
+
+        assertThat(answer.statusCode()).isEqualTo(200);
+        assertThat(answer.body())
+                .contains("Nothing is wrong that this backend can see.")
+                .doesNotContain("<script", "style=", "http://", "https://");
+        assertThat(answer.headers().firstValue("Content-Security-Policy").orElseThrow())
+                .startsWith("default-src 'none'; style-src 'self';");
+        assertThat(get("/ui/page.css").body()).contains("prefers-color-scheme: dark");
+    }
+
+    @Test
+    void now_componentIsNotReady_saysWhatToDo() throws Exception {
+        server.components = List.of(
+                new Component("log", true, "up"),
+                new Component("dedup", false, "can't connect to <redis>"),
+                new Component("state", false, "starting", false));
+
+        assertThat(get("/ui").body())
+                .contains("The dedup is not ready: can't connect to &lt;redis", "Run flk backend health")
+                .contains("The state is not ready: starting.")
+                .doesNotContain("The log");
+    }
+
+    @Test
+    void agents_silentOnesComeFirst_thenInTheOrder() throws Exception {
+        SessionStorage storage = withSessions();
+        report(storage, "a-old", "{\"pending\":1}");
+        now = now.plus(CONFIG.silentAfter());
+        report(storage, "b-few", "{\"pending\":3,\"oldest_pending_seconds\":200,\"version\":\"1.2\",\"host\":\"h\"}");
+        report(storage, "c-many", "{\"pending\":700,\"breaker_open\":true}");
+        report(storage, "c-many/note", "{}");
+
+        String page = get("/ui/agents?order=backlog").body();
+
+        assertThat(page.substring(page.indexOf("<tbody>")))
+                .containsSubsequence("a-old", "silent", "c-many", "no backend answers it", "b-few", "3 min");
+        assertThat(page).doesNotContain("c-many/note");
+        assertThat(get("/ui/agents?prefix=b").body()).contains("b-few").doesNotContain("c-many");
+    }
+
+    @Test
+    void agents_hostileText_isEscaped() throws Exception {
+        SessionStorage storage = withSessions();
+        String hostile = "<script>alert(1)</script>\\\"'`&";
+        report(storage, "a<b>\"'&", "{\"host\":\"" + hostile + "\",\"version\":\"" + hostile + "\"}");
+
+        String page = get("/ui/agents").body()
+                + get("/ui/agents?prefix=%22%3E%3Cscript%3E").body();
+
+        assertThat(page).contains("&lt;script").doesNotContain("<script", "a<b>", "\"><");
+    }
+
+    @Test
+    void agents_withoutSessionsOrWithoutStore_saysWhy() throws Exception {
+        assertThat(get("/ui/agents").body()).contains("This backend does not know its agents.");
+        withSessions();
+        assertThat(get("/ui/agents").body()).contains("No agent reports to this backend.");
+        engine.close();
+
+        HttpResponse<String> answer = get("/ui/agents");
+
+        assertThat(answer.statusCode()).isEqualTo(503);
+        assertThat(answer.body()).contains("The store of sessions can't be reached now");
+    }
+
+    @Test
+    void login_isRequired() throws Exception {
+        server.login(new Login("operator", new Secret("secret")));
+
+        assertThat(get("/ui").statusCode()).isEqualTo(401);
+        assertThat(get("/ui/agents").statusCode()).isEqualTo(401);
+        assertThat(get("/ui", "Authorization", "Basic b3BlcmF0b3I6c2VjcmV0").statusCode())
+                .isEqualTo(200);
+    }
+
+    @Test
+    void addressThatOthersReach_needsALogin() {
+        assertThat(PageHandler.isSafe("127.0.0.1", null)).isTrue();
+        assertThat(PageHandler.isSafe("::1", null)).isTrue();
+        assertThat(PageHandler.isSafe("0.0.0.0", null)).isFalse();
+        assertThat(PageHandler.isSafe("0.0.0.0", new Login("operator", new Secret("secret"))))
+                .isTrue();
+    }
+}
