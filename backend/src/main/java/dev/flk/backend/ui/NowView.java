@@ -4,6 +4,7 @@ package dev.flk.backend.ui;
 import dev.flk.backend.metrics.Samples;
 import dev.flk.backend.ui.Rates.Answer;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -106,7 +107,7 @@ public record NowView(Instant at, List<Problem> problems, List<Row> rows, int mi
         return values.stream().mapToDouble(Double::doubleValue).sum();
     }
 
-    /** Draws a line whose right end is now; 240 points, each the sum of six minutes. */
+    /** Draws a line whose right end is now, from 0 at the start; at most 240 points, each the sum of six minutes. */
     private static String line(List<Double> perMinute) {
         int step = 6;
         List<Double> sums = new ArrayList<>();
@@ -116,6 +117,7 @@ public record NowView(Instant at, List<Problem> problems, List<Row> rows, int mi
         double most =
                 Math.max(1, sums.stream().mapToDouble(Double::doubleValue).max().orElse(1));
         StringBuilder points = new StringBuilder();
+        points.append(240 - sums.size()).append(",29.0 ");
         for (int i = sums.size() - 1; i >= 0; i--) {
             points.append(String.format(Locale.ROOT, "%d,%.1f ", 240 - i, 29 - 28 * sums.get(i) / most));
         }
@@ -146,6 +148,16 @@ public record NowView(Instant at, List<Problem> problems, List<Row> rows, int mi
 
     private static String bytes(double value) {
         return Double.isNaN(value) ? "unknown" : String.format(Locale.ROOT, "%,.1f GiB", value / (1 << 30));
+    }
+
+    /** Returns a time to the second. */
+    static String time(Instant at) {
+        return at.truncatedTo(ChronoUnit.SECONDS).toString().replace("T", " ").replace("Z", " UTC");
+    }
+
+    /** Returns the time of this view. */
+    public String time() {
+        return time(at);
     }
 
     static String duration(double seconds) {

@@ -114,8 +114,9 @@ final class PageHandlerTest {
     @Test
     void agents_silentOnesComeFirst_thenInTheOrder() throws Exception {
         SessionStorage storage = withSessions();
+        now = ServerFixture.NOW.minus(CONFIG.silentAfter());
         report(storage, "a-old", "{\"pending\":1}");
-        now = now.plus(CONFIG.silentAfter());
+        now = ServerFixture.NOW;
         report(storage, "b-few", "{\"pending\":3,\"oldest_pending_seconds\":200,\"version\":\"1.2\",\"host\":\"h\"}");
         report(storage, "c-many", "{\"pending\":700,\"breaker_open\":true}");
         report(storage, "c-many/note", "{}");
