@@ -98,6 +98,36 @@ class RecordIT {
         }
     }
 
+    @Test
+    void page_showsShardsAndTheirOutcomes() throws Exception {
+        try (BackendProcess backend = start(Map.of())) {
+            Client client = new Client(backend.url());
+            client.awaitReady();
+            String hostile = "\"<b>&'\\\"\"";
+            for (int i = 1; i <= 3; i++) {
+                Pcs pcs = Pcs.number(i).with("shard_id", hostile).with("D_hat", i == 3 ? "1.9" : "1.0");
+                assertThat(client.submit(pcs).status()).isIn(200, 202);
+            }
+            Client.awaitUntil(() -> client.metric("flk_record_lag_records") == 0);
+
+            String shards = client.get("/ui/shards").body();
+            assertThat(shards).contains("<a href=\"/ui/shard?name=%3Cb%3E%26%27%22\">&lt;b>&amp;'\"</a>");
+            assertThat(shards).doesNotContain("<b>");
+
+            String shard = client.get("/ui/shard?name=%3Cb%3E%26%27%22").body();
+            assertThat(shard).doesNotContain("<b>").contains("The newest 3 outcomes, 1 of them escalated or rejected");
+            assertThat(shard.substring(shard.indexOf("<tbody>")))
+                    .containsSubsequence(
+                            Pcs.number(3)
+                                    .with("shard_id", hostile)
+                                    .with("D_hat", "1.9")
+                                    .id(),
+                            "1.9000")
+                    .contains("1.0000");
+            assertThat(client.get("/ui/shard?name=other").body()).contains("The record has no outcome of this shard.");
+        }
+    }
+
     /** Returns the recorded values of each id, in the form that the answer has, in the order of the record. */
     private static Map<String, List<String>> recorded(BackendProcess backend) {
         Map<String, List<String>> recorded = new HashMap<>();

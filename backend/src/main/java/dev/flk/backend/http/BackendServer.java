@@ -156,7 +156,8 @@ public final class BackendServer implements AutoCloseable {
     private static @Nullable PageHandler page(Parts parts, String bindAddress, MetricsGuard guard) {
         return parts.config().ui()
                         && PageHandler.isSafe(bindAddress, parts.config().metricsLogin())
-                ? new PageHandler(parts.readiness(), parts.sessions(), parts.metrics(), guard, parts.clock())
+                ? new PageHandler(
+                        parts.readiness(), parts.record(), parts.sessions(), parts.metrics(), guard, parts.clock())
                 : null;
     }
 

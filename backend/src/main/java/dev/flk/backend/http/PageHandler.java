@@ -5,6 +5,7 @@ import dev.flk.backend.http.BackendServer.Readiness;
 import dev.flk.backend.http.HttpConfig.Login;
 import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.record.RecordedOutcomes;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.ui.AgentsView;
 import dev.flk.backend.ui.AgentsView.Order;
@@ -12,6 +13,8 @@ import dev.flk.backend.ui.NowView;
 import dev.flk.backend.ui.Pages;
 import dev.flk.backend.ui.Pages.Message;
 import dev.flk.backend.ui.Rates;
+import dev.flk.backend.ui.ShardView;
+import dev.flk.backend.ui.ShardsView;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;
@@ -21,6 +24,7 @@ import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.threads.DaemonThreads;
 import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.time.InstantSource;
@@ -46,7 +50,6 @@ final class PageHandler implements AutoCloseable {
     private static final String PATH = "/ui";
     private static final int MAX_WAITING = 32;
     private static final long MAX_ANSWER_BYTES = 1 << 20;
-    private static final Set<String> QUERY = Set.of("prefix", "order");
     private static final List<Header> HEADERS = List.of(
             new Header(
                     "Content-Security-Policy",
@@ -58,6 +61,7 @@ final class PageHandler implements AutoCloseable {
             Stream.of(Order.values()).collect(Collectors.toMap(Order::query, Function.identity()));
 
     private final Readiness readiness;
+    private final Supplier<Optional<RecordedOutcomes>> record;
     private final Supplier<Optional<Sessions>> sessions;
     private final Metrics metrics;
     private final MetricsGuard guard;
@@ -70,11 +74,13 @@ final class PageHandler implements AutoCloseable {
 
     PageHandler(
             Readiness readiness,
+            Supplier<Optional<RecordedOutcomes>> record,
             Supplier<Optional<Sessions>> sessions,
             Metrics metrics,
             MetricsGuard guard,
             InstantSource clock) {
         this.readiness = readiness;
+        this.record = record;
         this.sessions = sessions;
         this.metrics = metrics;
         this.guard = guard;
@@ -97,6 +103,8 @@ final class PageHandler implements AutoCloseable {
         return routes.get("/", Endpoint.always(new Answer(302, "text/plain", new byte[0], List.of(location()))))
                 .get(PATH, Endpoint.asking((request, exchange) -> serve(request, exchange, this::now)))
                 .get(PATH + "/agents", Endpoint.asking((request, exchange) -> serve(request, exchange, this::agents)))
+                .get(PATH + "/shards", Endpoint.asking((request, exchange) -> serve(request, exchange, this::shards)))
+                .get(PATH + "/shard", Endpoint.asking((request, exchange) -> serve(request, exchange, this::shard)))
                 .get(PATH + "/page.css", Endpoint.always(stylesheet));
     }
 
@@ -127,7 +135,7 @@ final class PageHandler implements AutoCloseable {
         try {
             thread.execute(() -> {
                 waiting.decrementAndGet();
-                exchange.safely(() -> exchange.answer(view.apply(request)));
+                exchange.safely(() -> exchange.answer(orReason(view, request)));
             });
         } catch (RejectedExecutionException e) {
             exchange.answer(Refusal.overloaded());
@@ -143,16 +151,7 @@ final class PageHandler implements AutoCloseable {
     }
 
     private Answer agents(Request request) {
-        String prefix;
-        Order order;
-        try {
-            Map<String, String> query = BadRequest.query(request, QUERY);
-            prefix = query.getOrDefault("prefix", "");
-            order = ORDERS.getOrDefault(query.getOrDefault("order", ""), Order.NAME);
-        } catch (BadRequest e) {
-            return message(
-                    400, "Agents", "The address of this page is not valid: " + e.text() + ".", "Open /ui/agents.");
-        }
+        Map<String, String> query = BadRequest.query(request, Set.of("prefix", "order"));
         Optional<Sessions> opened = sessions.get();
         if (opened.isEmpty()) {
             return message(
@@ -161,17 +160,57 @@ final class PageHandler implements AutoCloseable {
                     "This backend does not know its agents.",
                     "It is still starting, or it has no sessions because SESSION_STORE or STATE_PORT is off.");
         }
+        return html(
+                200,
+                pages.html(AgentsView.read(
+                        opened.get().store(),
+                        query.getOrDefault("prefix", ""),
+                        ORDERS.getOrDefault(query.getOrDefault("order", ""), Order.NAME),
+                        opened.get().silentAfter(),
+                        clock.instant())));
+    }
+
+    private Answer shards(Request request) {
+        Map<String, String> query = BadRequest.query(request, Set.of("prefix", "cursor"));
+        return recorded(found -> pages.html(
+                ShardsView.read(found, query.getOrDefault("prefix", ""), query.get("cursor"), clock.instant())));
+    }
+
+    private Answer shard(Request request) {
+        String name = BadRequest.query(request, Set.of("name")).getOrDefault("name", "");
+        return recorded(found -> pages.html(ShardView.read(found, name, clock.instant())));
+    }
+
+    private Answer recorded(Function<RecordedOutcomes, byte[]> view) {
+        return record.get()
+                .map(found -> html(200, view.apply(found)))
+                .orElseGet(() -> message(
+                        200,
+                        "Shards",
+                        "This backend has no record of outcomes.",
+                        "It is still starting, or RECORD or STATE_PORT is off."));
+    }
+
+    /** Returns a view, or a page that says why there is none. */
+    private Answer orReason(Function<Request, Answer> view, Request request) {
         try {
-            return html(
-                    200,
-                    pages.html(AgentsView.read(
-                            opened.get().store(), prefix, order, opened.get().silentAfter(), clock.instant())));
-        } catch (StateException e) {
+            return view.apply(request);
+        } catch (BadRequest e) {
             return message(
-                    503,
-                    "Agents",
-                    "The store of sessions can't be reached now: " + e.getMessage() + ".",
-                    "Certificates are not affected. Run flk backend health on this machine; it names the cause.");
+                    400,
+                    "Wrong address",
+                    "The address of this page is wrong: " + e.text() + ".",
+                    "Follow a link above.");
+        } catch (StateException e) {
+            boolean isWrong = e.reason() == Reason.INVALID;
+            return isWrong
+                    ? message(400, "Wrong address", e.getMessage() + ".", "Follow a link above.")
+                    : message(
+                            503,
+                            "No answer",
+                            "The data for this view can't be read now: " + e.getMessage() + ".",
+                            "Certificates are not affected. Run flk backend health on this machine; it names the"
+                                    + " cause.");
         }
     }
 

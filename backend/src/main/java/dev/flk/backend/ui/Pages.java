@@ -29,6 +29,16 @@ public final class Pages {
         return render("ui/agents.jte", view);
     }
 
+    /** Returns the HTML of the view Shards, as UTF-8. */
+    public byte[] html(ShardsView view) {
+        return render("ui/shards.jte", view);
+    }
+
+    /** Returns the HTML of the view of a shard, as UTF-8. */
+    public byte[] html(ShardView view) {
+        return render("ui/shard.jte", view);
+    }
+
     /** Returns the HTML of a message, as UTF-8. */
     public byte[] html(Message message) {
         return render("ui/message.jte", message);

@@ -151,7 +151,21 @@ final class PageHandlerTest {
         HttpResponse<String> answer = get("/ui/agents");
 
         assertThat(answer.statusCode()).isEqualTo(503);
-        assertThat(answer.body()).contains("The store of sessions can't be reached now");
+        assertThat(answer.body()).contains("The data for this view can't be read now: the state engine is closed.");
+    }
+
+    @Test
+    void shards_withoutRecord_saysWhy() throws Exception {
+        assertThat(get("/ui/shards").body()).contains("This backend has no record of outcomes.");
+        assertThat(get("/ui/shard?name=a").body()).contains("This backend has no record of outcomes.");
+    }
+
+    @Test
+    void wrongQuery_saysWhatIsWrong() throws Exception {
+        HttpResponse<String> answer = get("/ui/agents?sort=name");
+
+        assertThat(answer.statusCode()).isEqualTo(400);
+        assertThat(answer.body()).contains("unknown parameter, sort", "Follow a link above.");
     }
 
     @Test

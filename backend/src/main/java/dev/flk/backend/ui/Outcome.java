@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ui;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.time.Instant;
+import java.util.Locale;
+
+/**
+ * An outcome of the record.
+ *
+ * @param reason why the certificate was not accepted; empty if it was
+ * @param claimed the claimed D̂
+ * @param recomputed the recomputed D̂; NaN if it could not be recomputed
+ */
+public record Outcome(
+        String shard,
+        long epoch,
+        String id,
+        String verdict,
+        String reason,
+        double claimed,
+        double recomputed,
+        String regime,
+        Instant receivedAt) {
+    private static final JsonMapper JSON = new JsonMapper();
+    private static final int SHORT_ID = 12;
+
+    /** Reads a line of the record. */
+    static Outcome of(String line) {
+        JsonNode json;
+        try {
+            json = JSON.readTree(line);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("the record returned an outcome that is not JSON", e);
+        }
+        return new Outcome(
+                json.path("shard_id").asText(),
+                json.path("epoch").asLong(),
+                json.path("pcs_id").asText(),
+                json.path("verdict").asText(),
+                json.path("reason").asText(),
+                json.path("D_hat").asDouble(Double.NaN),
+                json.path("recomputed_D_hat").asDouble(Double.NaN),
+                json.path("regime").asText(),
+                Instant.parse(json.path("received_at").asText()));
+    }
+
+    /** Returns the beginning of the id. */
+    public String shortId() {
+        return id.substring(0, Math.min(SHORT_ID, id.length()));
+    }
+
+    /** Returns the claimed D̂ with four decimals. */
+    public String claimedText() {
+        return decimals(claimed);
+    }
+
+    /** Returns the recomputed D̂ with four decimals. */
+    public String recomputedText() {
+        return decimals(recomputed);
+    }
+
+    /** Returns the time at which the certificate was received. */
+    public String received() {
+        return NowView.time(receivedAt);
+    }
+
+    /** Returns whether the certificate was accepted. */
+    public boolean isAccepted() {
+        return verdict.equals("accepted");
+    }
+
+    static String decimals(double value) {
+        return Double.isNaN(value) ? "–" : String.format(Locale.ROOT, "%.4f", value);
+    }
+}
