@@ -3,6 +3,7 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** {@code ./flk demo}, twice, and {@code ./flk example}, in a directory with a space in its name and without a terminal. */
 final class DemoIT {
     private static final Pattern RESULT = Pattern.compile("(\\d+) accepted, (\\d+) escalated, (\\d+) rejected");
+    private static final Pattern PAGE = Pattern.compile("^The page is at (http://127\\.0\\.0\\.1:[0-9]+)/ui; ");
 
     @TempDir
     private Path temporary;
@@ -47,7 +49,7 @@ final class DemoIT {
     @Test
     void demo_runsTwiceAndCertifiesRealEarthquakes() throws Exception {
         String first = flk("demo");
-        String second = flk("demo");
+        String second = flkDemoThatStays();
         assertThat(accepted(first)).isGreaterThanOrEqualTo(5).isEqualTo(accepted(second));
         assertThat(first)
                 .contains(
@@ -96,6 +98,30 @@ final class DemoIT {
         assertThat(Files.getLastModifiedTime(archive)).isEqualTo(written);
     }
 
+    /** Runs the demo until it names its page, looks at the page, stops the demo and returns its output. */
+    private String flkDemoThatStays() throws Exception {
+        Process process = start("demo", "--stay");
+        StringBuilder output = new StringBuilder();
+        try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
+            Matcher page = null;
+            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                output.append(line).append('\n');
+                Matcher matcher = PAGE.matcher(line);
+                if (matcher.find()) {
+                    page = matcher;
+                    break;
+                }
+            }
+            assertThat(page).as(output.toString()).isNotNull();
+            Client client = new Client(page.group(1));
+            assertThat(client.get("/ui/shards").body()).contains("quakes-1", "quakes-4", "escalated");
+            Client.awaitUntil(() -> client.metric("flk_sessions") == 1);
+            process.destroy(); // SIGTERM, as Ctrl-C it ends both programs
+            assertThat(process.waitFor()).isEqualTo(143);
+        }
+        return output.toString();
+    }
+
     private static int accepted(String output) {
         Matcher result = RESULT.matcher(output);
         assertThat(result.find()).as(output).isTrue();
@@ -103,6 +129,13 @@ final class DemoIT {
     }
 
     private String flk(String... command) throws IOException, InterruptedException {
+        Process process = start(command);
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(output).isZero();
+        return output;
+    }
+
+    private Process start(String... command) throws IOException {
         ProcessBuilder builder = new ProcessBuilder(
                         Stream.concat(Stream.of("./flk"), Stream.of(command)).toList())
                 .directory(copy.toFile());
@@ -112,8 +145,6 @@ final class DemoIT {
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
         Process process = builder.redirectErrorStream(true).start();
         process.getOutputStream().close();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor()).as(output).isZero();
-        return output;
+        return process;
     }
 }
