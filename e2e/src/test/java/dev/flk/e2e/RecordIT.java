@@ -121,7 +121,8 @@ class RecordIT {
                             Pcs.number(3)
                                     .with("shard_id", hostile)
                                     .with("D_hat", "1.9")
-                                    .id(),
+                                    .id()
+                                    .toString(),
                             "1.9000")
                     .contains("1.0000");
             assertThat(client.get("/ui/shard?name=other").body()).contains("The record has no outcome of this shard.");
