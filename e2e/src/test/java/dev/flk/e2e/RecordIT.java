@@ -103,7 +103,7 @@ class RecordIT {
         try (BackendProcess backend = start(Map.of())) {
             Client client = new Client(backend.url());
             client.awaitReady();
-            String hostile = "\"<b>&'\\\"\"";
+            String hostile = "\"<b>&'\"";
             for (int i = 1; i <= 3; i++) {
                 Pcs pcs = Pcs.number(i).with("shard_id", hostile).with("D_hat", i == 3 ? "1.9" : "1.0");
                 assertThat(client.submit(pcs).status()).isIn(200, 202);
@@ -111,10 +111,10 @@ class RecordIT {
             Client.awaitUntil(() -> client.metric("flk_record_lag_records") == 0);
 
             String shards = client.get("/ui/shards").body();
-            assertThat(shards).contains("<a href=\"/ui/shard?name=%3Cb%3E%26%27%22\">&lt;b>&amp;'\"</a>");
+            assertThat(shards).contains("<a href=\"/ui/shard?name=%3Cb%3E%26%27\">&lt;b>&amp;'</a>");
             assertThat(shards).doesNotContain("<b>");
 
-            String shard = client.get("/ui/shard?name=%3Cb%3E%26%27%22").body();
+            String shard = client.get("/ui/shard?name=%3Cb%3E%26%27").body();
             assertThat(shard).doesNotContain("<b>").contains("The newest 3 outcomes, 1 of them escalated or rejected");
             assertThat(shard.substring(shard.indexOf("<tbody>")))
                     .containsSubsequence(
