@@ -111,7 +111,7 @@ class RecordIT {
             Client.awaitUntil(() -> client.metric("flk_record_lag_records") == 0);
 
             String shards = client.get("/ui/shards").body();
-            assertThat(shards).contains("<a href=\"/ui/shard?name=%3Cb%3E%26%27\">&lt;b>&amp;'</a>");
+            assertThat(shards).contains("<a href=\"/ui/shard?name=%3Cb%3E%26%27\">&lt;b&gt;&amp;'</a>");
             assertThat(shards).doesNotContain("<b>");
 
             String shard = client.get("/ui/shard?name=%3Cb%3E%26%27").body();
