@@ -126,6 +126,19 @@ class RecordIT {
                             "1.9000")
                     .contains("1.0000");
             assertThat(client.get("/ui/shard?name=other").body()).contains("The record has no outcome of this shard.");
+
+            String id = Pcs.number(3)
+                    .with("shard_id", hostile)
+                    .with("D_hat", "1.9")
+                    .id()
+                    .toString();
+            assertThat(client.get("/ui/search?q=" + id.substring(0, 8)).header("Location"))
+                    .isEqualTo("/ui/certificate?id=" + id);
+            assertThat(client.get("/ui/search?q=%3Cb%3E%26%27").header("Location"))
+                    .isEqualTo("/ui/shard?name=%3Cb%3E%26%27");
+            assertThat(client.get("/ui/certificate?id=" + id).body())
+                    .contains("This certificate was rejected: ", "<th scope=\"row\">D̂</th><td>1.9</td><td>1.0</td>")
+                    .contains("<circle ", "wal cat --id " + id);
         }
     }
 

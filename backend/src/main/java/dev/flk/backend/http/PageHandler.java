@@ -6,15 +6,19 @@ import dev.flk.backend.http.HttpConfig.Login;
 import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.record.RecordedOutcomes;
+import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.ui.AgentsView;
 import dev.flk.backend.ui.AgentsView.Order;
+import dev.flk.backend.ui.CertificateView;
 import dev.flk.backend.ui.NowView;
 import dev.flk.backend.ui.Pages;
 import dev.flk.backend.ui.Pages.Message;
+import dev.flk.backend.ui.Pages.NotFound;
 import dev.flk.backend.ui.Rates;
 import dev.flk.backend.ui.ShardView;
 import dev.flk.backend.ui.ShardsView;
+import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;
@@ -38,6 +42,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -50,6 +55,7 @@ final class PageHandler implements AutoCloseable {
     private static final String PATH = "/ui";
     private static final int MAX_WAITING = 32;
     private static final long MAX_ANSWER_BYTES = 1 << 20;
+    private static final Pattern ID = Pattern.compile("[0-9a-f]{" + RecordedOutcomes.LEAST_ID_DIGITS + ",64}");
     private static final List<Header> HEADERS = List.of(
             new Header(
                     "Content-Security-Policy",
@@ -100,16 +106,16 @@ final class PageHandler implements AutoCloseable {
     Routes addTo(Routes routes) {
         var unused = thread.scheduleAtFixedRate(() -> rates().endMinute(metrics.read()), 1, 1, TimeUnit.MINUTES);
         thread.execute(this::rates);
-        return routes.get("/", Endpoint.always(new Answer(302, "text/plain", new byte[0], List.of(location()))))
+        return routes.get("/", Endpoint.always(redirect(PATH)))
                 .get(PATH, Endpoint.asking((request, exchange) -> serve(request, exchange, this::now)))
                 .get(PATH + "/agents", Endpoint.asking((request, exchange) -> serve(request, exchange, this::agents)))
                 .get(PATH + "/shards", Endpoint.asking((request, exchange) -> serve(request, exchange, this::shards)))
                 .get(PATH + "/shard", Endpoint.asking((request, exchange) -> serve(request, exchange, this::shard)))
+                .get(
+                        PATH + "/certificate",
+                        Endpoint.asking((request, exchange) -> serve(request, exchange, this::certificate)))
+                .get(PATH + "/search", Endpoint.asking((request, exchange) -> serve(request, exchange, this::search)))
                 .get(PATH + "/page.css", Endpoint.always(stylesheet));
-    }
-
-    private static Header location() {
-        return new Header("Location", PATH);
     }
 
     /** Returns the rates; called by one thread only. */
@@ -179,6 +185,52 @@ final class PageHandler implements AutoCloseable {
     private Answer shard(Request request) {
         String name = BadRequest.query(request, Set.of("name")).getOrDefault("name", "");
         return recorded(found -> pages.html(ShardView.read(found, name, clock.instant())));
+    }
+
+    private Answer certificate(Request request) {
+        String id = BadRequest.query(request, Set.of("id")).getOrDefault("id", "");
+        if (PcsId.parse(id).isEmpty()) {
+            throw new BadRequest("id is not 64 lower-case hex digits");
+        }
+        return recorded(found -> {
+            List<String> lines = found.withId(id, 1);
+            return lines.isEmpty()
+                    ? pages.html(new NotFound(id))
+                    : pages.html(CertificateView.of(lines.get(0), clock.instant()));
+        });
+    }
+
+    /** Redirects to the view of the certificate, shard or agent that a text names. */
+    private Answer search(Request request) {
+        String text =
+                BadRequest.query(request, Set.of("q")).getOrDefault("q", "").strip();
+        Optional<RecordedOutcomes> found = record.get();
+        if (found.isPresent() && ID.matcher(text).matches()) {
+            List<String> ids = found.get().idsThatBeginWith(text, 2);
+            if (ids.size() == 1) {
+                return redirect(PATH + "/certificate?id=" + ids.get(0));
+            }
+        }
+        if (found.isPresent() && !text.isEmpty() && found.get().hasShard(text)) {
+            return redirect(PATH + "/shard?name=" + Pages.encoded(text));
+        }
+        Optional<Sessions> opened = sessions.get();
+        if (opened.isPresent() && isAgent(opened.get().store(), text)) {
+            return redirect(PATH + "/agents?prefix=" + Pages.encoded(text));
+        }
+        return html(404, pages.html(new NotFound(text)));
+    }
+
+    private static boolean isAgent(SessionStorage store, String text) {
+        try {
+            return store.get(text) instanceof SessionStorage.Found.Present;
+        } catch (IllegalArgumentException e) {
+            return false; // no session can have such an id
+        }
+    }
+
+    private static Answer redirect(String target) {
+        return new Answer(302, "text/plain", new byte[0], List.of(new Header("Location", target)));
     }
 
     private Answer recorded(Function<RecordedOutcomes, byte[]> view) {

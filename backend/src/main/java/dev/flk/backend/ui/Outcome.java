@@ -27,14 +27,18 @@ public record Outcome(
     private static final JsonMapper JSON = new JsonMapper();
     private static final int SHORT_ID = 12;
 
-    /** Reads a line of the record. */
-    static Outcome of(String line) {
-        JsonNode json;
+    /** Reads a line of the record as JSON. */
+    static JsonNode parsed(String line) {
         try {
-            json = JSON.readTree(line);
+            return JSON.readTree(line);
         } catch (JsonProcessingException e) {
-            throw new IllegalStateException("the record returned an outcome that is not JSON", e);
+            throw new IllegalStateException("the record returned a line that is not JSON", e);
         }
+    }
+
+    /** Reads an outcome from a line of the record. */
+    static Outcome of(String line) {
+        JsonNode json = parsed(line);
         return new Outcome(
                 json.path("shard_id").asText(),
                 json.path("epoch").asLong(),
@@ -45,6 +49,11 @@ public record Outcome(
                 json.path("recomputed_D_hat").asDouble(Double.NaN),
                 json.path("regime").asText(),
                 Instant.parse(json.path("received_at").asText()));
+    }
+
+    /** Returns the query of the view of its shard. */
+    public String shardQuery() {
+        return "name=" + Pages.encoded(shard);
     }
 
     /** Returns the beginning of the id. */

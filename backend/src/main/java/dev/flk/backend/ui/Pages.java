@@ -7,6 +7,8 @@ import gg.jte.output.Utf8ByteOutput;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
 
 /** The HTML of the views. The templates escape all text. Safe for any thread. */
 public final class Pages {
@@ -14,6 +16,14 @@ public final class Pages {
 
     /** A view that is only a sentence, such as an error with what to do about it. */
     public record Message(String title, String sentence, String remedy) {}
+
+    /** The answer to a search that found nothing. */
+    public record NotFound(String text) {
+        /** Returns the text in the form for a query. */
+        public String encoded() {
+            return Pages.encoded(text);
+        }
+    }
 
     public Pages() {
         engine.setBinaryStaticContent(false);
@@ -37,6 +47,21 @@ public final class Pages {
     /** Returns the HTML of the view of a shard, as UTF-8. */
     public byte[] html(ShardView view) {
         return render("ui/shard.jte", view);
+    }
+
+    /** Returns the HTML of the view of a certificate, as UTF-8. */
+    public byte[] html(CertificateView view) {
+        return render("ui/certificate.jte", view);
+    }
+
+    /** Returns the HTML of a search without a result, as UTF-8. */
+    public byte[] html(NotFound search) {
+        return render("ui/notfound.jte", search);
+    }
+
+    /** Encodes text for a query. */
+    public static String encoded(String text) {
+        return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
     }
 
     /** Returns the HTML of a message, as UTF-8. */

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ui;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.record.RecordedOutcomes;
 import dev.flk.backend.record.RecordedOutcomes.Order;
 import dev.flk.backend.record.RecordedOutcomes.Span;
 import dev.flk.backend.record.RecordedOutcomes.Wanted;
-import java.net.URLEncoder;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -30,7 +26,6 @@ public record ShardsView(
     static final int MOST_ROWS = 50;
 
     private static final int LINE_OUTCOMES = 30;
-    private static final JsonMapper JSON = new JsonMapper();
 
     /**
      * A shard with its newest outcome.
@@ -45,19 +40,26 @@ public record ShardsView(
         RecordedOutcomes.Part page = record.shards(prefix, cursor, MOST_ROWS);
         List<Shard> shards = new ArrayList<>();
         for (String line : page.lines()) {
-            String name = name(line);
+            String name = Outcome.parsed(line).path("shard_id").asText();
             List<Outcome> outcomes = newest(record, name, LINE_OUTCOMES);
             if (!outcomes.isEmpty()) { // otherwise, retention has just removed its last outcome
                 Outcome newest = outcomes.get(outcomes.size() - 1);
                 double age =
                         Math.max(0, Duration.between(newest.receivedAt(), now).toMillis() / 1e3);
                 shards.add(new Shard(
-                        name, "name=" + encoded(name), newest, NowView.duration(age), DHatLine.of(outcomes, 160, 30)));
+                        name,
+                        "name=" + Pages.encoded(name),
+                        newest,
+                        NowView.duration(age),
+                        DHatLine.of(outcomes, 160, 30)));
             }
         }
         String next = page.cursor();
         return new ShardsView(
-                now, prefix, shards, next == null ? null : "prefix=" + encoded(prefix) + "&cursor=" + encoded(next));
+                now,
+                prefix,
+                shards,
+                next == null ? null : "prefix=" + Pages.encoded(prefix) + "&cursor=" + Pages.encoded(next));
     }
 
     /** Reads the newest outcomes of a shard, the oldest of them first. */
@@ -72,18 +74,6 @@ public record ShardsView(
                         .toList());
         Collections.reverse(outcomes);
         return outcomes;
-    }
-
-    private static String name(String line) {
-        try {
-            return JSON.readTree(line).path("shard_id").asText();
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException("the record returned a shard that is not JSON", e);
-        }
-    }
-
-    private static String encoded(String text) {
-        return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
     }
 
     /** Returns the time of this view. */

@@ -169,6 +169,22 @@ final class PageHandlerTest {
     }
 
     @Test
+    void search_agent_leadsToIt_andSomethingElseSaysWhatCanBeFound() throws Exception {
+        report(withSessions(), "pump 7", "{}");
+
+        assertThat(get("/ui/search?q=pump%207").headers().firstValue("Location"))
+                .contains("/ui/agents?prefix=pump%207");
+
+        HttpResponse<String> nothing = get("/ui/search?q=%3Cb%3E%26%22");
+        assertThat(nothing.statusCode()).isEqualTo(404);
+        assertThat(nothing.body())
+                .contains("called “&lt;b&gt;&amp;\"”", "/ui/shards?prefix=%3Cb%3E%26%22")
+                .doesNotContain("<b>");
+        assertThat(get("/ui/search?q=" + "%0A".repeat(3)).statusCode()).isEqualTo(404);
+        assertThat(get("/ui/certificate?id=x").body()).contains("id is not 64 lower-case hex digits");
+    }
+
+    @Test
     void login_isRequired() throws Exception {
         server.login(new Login("operator", new Secret("secret")));
 
