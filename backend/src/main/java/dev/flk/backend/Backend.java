@@ -345,7 +345,7 @@ public final class Backend implements AutoCloseable {
                     port);
         } else if (config.http().ui()) {
             LOG.info(
-                    "there is no page for operators on {}, because anyone could read it; set METRICS_USER and METRICS_PASS",
+                    "the page for operators is not served on {} without a login; set METRICS_USER and METRICS_PASS",
                     address);
         }
     }

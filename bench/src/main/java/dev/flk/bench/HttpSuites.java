@@ -27,7 +27,7 @@ final class HttpSuites {
     private static final int CONNECTIONS = 64;
     /** The number of connections that send batches; batches of 100 then have 1,600 lines in flight. */
     private static final int BATCH_CONNECTIONS = 16;
-    /** The certificates per second beside heartbeats, a fraction of what a backend processes. */
+    /** The rate of certificates while heartbeats are measured, a fraction of the greatest rate. */
     private static final int STEADY = 4_000;
 
     private HttpSuites() {}

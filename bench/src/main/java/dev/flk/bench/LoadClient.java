@@ -142,7 +142,7 @@ final class LoadClient implements AutoCloseable {
     private void poll() throws IOException {
         boolean isTimed = sending && intervalNanos > 0;
         long millisToDue = TimeUnit.NANOSECONDS.toMillis(nextDueNanos - System.nanoTime());
-        // A selector waits for whole milliseconds; the last one before a request is due is parked away.
+        // A selector waits for whole milliseconds; the last millisecond is spent parked.
         int ready =
                 !isTimed ? selector.select(50) : millisToDue > 0 ? selector.select(millisToDue) : selector.selectNow();
         if (ready > 0) {

@@ -108,6 +108,7 @@ class RecordIT {
                 Pcs pcs = Pcs.number(i).with("shard_id", hostile).with("D_hat", i == 3 ? "1.9" : "1.0");
                 assertThat(client.submit(pcs).status()).isIn(200, 202);
             }
+            client.awaitNothingPending();
             Client.awaitUntil(() -> client.metric("flk_record_lag_records") == 0);
 
             String shards = client.get("/ui/shards").body();
@@ -115,7 +116,7 @@ class RecordIT {
             assertThat(shards).doesNotContain("<b>");
 
             String shard = client.get("/ui/shard?name=%3Cb%3E%26%27").body();
-            assertThat(shard).doesNotContain("<b>").contains("The newest 3 outcomes, 1 of them escalated or rejected");
+            assertThat(shard).doesNotContain("<b>").contains("Of these 3 outcomes, 1 not accepted");
             assertThat(shard.substring(shard.indexOf("<tbody>")))
                     .containsSubsequence(
                             Pcs.number(3)

@@ -122,9 +122,13 @@ final class SharedSessionsIT {
         }
     }
 
-    private static void awaitServing(BackendProcess backend) {
-        Client client = new Client(backend.url());
-        await().atMost(PATIENCE).until(() -> client.metric("flk_sessions") >= 0);
+    /** Waits until a backend knows that a session is missing. */
+    private void awaitServing(BackendProcess backend) {
+        HttpRequest missing = HttpRequest.newBuilder(URI.create(backend.url() + "/v1/sessions/missing"))
+                .header("Authorization", "Bearer " + TOKEN)
+                .build();
+        await().atMost(PATIENCE)
+                .until(() -> http.send(missing, BodyHandlers.ofString()).body().contains("\"unknown\""));
     }
 
     /** Changes the next session through the first backend that answers. */

@@ -110,7 +110,7 @@ public record HttpConfig(
     private static final Key<Boolean> UI = Key.of(
                     "UI",
                     Quantities::onOrOff,
-                    "`on`: the page for operators is at `/ui`, where the metrics are; on another address than loopback it needs `METRICS_USER`.")
+                    "`on`: the page for operators is at `/ui`, on the same port as `/metrics`; on another address than loopback it needs `METRICS_USER`.")
             .or("on");
 
     /** The settings of the server, in the order of the docs. */

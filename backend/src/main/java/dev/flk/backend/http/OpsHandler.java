@@ -96,6 +96,11 @@ final class OpsHandler {
                     : Sha256.of((login.user() + ":" + login.password().text()).getBytes(StandardCharsets.UTF_8));
         }
 
+        /** Returns whether a login is configured. */
+        boolean asksForLogin() {
+            return digest != null;
+        }
+
         /**
          * Returns true if a request contains the login, or if no login is configured. Compares digests in constant
          * time, so that the duration reveals neither the login nor its length.

@@ -29,6 +29,7 @@ import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.threads.DaemonThreads;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
+import io.netty.handler.codec.http.HttpHeaderNames;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.time.InstantSource;
@@ -46,15 +47,20 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * The handler of the page for operators: {@code /ui} and the paths below it, and {@code /}, which leads there. The page
- * loads nothing from elsewhere and has no scripts. It changes nothing.
+ * The handler of the page for operators: {@code /ui} and the paths below it, and {@code /}, which redirects to it. The
+ * page loads nothing from elsewhere and has no scripts. It changes nothing.
  */
 final class PageHandler implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(PageHandler.class);
     private static final String PATH = "/ui";
     private static final int MAX_WAITING = 32;
     private static final long MAX_ANSWER_BYTES = 1 << 20;
+    private static final Pattern LOCAL =
+            Pattern.compile("(localhost|127(\\.[0-9]{1,3}){3}|\\[::1])(:[0-9]+)?", Pattern.CASE_INSENSITIVE);
     private static final Pattern ID = Pattern.compile("[0-9a-f]{" + RecordedOutcomes.LEAST_ID_DIGITS + ",64}");
     private static final List<Header> HEADERS = List.of(
             new Header(
@@ -104,7 +110,7 @@ final class PageHandler implements AutoCloseable {
 
     /** Adds the routes, and begins to count the certificates of each minute. */
     Routes addTo(Routes routes) {
-        var unused = thread.scheduleAtFixedRate(() -> rates().endMinute(metrics.read()), 1, 1, TimeUnit.MINUTES);
+        var unused = thread.scheduleAtFixedRate(this::endMinute, 1, 1, TimeUnit.MINUTES);
         thread.execute(this::rates);
         return routes.get("/", Endpoint.always(redirect(PATH)))
                 .get(PATH, Endpoint.asking((request, exchange) -> serve(request, exchange, this::now)))
@@ -116,6 +122,15 @@ final class PageHandler implements AutoCloseable {
                         Endpoint.asking((request, exchange) -> serve(request, exchange, this::certificate)))
                 .get(PATH + "/search", Endpoint.asking((request, exchange) -> serve(request, exchange, this::search)))
                 .get(PATH + "/page.css", Endpoint.always(stylesheet));
+    }
+
+    private void endMinute() {
+        try {
+            rates().endMinute(metrics.read());
+        } catch (RuntimeException e) {
+            // an exception that leaves this method would end the regular counts
+            LOG.error("the certificates of a minute could not be counted; the page shows them with the next minute", e);
+        }
     }
 
     /** Returns the rates; called by one thread only. */
@@ -133,6 +148,10 @@ final class PageHandler implements AutoCloseable {
             exchange.answer(OpsHandler.UNAUTHORIZED);
             return;
         }
+        if (!guard.asksForLogin() && !isLocal(request)) {
+            exchange.answer(Answer.error(403, "without METRICS_USER, the page is only at localhost"));
+            return;
+        }
         if (waiting.incrementAndGet() > MAX_WAITING || !exchange.reserveLesserAnswer(MAX_ANSWER_BYTES)) {
             waiting.decrementAndGet();
             exchange.answer(Refusal.overloaded());
@@ -146,6 +165,15 @@ final class PageHandler implements AutoCloseable {
         } catch (RejectedExecutionException e) {
             exchange.answer(Refusal.overloaded());
         }
+    }
+
+    /**
+     * Returns whether the client asked for this machine. Otherwise, the name in the request may be one that a stranger's
+     * page has led to this machine (DNS rebinding), so that the stranger could read the answer in a browser.
+     */
+    private static boolean isLocal(Request request) {
+        String host = String.valueOf(request.header(HttpHeaderNames.HOST));
+        return LOCAL.matcher(host).matches();
     }
 
     private Answer now(Request request) {
@@ -178,13 +206,15 @@ final class PageHandler implements AutoCloseable {
 
     private Answer shards(Request request) {
         Map<String, String> query = BadRequest.query(request, Set.of("prefix", "cursor"));
-        return recorded(found -> pages.html(
-                ShardsView.read(found, query.getOrDefault("prefix", ""), query.get("cursor"), clock.instant())));
+        return recorded(found -> html(
+                200,
+                pages.html(ShardsView.read(
+                        found, query.getOrDefault("prefix", ""), query.get("cursor"), clock.instant()))));
     }
 
     private Answer shard(Request request) {
         String name = BadRequest.query(request, Set.of("name")).getOrDefault("name", "");
-        return recorded(found -> pages.html(ShardView.read(found, name, clock.instant())));
+        return recorded(found -> html(200, pages.html(ShardView.read(found, name, clock.instant()))));
     }
 
     private Answer certificate(Request request) {
@@ -195,8 +225,8 @@ final class PageHandler implements AutoCloseable {
         return recorded(found -> {
             List<String> lines = found.withId(id, 1);
             return lines.isEmpty()
-                    ? pages.html(new NotFound(id))
-                    : pages.html(CertificateView.of(lines.get(0), clock.instant()));
+                    ? html(404, pages.html(new NotFound(id)))
+                    : html(200, pages.html(CertificateView.of(lines.get(0), clock.instant())));
         });
     }
 
@@ -209,6 +239,13 @@ final class PageHandler implements AutoCloseable {
             List<String> ids = found.get().idsThatBeginWith(text, 2);
             if (ids.size() == 1) {
                 return redirect(PATH + "/certificate?id=" + ids.get(0));
+            }
+            if (ids.size() > 1) {
+                return message(
+                        400,
+                        "Search",
+                        "Several certificates have ids that begin with " + text + ".",
+                        "Enter more digits.");
             }
         }
         if (found.isPresent() && !text.isEmpty() && found.get().hasShard(text)) {
@@ -223,7 +260,7 @@ final class PageHandler implements AutoCloseable {
 
     private static boolean isAgent(SessionStorage store, String text) {
         try {
-            return store.get(text) instanceof SessionStorage.Found.Present;
+            return text.indexOf('/') < 0 && store.get(text) instanceof SessionStorage.Found.Present;
         } catch (IllegalArgumentException e) {
             return false; // no session can have such an id
         }
@@ -233,9 +270,9 @@ final class PageHandler implements AutoCloseable {
         return new Answer(302, "text/plain", new byte[0], List.of(new Header("Location", target)));
     }
 
-    private Answer recorded(Function<RecordedOutcomes, byte[]> view) {
+    private Answer recorded(Function<RecordedOutcomes, Answer> view) {
         return record.get()
-                .map(found -> html(200, view.apply(found)))
+                .map(view)
                 .orElseGet(() -> message(
                         200,
                         "Shards",

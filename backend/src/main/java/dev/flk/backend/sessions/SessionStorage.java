@@ -90,8 +90,8 @@ public interface SessionStorage {
      * @param json a JSON object; the stage fails with a {@link StateException} INVALID for other text
      * @param ifVersion the version that the session must have; 0 if it must not exist; {@link #ANY_VERSION} for no
      *     condition. If the condition does not hold, the stage fails with a {@link ConflictException}
-     * @param nonce identifies a signed request; empty for none. A storage that can remember it for all backends makes
-     *     one update with it, and fails other stages with a {@link ReplayedException}
+     * @param nonce identifies a signed request; empty for none. A storage that remembers nonces for all backends
+     *     accepts only the first update with a nonce; other stages fail with a {@link ReplayedException}
      * @return a stage that completes when the update is durable
      */
     CompletionStage<Updated> put(String id, String json, long ifVersion, String nonce);

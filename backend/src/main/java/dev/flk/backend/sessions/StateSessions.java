@@ -131,12 +131,13 @@ public final class StateSessions implements SessionStorage {
         CompletableFuture<Updated> answer = new CompletableFuture<>();
         grouped.add(new Grouped(operation, answer));
         if (isGrouping.compareAndSet(false, true)) {
-            CompletableFuture.delayedExecutor(GROUPING.toMillis(), TimeUnit.MILLISECONDS)
+            CompletableFuture.delayedExecutor(GROUPING.toMillis(), TimeUnit.MILLISECONDS, Runnable::run)
                     .execute(this::applyGrouped);
         }
         return answer;
     }
 
+    /** Applies the updates that wait; runs on the JDK's thread for delays, and does not block. */
     private void applyGrouped() {
         isGrouping.set(false); // before the queue is read: an update that is added later begins a new group
         for (Grouped next = grouped.poll(); next != null; next = grouped.poll()) {
@@ -149,7 +150,7 @@ public final class StateSessions implements SessionStorage {
                         answer.completeExceptionally(failure);
                     }
                 });
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 answer.completeExceptionally(e);
             }
         }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ui;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.sessions.Session;
 import dev.flk.backend.sessions.SessionStorage;
 import java.time.Duration;
@@ -31,7 +29,7 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
     public static final int MOST_ROWS = 200;
 
     private static final int PAGE = 1_000;
-    private static final JsonMapper JSON = new JsonMapper();
+    private static final int MOST_CHARS = 64;
 
     /** The orders of agents; agents that are silent always come first. */
     public enum Order {
@@ -87,13 +85,13 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
             boolean isBreakerOpen) {
         private static Agent of(Session session, Instant now, Duration silentAfter) {
             long age = Math.max(0, Duration.between(session.updatedAt(), now).toSeconds());
-            JsonNode state = state(session.json());
+            JsonNode state = Outcome.parsed(session.json());
             return new Agent(
                     session.id(),
                     age,
                     age >= silentAfter.toSeconds(),
-                    state.path("version").asText(),
-                    state.path("host").asText(),
+                    beginning(state.path("version").asText()),
+                    beginning(state.path("host").asText()),
                     state.path("pending").asLong(),
                     state.path("oldest_pending_seconds").asLong(),
                     state.path("dead_letters").asLong(),
@@ -101,17 +99,14 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
                     state.path("breaker_open").asBoolean());
         }
 
-        private static JsonNode state(String json) {
-            try {
-                return JSON.readTree(json);
-            } catch (JsonProcessingException e) {
-                throw new IllegalStateException("the store of sessions returned a session that is not JSON", e);
-            }
+        /** Returns the beginning of a text that may be as long as a session. */
+        private static String beginning(String text) {
+            return text.length() <= MOST_CHARS ? text : text.substring(0, MOST_CHARS) + "…";
         }
 
         /** Returns what the agent's state is, in a few words. */
         public String state() {
-            return isSilent ? "silent" : isBreakerOpen ? "no backend answers it" : "reports";
+            return isSilent ? "silent" : isBreakerOpen ? "can't reach a backend" : "reports";
         }
 
         /** Returns the time since the report. */

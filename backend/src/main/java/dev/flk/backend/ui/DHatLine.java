@@ -15,16 +15,22 @@ import java.util.stream.DoubleStream;
  * @param high the D̂ at the top
  */
 public record DHatLine(String claimed, String recomputed, String low, String high) {
-    /** Returns the lines in a box of a width and a height. */
-    static DHatLine of(List<Outcome> outcomes, int width, int height) {
+    /**
+     * Returns the lines in a box of a width and a height.
+     *
+     * @param hasClaims whether the box shows the claimed D̂; otherwise, its line is empty
+     */
+    static DHatLine of(List<Outcome> outcomes, boolean hasClaims, int width, int height) {
         double[] all = outcomes.stream()
-                .flatMapToDouble(each -> DoubleStream.of(each.claimed(), each.recomputed()))
+                .flatMapToDouble(each -> hasClaims
+                        ? DoubleStream.of(each.claimed(), each.recomputed())
+                        : DoubleStream.of(each.recomputed()))
                 .filter(Double::isFinite)
                 .toArray();
         double low = DoubleStream.of(all).min().orElse(0);
         double high = DoubleStream.of(all).max().orElse(0);
         return new DHatLine(
-                points(outcomes, Outcome::claimed, low, high, width, height),
+                hasClaims ? points(outcomes, Outcome::claimed, low, high, width, height) : "",
                 points(outcomes, Outcome::recomputed, low, high, width, height),
                 Outcome.decimals(low),
                 Outcome.decimals(high));

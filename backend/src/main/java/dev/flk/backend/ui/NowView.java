@@ -87,8 +87,9 @@ public record NowView(Instant at, List<Problem> problems, List<Row> rows, int mi
         double silent = samples.sum("flk_sessions_silent");
         if (silent > 0) {
             found.add(new Problem(
-                    silent == 1 ? "An agent is silent." : "Some agents are silent: " + number(silent) + ".",
-                    "The view Agents lists silent agents first; follow the runbook AgentSilent."));
+                    silent == 1 ? "A session is silent." : number(silent) + " sessions are silent.",
+                    "The view Agents lists silent agents first; flk backend sessions list --silent 5m lists all"
+                            + " silent sessions. Follow the runbook AgentSilent."));
         }
         return found;
     }
@@ -134,8 +135,8 @@ public record NowView(Instant at, List<Problem> problems, List<Row> rows, int mi
                 new Figure("state", upOrOff(samples.sum("flk_state_up"))),
                 new Figure("free space for the log", bytes(samples.sum("flk_wal_free_bytes"))),
                 new Figure("free space for the state", bytes(samples.sum("flk_state_free_bytes"))),
-                new Figure("agents", number(samples.sum("flk_sessions"))),
-                new Figure("silent agents", number(samples.sum("flk_sessions_silent"))));
+                new Figure("sessions", number(samples.sum("flk_sessions"))),
+                new Figure("silent sessions", number(samples.sum("flk_sessions_silent"))));
     }
 
     private static String upOrOff(double up) {

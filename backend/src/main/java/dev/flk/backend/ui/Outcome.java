@@ -27,12 +27,12 @@ public record Outcome(
     private static final JsonMapper JSON = new JsonMapper();
     private static final int SHORT_ID = 12;
 
-    /** Reads a line of the record as JSON. */
+    /** Parses JSON from a store of this backend, which only contains valid JSON. */
     static JsonNode parsed(String line) {
         try {
             return JSON.readTree(line);
         } catch (JsonProcessingException e) {
-            throw new IllegalStateException("the record returned a line that is not JSON", e);
+            throw new IllegalStateException("the store returned text that is not JSON", e);
         }
     }
 

@@ -9,7 +9,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 
-/** What became of certificates in each of the last 1,440 minutes, in memory. Safe for any thread. */
+/** Counts of the answers to certificates in each of the last 1,440 minutes, in memory. Used by one thread. */
 public final class Rates {
     private static final int MINUTES = 1_440;
 
@@ -38,10 +38,12 @@ public final class Rates {
 
         /** Returns the number of certificates with this answer since the start. */
         private double total(Samples samples) {
+            double rejected = samples.sum("flk_rejected_total", "reason", "verification");
             return switch (this) {
-                case ACCEPTED, ESCALATED, REJECTED -> samples.sum("flk_shard_outcomes_total", "verdict", text);
-                case REFUSED ->
-                    samples.sum("flk_rejected_total") - samples.sum("flk_rejected_total", "reason", "verification");
+                case ACCEPTED -> samples.sum("flk_accepted");
+                case ESCALATED -> samples.sum("flk_escalated") - rejected;
+                case REJECTED -> rejected;
+                case REFUSED -> samples.sum("flk_rejected_total") - rejected;
                 case THROTTLED -> samples.sum("flk_rate_limited_total");
             };
         }
@@ -61,7 +63,7 @@ public final class Rates {
     }
 
     /** Ends a minute. */
-    public synchronized void endMinute(Samples samples) {
+    public void endMinute(Samples samples) {
         Map<Answer, Double> now = totals(samples);
         Map<Answer, Double> minute = new EnumMap<>(Answer.class);
         now.forEach((answer, total) -> minute.put(answer, total - totals.getOrDefault(answer, 0.0)));
@@ -73,7 +75,7 @@ public final class Rates {
     }
 
     /** Returns the certificates of each minute with an answer, the oldest minute first. */
-    synchronized List<Double> perMinute(Answer answer) {
+    List<Double> perMinute(Answer answer) {
         List<Double> values = new ArrayList<>(minutes.size());
         minutes.forEach(minute -> values.add(minute.getOrDefault(answer, 0.0)));
         return values;

@@ -17,10 +17,10 @@ public record ShardView(Instant at, String name, List<Outcome> outcomes, DHatLin
     /** The maximum number of outcomes in a view. */
     public static final int MOST_OUTCOMES = 200;
 
-    /** Reads the outcomes; there are none if the record does not have the shard. */
+    /** Reads the outcomes; a shard that the record does not have gets a view without outcomes. */
     public static ShardView read(RecordedOutcomes record, String name, Instant now) {
         List<Outcome> outcomes = new ArrayList<>(ShardsView.newest(record, name, MOST_OUTCOMES));
-        DHatLine line = DHatLine.of(outcomes, 720, 200);
+        DHatLine line = DHatLine.of(outcomes, true, 720, 200);
         Collections.reverse(outcomes);
         return new ShardView(now, name, outcomes, line);
     }

@@ -8,7 +8,7 @@ import dev.flk.backend.record.RecordedOutcomes.Wanted;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -30,10 +30,9 @@ public record ShardsView(
     /**
      * A shard with its newest outcome.
      *
-     * @param query the query of its own view
      * @param line the lines of the D̂ of its newest outcomes, in a box of 160 by 30
      */
-    public record Shard(String name, String query, Outcome newest, String age, DHatLine line) {}
+    public record Shard(String name, Outcome newest, String age, DHatLine line) {}
 
     /** Reads a page of the shards. */
     public static ShardsView read(RecordedOutcomes record, String prefix, @Nullable String cursor, Instant now) {
@@ -46,12 +45,7 @@ public record ShardsView(
                 Outcome newest = outcomes.get(outcomes.size() - 1);
                 double age =
                         Math.max(0, Duration.between(newest.receivedAt(), now).toMillis() / 1e3);
-                shards.add(new Shard(
-                        name,
-                        "name=" + Pages.encoded(name),
-                        newest,
-                        NowView.duration(age),
-                        DHatLine.of(outcomes, 160, 30)));
+                shards.add(new Shard(name, newest, NowView.duration(age), DHatLine.of(outcomes, false, 160, 30)));
             }
         }
         String next = page.cursor();
@@ -72,7 +66,7 @@ public record ShardsView(
                         .stream()
                         .map(Outcome::of)
                         .toList());
-        Collections.reverse(outcomes);
+        outcomes.sort(Comparator.comparing(Outcome::receivedAt).thenComparing(Outcome::epoch));
         return outcomes;
     }
 

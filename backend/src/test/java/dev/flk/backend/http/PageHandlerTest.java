@@ -12,6 +12,7 @@ import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.sessions.StateSessions;
 import dev.flk.backend.state.MemoryEngine;
+import dev.flk.http.testing.RawClient.Reply;
 import dev.flk.program.config.Secret;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.state.StateEngine;
@@ -91,7 +92,7 @@ final class PageHandlerTest {
 
         assertThat(answer.statusCode()).isEqualTo(200);
         assertThat(answer.body())
-                .contains("Nothing is wrong that this backend can see.")
+                .contains("This backend sees no problem.")
                 .doesNotContain("<script", "style=", "http://", "https://");
         assertThat(answer.headers().firstValue("Content-Security-Policy").orElseThrow())
                 .startsWith("default-src 'none'; style-src 'self';");
@@ -124,7 +125,7 @@ final class PageHandlerTest {
         String page = get("/ui/agents?order=backlog").body();
 
         assertThat(page.substring(page.indexOf("<tbody>")))
-                .containsSubsequence("a-old", "silent", "c-many", "no backend answers it", "b-few", "3 min");
+                .containsSubsequence("a-old", "silent", "c-many", "can't reach a backend", "b-few", "3 min");
         assertThat(page).doesNotContain("c-many/note");
         assertThat(get("/ui/agents?prefix=b").body()).contains("b-few").doesNotContain("c-many");
     }
@@ -192,6 +193,14 @@ final class PageHandlerTest {
         assertThat(get("/ui/agents").statusCode()).isEqualTo(401);
         assertThat(get("/ui", "Authorization", "Basic b3BlcmF0b3I6c2VjcmV0").statusCode())
                 .isEqualTo(200);
+    }
+
+    @Test
+    void hostOfAnotherName_withoutLogin_isRefused() throws Exception {
+        Reply reply = server.connect()
+                .send("GET /ui/agents HTTP/1.1\nHost: rebound.example:80\n\n")
+                .read();
+        assertThat(reply.status()).isEqualTo(403);
     }
 
     @Test
