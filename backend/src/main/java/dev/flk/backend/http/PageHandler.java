@@ -280,7 +280,7 @@ final class PageHandler implements AutoCloseable {
                         "It is still starting, or RECORD or STATE_PORT is off."));
     }
 
-    /** Returns a view, or a page that says why there is none. */
+    /** Returns a view, or a page that gives the reason why the view can't be shown. */
     private Answer orReason(Function<Request, Answer> view, Request request) {
         try {
             return view.apply(request);
