@@ -23,13 +23,9 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
@@ -45,22 +41,12 @@ public final class StateSessions implements SessionStorage {
     public static final String NAMESPACE = "flk.sessions";
 
     private static final String CALLER = "sessions";
-    /**
-     * How long an update without a condition, such as a heartbeat, waits for others to share their fsync. An fsync for
-     * each of 350 heartbeats a second costs the ingest of certificates a tenth of its rate.
-     */
-    private static final Duration GROUPING = Duration.ofMillis(50);
-
     private static final Pattern TOKEN = Pattern.compile("([0-9A-Za-z-]{1,64})-([0-9]{1,18})\\.([0-9]{1,18})");
 
     private final StateEngine engine;
     private final Duration ttl;
     private final InstantSource clock;
-    private final Queue<Grouped> grouped = new ConcurrentLinkedQueue<>();
-    private final AtomicBoolean isGrouping = new AtomicBoolean();
-
-    /** An update that waits for others. */
-    private record Grouped(Operation operation, CompletableFuture<Updated> answer) {}
+    private final GroupedUpdates updates = new GroupedUpdates();
 
     /**
      * Creates a store.
@@ -121,38 +107,9 @@ public final class StateSessions implements SessionStorage {
             if (!write.json().startsWith("{")) {
                 throw Reason.INVALID.because("a session is a JSON object");
             }
-            return ifVersion == ANY_VERSION ? applyWithOthers(write) : apply(write);
+            return ifVersion == ANY_VERSION ? updates.add(() -> apply(write)) : apply(write);
         } catch (StateException e) {
             return CompletableFuture.failedStage(e);
-        }
-    }
-
-    private CompletionStage<Updated> applyWithOthers(Operation operation) {
-        CompletableFuture<Updated> answer = new CompletableFuture<>();
-        grouped.add(new Grouped(operation, answer));
-        if (isGrouping.compareAndSet(false, true)) {
-            CompletableFuture.delayedExecutor(GROUPING.toMillis(), TimeUnit.MILLISECONDS, Runnable::run)
-                    .execute(this::applyGrouped);
-        }
-        return answer;
-    }
-
-    /** Applies the updates that wait; runs on the JDK's thread for delays, and does not block. */
-    private void applyGrouped() {
-        isGrouping.set(false); // before the queue is read: an update that is added later begins a new group
-        for (Grouped next = grouped.poll(); next != null; next = grouped.poll()) {
-            CompletableFuture<Updated> answer = next.answer();
-            try {
-                apply(next.operation()).whenComplete((updated, failure) -> {
-                    if (failure == null) {
-                        answer.complete(updated);
-                    } else {
-                        answer.completeExceptionally(failure);
-                    }
-                });
-            } catch (RuntimeException | Error e) {
-                answer.completeExceptionally(e);
-            }
         }
     }
 

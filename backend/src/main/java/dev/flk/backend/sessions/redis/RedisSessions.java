@@ -4,6 +4,7 @@ package dev.flk.backend.sessions.redis;
 import dev.flk.backend.dedup.StoreConfig;
 import dev.flk.backend.dedup.redis.RedisConnector;
 import dev.flk.backend.postgres.PoolMetrics;
+import dev.flk.backend.sessions.GroupedUpdates;
 import dev.flk.backend.sessions.Session;
 import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.sessions.SessionMetrics;
@@ -31,6 +32,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -62,6 +64,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
     private final @Nullable WriteBehind writeBehind;
     private final SessionMetrics metrics;
     private final SecureRandom random = new SecureRandom();
+    private final GroupedUpdates updates = new GroupedUpdates();
     private final ExecutorService thread = Executors.newSingleThreadExecutor(DaemonThreads.named("session-redis"));
     private volatile boolean isClosed;
     private volatile @Nullable RedisLink link;
@@ -229,12 +232,13 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
                 throw Reason.INVALID.because("a session is a JSON object");
             }
             RedisLink now = writable();
-            return update(
+            Supplier<CompletionStage<Updated>> update = () -> update(
                     now,
                     id,
                     state,
                     ifVersion,
                     now.call("put", id, Long.toString(ifVersion), nonce, Long.toString(ttl.toMillis()), state));
+            return ifVersion == ANY_VERSION ? updates.add(update) : update.get();
         } catch (StateException e) {
             return CompletableFuture.failedStage(e);
         }
