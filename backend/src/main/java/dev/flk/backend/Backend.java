@@ -36,6 +36,7 @@ import dev.flk.backend.postgres.PostgresCheck;
 import dev.flk.backend.record.RecordFollower;
 import dev.flk.backend.record.RecordIndex;
 import dev.flk.backend.record.RecordedOutcomes;
+import dev.flk.backend.review.Reviews;
 import dev.flk.backend.sessions.SessionAccess;
 import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.sessions.SessionStorage;
@@ -107,6 +108,7 @@ public final class Backend implements AutoCloseable {
     private @Nullable ReloadedTls tls;
     private @Nullable ServedState state;
     private volatile @Nullable RecordedOutcomes record;
+    private volatile @Nullable Reviews reviews;
     private volatile @Nullable Sessions sessions;
     private volatile Readiness readiness =
             () -> List.of(new Component("log", false, "starting"), new Component("dedup", false, "starting"));
@@ -221,10 +223,15 @@ public final class Backend implements AutoCloseable {
                         metrics.record,
                         System::nanoTime));
                 care.waitFor(follower::position);
-                record = new RecordedOutcomes(
+                RecordedOutcomes outcomes = new RecordedOutcomes(
                         served.engine(),
                         index,
                         config.state().get().postgres().isPresent() || !isShared(config.store()));
+                served.keepFor(Reviews.NAMESPACE, config.state().get().recordHistory());
+                reviews = opened(new Reviews(
+                                outcomes, served.engine(), config.state().get().reviewAfter(), clock, metrics.review))
+                        .start();
+                record = outcomes;
                 follower.start();
             }
         }
@@ -356,6 +363,7 @@ public final class Backend implements AutoCloseable {
                 gate,
                 () -> readiness.components(),
                 () -> Optional.ofNullable(record),
+                () -> Optional.ofNullable(reviews),
                 () -> Optional.ofNullable(sessions),
                 metrics.sessions,
                 metrics.all,

@@ -11,6 +11,7 @@ import dev.flk.backend.metrics.RefusedSubmissions;
 import dev.flk.backend.postgres.CheckedServer.CheckMetrics;
 import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.record.RecordFollower.RecordMetrics;
+import dev.flk.backend.review.Reviews.ReviewMetrics;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.state.StateMetrics;
 import dev.flk.backend.tls.ReloadedTls.TlsMetrics;
@@ -32,6 +33,7 @@ final class BackendMetrics {
     final StateMetrics state;
     final SessionMetrics sessions;
     final RecordMetrics record;
+    final ReviewMetrics review;
     final AuditMetrics audit;
 
     /** @param mostShards the maximum number of shards that have their own metrics */
@@ -48,6 +50,7 @@ final class BackendMetrics {
         state = new StateMetrics(all);
         sessions = new SessionMetrics(all);
         record = new RecordMetrics(all);
+        review = new ReviewMetrics(all);
         audit = new AuditMetrics(all);
     }
 }

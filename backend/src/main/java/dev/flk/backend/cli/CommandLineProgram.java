@@ -82,6 +82,7 @@ public final class CommandLineProgram {
                 .addSubcommand(new KeysCommand(environment, config, clock))
                 .addSubcommand(new PostgresCommand(environment, config, clock))
                 .addSubcommand(new RecordCommand(environment, config, clock))
+                .addSubcommand(new ReviewCommand(environment, config))
                 .addSubcommand(new SessionsCommand(environment, config))
                 .addSubcommand(StateCommand.with(environment, config))
                 .addSubcommand(WalCommand.with(new WalSource(environment, config)))

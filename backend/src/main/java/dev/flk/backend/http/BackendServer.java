@@ -2,11 +2,11 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.http.HttpConfig.OpsConfig;
-import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.record.RecordedOutcomes;
+import dev.flk.backend.review.Reviews;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.http.Admission;
@@ -59,6 +59,7 @@ public final class BackendServer implements AutoCloseable {
      *
      * @param record a supplier of the record of outcomes; the supplier returns empty if this backend keeps no record or
      *     has not opened the record yet
+     * @param reviews a supplier of the reviews, which exist if the record exists
      * @param sessions a supplier of the sessions; the supplier returns empty if sessions are off, or before they are
      *     opened
      */
@@ -67,6 +68,7 @@ public final class BackendServer implements AutoCloseable {
             Ingest ingest,
             Readiness readiness,
             Supplier<Optional<RecordedOutcomes>> record,
+            Supplier<Optional<Reviews>> reviews,
             Supplier<Optional<Sessions>> sessions,
             SessionMetrics sessionMetrics,
             Metrics metrics,
@@ -90,7 +92,7 @@ public final class BackendServer implements AutoCloseable {
         this.debug = null;
         SubmissionBatcher turns = new SubmissionBatcher(
                 parts.ingest(), parts.httpMetrics(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
-        MetricsGuard guard = new MetricsGuard(config.metricsLogin());
+        OperatorGuard guard = new OperatorGuard(config.bindAddress(), config.metricsLogin());
         OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(parts.record(), guard);
         this.sessions = new SessionHandler(parts.sessions(), parts.sessionMetrics(), parts.clock());
@@ -102,7 +104,7 @@ public final class BackendServer implements AutoCloseable {
                 .get("/health", Endpoint.always(ops::health));
         record.addLookUp(routes, turns::lookUp);
         sessions.addTo(routes);
-        this.page = hasOps ? null : page(parts, config.bindAddress(), guard);
+        this.page = hasOps ? null : page(parts, guard);
         if (page != null) {
             page.addTo(routes);
         }
@@ -111,7 +113,7 @@ public final class BackendServer implements AutoCloseable {
                 config.bindAddress() + " port " + config.port(),
                 "BIND_ADDR or PORT",
                 "too many connections: a new one was closed; MAX_CONNECTIONS is " + config.maxConnections(),
-                hasOps ? routes : record.addTo(ops.addTo(routes)),
+                hasOps ? routes : withRecord(parts, guard, ops.addTo(routes)),
                 Client.admission(limits, parts.nanoTicker()),
                 tls);
         this.server = server(
@@ -129,14 +131,18 @@ public final class BackendServer implements AutoCloseable {
 
     private BackendServer(Parts parts, OpsConfig ops) {
         this.scrapes = new Scrapes(parts.metrics());
-        MetricsGuard guard = new MetricsGuard(parts.config().metricsLogin());
+        OperatorGuard guard =
+                new OperatorGuard(ops.bindAddress(), parts.config().metricsLogin());
         OpsHandler handler = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(parts.record(), guard);
-        Routes routes = record.addTo(handler.addTo(
-                new Routes(Endpoint.always(Refusal.notFound())).get("/health", Endpoint.always(handler::health))));
+        Routes routes = withRecord(
+                parts,
+                guard,
+                handler.addTo(new Routes(Endpoint.always(Refusal.notFound()))
+                        .get("/health", Endpoint.always(handler::health))));
         this.sessions = null;
         this.debug = ops.debug() ? new DebugHandler(guard) : null;
-        this.page = page(parts, ops.bindAddress(), guard);
+        this.page = page(parts, guard);
         if (page != null) {
             page.addTo(routes);
         }
@@ -153,12 +159,12 @@ public final class BackendServer implements AutoCloseable {
     }
 
     /** Returns the handler of the page; null if the page is off or anyone could read it. */
-    private static @Nullable PageHandler page(Parts parts, String bindAddress, MetricsGuard guard) {
-        return parts.config().ui()
-                        && PageHandler.isSafe(bindAddress, parts.config().metricsLogin())
-                ? new PageHandler(
-                        parts.readiness(), parts.record(), parts.sessions(), parts.metrics(), guard, parts.clock())
-                : null;
+    private static @Nullable PageHandler page(Parts parts, OperatorGuard guard) {
+        return parts.config().ui() && guard.isSafe() ? new PageHandler(parts, guard) : null;
+    }
+
+    private Routes withRecord(Parts parts, OperatorGuard guard, Routes routes) {
+        return new ReviewHandler(parts.reviews(), guard, record, parts.clock()).addTo(record.addTo(routes));
     }
 
     /** Returns whether this server serves the page for operators. */

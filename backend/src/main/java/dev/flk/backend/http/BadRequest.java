@@ -30,9 +30,13 @@ final class BadRequest extends RuntimeException {
      * @throws BadRequest if a name is unknown or repeated, or an escape is malformed
      */
     static Map<String, String> query(Request request, Set<String> known) {
+        return fields(request.query(), known);
+    }
+
+    /** Returns the fields of a form, as {@link #query} returns the parameters of a query. */
+    static Map<String, String> fields(String text, Set<String> known) {
         Map<String, String> query = new HashMap<>();
-        for (String part :
-                request.query().isEmpty() ? new String[0] : request.query().split("&", -1)) {
+        for (String part : text.isEmpty() ? new String[0] : text.split("&", -1)) {
             int equals = part.indexOf('=');
             String name = decoded(equals < 0 ? part : part.substring(0, equals));
             if (!known.contains(name)) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;
@@ -30,14 +29,14 @@ import java.util.regex.Pattern;
  */
 final class DebugHandler implements AutoCloseable {
     private static final Pattern SECONDS = Pattern.compile("seconds=([1-9][0-9]{0,2})");
-    private static final Answer LOGIN_NEEDED = OpsHandler.UNAUTHORIZED;
+    private static final Answer LOGIN_NEEDED = OperatorGuard.UNAUTHORIZED;
 
-    private final MetricsGuard guard;
+    private final OperatorGuard guard;
     private final FlightRecording recording = new FlightRecording();
     private final ThreadPoolExecutor thread = new ThreadPoolExecutor(
             0, 1, 1, TimeUnit.SECONDS, new ArrayBlockingQueue<>(1), DaemonThreads.named("debug"));
 
-    DebugHandler(MetricsGuard guard) {
+    DebugHandler(OperatorGuard guard) {
         this.guard = guard;
     }
 

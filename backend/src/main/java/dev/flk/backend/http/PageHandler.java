@@ -2,10 +2,9 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.http.BackendServer.Readiness;
-import dev.flk.backend.http.HttpConfig.Login;
-import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.record.RecordedOutcomes;
+import dev.flk.backend.review.Reviews;
 import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.ui.AgentsView;
@@ -16,6 +15,7 @@ import dev.flk.backend.ui.Pages;
 import dev.flk.backend.ui.Pages.Message;
 import dev.flk.backend.ui.Pages.NotFound;
 import dev.flk.backend.ui.Rates;
+import dev.flk.backend.ui.ReviewView;
 import dev.flk.backend.ui.ShardView;
 import dev.flk.backend.ui.ShardsView;
 import dev.flk.certificate.PcsId;
@@ -26,13 +26,15 @@ import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
+import dev.flk.program.config.Quantities;
 import dev.flk.program.threads.DaemonThreads;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
-import io.netty.handler.codec.http.HttpHeaderNames;
-import java.net.InetAddress;
-import java.net.UnknownHostException;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.SecureRandom;
 import java.time.InstantSource;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -58,9 +60,10 @@ final class PageHandler implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(PageHandler.class);
     private static final String PATH = "/ui";
     private static final int MAX_WAITING = 32;
+    private static final int MAX_FORM_BYTES = 64 << 10;
+    private static final Set<String> FORM =
+            Set.of("token", "id", "shard", "reason", "until", "verdict", "note", "author");
     private static final long MAX_ANSWER_BYTES = 1 << 20;
-    private static final Pattern LOCAL =
-            Pattern.compile("(localhost|127(\\.[0-9]{1,3}){3}|\\[::1])(:[0-9]+)?", Pattern.CASE_INSENSITIVE);
     private static final Pattern ID = Pattern.compile("[0-9a-f]{" + RecordedOutcomes.LEAST_ID_DIGITS + ",64}");
     private static final List<Header> HEADERS = List.of(
             new Header(
@@ -74,38 +77,28 @@ final class PageHandler implements AutoCloseable {
 
     private final Readiness readiness;
     private final Supplier<Optional<RecordedOutcomes>> record;
+    private final Supplier<Optional<Reviews>> reviews;
     private final Supplier<Optional<Sessions>> sessions;
     private final Metrics metrics;
-    private final MetricsGuard guard;
+    private final OperatorGuard guard;
     private final InstantSource clock;
     private final Pages pages = new Pages();
     private final Answer stylesheet = answer(200, "text/css; charset=utf-8", Pages.stylesheet());
     private final AtomicInteger waiting = new AtomicInteger();
     private final ScheduledThreadPoolExecutor thread = new ScheduledThreadPoolExecutor(1, DaemonThreads.named("page"));
+    /** The secret of the forms, which a page of another site can't know. */
+    private final String token = HexFormat.of().formatHex(SecureRandom.getSeed(16));
+
     private @Nullable Rates rates;
 
-    PageHandler(
-            Readiness readiness,
-            Supplier<Optional<RecordedOutcomes>> record,
-            Supplier<Optional<Sessions>> sessions,
-            Metrics metrics,
-            MetricsGuard guard,
-            InstantSource clock) {
-        this.readiness = readiness;
-        this.record = record;
-        this.sessions = sessions;
-        this.metrics = metrics;
+    PageHandler(BackendServer.Parts parts, OperatorGuard guard) {
+        this.readiness = parts.readiness();
+        this.record = parts.record();
+        this.reviews = parts.reviews();
+        this.sessions = parts.sessions();
+        this.metrics = parts.metrics();
+        this.clock = parts.clock();
         this.guard = guard;
-        this.clock = clock;
-    }
-
-    /** Returns whether a server may serve the page: it asks for a login, or only this machine reaches it. */
-    static boolean isSafe(String bindAddress, @Nullable Login login) {
-        try {
-            return login != null || InetAddress.getByName(bindAddress).isLoopbackAddress();
-        } catch (UnknownHostException e) {
-            return false; // the server reports that it can't listen there
-        }
     }
 
     /** Adds the routes, and begins to count the certificates of each minute. */
@@ -120,6 +113,8 @@ final class PageHandler implements AutoCloseable {
                 .get(
                         PATH + "/certificate",
                         Endpoint.asking((request, exchange) -> serve(request, exchange, this::certificate)))
+                .get(PATH + "/review", Endpoint.asking((request, exchange) -> serve(request, exchange, this::review)))
+                .post(PATH + "/review", Endpoint.withBody(MAX_FORM_BYTES, this::takeReview))
                 .get(PATH + "/search", Endpoint.asking((request, exchange) -> serve(request, exchange, this::search)))
                 .get(PATH + "/page.css", Endpoint.always(stylesheet));
     }
@@ -144,12 +139,9 @@ final class PageHandler implements AutoCloseable {
     }
 
     private void serve(Request request, Exchange exchange, Function<Request, Answer> view) {
-        if (!guard.admits(request)) {
-            exchange.answer(OpsHandler.UNAUTHORIZED);
-            return;
-        }
-        if (!guard.asksForLogin() && !isLocal(request)) {
-            exchange.answer(Answer.error(403, "without METRICS_USER, the page is only at localhost"));
+        Optional<Answer> refusal = guard.refusal(request);
+        if (refusal.isPresent()) {
+            exchange.answer(refusal.get());
             return;
         }
         if (waiting.incrementAndGet() > MAX_WAITING || !exchange.reserveLesserAnswer(MAX_ANSWER_BYTES)) {
@@ -165,15 +157,6 @@ final class PageHandler implements AutoCloseable {
         } catch (RejectedExecutionException e) {
             exchange.answer(Refusal.overloaded());
         }
-    }
-
-    /**
-     * Returns whether the client asked for this machine. Otherwise, the name in the request may be one that a stranger's
-     * page has led to this machine (DNS rebinding), so that the stranger could read the answer in a browser.
-     */
-    private static boolean isLocal(Request request) {
-        String host = String.valueOf(request.header(HttpHeaderNames.HOST));
-        return LOCAL.matcher(host).matches();
     }
 
     private Answer now(Request request) {
@@ -226,8 +209,56 @@ final class PageHandler implements AutoCloseable {
             List<String> lines = found.withId(id, 1);
             return lines.isEmpty()
                     ? html(404, pages.html(new NotFound(id)))
-                    : html(200, pages.html(CertificateView.of(lines.get(0), clock.instant())));
+                    : html(
+                            200,
+                            pages.html(CertificateView.of(
+                                    lines.get(0), reviews.get().orElseThrow(), token, clock.instant())));
         });
+    }
+
+    private Answer review(Request request) {
+        String done = BadRequest.query(request, Set.of("done")).get("done");
+        Integer number = done == null ? null : BadRequest.parsed("done", done, Quantities.count(0, Integer.MAX_VALUE));
+        return reviews.get()
+                .map(found -> html(200, pages.html(ReviewView.read(found, number, token, clock.instant()))))
+                .orElseGet(() -> withoutRecord("Review"));
+    }
+
+    /** Records the review of a form, and leads to what still waits. */
+    private void takeReview(Request request, Exchange exchange) {
+        Optional<Answer> refusal = guard.refusalOfChange(request);
+        if (refusal.isPresent()) {
+            exchange.answer(refusal.get());
+            return;
+        }
+        String body = new String(request.body().exact(), StandardCharsets.UTF_8);
+        serve(request, exchange, ignored -> {
+            Map<String, String> form = BadRequest.fields(body, FORM);
+            if (!MessageDigest.isEqual(bytes(token), bytes(form.getOrDefault("token", "")))) {
+                return message(
+                        403,
+                        "Review",
+                        "This form is not valid any more, so nothing was reviewed.",
+                        "The backend was restarted since the page was loaded: open the view Review again.");
+            }
+            String id = form.get("id");
+            ReviewHandler.Body given = new ReviewHandler.Body(
+                    id == null ? null : List.of(id),
+                    form.get("shard"),
+                    form.get("reason"),
+                    form.get("until"),
+                    form.get("verdict"),
+                    form.get("note"),
+                    form.get("author"));
+            return reviews.get()
+                    .map(found -> seeOther(
+                            PATH + "/review?done=" + ReviewHandler.review(found, given, guard.user(), clock.instant())))
+                    .orElseGet(() -> withoutRecord("Review"));
+        });
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
     }
 
     /** Redirects to the view of the certificate, shard or agent that a text names. */
@@ -270,14 +301,21 @@ final class PageHandler implements AutoCloseable {
         return new Answer(302, "text/plain", new byte[0], List.of(new Header("Location", target)));
     }
 
+    /** Redirects after a form. */
+    private static Answer seeOther(String target) {
+        return new Answer(303, "text/plain", new byte[0], List.of(new Header("Location", target)));
+    }
+
+    private Answer withoutRecord(String title) {
+        return message(
+                200,
+                title,
+                "This backend has no record of outcomes.",
+                "It is still starting, or RECORD or STATE_PORT is off.");
+    }
+
     private Answer recorded(Function<RecordedOutcomes, Answer> view) {
-        return record.get()
-                .map(view)
-                .orElseGet(() -> message(
-                        200,
-                        "Shards",
-                        "This backend has no record of outcomes.",
-                        "It is still starting, or RECORD or STATE_PORT is off."));
+        return record.get().map(view).orElseGet(() -> withoutRecord("Shards"));
     }
 
     /** Returns a view, or a page that gives the reason why the view can't be shown. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.backend.record.RecordedOutcomes;
 import dev.flk.backend.record.RecordedOutcomes.Order;
 import dev.flk.backend.record.RecordedOutcomes.Part;
@@ -70,7 +69,7 @@ final class RecordHandler implements AutoCloseable {
     private static final Pattern ID_PREFIX = Pattern.compile("[0-9a-f]{" + RecordedOutcomes.LEAST_ID_DIGITS + ",63}");
 
     private final Supplier<Optional<RecordedOutcomes>> record;
-    private final MetricsGuard guard;
+    private final OperatorGuard guard;
     private final ThreadPoolExecutor threads = new ThreadPoolExecutor(
             THREADS,
             THREADS,
@@ -92,7 +91,7 @@ final class RecordHandler implements AutoCloseable {
      * @param record a supplier of the record of outcomes; the supplier returns empty if this backend keeps no record or
      *     has not opened the record yet
      */
-    RecordHandler(Supplier<Optional<RecordedOutcomes>> record, MetricsGuard guard) {
+    RecordHandler(Supplier<Optional<RecordedOutcomes>> record, OperatorGuard guard) {
         this.record = record;
         this.guard = guard;
         threads.allowCoreThreadTimeOut(true);
@@ -210,7 +209,7 @@ final class RecordHandler implements AutoCloseable {
      */
     private void ask(Request request, Exchange exchange, Consumer<RecordedOutcomes> question) {
         if (!guard.admits(request)) {
-            exchange.answer(OpsHandler.UNAUTHORIZED);
+            exchange.answer(OperatorGuard.UNAUTHORIZED);
             return;
         }
         Optional<RecordedOutcomes> found = record.get();
@@ -221,12 +220,17 @@ final class RecordHandler implements AutoCloseable {
                             "this backend is still starting, or keeps no record of outcomes because RECORD or STATE_PORT is off"));
             return;
         }
+        run(exchange, () -> question.accept(found.get()));
+    }
+
+    /** Runs {@code work}, which answers the exchange, on another thread, or answers that the server is overloaded. */
+    void run(Exchange exchange, Runnable work) {
         if (!exchange.reserveLesserAnswer(MAX_ANSWER_BYTES)) {
             exchange.answer(Refusal.overloaded());
             return;
         }
         try {
-            threads.execute(() -> exchange.safely(() -> question.accept(found.get())));
+            threads.execute(() -> exchange.safely(work));
         } catch (RejectedExecutionException e) {
             exchange.answer(Refusal.overloaded());
         }
@@ -239,13 +243,9 @@ final class RecordHandler implements AutoCloseable {
             headers.add(new Header(COVERS, found.coversAllBackends() ? "all-backends" : "this-backend"));
             String next = part.cursor();
             if (next != null) {
-                headers.add(new Header(
-                        CURSOR,
-                        Base64.getUrlEncoder().withoutPadding().encodeToString(next.getBytes(StandardCharsets.UTF_8))));
+                headers.add(cursorHeader(next));
             }
-            StringBuilder lines = new StringBuilder();
-            part.lines().forEach(line -> lines.append(line).append('\n'));
-            return new Answer(200, "application/x-ndjson", lines.toString().getBytes(StandardCharsets.UTF_8), headers);
+            return lines(part.lines(), headers);
         } catch (BadRequest e) {
             return Answer.error(400, e.text());
         } catch (NotFound e) {
@@ -255,7 +255,19 @@ final class RecordHandler implements AutoCloseable {
         }
     }
 
-    private static Answer refusal(StateException e) {
+    static Header cursorHeader(String next) {
+        return new Header(
+                CURSOR, Base64.getUrlEncoder().withoutPadding().encodeToString(next.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Returns an answer with one JSON object per line. */
+    static Answer lines(List<String> lines, List<Header> headers) {
+        StringBuilder text = new StringBuilder();
+        lines.forEach(line -> text.append(line).append('\n'));
+        return new Answer(200, "application/x-ndjson", text.toString().getBytes(StandardCharsets.UTF_8), headers);
+    }
+
+    static Answer refusal(StateException e) {
         if (e.reason() == Reason.INVALID) {
             return Answer.error(400, e.getMessage());
         }
@@ -266,7 +278,7 @@ final class RecordHandler implements AutoCloseable {
         return Answer.error(503, "the state is down", Header.retryAfter(1));
     }
 
-    private static @Nullable Instant time(Map<String, String> query, String name) {
+    static @Nullable Instant time(Map<String, String> query, String name) {
         String text = query.get(name);
         try {
             return text == null ? null : Instant.parse(text);
@@ -275,7 +287,7 @@ final class RecordHandler implements AutoCloseable {
         }
     }
 
-    private static @Nullable String oneOf(Map<String, String> query, String name, Set<String> values) {
+    static @Nullable String oneOf(Map<String, String> query, String name, Set<String> values) {
         String text = query.get(name);
         if (text != null && !values.contains(text)) {
             throw new BadRequest(name + " is not one of "
@@ -284,7 +296,7 @@ final class RecordHandler implements AutoCloseable {
         return text;
     }
 
-    private static int limit(Map<String, String> query) {
+    static int limit(Map<String, String> query) {
         String text = query.getOrDefault("limit", Integer.toString(USUAL_LIMIT));
         if (!text.matches("[1-9][0-9]{0,3}") || Integer.parseInt(text) > RecordedOutcomes.MAX_LIMIT) {
             throw new BadRequest("limit is not a whole number from 1 to " + RecordedOutcomes.MAX_LIMIT);
@@ -292,7 +304,7 @@ final class RecordHandler implements AutoCloseable {
         return Integer.parseInt(text);
     }
 
-    private static @Nullable String cursor(Map<String, String> query) {
+    static @Nullable String cursor(Map<String, String> query) {
         String text = query.get("cursor");
         try {
             return text == null ? null : new String(Base64.getUrlDecoder().decode(text), StandardCharsets.UTF_8);

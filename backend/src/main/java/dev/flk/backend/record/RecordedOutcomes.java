@@ -150,6 +150,11 @@ public final class RecordedOutcomes {
                 : parsed(one.lines().get(0)).path("shard_id").asText();
     }
 
+    /** Returns the key of an outcome, in the namespace of the record or in another one that is about outcomes. */
+    public static StateKey key(String namespace, String shard, long epoch, String pcsId) {
+        return new StateKey(namespace, RecordedOutcome.agentId(shard), RecordedOutcome.keyName(epoch, pcsId));
+    }
+
     /** Returns whether the record has an outcome of a shard. */
     public boolean hasShard(String shard) {
         return !engine.reads()

@@ -47,7 +47,8 @@ public record StateConfig(
         Optional<Path> knownHistory,
         Optional<Duration> history,
         boolean keepsRecord,
-        Duration recordHistory) {
+        Duration recordHistory,
+        Duration reviewAfter) {
     private static final Key<Optional<Integer>> STATE_PORT = Key.of(
                     "STATE_PORT",
                     StateConfig::portOrOff,
@@ -101,6 +102,11 @@ public record StateConfig(
                     Quantities.duration(Duration.ofDays(1), Duration.ofDays(36_500)),
                     "How long the record keeps an outcome. A shorter `STATE_HISTORY` wins.")
             .or("90d");
+    private static final Key<Duration> REVIEW_AFTER = Key.of(
+                    "REVIEW_AFTER",
+                    Quantities.duration(Duration.ofMinutes(1), Duration.ofDays(36_500)),
+                    "The time after which an escalated or rejected certificate without a review counts as overdue.")
+            .or("1d");
 
     /** The settings of the state, in the order of the docs. */
     public static final List<Key<?>> KEYS = List.of(
@@ -116,7 +122,8 @@ public record StateConfig(
             STATE_MAX_OPEN_TX,
             STATE_HISTORY,
             RECORD,
-            RECORD_HISTORY);
+            RECORD_HISTORY,
+            REVIEW_AFTER);
 
     private static final String POSTGRES_KNOWN = "postgres.known";
     private static final String RECORD_INDEX = "record-index";
@@ -211,7 +218,7 @@ public record StateConfig(
         } else {
             settings.unused("STATE_ENGINE is memory", kind == Kind.MEMORY ? List.of(STATE_DIR) : List.of());
             settings.unused("STATE_ENGINE is postgres", isInPostgres ? List.of(STATE_CACHE_BYTES) : List.of());
-            settings.unused("RECORD is off", keepsRecord ? List.of() : List.of(RECORD_HISTORY));
+            settings.unused("RECORD is off", keepsRecord ? List.of() : List.of(RECORD_HISTORY, REVIEW_AFTER));
         }
         Optional<PostgresConfig> postgres = isInPostgres
                 ? Optional.of(
@@ -228,7 +235,8 @@ public record StateConfig(
                 isInPostgres ? Optional.of(absolute(directory).resolve(POSTGRES_KNOWN)) : Optional.empty(),
                 history,
                 keepsRecord,
-                recordHistory));
+                recordHistory,
+                settings.get(REVIEW_AFTER)));
     }
 
     private static Optional<Integer> portOrOff(String text) {

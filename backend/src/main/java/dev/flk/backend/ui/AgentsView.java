@@ -120,11 +120,6 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
         }
     }
 
-    /** Returns the time of this view. */
-    public String time() {
-        return NowView.time(at);
-    }
-
     /** Reads the sessions whose ids have no slash: those that agents report about themselves. */
     public static AgentsView read(SessionStorage store, String prefix, Order order, Duration silentAfter, Instant now) {
         List<Agent> found = new ArrayList<>();

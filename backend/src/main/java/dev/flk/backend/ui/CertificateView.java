@@ -2,6 +2,8 @@
 package dev.flk.backend.ui;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.review.Reviews;
+import dev.flk.backend.review.Reviews.Made;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -16,9 +18,18 @@ import org.apache.commons.math3.stat.StatUtils;
  * @param compared the claims next to what the backend recomputed
  * @param points the occupied boxes at each scale; empty if the record does not have them
  * @param line the ends of the line with the recomputed D̂ as its slope, as points of a polyline; empty without points
+ * @param reviews the versions of its review, the newest first
+ * @param token the secret of the form
  */
 public record CertificateView(
-        Instant at, Outcome outcome, List<Fact> facts, List<Compared> compared, List<Point> points, String line) {
+        Instant at,
+        Outcome outcome,
+        List<Fact> facts,
+        List<Compared> compared,
+        List<Point> points,
+        String line,
+        List<Made> reviews,
+        String token) {
     private static final double WIDTH = 420;
 
     private static final double HEIGHT = 300;
@@ -39,11 +50,11 @@ public record CertificateView(
     public record Point(int scale, long boxes, String x, String y) {}
 
     /** Creates the view of a line of the record. */
-    public static CertificateView of(String recorded, Instant now) {
+    public static CertificateView of(String recorded, Reviews reviews, String token, Instant now) {
         JsonNode json = Outcome.parsed(recorded);
         Outcome outcome = Outcome.of(recorded);
         List<Fact> facts = new ArrayList<>();
-        facts.add(new Fact("received", outcome.received()));
+        facts.add(new Fact("received", Pages.time(outcome.receivedAt())));
         facts.add(new Fact("epoch", Long.toString(outcome.epoch())));
         facts.add(new Fact("regime", outcome.regime()));
         addFact(facts, "first measurement", json.path("window_start"));
@@ -57,7 +68,15 @@ public record CertificateView(
                 new Compared("coh★", text(json.path("coh_star")), "–"),
                 new Compared("r", text(json.path("r")), "–"));
         Plot plot = Plot.of(json, outcome.recomputed());
-        return new CertificateView(now, outcome, facts, compared, plot.points, plot.line);
+        return new CertificateView(
+                now,
+                outcome,
+                facts,
+                compared,
+                plot.points,
+                plot.line,
+                reviews.versions(outcome.shard(), outcome.epoch(), outcome.id()),
+                token);
     }
 
     private static void addFact(List<Fact> facts, String name, JsonNode value) {
@@ -74,11 +93,6 @@ public record CertificateView(
     public String verdict() {
         return "This certificate was " + outcome.verdict()
                 + (outcome.reason().isEmpty() ? "." : ": " + outcome.reason() + ".");
-    }
-
-    /** Returns the time of this view. */
-    public String time() {
-        return NowView.time(at);
     }
 
     /** The points and the line of the plot, with logarithmic axes. */

@@ -4,7 +4,6 @@ package dev.flk.backend.ui;
 import dev.flk.backend.metrics.Samples;
 import dev.flk.backend.ui.Rates.Answer;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -84,6 +83,14 @@ public record NowView(Instant at, List<Problem> problems, List<Row> rows, int mi
                     "The record of outcomes is " + duration(samples.sum("flk_record_lag_seconds")) + " behind.",
                     "Follow the runbook RecordLagging."));
         }
+        double overdue = samples.sum("flk_review_overdue");
+        if (overdue > 0) {
+            found.add(new Problem(
+                    overdue == 1
+                            ? "A certificate has waited for a review for longer than REVIEW_AFTER."
+                            : number(overdue) + " certificates have waited for a review for longer than REVIEW_AFTER.",
+                    "The view Review lists them."));
+        }
         double silent = samples.sum("flk_sessions_silent");
         if (silent > 0) {
             found.add(new Problem(
@@ -149,16 +156,6 @@ public record NowView(Instant at, List<Problem> problems, List<Row> rows, int mi
 
     private static String bytes(double value) {
         return Double.isNaN(value) ? "unknown" : String.format(Locale.ROOT, "%,.1f GiB", value / (1 << 30));
-    }
-
-    /** Returns a time to the second. */
-    static String time(Instant at) {
-        return at.truncatedTo(ChronoUnit.SECONDS).toString().replace("T", " ").replace("Z", " UTC");
-    }
-
-    /** Returns the time of this view. */
-    public String time() {
-        return time(at);
     }
 
     static String duration(double seconds) {

@@ -71,11 +71,6 @@ public record Outcome(
         return decimals(recomputed);
     }
 
-    /** Returns the time at which the certificate was received. */
-    public String received() {
-        return NowView.time(receivedAt);
-    }
-
     /** Returns whether the certificate was accepted. */
     public boolean isAccepted() {
         return verdict.equals("accepted");

@@ -9,10 +9,23 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
 
 /** The HTML of the views. The templates escape all text. Safe for any thread. */
 public final class Pages {
+    /** The views that every page links to. */
+    public static final List<Link> VIEWS = List.of(
+            new Link("now", "Now", "/ui"),
+            new Link("agents", "Agents", "/ui/agents"),
+            new Link("shards", "Shards", "/ui/shards"),
+            new Link("review", "Review", "/ui/review"));
+
     private final TemplateEngine engine = TemplateEngine.createPrecompiled(ContentType.Html);
+
+    /** A link to a view. */
+    public record Link(String name, String title, String path) {}
 
     /** A view that is only a sentence, such as an error with what to do about it. */
     public record Message(String title, String sentence, String remedy) {}
@@ -54,6 +67,11 @@ public final class Pages {
         return render("ui/certificate.jte", view);
     }
 
+    /** Returns the HTML of the view Review, as UTF-8. */
+    public byte[] html(ReviewView view) {
+        return render("ui/review.jte", view);
+    }
+
     /** Returns the HTML of a search without a result, as UTF-8. */
     public byte[] html(NotFound search) {
         return render("ui/notfound.jte", search);
@@ -67,6 +85,11 @@ public final class Pages {
     /** Returns the HTML of a message, as UTF-8. */
     public byte[] html(Message message) {
         return render("ui/message.jte", message);
+    }
+
+    /** Returns a time to the second. */
+    public static String time(Instant at) {
+        return at.truncatedTo(ChronoUnit.SECONDS).toString().replace("T", " ").replace("Z", " UTC");
     }
 
     private byte[] render(String template, Object view) {

@@ -29,9 +29,4 @@ public record ShardView(Instant at, String name, List<Outcome> outcomes, DHatLin
     public long others() {
         return outcomes.stream().filter(each -> !each.isAccepted()).count();
     }
-
-    /** Returns the time of this view. */
-    public String time() {
-        return NowView.time(at);
-    }
 }

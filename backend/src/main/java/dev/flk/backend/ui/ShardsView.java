@@ -69,9 +69,4 @@ public record ShardsView(
         outcomes.sort(Comparator.comparing(Outcome::receivedAt).thenComparing(Outcome::epoch));
         return outcomes;
     }
-
-    /** Returns the time of this view. */
-    public String time() {
-        return NowView.time(at);
-    }
 }

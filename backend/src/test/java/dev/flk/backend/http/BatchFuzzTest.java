@@ -95,6 +95,7 @@ class BatchFuzzTest {
                         List::of,
                         Optional::empty,
                         Optional::empty,
+                        Optional::empty,
                         SESSION_METRICS,
                         METRICS,
                         HTTP_METRICS,

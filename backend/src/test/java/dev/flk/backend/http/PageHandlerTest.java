@@ -205,10 +205,10 @@ final class PageHandlerTest {
 
     @Test
     void addressThatOthersReach_needsALogin() {
-        assertThat(PageHandler.isSafe("127.0.0.1", null)).isTrue();
-        assertThat(PageHandler.isSafe("::1", null)).isTrue();
-        assertThat(PageHandler.isSafe("0.0.0.0", null)).isFalse();
-        assertThat(PageHandler.isSafe("0.0.0.0", new Login("operator", new Secret("secret"))))
+        assertThat(new OperatorGuard("127.0.0.1", null).isSafe()).isTrue();
+        assertThat(new OperatorGuard("::1", null).isSafe()).isTrue();
+        assertThat(new OperatorGuard("0.0.0.0", null).isSafe()).isFalse();
+        assertThat(new OperatorGuard("0.0.0.0", new Login("operator", new Secret("secret"))).isSafe())
                 .isTrue();
     }
 }

@@ -9,6 +9,8 @@ import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.RefusedSubmissions;
 import dev.flk.backend.metrics.ScrapedText;
+import dev.flk.backend.record.RecordedOutcomes;
+import dev.flk.backend.review.Reviews;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.http.testing.RawClient;
@@ -41,6 +43,11 @@ final class ServerFixture implements AfterEachCallback {
     final SessionMetrics sessionMetrics = new SessionMetrics(metrics);
     /** The sessions to serve; null for none. */
     volatile Sessions sessions;
+
+    /** The record to serve, and the reviews of its outcomes; null for none. */
+    volatile RecordedOutcomes record;
+
+    volatile Reviews reviews;
 
     private Duration headerTimeout = LONG;
     private long heapBytes = Runtime.getRuntime().maxMemory();
@@ -99,7 +106,8 @@ final class ServerFixture implements AfterEachCallback {
                             config,
                             ingest,
                             () -> components,
-                            Optional::empty,
+                            () -> Optional.ofNullable(record),
+                            () -> Optional.ofNullable(reviews),
                             () -> Optional.ofNullable(sessions),
                             sessionMetrics,
                             metrics,

@@ -76,6 +76,7 @@ class ServedPostgresTest {
                 Optional.of(known),
                 Optional.empty(),
                 false,
-                Duration.ofDays(90));
+                Duration.ofDays(90),
+                Duration.ofDays(1));
     }
 }

@@ -103,7 +103,8 @@ class ServedStateTest {
                 Optional.empty(),
                 Optional.of(Duration.ofDays(100)),
                 false,
-                Duration.ofDays(90));
+                Duration.ofDays(90),
+                Duration.ofDays(1));
     }
 
     private void open(Optional<Path> tokens, ReloadedTls tls) throws IOException {

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.review;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.metrics.Metrics.Gauge;
+import dev.flk.backend.record.RecordedOutcomes;
+import dev.flk.backend.record.RecordedOutcomes.Order;
+import dev.flk.backend.record.RecordedOutcomes.Span;
+import dev.flk.backend.record.RecordedOutcomes.Wanted;
+import dev.flk.program.cli.Json;
+import dev.flk.program.threads.DaemonThreads;
+import dev.flk.state.History.At;
+import dev.flk.state.Operation;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateException;
+import dev.flk.state.StateKey;
+import dev.flk.state.StateReads.Found;
+import dev.flk.state.Version;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The reviews of certificates that were escalated or rejected. A review is a versioned key in the namespace {@code
+ * flk.review}, with the agent id and the name of the outcome's key in the record. Reads and writes block. Safe for any
+ * thread.
+ */
+public final class Reviews implements AutoCloseable {
+    /** The namespace of the reviews. */
+    public static final String NAMESPACE = "flk.review";
+
+    /** The maximum number of outcomes of each verdict that are examined for an answer, the newest first. */
+    public static final int LOOKED_AT = 10_000;
+
+    private static final Logger LOG = LoggerFactory.getLogger(Reviews.class);
+    private static final JsonMapper JSON = new JsonMapper();
+    private static final Span ALWAYS = new Span(null, null);
+    private static final String CALLER = "reviews";
+    private static final int AT_ONCE = 200;
+    private static final long FIRST_COUNT_SECONDS = 5;
+    private static final long COUNT_SECONDS = 60;
+    private static final List<String> VERDICTS = List.of("escalated", "rejected");
+
+    private final RecordedOutcomes record;
+    private final StateEngine engine;
+    private final Duration overdueAfter;
+    private final InstantSource clock;
+    private final ReviewMetrics metrics;
+    private final ScheduledThreadPoolExecutor timer =
+            new ScheduledThreadPoolExecutor(1, DaemonThreads.named("reviews"));
+
+    /** The metrics of reviews. */
+    public static final class ReviewMetrics extends Metrics.Feature {
+        private final Gauge waiting = gauge(
+                "flk_review_waiting",
+                "Escalated and rejected certificates without a review; NaN while they can't be counted.");
+        private final Gauge overdue = gauge(
+                "flk_review_overdue",
+                "Certificates that have waited for a review longer than REVIEW_AFTER; NaN while they can't be counted.");
+        private volatile double waitingNow = Double.NaN;
+        private volatile double overdueNow = Double.NaN;
+
+        public ReviewMetrics(Metrics metrics) {
+            super(metrics);
+            waiting.watch(() -> waitingNow);
+            overdue.watch(() -> overdueNow);
+        }
+    }
+
+    /**
+     * An outcome that has no review.
+     *
+     * @param line the outcome as in {@link RecordedOutcomes}, a JSON object
+     * @param cause the reason without its numbers
+     */
+    public record Waiting(
+            String line, String shard, long epoch, String pcsId, String verdict, String cause, Instant receivedAt) {
+        private static Waiting of(String line) {
+            JsonNode outcome = parsed(line);
+            String reason = outcome.path("reason").asText();
+            int numbers = reason.indexOf(": ");
+            return new Waiting(
+                    line,
+                    outcome.path("shard_id").asText(),
+                    outcome.path("epoch").asLong(),
+                    outcome.path("pcs_id").asText(),
+                    outcome.path("verdict").asText(),
+                    numbers < 0 ? reason : reason.substring(0, numbers),
+                    Instant.parse(outcome.path("received_at").asText()));
+        }
+
+        private StateKey key() {
+            return RecordedOutcomes.key(NAMESPACE, shard, epoch, pcsId);
+        }
+    }
+
+    /**
+     * The outcomes that have no review, the newest first.
+     *
+     * @param isCut whether older outcomes were not examined
+     */
+    public record AllWaiting(List<Waiting> outcomes, boolean isCut) {}
+
+    /** The certificates that a review is about. */
+    public sealed interface Reviewed {
+        /** Certificates with these ids, whether or not they have a review. */
+        record Ids(List<String> pcsIds) implements Reviewed {}
+
+        /**
+         * Certificates of a shard that have no review.
+         *
+         * @param cause see {@link Waiting#cause}
+         * @param until the arrival of the last of them, so that the review does not include certificates that its
+         *     author has not seen
+         */
+        record Group(String shard, String cause, Instant until) implements Reviewed {}
+    }
+
+    /** A version of a review. */
+    public record Made(long version, Review review) {}
+
+    /**
+     * A key of a review.
+     *
+     * @param made its newest version; null if another client has written something else there
+     */
+    public record Listed(StateKey key, @Nullable Made made) {}
+
+    /** @param overdueAfter the time after which an outcome without a review counts as overdue */
+    public Reviews(
+            RecordedOutcomes record,
+            StateEngine engine,
+            Duration overdueAfter,
+            InstantSource clock,
+            ReviewMetrics metrics) {
+        this.record = record;
+        this.engine = engine;
+        this.overdueAfter = overdueAfter;
+        this.clock = clock;
+        this.metrics = metrics;
+    }
+
+    /** Begins to count what waits, once a minute. */
+    public Reviews start() {
+        var unused = timer.scheduleWithFixedDelay(this::count, FIRST_COUNT_SECONDS, COUNT_SECONDS, TimeUnit.SECONDS);
+        return this;
+    }
+
+    private void count() {
+        try {
+            List<Waiting> all = waiting(null).outcomes();
+            Instant overdue = clock.instant().minus(overdueAfter);
+            metrics.overdueNow = all.stream()
+                    .filter(each -> each.receivedAt().isBefore(overdue))
+                    .count();
+            metrics.waitingNow = all.size();
+        } catch (StateException e) {
+            metrics.waitingNow = Double.NaN; // the state reports its outage itself
+            metrics.overdueNow = Double.NaN;
+        } catch (RuntimeException e) {
+            metrics.waitingNow = Double.NaN;
+            metrics.overdueNow = Double.NaN;
+            LOG.error("certificates that wait for a review could not be counted; this is repeated in a minute", e);
+        }
+    }
+
+    /**
+     * Returns what waits for a review.
+     *
+     * @param shard the shard; null for all shards
+     * @throws StateException if the record can't be read
+     */
+    public AllWaiting waiting(@Nullable String shard) {
+        List<Waiting> found = new ArrayList<>();
+        boolean isCut = false;
+        for (String verdict : VERDICTS) {
+            int examined = 0;
+            String cursor = null;
+            do {
+                RecordedOutcomes.Part part = record.outcomes(
+                        new Wanted(shard, null, verdict, null, ALWAYS, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
+                List<Waiting> outcomes = part.lines().stream().map(Waiting::of).toList();
+                List<Found> reviews = found(outcomes.stream().map(Waiting::key).toList());
+                for (int i = 0; i < outcomes.size(); i++) {
+                    if (!(reviews.get(i) instanceof Found.Present)) {
+                        found.add(outcomes.get(i));
+                    }
+                }
+                examined += Math.max(1, outcomes.size());
+                cursor = part.cursor();
+            } while (cursor != null && examined < LOOKED_AT);
+            isCut |= cursor != null;
+        }
+        found.sort(Comparator.comparing(Waiting::receivedAt).reversed());
+        return new AllWaiting(found, isCut);
+    }
+
+    private List<Found> found(List<StateKey> keys) {
+        return keys.isEmpty()
+                ? List.of()
+                : engine.reads().get(keys, new At.Now()).found();
+    }
+
+    /**
+     * Records a review of certificates.
+     *
+     * @return the number of certificates, which is 0 if no such certificate exists
+     * @throws IllegalArgumentException if a certificate was accepted; the message is a sentence
+     * @throws StateException if the review is not durable
+     */
+    public int review(Reviewed reviewed, Review review) {
+        List<StateKey> keys = reviewed instanceof Reviewed.Group group
+                ? waiting(group.shard()).outcomes().stream()
+                        .filter(each -> each.cause().equals(group.cause())
+                                && !each.receivedAt().isAfter(group.until()))
+                        .map(Waiting::key)
+                        .toList()
+                : ((Reviewed.Ids) reviewed)
+                        .pcsIds().stream()
+                                .distinct()
+                                .flatMap(id -> record.withId(id, 1).stream())
+                                .map(this::reviewable)
+                                .toList();
+        for (int from = 0; from < keys.size(); from += AT_ONCE) {
+            List<Operation> writes = new ArrayList<>();
+            for (StateKey key : keys.subList(from, Math.min(keys.size(), from + AT_ONCE))) {
+                writes.add(engine.write(key, Json.line(review), Operation.ANY_VERSION));
+            }
+            commit(writes);
+        }
+        return keys.size();
+    }
+
+    private StateKey reviewable(String line) {
+        Waiting outcome = Waiting.of(line);
+        if (!VERDICTS.contains(outcome.verdict())) {
+            throw new IllegalArgumentException(
+                    "the certificate " + outcome.pcsId() + " was accepted, so there is nothing to review");
+        }
+        return outcome.key();
+    }
+
+    private void commit(List<Operation> writes) {
+        try {
+            engine.apply(CALLER, writes, "").toCompletableFuture().join();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof StateException refused) {
+                throw refused;
+            }
+            throw e;
+        }
+    }
+
+    /** Returns the versions of the review of an outcome, the newest first, at most 100. */
+    public List<Made> versions(String shard, long epoch, String pcsId) {
+        return engine
+                .reads()
+                .history(RecordedOutcomes.key(NAMESPACE, shard, epoch, pcsId), Long.MAX_VALUE, 100)
+                .stream()
+                .flatMap(version -> made(version).stream())
+                .toList();
+    }
+
+    /**
+     * Returns a page of the newest versions of all reviews, in the order of their keys.
+     *
+     * @param after the last key of the previous page; null for the first page
+     * @return at most {@link StateEngine#MAX_PAGE}; an empty list after the last page
+     */
+    public List<Listed> reviewed(@Nullable StateKey after) {
+        return engine.reads().values(NAMESPACE, "", after).stream()
+                .map(each -> new Listed(each.key(), made(each.version()).orElse(null)))
+                .toList();
+    }
+
+    private static Optional<Made> made(Version version) {
+        String json = version.json();
+        try {
+            return json == null
+                    ? Optional.empty()
+                    : Optional.of(new Made(version.version(), JSON.readValue(json, Review.class)));
+        } catch (JsonProcessingException e) {
+            LOG.warn("a value in {} is not a review and is left out: {}", NAMESPACE, e.getOriginalMessage());
+            return Optional.empty();
+        }
+    }
+
+    private static JsonNode parsed(String line) {
+        try {
+            return JSON.readTree(line);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("the record returned text that is not JSON", e);
+        }
+    }
+
+    @Override
+    public void close() {
+        timer.shutdownNow();
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ui;
+
+import dev.flk.backend.review.Reviews;
+import dev.flk.backend.review.Reviews.AllWaiting;
+import dev.flk.backend.review.Reviews.Waiting;
+import java.time.Instant;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The view of the certificates that wait for a review.
+ *
+ * @param done the number of certificates that were reviewed just now; null if none were
+ * @param waiting the number of certificates that wait, including those of groups that are not shown
+ * @param isCut whether there are more, which were not examined
+ * @param token the secret of the forms
+ */
+public record ReviewView(
+        Instant at, @Nullable Integer done, int waiting, boolean isCut, List<Group> groups, String token) {
+    /** The maximum number of groups in a view. */
+    public static final int MOST_GROUPS = 50;
+
+    private static final int MOST_OUTCOMES = 10;
+
+    /**
+     * Certificates of a shard with the same verdict for the same reason.
+     *
+     * @param cause the reason without its numbers
+     * @param newest the newest certificates, the newest first
+     * @param others the number of certificates that are not among {@code newest}
+     */
+    public record Group(String shard, String cause, String verdict, List<Outcome> newest, int others) {
+        private static Group of(List<Waiting> waiting) {
+            Waiting first = waiting.get(0);
+            List<Outcome> newest = waiting.stream()
+                    .limit(MOST_OUTCOMES)
+                    .map(each -> Outcome.of(each.line()))
+                    .toList();
+            return new Group(first.shard(), first.cause(), first.verdict(), newest, waiting.size() - newest.size());
+        }
+
+        /** Returns the number of certificates with a noun. */
+        public String count() {
+            int all = newest.size() + others;
+            return all == 1 ? "1 certificate" : all + " certificates";
+        }
+
+        /** Returns the arrival of the newest certificate. */
+        public String until() {
+            return newest.get(0).receivedAt().toString();
+        }
+    }
+
+    /** The members of a group. */
+    private record Key(String shard, String verdict, String cause) {}
+
+    /** Reads what waits; groups are in the order of their newest certificates. */
+    public static ReviewView read(Reviews reviews, @Nullable Integer done, String token, Instant now) {
+        AllWaiting all = reviews.waiting(null);
+        Map<Key, List<Waiting>> groups = all.outcomes().stream()
+                .collect(Collectors.groupingBy(
+                        each -> new Key(each.shard(), each.verdict(), each.cause()),
+                        LinkedHashMap::new,
+                        Collectors.toList()));
+        return new ReviewView(
+                now,
+                done,
+                all.outcomes().size(),
+                all.isCut(),
+                groups.values().stream().limit(MOST_GROUPS).map(Group::of).toList(),
+                token);
+    }
+
+    /** Returns the number of certificates that wait in a sentence. */
+    public String summary() {
+        return waiting == 1
+                ? "1 certificate waits for a review."
+                : (isCut ? "At least " : "") + waiting + " certificates wait for a review.";
+    }
+}

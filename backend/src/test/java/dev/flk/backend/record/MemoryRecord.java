@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.record;
+
+import dev.flk.backend.state.MemoryEngine;
+import dev.flk.backend.state.ServedState;
+import dev.flk.canonical.Sha256;
+import dev.flk.program.cli.Json;
+import dev.flk.state.Operation;
+import dev.flk.state.StateEngine;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** A record of outcomes in memory. */
+public final class MemoryRecord implements AutoCloseable {
+    private final StateEngine engine = MemoryEngine.started();
+    private final RecordIndex index = new RecordIndex(engine, null);
+    private final RecordedOutcomes outcomes = new RecordedOutcomes(engine, index, true);
+
+    public MemoryRecord() {
+        follow();
+    }
+
+    public StateEngine engine() {
+        return engine;
+    }
+
+    public RecordedOutcomes outcomes() {
+        return outcomes;
+    }
+
+    /** Adds an outcome and returns its id. */
+    public String add(String shard, long epoch, String verdict, String reason, Instant received) {
+        return add(shard, epoch, verdict, reason, received, Map.of());
+    }
+
+    /** Adds an outcome with further members and returns its id. */
+    public String add(
+            String shard, long epoch, String verdict, String reason, Instant received, Map<String, Object> members) {
+        String id = HexFormat.of().formatHex(Sha256.of((shard + " " + epoch).getBytes(StandardCharsets.UTF_8)));
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("verdict", verdict);
+        json.put("D_hat", 1.4);
+        json.put("recomputed_D_hat", 1.2);
+        json.put("regime", "mixed");
+        if (!reason.isEmpty()) {
+            json.put("reason", reason);
+        }
+        json.put("received_at", received.toString());
+        json.putAll(members);
+        Operation write = engine.write(
+                RecordedOutcomes.key(ServedState.RECORD, shard, epoch, id), Json.line(json), Operation.ANY_VERSION);
+        engine.apply("test", List.of(write), "").toCompletableFuture().join();
+        follow();
+        return id;
+    }
+
+    private void follow() {
+        while (index.step()) {
+            // more to index
+        }
+    }
+
+    @Override
+    public void close() {
+        index.close();
+        engine.close();
+    }
+}
