@@ -106,7 +106,7 @@ public final class Backend implements AutoCloseable {
     private @Nullable CompletionStage<LockLostException> lockLost;
     private @Nullable EmbeddedStore embedded;
     private @Nullable ReloadedTls tls;
-    private @Nullable ServedState state;
+    private volatile @Nullable ServedState state;
     private volatile @Nullable RecordedOutcomes record;
     private volatile @Nullable Reviews reviews;
     private volatile @Nullable Sessions sessions;
@@ -364,10 +364,12 @@ public final class Backend implements AutoCloseable {
                 () -> readiness.components(),
                 () -> Optional.ofNullable(record),
                 () -> Optional.ofNullable(reviews),
+                () -> Optional.ofNullable(state).map(ServedState::engine),
                 () -> Optional.ofNullable(sessions),
                 metrics.sessions,
                 metrics.all,
                 metrics.http,
+                config.policy(),
                 clock,
                 System::nanoTime,
                 FINISH_WITHIN);

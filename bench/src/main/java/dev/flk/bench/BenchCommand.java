@@ -133,7 +133,7 @@ public final class BenchCommand implements Callable<Integer> {
                     .findFirst()
                     .orElseThrow(
                             () -> new IllegalArgumentException("--plot needs the suite " + Suites.OVER_CONNECTIONS));
-            Plot.overConnections(singles).write(plot);
+            Files.writeString(plot, ConnectionsPlot.svg(singles));
         }
         boolean reached = all.stream().flatMap(one -> one.targets().stream()).allMatch(Target::reached);
         return strict && !reached ? 3 : 0;

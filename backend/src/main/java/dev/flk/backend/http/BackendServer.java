@@ -16,6 +16,8 @@ import dev.flk.http.HttpServer.Listener;
 import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
+import dev.flk.state.StateEngine;
+import dev.flk.verification.Policy;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -60,8 +62,10 @@ public final class BackendServer implements AutoCloseable {
      * @param record a supplier of the record of outcomes; the supplier returns empty if this backend keeps no record or
      *     has not opened the record yet
      * @param reviews a supplier of the reviews, which exist if the record exists
+     * @param state a supplier of the state of agents; the supplier returns empty if the state is off
      * @param sessions a supplier of the sessions; the supplier returns empty if sessions are off, or before they are
      *     opened
+     * @param policy the policy by which certificates are decided now
      */
     public record Parts(
             HttpConfig config,
@@ -69,10 +73,12 @@ public final class BackendServer implements AutoCloseable {
             Readiness readiness,
             Supplier<Optional<RecordedOutcomes>> record,
             Supplier<Optional<Reviews>> reviews,
+            Supplier<Optional<StateEngine>> state,
             Supplier<Optional<Sessions>> sessions,
             SessionMetrics sessionMetrics,
             Metrics metrics,
             HttpMetrics httpMetrics,
+            Policy policy,
             InstantSource clock,
             LongSupplier nanoTicker,
             Duration stopWithin) {}

@@ -4,6 +4,7 @@ package dev.flk.backend.http;
 import dev.flk.backend.http.BackendServer.Readiness;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.record.RecordedOutcomes;
+import dev.flk.backend.record.RecordedOutcomes.Span;
 import dev.flk.backend.review.Reviews;
 import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.Sessions;
@@ -17,7 +18,11 @@ import dev.flk.backend.ui.Pages.NotFound;
 import dev.flk.backend.ui.Rates;
 import dev.flk.backend.ui.ReviewView;
 import dev.flk.backend.ui.ShardView;
+import dev.flk.backend.ui.ShardView.Clock;
 import dev.flk.backend.ui.ShardsView;
+import dev.flk.backend.ui.ShardsView.Wish;
+import dev.flk.backend.ui.StateView;
+import dev.flk.backend.ui.StateView.Place;
 import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
@@ -28,8 +33,10 @@ import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.threads.DaemonThreads;
+import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
+import dev.flk.verification.Policy;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
@@ -54,7 +61,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The handler of the page for operators: {@code /ui} and the paths below it, and {@code /}, which redirects to it. The
- * page loads nothing from elsewhere and has no scripts. It changes nothing.
+ * page loads nothing from elsewhere. It changes nothing but reviews.
  */
 final class PageHandler implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(PageHandler.class);
@@ -68,12 +75,16 @@ final class PageHandler implements AutoCloseable {
     private static final List<Header> HEADERS = List.of(
             new Header(
                     "Content-Security-Policy",
-                    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
+                    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:;"
+                            + " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
             new Header("X-Content-Type-Options", "nosniff"),
             new Header("Referrer-Policy", "no-referrer"),
             new Header("Cache-Control", "no-store"));
     private static final Map<String, Order> ORDERS =
             Stream.of(Order.values()).collect(Collectors.toMap(Order::query, Function.identity()));
+
+    private static final Map<String, Clock> CLOCKS =
+            Stream.of(Clock.values()).collect(Collectors.toMap(Clock::query, Function.identity()));
 
     private final Readiness readiness;
     private final Supplier<Optional<RecordedOutcomes>> record;
@@ -82,8 +93,10 @@ final class PageHandler implements AutoCloseable {
     private final Metrics metrics;
     private final OperatorGuard guard;
     private final InstantSource clock;
+    private final Policy policy;
+    private final Supplier<Optional<StateEngine>> state;
     private final Pages pages = new Pages();
-    private final Answer stylesheet = answer(200, "text/css; charset=utf-8", Pages.stylesheet());
+    private final PageEvents events = new PageEvents();
     private final AtomicInteger waiting = new AtomicInteger();
     private final ScheduledThreadPoolExecutor thread = new ScheduledThreadPoolExecutor(1, DaemonThreads.named("page"));
     /** The secret of the forms, which a page of another site can't know. */
@@ -98,12 +111,16 @@ final class PageHandler implements AutoCloseable {
         this.sessions = parts.sessions();
         this.metrics = parts.metrics();
         this.clock = parts.clock();
+        this.policy = parts.policy();
+        this.state = parts.state();
         this.guard = guard;
     }
 
     /** Adds the routes, and begins to count the certificates of each minute. */
     Routes addTo(Routes routes) {
         var unused = thread.scheduleAtFixedRate(this::endMinute, 1, 1, TimeUnit.MINUTES);
+        unused = thread.scheduleWithFixedDelay(
+                this::tell, PageEvents.TELL_EVERY_SECONDS, PageEvents.TELL_EVERY_SECONDS, TimeUnit.SECONDS);
         thread.execute(this::rates);
         return routes.get("/", Endpoint.always(redirect(PATH)))
                 .get(PATH, Endpoint.asking((request, exchange) -> serve(request, exchange, this::now)))
@@ -115,8 +132,34 @@ final class PageHandler implements AutoCloseable {
                         Endpoint.asking((request, exchange) -> serve(request, exchange, this::certificate)))
                 .get(PATH + "/review", Endpoint.asking((request, exchange) -> serve(request, exchange, this::review)))
                 .post(PATH + "/review", Endpoint.withBody(MAX_FORM_BYTES, this::takeReview))
+                .get(PATH + "/state", Endpoint.asking((request, exchange) -> serve(request, exchange, this::state)))
                 .get(PATH + "/search", Endpoint.asking((request, exchange) -> serve(request, exchange, this::search)))
-                .get(PATH + "/page.css", Endpoint.always(stylesheet));
+                .get(PATH + "/events", Endpoint.always(this::events))
+                .get(PATH + "/page.css", file("text/css", Pages.stylesheet()))
+                .get(PATH + "/page.js", file("text/javascript", Pages.script()))
+                .get(PATH + "/htmx.js", file("text/javascript", Pages.htmx()));
+    }
+
+    private static Endpoint file(String type, byte[] content) {
+        return Endpoint.always(answer(200, type + "; charset=utf-8", content));
+    }
+
+    private void events(Request request, Exchange exchange) {
+        Optional<Answer> refusal = guard.refusal(request);
+        if (refusal.isPresent()) {
+            exchange.answer(refusal.get());
+        } else {
+            events.open(exchange);
+        }
+    }
+
+    private void tell() {
+        try {
+            events.tell(metrics::read);
+        } catch (RuntimeException e) {
+            // an exception that leaves this method would end the regular calls
+            LOG.error("open pages could not be told of a change; they are told of the next one", e);
+        }
     }
 
     private void endMinute() {
@@ -188,16 +231,24 @@ final class PageHandler implements AutoCloseable {
     }
 
     private Answer shards(Request request) {
-        Map<String, String> query = BadRequest.query(request, Set.of("prefix", "cursor"));
-        return recorded(found -> html(
-                200,
-                pages.html(ShardsView.read(
-                        found, query.getOrDefault("prefix", ""), query.get("cursor"), clock.instant()))));
+        Map<String, String> query = BadRequest.query(request, Set.of("prefix", "text", "verdict", "regime", "cursor"));
+        Wish wanted = new Wish(
+                query.getOrDefault("prefix", ""),
+                query.getOrDefault("text", ""),
+                query.getOrDefault("verdict", ""),
+                query.getOrDefault("regime", ""));
+        return recorded(
+                found -> html(200, pages.html(ShardsView.read(found, wanted, query.get("cursor"), clock.instant()))));
     }
 
     private Answer shard(Request request) {
-        String name = BadRequest.query(request, Set.of("name")).getOrDefault("name", "");
-        return recorded(found -> html(200, pages.html(ShardView.read(found, name, clock.instant()))));
+        Map<String, String> query = BadRequest.query(request, Set.of("name", "clock", "from", "to"));
+        Span span = new Span(RecordHandler.time(query, "from"), RecordHandler.time(query, "to"));
+        Clock selected = CLOCKS.get(query.getOrDefault("clock", ""));
+        return recorded(found -> html(
+                200,
+                pages.html(ShardView.read(
+                        found, query.getOrDefault("name", ""), span, selected, policy, clock.instant()))));
     }
 
     private Answer certificate(Request request) {
@@ -222,6 +273,26 @@ final class PageHandler implements AutoCloseable {
         return reviews.get()
                 .map(found -> html(200, pages.html(ReviewView.read(found, number, token, clock.instant()))))
                 .orElseGet(() -> withoutRecord("Review"));
+    }
+
+    private Answer state(Request request) {
+        Map<String, String> query =
+                BadRequest.query(request, Set.of("namespace", "agent", "key", "version", "events", "after"));
+        Place place = new Place(
+                query.getOrDefault("namespace", ""),
+                query.getOrDefault("agent", ""),
+                query.getOrDefault("key", ""),
+                BadRequest.parsed(
+                        "version", query.getOrDefault("version", "0"), Quantities.count(0, Long.MAX_VALUE - 1)),
+                query.containsKey("events"),
+                query.get("after"));
+        return state.get()
+                .map(engine -> html(200, pages.html(StateView.read(engine, place, clock.instant()))))
+                .orElseGet(() -> message(
+                        200,
+                        "State",
+                        "This backend has no state of agents.",
+                        "It is still starting, or STATE_PORT is off."));
     }
 
     /** Records the review of a form, and leads to what still waits. */

@@ -155,6 +155,11 @@ public final class RecordedOutcomes {
         return new StateKey(namespace, RecordedOutcome.agentId(shard), RecordedOutcome.keyName(epoch, pcsId));
     }
 
+    /** Returns the cursor of the part of {@link #shards} that begins after a shard. */
+    public static String afterShard(String shard) {
+        return RecordedOutcome.agentId(shard);
+    }
+
     /** Returns whether the record has an outcome of a shard. */
     public boolean hasShard(String shard) {
         return !engine.reads()

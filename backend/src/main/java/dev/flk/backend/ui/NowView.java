@@ -2,22 +2,29 @@
 package dev.flk.backend.ui;
 
 import dev.flk.backend.metrics.Samples;
-import dev.flk.backend.ui.Rates.Answer;
+import dev.flk.backend.ui.Rates.Counted;
+import dev.flk.program.plot.Plot;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
-import java.util.stream.Stream;
 
 /**
  * The view of what happens now.
  *
  * @param problems what is wrong, the most urgent first
  * @param rows a row for each way to answer a certificate
- * @param minutes the number of minutes that the rows cover
+ * @param promises the service levels
+ * @param minutes the number of minutes that the rows and service levels cover
  */
-public record NowView(Instant at, List<Problem> problems, List<Row> rows, int minutes, List<Figure> figures) {
+public record NowView(
+        Instant at, List<Problem> problems, List<Row> rows, List<Promise> promises, int minutes, List<Figure> figures) {
     private static final double MANY_SECONDS = 60;
+    private static final int POINTS = 240;
+    private static final int MINUTES_OF_POINT = 6;
+    private static final int MINUTES_OF_HOUR = 60;
+    private static final int MINUTES_OF_DAY = 1_440;
 
     /** A component of the backend, and whether it works. */
     public record Part(String name, boolean isReady, String detail) {}
@@ -33,23 +40,61 @@ public record NowView(Instant at, List<Problem> problems, List<Row> rows, int mi
     /**
      * The certificates with one answer.
      *
-     * @param line the points of a line over the last 24 hours, in a box of 240 by 30
+     * @param line the numbers over the last 24 hours, as SVG
      */
     public record Row(String answer, String lastMinute, String lastHour, String all, String line) {}
+
+    /**
+     * A service level.
+     *
+     * @param text what is promised
+     * @param left the share of the error budget that is left, 0 to 1
+     */
+    public record Promise(String text, String lastHour, String all, double left) {
+        private static Promise of(
+                String text, double permitted, Rates rates, List<Counted> missed, List<Counted> counted) {
+            double all = share(rates, MINUTES_OF_DAY, missed, counted);
+            return new Promise(
+                    text,
+                    percent(share(rates, MINUTES_OF_HOUR, missed, counted)),
+                    percent(all),
+                    Math.max(0, 1 - all / permitted));
+        }
+
+        private static double share(Rates rates, int minutes, List<Counted> missed, List<Counted> counted) {
+            double all = sum(rates, minutes, counted);
+            return all == 0 ? 0 : sum(rates, minutes, missed) / all;
+        }
+
+        private static double sum(Rates rates, int minutes, List<Counted> counted) {
+            return counted.stream()
+                    .mapToDouble(each -> rates.sum(each, minutes))
+                    .sum();
+        }
+
+        private static String percent(double share) {
+            return String.format(Locale.ROOT, "%.2f %%", share * 100);
+        }
+
+        /** Returns the share of the error budget that is left. */
+        public String leftText() {
+            return String.format(Locale.ROOT, "%.0f %%", left * 100);
+        }
+    }
 
     /** A named number. */
     public record Figure(String name, String value) {}
 
     /** Creates the view from the components and the metrics of the backend. */
     public static NowView of(Instant at, List<Part> parts, Samples samples, Rates rates) {
-        int minutes = rates.perMinute(Answer.ACCEPTED).size();
         return new NowView(
                 at,
                 problems(parts, samples),
-                Stream.of(Answer.values())
+                Counted.ANSWERS.stream()
                         .map(answer -> row(answer, rates.perMinute(answer)))
                         .toList(),
-                minutes,
+                promises(rates),
+                rates.size(),
                 figures(samples));
     }
 
@@ -101,35 +146,52 @@ public record NowView(Instant at, List<Problem> problems, List<Row> rows, int mi
         return found;
     }
 
-    private static Row row(Answer answer, List<Double> perMinute) {
+    private static Row row(Counted answer, List<Double> perMinute) {
         int size = perMinute.size();
         return new Row(
                 answer.text(),
                 size == 0 ? "–" : number(perMinute.get(size - 1)),
                 number(sum(perMinute.subList(Math.max(0, size - 60), size))),
                 number(sum(perMinute)),
-                line(perMinute));
+                line(answer.text(), perMinute));
     }
 
     private static double sum(List<Double> values) {
         return values.stream().mapToDouble(Double::doubleValue).sum();
     }
 
-    /** Draws a line whose right end is now, from 0 at the start; at most 240 points, each the sum of six minutes. */
-    private static String line(List<Double> perMinute) {
-        int step = 6;
-        List<Double> sums = new ArrayList<>();
-        for (int end = perMinute.size(); end > 0; end -= step) {
-            sums.add(sum(perMinute.subList(Math.max(0, end - step), end)));
+    /** Draws a line whose right end is now and whose left end is 24 hours ago, of sums of six minutes. */
+    private static String line(String answer, List<Double> perMinute) {
+        List<Double> sums = new ArrayList<>(Collections.nCopies(POINTS, Double.NaN));
+        int at = POINTS;
+        for (int end = perMinute.size(); end > 0; end -= MINUTES_OF_POINT) {
+            sums.set(--at, sum(perMinute.subList(Math.max(0, end - MINUTES_OF_POINT), end)));
         }
-        double most =
-                Math.max(1, sums.stream().mapToDouble(Double::doubleValue).max().orElse(1));
-        StringBuilder points = new StringBuilder();
-        points.append(240 - sums.size()).append(",29.0 ");
-        for (int i = sums.size() - 1; i >= 0; i--) {
-            points.append(String.format(Locale.ROOT, "%d,%.1f ", 240 - i, 29 - 28 * sums.get(i) / most));
-        }
-        return points.toString().strip();
+        double most = sums.stream()
+                .filter(Double::isFinite)
+                .mapToDouble(Double::doubleValue)
+                .max()
+                .orElse(0);
+        return Plot.sparkline(
+                sums,
+                0,
+                Math.max(1, most),
+                POINTS,
+                30,
+                answer + " over the last 24 hours, at most " + number(most) + " in six minutes");
+    }
+
+    private static List<Promise> promises(Rates rates) {
+        List<Counted> doubted = List.of(Counted.ESCALATED, Counted.REJECTED);
+        List<Counted> decided = List.of(Counted.ACCEPTED, Counted.ESCALATED, Counted.REJECTED);
+        return List.of(
+                Promise.of("at most 2 % of certificates are escalated or rejected", 0.02, rates, doubted, decided),
+                Promise.of(
+                        "at most 0.1 % of submissions are answered 500 or 503",
+                        0.001, rates, List.of(Counted.FAILED), List.of(Counted.SUBMITTED)),
+                Promise.of(
+                        "at most 1 % of submissions are answered later than 250 ms",
+                        0.01, rates, List.of(Counted.SLOW), List.of(Counted.TIMED)));
     }
 
     private static List<Figure> figures(Samples samples) {

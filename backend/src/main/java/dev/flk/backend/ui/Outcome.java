@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.time.Instant;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An outcome of the record.
@@ -13,6 +14,9 @@ import java.util.Locale;
  * @param reason why the certificate was not accepted; empty if it was
  * @param claimed the claimed D̂
  * @param recomputed the recomputed D̂; NaN if it could not be recomputed
+ * @param budget the claimed budget; NaN if the record does not have it, as for {@code cohStar}
+ * @param recomputedBudget the recomputed budget; NaN if it could not be recomputed
+ * @param measuredAt the time of the last measurement; null if the certificate does not have it
  */
 public record Outcome(
         String shard,
@@ -22,8 +26,12 @@ public record Outcome(
         String reason,
         double claimed,
         double recomputed,
+        double budget,
+        double recomputedBudget,
+        double cohStar,
         String regime,
-        Instant receivedAt) {
+        Instant receivedAt,
+        @Nullable Instant measuredAt) {
     private static final JsonMapper JSON = new JsonMapper();
     private static final int SHORT_ID = 12;
 
@@ -47,8 +55,12 @@ public record Outcome(
                 json.path("reason").asText(),
                 json.path("D_hat").asDouble(Double.NaN),
                 json.path("recomputed_D_hat").asDouble(Double.NaN),
+                json.path("budget").asDouble(Double.NaN),
+                json.path("recomputed_budget").asDouble(Double.NaN),
+                json.path("coh_star").asDouble(Double.NaN),
                 json.path("regime").asText(),
-                Instant.parse(json.path("received_at").asText()));
+                Instant.parse(json.path("received_at").asText()),
+                json.has("window_end") ? Instant.parse(json.path("window_end").asText()) : null);
     }
 
     /** Returns the query of the view of its shard. */
@@ -69,6 +81,16 @@ public record Outcome(
     /** Returns the recomputed D̂ with four decimals. */
     public String recomputedText() {
         return decimals(recomputed);
+    }
+
+    /** Returns the claimed budget with four decimals. */
+    public String budgetText() {
+        return decimals(budget);
+    }
+
+    /** Returns the claimed coh★ with four decimals. */
+    public String cohStarText() {
+        return decimals(cohStar);
     }
 
     /** Returns whether the certificate was accepted. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ui;
 
+import dev.flk.program.plot.Plot;
 import gg.jte.ContentType;
 import gg.jte.TemplateEngine;
 import gg.jte.output.Utf8ByteOutput;
@@ -11,6 +12,7 @@ import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.Arrays;
 import java.util.List;
 
 /** The HTML of the views. The templates escape all text. Safe for any thread. */
@@ -20,7 +22,8 @@ public final class Pages {
             new Link("now", "Now", "/ui"),
             new Link("agents", "Agents", "/ui/agents"),
             new Link("shards", "Shards", "/ui/shards"),
-            new Link("review", "Review", "/ui/review"));
+            new Link("review", "Review", "/ui/review"),
+            new Link("state", "State", "/ui/state"));
 
     private final TemplateEngine engine = TemplateEngine.createPrecompiled(ContentType.Html);
 
@@ -72,6 +75,11 @@ public final class Pages {
         return render("ui/review.jte", view);
     }
 
+    /** Returns the HTML of the view State, as UTF-8. */
+    public byte[] html(StateView view) {
+        return render("ui/state.jte", view);
+    }
+
     /** Returns the HTML of a search without a result, as UTF-8. */
     public byte[] html(NotFound search) {
         return render("ui/notfound.jte", search);
@@ -100,9 +108,27 @@ public final class Pages {
 
     /** Returns the stylesheet, as UTF-8. */
     public static byte[] stylesheet() {
-        try (InputStream in = Pages.class.getResourceAsStream("page.css")) {
+        byte[] own = resource("page.css");
+        byte[] plots = Plot.style().getBytes(StandardCharsets.UTF_8);
+        byte[] both = Arrays.copyOf(own, own.length + plots.length);
+        System.arraycopy(plots, 0, both, own.length, plots.length);
+        return both;
+    }
+
+    /** Returns the page's own script, as UTF-8. */
+    public static byte[] script() {
+        return resource("page.js");
+    }
+
+    /** Returns the library htmx, as UTF-8. */
+    public static byte[] htmx() {
+        return resource("/META-INF/resources/webjars/htmx.org/2.0.10/dist/htmx.min.js");
+    }
+
+    private static byte[] resource(String name) {
+        try (InputStream in = Pages.class.getResourceAsStream(name)) {
             if (in == null) {
-                throw new IllegalStateException("page.css is missing in this build");
+                throw new IllegalStateException(name + " is missing in this build");
             }
             return in.readAllBytes();
         } catch (IOException e) {

@@ -9,42 +9,64 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 
-/** Counts of the answers to certificates in each of the last 1,440 minutes, in memory. Used by one thread. */
+/** Counts of submissions and their answers in each of the last 1,440 minutes, in memory. Used by one thread. */
 public final class Rates {
     private static final int MINUTES = 1_440;
 
-    private final Deque<Map<Answer, Double>> minutes = new ArrayDeque<>();
-    private Map<Answer, Double> totals;
+    private final Deque<Map<Counted, Double>> minutes = new ArrayDeque<>();
+    private Map<Counted, Double> totals;
 
-    /** The ways to answer a certificate. */
-    public enum Answer {
+    /** What is counted. */
+    public enum Counted {
         ACCEPTED("accepted"),
         ESCALATED("escalated"),
         REJECTED("rejected"),
         /** Refused without a decision: malformed, of a wrong signature, too large or too slow. */
         REFUSED("refused"),
-        THROTTLED("throttled");
+        THROTTLED("throttled"),
+        /** Submissions that were answered 500 or 503. */
+        FAILED("failed"),
+        /** All submissions for which the backend promises an answer. */
+        SUBMITTED("submitted"),
+        /** Submissions that were answered later than promised. */
+        SLOW("slow"),
+        /** Submissions whose time to the answer was measured. */
+        TIMED("timed");
+
+        /** The ways to answer a certificate. */
+        static final List<Counted> ANSWERS = List.of(ACCEPTED, ESCALATED, REJECTED, REFUSED, THROTTLED);
 
         private final String text;
 
-        Answer(String text) {
+        Counted(String text) {
             this.text = text;
         }
 
-        /** Returns the word for this answer. */
+        /** Returns the word for this number. */
         public String text() {
             return text;
         }
 
-        /** Returns the number of certificates with this answer since the start. */
+        /** Returns the number since the start. */
         private double total(Samples samples) {
             double rejected = samples.sum("flk_rejected_total", "reason", "verification");
+            double timed = samples.sum("flk_submit_seconds_count");
             return switch (this) {
                 case ACCEPTED -> samples.sum("flk_accepted");
                 case ESCALATED -> samples.sum("flk_escalated") - rejected;
                 case REJECTED -> rejected;
                 case REFUSED -> samples.sum("flk_rejected_total") - rejected;
                 case THROTTLED -> samples.sum("flk_rate_limited_total");
+                case FAILED ->
+                    samples.sum("flk_unavailable_total")
+                            + samples.sum("flk_wal_errors")
+                            + samples.sum("flk_internal_errors_total");
+                case SUBMITTED ->
+                    samples.sum("flk_ingest_total")
+                            + samples.sum("flk_refused_early_total")
+                            + samples.sum("flk_unavailable_total", "cause", "starting");
+                case SLOW -> timed - samples.sum("flk_submit_seconds_bucket", "le", "0.25");
+                case TIMED -> timed;
             };
         }
     }
@@ -54,19 +76,19 @@ public final class Rates {
         totals = totals(start);
     }
 
-    private static Map<Answer, Double> totals(Samples samples) {
-        Map<Answer, Double> totals = new EnumMap<>(Answer.class);
-        for (Answer answer : Answer.values()) {
-            totals.put(answer, answer.total(samples));
+    private static Map<Counted, Double> totals(Samples samples) {
+        Map<Counted, Double> totals = new EnumMap<>(Counted.class);
+        for (Counted each : Counted.values()) {
+            totals.put(each, each.total(samples));
         }
         return totals;
     }
 
     /** Ends a minute. */
     public void endMinute(Samples samples) {
-        Map<Answer, Double> now = totals(samples);
-        Map<Answer, Double> minute = new EnumMap<>(Answer.class);
-        now.forEach((answer, total) -> minute.put(answer, total - totals.getOrDefault(answer, 0.0)));
+        Map<Counted, Double> now = totals(samples);
+        Map<Counted, Double> minute = new EnumMap<>(Counted.class);
+        now.forEach((each, total) -> minute.put(each, total - totals.getOrDefault(each, 0.0)));
         totals = now;
         if (minutes.size() == MINUTES) {
             minutes.removeFirst();
@@ -74,10 +96,23 @@ public final class Rates {
         minutes.addLast(minute);
     }
 
-    /** Returns the certificates of each minute with an answer, the oldest minute first. */
-    List<Double> perMinute(Answer answer) {
+    /** Returns the number of each minute, the oldest minute first. */
+    List<Double> perMinute(Counted counted) {
         List<Double> values = new ArrayList<>(minutes.size());
-        minutes.forEach(minute -> values.add(minute.getOrDefault(answer, 0.0)));
+        minutes.forEach(minute -> values.add(minute.getOrDefault(counted, 0.0)));
         return values;
+    }
+
+    /** Returns the sum over the newest minutes. */
+    double sum(Counted counted, int newest) {
+        List<Double> values = perMinute(counted);
+        return values.subList(Math.max(0, values.size() - newest), values.size()).stream()
+                .mapToDouble(Double::doubleValue)
+                .sum();
+    }
+
+    /** Returns the number of minutes that are counted, at most 1,440. */
+    int size() {
+        return minutes.size();
     }
 }

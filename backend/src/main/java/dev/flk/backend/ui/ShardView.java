@@ -2,31 +2,175 @@
 package dev.flk.backend.ui;
 
 import dev.flk.backend.record.RecordedOutcomes;
+import dev.flk.backend.record.RecordedOutcomes.Order;
+import dev.flk.backend.record.RecordedOutcomes.Part;
+import dev.flk.backend.record.RecordedOutcomes.Span;
+import dev.flk.backend.record.RecordedOutcomes.Wanted;
+import dev.flk.verification.Policy;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The view of the newest outcomes of a shard, at most {@link #MOST_OUTCOMES}.
+ * The view of the outcomes of a shard in a range of time, or of the newest ones.
  *
- * @param outcomes the outcomes, the newest first
- * @param line the lines of their D̂, in a box of 720 by 200
+ * @param rows the newest outcomes, the newest first, at most {@link #MOST_ROWS}
+ * @param drawn the number of outcomes in the plots
+ * @param isCut whether the range has older outcomes, which are not drawn
+ * @param plots the plots as SVG; empty without outcomes
+ * @param range the range of time of the plots; null without outcomes
  */
-public record ShardView(Instant at, String name, List<Outcome> outcomes, DHatLine line) {
-    /** The maximum number of outcomes in a view. */
-    public static final int MOST_OUTCOMES = 200;
+public record ShardView(
+        Instant at,
+        String name,
+        List<Outcome> rows,
+        int drawn,
+        boolean isCut,
+        List<Drawn> plots,
+        @Nullable Range range) {
+    /** The maximum number of outcomes in the table. */
+    public static final int MOST_ROWS = 200;
 
-    /** Reads the outcomes; a shard that the record does not have gets a view without outcomes. */
-    public static ShardView read(RecordedOutcomes record, String name, Instant now) {
-        List<Outcome> outcomes = new ArrayList<>(ShardsView.newest(record, name, MOST_OUTCOMES));
-        DHatLine line = DHatLine.of(outcomes, true, 720, 200);
-        Collections.reverse(outcomes);
-        return new ShardView(now, name, outcomes, line);
+    private static final int MOST_DRAWN = 1_000;
+    private static final int MOST_READS = 4;
+
+    /** The time by which a range selects outcomes. */
+    public enum Clock {
+        /** The time of arrival. */
+        RECEIVED,
+        /** The time of the last measurement. */
+        MEASURED;
+
+        Instant of(Outcome outcome) {
+            return this == RECEIVED ? outcome.receivedAt() : Objects.requireNonNull(outcome.measuredAt());
+        }
+
+        /** Returns the value in a query. */
+        public String query() {
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 
-    /** Returns the number of these outcomes that are not accepted. */
+    /**
+     * A range of time, with the addresses of other ranges.
+     *
+     * @param shard the shard in the form for a query
+     */
+    public record Range(String shard, Clock clock, Instant from, Instant to) {
+        private static final Duration LEAST = Duration.ofMillis(100);
+
+        /** Returns the beginning of the address of any range of this shard. */
+        public String base() {
+            return "/ui/shard?name=" + shard + "&clock=" + clock.query();
+        }
+
+        private String address(Duration before, Duration after) {
+            Instant begin = from.minus(before);
+            Instant end = to.plus(after);
+            return base() + "&from=" + begin + "&to=" + (begin.plus(LEAST).isBefore(end) ? end : begin.plus(LEAST));
+        }
+
+        private Duration quarter() {
+            return Duration.between(from, to).dividedBy(4).plusMillis(1);
+        }
+
+        public String closer() {
+            return address(quarter().negated(), quarter().negated());
+        }
+
+        public String wider() {
+            return address(quarter().multipliedBy(2), quarter().multipliedBy(2));
+        }
+
+        public String earlier() {
+            return address(quarter().multipliedBy(2), quarter().multipliedBy(-2));
+        }
+
+        public String later() {
+            return address(quarter().multipliedBy(-2), quarter().multipliedBy(2));
+        }
+
+        public String newest() {
+            return "/ui/shard?name=" + shard;
+        }
+    }
+
+    /**
+     * A plot.
+     *
+     * @param svg the plot for a page
+     * @param caption what it shows, with its lines
+     * @param isOverTime whether its horizontal axis is the range of time
+     */
+    public record Drawn(String svg, String caption, boolean isOverTime) {}
+
+    /** Returns the name in the form for a query. */
+    public String encodedName() {
+        return Pages.encoded(name);
+    }
+
+    /**
+     * Reads the newest outcomes in a range; a shard that the record does not have gets a view without outcomes.
+     *
+     * @param clock the clock of the range; null for the time of measurement if all outcomes have it
+     */
+    public static ShardView read(
+            RecordedOutcomes record, String name, Span span, @Nullable Clock clock, Policy policy, Instant now) {
+        Span always = new Span(null, null);
+        List<Outcome> found = new ArrayList<>();
+        String cursor = null;
+        int reads = 0;
+        do {
+            Part part = record.outcomes(new Wanted(
+                    name,
+                    null,
+                    null,
+                    null,
+                    clock == Clock.MEASURED ? always : span,
+                    clock == Clock.MEASURED ? span : always,
+                    Order.NEWEST,
+                    MOST_DRAWN - found.size(),
+                    cursor));
+            part.lines().forEach(line -> found.add(Outcome.of(line)));
+            cursor = part.cursor();
+        } while (cursor != null && found.size() < MOST_DRAWN && ++reads < MOST_READS);
+        Clock used = clock != null
+                ? clock
+                : found.stream().allMatch(each -> each.measuredAt() != null) ? Clock.MEASURED : Clock.RECEIVED;
+        found.removeIf(each -> used == Clock.MEASURED && each.measuredAt() == null);
+        found.sort(Comparator.comparing(used::of).thenComparing(Outcome::epoch));
+        Range range = found.isEmpty() && (span.from() == null || span.to() == null)
+                ? null
+                : new Range(
+                        Pages.encoded(name),
+                        used,
+                        span.from() != null && cursor == null
+                                ? span.from()
+                                : found.isEmpty() ? Objects.requireNonNull(span.from()) : used.of(found.get(0)),
+                        span.to() != null
+                                ? span.to()
+                                : used.of(found.get(found.size() - 1)).plusMillis(1));
+        List<Drawn> plots = found.isEmpty() || range == null ? List.of() : new ShardPlots(found, range, policy).all();
+        int drawn = found.size();
+        Collections.reverse(found);
+        return new ShardView(
+                now,
+                name,
+                List.copyOf(found.subList(0, Math.min(MOST_ROWS, drawn))),
+                drawn,
+                cursor != null,
+                plots,
+                range);
+    }
+
+    /** Returns the number of outcomes in the table that are not accepted. */
     public long others() {
-        return outcomes.stream().filter(each -> !each.isAccepted()).count();
+        return rows.stream().filter(each -> !each.isAccepted()).count();
     }
 }

@@ -16,6 +16,7 @@ import dev.flk.http.testing.FuzzedConnection;
 import dev.flk.http.testing.FuzzedConnection.Answering;
 import dev.flk.http.testing.FuzzedConnection.Seen;
 import dev.flk.sample.FuzzInputs;
+import dev.flk.verification.Policy;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -96,9 +97,11 @@ class BatchFuzzTest {
                         Optional::empty,
                         Optional::empty,
                         Optional::empty,
+                        Optional::empty,
                         SESSION_METRICS,
                         METRICS,
                         HTTP_METRICS,
+                        Policy.defaults(),
                         () -> Instant.EPOCH,
                         () -> 0,
                         Duration.ZERO),

@@ -93,9 +93,12 @@ final class PageHandlerTest {
         assertThat(answer.statusCode()).isEqualTo(200);
         assertThat(answer.body())
                 .contains("This backend sees no problem.")
-                .doesNotContain("<script", "style=", "http://", "https://");
+                .contains("<script src=\"/ui/htmx.js\" defer>", "<script src=\"/ui/page.js\" defer>")
+                .doesNotContain("style=", "http://", "https://", "onclick");
         assertThat(answer.headers().firstValue("Content-Security-Policy").orElseThrow())
-                .startsWith("default-src 'none'; style-src 'self';");
+                .startsWith("default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';");
+        assertThat(get("/ui/page.js").body()).contains("EventSource");
+        assertThat(get("/ui/htmx.js").body()).contains("htmx");
         assertThat(get("/ui/page.css").body()).contains("prefers-color-scheme: dark");
     }
 
@@ -139,7 +142,7 @@ final class PageHandlerTest {
         String page = get("/ui/agents").body()
                 + get("/ui/agents?prefix=%22%3E%3Cscript%3E").body();
 
-        assertThat(page).contains("&lt;script").doesNotContain("<script", "a<b>", "\"><");
+        assertThat(page).contains("&lt;script").doesNotContain("<script>", "a<b>", "\"><");
     }
 
     @Test

@@ -15,6 +15,8 @@ import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.http.testing.RawClient;
 import dev.flk.http.testing.RawClient.Reply;
+import dev.flk.state.StateEngine;
+import dev.flk.verification.Policy;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.time.Duration;
@@ -48,6 +50,8 @@ final class ServerFixture implements AfterEachCallback {
     volatile RecordedOutcomes record;
 
     volatile Reviews reviews;
+    /** The state to show; null for none. */
+    volatile StateEngine state;
 
     private Duration headerTimeout = LONG;
     private long heapBytes = Runtime.getRuntime().maxMemory();
@@ -108,10 +112,12 @@ final class ServerFixture implements AfterEachCallback {
                             () -> components,
                             () -> Optional.ofNullable(record),
                             () -> Optional.ofNullable(reviews),
+                            () -> Optional.ofNullable(state),
                             () -> Optional.ofNullable(sessions),
                             sessionMetrics,
                             metrics,
                             httpMetrics,
+                            Policy.defaults(),
                             () -> NOW,
                             System::nanoTime,
                             Duration.ofSeconds(20)),

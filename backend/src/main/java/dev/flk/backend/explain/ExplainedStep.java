@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.cli;
+package dev.flk.backend.explain;
 
 import static dev.flk.canonical.CanonicalDouble.print;
 
@@ -20,7 +20,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** The numbers of one step of the verification, as indented lines and as members of a JSON object. */
-final class ExplainedStep implements Step.Cases<ExplainedStep> {
+public final class ExplainedStep implements Step.Cases<ExplainedStep> {
     /**
      * The maximum number of slopes that are all shown; 8 scales have this number of slopes. If there are more slopes,
      * only the smallest slope, the middle one or two, and the greatest are shown.
@@ -35,24 +35,25 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
         this.step = step;
     }
 
-    static ExplainedStep of(Step step) {
+    /** Returns the numbers of a step. */
+    public static ExplainedStep of(Step step) {
         ExplainedStep explained = new ExplainedStep(step);
         explained.members.put("rule", step.rule().name().toLowerCase(Locale.ROOT));
         step.objection().ifPresent(reason -> explained.members.put("objection", reason.text()));
         return step.match(explained);
     }
 
-    Rule rule() {
+    public Rule rule() {
         return step.rule();
     }
 
     /** Returns whether the certificate keeps the rule. */
-    boolean isHeld() {
+    public boolean isHeld() {
         return step.objection().isEmpty();
     }
 
     /** Returns the numbers, and the objection if there is one, as indented lines. */
-    String text() {
+    public String text() {
         return text
                 + step.objection()
                         .map(reason -> "    " + Printable.of(reason.text()) + "\n")
@@ -61,7 +62,7 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
 
     /** Returns the members of the JSON object. */
     @JsonValue
-    Map<String, @Nullable Object> members() {
+    public Map<String, @Nullable Object> members() {
         return members;
     }
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.metrics.Samples;
+import dev.flk.http.EventStream;
+import dev.flk.http.Exchange;
+import dev.flk.http.ServerLoad.Bound;
+import java.nio.charset.StandardCharsets;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
+import java.util.stream.DoubleStream;
+
+/**
+ * The streams of server-sent events by which open pages learn that they should be loaded again. Safe for any thread,
+ * except for {@link #tell}.
+ */
+final class PageEvents {
+    /** The time between two calls of {@link #tell}. */
+    static final long TELL_EVERY_SECONDS = 3;
+
+    private static final int MOST_STREAMS = 32;
+    private static final int MAX_PENDING_BYTES = 4 << 10;
+    /** After this number of calls of {@link #tell}, pages are loaded again although nothing was counted. */
+    private static final int MOST_SILENT = 5;
+
+    private static final byte[] CHANGED = "event: changed\ndata:\n\n".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] COMMENT = ":\n\n".getBytes(StandardCharsets.US_ASCII);
+
+    private final Bound places = new Bound(MOST_STREAMS);
+    private final Set<EventStream> streams = ConcurrentHashMap.newKeySet();
+    private double told;
+    private int silent;
+
+    /** Answers an exchange with a stream. */
+    void open(Exchange exchange) {
+        exchange.stream(places, MAX_PENDING_BYTES).ifPresent(opened -> {
+            streams.add(opened);
+            opened.whenClosed(why -> streams.remove(opened));
+            boolean unused = opened.send(COMMENT);
+        });
+    }
+
+    /** Tells the pages if something has changed. Called by one thread at a time. */
+    void tell(Supplier<Samples> metrics) {
+        if (streams.isEmpty()) {
+            return;
+        }
+        double now = counted(metrics.get());
+        silent++;
+        if (now != told || silent >= MOST_SILENT) {
+            told = now;
+            silent = 0;
+            streams.forEach(stream -> {
+                boolean unused = stream.send(CHANGED);
+            });
+        }
+    }
+
+    /** Returns a number that changes with the answers to certificates, the reports of agents and the state of parts. */
+    private static double counted(Samples samples) {
+        return DoubleStream.of(
+                        samples.sum("flk_ingest_total"),
+                        samples.sum("flk_escalated"),
+                        samples.sum("flk_rejected_total"),
+                        samples.sum("flk_heartbeats_total"),
+                        samples.sum("flk_dedup_up") * 0.5)
+                .sum();
+    }
+}

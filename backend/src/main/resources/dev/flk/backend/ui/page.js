@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shows times in the reader's zone, keeps the page up to date, and lets the reader zoom into a plot. Without this script
+// the page shows everything as of its loading, in UTC.
+"use strict";
+(() => {
+  const RETRY_MILLIS = 5000;
+  const stale = document.getElementById("stale");
+  let source = null;
+  let retry = 0;
+
+  function two(number) {
+    return String(number).padStart(2, "0");
+  }
+
+  function showLocalTimes(root) {
+    for (const time of root.querySelectorAll("time:not([data-local])")) {
+      const at = new Date(time.dateTime);
+      time.dataset.local = "";
+      if (!isNaN(at) && at.getTimezoneOffset() !== 0) {
+        const date = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join("-");
+        const clock = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");
+        time.textContent = `${date} ${clock} (${at.toISOString().slice(11, 19)} UTC)`;
+      }
+    }
+  }
+
+  // A reader who has selected text or focused something inside would lose it.
+  function isInUse(live) {
+    const selection = document.getSelection();
+    return live.contains(document.activeElement) || (selection.type === "Range" && selection.containsNode(live, true));
+  }
+
+  function refresh() {
+    const live = document.getElementById("live");
+    if (live && !isInUse(live)) {
+      htmx.trigger(live, "refresh");
+    }
+  }
+
+  function follow() {
+    clearTimeout(retry);
+    if (document.hidden || source) {
+      return;
+    }
+    source = new EventSource("/ui/events");
+    source.addEventListener("changed", refresh);
+    source.addEventListener("open", refresh);
+    source.addEventListener("error", () => {
+      stop();
+      stale.hidden = false;
+      retry = setTimeout(follow, RETRY_MILLIS);
+    });
+  }
+
+  // A browser allows few connections to a server, so a page that nobody sees gives its own back.
+  function stop() {
+    clearTimeout(retry);
+    if (source) {
+      source.close();
+      source = null;
+    }
+  }
+
+  // Dragging over a plot of time leads to the range between both ends.
+  let begin = null;
+
+  function timeAt(figure, event) {
+    const svg = figure.querySelector("svg");
+    const box = svg.getBoundingClientRect();
+    const x = ((event.clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
+    const share = (x - svg.dataset.left) / (svg.dataset.right - svg.dataset.left);
+    const from = Date.parse(figure.dataset.from);
+    return from + Math.min(1, Math.max(0, share)) * (Date.parse(figure.dataset.to) - from);
+  }
+
+  document.addEventListener("pointerdown", (event) => {
+    const figure = event.target.closest("figure[data-zoom]");
+    begin = figure && event.button === 0 ? { figure, x: event.clientX, time: timeAt(figure, event) } : null;
+  });
+  document.addEventListener("pointerup", (event) => {
+    if (begin && Math.abs(event.clientX - begin.x) > 8) {
+      const [from, to] = [begin.time, timeAt(begin.figure, event)].sort((a, b) => a - b);
+      const iso = (millis) => new Date(millis).toISOString();
+      location.assign(`${begin.figure.dataset.zoom}&from=${iso(from)}&to=${iso(Math.max(to, from + 100))}`);
+    }
+    begin = null;
+  });
+
+  document.addEventListener("htmx:afterSwap", () => showLocalTimes(document));
+  document.addEventListener("htmx:afterRequest", (event) => {
+    stale.hidden = event.detail.successful;
+  });
+  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : follow()));
+  showLocalTimes(document);
+  if (document.getElementById("live")) {
+    follow();
+  }
+})();

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.program.plot;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * A plot with two axes, drawn as SVG in the order of the calls. Colours come from {@link #style}: {@link #svg} contains
+ * it, and a page has it in its stylesheet. Values outside the axes are drawn at their ends; NaN interrupts a line. Used
+ * by one thread.
+ */
+public final class Plot {
+    private static final int LEFT = 64;
+    private static final int TOP = 34;
+    private static final int BOTTOM = 44;
+
+    private final String title;
+    private final Axis horizontal;
+    private final Axis vertical;
+    private final int width;
+    private final int height;
+    private final int right;
+    private final StringBuilder svg = new StringBuilder();
+
+    /** A point in the units of the axes. */
+    public record Point(double x, double y) {}
+
+    /** A line, with its colour and dashes. */
+    public enum Line {
+        FIRST,
+        SECOND,
+        THIRD,
+        FOURTH,
+        /** A limit. */
+        LIMIT;
+
+        private String css() {
+            return "line-" + name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    /** The colour of an area. */
+    public enum Area {
+        FIRST,
+        SECOND,
+        THIRD;
+
+        private String css() {
+            return "area-" + name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    /**
+     * Creates an empty plot of a size in pixels.
+     *
+     * @param right the width of the margin on the right, for the names of lines
+     */
+    public Plot(String title, Axis horizontal, Axis vertical, int width, int height, int right) {
+        this.title = title;
+        this.horizontal = horizontal;
+        this.vertical = vertical;
+        this.width = width;
+        this.height = height;
+        this.right = right;
+        add("<text class=\"title\" x=\"%d\" y=\"%d\">%s</text>%n", LEFT, TOP - 14, escaped(title));
+    }
+
+    /** Draws the grid and the labels of the axes. */
+    public Plot axes() {
+        for (Axis.Tick tick : vertical.ticks()) {
+            double y = y(tick.value());
+            add("<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>%n", LEFT, width - right, y, y);
+            text(LEFT - 8, y + 4, "end", tick.text());
+        }
+        int bottom = height - BOTTOM;
+        add(
+                "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>%n",
+                LEFT, TOP, width - right - LEFT, bottom - TOP);
+        for (Axis.Tick tick : horizontal.ticks()) {
+            double x = x(tick.value());
+            add("<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>%n", x, x, bottom, bottom + 4);
+            text(x, bottom + 18, "middle", tick.text());
+        }
+        text(LEFT, bottom + 36, "start", horizontal.label());
+        return this;
+    }
+
+    /** Fills a rectangle. */
+    public Plot area(Area area, double fromX, double toX, double fromY, double toY) {
+        add(
+                "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>%n",
+                area.css(), x(fromX), y(toY), x(toX) - x(fromX) + 0.1, y(fromY) - y(toY));
+        return this;
+    }
+
+    /** Fills the area from a line to another one that has points at the same places. */
+    public Plot between(Area area, List<Point> low, List<Point> high) {
+        StringBuilder points = new StringBuilder();
+        for (Point point : low) {
+            points.append(place(point)).append(' ');
+        }
+        for (int i = high.size() - 1; i >= 0; i--) {
+            points.append(place(high.get(i))).append(' ');
+        }
+        add(
+                "<polygon class=\"%s\" points=\"%s\"/>%n",
+                area.css(), points.toString().strip());
+        return this;
+    }
+
+    /** Draws a line through points. */
+    public Plot line(Line line, List<Point> points) {
+        StringBuilder path = new StringBuilder();
+        boolean isDown = false;
+        for (Point point : points) {
+            boolean isPlace = Double.isFinite(point.x()) && Double.isFinite(point.y());
+            if (isPlace) {
+                path.append(isDown ? " L" : path.isEmpty() ? "M" : " M").append(place(point));
+            }
+            isDown = isPlace;
+        }
+        add("<path class=\"%s\" d=\"%s\"/>%n", line.css(), path);
+        return this;
+    }
+
+    /** Draws a horizontal line over the whole width. */
+    public Plot limit(double y) {
+        return line(Line.LIMIT, List.of(new Point(horizontal.least(), y), new Point(horizontal.most(), y)));
+    }
+
+    /** Draws a dot for each point. */
+    public Plot dots(Line line, int radius, List<Point> points) {
+        for (Point point : points) {
+            if (Double.isFinite(point.x()) && Double.isFinite(point.y())) {
+                add(
+                        "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%d\"/>%n",
+                        line.css(), x(point.x()), y(point.y()), radius);
+            }
+        }
+        return this;
+    }
+
+    /** Writes text to the right of a point. */
+    public Plot text(Point at, String text) {
+        text(x(at.x()) + 8, y(at.y()) + 4, "start", text);
+        return this;
+    }
+
+    /** Adds a field with the colour of an area and its meaning, below the plot. */
+    public Plot legend(int place, Area area, String text) {
+        double x = width - right - 290 + 96 * place;
+        int y = height - BOTTOM + 25;
+        add("<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"14\" height=\"14\"/>%n", area.css(), x, y);
+        text(x + 20, y + 12, "start", text);
+        return this;
+    }
+
+    /**
+     * Returns the plot for a page, without its own style.
+     *
+     * @param description the text for readers who can't see it
+     */
+    public String embedded(String description) {
+        return String.format(
+                Locale.ROOT,
+                "<svg class=\"plot\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" aria-label=\"%s\""
+                        + " data-left=\"%d\" data-right=\"%d\">%n%s</svg>%n",
+                width,
+                height,
+                width,
+                height,
+                escaped(title + ". " + description),
+                LEFT,
+                width - right,
+                svg);
+    }
+
+    /**
+     * Returns a small line without axes for a page: of values from left to right, at equal distances.
+     *
+     * @param low the value at the bottom
+     * @param high the value at the top
+     */
+    public static String sparkline(
+            List<Double> values, double low, double high, int width, int height, String description) {
+        Plot small = new Plot(
+                "",
+                new Axis("", 0, Math.max(1, values.size() - 1.0), List.of()),
+                new Axis("", low, high > low ? high : low + 1, List.of()),
+                width,
+                height,
+                0);
+        StringBuilder path = new StringBuilder();
+        boolean isDown = false;
+        for (int i = 0; i < values.size(); i++) {
+            double value = values.get(i);
+            if (Double.isFinite(value)) {
+                double share = (clamped(small.vertical, value) - low) / (small.vertical.most() - low);
+                path.append(String.format(
+                        Locale.ROOT,
+                        isDown ? " L%.1f %.1f" : " M%.1f %.1f",
+                        1 + i * (width - 2.0) / small.horizontal.most(),
+                        height - 1 - share * (height - 2)));
+            }
+            isDown = Double.isFinite(value);
+        }
+        return String.format(
+                Locale.ROOT,
+                "<svg viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" aria-label=\"%s\"><path class=\"line-first\" d=\"%s\"/></svg>",
+                width,
+                height,
+                width,
+                height,
+                escaped(description),
+                path.toString().strip());
+    }
+
+    /** Returns plots of the same width, one above the other, as the text of a file. */
+    public static String svg(List<Plot> plots) {
+        int height = plots.stream().mapToInt(plot -> plot.height).sum();
+        StringBuilder file = new StringBuilder(String.format(
+                Locale.ROOT,
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">%n"
+                        + "<style>%n%s</style>%n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>%n",
+                plots.get(0).width,
+                height,
+                plots.get(0).width,
+                height,
+                style()));
+        int top = 0;
+        for (Plot plot : plots) {
+            file.append(String.format(Locale.ROOT, "<g class=\"plot\" transform=\"translate(0 %d)\">%n", top))
+                    .append(plot.svg)
+                    .append(String.format("</g>%n"));
+            top += plot.height;
+        }
+        return file.append(String.format("</svg>%n")).toString();
+    }
+
+    /** Returns the stylesheet of plots. */
+    public static String style() {
+        try (InputStream in = Plot.class.getResourceAsStream("plot.css")) {
+            if (in == null) {
+                throw new IllegalStateException("plot.css is missing in this build");
+            }
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private double x(double value) {
+        return LEFT
+                + (width - right - LEFT)
+                        * (clamped(horizontal, value) - horizontal.least())
+                        / (horizontal.most() - horizontal.least());
+    }
+
+    private double y(double value) {
+        return height
+                - BOTTOM
+                - (height - BOTTOM - TOP)
+                        * (clamped(vertical, value) - vertical.least())
+                        / (vertical.most() - vertical.least());
+    }
+
+    private static double clamped(Axis axis, double value) {
+        return Math.max(axis.least(), Math.min(axis.most(), value));
+    }
+
+    private String place(Point point) {
+        return String.format(Locale.ROOT, "%.1f %.1f", x(point.x()), y(point.y()));
+    }
+
+    private void text(double x, double y, String anchor, String text) {
+        add("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>%n", x, y, anchor, escaped(text));
+    }
+
+    private static String escaped(String text) {
+        return text.replace("&", "&amp;")
+                .replace("<", "&lt;")
+                .replace(">", "&gt;")
+                .replace("\"", "&quot;");
+    }
+
+    private void add(String format, Object... values) {
+        svg.append(String.format(Locale.ROOT, format, values));
+    }
+}
