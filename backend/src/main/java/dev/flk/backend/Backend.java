@@ -21,6 +21,7 @@ import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.inbox.DecisionRules;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.LogCare;
+import dev.flk.backend.inbox.LoggedBodies;
 import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.IngestPipeline;
@@ -109,6 +110,7 @@ public final class Backend implements AutoCloseable {
     private volatile @Nullable ServedState state;
     private volatile @Nullable RecordedOutcomes record;
     private volatile @Nullable Reviews reviews;
+    private volatile @Nullable LoggedBodies bodies;
     private volatile @Nullable Sessions sessions;
     private volatile Readiness readiness =
             () -> List.of(new Component("log", false, "starting"), new Component("dedup", false, "starting"));
@@ -231,6 +233,7 @@ public final class Backend implements AutoCloseable {
                 reviews = opened(new Reviews(
                                 outcomes, served.engine(), config.state().get().reviewAfter(), clock, metrics.review))
                         .start();
+                bodies = new LoggedBodies(new DecidedLog(inbox, new DiskFiles()));
                 record = outcomes;
                 follower.start();
             }
@@ -364,6 +367,7 @@ public final class Backend implements AutoCloseable {
                 () -> readiness.components(),
                 () -> Optional.ofNullable(record),
                 () -> Optional.ofNullable(reviews),
+                () -> Optional.ofNullable(bodies),
                 () -> Optional.ofNullable(state).map(ServedState::engine),
                 () -> Optional.ofNullable(sessions),
                 metrics.sessions,

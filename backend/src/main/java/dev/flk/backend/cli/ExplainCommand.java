@@ -30,7 +30,6 @@ import dev.flk.signing.CandidateKey;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict;
-import dev.flk.verification.Verdict.Reason;
 import dev.flk.verification.Verifier;
 import dev.flk.verification.Verifier.Explanation;
 import java.io.IOException;
@@ -186,7 +185,7 @@ final class ExplainCommand implements Callable<Integer> {
         if (explained.steps() != null) {
             String result = explained.ending();
             for (ExplainedStep step : explained.steps()) {
-                out.append(name(step.rule()))
+                out.append(step.title())
                         .append(": ")
                         .append(step.isHeld() ? "holds" : result)
                         .append('\n');
@@ -201,18 +200,6 @@ final class ExplainCommand implements Callable<Integer> {
         }
         return Paragraph.wrapped(out.toString()) + explained.status() + " "
                 + explained.body().rawValue() + "\n";
-    }
-
-    private static String name(Reason.Rule rule) {
-        return switch (rule) {
-            case D_HAT_RECOMPUTATION -> "1. D_hat can be recomputed";
-            case D_HAT_TOLERANCE -> "2. D_hat is close to the recomputed one";
-            case COH_STAR_BOUNDS -> "3. coh_star is within its bounds";
-            case R_BOUNDS -> "3. r is within its bounds";
-            case REGIME -> "4. the regime is the expected one";
-            case BUDGET -> "5. the budget is close to the recomputed one";
-            case DEGRADED -> "6. the measurement was not degraded";
-        };
     }
 
     /** Reads the file, up to one byte more than a backend accepts; the extra byte shows that the body is too long. */

@@ -11,7 +11,6 @@ import dev.flk.program.cli.Printable;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Policy.BudgetTerms;
 import dev.flk.verification.Step;
-import dev.flk.verification.Verdict.Reason.Rule;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -43,8 +42,17 @@ public final class ExplainedStep implements Step.Cases<ExplainedStep> {
         return step.match(explained);
     }
 
-    public Rule rule() {
-        return step.rule();
+    /** Returns what the rule says, with its number. */
+    public String title() {
+        return switch (step.rule()) {
+            case D_HAT_RECOMPUTATION -> "1. D_hat can be recomputed";
+            case D_HAT_TOLERANCE -> "2. D_hat is close to the recomputed one";
+            case COH_STAR_BOUNDS -> "3. coh_star is within its bounds";
+            case R_BOUNDS -> "3. r is within its bounds";
+            case REGIME -> "4. the regime is the expected one";
+            case BUDGET -> "5. the budget is close to the recomputed one";
+            case DEGRADED -> "6. the measurement was not degraded";
+        };
     }
 
     /** Returns whether the certificate keeps the rule. */

@@ -2,6 +2,7 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.http.HttpConfig.OpsConfig;
+import dev.flk.backend.inbox.LoggedBodies;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Metrics;
@@ -62,6 +63,7 @@ public final class BackendServer implements AutoCloseable {
      * @param record a supplier of the record of outcomes; the supplier returns empty if this backend keeps no record or
      *     has not opened the record yet
      * @param reviews a supplier of the reviews, which exist if the record exists
+     * @param bodies a supplier of the log's bodies, which exist if the record exists
      * @param state a supplier of the state of agents; the supplier returns empty if the state is off
      * @param sessions a supplier of the sessions; the supplier returns empty if sessions are off, or before they are
      *     opened
@@ -73,6 +75,7 @@ public final class BackendServer implements AutoCloseable {
             Readiness readiness,
             Supplier<Optional<RecordedOutcomes>> record,
             Supplier<Optional<Reviews>> reviews,
+            Supplier<Optional<LoggedBodies>> bodies,
             Supplier<Optional<StateEngine>> state,
             Supplier<Optional<Sessions>> sessions,
             SessionMetrics sessionMetrics,

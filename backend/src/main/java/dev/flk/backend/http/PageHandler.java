@@ -2,6 +2,7 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.http.BackendServer.Readiness;
+import dev.flk.backend.inbox.LoggedBodies;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.record.RecordedOutcomes;
 import dev.flk.backend.record.RecordedOutcomes.Span;
@@ -95,6 +96,7 @@ final class PageHandler implements AutoCloseable {
     private final InstantSource clock;
     private final Policy policy;
     private final Supplier<Optional<StateEngine>> state;
+    private final Supplier<Optional<LoggedBodies>> bodies;
     private final Pages pages = new Pages();
     private final PageEvents events = new PageEvents();
     private final AtomicInteger waiting = new AtomicInteger();
@@ -113,6 +115,7 @@ final class PageHandler implements AutoCloseable {
         this.clock = parts.clock();
         this.policy = parts.policy();
         this.state = parts.state();
+        this.bodies = parts.bodies();
         this.guard = guard;
     }
 
@@ -263,7 +266,12 @@ final class PageHandler implements AutoCloseable {
                     : html(
                             200,
                             pages.html(CertificateView.of(
-                                    lines.get(0), reviews.get().orElseThrow(), token, clock.instant())));
+                                    lines.get(0),
+                                    reviews.get().orElseThrow(),
+                                    token,
+                                    bodies.get().orElse(null),
+                                    policy,
+                                    clock.instant())));
         });
     }
 

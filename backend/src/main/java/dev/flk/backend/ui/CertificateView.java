@@ -2,12 +2,26 @@
 package dev.flk.backend.ui;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.explain.ExplainedStep;
+import dev.flk.backend.inbox.LoggedBodies;
+import dev.flk.backend.inbox.RecordKind;
 import dev.flk.backend.review.Reviews;
 import dev.flk.backend.review.Reviews.Made;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.MalformedCertificate;
+import dev.flk.certificate.PcsId;
 import dev.flk.program.plot.BoxCountPlot;
+import dev.flk.verification.Policy;
+import dev.flk.verification.Verifier;
+import java.io.IOException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The view of one recorded certificate.
@@ -18,6 +32,7 @@ import java.util.List;
  * @param plot the points and a line with the recomputed D̂ as its slope, as SVG; empty without both
  * @param reviews the versions of its review, the newest first
  * @param token the secret of the form
+ * @param logged what the log has of the certificate; null if the log can't be read
  */
 public record CertificateView(
         Instant at,
@@ -27,7 +42,9 @@ public record CertificateView(
         List<Point> points,
         String plot,
         List<Made> reviews,
-        String token) {
+        String token,
+        @Nullable Logged logged) {
+    private static final Logger LOG = LoggerFactory.getLogger(CertificateView.class);
     private static final int WIDTH = 620;
     private static final int HEIGHT = 320;
     private static final int RIGHT = 110;
@@ -41,8 +58,57 @@ public record CertificateView(
     /** The number of occupied boxes at a scale. */
     public record Point(int scale, long boxes) {}
 
-    /** Creates the view of a line of the record. */
-    public static CertificateView of(String recorded, Reviews reviews, String token, Instant now) {
+    /**
+     * What the log has of a certificate.
+     *
+     * @param steps the rules with their numbers, in the order in which they are tried; empty without a submission
+     * @param note why there are no steps, or how they differ from the decision; may be empty
+     * @param bodies the bodies of the submission and of other content under its id
+     */
+    public record Logged(List<ExplainedStep> steps, String note, List<LoggedBodies.Body> bodies) {
+        private static @Nullable Logged of(
+                Outcome outcome, String policyHash, @Nullable LoggedBodies log, Policy policy) {
+            if (log == null) {
+                return null;
+            }
+            List<LoggedBodies.Body> bodies;
+            try {
+                bodies = log.find(PcsId.parse(outcome.id()).orElseThrow(), outcome.receivedAt());
+            } catch (IOException e) {
+                LOG.warn("the log can't be read for the page: {}", e.getMessage());
+                return null;
+            }
+            Optional<LoggedBodies.Body> decided = bodies.stream()
+                    .filter(each -> each.kind().equals(RecordKind.nameOf(RecordKind.SUBMISSION)))
+                    .findFirst();
+            if (decided.isEmpty()) {
+                return new Logged(
+                        List.of(), "The log of this backend no longer has this certificate, or never had it.", bodies);
+            }
+            try {
+                List<ExplainedStep> steps = new Verifier(policy)
+                                .explain(CertificateReader.parse(decided.get().bytes())
+                                        .check(outcome.receivedAt(), Duration.ZERO))
+                                .steps()
+                                .stream()
+                                .map(ExplainedStep::of)
+                                .toList();
+                return new Logged(
+                        steps,
+                        policy.hash().equals(policyHash)
+                                ? ""
+                                : "It was decided under the policy " + policyHash + "; these are the rules of "
+                                        + policy.hash() + ", which is in force now.",
+                        bodies);
+            } catch (MalformedCertificate e) {
+                return new Logged(List.of(), "The body in the log can't be read: " + e.getMessage() + ".", bodies);
+            }
+        }
+    }
+
+    /** Creates the view of a line of the record. Reads the log. */
+    public static CertificateView of(
+            String recorded, Reviews reviews, String token, @Nullable LoggedBodies log, Policy policy, Instant now) {
         JsonNode json = Outcome.parsed(recorded);
         Outcome outcome = Outcome.of(recorded);
         List<Fact> facts = new ArrayList<>();
@@ -68,7 +134,8 @@ public record CertificateView(
                 points,
                 plot(points, outcome.recomputed()),
                 reviews.versions(outcome.shard(), outcome.epoch(), outcome.id()),
-                token);
+                token,
+                Logged.of(outcome, json.path("policy").asText(), log, policy));
     }
 
     private static List<Point> points(JsonNode json) {

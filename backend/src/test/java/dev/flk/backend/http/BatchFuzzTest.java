@@ -98,6 +98,7 @@ class BatchFuzzTest {
                         Optional::empty,
                         Optional::empty,
                         Optional::empty,
+                        Optional::empty,
                         SESSION_METRICS,
                         METRICS,
                         HTTP_METRICS,

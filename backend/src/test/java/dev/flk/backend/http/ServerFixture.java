@@ -112,6 +112,7 @@ final class ServerFixture implements AfterEachCallback {
                             () -> components,
                             () -> Optional.ofNullable(record),
                             () -> Optional.ofNullable(reviews),
+                            Optional::empty,
                             () -> Optional.ofNullable(state),
                             () -> Optional.ofNullable(sessions),
                             sessionMetrics,

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.inbox;
+
+import dev.flk.backend.inbox.RecordKind.LoggedId;
+import dev.flk.certificate.PcsId;
+import dev.flk.wal.segment.LogReader.LogWalk;
+import dev.flk.wal.segment.LogRecord;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The bodies of a certificate in the inbox log: the submission that was decided, and other content under its id that
+ * arrived soon after. Safe for any thread.
+ */
+public final class LoggedBodies {
+    /** The number of records that are read one after the other instead of searching for the right one. */
+    private static final long FEW = 20_000;
+
+    private static final long MOST_READ = 100_000;
+    private static final long LOOKED_AFTER_MILLIS = 60_000;
+
+    private final DecidedLog log;
+
+    public LoggedBodies(DecidedLog log) {
+        this.log = log;
+    }
+
+    /**
+     * A body.
+     *
+     * @param kind the kind of the record, as the commands name it
+     * @param keyId the key that signed the body
+     */
+    public record Body(long sequence, String kind, Instant arrived, String keyId, byte[] bytes) {
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Body body && sequence == body.sequence;
+        }
+
+        @Override
+        public int hashCode() {
+            return Long.hashCode(sequence);
+        }
+
+        @Override
+        public String toString() {
+            return kind + " " + sequence;
+        }
+
+        /** Returns the body as it was submitted. */
+        public String text() {
+            return new String(bytes, StandardCharsets.UTF_8);
+        }
+    }
+
+    /**
+     * Finds the bodies of a certificate, in the order of the log. Takes up to a few seconds.
+     *
+     * @param arrived the arrival of the submission that was decided
+     * @return an empty list if the log no longer has the submission
+     * @throws IOException if the log can't be read
+     */
+    public List<Body> find(PcsId id, Instant arrived) throws IOException {
+        long wanted = arrived.toEpochMilli();
+        byte[] text = id.toString().getBytes(StandardCharsets.US_ASCII);
+        List<Body> found = new ArrayList<>();
+        try (LogWalk walk = log.walk(firstAfter(wanted - 1))) {
+            for (long read = 0; read < MOST_READ; read++) {
+                LogRecord record = walk.next();
+                if (record == null || record.arrivalMillis() > wanted + LOOKED_AFTER_MILLIS) {
+                    break;
+                }
+                if (record.kind() != RecordKind.OVERRULED
+                        && contains(record.body(), text)
+                        && LoggedId.of(record).equals(Optional.of(id))) {
+                    found.add(new Body(
+                            record.sequence(),
+                            RecordKind.nameOf(record.kind()),
+                            Instant.ofEpochMilli(record.arrivalMillis()),
+                            record.keyId(),
+                            record.body()));
+                }
+            }
+        }
+        return found;
+    }
+
+    /** Returns a sequence at most {@link #FEW} before the first record that arrived after a time. */
+    private long firstAfter(long millis) throws IOException {
+        long from = 1;
+        long to = log.last();
+        while (to - from > FEW) {
+            long middle = from + (to - from) / 2;
+            LogRecord record = firstFrom(middle);
+            if (record != null && record.arrivalMillis() <= millis) {
+                from = middle;
+            } else {
+                to = middle;
+            }
+        }
+        return from;
+    }
+
+    private @Nullable LogRecord firstFrom(long sequence) throws IOException {
+        try (LogWalk walk = log.walk(sequence)) {
+            return walk.next();
+        }
+    }
+
+    private static boolean contains(byte[] body, byte[] text) {
+        for (int at = 0; at + text.length <= body.length; at++) {
+            if (body[at] == text[0] && Arrays.equals(body, at, at + text.length, text, 0, text.length)) {
+                return true;
+            }
+        }
+        return false;
+    }
+}

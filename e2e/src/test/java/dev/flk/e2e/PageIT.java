@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.sample.Pcs;
+import java.net.URLEncoder;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.openqa.selenium.By;
+import org.openqa.selenium.Dimension;
+import org.openqa.selenium.Keys;
+import org.openqa.selenium.OutputType;
+import org.openqa.selenium.WebElement;
+import org.openqa.selenium.interactions.Actions;
+
+/** The page for operators in a real browser, served by a real backend. */
+final class PageIT {
+    private static final String TOKEN = "the token of an operator";
+    private static final String HOSTILE = "<img src=x onerror=document.title='hacked'><script>1</script>\"'&";
+
+    private static Browser browser;
+
+    @TempDir
+    private Path directory;
+
+    @BeforeAll
+    static void startBrowser() throws Exception {
+        browser = Browser.start();
+    }
+
+    @AfterAll
+    static void closeBrowser() {
+        if (browser != null) {
+            browser.close();
+        }
+    }
+
+    private BackendProcess start(Map<String, String> more) throws Exception {
+        byte[] digest = MessageDigest.getInstance("SHA-256").digest(TOKEN.getBytes(StandardCharsets.UTF_8));
+        Files.writeString(
+                directory.resolve("tokens.json"),
+                "{\"version\": 1, \"tokens\": [{\"name\": \"operator\", \"sha256\": \""
+                        + HexFormat.of().formatHex(digest)
+                        + "\", \"read\": [\"sessions/\"], \"write\": [\"sessions/\"]}]}");
+        return BackendProcess.start(directory, more);
+    }
+
+    private BackendProcess startWithState() throws Exception {
+        return start(Map.of("STATE_PORT", "0", "STATE_TOKENS_FILE", "tokens.json"));
+    }
+
+    private static Pcs pcs(int number, String shard) {
+        return Pcs.number(number).ofShard(shard).with("D_hat", number % 5 == 0 ? "1.9" : "1.0");
+    }
+
+    private static void submit(Client client, String shard, int from, int to) throws Exception {
+        for (int i = from; i <= to; i++) {
+            assertThat(client.submit(pcs(i, shard)).status()).isIn(200, 202);
+        }
+        awaitRecorded(client);
+    }
+
+    private static void awaitRecorded(Client client) {
+        client.awaitNothingPending();
+        Client.awaitUntil(() -> client.metric("flk_record_lag_records") == 0);
+    }
+
+    private static void report(Client client, String session, String json) throws Exception {
+        assertThat(client.send(client.request("/v1/sessions/" + session)
+                                .header("Authorization", "Bearer " + TOKEN)
+                                .PUT(BodyPublishers.ofString(json)))
+                        .status())
+                .isEqualTo(200);
+    }
+
+    @Test
+    void everyView_isSound_atEachWidthAndInEachTheme() throws Exception {
+        try (BackendProcess backend = startWithState()) {
+            Client client = new Client(backend.url());
+            client.awaitReady();
+            for (String view : List.of("", "/agents", "/shards", "/shard?name=a", "/review", "/state", "/search?q=x")) {
+                look(backend, "empty", view);
+            }
+            submit(client, "pump-1", 1, 12);
+            report(
+                    client,
+                    "agent-1",
+                    "{\"version\":\"1.0\",\"host\":\"h\",\"pending\":7,\"oldest_pending_seconds\":90}");
+            String id = pcs(5, "pump-1").id().toString();
+            for (String view : List.of(
+                    "",
+                    "/agents",
+                    "/shards",
+                    "/shards?verdict=rejected",
+                    "/shard?name=pump-1",
+                    "/certificate?id=" + id,
+                    "/review",
+                    "/state",
+                    "/state?namespace=flk.record&agent=pump-1",
+                    "/state?events=on",
+                    "/state?namespace=flk.sessions&agent=agent-1&key=agent-1",
+                    "/agents?sort=x")) {
+                look(backend, "data", view);
+            }
+        }
+    }
+
+    private static void look(BackendProcess backend, String kind, String view) throws Exception {
+        for (int width : new int[] {Browser.WIDE, Browser.NARROW}) {
+            browser.width(width);
+            for (String theme : List.of("light", "dark")) {
+                browser.theme(theme);
+                browser.open(backend.url() + "/ui" + view);
+                browser.errors(); // a wrong address is answered 400, which the console reports
+                browser.run("location.reload()");
+                if (!view.contains("sort=x") && !view.contains("search")) {
+                    browser.requireSound();
+                }
+                shoot(kind + view.replaceAll("[^a-z]+", "-") + "-" + width + "-" + theme);
+            }
+        }
+    }
+
+    /** Writes a screenshot for people. */
+    private static void shoot(String name) throws Exception {
+        Path pictures = Files.createDirectories(Path.of("target", "page"));
+        Files.write(
+                pictures.resolve(name.replaceAll("-+", "-") + ".png"),
+                browser.driver().getScreenshotAs(OutputType.BYTES));
+    }
+
+    @Test
+    void openPage_followsTheBackend_andSaysWhenItIsGone() throws Exception {
+        browser.width(Browser.WIDE);
+        browser.zone("Asia/Tokyo");
+        try (BackendProcess backend = startWithState()) {
+            Client client = new Client(backend.url());
+            client.awaitReady();
+            submit(client, "pump-1", 1, 3);
+            browser.open(backend.url() + "/ui/shard?name=pump-1");
+            browser.awaitText("The newest 3 outcomes");
+            assertThat(browser.find("time").getText()).matches("[-0-9]{10} [:0-9]{8} \\([:0-9]{8} UTC\\)");
+
+            submit(client, "pump-1", 4, 5);
+
+            browser.awaitText("The newest 5 outcomes");
+            assertThat(browser.find("#stale").isDisplayed()).isFalse();
+            assertThat(browser.errors()).isEmpty();
+        }
+        Client.awaitUntil(() -> browser.find("#stale").isDisplayed());
+    }
+
+    @Test
+    void range_isChosenByDragging_andByLinks() throws Exception {
+        browser.width(Browser.WIDE);
+        try (BackendProcess backend = startWithState()) {
+            Client client = new Client(backend.url());
+            client.awaitReady();
+            submit(client, "pump-1", 1, 9);
+            browser.open(backend.url() + "/ui/shard?name=pump-1");
+            WebElement plot = browser.find("figure[data-zoom] svg");
+            Dimension size = plot.getSize();
+
+            new Actions(browser.driver())
+                    .moveToElement(plot, -size.width / 4, 0)
+                    .clickAndHold()
+                    .moveToElement(plot, size.width / 4, 0)
+                    .release()
+                    .perform();
+
+            Client.awaitUntil(() -> browser.driver().getCurrentUrl().contains("&from="));
+            assertThat(browser.driver().getCurrentUrl()).contains("name=pump-1&clock=received&from=", "&to=");
+            String before = browser.driver().getCurrentUrl();
+            browser.driver().findElement(By.linkText("wider")).sendKeys(Keys.ENTER);
+            Client.awaitUntil(() -> !browser.driver().getCurrentUrl().equals(before));
+            browser.awaitText("outcomes of this range");
+            assertThat(browser.errors()).isEmpty();
+        }
+    }
+
+    @Test
+    void review_isMadeInTheBrowser() throws Exception {
+        browser.width(Browser.NARROW);
+        try (BackendProcess backend = startWithState()) {
+            Client client = new Client(backend.url());
+            client.awaitReady();
+            submit(client, "pump-1", 4, 10);
+            browser.open(backend.url() + "/ui/review");
+            assertThat(browser.text()).contains("2 certificates wait for a review.");
+
+            browser.find("select[name=verdict] option[value=expected]").click();
+            browser.find("input[name=note]").sendKeys(HOSTILE);
+            browser.find("input[name=author]").sendKeys("anna");
+            browser.find("main form button").click();
+
+            browser.awaitText("2 certificates were reviewed.");
+            assertThat(browser.text()).contains("No certificate waits for a review.");
+            browser.open(
+                    backend.url() + "/ui/certificate?id=" + pcs(5, "pump-1").id());
+            assertThat(browser.text()).contains("expected: " + HOSTILE + " – anna");
+            assertThat(browser.errors()).isEmpty();
+        }
+    }
+
+    @Test
+    void hostileText_neverBecomesMarkup() throws Exception {
+        browser.width(Browser.WIDE);
+        String escaped = HOSTILE.replace("\\", "\\\\").replace("\"", "\\\"");
+        try (BackendProcess backend = startWithState()) {
+            Client client = new Client(backend.url());
+            client.awaitReady();
+            String shard = HOSTILE.replace("\"", "");
+            submit(client, shard, 4, 6);
+            for (String member : List.of("version", "host", "pending", "breaker_open")) {
+                report(client, "agent-" + member, "{\"" + member + "\":\"" + escaped + "\"}");
+            }
+            String name = URLEncoder.encode(shard, StandardCharsets.UTF_8);
+            for (String view : List.of(
+                    "/agents",
+                    "/agents?prefix=" + name,
+                    "/shards",
+                    "/shards?prefix=" + name + "&text=" + name + "&verdict=" + name,
+                    "/shard?name=" + name,
+                    "/certificate?id=" + pcs(5, shard).id(),
+                    "/review",
+                    "/search?q=" + name + "x",
+                    "/state?namespace=flk.record",
+                    "/state?namespace=flk.record&agent=" + name,
+                    "/state?events=on",
+                    "/state?namespace=" + name,
+                    "/state?namespace=flk.sessions&agent=agent-host&key=agent-host")) {
+                browser.open(backend.url() + "/ui" + view);
+                assertThat(browser.run("return document.querySelectorAll('img, iframe, [onerror],"
+                                + " script:not([src^=\"/ui/\"])').length"))
+                        .as(view)
+                        .isEqualTo(0L);
+                assertThat(browser.driver().getTitle()).isNotEqualTo("hacked");
+            }
+            assertThat(browser.errors()).noneMatch(error -> error.contains("Content Security Policy"));
+        }
+    }
+
+    @Test
+    void viewsWithoutRecordAndState_sayWhy() throws Exception {
+        browser.width(Browser.NARROW);
+        try (BackendProcess backend = start(Map.of("STATE_PORT", "off"))) {
+            new Client(backend.url()).awaitReady();
+            for (String view : List.of("agents", "shards", "review", "state")) {
+                browser.open(backend.url() + "/ui/" + view);
+                assertThat(browser.text()).contains("STATE_PORT is off");
+                browser.requireSound();
+                shoot("off-" + view);
+            }
+        }
+    }
+}
