@@ -116,7 +116,9 @@ class RecordIT {
             assertThat(shards).doesNotContain("<b>");
 
             String shard = client.get("/ui/shard?name=%3Cb%3E%26%27").body();
-            assertThat(shard).doesNotContain("<b>").contains("Of these 3 outcomes, 1 not accepted");
+            assertThat(shard)
+                    .doesNotContain("<b>")
+                    .contains("The newest 3 outcomes of this range, 1 of them not accepted");
             assertThat(shard.substring(shard.indexOf("<tbody>")))
                     .containsSubsequence(
                             Pcs.number(3)
@@ -139,7 +141,14 @@ class RecordIT {
                     .isEqualTo("/ui/shard?name=%3Cb%3E%26%27");
             assertThat(client.get("/ui/certificate?id=" + id).body())
                     .contains("This certificate was rejected: ", "<th scope=\"row\">D̂</th><td>1.9</td><td>1.0</td>")
-                    .contains("<circle ", "wal cat --id " + id);
+                    .contains("<circle ", "wal cat --id " + id)
+                    .contains("2. D_hat is close to the recomputed one: does not hold", "<h3>submission 3</h3>")
+                    .doesNotContain("<h3>evidence");
+
+            Pcs conflicting = Pcs.number(3).with("shard_id", hostile).with("r", "0.7");
+            assertThat(client.submit(conflicting).status()).isIn(200, 202);
+
+            assertThat(client.get("/ui/certificate?id=" + id).body()).contains("<h3>evidence 4</h3>");
         }
     }
 

@@ -33,9 +33,9 @@ public record ShardsView(
 
     private static final int NAMES_AT_ONCE = 1_000;
     /** The limits on the work for a page: the names that are read, and the shards whose newest outcome is read. */
-    private static final int MOST_NAMES = 100_000;
+    private static final int MOST_NAMES = 50_000;
 
-    private static final int MOST_NEWEST = 1_000;
+    private static final int MOST_NEWEST = 500;
     private static final int LINE_OUTCOMES = 30;
     private static final Span ALWAYS = new Span(null, null);
 

@@ -46,6 +46,7 @@ public record StateView(
     private static final int PAGE = 200;
     private static final int MOST_VERSIONS = 50;
     private static final int MOST_EVENTS = 200;
+    private static final int EVENTS_AT_ONCE = 20;
     private static final int MOST_BYTES = 64 << 10;
     private static final int MOST_SHORT = 120;
 
@@ -250,16 +251,23 @@ public record StateView(
     private static StateView events(StateEngine engine, Place place, Instant now) {
         Head head = engine.head();
         long end = place.version() == 0 ? head.revision() + 1 : Math.min(head.revision() + 1, place.version());
-        long begin = Math.max(Math.max(1, head.floor() + 1), end - MOST_EVENTS);
+        long oldest = Math.max(Math.max(1, head.floor() + 1), end - MOST_EVENTS);
+        long begin = end;
         List<Change> found = new ArrayList<>();
-        for (long from = begin; from < end; ) {
-            History.Events page = engine.history()
-                    .events(head.historyId(), from, end, "", key -> isAt(place, key), StateEngine.MAX_PAGE_BYTES);
-            page.events().forEach(event -> add(found, event));
-            if (page.next() == from) {
-                break;
+        while (begin > oldest && found.size() < MOST_EVENTS) {
+            long to = begin;
+            begin = Math.max(oldest, begin - EVENTS_AT_ONCE);
+            List<Change> some = new ArrayList<>();
+            long from = begin;
+            long read = -1;
+            while (from < to && from != read) { // without progress, history was just removed
+                read = from;
+                History.Events page = engine.history()
+                        .events(head.historyId(), from, to, "", key -> isAt(place, key), StateEngine.MAX_PAGE_BYTES);
+                page.events().forEach(event -> add(some, event));
+                from = page.next();
             }
-            from = page.next();
+            found.addAll(0, some);
         }
         Collections.reverse(found);
         return new StateView(

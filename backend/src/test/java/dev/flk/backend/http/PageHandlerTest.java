@@ -15,7 +15,9 @@ import dev.flk.backend.state.MemoryEngine;
 import dev.flk.http.testing.RawClient.Reply;
 import dev.flk.program.config.Secret;
 import dev.flk.signing.SignatureCheck;
+import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
+import dev.flk.state.StateKey;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -26,9 +28,11 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** The page for operators, served by a real server whose sessions are in memory. */
@@ -186,6 +190,45 @@ final class PageHandlerTest {
                 .doesNotContain("<b>");
         assertThat(get("/ui/search?q=" + "%0A".repeat(3)).statusCode()).isEqualTo(404);
         assertThat(get("/ui/certificate?id=x").body()).contains("id is not 64 lower-case hex digits");
+    }
+
+    @Test
+    void state_leadsFromNamespacesToTheVersionsOfAKey() throws Exception {
+        assertThat(get("/ui/state").body()).contains("This backend has no state of agents.");
+        server.state = engine;
+        StateKey key = new StateKey("shop", "agent/1", "a b");
+        for (String json : List.of("{\"price\":1,\"name\":\"<b>\"}", "{\"price\":2,\"name\":\"<b>\"}")) {
+            assertThat(engine.apply("test", List.of(engine.write(key, json, Operation.ANY_VERSION)), ""))
+                    .succeedsWithin(PATIENCE);
+        }
+
+        assertThat(get("/ui/state").body()).contains("<a href=\"/ui/state?namespace=shop\">shop</a>");
+        assertThat(get("/ui/state?namespace=shop").body())
+                .contains("<a href=\"/ui/state?namespace=shop&amp;agent=agent%2F1\">agent/1</a>");
+        String keyAddress = "/ui/state?namespace=shop&agent=agent%2F1&key=a%20b";
+        assertThat(get("/ui/state?namespace=shop&agent=agent%2F1").body())
+                .contains(keyAddress.replace("&", "&amp;"), "<td>2</td>");
+        assertThat(get(keyAddress).body())
+                .contains("Version 1 and version 2", "<tr class=\"changed\">", "\"price\" : 1,", "\"price\" : 2,")
+                .contains("<tr class=\"same\">", "&lt;b")
+                .doesNotContain("<b>");
+        assertThat(get(keyAddress + "&version=1").body()).contains("<h2>Version 1</h2>");
+        assertThat(get("/ui/state?namespace=shop&events=on").body())
+                .containsSubsequence("<th scope=\"row\">2</th>", "\"price\":2", "<th scope=\"row\">1</th>");
+        assertThat(get("/ui/state?namespace=other&events=on").body())
+                .contains("None of the newest 200 events is here.");
+        assertThat(get("/ui/state?namespace=shop&agent=x&key=y").body()).contains("The state has no such key.");
+        assertThat(get("/ui/state?namespace=%20").statusCode()).isEqualTo(400);
+    }
+
+    @Test
+    @Timeout(60)
+    void events_tellOpenPagesOfAChange() throws Exception {
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + "/ui/events"))
+                .build();
+        try (Stream<String> lines = client.send(request, BodyHandlers.ofLines()).body()) {
+            assertThat(lines.anyMatch("event: changed"::equals)).isTrue();
+        }
     }
 
     @Test
