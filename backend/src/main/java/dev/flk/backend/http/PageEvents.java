@@ -17,12 +17,12 @@ import java.util.stream.DoubleStream;
  */
 final class PageEvents {
     /** The time between two calls of {@link #tell}. */
-    static final long TELL_EVERY_SECONDS = 3;
+    static final long TELL_EVERY_SECONDS = 5;
 
     private static final int MOST_STREAMS = 32;
     private static final int MAX_PENDING_BYTES = 4 << 10;
     /** After this number of calls of {@link #tell}, pages are loaded again although nothing was counted. */
-    private static final int MOST_SILENT = 5;
+    private static final int MOST_SILENT = 3;
 
     private static final byte[] CHANGED = "event: changed\ndata:\n\n".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] COMMENT = ":\n\n".getBytes(StandardCharsets.US_ASCII);

@@ -43,7 +43,7 @@ public final class Reviews implements AutoCloseable {
     public static final String NAMESPACE = "flk.review";
 
     /** The maximum number of outcomes of each verdict that are examined for an answer, the newest first. */
-    public static final int LOOKED_AT = 5_000;
+    public static final int LOOKED_AT = 2_000;
 
     private static final Logger LOG = LoggerFactory.getLogger(Reviews.class);
     private static final JsonMapper JSON = new JsonMapper();
