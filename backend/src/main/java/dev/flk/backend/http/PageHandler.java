@@ -79,7 +79,7 @@ final class PageHandler implements AutoCloseable {
                     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:;"
                             + " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
             new Header("X-Content-Type-Options", "nosniff"),
-            new Header("Referrer-Policy", "no-referrer"),
+            new Header("Referrer-Policy", "same-origin"), // without a referrer, the origin of a form would be null
             new Header("Cache-Control", "no-store"));
     private static final Map<String, Order> ORDERS =
             Stream.of(Order.values()).collect(Collectors.toMap(Order::query, Function.identity()));

@@ -7,6 +7,7 @@
   const stale = document.getElementById("stale");
   let source = null;
   let retry = 0;
+  let hasMissed = false;
 
   function two(number) {
     return String(number).padStart(2, "0");
@@ -44,7 +45,11 @@
     }
     source = new EventSource("/ui/events");
     source.addEventListener("changed", refresh);
-    source.addEventListener("open", refresh);
+    source.addEventListener("open", () => {
+      if (hasMissed) {
+        refresh();
+      }
+    });
     source.addEventListener("error", () => {
       stop();
       stale.hidden = false;
@@ -58,6 +63,7 @@
     if (source) {
       source.close();
       source = null;
+      hasMissed = true;
     }
   }
 
