@@ -104,6 +104,8 @@ final class PageIT {
             }
             look(backend, "wrong", "/search?q=x"); // answered 404 and 400, which the console reports
             look(backend, "wrong", "/agents?sort=x");
+            List<String> expected = browser.errors();
+            assertThat(expected).allMatch(error -> error.contains("404") || error.contains("400"));
             submit(client, "pump-1", 1, 12);
             report(
                     client,

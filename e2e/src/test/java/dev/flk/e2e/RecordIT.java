@@ -139,6 +139,13 @@ class RecordIT {
                     .isEqualTo("/ui/certificate?id=" + id);
             assertThat(client.get("/ui/search?q=%3Cb%3E%26%27").header("Location"))
                     .isEqualTo("/ui/shard?name=%3Cb%3E%26%27");
+            String key = StrictJson.read(
+                            client.get("/v1/outcomes?limit=1").body().strip())
+                    .path("key_id")
+                    .asText();
+            assertThat(client.get("/ui/search?q=" + key).header("Location")).isEqualTo("/ui/key?id=" + key);
+            assertThat(client.get("/ui/key?id=" + key).body())
+                    .contains("The newest 3 outcomes of certificates that were signed with this key", "&lt;b&gt;");
             assertThat(client.get("/ui/certificate?id=" + id).body())
                     .contains("This certificate was rejected: ", "<th scope=\"row\">D̂</th><td>1.9</td><td>1.0</td>")
                     .contains("<circle ", "wal cat --id " + id)

@@ -130,6 +130,9 @@ final class ReviewCommand {
             int most = Math.min(PAGE, limit - lines.size());
             HttpResponse<String> part = send("GET", query + "&limit=" + most + cursor, null);
             part.body().lines().forEach(lines::add);
+            if (part.headers().firstValue("X-Flk-More").isPresent()) {
+                err().println("There are more; review these first, or give --limit or --shard.");
+            }
             Optional<String> next = part.headers().firstValue("X-Flk-Cursor");
             if (next.isEmpty()) {
                 break;
@@ -272,6 +275,10 @@ final class ReviewCommand {
 
     private static String encoded(String text) {
         return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
+    }
+
+    private PrintWriter err() {
+        return spec.commandLine().getErr();
     }
 
     private PrintWriter out() {

@@ -12,6 +12,7 @@ import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.ui.AgentsView;
 import dev.flk.backend.ui.AgentsView.Order;
 import dev.flk.backend.ui.CertificateView;
+import dev.flk.backend.ui.KeyView;
 import dev.flk.backend.ui.NowView;
 import dev.flk.backend.ui.Pages;
 import dev.flk.backend.ui.Pages.Message;
@@ -41,16 +42,18 @@ import dev.flk.verification.Policy;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
@@ -67,10 +70,12 @@ import org.slf4j.LoggerFactory;
 final class PageHandler implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(PageHandler.class);
     private static final String PATH = "/ui";
+    private static final int THREADS = 2;
+    private static final int TOKEN_BYTES = 16;
     private static final int MAX_WAITING = 32;
     private static final int MAX_FORM_BYTES = 64 << 10;
     private static final Set<String> FORM =
-            Set.of("token", "id", "shard", "reason", "until", "verdict", "note", "author");
+            Set.of("token", "id", "shard", "reason", "from", "until", "verdict", "note", "author");
     private static final long MAX_ANSWER_BYTES = 1 << 20;
     private static final Pattern ID = Pattern.compile("[0-9a-f]{" + RecordedOutcomes.LEAST_ID_DIGITS + ",64}");
     private static final List<Header> HEADERS = List.of(
@@ -84,6 +89,7 @@ final class PageHandler implements AutoCloseable {
     private static final Map<String, Order> ORDERS =
             Stream.of(Order.values()).collect(Collectors.toMap(Order::query, Function.identity()));
 
+    private static final Instant LAST_TIME = Instant.parse("9999-12-31T23:59:59Z");
     private static final Map<String, Clock> CLOCKS =
             Stream.of(Clock.values()).collect(Collectors.toMap(Clock::query, Function.identity()));
 
@@ -99,10 +105,14 @@ final class PageHandler implements AutoCloseable {
     private final Supplier<Optional<LoggedBodies>> bodies;
     private final Pages pages = new Pages();
     private final PageEvents events = new PageEvents();
-    private final AtomicInteger waiting = new AtomicInteger();
-    private final ScheduledThreadPoolExecutor thread = new ScheduledThreadPoolExecutor(1, DaemonThreads.named("page"));
+    /** The threads that read and render views, which may take seconds. */
+    private final ThreadPoolExecutor views = new ThreadPoolExecutor(
+            THREADS, THREADS, 10, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), DaemonThreads.named("page"));
+
+    private final ScheduledThreadPoolExecutor thread =
+            new ScheduledThreadPoolExecutor(1, DaemonThreads.named("page-care"));
     /** The secret of the forms, which a page of another site can't know. */
-    private final String token = HexFormat.of().formatHex(SecureRandom.getSeed(16));
+    private final String token = newToken();
 
     private @Nullable Rates rates;
 
@@ -119,6 +129,12 @@ final class PageHandler implements AutoCloseable {
         this.guard = guard;
     }
 
+    private static String newToken() {
+        byte[] random = new byte[TOKEN_BYTES];
+        new SecureRandom().nextBytes(random);
+        return HexFormat.of().formatHex(random);
+    }
+
     /** Adds the routes, and begins to count the certificates of each minute. */
     Routes addTo(Routes routes) {
         var unused = thread.scheduleAtFixedRate(this::endMinute, 1, 1, TimeUnit.MINUTES);
@@ -133,6 +149,7 @@ final class PageHandler implements AutoCloseable {
                 .get(
                         PATH + "/certificate",
                         Endpoint.asking((request, exchange) -> serve(request, exchange, this::certificate)))
+                .get(PATH + "/key", Endpoint.asking((request, exchange) -> serve(request, exchange, this::key)))
                 .get(PATH + "/review", Endpoint.asking((request, exchange) -> serve(request, exchange, this::review)))
                 .post(PATH + "/review", Endpoint.withBody(MAX_FORM_BYTES, this::takeReview))
                 .get(PATH + "/state", Endpoint.asking((request, exchange) -> serve(request, exchange, this::state)))
@@ -174,8 +191,7 @@ final class PageHandler implements AutoCloseable {
         }
     }
 
-    /** Returns the rates; called by one thread only. */
-    private Rates rates() {
+    private synchronized Rates rates() {
         Rates known = rates;
         if (known == null) {
             known = new Rates(metrics.read());
@@ -190,16 +206,12 @@ final class PageHandler implements AutoCloseable {
             exchange.answer(refusal.get());
             return;
         }
-        if (waiting.incrementAndGet() > MAX_WAITING || !exchange.reserveLesserAnswer(MAX_ANSWER_BYTES)) {
-            waiting.decrementAndGet();
+        if (!exchange.reserveLesserAnswer(MAX_ANSWER_BYTES)) {
             exchange.answer(Refusal.overloaded());
             return;
         }
         try {
-            thread.execute(() -> {
-                waiting.decrementAndGet();
-                exchange.safely(() -> exchange.answer(orReason(view, request)));
-            });
+            views.execute(() -> exchange.safely(() -> exchange.answer(orReason(view, request))));
         } catch (RejectedExecutionException e) {
             exchange.answer(Refusal.overloaded());
         }
@@ -247,7 +259,11 @@ final class PageHandler implements AutoCloseable {
     private Answer shard(Request request) {
         Map<String, String> query = BadRequest.query(request, Set.of("name", "clock", "from", "to"));
         Span span = new Span(RecordHandler.time(query, "from"), RecordHandler.time(query, "to"));
-        Clock selected = CLOCKS.get(query.getOrDefault("clock", ""));
+        if (Stream.of(span.from(), span.to()).anyMatch(time -> time != null && time.isAfter(LAST_TIME))) {
+            throw new BadRequest("a time is after the year 9999");
+        }
+        boolean isRange = span.from() != null || span.to() != null;
+        Clock selected = CLOCKS.get(query.getOrDefault("clock", isRange ? Clock.RECEIVED.query() : ""));
         return recorded(found -> html(
                 200,
                 pages.html(ShardView.read(
@@ -273,6 +289,11 @@ final class PageHandler implements AutoCloseable {
                                     policy,
                                     clock.instant())));
         });
+    }
+
+    private Answer key(Request request) {
+        String id = BadRequest.query(request, Set.of("id")).getOrDefault("id", "");
+        return recorded(found -> html(200, pages.html(KeyView.read(found, id, clock.instant()))));
     }
 
     private Answer review(Request request) {
@@ -325,14 +346,20 @@ final class PageHandler implements AutoCloseable {
                     id == null ? null : List.of(id),
                     form.get("shard"),
                     form.get("reason"),
+                    form.get("from"),
                     form.get("until"),
                     form.get("verdict"),
                     form.get("note"),
                     form.get("author"));
-            return reviews.get()
-                    .map(found -> seeOther(
-                            PATH + "/review?done=" + ReviewHandler.review(found, given, guard.user(), clock.instant())))
-                    .orElseGet(() -> withoutRecord("Review"));
+            try {
+                return reviews.get()
+                        .map(found -> seeOther(PATH + "/review?done="
+                                + ReviewHandler.review(found, given, guard.user(), clock.instant())))
+                        .orElseGet(() -> withoutRecord("Review"));
+            } catch (BadRequest e) {
+                return message(
+                        400, "Review", "Nothing was reviewed: " + e.text() + ".", "Go back, and change the form.");
+            }
         });
     }
 
@@ -340,7 +367,7 @@ final class PageHandler implements AutoCloseable {
         return text.getBytes(StandardCharsets.UTF_8);
     }
 
-    /** Redirects to the view of the certificate, shard or agent that a text names. */
+    /** Redirects to the view of the certificate, shard, agent or key that a text names. */
     private Answer search(Request request) {
         String text =
                 BadRequest.query(request, Set.of("q")).getOrDefault("q", "").strip();
@@ -364,6 +391,9 @@ final class PageHandler implements AutoCloseable {
         Optional<Sessions> opened = sessions.get();
         if (opened.isPresent() && isAgent(opened.get().store(), text)) {
             return redirect(PATH + "/agents?prefix=" + Pages.encoded(text));
+        }
+        if (found.isPresent() && !text.isEmpty() && KeyView.exists(found.get(), text)) {
+            return redirect(PATH + "/key?id=" + Pages.encoded(text));
         }
         return html(404, pages.html(new NotFound(text)));
     }
@@ -435,5 +465,6 @@ final class PageHandler implements AutoCloseable {
     @Override
     public void close() {
         thread.shutdownNow();
+        views.shutdownNow();
     }
 }

@@ -16,6 +16,7 @@ import dev.flk.backend.review.Reviews.Listed;
 import dev.flk.backend.review.Reviews.Reviewed;
 import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
+import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
@@ -44,6 +45,9 @@ import org.jspecify.annotations.Nullable;
  * PUT records a review of one certificate, of several, or of a group.
  */
 final class ReviewHandler {
+    /** The header of a list of what waits that does not have everything. */
+    static final String MORE = "X-Flk-More";
+
     private static final String PATH = "/v1/reviews";
     private static final int MAX_BODY_BYTES = 256 << 10;
     private static final int MAX_IDS = 1_000;
@@ -63,6 +67,7 @@ final class ReviewHandler {
             @Nullable List<String> ids,
             @Nullable String shard,
             @Nullable String reason,
+            @Nullable String from,
             @Nullable String until,
             @Nullable String verdict,
             @Nullable String note,
@@ -72,7 +77,7 @@ final class ReviewHandler {
 
         Reviewed reviewed() {
             List<String> given = ids;
-            if (given != null && shard == null && reason == null && until == null) {
+            if (given != null && shard == null && reason == null && from == null && until == null) {
                 if (given.isEmpty()
                         || given.size() > MAX_IDS
                         || !given.stream().allMatch(id -> PcsId.parse(id).isPresent())) {
@@ -83,9 +88,10 @@ final class ReviewHandler {
             }
             if (given == null && shard != null && reason != null && until != null) {
                 try {
-                    return new Reviewed.Group(shard, reason, Instant.parse(until));
+                    return new Reviewed.Group(
+                            shard, reason, from == null ? Instant.MIN : Instant.parse(from), Instant.parse(until));
                 } catch (DateTimeException e) {
-                    throw new BadRequest("until is not a time; write it like 2026-01-31T12:00:00Z");
+                    throw new BadRequest("from or until is not a time; write it like 2026-01-31T12:00:00Z");
                 }
             }
             throw new BadRequest("give either ids, or shard, reason and until");
@@ -111,10 +117,11 @@ final class ReviewHandler {
     /** A line of the list of reviews. */
     private record Line(
             String shardId, String pcsId, long version, String verdict, String note, String author, String at) {
-        static String of(StateKey key, Reviews.Made made) {
+        static String of(Listed listed, Reviews.Made made) {
+            StateKey key = listed.key();
             Review review = made.review();
             return Json.line(new Line(
-                            key.agentId(),
+                            listed.shard(),
                             key.name().substring(key.name().lastIndexOf('/') + 1),
                             made.version(),
                             review.verdict().text(),
@@ -153,8 +160,10 @@ final class ReviewHandler {
     }
 
     private static Answer waiting(AllWaiting all, int limit) {
-        return RecordHandler.lines(
-                all.outcomes().stream().limit(limit).map(Reviews.Waiting::line).toList(), List.of());
+        List<String> lines =
+                all.outcomes().stream().limit(limit).map(Reviews.Waiting::line).toList();
+        boolean hasMore = all.isCut() || all.outcomes().size() > limit;
+        return RecordHandler.lines(lines, hasMore ? List.of(new Header(MORE, "true")) : List.of());
     }
 
     private static Answer reviewed(Reviews found, @Nullable String cursor, int limit) {
@@ -172,7 +181,7 @@ final class ReviewHandler {
         for (Listed each : shown) {
             Reviews.Made made = each.made();
             if (made != null) {
-                lines.add(Line.of(each.key(), made));
+                lines.add(Line.of(each, made));
             }
         }
         StateKey last = shown.isEmpty() ? null : shown.get(shown.size() - 1).key();
@@ -202,7 +211,7 @@ final class ReviewHandler {
             return JSON.readValue(bytes, Body.class);
         } catch (UnrecognizedPropertyException e) {
             throw new BadRequest("the body has an unknown member, " + Printable.of(e.getPropertyName())
-                    + "; the members are ids, shard, reason, until, verdict, note and author");
+                    + "; the members are ids, shard, reason, from, until, verdict, note and author");
         } catch (JsonMappingException e) {
             throw new BadRequest("the body is not a review: a member has a wrong type");
         } catch (JsonProcessingException e) {

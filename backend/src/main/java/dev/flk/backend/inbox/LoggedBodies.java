@@ -23,6 +23,11 @@ public final class LoggedBodies {
     private static final long FEW = 20_000;
 
     private static final long MOST_READ = 100_000;
+    private static final int MOST_BODIES = 10;
+    private static final long MOST_BYTES = 1 << 20;
+    /** Arrivals may be this much out of order. */
+    private static final long SLACK_MILLIS = 1_000;
+
     private static final long LOOKED_AFTER_MILLIS = 60_000;
 
     private final DecidedLog log;
@@ -60,7 +65,7 @@ public final class LoggedBodies {
     }
 
     /**
-     * Finds the bodies of a certificate, in the order of the log. Takes up to a few seconds.
+     * Finds the first bodies of a certificate, in the order of the log. Takes up to a few seconds.
      *
      * @param arrived the arrival of the submission that was decided
      * @return an empty list if the log no longer has the submission
@@ -70,8 +75,9 @@ public final class LoggedBodies {
         long wanted = arrived.toEpochMilli();
         byte[] text = id.toString().getBytes(StandardCharsets.US_ASCII);
         List<Body> found = new ArrayList<>();
-        try (LogWalk walk = log.walk(firstAfter(wanted - 1))) {
-            for (long read = 0; read < MOST_READ; read++) {
+        try (LogWalk walk = log.walk(firstAfter(wanted - SLACK_MILLIS))) {
+            long bytes = 0;
+            for (long read = 0; read < MOST_READ && found.size() < MOST_BODIES && bytes < MOST_BYTES; read++) {
                 LogRecord record = walk.next();
                 if (record == null || record.arrivalMillis() > wanted + LOOKED_AFTER_MILLIS) {
                     break;
@@ -79,6 +85,7 @@ public final class LoggedBodies {
                 if (record.kind() != RecordKind.OVERRULED
                         && contains(record.body(), text)
                         && LoggedId.of(record).equals(Optional.of(id))) {
+                    bytes += record.body().length;
                     found.add(new Body(
                             record.sequence(),
                             RecordKind.nameOf(record.kind()),

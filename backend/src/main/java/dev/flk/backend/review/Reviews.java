@@ -42,8 +42,10 @@ public final class Reviews implements AutoCloseable {
     /** The namespace of the reviews. */
     public static final String NAMESPACE = "flk.review";
 
-    /** The maximum number of outcomes of each verdict that are examined for an answer, the newest first. */
-    public static final int LOOKED_AT = 2_000;
+    /** The maximum number of outcomes of each verdict in an answer, and of those that are examined for it. */
+    private static final int MOST_WAITING = 2_000;
+
+    private static final int MOST_EXAMINED = 20_000;
 
     private static final Logger LOG = LoggerFactory.getLogger(Reviews.class);
     private static final JsonMapper JSON = new JsonMapper();
@@ -110,7 +112,7 @@ public final class Reviews implements AutoCloseable {
     /**
      * The outcomes that have no review, the newest first.
      *
-     * @param isCut whether older outcomes were not examined
+     * @param isCut whether older outcomes were not examined, so that more may wait
      */
     public record AllWaiting(List<Waiting> outcomes, boolean isCut) {}
 
@@ -123,10 +125,11 @@ public final class Reviews implements AutoCloseable {
          * Certificates of a shard that have no review.
          *
          * @param cause see {@link Waiting#cause}
+         * @param from the arrival of the first of them
          * @param until the arrival of the last of them, so that the review does not include certificates that its
          *     author has not seen
          */
-        record Group(String shard, String cause, Instant until) implements Reviewed {}
+        record Group(String shard, String cause, Instant from, Instant until) implements Reviewed {}
     }
 
     /** A version of a review. */
@@ -137,7 +140,8 @@ public final class Reviews implements AutoCloseable {
      *
      * @param made its newest version; null if another client has written something else there
      */
-    public record Listed(StateKey key, @Nullable Made made) {}
+    public record Listed(
+            StateKey key, String shard, @Nullable Made made) {}
 
     /** @param overdueAfter the time after which an outcome without a review counts as overdue */
     public Reviews(
@@ -188,6 +192,7 @@ public final class Reviews implements AutoCloseable {
         boolean isCut = false;
         for (String verdict : VERDICTS) {
             int examined = 0;
+            int waiting = 0;
             String cursor = null;
             do {
                 RecordedOutcomes.Part part = record.outcomes(
@@ -197,11 +202,12 @@ public final class Reviews implements AutoCloseable {
                 for (int i = 0; i < outcomes.size(); i++) {
                     if (!(reviews.get(i) instanceof Found.Present)) {
                         found.add(outcomes.get(i));
+                        waiting++;
                     }
                 }
                 examined += Math.max(1, outcomes.size());
                 cursor = part.cursor();
-            } while (cursor != null && examined < LOOKED_AT);
+            } while (cursor != null && waiting < MOST_WAITING && examined < MOST_EXAMINED);
             isCut |= cursor != null;
         }
         found.sort(Comparator.comparing(Waiting::receivedAt).reversed());
@@ -225,6 +231,7 @@ public final class Reviews implements AutoCloseable {
         List<StateKey> keys = reviewed instanceof Reviewed.Group group
                 ? waiting(group.shard()).outcomes().stream()
                         .filter(each -> each.cause().equals(group.cause())
+                                && !each.receivedAt().isBefore(group.from())
                                 && !each.receivedAt().isAfter(group.until()))
                         .map(Waiting::key)
                         .toList()
@@ -282,7 +289,10 @@ public final class Reviews implements AutoCloseable {
      */
     public List<Listed> reviewed(@Nullable StateKey after) {
         return engine.reads().values(NAMESPACE, "", after).stream()
-                .map(each -> new Listed(each.key(), made(each.version()).orElse(null)))
+                .map(each -> new Listed(
+                        each.key(),
+                        record.shardOf(each.key().agentId()),
+                        made(each.version()).orElse(null)))
                 .toList();
     }
 

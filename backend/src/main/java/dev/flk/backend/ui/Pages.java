@@ -75,6 +75,11 @@ public final class Pages {
         return render("ui/review.jte", view);
     }
 
+    /** Returns the HTML of the view of a key, as UTF-8. */
+    public byte[] html(KeyView view) {
+        return render("ui/key.jte", view);
+    }
+
     /** Returns the HTML of the view State, as UTF-8. */
     public byte[] html(StateView view) {
         return render("ui/state.jte", view);

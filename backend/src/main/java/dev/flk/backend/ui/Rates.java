@@ -9,7 +9,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 
-/** Counts of submissions and their answers in each of the last 1,440 minutes, in memory. Used by one thread. */
+/** Counts of submissions and their answers in each of the last 1,440 minutes, in memory. Safe for any thread. */
 public final class Rates {
     private static final int MINUTES = 1_440;
 
@@ -85,7 +85,7 @@ public final class Rates {
     }
 
     /** Ends a minute. */
-    public void endMinute(Samples samples) {
+    public synchronized void endMinute(Samples samples) {
         Map<Counted, Double> now = totals(samples);
         Map<Counted, Double> minute = new EnumMap<>(Counted.class);
         now.forEach((each, total) -> minute.put(each, total - totals.getOrDefault(each, 0.0)));
@@ -97,14 +97,14 @@ public final class Rates {
     }
 
     /** Returns the number of each minute, the oldest minute first. */
-    List<Double> perMinute(Counted counted) {
+    synchronized List<Double> perMinute(Counted counted) {
         List<Double> values = new ArrayList<>(minutes.size());
         minutes.forEach(minute -> values.add(minute.getOrDefault(counted, 0.0)));
         return values;
     }
 
     /** Returns the sum over the newest minutes. */
-    double sum(Counted counted, int newest) {
+    synchronized double sum(Counted counted, int newest) {
         List<Double> values = perMinute(counted);
         return values.subList(Math.max(0, values.size() - newest), values.size()).stream()
                 .mapToDouble(Double::doubleValue)
@@ -112,7 +112,7 @@ public final class Rates {
     }
 
     /** Returns the number of minutes that are counted, at most 1,440. */
-    int size() {
+    synchronized int size() {
         return minutes.size();
     }
 }

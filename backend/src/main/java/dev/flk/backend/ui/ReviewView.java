@@ -17,10 +17,17 @@ import org.jspecify.annotations.Nullable;
  * @param done the number of certificates that were reviewed just now; null if none were
  * @param waiting the number of certificates that wait, including those of groups that are not shown
  * @param isCut whether there are more, which were not examined
+ * @param otherGroups the number of groups that are not shown
  * @param token the secret of the forms
  */
 public record ReviewView(
-        Instant at, @Nullable Integer done, int waiting, boolean isCut, List<Group> groups, String token) {
+        Instant at,
+        @Nullable Integer done,
+        int waiting,
+        boolean isCut,
+        List<Group> groups,
+        int otherGroups,
+        String token) {
     /** The maximum number of groups in a view. */
     public static final int MOST_GROUPS = 50;
 
@@ -32,15 +39,22 @@ public record ReviewView(
      * @param cause the reason without its numbers
      * @param newest the newest certificates, the newest first
      * @param others the number of certificates that are not among {@code newest}
+     * @param from the arrival of the oldest certificate
      */
-    public record Group(String shard, String cause, String verdict, List<Outcome> newest, int others) {
+    public record Group(String shard, String cause, String verdict, List<Outcome> newest, int others, String from) {
         private static Group of(List<Waiting> waiting) {
             Waiting first = waiting.get(0);
             List<Outcome> newest = waiting.stream()
                     .limit(MOST_OUTCOMES)
                     .map(each -> Outcome.of(each.line()))
                     .toList();
-            return new Group(first.shard(), first.cause(), first.verdict(), newest, waiting.size() - newest.size());
+            return new Group(
+                    first.shard(),
+                    first.cause(),
+                    first.verdict(),
+                    newest,
+                    waiting.size() - newest.size(),
+                    waiting.get(waiting.size() - 1).receivedAt().toString());
         }
 
         /** Returns the number of certificates with a noun. */
@@ -72,7 +86,17 @@ public record ReviewView(
                 all.outcomes().size(),
                 all.isCut(),
                 groups.values().stream().limit(MOST_GROUPS).map(Group::of).toList(),
+                Math.max(0, groups.size() - MOST_GROUPS),
                 token);
+    }
+
+    /** Returns what was done just now, as a sentence; empty if nothing was. */
+    public String doneText() {
+        return done == null
+                ? ""
+                : done == 0
+                        ? "No certificate was reviewed: someone else may have reviewed them already."
+                        : done == 1 ? "1 certificate was reviewed." : done + " certificates were reviewed.";
     }
 
     /** Returns the number of certificates that wait in a sentence. */

@@ -110,15 +110,10 @@ public record ShardView(
      */
     public record Drawn(String svg, String caption, boolean isOverTime) {}
 
-    /** Returns the name in the form for a query. */
-    public String encodedName() {
-        return Pages.encoded(name);
-    }
-
     /**
      * Reads the newest outcomes in a range; a shard that the record does not have gets a view without outcomes.
      *
-     * @param clock the clock of the range; null for the time of measurement if all outcomes have it
+     * @param clock the clock of the range; null without a range, for the time of measurement if all outcomes have it
      */
     public static ShardView read(
             RecordedOutcomes record, String name, Span span, @Nullable Clock clock, Policy policy, Instant now) {

@@ -14,7 +14,6 @@ import dev.flk.state.Storage.Page;
 import dev.flk.state.Version;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -46,8 +45,10 @@ public record StateView(
     private static final int PAGE = 200;
     private static final int MOST_VERSIONS = 50;
     private static final int MOST_EVENTS = 200;
+    private static final int MOST_CHANGES = 200;
     private static final int EVENTS_AT_ONCE = 20;
     private static final int MOST_BYTES = 64 << 10;
+    private static final int MOST_LINES = 2_000;
     private static final int MOST_SHORT = 120;
 
     /** A name with an address. */
@@ -216,14 +217,18 @@ public record StateView(
         String title = before == null
                 ? "Version " + after.version()
                 : "Version " + before.version() + " and version " + after.version();
-        if (after.jsonBytes() > MOST_BYTES || (before != null && before.jsonBytes() > MOST_BYTES)) {
+        List<String> left = lines(before);
+        List<String> right = lines(after);
+        if (Math.max(left.size(), right.size()) > MOST_LINES
+                || after.jsonBytes() > MOST_BYTES
+                || (before != null && before.jsonBytes() > MOST_BYTES)) {
             return new Compared(
-                    title, "A value is longer than 64 KiB. Print it with flk backend state get.", List.of());
+                    title,
+                    "A value is longer than 64 KiB, or than 2,000 lines. Print it with flk backend state get.",
+                    List.of());
         }
-        List<DiffRow> rows = DiffRowGenerator.create()
-                .lineNormalizer(line -> line)
-                .build()
-                .generateDiffRows(lines(before), lines(after));
+        List<DiffRow> rows =
+                DiffRowGenerator.create().lineNormalizer(line -> line).build().generateDiffRows(left, right);
         return new Compared(
                 title,
                 "",
@@ -253,32 +258,42 @@ public record StateView(
         long end = place.version() == 0 ? head.revision() + 1 : Math.min(head.revision() + 1, place.version());
         long oldest = Math.max(Math.max(1, head.floor() + 1), end - MOST_EVENTS);
         long begin = end;
-        List<Change> found = new ArrayList<>();
-        while (begin > oldest && found.size() < MOST_EVENTS) {
+        int changes = 0;
+        List<Event> found = new ArrayList<>();
+        while (begin > oldest && changes < MOST_CHANGES) {
             long to = begin;
             begin = Math.max(oldest, begin - EVENTS_AT_ONCE);
-            List<Change> some = new ArrayList<>();
+            List<Event> some = new ArrayList<>();
             long from = begin;
             long read = -1;
             while (from < to && from != read) { // without progress, history was just removed
                 read = from;
                 History.Events page = engine.history()
                         .events(head.historyId(), from, to, "", key -> isAt(place, key), StateEngine.MAX_PAGE_BYTES);
-                page.events().forEach(event -> add(some, event));
+                some.addAll(page.events());
                 from = page.next();
             }
+            changes += some.stream().mapToInt(event -> event.changes().size()).sum();
             found.addAll(0, some);
         }
-        Collections.reverse(found);
+        List<Change> shown = new ArrayList<>();
+        long earlier = begin;
+        for (int i = found.size() - 1; i >= 0; i--) {
+            if (shown.size() >= MOST_CHANGES) {
+                earlier = found.get(i + 1).revision();
+                break;
+            }
+            add(shown, found.get(i));
+        }
         return new StateView(
                 now,
                 place.crumbs(),
                 "event",
                 List.of(),
-                begin > Math.max(1, head.floor() + 1) ? place.with("events", "on") + "&version=" + begin : null,
+                earlier > Math.max(1, head.floor() + 1) ? place.with("events", "on") + "&version=" + earlier : null,
                 List.of(),
                 null,
-                List.copyOf(found.subList(0, Math.min(MOST_EVENTS, found.size()))),
+                shown,
                 null);
     }
 
@@ -288,22 +303,27 @@ public record StateView(
                 && (place.key().isEmpty() || place.key().equals(key.name()));
     }
 
-    private static void add(List<Change> found, Event event) {
-        for (Event.Change change : event.changes()) {
+    /** Adds the changes of an event, at most {@link #MOST_CHANGES}, and how many more there are. */
+    private static void add(List<Change> shown, Event event) {
+        Instant at = StateEngine.time(event.committedAtMicros());
+        List<Event.Change> changes = event.changes();
+        for (Event.Change change : changes.subList(0, Math.min(MOST_CHANGES, changes.size()))) {
             StateKey key = change.key();
             String json = change.json();
             String value =
                     json == null ? "deleted" : json.length() <= MOST_SHORT ? json : json.substring(0, MOST_SHORT) + "…";
-            found.add(new Change(
+            Place place = Place.of(key.namespace(), key.agentId(), key.name());
+            shown.add(new Change(
                     event.revision(),
-                    StateEngine.time(event.committedAtMicros()),
-                    new Link(
-                            key.name(),
-                            Place.of(key.namespace(), key.agentId(), key.name())
-                                    .with("version", Long.toString(change.version()))),
+                    at,
+                    new Link(key.name(), place.with("version", Long.toString(change.version()))),
                     key.namespace(),
                     key.agentId(),
                     value));
+        }
+        if (changes.size() > MOST_CHANGES) {
+            String more = "and " + (changes.size() - MOST_CHANGES) + " more changes in this event";
+            shown.add(new Change(event.revision(), at, new Link("", PATH), "", "", more));
         }
     }
 }

@@ -25,10 +25,10 @@
     }
   }
 
-  // A reader who has selected text or focused something inside would lose it.
+  // A reader who has selected text, or has moved the focus inside with the keyboard, would lose it.
   function isInUse(live) {
     const selection = document.getSelection();
-    return live.contains(document.activeElement) || (selection.type === "Range" && selection.containsNode(live, true));
+    return live.querySelector(":focus-visible") || (selection.type === "Range" && selection.containsNode(live, true));
   }
 
   function refresh() {
@@ -40,12 +40,13 @@
 
   function follow() {
     clearTimeout(retry);
-    if (document.hidden || source) {
+    if (document.hidden || source || !document.getElementById("live")) {
       return;
     }
     source = new EventSource("/ui/events");
     source.addEventListener("changed", refresh);
     source.addEventListener("open", () => {
+      stale.hidden = true;
       if (hasMissed) {
         refresh();
       }
@@ -92,13 +93,21 @@
     begin = null;
   });
 
-  document.addEventListener("htmx:afterSwap", () => showLocalTimes(document));
-  document.addEventListener("htmx:afterRequest", (event) => {
-    stale.hidden = event.detail.successful;
+  // A backend that is starting answers with a sentence instead of the view; the old view stays, as out of date.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!event.detail.serverResponse.includes('id="live"')) {
+      event.detail.shouldSwap = false;
+      stale.hidden = false;
+    }
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    stale.hidden = true;
+    showLocalTimes(document);
+  });
+  document.addEventListener("htmx:sendError", () => {
+    stale.hidden = false;
   });
   document.addEventListener("visibilitychange", () => (document.hidden ? stop() : follow()));
   showLocalTimes(document);
-  if (document.getElementById("live")) {
-    follow();
-  }
+  follow();
 })();

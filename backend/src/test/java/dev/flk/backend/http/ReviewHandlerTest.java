@@ -112,7 +112,7 @@ final class ReviewHandlerTest {
         assertThat(put("{\"shard\":\"a\",\"verdict\":\"fault\"}"))
                 .contains("give either ids, or shard, reason and until");
         assertThat(put("{\"shard\":\"a\",\"reason\":\"b\",\"until\":\"now\",\"verdict\":\"fault\"}"))
-                .contains("until is not a time");
+                .contains("from or until is not a time");
         assertThat(put("{\"ids\":[\"" + accepted + "\"],\"verdict\":\"fault\"}"))
                 .startsWith("400 ")
                 .contains("was accepted, so there is nothing to review");

@@ -75,15 +75,16 @@ final class ReviewsTest {
 
     @Test
     void review_ofAGroup_leavesOtherReasonsShardsAndLaterCertificates() {
+        String tooOld = record.add("a", 9, "rejected", TOLERANCE, NOW.minusSeconds(10));
         String older = record.add("a", 1, "rejected", TOLERANCE, NOW.minusSeconds(9));
         String seen = record.add("a", 2, "rejected", TOLERANCE, NOW.minusSeconds(5));
         String later = record.add("a", 3, "rejected", TOLERANCE, NOW);
         String otherReason = record.add("a", 4, "rejected", "r out of bounds: 2", NOW.minusSeconds(6));
         String otherShard = record.add("b", 5, "rejected", TOLERANCE, NOW.minusSeconds(7));
-        Reviewed group = new Reviewed.Group("a", "D_hat out of tolerance", NOW.minusSeconds(5));
+        Reviewed group = new Reviewed.Group("a", "D_hat out of tolerance", NOW.minusSeconds(9), NOW.minusSeconds(5));
 
         assertThat(reviews.review(group, review(Verdict.IGNORE))).isEqualTo(2);
-        assertThat(waiting()).containsExactly(later, otherReason, otherShard);
+        assertThat(waiting()).containsExactly(later, otherReason, otherShard, tooOld);
         assertThat(reviews.versions("a", 1, older)).hasSize(1);
         assertThat(reviews.versions("a", 2, seen)).hasSize(1);
         assertThat(reviews.review(group, review(Verdict.FAULT))).isZero();
@@ -114,7 +115,8 @@ final class ReviewsTest {
         }
 
         assertThat(waiting()).hasSize(450);
-        assertThat(reviews.review(new Reviewed.Group("a", "regime mismatch", NOW), review(Verdict.EXPECTED)))
+        assertThat(reviews.review(
+                        new Reviewed.Group("a", "regime mismatch", Instant.MIN, NOW), review(Verdict.EXPECTED)))
                 .isEqualTo(450);
         assertThat(waiting()).isEmpty();
         assertThat(reviews.reviewed(null)).hasSize(450);
