@@ -44,6 +44,7 @@ import java.security.MessageDigest;
 import java.security.SecureRandom;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -203,7 +204,7 @@ final class PageHandler implements AutoCloseable {
     private void serve(Request request, Exchange exchange, Function<Request, Answer> view) {
         Optional<Answer> refusal = guard.refusal(request);
         if (refusal.isPresent()) {
-            exchange.answer(refusal.get());
+            exchange.answer(forbidden(refusal.get()));
             return;
         }
         if (!exchange.reserveLesserAnswer(MAX_ANSWER_BYTES)) {
@@ -215,6 +216,25 @@ final class PageHandler implements AutoCloseable {
         } catch (RejectedExecutionException e) {
             exchange.answer(Refusal.overloaded());
         }
+    }
+
+    /** Returns a page in place of a refusal that is JSON. */
+    private Answer forbidden(Answer refusal) {
+        Answer page = refusal.status() == 401
+                ? message(
+                        401,
+                        "Login",
+                        "This page is for operators, who log in.",
+                        "Load it again, and enter the METRICS_USER and METRICS_PASS of the backend.")
+                : message(
+                        403,
+                        "Not here",
+                        "Without METRICS_USER, this page is only for this machine, under the name localhost, and not for"
+                                + " pages of other sites.",
+                        "Open it as localhost on the machine of the backend, or set METRICS_USER and METRICS_PASS.");
+        List<Header> headers = new ArrayList<>(page.headers());
+        headers.addAll(refusal.headers());
+        return new Answer(page.status(), page.contentType(), page.body(), headers);
     }
 
     private Answer now(Request request) {
@@ -328,7 +348,7 @@ final class PageHandler implements AutoCloseable {
     private void takeReview(Request request, Exchange exchange) {
         Optional<Answer> refusal = guard.refusalOfChange(request);
         if (refusal.isPresent()) {
-            exchange.answer(refusal.get());
+            exchange.answer(forbidden(refusal.get()));
             return;
         }
         String body = new String(request.body().exact(), StandardCharsets.UTF_8);

@@ -235,7 +235,10 @@ final class PageHandlerTest {
     void login_isRequired() throws Exception {
         server.login(new Login("operator", new Secret("secret")));
 
-        assertThat(get("/ui").statusCode()).isEqualTo(401);
+        HttpResponse<String> refused = get("/ui");
+        assertThat(refused.statusCode()).isEqualTo(401);
+        assertThat(refused.headers().firstValue("WWW-Authenticate")).isPresent();
+        assertThat(refused.body()).contains("This page is for operators, who log in.");
         assertThat(get("/ui/agents").statusCode()).isEqualTo(401);
         assertThat(get("/ui", "Authorization", "Basic b3BlcmF0b3I6c2VjcmV0").statusCode())
                 .isEqualTo(200);
