@@ -275,6 +275,17 @@ final class PageIT {
     }
 
     @Test
+    void storeIsDown_saysWhatIsWrongAndWhatToDo() throws Exception {
+        browser.width(Browser.NARROW);
+        try (BackendProcess backend = start(Map.of("DEDUP_BACKEND", "redis", "REDIS_ADDR", "127.0.0.1:1"))) {
+            browser.open(backend.url() + "/ui");
+            browser.awaitText("The dedup is not ready: ");
+            assertThat(browser.text()).contains("Run flk backend health on this machine; it names the cause.");
+            browser.requireSound();
+        }
+    }
+
+    @Test
     void viewsWithoutRecordAndState_sayWhy() throws Exception {
         browser.width(Browser.NARROW);
         try (BackendProcess backend = start(Map.of("STATE_PORT", "off"))) {
