@@ -13,7 +13,10 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -73,8 +76,24 @@ final class PageIT {
         return start(Map.of("STATE_PORT", "0", "STATE_TOKENS_FILE", "tokens.json"));
     }
 
+    /** Returns a certificate of a shard that drifts; the claim of every fifth certificate is wrong. */
     private static Pcs pcs(int number, String shard) {
-        return Pcs.number(number).ofShard(shard).with("D_hat", number % 5 == 0 ? "1.9" : "1.0");
+        double dHat = 1.1 + 0.5 * Math.sin(number / 6.0);
+        double cohStar = 0.6 + 0.3 * Math.cos(number / 9.0);
+        String boxes = Stream.of(2, 4, 8, 16)
+                .map(scale -> "\"%d\":%d".formatted(scale, Math.round(20 * Math.pow(scale / 2.0, dHat))))
+                .collect(Collectors.joining(",", "{", "}"));
+        return Pcs.number(number)
+                .ofShard(shard)
+                .with("N_j", boxes)
+                .with("D_hat", number(number % 5 == 0 ? dHat + 0.4 : dHat))
+                .with("coh_star", number(cohStar))
+                .with("budget", number(0.16 + 0.2 * cohStar))
+                .with("regime", dHat <= 1.5 && cohStar >= 0.7 ? "\"sticky\"" : "\"mixed\"");
+    }
+
+    private static String number(double value) {
+        return String.format(Locale.ROOT, "%.4f", value);
     }
 
     private static void submit(Client client, String shard, int from, int to) throws Exception {
@@ -109,7 +128,7 @@ final class PageIT {
             look(backend, "wrong", "/agents?sort=x");
             List<String> expected = browser.errors();
             assertThat(expected).allMatch(error -> error.contains("404") || error.contains("400"));
-            submit(client, "pump-1", 1, 12);
+            submit(client, "pump-1", 1, 60);
             report(
                     client,
                     "agent-1",
