@@ -11,7 +11,7 @@ import java.nio.charset.StandardCharsets;
  * and Merkle root, but consecutive epochs. Confined to one thread.
  */
 final class Certificates {
-    private static final String SHARD = "bench-1";
+    static final String SHARD = "bench-1";
     private static final String BEFORE_EPOCH =
             "\",\"schema\":\"fractal-lba-kakeya\",\"version\":\"0.1\",\"shard_id\":\"" + SHARD + "\",\"epoch\":";
     /** The number of elements in v_star for a certificate of about 500 bytes. */

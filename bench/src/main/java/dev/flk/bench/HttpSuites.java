@@ -13,12 +13,20 @@ import dev.flk.signing.HmacSigner;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.message.MessageSigner;
 import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The suites that load a backend over HTTP. */
@@ -212,13 +220,34 @@ final class HttpSuites {
     }
 
     private static Target share(Results results, String store) {
-        double micros = results.of(store + ", heartbeats").median(Sample::cpuMicros)
-                - results.of(store + ", alone").median(Sample::cpuMicros);
+        return share("heartbeats in " + store, results, store + ", alone", store + ", heartbeats");
+    }
+
+    /** Returns the additional processor time of the backend, as a share of all cores. */
+    private static Target share(String what, Results results, String alone, String with) {
+        double micros =
+                results.of(with).median(Sample::cpuMicros) - results.of(alone).median(Sample::cpuMicros);
         double cores = micros * STEADY / 1e6;
         return Target.atMost(
-                "heartbeats in " + store + ", share of all cores",
-                cores / Runtime.getRuntime().availableProcessors(),
-                0.05);
+                what + ", share of all cores", cores / Runtime.getRuntime().availableProcessors(), 0.05);
+    }
+
+    /** Measures what five open pages cost that follow a backend, as {@link #heartbeats} does. */
+    static Results page(Workbench bench) throws IOException, InterruptedException {
+        Server backend = bench.backend("page", Map.of("STATE_PORT", "0"));
+        Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
+        Subject alone = Workbench.steady("alone", backend, CONNECTIONS, stock, STEADY);
+        Subject watched = new Subject("five pages", plan -> {
+            try (OpenPages pages = new OpenPages(backend)) {
+                Sample sample = alone.round().measure(plan);
+                pages.requireLoads();
+                return sample;
+            }
+        });
+        List<Subject> subjects = List.of(alone, watched);
+        bench.warmUp(subjects);
+        Results results = bench.measure(CERTIFICATES, "alone", subjects);
+        return results.with(share("five pages", results, "alone", "five pages"));
     }
 
     /**
@@ -301,6 +330,73 @@ final class HttpSuites {
             if (failed != null) {
                 throw new IOException("heartbeats failed: " + failed.getMessage(), failed);
             }
+        }
+    }
+
+    /** Five pages for operators that follow a backend, as browsers do: each event makes a page load its view again. */
+    private static final class OpenPages implements AutoCloseable {
+        private static final List<String> VIEWS =
+                List.of("", "/agents", "/shards", "/shard?name=" + Certificates.SHARD, "/review");
+
+        private final String base;
+        private final HttpClient client =
+                HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).build();
+        private final List<Stream<String>> streams = new ArrayList<>();
+        private final List<Thread> threads = new ArrayList<>();
+        private final AtomicInteger loads = new AtomicInteger();
+        private volatile boolean isClosed;
+        private volatile @Nullable Exception failure;
+
+        OpenPages(Server backend) throws IOException, InterruptedException {
+            base = "http://127.0.0.1:" + backend.port() + "/ui";
+            for (String view : VIEWS) {
+                load(view);
+                Stream<String> events =
+                        client.send(request("/events"), BodyHandlers.ofLines()).body();
+                streams.add(events);
+                Thread thread = new Thread(() -> follow(view, events.iterator()), "page");
+                threads.add(thread);
+                thread.start();
+            }
+        }
+
+        private HttpRequest request(String path) {
+            return HttpRequest.newBuilder(URI.create(base + path)).build();
+        }
+
+        private void load(String view) throws IOException, InterruptedException {
+            HttpResponse<byte[]> answer = client.send(request(view), BodyHandlers.ofByteArray());
+            if (answer.statusCode() != 200) {
+                throw new IOException("the page " + view + " was answered " + answer.statusCode());
+            }
+            loads.incrementAndGet();
+        }
+
+        private void follow(String view, Iterator<String> events) {
+            try {
+                while (events.hasNext()) {
+                    if (events.next().startsWith("event: ")) {
+                        load(view);
+                    }
+                }
+            } catch (IOException | InterruptedException | RuntimeException e) {
+                failure = isClosed ? failure : e;
+            }
+        }
+
+        /** Throws if a page could not be loaded, or if no page was loaded again. */
+        void requireLoads() throws IOException {
+            Exception failed = failure;
+            if (failed != null || loads.get() <= VIEWS.size()) {
+                throw new IOException("the pages do not follow the backend; --seconds must be at least 15", failed);
+            }
+        }
+
+        @Override
+        public void close() {
+            isClosed = true;
+            streams.forEach(Stream::close);
+            threads.forEach(Thread::interrupt);
         }
     }
 }

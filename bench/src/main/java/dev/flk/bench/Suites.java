@@ -40,6 +40,10 @@ final class Suites {
                     "4,000 singles a second, without and with 350 heartbeats a second of 10,000 agents",
                     HttpSuites::heartbeats),
             new Suite(
+                    "page",
+                    "4,000 singles a second, without and with five pages for operators that follow the backend",
+                    HttpSuites::page),
+            new Suite(
                     "agent",
                     "an agent with -Xmx64m that accepts from 16 connections, and sends a backlog of 200,000",
                     AgentSuite::run),

@@ -59,13 +59,13 @@ final class OperatorGuard {
         return login != null || isLoopback;
     }
 
-    /** Returns the name of whoever {@link #refusal} admits. */
+    /** Returns the login's name; {@code local} if no login is configured. */
     String user() {
         return login == null ? "local" : login.user();
     }
 
     /**
-     * Returns the answer to a request that may not see the page; empty for one that may. Without a login, only this
+     * Returns the answer to a request that may not see the page; empty if it may. Without a login, only this
      * machine may, and only under its own name: another name may be one that a stranger's page has led to this machine
      * (DNS rebinding), so that the stranger could read the answer in a browser.
      */
@@ -82,7 +82,7 @@ final class OperatorGuard {
         return Optional.empty();
     }
 
-    /** Returns the answer to a request that may not change anything; empty for one that may. */
+    /** Returns the answer to a request that may not change anything; empty if it may. */
     Optional<Answer> refusalOfChange(Request request) {
         String site = request.header("Sec-Fetch-Site");
         String origin = request.header(HttpHeaderNames.ORIGIN);

@@ -17,19 +17,19 @@ import java.util.stream.DoubleStream;
  */
 final class PageEvents {
     /** The time between two calls of {@link #tell}. */
-    static final long TELL_EVERY_SECONDS = 5;
+    static final long TELL_EVERY_SECONDS = 10;
 
     private static final int MOST_STREAMS = 32;
     private static final int MAX_PENDING_BYTES = 4 << 10;
     /** After this number of calls of {@link #tell}, pages are loaded again although nothing was counted. */
-    private static final int MOST_SILENT = 3;
+    private static final int MOST_SILENT = 2;
 
     private static final byte[] CHANGED = "event: changed\ndata:\n\n".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] COMMENT = ":\n\n".getBytes(StandardCharsets.US_ASCII);
 
     private final Bound places = new Bound(MOST_STREAMS);
     private final Set<EventStream> streams = ConcurrentHashMap.newKeySet();
-    private double told;
+    private double told = Double.NaN;
     private int silent;
 
     /** Answers an exchange with a stream. */

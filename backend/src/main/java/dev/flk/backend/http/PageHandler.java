@@ -179,7 +179,7 @@ final class PageHandler implements AutoCloseable {
             events.tell(metrics::read);
         } catch (RuntimeException e) {
             // an exception that leaves this method would end the regular calls
-            LOG.error("open pages could not be told of a change; they are told of the next one", e);
+            LOG.error("open pages did not learn of a change; they will load the next one", e);
         }
     }
 

@@ -22,7 +22,7 @@ public record Review(Verdict verdict, String note, String author, String at) {
 
     /** The decisions. */
     public enum Verdict {
-        /** What the certificate shows was to be expected. */
+        /** The certificate shows something that was expected. */
         EXPECTED,
         /** The certificate shows a fault. */
         FAULT,

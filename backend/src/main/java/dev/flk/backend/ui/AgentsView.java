@@ -122,7 +122,7 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
 
     /** Reads the sessions whose ids have no slash: those that agents report about themselves. */
     public static AgentsView read(SessionStorage store, String prefix, Order order, Duration silentAfter, Instant now) {
-        List<Agent> found = new ArrayList<>();
+        List<Session> found = new ArrayList<>();
         int read = 0;
         @Nullable String after = null;
         do {
@@ -130,15 +130,23 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
             for (Session session : page.sessions()) {
                 read++;
                 if (session.id().indexOf('/') < 0) {
-                    found.add(Agent.of(session, now, silentAfter));
+                    found.add(session);
                 }
             }
             after = page.next();
         } while (after != null && read < MOST_READ);
-        found.sort(Comparator.comparing((Agent agent) -> !agent.isSilent())
-                .thenComparing(order::rank, Comparator.reverseOrder())
-                .thenComparing(Agent::id));
-        List<Agent> shown = List.copyOf(found.subList(0, Math.min(MOST_ROWS, found.size())));
-        return new AgentsView(now, prefix, order, shown, found.size() - shown.size(), after != null);
+        Instant silentBefore = now.minus(silentAfter);
+        found.sort(Comparator.comparing((Session session) -> session.updatedAt().isAfter(silentBefore))
+                .thenComparing(Session::id));
+        // only other orders need the states of all agents
+        List<Session> parsed = order == Order.NAME ? found.subList(0, Math.min(MOST_ROWS, found.size())) : found;
+        List<Agent> agents = parsed.stream()
+                .map(session -> Agent.of(session, now, silentAfter))
+                .sorted(Comparator.comparing((Agent agent) -> !agent.isSilent())
+                        .thenComparing(order::rank, Comparator.reverseOrder())
+                        .thenComparing(Agent::id))
+                .limit(MOST_ROWS)
+                .toList();
+        return new AgentsView(now, prefix, order, agents, found.size() - agents.size(), after != null);
     }
 }

@@ -59,7 +59,7 @@ public record CertificateView(
     public record Point(int scale, long boxes) {}
 
     /**
-     * What the log has of a certificate.
+     * The records of a certificate in the log.
      *
      * @param steps the rules with their numbers, in the order in which they are tried; empty without a submission
      * @param note why there are no steps, or how they differ from the decision; may be empty

@@ -37,7 +37,7 @@ public record ShardView(
     /** The maximum number of outcomes in the table. */
     public static final int MOST_ROWS = 200;
 
-    private static final int MOST_DRAWN = 1_000;
+    private static final int MOST_DRAWN = 400;
     private static final int MOST_READS = 4;
 
     /** The time by which a range selects outcomes. */

@@ -36,7 +36,7 @@ public record ShardsView(
     private static final int MOST_NAMES = 50_000;
 
     private static final int MOST_NEWEST = 500;
-    private static final int LINE_OUTCOMES = 30;
+    private static final int LINE_OUTCOMES = 20;
     private static final Span ALWAYS = new Span(null, null);
 
     /**

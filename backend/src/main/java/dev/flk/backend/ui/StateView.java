@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param crumbs the places above this one, and this one
  * @param kind what the entries are
  * @param entries the places below; empty for a key and for events
- * @param next the address of the next page of entries, or of the earlier events; null if there is none
+ * @param next the address of the next page of entries, or of the earlier events; null on the last page
  * @param versions the versions of a key, the newest first
  * @param compared the chosen version of the key, side by side with the version before it; null for other places
  * @param events the newest events, the newest first
@@ -86,7 +86,7 @@ public record StateView(
      * A place in the state. Empty texts are not chosen.
      *
      * @param version a version of the key; 0 for the newest
-     * @param showsEvents whether the newest events are shown instead of what is below
+     * @param showsEvents whether the newest events are shown instead of the places below
      * @param after where a page begins; null for the first page
      */
     public record Place(
