@@ -98,7 +98,7 @@ final class DemoIT {
         assertThat(Files.getLastModifiedTime(archive)).isEqualTo(written);
     }
 
-    /** Runs the demo until it names its page, looks at the page until a certificate is escalated, and stops the demo. */
+    /** Runs the demo until a certificate is escalated on its page, and stops the demo. */
     private void demoThatStays() throws Exception {
         Process process = start("demo", "--stay");
         StringBuilder output = new StringBuilder();

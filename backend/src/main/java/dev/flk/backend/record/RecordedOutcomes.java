@@ -140,7 +140,7 @@ public final class RecordedOutcomes {
         return new Part(lines, page.next());
     }
 
-    /** Returns the shard whose outcomes have an agent id; the agent id if it is a hash and the record has no outcome. */
+    /** Returns the shard with an agent id; the agent id itself if it is a hash and the record has no outcome. */
     public String shardOf(String agentId) {
         if (!RecordedOutcome.isHashed(agentId)) {
             return agentId;
