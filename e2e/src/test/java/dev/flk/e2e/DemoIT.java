@@ -17,7 +17,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code ./flk demo}, twice, and {@code ./flk example}, in a directory with a space in its name and without a terminal. */
+/** {@code ./flk demo}, also with {@code --stay}, and {@code ./flk example}, in a directory with a space in its name. */
 final class DemoIT {
     private static final Pattern RESULT = Pattern.compile("(\\d+) accepted, (\\d+) escalated, (\\d+) rejected");
     private static final Pattern PAGE = Pattern.compile("^The page is at (http://127\\.0\\.0\\.1:[0-9]+)/ui; ");
