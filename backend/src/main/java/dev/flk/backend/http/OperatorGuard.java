@@ -17,7 +17,7 @@ import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** The decision who may see the metrics, the record, the page and the debug pages, and who may review. */
+/** Decides who may see the metrics, the record, the page and the debug pages, and who may review certificates. */
 final class OperatorGuard {
     static final Answer UNAUTHORIZED = Answer.error(
             401, "login needed", new Header("WWW-Authenticate", "Basic realm=\"metrics\", charset=\"UTF-8\""));
@@ -65,9 +65,9 @@ final class OperatorGuard {
     }
 
     /**
-     * Returns the answer to a request that may not see the page; empty if it may. Without a login, only this
-     * machine may, and only under its own name: another name may be one that a stranger's page has led to this machine
-     * (DNS rebinding), so that the stranger could read the answer in a browser.
+     * Returns the answer to a request that may not see the page; empty if it may. Without a login, only this machine
+     * may, and only under its own name. A stranger's page may have led another name to this machine (DNS rebinding), to
+     * read the answer in a browser.
      */
     Optional<Answer> refusal(Request request) {
         if (!admits(request)) {

@@ -51,6 +51,9 @@ final class RecordHandler implements AutoCloseable {
     /** The header that says whether an answer covers {@code all-backends} or {@code this-backend}. */
     static final String COVERS = "X-Flk-Covers";
 
+    static final Answer NO_RECORD = Answer.error(
+            404, "this backend is still starting, or keeps no record of outcomes because RECORD or STATE_PORT is off");
+
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.http");
     private static final String SHARDS = "/v1/shards";
     private static final String OUTCOMES = "outcomes";
@@ -214,10 +217,7 @@ final class RecordHandler implements AutoCloseable {
         }
         Optional<RecordedOutcomes> found = record.get();
         if (found.isEmpty()) {
-            exchange.answer(
-                    Answer.error(
-                            404,
-                            "this backend is still starting, or keeps no record of outcomes because RECORD or STATE_PORT is off"));
+            exchange.answer(NO_RECORD);
             return;
         }
         run(exchange, () -> question.accept(found.get()));

@@ -235,10 +235,7 @@ final class ReviewHandler {
     private void ask(Exchange exchange, Function<Reviews, Answer> question) {
         Optional<Reviews> found = reviews.get();
         if (found.isEmpty()) {
-            exchange.answer(
-                    Answer.error(
-                            404,
-                            "this backend is still starting, or keeps no record of outcomes because RECORD or STATE_PORT is off"));
+            exchange.answer(RecordHandler.NO_RECORD);
             return;
         }
         record.run(exchange, () -> exchange.answer(answer(found.get(), question)));

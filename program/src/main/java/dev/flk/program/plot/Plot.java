@@ -182,29 +182,23 @@ public final class Plot {
     /**
      * Returns a small line without axes for a page: of values from left to right, at equal distances.
      *
-     * @param low the value at the bottom
-     * @param high the value at the top
+     * @param low the value at the bottom, at most the least of the values
+     * @param high the value at the top, at least the greatest of the values
      */
     public static String sparkline(
             List<Double> values, double low, double high, int width, int height, String description) {
-        Plot small = new Plot(
-                "",
-                new Axis("", 0, Math.max(1, values.size() - 1.0), List.of()),
-                new Axis("", low, high > low ? high : low + 1, List.of()),
-                width,
-                height,
-                0);
+        double range = high > low ? high - low : 1;
+        double step = (width - 2.0) / Math.max(1, values.size() - 1);
         StringBuilder path = new StringBuilder();
         boolean isDown = false;
         for (int i = 0; i < values.size(); i++) {
             double value = values.get(i);
             if (Double.isFinite(value)) {
-                double share = (clamped(small.vertical, value) - low) / (small.vertical.most() - low);
                 path.append(String.format(
                         Locale.ROOT,
                         isDown ? " L%.1f %.1f" : " M%.1f %.1f",
-                        1 + i * (width - 2.0) / small.horizontal.most(),
-                        height - 1 - share * (height - 2)));
+                        1 + i * step,
+                        height - 1 - (value - low) / range * (height - 2)));
             }
             isDown = Double.isFinite(value);
         }
