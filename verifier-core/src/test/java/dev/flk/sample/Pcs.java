@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.sample;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.TextNode;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.HmacSigner;
@@ -19,6 +22,7 @@ public final class Pcs {
     public static final String KEY = "sample-key";
 
     private static final String ABSENT = "";
+    private static final JsonMapper JSON = new JsonMapper();
 
     private final Map<String, String> members;
     private final Map<String, String> changedAfterSigning;
@@ -73,9 +77,9 @@ public final class Pcs {
         return new Pcs(members, put(changedAfterSigning, name, json), signer);
     }
 
-    /** Returns a copy for another shard, whose name must not need escapes. */
+    /** Returns a copy for another shard. */
     public Pcs ofShard(String shardId) {
-        return with("shard_id", "\"" + shardId + "\"");
+        return with("shard_id", TextNode.valueOf(shardId).toString());
     }
 
     /** Returns a copy that is signed with another HMAC secret. */
@@ -138,11 +142,10 @@ public final class Pcs {
     }
 
     private String text(String name) {
-        String json = member(name);
-        String quoted = json.substring(1, json.length() - 1);
-        if (quoted.indexOf('\\') >= 0) {
-            throw new IllegalStateException("escapes are not understood here: " + json);
+        try {
+            return JSON.readValue(member(name), String.class);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(name + " is not a JSON string", e);
         }
-        return quoted;
     }
 }

@@ -86,6 +86,9 @@ public final class Plot {
             text(x, bottom + 18, "middle", tick.text());
         }
         text(LEFT, bottom + 36, "start", horizontal.label());
+        add(
+                "<text text-anchor=\"end\" transform=\"translate(14 %d) rotate(-90)\">%s</text>%n",
+                TOP, escaped(vertical.label()));
         return this;
     }
 
