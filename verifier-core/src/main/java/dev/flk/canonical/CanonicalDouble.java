@@ -85,20 +85,27 @@ public final class CanonicalDouble {
      * @throws IllegalArgumentException if {@code x} is infinite or not a number
      */
     public static String print(double x) {
+        return print(x, new Utf8Buffer(32)).toString();
+    }
+
+    /** Appends {@link #print(double)} to a text, and returns the text. */
+    public static Utf8Buffer print(double x, Utf8Buffer out) {
         if (!Double.isFinite(x)) {
             throw new IllegalArgumentException("only a finite number has a canonical text, not " + x);
         }
-        boolean negative = Double.doubleToRawLongBits(x) < 0;
+        if (Double.doubleToRawLongBits(x) < 0) {
+            out.append('-');
+        }
         double magnitude = Math.abs(x);
         double units = Math.rint(magnitude * UNITS_PER_ONE);
         // If the division, which is one correct rounding, yields x, the decimal units * 1e-9 reads back as x. This
         // decimal has at most 15 digits. No shorter decimal also reads back as x, because no two decimals of at most 15
         // digits read as the same double.
         if (units < FIFTEEN_DIGITS && units / UNITS_PER_ONE == magnitude) {
-            return DecimalText.of(negative, (long) units, -DECIMALS);
+            return DecimalText.append(out, (long) units, -DECIMALS);
         }
         BigDecimal shortest = ShortestDecimal.of(magnitude);
-        return DecimalText.of(negative, shortest.unscaledValue().longValueExact(), -shortest.scale());
+        return DecimalText.append(out, shortest.unscaledValue().longValueExact(), -shortest.scale());
     }
 
     /**
@@ -173,52 +180,44 @@ public final class CanonicalDouble {
 
         private DecimalText() {}
 
-        /** Returns the text of {@code significand * 10^exponent}; {@code significand} is not negative. */
-        static String of(boolean negative, long significand, int exponent) {
-            StringBuilder text = new StringBuilder(24);
-            if (negative) {
-                text.append('-');
-            }
+        /** Appends the text of {@code significand * 10^exponent}; {@code significand} is not negative. */
+        static Utf8Buffer append(Utf8Buffer out, long significand, int exponent) {
             if (significand == 0) {
-                return text.append("0.0").toString();
+                return out.append("0.0");
             }
-            long withoutZeros = significand;
-            while (withoutZeros % 10 == 0) {
-                withoutZeros /= 10;
+            long digits = significand;
+            int integerDigits = Utf8Buffer.digits(significand) + exponent;
+            while (digits % 10 == 0) {
+                digits /= 10;
             }
-            String digits = Long.toString(withoutZeros);
-            int integerDigits = Long.toString(significand).length() + exponent;
             if (integerDigits > MAX_PLAIN_INTEGER_DIGITS || integerDigits < -MAX_PLAIN_LEADING_ZEROS) {
-                appendWithExponent(text, digits, integerDigits - 1);
-            } else {
-                appendPlain(text, digits, integerDigits);
+                appendWithPoint(out, digits, 1, "");
+                int size = integerDigits - 1;
+                return out.append(size < 0 ? "e-" : "e+").append(Math.abs(size), Math.abs(size) < 10 ? 2 : 1);
             }
-            return text.toString();
+            return appendWithPoint(out, digits, integerDigits, ".0");
         }
 
-        private static void appendPlain(StringBuilder text, String digits, int integerDigits) {
-            if (integerDigits <= 0) {
-                text.append("0.").append("0".repeat(-integerDigits)).append(digits);
-            } else if (integerDigits >= digits.length()) {
-                text.append(digits)
-                        .append("0".repeat(integerDigits - digits.length()))
-                        .append(".0");
-            } else {
-                text.append(digits, 0, integerDigits).append('.').append(digits, integerDigits, digits.length());
+        /**
+         * Appends digits with a point before, between or after them.
+         *
+         * @param before the number of digits before the point; if negative, that many zeros follow the point
+         * @param end the end of a text without a fraction
+         */
+        private static Utf8Buffer appendWithPoint(Utf8Buffer out, long digits, int before, String end) {
+            int after = Utf8Buffer.digits(digits) - before;
+            if (after <= 0) {
+                out.append(digits);
+                for (int zeros = after; zeros < 0; zeros++) {
+                    out.append('0');
+                }
+                return out.append(end);
             }
-        }
-
-        private static void appendWithExponent(StringBuilder text, String digits, int exponent) {
-            text.append(digits.charAt(0));
-            if (digits.length() > 1) {
-                text.append('.').append(digits, 1, digits.length());
+            long one = 1;
+            for (int i = 0; i < after && one <= digits; i++) {
+                one *= 10;
             }
-            text.append('e').append(exponent < 0 ? '-' : '+');
-            int size = Math.abs(exponent);
-            if (size < 10) {
-                text.append('0');
-            }
-            text.append(size);
+            return out.append(digits / one).append('.').append(digits % one, after);
         }
     }
 }

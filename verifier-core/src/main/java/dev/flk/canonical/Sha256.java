@@ -11,14 +11,20 @@ public final class Sha256 {
 
     private Sha256() {}
 
-    /** Returns the 32-byte digest of the concatenated {@code parts}. */
-    public static byte[] of(byte[]... parts) {
+    /** Returns the 32-byte digest of {@code bytes}. */
+    public static byte[] of(byte[] bytes) {
+        return start().digest(bytes);
+    }
+
+    /** Returns a digest without any input. */
+    public static MessageDigest start() {
+        return copy(FRESH);
+    }
+
+    /** Returns a digest with the input of another one. */
+    public static MessageDigest copy(MessageDigest other) {
         try {
-            MessageDigest sha256 = (MessageDigest) FRESH.clone();
-            for (byte[] part : parts) {
-                sha256.update(part);
-            }
-            return sha256.digest();
+            return (MessageDigest) other.clone();
         } catch (CloneNotSupportedException e) {
             throw new IllegalStateException("this Java platform can't clone a SHA-256", e);
         }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.canonical;
 
-import java.nio.charset.StandardCharsets;
-
 /**
  * The eight fields that a signature covers, and their canonical form. The signature covers the four reals rounded to 9
  * decimals, so this record rounds them and never exposes the original values. The reader of certificates checks the
@@ -39,19 +37,16 @@ public record SignedFields(
      * one JSON object in ASCII without a line ending.
      */
     public byte[] canonicalForm() {
-        StringBuilder text = new StringBuilder(384);
-        text.append("{\"D_hat\":").append(CanonicalDouble.print(dHat));
-        text.append(",\"budget\":").append(CanonicalDouble.print(budget));
-        text.append(",\"coh_star\":").append(CanonicalDouble.print(cohStar));
+        Utf8Buffer text = new Utf8Buffer(384);
+        CanonicalDouble.print(dHat, text.append("{\"D_hat\":"));
+        CanonicalDouble.print(budget, text.append(",\"budget\":"));
+        CanonicalDouble.print(cohStar, text.append(",\"coh_star\":"));
         text.append(",\"epoch\":").append(epoch);
-        text.append(",\"merkle_root\":");
-        CanonicalString.appendQuoted(text, merkleRoot);
-        text.append(",\"pcs_id\":");
-        CanonicalString.appendQuoted(text, pcsId);
-        text.append(",\"r\":").append(CanonicalDouble.print(r));
-        text.append(",\"shard_id\":");
-        CanonicalString.appendQuoted(text, shardId);
-        return text.append('}').toString().getBytes(StandardCharsets.US_ASCII);
+        text.append(",\"merkle_root\":").appendQuoted(merkleRoot);
+        text.append(",\"pcs_id\":").appendQuoted(pcsId);
+        CanonicalDouble.print(r, text.append(",\"r\":"));
+        text.append(",\"shard_id\":").appendQuoted(shardId);
+        return text.append('}').toBytes();
     }
 
     private static void requireWellFormed(String field, String text) {

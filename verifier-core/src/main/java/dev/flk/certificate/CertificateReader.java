@@ -4,9 +4,10 @@ package dev.flk.certificate;
 import com.fasterxml.jackson.core.JsonToken;
 import dev.flk.canonical.Sha256;
 import dev.flk.canonical.SignedFields;
+import dev.flk.canonical.Utf8Buffer;
 import dev.flk.certificate.ContentDigest.NormalObject;
 import dev.flk.certificate.Field.Problems;
-import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.EnumSet;
@@ -53,9 +54,19 @@ public final class CertificateReader {
      *     the wrong type
      */
     public static ParsedCertificate parse(byte[] body) throws MalformedCertificate {
-        try (JsonText in = JsonText.of(body)) {
-            return new CertificateReader(in).read();
+        try {
+            return parse(new JsonBytes(body));
+        } catch (MalformedCertificate e) {
+            // The body is read again, because only the other reader knows what to tell the client.
+            try (JacksonText in = JacksonText.of(body)) {
+                return parse(in);
+            }
         }
+    }
+
+    /** Reads a body with one of the readers, which agree on everything but the message of the exception. */
+    static ParsedCertificate parse(JsonText in) throws MalformedCertificate {
+        return new CertificateReader(in).read();
     }
 
     private ParsedCertificate read() throws MalformedCertificate {
@@ -63,9 +74,9 @@ public final class CertificateReader {
             throw new MalformedCertificate("malformed JSON: a certificate is an object");
         }
         while (in.next() == JsonToken.FIELD_NAME) {
-            String name = in.text();
+            Field field = in.field();
+            String name = field == null ? in.text() : field.wireName;
             JsonToken first = in.next();
-            Field field = Field.named(name);
             if (field == null) {
                 unsigned.readUnknown(name, in);
             } else if (!seen.add(field)) {
@@ -185,6 +196,8 @@ public final class CertificateReader {
             }
             PcsId id = checkSigned(problems);
             problems.throwFirst();
+            MessageDigest signedText = Sha256.start();
+            signedText.update(canonicalForm());
             return new Certificate(
                     id,
                     signed,
@@ -196,11 +209,8 @@ public final class CertificateReader {
                     vStar,
                     Objects.requireNonNull(unsigned.regime),
                     unsigned.faultTolerance,
-                    HexFormat.of().formatHex(Sha256.of(canonicalForm())),
-                    ContentDigest.ofPreimage(
-                            canonicalForm(),
-                            unsigned.content().getBytes(StandardCharsets.UTF_8),
-                            bits(vStar).getBytes(StandardCharsets.US_ASCII)));
+                    HexFormat.of().formatHex(Sha256.copy(signedText).digest()),
+                    ContentDigest.ofPreimage(signedText, unsigned.content(), bits(vStar)));
         }
 
         /**
@@ -238,18 +248,18 @@ public final class CertificateReader {
         }
 
         /** Returns {@code v_star} as in line 3 of the preimage of {@link ContentDigest}. */
-        private static String bits(@Nullable List<Double> vStar) {
+        private static Utf8Buffer bits(@Nullable List<Double> vStar) {
             if (vStar == null) {
-                return "";
+                return new Utf8Buffer(0);
             }
-            StringBuilder text = new StringBuilder(2 + 17 * vStar.size()).append('[');
+            Utf8Buffer text = new Utf8Buffer(2 + 17 * vStar.size()).append('[');
             for (int i = 0; i < vStar.size(); i++) {
                 if (i > 0) {
                     text.append(',');
                 }
-                text.append(HexFormat.of().toHexDigits(Double.doubleToRawLongBits(vStar.get(i))));
+                text.appendHex(Double.doubleToRawLongBits(vStar.get(i)));
             }
-            return text.append(']').toString();
+            return text.append(']');
         }
     }
 }

@@ -4,6 +4,8 @@ package dev.flk.certificate;
 import com.fasterxml.jackson.core.JsonToken;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.Sha256;
+import dev.flk.canonical.Utf8Buffer;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -49,9 +51,18 @@ public final class ContentDigest {
         return new ContentDigest(sha256.clone());
     }
 
-    static ContentDigest ofPreimage(byte[] canonicalForm, byte[] unsignedContent, byte[] vStar) {
-        byte[] lineFeed = {'\n'};
-        return new ContentDigest(Sha256.of(canonicalForm, lineFeed, unsignedContent, lineFeed, vStar, lineFeed));
+    /**
+     * Computes the digest of a preimage.
+     *
+     * @param afterLine1 a digest that was updated with line 1
+     */
+    static ContentDigest ofPreimage(MessageDigest afterLine1, Utf8Buffer line2, Utf8Buffer line3) {
+        afterLine1.update((byte) '\n');
+        line2.update(afterLine1);
+        afterLine1.update((byte) '\n');
+        line3.update(afterLine1);
+        afterLine1.update((byte) '\n');
+        return new ContentDigest(afterLine1.digest());
     }
 
     /** Returns a copy of the 32 bytes. */
@@ -85,14 +96,14 @@ public final class ContentDigest {
      * of the body. Not thread-safe.
      */
     static final class NormalObject {
-        private final StringBuilder out;
+        private final Utf8Buffer out;
         private final int start;
         private final List<Member> members = new ArrayList<>();
         /** Whether the keys so far are in strictly ascending order. */
         private boolean inOrder = true;
 
         /** Starts an object at the end of {@code out}. */
-        NormalObject(StringBuilder out) {
+        NormalObject(Utf8Buffer out) {
             this.out = out;
             this.start = out.length();
             out.append('{');
@@ -141,7 +152,7 @@ public final class ContentDigest {
                 return;
             }
             if (inOrder) {
-                out.setCharAt(out.length() - 1, '}');
+                out.set(out.length() - 1, '}');
                 return;
             }
             List<Member> sorted = new ArrayList<>(members);
@@ -151,13 +162,12 @@ public final class ContentDigest {
                     throw MalformedCertificate.repeatedKey(sorted.get(i).key());
                 }
             }
-            StringBuilder ordered = new StringBuilder(out.length() - start);
+            int end = out.length();
             for (Member member : sorted) {
-                ordered.append(out, member.start(), member.end());
+                out.appendAgain(member.start(), member.end());
             }
-            out.setLength(start + 1);
-            out.append(ordered);
-            out.setCharAt(out.length() - 1, '}');
+            out.cut(start + 1, end);
+            out.set(out.length() - 1, '}');
         }
 
         /**
@@ -166,7 +176,7 @@ public final class ContentDigest {
          */
         static void skipValue(JsonText in) throws MalformedCertificate {
             if (!in.token().isScalarValue()) {
-                appendValue(new StringBuilder(), in, Child.IGNORED);
+                appendValue(new Utf8Buffer(0), in, Child.IGNORED);
             }
         }
 
@@ -174,7 +184,7 @@ public final class ContentDigest {
          * Appends a value. Before the call, {@code in} is at the value's first token; afterwards, {@code in} is at the
          * last.
          */
-        static void appendValue(StringBuilder out, JsonText in, Child child) throws MalformedCertificate {
+        static void appendValue(Utf8Buffer out, JsonText in, Child child) throws MalformedCertificate {
             switch (in.token()) {
                 case START_OBJECT -> {
                     NormalObject object = new NormalObject(out);
@@ -193,40 +203,28 @@ public final class ContentDigest {
                         child.appended("");
                         out.append(',');
                     }
-                    if (out.charAt(out.length() - 1) == ',') {
-                        out.setLength(out.length() - 1);
-                    }
-                    out.append(']');
-                }
-                case VALUE_STRING -> appendQuoted(out, in.text());
-                case VALUE_NUMBER_INT -> {
-                    if (in.textLength() == 2 && in.text().equals("-0")) {
-                        out.append('0');
+                    if (out.at(out.length() - 1) == ',') {
+                        out.set(out.length() - 1, ']');
                     } else {
-                        in.appendTextTo(out);
+                        out.append(']');
                     }
                 }
-                default -> in.appendTextTo(out);
+                default -> in.appendNormalTo(out);
             }
         }
 
-        private static void appendQuoted(StringBuilder out, String text) {
-            out.append('"');
-            int plain = 0;
+        /** Appends a string in quotes, with only its necessary escapes. */
+        static void appendQuoted(Utf8Buffer out, String text) {
+            StringBuilder quoted = new StringBuilder(text.length() + 2).append('"');
             for (int i = 0; i < text.length(); i++) {
                 char c = text.charAt(i);
                 if (c < ' ' || c == '"' || c == '\\') {
-                    out.append(text, plain, i);
-                    CanonicalString.appendEscaped(out, c);
-                    plain = i + 1;
+                    CanonicalString.appendEscaped(quoted, c);
+                } else {
+                    quoted.append(c);
                 }
             }
-            if (plain == 0) {
-                out.append(text);
-            } else {
-                out.append(text, plain, text.length());
-            }
-            out.append('"');
+            out.append(quoted.append('"').toString());
         }
     }
 }

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.certificate;
 
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** The known fields of a certificate. If several fields break a rule, the first in this order is reported. */
@@ -45,15 +48,37 @@ enum Field {
     private static final Map<String, Field> BY_NAME = new HashMap<>(
             Arrays.stream(values()).collect(Collectors.toMap(field -> field.wireName, Function.identity())));
 
+    /** The fields by the length of their names. */
+    private static final List<List<Field>> BY_LENGTH = IntStream.rangeClosed(0, MERKLE_ROOT.ascii.length)
+            .mapToObj(length -> Arrays.stream(values())
+                    .filter(field -> field.ascii.length == length)
+                    .toList())
+            .toList();
+
     final String wireName;
+    private final byte[] ascii;
 
     Field(String wireName) {
         this.wireName = wireName;
+        this.ascii = wireName.getBytes(StandardCharsets.US_ASCII);
     }
 
     /** Returns the field of that name; null if the name is unknown. */
     static @Nullable Field named(String wireName) {
         return BY_NAME.get(wireName);
+    }
+
+    /** Returns the field whose name is a range of bytes; null if the name is unknown. */
+    static @Nullable Field named(byte[] utf8, int from, int to) {
+        int length = to - from;
+        if (length < BY_LENGTH.size()) {
+            for (Field field : BY_LENGTH.get(length)) {
+                if (Arrays.equals(utf8, from, to, field.ascii, 0, length)) {
+                    return field;
+                }
+            }
+        }
+        return null;
     }
 
     @Override

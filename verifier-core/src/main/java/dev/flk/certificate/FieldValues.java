@@ -3,6 +3,7 @@ package dev.flk.certificate;
 
 import com.fasterxml.jackson.core.JsonToken;
 import dev.flk.certificate.Field.Problems;
+import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.LocalDateTime;
@@ -18,9 +19,6 @@ import org.jspecify.annotations.Nullable;
  * wrong type. Not thread-safe.
  */
 final class FieldValues {
-    /** The greatest number of characters in a 64-bit integer. */
-    private static final int MAX_INT64_CHARS = 20;
-
     private final Problems problems;
 
     FieldValues(Problems problems) {
@@ -45,15 +43,8 @@ final class FieldValues {
     }
 
     /** Reads a 64-bit integer. If the value is not a 64-bit integer, returns empty without adding a problem. */
-    OptionalLong int64(JsonText in) {
-        if (in.token() != JsonToken.VALUE_NUMBER_INT || in.textLength() > MAX_INT64_CHARS) {
-            return OptionalLong.empty();
-        }
-        try {
-            return OptionalLong.of(Long.parseLong(in.text()));
-        } catch (NumberFormatException e) {
-            return OptionalLong.empty();
-        }
+    static OptionalLong int64(JsonText in) {
+        return in.token() == JsonToken.VALUE_NUMBER_INT ? in.int64() : OptionalLong.empty();
     }
 
     /** Reads an integer of any size; an integer beyond 64 bits counts as the nearest 64-bit integer. */
@@ -78,7 +69,7 @@ final class FieldValues {
             problems.add(field, rule);
             return OptionalDouble.empty();
         }
-        double value = Reals.parse(in.text());
+        double value = in.real();
         if (Double.isInfinite(value)) {
             problems.add(field, rule);
             return OptionalDouble.empty();
@@ -104,15 +95,15 @@ final class FieldValues {
          * doubles. Therefore, one correctly rounded division yields the same result as parsing the text (W. D. Clinger,
          * How to Read Floating Point Numbers Accurately, 1990).
          *
-         * @param literal the literal of a JSON number
+         * @param ascii a text that contains the literal of a JSON number from {@code from} to {@code to}
          */
-        static double parse(String literal) {
-            boolean negative = literal.charAt(0) == '-';
+        static double parse(byte[] ascii, int from, int to) {
+            boolean negative = ascii[from] == '-';
             long digits = 0;
             int count = 0;
             int places = -1;
-            for (int i = negative ? 1 : 0; i < literal.length(); i++) {
-                char c = literal.charAt(i);
+            for (int i = negative ? from + 1 : from; i < to; i++) {
+                byte c = ascii[i];
                 if (c == '.') {
                     places = 0;
                 } else if (c >= '0' && c <= '9' && count < EXACT_DIGITS) {
@@ -120,7 +111,7 @@ final class FieldValues {
                     count++;
                     places += places < 0 ? 0 : 1;
                 } else {
-                    return Double.parseDouble(literal);
+                    return Double.parseDouble(new String(ascii, from, to - from, StandardCharsets.US_ASCII));
                 }
             }
             double magnitude = digits / POWERS_OF_TEN[Math.max(places, 0)];

@@ -47,7 +47,7 @@ public sealed interface JsonValue {
      * @throws MalformedCertificate if the body is not one well-formed JSON object
      */
     static Members parse(byte[] body) throws MalformedCertificate {
-        try (JsonText in = JsonText.of(body)) {
+        try (JacksonText in = JacksonText.of(body)) {
             if (in.next() != JsonToken.START_OBJECT) {
                 throw new MalformedCertificate("malformed JSON: a certificate is an object");
             }
@@ -57,7 +57,7 @@ public sealed interface JsonValue {
         }
     }
 
-    private static Members members(JsonText in) throws MalformedCertificate {
+    private static Members members(JacksonText in) throws MalformedCertificate {
         List<Member> members = new ArrayList<>();
         while (in.next() == JsonToken.FIELD_NAME) {
             String name = in.text();
@@ -67,7 +67,7 @@ public sealed interface JsonValue {
         return new Members(members);
     }
 
-    private static JsonValue value(JsonText in) throws MalformedCertificate {
+    private static JsonValue value(JacksonText in) throws MalformedCertificate {
         return switch (in.token()) {
             case START_OBJECT -> members(in);
             case START_ARRAY -> {

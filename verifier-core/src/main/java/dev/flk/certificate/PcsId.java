@@ -2,7 +2,8 @@
 package dev.flk.certificate;
 
 import dev.flk.canonical.Sha256;
-import java.nio.charset.StandardCharsets;
+import dev.flk.canonical.Utf8Buffer;
+import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.Optional;
 
@@ -24,8 +25,11 @@ public final class PcsId implements Comparable<PcsId> {
 
     /** Returns the id that belongs to these three signed fields. */
     public static PcsId of(String merkleRoot, long epoch, String shardId) {
-        String text = merkleRoot + "|" + epoch + "|" + shardId;
-        byte[] bytes = Sha256.of(text.getBytes(StandardCharsets.UTF_8));
+        Utf8Buffer text = new Utf8Buffer(128);
+        text.append(merkleRoot).append('|').append(epoch).append('|').append(shardId);
+        MessageDigest sha256 = Sha256.start();
+        text.update(sha256);
+        byte[] bytes = sha256.digest();
         return new PcsId(HexFormat.of().formatHex(bytes), bytes);
     }
 

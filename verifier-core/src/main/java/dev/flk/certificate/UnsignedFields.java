@@ -2,6 +2,7 @@
 package dev.flk.certificate;
 
 import com.fasterxml.jackson.core.JsonToken;
+import dev.flk.canonical.Utf8Buffer;
 import dev.flk.certificate.Certificate.FaultTolerance;
 import dev.flk.certificate.Certificate.FaultTolerance.Window;
 import dev.flk.certificate.Certificate.Regime;
@@ -37,14 +38,14 @@ final class UnsignedFields {
 
     private final Problems problems = new Problems();
     private final FieldValues values = new FieldValues(problems);
-    private final StringBuilder contentText = new StringBuilder(512);
+    private final Utf8Buffer contentText = new Utf8Buffer(256);
     private final NormalObject content = new NormalObject(contentText);
 
     /**
      * The normal form of {@code v_star}. The elements are converted to numbers only after the signature check, because
      * the conversion is slow.
      */
-    private final StringBuilder vStarText = new StringBuilder();
+    private final Utf8Buffer vStarText = new Utf8Buffer(64);
 
     private int vStarNumbers;
     private boolean hasVStar;
@@ -102,8 +103,8 @@ final class UnsignedFields {
     }
 
     /** Returns line 2 of the preimage of {@link ContentDigest}. */
-    String content() {
-        return contentText.toString();
+    Utf8Buffer content() {
+        return contentText;
     }
 
     private void readScalar(Field field, JsonText in) {
@@ -159,7 +160,7 @@ final class UnsignedFields {
             if (problems.has(Field.SCALES)) {
                 return;
             }
-            long scale = values.int64(in).orElse(0);
+            long scale = FieldValues.int64(in).orElse(0);
             if (scale < 1 || scale > Integer.MAX_VALUE) {
                 problems.add(Field.SCALES, "must be integers from 1 to " + Integer.MAX_VALUE);
             } else if (scales.size() == MAX_SCALES) {
@@ -183,7 +184,7 @@ final class UnsignedFields {
                         Field.N_J,
                         "must have decimal keys without leading zeros, not " + MalformedCertificate.quoted(name));
             }
-            OptionalLong count = values.int64(in);
+            OptionalLong count = FieldValues.int64(in);
             if (count.isEmpty()) {
                 problems.add(
                         Field.N_J,
@@ -243,10 +244,10 @@ final class UnsignedFields {
         int from = 1;
         for (int i = 0; i < vStarNumbers; i++) {
             int end = from;
-            while (vStarText.charAt(end) != ',' && vStarText.charAt(end) != ']') {
+            while (vStarText.at(end) != ',' && vStarText.at(end) != ']') {
                 end++;
             }
-            double element = Reals.parse(vStarText.substring(from, end));
+            double element = Reals.parse(vStarText.array(), from, end);
             if (Double.isInfinite(element)) {
                 found.add(Field.V_STAR, FINITE_NUMBERS);
                 return elements;
@@ -269,7 +270,7 @@ final class UnsignedFields {
         Long clockSkewMillis = null;
         Optional<Instant> windowStart = Optional.empty();
         Optional<Instant> windowEnd = Optional.empty();
-        NormalObject members = new NormalObject(new StringBuilder());
+        NormalObject members = new NormalObject(new Utf8Buffer(64));
         while (in.next() == JsonToken.FIELD_NAME) {
             String name = in.text();
             if (in.next() == JsonToken.START_ARRAY && name.equals("fallbacks")) {

@@ -3,13 +3,15 @@ package dev.flk.verification;
 
 import dev.flk.canonical.CanonicalDouble;
 import java.util.Arrays;
-import org.apache.commons.math3.stat.StatUtils;
+import org.apache.commons.math3.util.KthSelector;
 
 /**
  * The Theil–Sen estimate of a dimension: the median of the slopes between all pairs of points (log2 scale, log2 count).
  * For an even number of slopes, the median is the mean of the two middle slopes.
  */
 public final class TheilSen {
+    private static final KthSelector SELECTOR = new KthSelector();
+
     private TheilSen() {}
 
     /**
@@ -21,7 +23,11 @@ public final class TheilSen {
      * @throws IllegalArgumentException if there are fewer than two points, a value is below 1, or two scales are equal
      */
     public static double slope(int[] scales, long[] counts) {
-        return CanonicalDouble.round9(StatUtils.percentile(pairSlopes(scales, counts), 50));
+        double[] slopes = pairSlopes(scales, counts);
+        int middle = slopes.length / 2;
+        double upper = SELECTOR.select(slopes, null, middle);
+        double lower = slopes.length % 2 == 1 ? upper : SELECTOR.select(slopes, null, middle - 1);
+        return CanonicalDouble.round9(lower + 0.5 * (upper - lower));
     }
 
     /** Returns the slopes between all pairs in ascending order; has the same preconditions as {@link #slope}. */

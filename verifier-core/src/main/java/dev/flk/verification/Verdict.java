@@ -2,10 +2,9 @@
 package dev.flk.verification;
 
 import dev.flk.canonical.CanonicalDouble;
-import dev.flk.canonical.CanonicalString;
+import dev.flk.canonical.Utf8Buffer;
 import dev.flk.certificate.Certificate.Regime;
 import dev.flk.certificate.PcsId;
-import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
@@ -52,24 +51,19 @@ public record Verdict(
             case ESCALATED -> "true,\"escalated\":true";
             case REJECTED -> "false,\"escalated\":true";
         };
-        StringBuilder text = new StringBuilder(320);
-        text.append("{\"pcs_id\":\"").append(id);
+        Utf8Buffer text = new Utf8Buffer(320);
+        text.append("{\"pcs_id\":\"").append(id.toString());
         text.append("\",\"accepted\":").append(acceptedAndEscalated);
-        text.append(",\"D_hat\":").append(CanonicalDouble.print(claimedDHat));
+        CanonicalDouble.print(claimedDHat, text.append(",\"D_hat\":"));
         if (recomputed != null) {
-            text.append(",\"recomputed_D_hat\":").append(CanonicalDouble.print(recomputed.dHat()));
-            text.append(",\"recomputed_budget\":").append(CanonicalDouble.print(recomputed.budget()));
+            CanonicalDouble.print(recomputed.dHat(), text.append(",\"recomputed_D_hat\":"));
+            CanonicalDouble.print(recomputed.budget(), text.append(",\"recomputed_budget\":"));
             text.append(",\"regime\":\"").append(recomputed.regime().wireName()).append('"');
         }
         if (reason != null) {
-            text.append(",\"reason\":");
-            CanonicalString.appendQuoted(text, reason.text());
+            text.append(",\"reason\":").appendQuoted(reason.text());
         }
-        return text.append(",\"policy\":\"")
-                .append(policyHash)
-                .append("\"}")
-                .toString()
-                .getBytes(StandardCharsets.US_ASCII);
+        return text.append(",\"policy\":\"").append(policyHash).append("\"}").toBytes();
     }
 
     /** The kinds of verdicts. */

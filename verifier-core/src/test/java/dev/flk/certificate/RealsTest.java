@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.certificate.FieldValues.Reals;
 import java.math.BigDecimal;
 import java.math.BigInteger;
+import java.nio.charset.StandardCharsets;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -53,7 +54,8 @@ class RealsTest {
     }
 
     private static void assertSame(String literal) {
-        assertThat(Double.doubleToRawLongBits(Reals.parse(literal)))
+        byte[] ascii = ("," + literal + ",").getBytes(StandardCharsets.US_ASCII);
+        assertThat(Double.doubleToRawLongBits(Reals.parse(ascii, 1, ascii.length - 1)))
                 .as(literal)
                 .isEqualTo(Double.doubleToRawLongBits(Double.parseDouble(literal)));
     }

@@ -8,6 +8,9 @@ import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import com.fasterxml.jackson.core.io.JsonEOFException;
 import dev.flk.canonical.CanonicalString;
+import dev.flk.canonical.Utf8Buffer;
+import dev.flk.certificate.ContentDigest.NormalObject;
+import dev.flk.certificate.FieldValues.Reals;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -16,13 +19,10 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
 /**
- * A strict reader of the tokens of one body. The body must be valid UTF-8 without a byte order mark, nested at most 32
- * deep, and without a lone surrogate in any string. Numbers are kept as text until they are needed, and are then parsed
- * in linear time. Names are neither interned nor cached, so that nothing of a body stays in memory. Not thread-safe.
+ * A reader whose exceptions say what is wrong with a body, and where. Names are neither interned nor cached, so that
+ * nothing of a body stays in memory. Not thread-safe.
  */
-final class JsonText implements AutoCloseable {
-    static final int MAX_NESTING = 32;
-
+final class JacksonText implements JsonText, AutoCloseable {
     private static final char BYTE_ORDER_MARK = '\uFEFF';
 
     // The size of the body already bounds all lengths, so the library's own limits on lengths are lifted.
@@ -41,13 +41,13 @@ final class JsonText implements AutoCloseable {
     /** Whether a string may contain a surrogate. In a body of ASCII, only an escape can produce one. */
     private final boolean mayHaveSurrogates;
 
-    private JsonText(JsonParser parser, boolean mayHaveSurrogates) {
+    private JacksonText(JsonParser parser, boolean mayHaveSurrogates) {
         this.parser = parser;
         this.mayHaveSurrogates = mayHaveSurrogates;
     }
 
     /** Opens {@code body}; the first call of {@link #next} returns the first token of the body. */
-    static JsonText of(byte[] body) throws MalformedCertificate {
+    static JacksonText of(byte[] body) throws MalformedCertificate {
         int all = 0;
         for (byte b : body) {
             all |= b;
@@ -64,7 +64,7 @@ final class JsonText implements AutoCloseable {
         return of(ascii, 0, ascii.length, escaped);
     }
 
-    private static JsonText ofUtf8(byte[] body) throws MalformedCertificate {
+    private static JacksonText ofUtf8(byte[] body) throws MalformedCertificate {
         CharBuffer text;
         try {
             // A new decoder rejects what String's constructor would replace: overlong forms, encoded surrogates and
@@ -79,17 +79,17 @@ final class JsonText implements AutoCloseable {
         return of(text.array(), text.arrayOffset(), text.length(), true);
     }
 
-    private static JsonText of(char[] text, int from, int length, boolean mayHaveSurrogates) {
+    private static JacksonText of(char[] text, int from, int length, boolean mayHaveSurrogates) {
         try {
             // The parser reads characters: given bytes, it would also accept UTF-16, UTF-32 and some invalid UTF-8.
-            return new JsonText(FACTORY.createParser(text, from, length), mayHaveSurrogates);
+            return new JacksonText(FACTORY.createParser(text, from, length), mayHaveSurrogates);
         } catch (IOException e) {
             throw unreachable(e);
         }
     }
 
-    /** Advances to the next token and returns it. */
-    JsonToken next() throws MalformedCertificate {
+    @Override
+    public JsonToken next() throws MalformedCertificate {
         JsonToken token = read();
         if (token == null) {
             throw new MalformedCertificate("malformed JSON: ends too early");
@@ -102,21 +102,21 @@ final class JsonText implements AutoCloseable {
         return token;
     }
 
-    /** Checks that nothing but white space follows. */
-    void end() throws MalformedCertificate {
+    @Override
+    public void end() throws MalformedCertificate {
         JsonToken token = read();
         if (token != null) {
             throw new MalformedCertificate("malformed JSON: something follows the object");
         }
     }
 
-    /** Returns the token that {@link #next} returned last. */
-    JsonToken token() {
+    @Override
+    public JsonToken token() {
         return parser.currentToken();
     }
 
-    /** Returns the current name or string with its escapes decoded, or the current number as it is spelled. */
-    String text() {
+    @Override
+    public String text() {
         try {
             return parser.getText();
         } catch (IOException e) {
@@ -124,22 +124,19 @@ final class JsonText implements AutoCloseable {
         }
     }
 
-    /** Appends {@link #text} without creating a string. */
-    void appendTextTo(StringBuilder out) {
-        try {
-            out.append(parser.getTextCharacters(), parser.getTextOffset(), parser.getTextLength());
-        } catch (IOException e) {
-            throw unreachable(e);
+    @Override
+    public void appendNormalTo(Utf8Buffer out) {
+        switch (token()) {
+            case FIELD_NAME, VALUE_STRING -> NormalObject.appendQuoted(out, text());
+            case VALUE_NUMBER_INT -> out.append(text().equals("-0") ? "0" : text());
+            default -> out.append(text());
         }
     }
 
-    /** Returns the length of {@link #text} in UTF-16 code units without creating the string. */
-    int textLength() {
-        try {
-            return parser.getTextLength();
-        } catch (IOException e) {
-            throw unreachable(e);
-        }
+    @Override
+    public double real() {
+        byte[] ascii = text().getBytes(StandardCharsets.US_ASCII);
+        return Reals.parse(ascii, 0, ascii.length);
     }
 
     @Override
